@@ -1,0 +1,61 @@
+// Errors in three forms, one per culprit.
+//
+//   Error       the caller's mistake: a bad flag, shape, file content. CHECK throws it.
+//   IoError     the machine said no: a file that cannot be opened, read, written. Names the path.
+//   DCHECK      our own bug: compiled out of release builds.
+//
+// A message is one line that names what is wrong and where. Only main() catches (apps/support/main.h): it prints the
+// line and exits with 1, or with 2 for UsageError.
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace attune {
+
+/// Concatenates the streamed forms of all arguments.
+template <class... Args>
+std::string str_cat(const Args&... args) {
+  std::ostringstream out;
+  (out << ... << args);
+  return out.str();
+}
+
+/// The caller's mistake, in one line.
+class Error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A mistake on the command line; programs exit with 2 instead of 1.
+class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The operating system refused a file operation.
+class IoError : public Error {
+ public:
+  IoError(const std::string& path, const std::string& what) : Error(path + ": " + what), path_(path) {}
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace attune
+
+/// Throws Error with the streamed message unless `cond` holds: CHECK(a == b, "linear: ", a, " != ", b).
+#define CHECK(cond, ...)                                            \
+  do {                                                              \
+    if (!(cond)) throw ::attune::Error(::attune::str_cat(__VA_ARGS__)); \
+  } while (false)
+
+/// An invariant of our own. Aborts with its place in debug builds, costs nothing in release builds.
+#ifdef NDEBUG
+#define DCHECK(cond) ((void)0)
+#else
+#include <cassert>
+#define DCHECK(cond) assert(cond)
+#endif

@@ -1,0 +1,30 @@
+# Options and flags that hold for every target.
+option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
+option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
+option(ATTUNE_WERROR "Treat warnings as errors" ON)
+set(ATTUNE_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them (e.g. address,undefined)")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+# -ffp-contract=off: a*b+c is two roundings everywhere but in kernels/cpu, which asks for fused ones.
+# -fopenmp-simd: `#pragma omp simd` marks reductions that may be reordered; no OpenMP runtime is used.
+add_library(attune_flags INTERFACE)
+target_compile_options(attune_flags INTERFACE -Wall -Wextra -Wshadow -Wpedantic -ffp-contract=off -fopenmp-simd
+  -fno-math-errno)
+if(ATTUNE_WERROR)
+  target_compile_options(attune_flags INTERFACE -Werror)
+endif()
+if(ATTUNE_SANITIZE)
+  target_compile_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  target_link_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE})
+  target_compile_definitions(attune_flags INTERFACE ATTUNE_SANITIZED)
+endif()

@@ -1,0 +1,51 @@
+# The functions every room uses to declare what it builds. Sources are listed, never globbed.
+
+# attune_library(<room> SOURCES <file>... [DEPENDS <room or target>...] [PRIVATE <target>...])
+#   One library per room, named attune_<room>. DEPENDS are its edges in the layer table (public), PRIVATE are third-party
+#   libraries that only its .cpp files see. A room without .cpp files becomes an INTERFACE library.
+function(attune_library room)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  set(target attune_${room})
+  if(ARG_SOURCES)
+    add_library(${target} STATIC ${ARG_SOURCES})
+    target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+    target_link_libraries(${target} PRIVATE attune_flags ${ARG_PRIVATE})
+    set(visibility PUBLIC)
+  else()
+    add_library(${target} INTERFACE)
+    target_include_directories(${target} INTERFACE ${CMAKE_SOURCE_DIR})
+    set(visibility INTERFACE)
+  endif()
+  foreach(dependency ${ARG_DEPENDS})
+    target_link_libraries(${target} ${visibility} attune_${dependency})
+  endforeach()
+endfunction()
+
+# attune_program(<name> SOURCES <file>... DEPENDS <room>... [PRIVATE <target>...])
+#   A program in build/<preset>/bin.
+function(attune_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE attune_flags ${ARG_PRIVATE})
+  foreach(dependency ${ARG_DEPENDS})
+    target_link_libraries(${name} PRIVATE attune_${dependency})
+  endforeach()
+endfunction()
+
+# attune_test(<name> LABELS <label>... SOURCES <file>... DEPENDS <room>... [PRIVATE <target>...] [TIMEOUT <seconds>])
+#   A GoogleTest program, registered with CTest as one test under the labels given (see docs/tour.md for their meanings).
+#   Exit code 77 means: every test of the program was skipped, for a reason it printed (e.g. ATTUNE_DATA is not set).
+function(attune_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "LABELS;SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE attune_flags attune_test_support ${ARG_PRIVATE})
+  foreach(dependency ${ARG_DEPENDS})
+    target_link_libraries(${name} PRIVATE attune_${dependency})
+  endforeach()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 600)
+  endif()
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT} SKIP_RETURN_CODE 77)
+endfunction()

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what building attune on Debian 12 needs and does not have yet; says what; touches nothing else.
+#
+# usage: scripts/setup.sh [--check]     --check only says what is missing (exit 1 if anything is)
+set -euo pipefail
+
+# third_party/README.md says what each library is for.
+packages=(
+  g++ cmake ninja-build pkg-config ca-certificates git
+  libgtest-dev libbenchmark-dev
+  libre2-dev nlohmann-json3-dev libcli11-dev libutf8proc-dev
+  libopenblas-dev libboost-context-dev liblbfgs-dev
+  libarchive-dev libcurl4-openssl-dev libssl-dev
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing+=("$package")
+done
+
+if [ ${#missing[@]} -eq 0 ]; then
+  echo "setup: everything attune needs is installed"
+  exit 0
+fi
+echo "setup: missing: ${missing[*]}"
+[ "${1:-}" = --check ] && exit 1
+
+sudo=()
+if [ "$(id -u)" -ne 0 ]; then
+  command -v sudo >/dev/null || { echo "setup: run as root, or install sudo"; exit 1; }
+  sudo=(sudo)
+fi
+export DEBIAN_FRONTEND=noninteractive
+"${sudo[@]}" apt-get update -qq
+"${sudo[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}"
+echo "setup: installed ${missing[*]}"

@@ -1,0 +1,80 @@
+// PyTorch's and NumPy's streams against golden/streams.json (shuffles with their evaluations: tests/engine/data; heads and
+// initialisers with their digests: tests/engine/nn).
+#include "base/torch_random.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/support/data.h"
+
+namespace attune {
+namespace {
+
+using Json = nlohmann::json;
+
+// Doubles the permutation: p[p[k]].
+std::vector<std::int32_t> doubled(const std::vector<std::int32_t>& p) {
+  std::vector<std::int32_t> out;
+  for (std::int32_t i : p) out.push_back(p[static_cast<std::size_t>(i)]);
+  return out;
+}
+
+void expect_prefix(const std::vector<std::int32_t>& actual, const Json& expected) {
+  ASSERT_GE(actual.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(actual[i], expected[i].get<std::int32_t>()) << "at " << i;
+}
+
+class Streams : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    ATTUNE_DATA_OR_SKIP(data);
+    std::ifstream file(data / "golden" / "streams.json");
+    ASSERT_TRUE(file) << "golden/streams.json is missing";
+    golden_ = Json::parse(file);
+  }
+  Json golden_;
+};
+
+TEST_F(Streams, Int64Draws) {
+  TorchGenerator generator(123);
+  for (const Json& expected : golden_["int64_draws"]) EXPECT_EQ(generator.random_int64(), expected.get<std::int64_t>());
+}
+
+TEST_F(Streams, UniformIsExact) {
+  TorchGenerator generator(123);
+  std::vector<float> x(golden_["rand"].size());
+  generator.uniform(x, 0, 1);
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(x[i], golden_["rand"][i].get<float>());
+}
+
+TEST_F(Streams, NormalsWithinTheLastBits) {
+  for (const char* name : {"normal_64", "normal_37", "normal_8", "trunc_normal_64"}) {
+    const Json& expected = golden_[name];
+    const float stddev = 0.02f;
+    TorchGenerator generator(123);
+    std::vector<float> x(expected.size());
+    if (std::string(name).starts_with("trunc")) generator.trunc_normal(x, stddev);
+    else generator.normal(x, 0, stddev);
+    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], expected[i].get<float>(), 6e-7f * stddev) << name << " " << i;
+  }
+}
+
+TEST_F(Streams, Permutations) {
+  expect_prefix(TorchGenerator(0).permutation(10), golden_["randperm_seed0_n10"]);
+  const auto reviews = numpy_permutation(123, 50000);
+  expect_prefix(reviews, golden_["numpy"]["permutation_50000"]["first"]);
+  expect_prefix(doubled(reviews), golden_["numpy"]["permutation_50000"]["doubly_first"]);
+  expect_prefix(numpy_permutation(123, 4825), golden_["numpy"]["permutation_4825"]);
+  expect_prefix(numpy_permutation(123, 1494), golden_["numpy"]["permutation_1494"]);
+}
+
+TEST(TorchRandom, PublishedPermutations) {
+  EXPECT_EQ(TorchGenerator(0).permutation(10), (std::vector<std::int32_t>{4, 1, 7, 5, 3, 9, 0, 8, 6, 2}));
+  EXPECT_EQ(numpy_permutation(42, 10), (std::vector<std::int32_t>{8, 1, 5, 0, 7, 2, 9, 4, 3, 6}));
+  EXPECT_TRUE(TorchGenerator(1).permutation(0).empty());
+}
+
+}  // namespace
+}  // namespace attune
