@@ -1,0 +1,63 @@
+// Text to ids and back: what every tokenizer of attune can do, whatever its algorithm.
+//
+// A tokenizer is immutable once loaded and may be used from many threads at once. Encoding a text is: find added tokens,
+// normalise, split, apply the model, cut to max_length, then put the template's special tokens around it
+// (reference-library order: huggingface/tokenizers).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace attune {
+
+/// Ids of one text or pair, with the template's special tokens.
+struct Encoding {
+  std::vector<std::int32_t> ids;
+  std::vector<std::int32_t> type_ids;  // segment of each id: all 0 but for the second text of a BERT pair
+};
+
+struct EncodeOptions {
+  /// Longest result, special tokens included; the text is cut from the right (pairs: longest first). 0: no limit.
+  std::int64_t max_length = 0;
+  /// Whether the template ([CLS] ... [SEP] and the like) is put around the text.
+  bool add_special_tokens = true;
+  /// Whether special tokens written out in the text (e.g. "<|endoftext|>") are recognised; otherwise they are plain text.
+  bool parse_special = true;
+};
+
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  /// Throws Error on text that is not valid UTF-8 (naming the byte offset) and where max_length is too short for the template.
+  virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
+  virtual Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const = 0;
+  /// The ids of every text, in order; runs on all threads of the pool.
+  std::vector<std::vector<std::int32_t>> encode_batch(std::span<const std::string> texts,
+                                                      const EncodeOptions& options = {}) const;
+
+  /// Text of the ids; skip_special drops special tokens. Throws Error on an id outside the vocabulary.
+  virtual std::string decode(std::span<const std::int32_t> ids, bool skip_special = false) const = 0;
+
+  /// Number of ids, added tokens included (the largest id + 1).
+  virtual std::int32_t vocab_size() const = 0;
+  /// The spelling of an id as the vocabulary file has it (e.g. "Ġthe", "##ing"). Throws Error outside the vocabulary.
+  virtual std::string token(std::int32_t id) const = 0;
+  /// The id of a vocabulary spelling, or -1.
+  virtual std::int32_t id(std::string_view token) const = 0;
+  /// The id that fills batches to equal lengths (GPT-2: <|endoftext|>), or -1 where the tokenizer has none.
+  virtual std::int32_t pad_id() const = 0;
+  /// Files that load_tokenizer read, to be copied beside a saved model.
+  virtual const std::vector<std::string>& files() const = 0;
+};
+
+/// Loads the tokenizer of a Hugging Face folder: tokenizer.json where there is one, otherwise vocab.json + merges.txt
+/// (byte-level BPE) or vocab.txt (WordPiece), with tokenizer_config.json beside them. Throws Error naming the file (and line
+/// or key) of whatever is missing, malformed or of an unsupported kind.
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
+
+}  // namespace attune
