@@ -1,0 +1,28 @@
+// What every kernel call shares: where it runs, how it writes gradients, and which rows are which tokens.
+//
+// One header per op (<op>.h) holds its formula, one plain struct per direction and an overload of each direction per
+// context. Pointers are untyped, `dtype` says what they point at (float32 or float64 here; integers are int32). Dims:
+// N rows (tokens of the whole batch), C channels, B sequences, H heads, D head size, V vocabulary, O outputs, L classes.
+// All tensors are dense and row-major unless a stride is named.
+#pragma once
+
+#include <cstdint>
+
+namespace attune {
+
+/// Runs on the calling process's CPU cores (base/parallel.h).
+struct CpuContext {};
+
+/// Whether a gradient replaces what its buffer holds or is added to it.
+enum class GradMode : std::uint8_t { kWrite, kAccumulate };
+
+/// Where a gradient goes; no data means that nobody wants it and it is not computed.
+struct GradOut {
+  void* data = nullptr;
+  GradMode mode = GradMode::kWrite;
+
+  explicit operator bool() const { return data != nullptr; }
+  bool accumulate() const { return mode == GradMode::kAccumulate; }
+};
+
+}  // namespace attune

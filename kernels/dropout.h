@@ -1,0 +1,55 @@
+// Inverted dropout with counter-based randomness.
+//
+//   y[n, c] = keep(n, c) ? x[n, c] / (1 - p) : 0
+//
+// keep is a pure function of (seed, step, site, example, position, channel): 32 random bits are compared with p * 2^32, the
+// bits being word c % 4 of philox4x32(seed, {step, site, row_keys[n], c / 4}). Neither the layout of a batch (padded or packed), nor
+// the backend, nor the number of threads changes what is dropped, and backward replays the mask instead of storing it.
+//
+// Srivastava et al.: "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
+#pragma once
+
+#include <cstdint>
+
+#include "base/dtype.h"
+#include "base/philox.h"
+#include "kernels/context.h"
+
+namespace attune {
+
+/// Which elements a dropout site drops. p = 0 turns it off; the other fields are then unused.
+struct DropoutMask {
+  float p = 0;                              // probability of dropping, in [0, 1)
+  std::uint64_t seed = 0;                   // of the run
+  std::uint32_t step = 0;                   // of the run: forward passes in training
+  std::uint32_t site = 0;                   // which dropout of the model; attention adds the head (site + head)
+  const std::uint32_t* row_keys = nullptr;  // [N] example << 16 | position of each row
+
+  bool active() const { return p > 0; }
+  /// Elements whose 32 random bits are below this are dropped.
+  std::uint32_t threshold() const { return static_cast<std::uint32_t>(static_cast<double>(p) * 4294967296.0); }
+  /// What kept elements are multiplied with.
+  double scale() const { return 1.0 / (1.0 - static_cast<double>(p)); }
+};
+
+/// Packs the (example, position) of a token into a row key; both below 65,536.
+constexpr std::uint32_t row_key(std::uint32_t example, std::uint32_t position) { return example << 16 | position; }
+
+/// The random bits of channels 4 * block .. 4 * block + 3 of one row.
+constexpr PhiloxBits dropout_bits(const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::uint32_t block) {
+  return philox4x32(mask.seed, {mask.step, mask.site + site_offset, key, block});
+}
+
+/// y = dropout(x). Backward is the same call on dy.
+struct Dropout {
+  void* y;        // [N, C]; may be x
+  const void* x;  // [N, C]
+  std::int64_t rows, channels;
+  DropoutMask mask;
+  GradMode mode = GradMode::kWrite;  // kAccumulate: y += dropout(x)
+  DType dtype;
+};
+
+void dropout(const CpuContext&, const Dropout&);
+
+}  // namespace attune

@@ -1,0 +1,41 @@
+// Sum of up to three table rows per token: word, position, token type.
+//
+//   y[n] = words[ids[n]] + types[type_ids[n]] + positions[position_ids[n]]
+//
+// Backward adds dy[n] to the rows used, in token order within each row (deterministic). The row `padding_id` of a table gets no
+// gradient where one is named (reference-models: padding_idx).
+#pragma once
+
+#include "base/dtype.h"
+#include "kernels/context.h"
+
+namespace attune {
+
+/// One table and the row each token takes from it. A null table takes no part.
+struct EmbeddingTable {
+  const void* table = nullptr;         // [rows, C]
+  const std::int32_t* ids = nullptr;   // [N], each in [0, rows)
+  std::int64_t rows = 0;
+};
+
+struct EmbeddingForward {
+  void* y;  // [N, C]
+  EmbeddingTable words, positions, types;
+  std::int64_t tokens, channels;
+  DType dtype;
+};
+
+/// Gradient of one table.
+struct EmbeddingBackward {
+  GradOut dtable;           // [rows, C]; kWrite zeroes the rows no token uses
+  const void* dy;           // [N, C]
+  const std::int32_t* ids;  // [N]
+  std::int64_t rows, tokens, channels;
+  std::int64_t padding_id = -1;  // row without gradient, or -1
+  DType dtype;
+};
+
+void embedding_forward(const CpuContext&, const EmbeddingForward&);
+void embedding_backward(const CpuContext&, const EmbeddingBackward&);
+
+}  // namespace attune

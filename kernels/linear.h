@@ -1,0 +1,34 @@
+// The affine map and its gradients, PyTorch layout: weight is [O, I].
+//
+//   y = x W^T + b        dx = dy W        dW = dy^T x        db = sum over rows of dy
+#pragma once
+
+#include "base/dtype.h"
+#include "kernels/context.h"
+
+namespace attune {
+
+struct LinearForward {
+  void* y;             // [N, O]
+  const void* x;       // [N, I]
+  const void* weight;  // [O, I]
+  const void* bias;    // [O], or null for none
+  std::int64_t rows, inputs, outputs;
+  DType dtype;
+};
+
+struct LinearBackward {
+  GradOut dx;       // [N, I]
+  GradOut dweight;  // [O, I]
+  GradOut dbias;    // [O]
+  const void* dy;      // [N, O]
+  const void* x;       // [N, I]; needed for dweight
+  const void* weight;  // [O, I]; needed for dx
+  std::int64_t rows, inputs, outputs;
+  DType dtype;
+};
+
+void linear_forward(const CpuContext&, const LinearForward&);
+void linear_backward(const CpuContext&, const LinearBackward&);
+
+}  // namespace attune
