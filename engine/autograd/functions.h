@@ -1,0 +1,54 @@
+// Differentiable ops on Variables. Shapes are those of engine/ops; each has its file in engine/autograd/functions/.
+//
+// What an op saves for backward is exactly what its closure captures. An op none of whose inputs wants a gradient saves
+// nothing: frozen layers cost no memory and get no backward.
+#pragma once
+
+#include "engine/autograd/tape.h"
+#include "engine/autograd/variable.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/pooling.h"
+#include "kernels/activation.h"
+
+namespace attune {
+
+/// x W^T + b; `bias` may be undefined.
+Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
+
+/// Layer norm of x; `bias` may be undefined.
+Variable layernorm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+
+/// s = residual + dropout(branch) and its layer norm, in one pass.
+struct ResidualNorm {
+  Variable sum, normed;
+};
+ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight, const Variable& bias,
+                                double eps, const DropoutSpec& dropout);
+
+/// residual + dropout(branch).
+Variable residual(const Variable& residual, const Variable& branch, const DropoutSpec& dropout);
+
+Variable dropout(const Variable& x, const DropoutSpec& spec);
+Variable activation(const Variable& x, Activation kind);
+/// f(first half of the features) * second half.
+Variable glu(const Variable& u, Activation kind);
+
+/// Attention on a fused projection [N, 3 H D] -> [N, H D].
+Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec);
+
+/// A table with the row each token takes; an undefined table takes no part. Its row padding_id (or -1) gets no gradient.
+struct EmbeddingInput {
+  Variable table;
+  Tensor ids;
+  std::int64_t padding_id = -1;
+};
+/// Sum of the rows of up to three tables: [N, C].
+Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions, const EmbeddingInput& types);
+
+/// [N, C] -> [B, C]: the mean of a range of rows for each sequence.
+Variable pool(const Variable& x, const ops::RowRanges& ranges);
+
+/// Mean softmax cross-entropy of [B, L] logits: a scalar.
+Variable cross_entropy(const Variable& logits, const Tensor& labels);
+
+}  // namespace attune

@@ -1,0 +1,40 @@
+#include "engine/autograd/tape.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/ops/elementwise.h"
+
+namespace attune {
+namespace {
+
+thread_local Tape* recording_tape = nullptr;
+
+}  // namespace
+
+Tape::Recording::Recording(Tape& tape) : previous_(std::exchange(recording_tape, &tape)) {}
+Tape::Recording::~Recording() { recording_tape = previous_; }
+NoGrad::NoGrad() : previous_(std::exchange(recording_tape, nullptr)) {}
+NoGrad::~NoGrad() { recording_tape = previous_; }
+
+Tape* Tape::current() { return recording_tape; }
+
+void Tape::record(std::vector<Grad> outputs, std::function<void()> backward) {
+  steps_.push_back({std::move(outputs), std::move(backward)});
+}
+
+void Tape::backward(const Variable& loss, double seed) {
+  CHECK(loss.value().numel() == 1, "backward starts from one number, not from a tensor of shape ", loss.shape());
+  CHECK(loss.requires_grad(), "backward: nothing that leads to the loss is trainable");
+  ops::fill(loss.grad().target().tensor, seed);
+  while (!steps_.empty()) {
+    Step step = std::move(steps_.back());
+    steps_.pop_back();
+    const bool reached = std::ranges::any_of(step.outputs, [](const Grad& output) { return output.tensor().defined(); });
+    if (reached) step.backward();
+    for (const Grad& output : step.outputs) output.clear();
+  }
+}
+
+}  // namespace attune

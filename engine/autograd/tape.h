@@ -1,0 +1,65 @@
+// The record of one forward pass.
+//
+// Ops append themselves as they run, so the order of the tape is a topological order and backward is a loop from its end.
+// Each step is dropped as soon as it has run, and with it the tensors it had saved.
+//
+//   Tape tape;
+//   { Tape::Recording recording(tape); loss = cross_entropy(model.forward(...), labels); }
+//   tape.backward(loss);
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "engine/autograd/variable.h"
+
+namespace attune {
+
+class Tape {
+ public:
+  /// While it lives, ops of this thread are recorded on `tape`.
+  class Recording {
+   public:
+    explicit Recording(Tape& tape);
+    ~Recording();
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+
+   private:
+    Tape* previous_;
+  };
+
+  /// The tape that ops of this thread are recorded on, or null.
+  static Tape* current();
+
+  /// Appends the step that produced variables with these gradients. `backward` runs only if something has reached one of
+  /// them; it reads them and adds to the gradients of the inputs it captured.
+  void record(std::vector<Grad> outputs, std::function<void()> backward);
+
+  /// Fills the gradients of everything `loss` (one element) depends on: d loss / d loss = `seed`. Empties the tape.
+  /// Throws Error where nothing that leads to the loss wants a gradient.
+  void backward(const Variable& loss, double seed = 1);
+
+  std::size_t size() const { return steps_.size(); }
+
+ private:
+  struct Step {
+    std::vector<Grad> outputs;
+    std::function<void()> backward;
+  };
+  std::vector<Step> steps_;
+};
+
+/// While it lives, ops of this thread are not recorded (evaluation inside a recording).
+class NoGrad {
+ public:
+  NoGrad();
+  ~NoGrad();
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  Tape* previous_;
+};
+
+}  // namespace attune

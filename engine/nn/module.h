@@ -1,0 +1,39 @@
+// Things with parameters.
+//
+// A Parameter is a Variable that outlives the step. A Module shows its parameters under dotted names ("blocks.3.attention.qkv.weight") in a
+// fixed order; loading, freezing, optimising and counting are loops over them.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/autograd/variable.h"
+
+namespace attune {
+
+using Parameter = Variable;
+
+class Module {
+ public:
+  using Visitor = std::function<void(const std::string& name, const Parameter& parameter)>;
+
+  virtual ~Module() = default;
+  /// Calls visit for every parameter, always in the same order; names start with `prefix`.
+  virtual void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const = 0;
+};
+
+/// A parameter with its dotted name.
+struct NamedParameter {
+  std::string name;
+  Parameter parameter;
+};
+/// All parameters of a module; only those that want a gradient where `trainable_only`.
+std::vector<NamedParameter> parameters_of(const Module& module, bool trainable_only = false);
+/// Number of elements over all parameters of a module; only trainable ones where `trainable_only`.
+std::int64_t parameter_count(const Module& module, bool trainable_only = false);
+/// Makes exactly the parameters trainable for which `trainable(name)` holds.
+void set_trainable(const Module& module, const std::function<bool(const std::string& name)>& trainable);
+
+}  // namespace attune

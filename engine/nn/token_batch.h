@@ -1,0 +1,63 @@
+// What a model reads: the token ids of a batch and how they form sequences, on one device; and the state of one forward pass.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/ops/args.h"
+#include "engine/ops/pooling.h"
+#include "engine/ops/sequences.h"
+
+namespace attune {
+
+struct TokenBatch {
+  Tensor ids;                         // int32 [N]
+  Tensor type_ids;                    // int32 [N], or undefined: all 0
+  Sequences sequences;
+  std::vector<std::int32_t> lengths;  // host [B]: real tokens of each sequence, padding not counted
+
+  /// Rows of `length` ids each, real tokens first; lengths[b] of them are real. With `mask`, attention sees only those.
+  static TokenBatch padded(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, bool mask);
+  /// Sequences one after the other without padding; ids.size() is the sum of the lengths.
+  static TokenBatch packed(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths);
+
+  std::int64_t count() const { return sequences.count; }
+  /// The first row of each sequence.
+  ops::RowRanges first_rows() const;
+  /// Row `positions[b]` of each sequence.
+  ops::RowRanges rows_at(std::span<const std::int32_t> positions) const;
+  /// All rows of each sequence, or only its first lengths[b] where `real_only`.
+  ops::RowRanges all_rows(bool real_only) const;
+  TokenBatch to(Device device) const;
+
+ private:
+  std::vector<std::int32_t> begins_;  // host [B]: first row of each sequence
+  ops::RowRanges ranges(std::vector<std::int32_t> begins, std::vector<std::int32_t> ends) const;
+};
+
+/// State of one forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.
+struct ForwardPass {
+  bool training = false;
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+
+  DropoutSpec dropout(float p, std::uint32_t site, const Sequences& sequences) const {
+    return training ? DropoutSpec{p, seed, step, site, sequences.row_keys} : DropoutSpec{};
+  }
+};
+
+/// Hands out dropout sites while a model is built, so that every site has its own random stream.
+class DropoutSites {
+ public:
+  std::uint32_t take(std::int64_t sites = 1) {
+    const std::uint32_t first = next_;
+    next_ += static_cast<std::uint32_t>(sites);
+    return first;
+  }
+
+ private:
+  std::uint32_t next_ = 0;
+};
+
+}  // namespace attune

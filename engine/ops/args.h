@@ -1,0 +1,45 @@
+// What op declarations share: where gradients go, which elements a dropout drops, and shape checks that name op and shapes.
+#pragma once
+
+#include "engine/tensor/tensor.h"
+#include "kernels/context.h"
+#include "kernels/dropout.h"
+
+namespace attune {
+
+/// The buffer a gradient goes to; undefined where nobody wants it.
+struct GradTarget {
+  Tensor tensor;
+  GradMode mode = GradMode::kWrite;
+
+  explicit operator bool() const { return tensor.defined(); }
+  GradOut out() const { return {tensor.raw(), mode}; }
+};
+
+/// One dropout site in one forward pass; p = 0 drops nothing.
+struct DropoutSpec {
+  float p = 0;
+  std::uint64_t seed = 0;
+  std::uint32_t step = 0;
+  std::uint32_t site = 0;
+  Tensor row_keys;  // int32 [N]
+
+  DropoutMask mask() const { return {p, seed, step, site, static_cast<const std::uint32_t*>(row_keys.raw())}; }
+};
+
+/// Rows of a tensor seen as a matrix: the product of all extents but the innermost.
+inline std::int64_t rows_of(const Tensor& x) { return x.shape()[-1] == 0 ? 0 : x.numel() / x.shape()[-1]; }
+
+/// Throws Error unless `x` has the given shape and dtype; `op` and `what` name it.
+inline void check_tensor(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {
+  CHECK(x.defined(), op, ": ", what, " is missing");
+  CHECK(x.shape() == shape, op, ": ", what, " has shape ", x.shape(), " where ", shape, " is needed");
+  CHECK(x.dtype() == dtype, op, ": ", what, " has dtype ", x.dtype(), " where ", dtype, " is needed");
+}
+
+/// As check_tensor, but an undefined tensor passes.
+inline void check_optional(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {
+  if (x.defined()) check_tensor(x, shape, dtype, op, what);
+}
+
+}  // namespace attune

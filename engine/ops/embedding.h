@@ -1,0 +1,18 @@
+// Sum of word, position and type embeddings (kernels/embedding.h). ids: int32 [N]; tables: [rows, C]; y: [N, C].
+// On the CPU every id is checked against its table.
+#pragma once
+
+#include "engine/ops/args.h"
+
+namespace attune::ops {
+
+/// A table and the row each token takes from it; an undefined table takes no part.
+struct Lookup {
+  Tensor table;
+  Tensor ids;
+};
+Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Lookup& types);
+/// Gradient of one table; the row padding_id (or -1) gets none.
+void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id);
+
+}  // namespace attune::ops

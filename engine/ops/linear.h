@@ -1,0 +1,15 @@
+// y = x W^T + b (kernels/linear.h). x: [..., I], weight: [O, I], bias: [O] or undefined, y: [..., O].
+#pragma once
+
+#include "engine/ops/args.h"
+
+namespace attune::ops {
+
+Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// Targets that are not wanted are empty.
+struct LinearGrads {
+  GradTarget dx, dweight, dbias;
+};
+void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x, const Tensor& weight);
+
+}  // namespace attune::ops

@@ -1,0 +1,28 @@
+// Which rows of a batch form which sequence. The same tokens can lie padded (every sequence fills max_length rows) or packed
+// (no padding rows); ops see only this description, so models are written once for both.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "engine/tensor/tensor.h"
+
+namespace attune {
+
+struct Sequences {
+  Tensor offsets;      // int32 [B + 1], first row of each sequence
+  Tensor key_lengths;  // int32 [B], rows that may be attended; undefined: all of a sequence
+  Tensor positions;    // int32 [N], place of each row within its sequence, from 0
+  Tensor row_keys;     // int32 [N], example << 16 | position (kernels/dropout.h)
+  std::int64_t count = 0;       // B
+  std::int64_t rows = 0;        // N
+  std::int64_t max_length = 0;  // rows of the longest sequence
+
+  /// B sequences of `length` rows each. `key_lengths` (or empty: no mask) says how many of them are real tokens.
+  static Sequences padded(std::int64_t count, std::int64_t length, std::span<const std::int32_t> key_lengths = {});
+  /// Sequences of the given lengths one after the other, without padding.
+  static Sequences packed(std::span<const std::int32_t> lengths);
+  Sequences to(Device device) const;
+};
+
+}  // namespace attune

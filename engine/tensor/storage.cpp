@@ -1,0 +1,82 @@
+#include "engine/tensor/storage.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <new>
+#include <vector>
+
+#include "base/check.h"
+
+namespace attune {
+namespace {
+
+constexpr std::size_t kAlignment = 64;
+
+#ifdef ATTUNE_SANITIZED
+
+std::size_t block_size(std::size_t bytes) { return std::max<std::size_t>(bytes, 1); }
+std::byte* take_block(std::size_t size) {
+  return static_cast<std::byte*>(::operator new(size, std::align_val_t{kAlignment}, std::nothrow));
+}
+void give_block(std::byte* block, std::size_t) { ::operator delete(block, std::align_val_t{kAlignment}); }
+
+#else
+
+// Free blocks by size class. Never destroyed: tensors in static storage may outlive any order of destruction.
+struct FreeLists {
+  std::mutex mutex;
+  std::map<std::size_t, std::vector<std::byte*>> lists;
+};
+FreeLists& free_lists() {
+  static FreeLists* lists = new FreeLists;
+  return *lists;
+}
+
+// Rounds up so that at most an eighth is wasted and there are few distinct sizes.
+std::size_t block_size(std::size_t bytes) {
+  const std::size_t least = std::max(bytes, kAlignment);
+  const std::size_t step = std::max(std::bit_floor(least) / 8, kAlignment);
+  return (least + step - 1) / step * step;
+}
+
+std::byte* take_block(std::size_t size) {
+  FreeLists& free = free_lists();
+  const std::scoped_lock lock(free.mutex);
+  auto& list = free.lists[size];
+  if (!list.empty()) {
+    std::byte* block = list.back();
+    list.pop_back();
+    return block;
+  }
+  if (void* block = std::aligned_alloc(kAlignment, size)) return static_cast<std::byte*>(block);
+  for (auto& [other, blocks] : free.lists) {  // exhausted: give everything back and try once more
+    for (std::byte* block : blocks) std::free(block);
+    blocks.clear();
+  }
+  return static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
+}
+
+void give_block(std::byte* block, std::size_t size) {
+  FreeLists& free = free_lists();
+  const std::scoped_lock lock(free.mutex);
+  free.lists[size].push_back(block);
+}
+
+#endif
+
+}  // namespace
+
+std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
+  CHECK(device == Device::kCpu, "this build of attune has no CUDA: use --device cpu, or build with the cuda preset");
+  const std::size_t size = block_size(bytes);
+  std::byte* block = take_block(size);
+  CHECK(block != nullptr, "out of memory: ", size, " bytes could not be allocated on the cpu");
+  return std::shared_ptr<Storage>(new Storage(block, size, device));
+}
+
+Storage::~Storage() { give_block(data_, size_); }
+
+}  // namespace attune

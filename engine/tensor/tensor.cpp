@@ -1,0 +1,88 @@
+#include "engine/tensor/tensor.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace attune {
+
+Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
+  Tensor tensor;
+  tensor.shape_ = shape;
+  tensor.dtype_ = dtype;
+  tensor.storage_ = Storage::allocate(tensor.bytes(), device);
+  return tensor;
+}
+
+Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
+  Tensor tensor = empty(shape, dtype, device);
+  std::memset(tensor.raw(), 0, tensor.bytes());
+  return tensor;
+}
+
+Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, DType dtype) {
+  Tensor tensor = empty(shape, dtype);
+  CHECK(bytes.size() == tensor.bytes(), bytes.size() / size_of(dtype), " values do not fill a tensor of shape ", shape);
+  if (!bytes.empty()) std::memcpy(tensor.raw(), bytes.data(), bytes.size());
+  return tensor;
+}
+
+double Tensor::item() const {
+  CHECK(numel() == 1, "item() of a tensor of shape ", shape_);
+  return dispatch_float(dtype_, "item", [&]<class T>() { return static_cast<double>(values<T>()[0]); });
+}
+
+Tensor Tensor::view(const Shape& shape) const {
+  CHECK(shape.numel() == numel(), "a tensor of shape ", shape_, " cannot be viewed as ", shape);
+  Tensor out = *this;
+  out.shape_ = shape;
+  return out;
+}
+
+Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
+  CHECK(shape_.rank() >= 1 && begin >= 0 && begin <= end && end <= shape_[0], "rows ", begin, "..", end,
+        " of a tensor of shape ", shape_);
+  Shape shape{end - begin};
+  std::int64_t row = 1;
+  for (int i = 1; i < shape_.rank(); ++i) {
+    shape.append(shape_[i]);
+    row *= shape_[i];
+  }
+  Tensor out = *this;
+  out.shape_ = shape;
+  out.offset_ += static_cast<std::size_t>(begin * row) * size_of(dtype_);
+  return out;
+}
+
+Tensor Tensor::clone() const {
+  Tensor out = empty(shape_, dtype_, device());
+  out.copy_from(*this);
+  return out;
+}
+
+Tensor Tensor::to(Device target) const {
+  if (target == device()) return *this;
+  Tensor out = empty(shape_, dtype_, target);
+  out.copy_from(*this);
+  return out;
+}
+
+Tensor Tensor::cast(DType target) const {
+  if (target == dtype_) return *this;
+  Tensor out = empty(shape_, target, device());
+  dispatch_float(dtype_, "cast", [&]<class From>() {
+    dispatch_float(target, "cast", [&]<class To>() {
+      std::ranges::transform(values<From>(), out.values<To>().begin(), [](From x) { return static_cast<To>(x); });
+    });
+  });
+  return out;
+}
+
+void Tensor::copy_from(const Tensor& other) const {
+  CHECK(other.shape_ == shape_ && other.dtype_ == dtype_, "a tensor of ", other.dtype_, " ", other.shape_,
+        " cannot be copied into one of ", dtype_, " ", shape_);
+  if (bytes() != 0) std::memcpy(raw(), other.raw(), bytes());
+}
+
+}  // namespace attune
