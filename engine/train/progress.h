@@ -1,0 +1,35 @@
+// A one-line progress bar on a terminal; silent where standard error is not one.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace attune {
+
+class Progress {
+ public:
+  /// A bar over `total` units of work (0: unknown). `label` stands in front.
+  Progress(std::string label, std::int64_t total);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  /// Shows that `done` units are done, with `detail` behind; redraws at most ten times a second.
+  void update(std::int64_t done, const std::string& detail = "");
+  /// Removes the bar, so that a log line can be printed in its place; the next update draws it again.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string label_;
+  std::int64_t total_;
+  bool enabled_, drawn_ = false;
+  Clock::time_point begin_, last_;
+};
+
+/// "1:05", "2:03:04".
+std::string format_duration(double seconds);
+
+}  // namespace attune

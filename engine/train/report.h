@@ -1,0 +1,42 @@
+// What a training run tells: lines on standard output in the reference recipe's wording, a progress bar on a terminal, and a
+// log file of JSON lines with every digit.
+//
+// Log file, one object per line, written as the run goes:
+//   {"step": 0, "loss": ..., "learning_rate": ..., "grad_norm": ..., "tokens_per_second": ...}      after every batch
+//   {"step": 0, "train_loss": ..., "val_loss": ...}                                                after every evaluation
+//   {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}                                       at the end of an epoch
+//   {"split": "test", "accuracy": ..., "loss": ...}                                                 at the end of the run
+#pragma once
+
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "engine/train/progress.h"
+#include "engine/train/trainer.h"
+
+namespace attune {
+
+class TrainReport : public TrainObserver {
+ public:
+  /// `log_file` may be empty: no log. Throws IoError where it cannot be created.
+  explicit TrainReport(const std::string& log_file);
+
+  void begin(std::int64_t total_steps) override;
+  void step(const StepRecord& record) override;
+  void evaluation(const EvaluationRecord& record) override;
+  void epoch(const EpochRecord& record) override;
+  /// Closing line of one split: `title` is "Training", "Validation" or "Test", `split` its name in the log.
+  void accuracy(const std::string& title, const std::string& split, const Evaluation& evaluation);
+  /// Removes the progress bar before something else is printed.
+  void clear_progress();
+
+ private:
+  void log(const std::string& line);
+
+  std::string log_path_;
+  std::ofstream log_;
+  std::unique_ptr<Progress> progress_;
+};
+
+}  // namespace attune

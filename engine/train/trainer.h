@@ -1,0 +1,100 @@
+// The training loop of the reference recipe.
+//
+// For every batch: forward, cross-entropy, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss is
+// evaluated on the first batches of a fresh pass over the training split and of one over the validation split; at the end of an epoch
+// the accuracy is. All passes draw from one generator, so the order of examples is the reference's (engine/data/loader.h).
+//
+// A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where several
+// devices share a step, gradients are averaged between backward and the optimizer, in Trainer::apply, and nowhere else.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "engine/data/dataset.h"
+#include "engine/nn/module.h"
+#include "engine/optim/adamw.h"
+#include "engine/optim/lr_schedule.h"
+#include "engine/train/evaluator.h"
+
+namespace attune {
+
+struct TrainOptions {
+  std::int64_t epochs = 1;
+  std::int64_t batch_size = 8;
+  std::int64_t accumulation_steps = 1;  // batches per optimizer step
+  std::int64_t max_steps = 0;           // stop after this many batches; 0: no limit
+  std::int64_t eval_every = 50;         // batches between evaluations; 0: none
+  std::int64_t eval_batches = 20;       // batches of each split per evaluation
+  LrSchedule schedule;
+  double max_grad_norm = 0;             // clips where positive
+  bool measure_grad_norm = false;       // report the gradient norm even without clipping
+  std::uint64_t seed = 123;
+  AdamWOptions adamw;
+};
+
+/// One batch, after its update.
+struct StepRecord {
+  std::int64_t step, epoch;  // step counts batches from 0, epoch from 1
+  double loss, learning_rate;
+  std::optional<double> grad_norm;
+  double tokens_per_second;
+};
+struct EvaluationRecord {
+  std::int64_t step, epoch;
+  double train_loss, validation_loss;
+};
+struct EpochRecord {
+  std::int64_t epoch;
+  double train_accuracy, validation_accuracy;
+};
+
+/// Hears of everything that happens in a run.
+class TrainObserver {
+ public:
+  virtual ~TrainObserver() = default;
+  virtual void begin(std::int64_t total_steps) = 0;
+  virtual void step(const StepRecord& record) = 0;
+  virtual void evaluation(const EvaluationRecord& record) = 0;
+  virtual void epoch(const EpochRecord& record) = 0;
+};
+
+/// The splits of a run and how their examples become batches.
+struct TrainData {
+  const Dataset& train;
+  const Dataset& validation;
+  Collator collator;
+};
+
+class Trainer {
+ public:
+  Trainer(const Module& model, LogitsFn logits, const TrainData& data, const TrainOptions& options);
+
+  /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
+  /// Throws Error naming step and tensor where the loss or a gradient is not finite.
+  bool run(TrainObserver& observer, const std::function<bool()>& stop);
+
+  /// Loss and accuracy over a whole split, in the reference's order of draws.
+  Evaluation evaluate_all(const Dataset& dataset, bool training_split, const std::function<bool(std::int64_t, std::int64_t)>& progress);
+
+  /// Batches of a full run.
+  std::int64_t total_steps() const;
+
+ private:
+  double forward_backward(const Batch& batch, std::int64_t step);
+  std::optional<double> apply(double learning_rate);
+  LoaderPass pass(const Dataset& dataset, bool training_split);
+  EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
+  EpochRecord evaluate_accuracies(std::int64_t epoch);
+
+  const Module& model_;
+  LogitsFn logits_;
+  TrainData data_;
+  TrainOptions options_;
+  TorchGenerator generator_;
+  AdamWOptimizer optimizer_;
+  std::int64_t optimizer_steps_ = 0;
+};
+
+}  // namespace attune
