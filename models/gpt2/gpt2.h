@@ -1,0 +1,96 @@
+// GPT-2 as a sequence classifier.
+//
+// A pre-norm transformer decoder: learned positions, causal attention without any padding mask (padding tokens are ordinary
+// tokens), tanh GELU, and a linear head with bias on one position or on the mean over positions.
+//
+// Radford et al.: "Language models are unsupervised multitask learners", 2019.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/torch_random.h"
+#include "engine/nn/layers.h"
+#include "models/classifier.h"
+#include "models/config_reader.h"
+
+namespace attune {
+
+/// The keys of a GPT-2 config.json that matter here.
+struct Gpt2Config {
+  std::int64_t vocab_size = 50257, n_positions = 1024, n_embd = 768, n_layer = 12, n_head = 12, n_inner = 3072;
+  double layer_norm_epsilon = 1e-5, initializer_range = 0.02;
+  float embd_pdrop = 0, attn_pdrop = 0, resid_pdrop = 0;
+  Activation activation = Activation::kGeluTanh;
+
+  /// Throws Error naming file and key of what is missing, contradictory or not supported.
+  static Gpt2Config read(const ConfigReader& config);
+  /// One of the published sizes, "gpt2-small (124M)" .. "gpt2-xl (1558M)". Throws UsageError listing them.
+  static Gpt2Config published(const std::string& size);
+  /// The Hugging Face repository of a published size, e.g. "openai-community/gpt2".
+  static std::string repository(const std::string& size);
+  static const std::vector<std::string>& published_sizes();
+  std::string json() const;
+};
+
+/// Which positions the head reads. Flexible: the last one that is not padding (the last of all where every one is).
+enum class HeadPosition : std::uint8_t { kFirst, kLast, kFlexible, kMean };
+
+/// "first", "last", "flexible", "mean".
+const char* name_of(HeadPosition position);
+/// The reverse; throws Error listing the four names.
+HeadPosition head_position(const std::string& name);
+
+/// Initial weights: PyTorch's defaults (the reference recipe's random start), or GPT-2's own N(0, initializer_range).
+enum class Initializer : std::uint8_t { kTorch, kGpt2 };
+
+struct Gpt2Options {
+  std::int64_t num_labels = 2;
+  HeadPosition position = HeadPosition::kLast;
+  bool causal = true;
+  DType dtype = DType::kFloat32;
+};
+
+class Gpt2Classifier : public Classifier {
+ public:
+  Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& options);
+
+  Variable forward(const TokenBatch& batch, const ForwardPass& pass) const override;
+  /// The hidden states [N, C] after the final norm.
+  Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const;
+
+  /// Random weights for everything but the head, in the reference's order of draws.
+  void initialize(TorchGenerator& generator, Initializer initializer) const;
+  /// A fresh torch.nn.Linear as head.
+  void initialize_head(TorchGenerator& generator) const;
+
+  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
+  bool trains(TrainableLayers layers, const std::string& parameter) const override;
+  HfNaming hf_naming() const override;
+  std::int64_t num_labels() const override { return options_.num_labels; }
+  std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int64_t max_length() const override { return config_.n_positions; }
+  std::string hf_config(const std::vector<std::string>& label_names) const override;
+
+ private:
+  struct Block {
+    Block(const Gpt2Config& config, DType dtype, DropoutSites& sites);
+    LayerNorm norm1;
+    Linear qkv, projection;
+    LayerNorm norm2;
+    Linear fc, fc_out;
+    std::uint32_t attention_site, projection_site, mlp_site;
+  };
+
+  Gpt2Config config_;
+  Gpt2Options options_;
+  DropoutSites sites_;
+  Embedding tokens_, positions_;
+  std::uint32_t embedding_site_;
+  std::vector<Block> blocks_;
+  LayerNorm final_norm_;
+  Linear head_;
+};
+
+}  // namespace attune

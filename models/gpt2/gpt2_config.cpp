@@ -1,0 +1,163 @@
+// GPT-2's config.json, its published sizes, and the spelling of its tensors in Hugging Face files.
+#include <array>
+
+#include "models/gpt2/gpt2.h"
+
+namespace attune {
+namespace {
+
+struct PublishedSize {
+  const char* name;
+  const char* repository;
+  std::int64_t n_embd, n_layer, n_head;
+};
+constexpr std::array<PublishedSize, 4> kPublished = {{{"gpt2-small (124M)", "openai-community/gpt2", 768, 12, 12},
+                                                      {"gpt2-medium (355M)", "openai-community/gpt2-medium", 1024, 24, 16},
+                                                      {"gpt2-large (774M)", "openai-community/gpt2-large", 1280, 36, 20},
+                                                      {"gpt2-xl (1558M)", "openai-community/gpt2-xl", 1600, 48, 25}}};
+
+const PublishedSize& find_size(const std::string& size) {
+  std::string known;
+  for (const PublishedSize& published : kPublished) {
+    if (size == published.name) return published;
+    known += (known.empty() ? "'" : ", '") + std::string(published.name) + "'";
+  }
+  throw UsageError("unknown model size '" + size + "'; the sizes are " + known);
+}
+
+Activation read_activation(const ConfigReader& config) {
+  const std::string name = config.text_or("activation_function", "gelu_new");
+  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return Activation::kGeluTanh;
+  if (name == "gelu") return Activation::kGeluErf;
+  if (name == "relu") return Activation::kRelu;
+  config.fail("activation_function '" + name + "' is not supported (gelu_new, gelu_pytorch_tanh, gelu_fast, gelu, relu are)");
+}
+
+}  // namespace
+
+const char* name_of(HeadPosition position) {
+  switch (position) {
+    case HeadPosition::kFirst: return "first";
+    case HeadPosition::kLast: return "last";
+    case HeadPosition::kFlexible: return "flexible";
+    case HeadPosition::kMean: return "mean";
+  }
+  return "?";
+}
+
+HeadPosition head_position(const std::string& name) {
+  for (const HeadPosition position : {HeadPosition::kFirst, HeadPosition::kLast, HeadPosition::kFlexible, HeadPosition::kMean})
+    if (name == name_of(position)) return position;
+  throw Error("unknown head position '" + name + "'; the positions are first, last, flexible, mean");
+}
+
+Gpt2Config Gpt2Config::read(const ConfigReader& config) {
+  if (const std::string type = config.text_or("model_type", "gpt2"); type != "gpt2")
+    config.fail("model_type is '" + type + "' where 'gpt2' is needed");
+  Gpt2Config out;
+  out.vocab_size = config.positive("vocab_size");
+  out.n_positions = config.positive("n_positions");
+  out.n_embd = config.positive("n_embd");
+  out.n_layer = config.positive("n_layer");
+  out.n_head = config.positive("n_head");
+  out.n_inner = config.has("n_inner") ? config.positive("n_inner") : 4 * out.n_embd;
+  out.layer_norm_epsilon = config.number_or("layer_norm_epsilon", 1e-5);
+  out.initializer_range = config.number_or("initializer_range", 0.02);
+  out.embd_pdrop = config.probability_or("embd_pdrop", 0.1);
+  out.attn_pdrop = config.probability_or("attn_pdrop", 0.1);
+  out.resid_pdrop = config.probability_or("resid_pdrop", 0.1);
+  out.activation = read_activation(config);
+  if (out.n_embd % out.n_head != 0)
+    config.fail(str_cat("n_embd ", out.n_embd, " is not a multiple of n_head ", out.n_head));
+  if (!config.boolean_or("scale_attn_weights", true)) config.fail("scale_attn_weights false is not supported");
+  if (config.boolean_or("scale_attn_by_inverse_layer_idx", false)) config.fail("scale_attn_by_inverse_layer_idx true is not supported");
+  if (config.boolean_or("add_cross_attention", false)) config.fail("add_cross_attention true is not supported");
+  return out;
+}
+
+Gpt2Config Gpt2Config::published(const std::string& size) {
+  const PublishedSize& found = find_size(size);
+  Gpt2Config out;
+  out.n_embd = found.n_embd;
+  out.n_layer = found.n_layer;
+  out.n_head = found.n_head;
+  out.n_inner = 4 * found.n_embd;
+  return out;
+}
+
+std::string Gpt2Config::repository(const std::string& size) { return find_size(size).repository; }
+
+const std::vector<std::string>& Gpt2Config::published_sizes() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const PublishedSize& published : kPublished) out.emplace_back(published.name);
+    return out;
+  }();
+  return names;
+}
+
+std::string Gpt2Config::json() const {
+  const char* activation_name = activation == Activation::kGeluTanh ? "gelu_new" : activation == Activation::kGeluErf ? "gelu" : "relu";
+  const auto number = [](double value) {
+    std::ostringstream out;
+    out.precision(9);
+    out << value;
+    return out.str();
+  };
+  return changed_config("{}", {{"model_type", "\"gpt2\""},
+                               {"vocab_size", std::to_string(vocab_size)},
+                               {"n_positions", std::to_string(n_positions)},
+                               {"n_embd", std::to_string(n_embd)},
+                               {"n_layer", std::to_string(n_layer)},
+                               {"n_head", std::to_string(n_head)},
+                               {"n_inner", std::to_string(n_inner)},
+                               {"layer_norm_epsilon", number(layer_norm_epsilon)},
+                               {"initializer_range", number(initializer_range)},
+                               {"embd_pdrop", number(embd_pdrop)},
+                               {"attn_pdrop", number(attn_pdrop)},
+                               {"resid_pdrop", number(resid_pdrop)},
+                               {"bos_token_id", std::to_string(vocab_size - 1)},
+                               {"eos_token_id", std::to_string(vocab_size - 1)},
+                               {"activation_function", json_quote(activation_name)}});
+}
+
+std::string Gpt2Classifier::hf_config(const std::vector<std::string>& label_names) const {
+  // Only the flexible position reads what GPT2ForSequenceClassification reads in a padded batch: the last token that is not
+  // padding. Without a pad_token_id that class reads the last position, which is what kLast does.
+  ConfigChanges changes = label_changes(label_names);
+  changes["architectures"] = R"(["GPT2ForSequenceClassification"])";
+  if (options_.position == HeadPosition::kFlexible) changes["pad_token_id"] = std::to_string(config_.vocab_size - 1);
+  changes["attune_head_position"] = json_quote(name_of(options_.position));
+  if (!options_.causal) changes["attune_causal"] = "false";
+  return changed_config(config_.json(), changes);
+}
+
+HfNaming Gpt2Classifier::hf_naming() const {
+  HfNaming naming;
+  naming.prefix = "transformer.";
+  auto& tensors = naming.tensors;
+  tensors.push_back({.name = "wte.weight", .parameter = "tokens.weight"});
+  tensors.push_back({.name = "wpe.weight", .parameter = "positions.weight"});
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const std::string hf = "h." + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
+    const auto add = [&](const char* name, const char* parameter, bool conv1d) {
+      tensors.push_back({.name = hf + name + ".weight", .parameter = at + parameter + ".weight", .transposed = conv1d});
+      tensors.push_back({.name = hf + name + ".bias", .parameter = at + parameter + ".bias"});
+    };
+    add("ln_1", "norm1", false);
+    add("attn.c_attn", "qkv", true);
+    add("attn.c_proj", "projection", true);
+    add("ln_2", "norm2", false);
+    add("mlp.c_fc", "fc", true);
+    add("mlp.c_proj", "fc_out", true);
+  }
+  tensors.push_back({.name = "ln_f.weight", .parameter = "final_norm.weight"});
+  tensors.push_back({.name = "ln_f.bias", .parameter = "final_norm.bias"});
+  tensors.push_back({.name = "score.weight", .parameter = "head.weight", .optional = true});
+  tensors.push_back({.name = "score.bias", .parameter = "head.bias", .optional = true});
+  naming.unprefixed = {"score.weight", "score.bias"};
+  naming.ignored = {R"(h\.\d+\.attn\.(bias|masked_bias))", R"(lm_head\.weight)"};
+  return naming;
+}
+
+}  // namespace attune
