@@ -1,0 +1,59 @@
+#include "tokenizer/vocabulary.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "base/check.h"
+
+namespace attune {
+namespace {
+
+std::string message_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Vocabulary, BothWays) {
+  Vocabulary vocabulary("v.json");
+  vocabulary.add("b", 1);
+  vocabulary.add("a", 0);
+  vocabulary.check_complete();
+  EXPECT_EQ(vocabulary.size(), 2);
+  EXPECT_EQ(vocabulary.token(1), "b");
+  EXPECT_EQ(vocabulary.id("a"), 0);
+  EXPECT_EQ(vocabulary.id("c"), -1);
+  EXPECT_THROW(vocabulary.token(2), Error);
+  EXPECT_THROW(vocabulary.token(-1), Error);
+}
+
+TEST(Vocabulary, NamesDuplicatesAndGaps) {
+  Vocabulary vocabulary("v.json");
+  vocabulary.add("a", 0);
+  EXPECT_EQ(message_of([&] { vocabulary.add("b", 0); }), "v.json: id 0 is given to both \"a\" and \"b\"");
+  EXPECT_EQ(message_of([&] { vocabulary.add("a", 1); }), "v.json: token \"a\" appears twice, with ids 0 and 1");
+  Vocabulary gap("v.json");
+  gap.add("a", 0);
+  gap.add("b", 2);
+  EXPECT_EQ(message_of([&] { gap.check_complete(); }), "v.json: id 1 has no token, while ids go up to 2");
+  EXPECT_THROW(gap.add("c", -1), Error);
+  EXPECT_THROW(gap.add("c", std::int64_t{1} << 40), Error);
+  EXPECT_THROW(Vocabulary("v.json").check_complete(), Error);
+}
+
+TEST(Vocabulary, ViewsSurviveMovesAndGrowth) {
+  Vocabulary vocabulary("v.json");
+  vocabulary.add("x", 0);
+  const std::string_view x = vocabulary.token(0);
+  for (int i = 1; i < 5000; ++i) vocabulary.add(str_cat("t", i), i);
+  const Vocabulary moved = std::move(vocabulary);
+  EXPECT_EQ(x, "x");
+  EXPECT_EQ(moved.id("t4999"), 4999);
+}
+
+}  // namespace
+}  // namespace attune
