@@ -1,0 +1,298 @@
+#include "engine/io/safetensors.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "base/math.h"
+
+namespace attune {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint64_t kMaxHeader = 100'000'000;
+
+const std::map<std::string_view, std::uint64_t>& bits_of_dtypes() {
+  static const std::map<std::string_view, std::uint64_t> bits = {
+      {"BOOL", 8}, {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
+      {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16},   {"I32", 32},    {"U32", 32},    {"F32", 32},        {"I64", 64},
+      {"U64", 64}, {"F64", 64}, {"C64", 64}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+  return bits;
+}
+
+// A read-only mapping of a whole file.
+class Mapping {
+ public:
+  explicit Mapping(const std::string& path) {
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) throw IoError(path, std::strerror(errno));
+    struct stat info {};
+    const bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    size_ = regular ? static_cast<std::size_t>(info.st_size) : 0;
+    void* mapped = size_ > 0 ? mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
+    const int error = errno;
+    close(fd);
+    if (!regular) throw IoError(path, "is not a regular file");
+    if (mapped == MAP_FAILED) throw IoError(path, std::string("cannot be mapped: ") + std::strerror(error));
+    data_ = static_cast<const std::byte*>(mapped);
+  }
+  ~Mapping() {
+    if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
+  }
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+  std::span<const std::byte> bytes() const { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+std::uint64_t load_u64(const std::byte* bytes) {
+  std::uint64_t value = 0;
+  for (int i = 7; i >= 0; --i) value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
+  return value;
+}
+
+// Reads one file's header; every failure names the file.
+class HeaderParser {
+ public:
+  HeaderParser(const std::string& path, std::span<const std::byte> file) : path_(path), file_(file) {}
+
+  void parse(std::vector<SafetensorsEntry>& entries, std::map<std::string, std::string>& metadata) {
+    const Json header = read_header();
+    for (const auto& [name, value] : header.items()) {
+      if (name == "__metadata__") read_metadata(value, metadata);
+      else entries.push_back(read_entry(name, value));
+    }
+    std::ranges::sort(entries, {}, [](const SafetensorsEntry& e) { return std::pair(e.begin, e.end); });
+    check_tiling(entries);
+  }
+
+  std::span<const std::byte> buffer() const { return file_.subspan(8 + header_size_); }
+
+ private:
+  template <class... Args>
+  [[noreturn]] void fail(SafetensorsRule rule, const Args&... what) const {
+    throw SafetensorsError(rule, str_cat(path_, ": not a valid safetensors file: ", what...));
+  }
+
+  Json read_header() {
+    if (file_.size() < 8) fail(SafetensorsRule::kFileTooSmall, "it has ", file_.size(), " bytes, at least 8 are needed");
+    const std::uint64_t size = load_u64(file_.data());
+    if (size > kMaxHeader) fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", size, " bytes, at most ", kMaxHeader, " are allowed");
+    if (size > file_.size() - 8)
+      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", size, " bytes, but only ", file_.size() - 8, " follow (truncated?)");
+    header_size_ = static_cast<std::size_t>(size);
+    const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, header_size_);
+    if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
+    if (!valid_utf8(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
+    return parse_json(text);
+  }
+
+  // Well-formed UTF-8 by the Unicode standard's table 3-7: no overlong forms, no surrogates, nothing beyond U+10FFFF.
+  static bool valid_utf8(std::string_view text) {
+    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
+    for (std::size_t i = 0; i < text.size();) {
+      const unsigned first = byte(i);
+      std::size_t more = 0;
+      unsigned low = 0x80, high = 0xBF;
+      if (first < 0x80) more = 0;
+      else if (first >= 0xC2 && first <= 0xDF) more = 1;
+      else if (first >= 0xE0 && first <= 0xEF) more = 2, low = first == 0xE0 ? 0xA0 : 0x80, high = first == 0xED ? 0x9F : 0xBF;
+      else if (first >= 0xF0 && first <= 0xF4) more = 3, low = first == 0xF0 ? 0x90 : 0x80, high = first == 0xF4 ? 0x8F : 0xBF;
+      else return false;
+      for (std::size_t k = 1; k <= more; ++k) {
+        if (byte(i + k) < low || byte(i + k) > high) return false;
+        low = 0x80, high = 0xBF;
+      }
+      i += more + 1;
+    }
+    return true;
+  }
+
+  Json parse_json(std::string_view text) const {
+    std::vector<std::set<std::string>> keys;  // of each object that is open
+    const auto watch = [&](int, Json::parse_event_t event, Json& value) {
+      if (event == Json::parse_event_t::object_start) keys.emplace_back();
+      if (event == Json::parse_event_t::object_end) keys.pop_back();
+      if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
+        fail(SafetensorsRule::kDuplicateKey, "its header has the key '", value.get<std::string>(), "' twice");
+      return true;
+    };
+    try {
+      return Json::parse(text, watch);
+    } catch (const Json::exception& error) {
+      fail(SafetensorsRule::kHeaderNotJson, "its header is not valid JSON: ", error.what());
+    }
+  }
+
+  void read_metadata(const Json& value, std::map<std::string, std::string>& metadata) const {
+    if (!value.is_object()) fail(SafetensorsRule::kMetadata, "__metadata__ is not an object");
+    for (const auto& [key, text] : value.items()) {
+      if (!text.is_string()) fail(SafetensorsRule::kMetadata, "__metadata__ holds '", key, "' that is not a string");
+      metadata[key] = text.get<std::string>();
+    }
+  }
+
+  SafetensorsEntry read_entry(const std::string& name, const Json& value) const {
+    const auto bad = [&](const char* what) { fail(SafetensorsRule::kTensorEntry, "tensor '", name, "': ", what); };
+    if (!value.is_object()) bad("its entry is not an object");
+    if (!value.contains("dtype") || !value["dtype"].is_string()) bad("dtype is missing or not a string");
+    if (!value.contains("shape") || !value["shape"].is_array()) bad("shape is missing or not a list");
+    const bool offsets = value.contains("data_offsets") && value["data_offsets"].is_array() && value["data_offsets"].size() == 2;
+    if (!offsets) bad("data_offsets is missing or not a pair");
+    for (const auto* list : {&value["shape"], &value["data_offsets"]})
+      for (const Json& item : *list)
+        if (!item.is_number_unsigned()) bad("shape and data_offsets must hold non-negative integers");
+
+    SafetensorsEntry entry;
+    entry.name = name;
+    entry.dtype = value["dtype"].get<std::string>();
+    entry.begin = value["data_offsets"][0].get<std::uint64_t>();
+    entry.end = value["data_offsets"][1].get<std::uint64_t>();
+    const auto bits = bits_of_dtypes().find(entry.dtype);
+    if (bits == bits_of_dtypes().end()) fail(SafetensorsRule::kUnknownDtype, "tensor '", name, "': unknown dtype '", entry.dtype, "'");
+    std::uint64_t total_bits = bits->second;
+    for (const Json& item : value["shape"]) {
+      const auto extent = item.get<std::uint64_t>();
+      if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
+          __builtin_mul_overflow(total_bits, extent, &total_bits))
+        fail(SafetensorsRule::kShapeOverflow, "tensor '", name, "': shape ", value["shape"].dump(), " overflows");
+      entry.shape.push_back(static_cast<std::int64_t>(extent));
+    }
+    if (total_bits % 8 != 0) fail(SafetensorsRule::kNotWholeBytes, "tensor '", name, "': ", total_bits, " bits are not whole bytes");
+    if (entry.begin > entry.end)
+      fail(SafetensorsRule::kOffsetsOrder, "tensor '", name, "': begins at ", entry.begin, " and ends before, at ", entry.end);
+    if (entry.end > buffer().size())
+      fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ", buffer().size(), " (truncated?)");
+    if (entry.end - entry.begin != total_bits / 8)
+      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", value["shape"].dump(), " needs ", total_bits / 8,
+           " bytes, found ", entry.end - entry.begin);
+    return entry;
+  }
+
+  void check_tiling(const std::vector<SafetensorsEntry>& entries) const {
+    std::uint64_t at = 0;
+    for (const SafetensorsEntry& entry : entries) {
+      if (entry.begin != at)
+        fail(SafetensorsRule::kHoleOrOverlap, "tensor '", entry.name, "': begins at byte ", entry.begin, " where the one before ends at ", at);
+      at = entry.end;
+    }
+    if (at != buffer().size())
+      fail(SafetensorsRule::kTrailingBytes, "its tensors end at byte ", at, " of a buffer of ", buffer().size());
+  }
+
+  const std::string& path_;
+  std::span<const std::byte> file_;
+  std::size_t header_size_ = 0;
+};
+
+float from_half(std::uint16_t half) {
+  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
+  const std::uint32_t exponent = (half >> 10) & 0x1Fu, fraction = half & 0x3FFu;
+  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
+    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
+    return sign != 0 ? -magnitude : magnitude;
+  }
+  const std::uint32_t wide = exponent == 31 ? 255u : exponent + 112;
+  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
+}
+
+// Element i of unaligned little-endian bytes.
+template <class T>
+T load(std::span<const std::byte> bytes, std::size_t i) {
+  T value;
+  std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+  return value;
+}
+
+template <class From, class Convert>
+void convert_floats(std::span<const std::byte> bytes, const Tensor& out, Convert convert) {
+  dispatch_float(out.dtype(), "safetensors", [&]<class To>() {
+    auto values = out.values<To>();
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<To>(convert(load<From>(bytes, i)));
+  });
+}
+
+template <class From>
+void convert_integers(std::span<const std::byte> bytes, const Tensor& out) {
+  auto values = out.values<std::int32_t>();
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = narrow<std::int32_t>(static_cast<std::int64_t>(load<From>(bytes, i)));
+}
+
+}  // namespace
+
+static_assert(std::endian::native == std::endian::little, "safetensors files are read as they lie in memory");
+
+struct SafetensorsFile::Impl {
+  explicit Impl(const std::string& file) : path(file), mapping(file) {
+    HeaderParser parser(path, mapping.bytes());
+    parser.parse(entries, metadata);
+    buffer = parser.buffer();
+  }
+  std::string path;
+  Mapping mapping;
+  std::vector<SafetensorsEntry> entries;
+  std::map<std::string, std::string> metadata;
+  std::span<const std::byte> buffer;
+};
+
+SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
+SafetensorsFile::~SafetensorsFile() = default;
+SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
+
+const std::string& SafetensorsFile::path() const { return impl_->path; }
+const std::vector<SafetensorsEntry>& SafetensorsFile::entries() const { return impl_->entries; }
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->metadata; }
+
+const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
+  const auto found = std::ranges::find(impl_->entries, name, &SafetensorsEntry::name);
+  return found == impl_->entries.end() ? nullptr : &*found;
+}
+
+std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
+  return impl_->buffer.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin));
+}
+
+Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
+  CHECK(entry.shape.size() <= static_cast<std::size_t>(Shape::kMaxRank), path(), ": tensor '", entry.name, "' has ", entry.shape.size(),
+        " dimensions, at most ", Shape::kMaxRank, " are supported");
+  Shape shape;
+  for (std::int64_t extent : entry.shape) shape.append(extent);
+  const Tensor out = Tensor::empty(shape, dtype);
+  const auto raw = bytes(entry);
+  const std::string& from = entry.dtype;
+  const bool to_int = dtype == DType::kInt32;
+  if (!to_int && from == "F32") convert_floats<float>(raw, out, [](float x) { return x; });
+  else if (!to_int && from == "F64") convert_floats<double>(raw, out, [](double x) { return x; });
+  else if (!to_int && from == "F16") convert_floats<std::uint16_t>(raw, out, from_half);
+  else if (!to_int && from == "BF16")
+    convert_floats<std::uint16_t>(raw, out, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
+  else if (to_int && from == "I64") convert_integers<std::int64_t>(raw, out);
+  else if (to_int && from == "I32") convert_integers<std::int32_t>(raw, out);
+  else if (to_int && from == "I16") convert_integers<std::int16_t>(raw, out);
+  else if (to_int && from == "I8") convert_integers<std::int8_t>(raw, out);
+  else if (to_int && (from == "U8" || from == "BOOL")) convert_integers<std::uint8_t>(raw, out);
+  else throw Error(str_cat(path(), ": tensor '", entry.name, "' of dtype ", from, " cannot be read as ", dtype));
+  return out;
+}
+
+Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
+  const SafetensorsEntry* entry = find(name);
+  CHECK(entry != nullptr, path(), ": there is no tensor '", name, "'");
+  return read(*entry, dtype);
+}
+
+}  // namespace attune
