@@ -1,0 +1,83 @@
+#include "kernels/dropout.h"
+
+#include "base/parallel.h"
+#include "kernels/cpu/dropout_mask.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/simd.h"
+#include "kernels/elementwise.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t kBlocks = 16;  // counters drawn side by side
+
+// bits[word][i] = word of the counter with channel block first + i. The rounds of base/philox.h, several lanes at a time.
+ATTUNE_CLONES void draw(std::uint32_t (&bits)[4][kBlocks], const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
+                        std::uint32_t first) {
+  std::uint32_t k0 = static_cast<std::uint32_t>(mask.seed), k1 = static_cast<std::uint32_t>(mask.seed >> 32);
+  for (std::uint32_t i = 0; i < kBlocks; ++i) {
+    bits[0][i] = mask.step;
+    bits[1][i] = site;
+    bits[2][i] = key;
+    bits[3][i] = first + i;
+  }
+  for (int round = 0; round < 10; ++round) {
+    for (std::int64_t i = 0; i < kBlocks; ++i) {
+      const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53u) * bits[0][i];
+      const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57u) * bits[2][i];
+      bits[0][i] = static_cast<std::uint32_t>(p1 >> 32) ^ bits[1][i] ^ k0;
+      bits[1][i] = static_cast<std::uint32_t>(p1);
+      bits[2][i] = static_cast<std::uint32_t>(p0 >> 32) ^ bits[3][i] ^ k1;
+      bits[3][i] = static_cast<std::uint32_t>(p0);
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+}
+
+template <class T, bool accumulate>
+ATTUNE_CLONES void multiply_row(T* y, const T* x, const T* factors, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + x[i] * factors[i] : x[i] * factors[i];
+}
+
+}  // namespace
+
+template <class T>
+void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::int64_t begin,
+                     std::int64_t n) {
+  const std::uint32_t threshold = mask.threshold();
+  const T kept = static_cast<T>(mask.scale());
+  std::uint32_t bits[4][kBlocks];
+  std::int64_t channel = begin / (4 * kBlocks) * (4 * kBlocks);
+  for (; channel < begin + n; channel += 4 * kBlocks) {
+    draw(bits, mask, mask.site + site_offset, key, static_cast<std::uint32_t>(channel / 4));
+    for (std::int64_t i = 0; i < 4 * kBlocks; ++i) {
+      const std::int64_t at = channel + i - begin;
+      if (at >= 0 && at < n) factors[at] = bits[i % 4][i / 4] < threshold ? T(0) : kept;
+    }
+  }
+}
+
+template void dropout_factors(float*, const DropoutMask&, std::uint32_t, std::uint32_t, std::int64_t, std::int64_t);
+template void dropout_factors(double*, const DropoutMask&, std::uint32_t, std::uint32_t, std::int64_t, std::int64_t);
+
+void dropout(const CpuContext&, const Dropout& args) {
+  if (!args.mask.active()) {
+    scale(CpuContext{}, {.y = args.y, .x = args.x, .n = args.rows * args.channels, .mode = args.mode, .dtype = args.dtype});
+    return;
+  }
+  dispatch_float(args.dtype, "dropout", [&]<class T>() {
+    parallel_for(args.rows, row_grain(args.channels), [&](std::int64_t begin, std::int64_t end) {
+      T* factors = scratch<T>(ScratchSlot::kRow, args.channels);
+      for (std::int64_t n = begin; n < end; ++n) {
+        dropout_factors(factors, args.mask, 0, args.mask.row_keys[n], 0, args.channels);
+        T* y = static_cast<T*>(args.y) + n * args.channels;
+        const T* x = static_cast<const T*>(args.x) + n * args.channels;
+        if (args.mode == GradMode::kAccumulate) multiply_row<T, true>(y, x, factors, args.channels);
+        else multiply_row<T, false>(y, x, factors, args.channels);
+      }
+    });
+  });
+}
+
+}  // namespace attune

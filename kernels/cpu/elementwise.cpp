@@ -1,0 +1,36 @@
+#include "kernels/elementwise.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "kernels/cpu/simd.h"
+
+namespace attune {
+namespace {
+
+template <class T, bool accumulate>
+ATTUNE_CLONES void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + alpha * x[i] : alpha * x[i];
+}
+
+}  // namespace
+
+void fill(const CpuContext&, const Fill& args) {
+  dispatch_float(args.dtype, "fill", [&]<class T>() {
+    T* y = static_cast<T*>(args.y);
+    parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, static_cast<T>(args.value)); });
+  });
+}
+
+void scale(const CpuContext&, const Scale& args) {
+  dispatch_float(args.dtype, "scale", [&]<class T>() {
+    parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
+      T* y = static_cast<T*>(args.y) + begin;
+      const T* x = static_cast<const T*>(args.x) + begin;
+      if (args.mode == GradMode::kAccumulate) scale_run<T, true>(y, x, static_cast<T>(args.alpha), end - begin);
+      else scale_run<T, false>(y, x, static_cast<T>(args.alpha), end - begin);
+    });
+  });
+}
+
+}  // namespace attune

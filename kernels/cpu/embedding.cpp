@@ -1,0 +1,62 @@
+#include "kernels/embedding.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "kernels/cpu/simd.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t kSlice = 64;  // channels one thread scatters: every token in order, a few cache lines each
+
+// y = a + b + c in this order; null takes no part.
+template <class T>
+ATTUNE_CLONES void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
+  for (std::int64_t i = 0; i < channels; ++i) y[i] = a[i];
+  if (b != nullptr)
+    for (std::int64_t i = 0; i < channels; ++i) y[i] += b[i];
+  if (c != nullptr)
+    for (std::int64_t i = 0; i < channels; ++i) y[i] += c[i];
+}
+
+template <class T>
+ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* ids, std::int64_t padding_id, std::int64_t tokens,
+                           std::int64_t channels, std::int64_t width) {
+  for (std::int64_t n = 0; n < tokens; ++n) {
+    if (ids[n] == padding_id) continue;
+    T* row = dtable + ids[n] * channels;
+    for (std::int64_t c = 0; c < width; ++c) row[c] += dy[n * channels + c];
+  }
+}
+
+}  // namespace
+
+void embedding_forward(const CpuContext&, const EmbeddingForward& args) {
+  dispatch_float(args.dtype, "embedding", [&]<class T>() {
+    parallel_for(args.tokens, row_grain(args.channels), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t n = begin; n < end; ++n) {
+        const auto row = [&](const EmbeddingTable& t) {
+          return t.table == nullptr ? nullptr : static_cast<const T*>(t.table) + t.ids[n] * args.channels;
+        };
+        sum_rows(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types), row(args.positions), args.channels);
+      }
+    });
+  });
+}
+
+void embedding_backward(const CpuContext&, const EmbeddingBackward& args) {
+  if (!args.dtable) return;
+  dispatch_float(args.dtype, "embedding backward", [&]<class T>() {
+    T* dtable = static_cast<T*>(args.dtable.data);
+    const T* dy = static_cast<const T*>(args.dy);
+    if (!args.dtable.accumulate())
+      parallel_for(args.rows * args.channels, kElementGrain,
+                   [&](std::int64_t begin, std::int64_t end) { std::fill(dtable + begin, dtable + end, T(0)); });
+    parallel_for(args.channels, kSlice, [&](std::int64_t begin, std::int64_t end) {
+      scatter(dtable + begin, dy + begin, args.ids, args.padding_id, args.tokens, args.channels, end - begin);
+    });
+  });
+}
+
+}  // namespace attune

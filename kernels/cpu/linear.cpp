@@ -1,0 +1,62 @@
+#include "kernels/linear.h"
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "kernels/cpu/gemm.h"
+#include "kernels/cpu/reduce.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/simd.h"
+
+namespace attune {
+namespace {
+
+template <class T>
+ATTUNE_CLONES void sum_rows(T* out, const T* x, std::int64_t rows, std::int64_t channels) {
+  std::fill(out, out + channels, T(0));
+  for (std::int64_t n = 0; n < rows; ++n)
+    for (std::int64_t c = 0; c < channels; ++c) out[c] += x[n * channels + c];
+}
+
+template <class T>
+void bias_gradient(const LinearBackward& args) {
+  const RowChunks chunks(args.rows);
+  T* partials = scratch<T>(ScratchSlot::kPartials, chunks.count * args.outputs);
+  parallel_for(args.rows, chunks.size, [&](std::int64_t begin, std::int64_t end) {
+    sum_rows(partials + begin / chunks.size * args.outputs, static_cast<const T*>(args.dy) + begin * args.outputs, end - begin,
+             args.outputs);
+  });
+  add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials, chunks.count, args.outputs, args.outputs);
+}
+
+template <class T>
+T beta_of(const GradOut& out) {
+  return out.accumulate() ? T(1) : T(0);
+}
+
+}  // namespace
+
+void linear_forward(const CpuContext&, const LinearForward& args) {
+  dispatch_float(args.dtype, "linear", [&]<class T>() {
+    parallel_gemm<T>({.c = static_cast<T*>(args.y), .ldc = args.outputs, .a = static_cast<const T*>(args.x), .lda = args.inputs,
+                      .b = static_cast<const T*>(args.weight), .ldb = args.inputs, .transpose_b = true, .m = args.rows,
+                      .n = args.outputs, .k = args.inputs, .bias = static_cast<const T*>(args.bias)});
+  });
+}
+
+void linear_backward(const CpuContext&, const LinearBackward& args) {
+  dispatch_float(args.dtype, "linear backward", [&]<class T>() {
+    const T* dy = static_cast<const T*>(args.dy);
+    if (args.dx)
+      parallel_gemm<T>({.c = static_cast<T*>(args.dx.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
+                        .b = static_cast<const T*>(args.weight), .ldb = args.inputs, .m = args.rows, .n = args.inputs,
+                        .k = args.outputs, .beta = beta_of<T>(args.dx)});
+    if (args.dweight)
+      parallel_gemm<T>({.c = static_cast<T*>(args.dweight.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
+                        .transpose_a = true, .b = static_cast<const T*>(args.x), .ldb = args.inputs, .m = args.outputs,
+                        .n = args.inputs, .k = args.rows, .beta = beta_of<T>(args.dweight)});
+    if (args.dbias) bias_gradient<T>(args);
+  });
+}
+
+}  // namespace attune

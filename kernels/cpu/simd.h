@@ -1,0 +1,30 @@
+// How the CPU kernels become vector code without building for one machine.
+//
+// ATTUNE_CLONES before a function compiles it three times (AVX-512, AVX2 with FMA, baseline) and picks one when the program
+// starts. Everything such a function calls per element must be ATTUNE_INLINE: a call would leave the clone for baseline code.
+// Lambdas given to parallel_for are functions of their own, so they call cloned functions and hold no inner loops.
+//
+// The sanitizers' runtime is not up yet when the choice is made, so sanitized builds have the baseline alone.
+#pragma once
+
+#include <cstdint>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ATTUNE_SANITIZED)
+#define ATTUNE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define ATTUNE_CLONES
+#endif
+
+#define ATTUNE_INLINE inline __attribute__((always_inline))
+
+namespace attune {
+
+/// Elements per piece of a parallel elementwise loop: large enough to hide the hand-out, small enough to share out.
+constexpr std::int64_t kElementGrain = 16384;
+
+/// Rows per piece of a loop over rows of `channels` elements: about kElementGrain elements.
+constexpr std::int64_t row_grain(std::int64_t channels) {
+  return channels >= kElementGrain ? 1 : kElementGrain / (channels > 0 ? channels : 1);
+}
+
+}  // namespace attune
