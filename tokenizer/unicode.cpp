@@ -14,14 +14,6 @@
 namespace attune::unicode {
 namespace {
 
-// Looks a code point up in a sorted override table; `otherwise` is utf8proc's opinion.
-bool overridden(std::span<const OverrideRange> table, char32_t c, bool otherwise) {
-  const auto range = std::upper_bound(table.begin(), table.end(), c,
-                                      [](char32_t value, const OverrideRange& entry) { return value < entry.first; });
-  if (range == table.begin() || c > std::prev(range)->last) return otherwise;
-  return std::prev(range)->member;
-}
-
 const utf8proc_property_t& property(char32_t c) { return *utf8proc_get_property(static_cast<utf8proc_int32_t>(c)); }
 
 bool is_letter(int category) { return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO; }

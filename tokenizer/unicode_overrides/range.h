@@ -1,6 +1,10 @@
 // One entry of a generated table: the code points first..last are (or are not) of a class, whatever utf8proc says.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <span>
+
 namespace attune::unicode {
 
 struct OverrideRange {
@@ -8,7 +12,15 @@ struct OverrideRange {
   bool member;
 };
 
-/// `lower` is what `from` becomes.
+/// What a sorted table says of a code point; `otherwise`, utf8proc's opinion, where it says nothing.
+inline bool overridden(std::span<const OverrideRange> table, char32_t c, bool otherwise) {
+  const auto range = std::upper_bound(table.begin(), table.end(), c,
+                                      [](char32_t value, const OverrideRange& entry) { return value < entry.first; });
+  if (range == table.begin() || c > std::prev(range)->last) return otherwise;
+  return std::prev(range)->member;
+}
+
+/// `from` becomes `to`, whatever utf8proc says.
 struct OverrideMapping {
   char32_t from, to;
 };
