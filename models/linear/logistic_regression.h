@@ -1,0 +1,60 @@
+// L2-regularised logistic regression over counts: the strong, cheap baseline that a transformer must beat.
+//
+// Two classes share one row of coefficients (class 1 where x w + b > 0, strictly); more have one row each (softmax, the first
+// of equal scores). The objective is in logistic_objective.h, the way to its optimum in minimise.h.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/linear/minimise.h"
+#include "models/linear/word_counts.h"
+
+namespace attune {
+
+struct LogisticRegression {
+  std::vector<std::int32_t> classes;  // the labels it knows, ascending
+  std::int32_t columns = 0;
+  std::vector<double> weights;        // [outputs, columns]
+  std::vector<double> bias;           // [outputs]
+
+  /// Rows of coefficients: 1 for two classes, else one per class.
+  int outputs() const { return static_cast<int>(bias.size()); }
+};
+
+struct LogisticOptions {
+  double c = 1;  // inverse strength of the penalty, as scikit-learn's C
+  MinimiseOptions minimise;
+};
+
+struct LogisticFit {
+  LogisticRegression model;
+  double objective = 0, gradient = 0;  // at the solution; gradient: largest component, absolute
+  std::int64_t iterations = 0;
+  MinimiseEnd end = MinimiseEnd::kConverged;
+};
+
+/// Learns from counts and one label per row. Throws Error on fewer than two classes, no rows, no columns, bad options.
+LogisticFit fit_logistic_regression(const CountMatrix& counts, std::span<const std::int32_t> labels,
+                                    const LogisticOptions& options);
+
+/// P(class | row), [rows, classes]. Throws Error unless the counts have the model's columns.
+std::vector<double> predict_probabilities(const LogisticRegression& model, const CountMatrix& counts);
+/// The label predicted for every row.
+std::vector<std::int32_t> predict_labels(const LogisticRegression& model, const CountMatrix& counts);
+
+/// The most frequent label, the lowest of equals: the baseline that reads nothing. Throws Error on no labels.
+std::int32_t most_frequent_label(std::span<const std::int32_t> labels);
+/// Share of equal entries in [0, 1]. Throws Error on no entries or different lengths.
+double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels);
+
+struct WordWeight {
+  std::int32_t column;
+  double weight;
+};
+/// The `count` columns that speak most strongly for a class (an index into model.classes), strongest first, of equals the
+/// first column. With two classes those of class 0 have the most negative weights.
+std::vector<WordWeight> strongest_columns(const LogisticRegression& model, int class_index, std::int64_t count);
+
+}  // namespace attune

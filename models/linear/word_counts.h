@@ -1,0 +1,46 @@
+// Documents as bags of words: one row per document, one column per word of the vocabulary, how often it occurs.
+//
+// The rules are those of scikit-learn's CountVectorizer: the vocabulary is every word of the training documents, its columns
+// in code-point order (which for UTF-8 is byte order); words outside it are ignored afterwards. What a word is, the caller
+// decides: a WordSplitter lower-cases and cuts.
+//
+// Counts are integers, so every number of threads gives the same matrix however the documents are shared out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "models/linear/word_table.h"
+
+namespace attune {
+
+/// Calls `word` for each word of `text`, in order; called by several threads at once. A word need only live during its call.
+using WordSplitter = std::function<void(std::string_view text, const std::function<void(std::string_view word)>& word)>;
+
+/// A sparse matrix of counts, compressed by rows: row i is [row_starts[i], row_starts[i + 1]) of the other two, its columns
+/// ascending, its counts at least 1.
+struct CountMatrix {
+  std::int32_t columns = 0;
+  std::vector<std::int64_t> row_starts{0};
+  std::vector<std::int32_t> column_ids;
+  std::vector<std::int32_t> counts;
+
+  std::int64_t rows() const { return static_cast<std::int64_t>(row_starts.size()) - 1; }
+  std::int64_t nonzeros() const { return static_cast<std::int64_t>(column_ids.size()); }
+};
+
+struct WordCounts {
+  WordTable vocabulary;  // in byte order
+  CountMatrix counts;
+};
+
+/// The vocabulary of these documents and their counts in it.
+WordCounts count_words(std::span<const std::string> documents, const WordSplitter& split);
+/// The counts of documents in a given vocabulary; unknown words are ignored.
+CountMatrix count_words(std::span<const std::string> documents, const WordSplitter& split, const WordTable& vocabulary);
+
+}  // namespace attune
