@@ -1,27 +1,30 @@
 #include "tokenizer/vocabulary.h"
 
 #include "base/check.h"
+#include "tokenizer/printable.h"
 
 namespace attune {
 namespace {
 
-// A file with few tokens and one huge id must not make us allocate gigabytes: ids beyond this are gaps in any real file.
+// A file with few tokens and one huge id must not make us allocate gigabytes: ids beyond this are gaps in any real
+// file.
 constexpr std::int64_t kMaxVocabulary = std::int64_t{1} << 24;
 
 }  // namespace
 
 void Vocabulary::add(std::string_view token, std::int64_t id) {
-  CHECK(id >= 0 && id < kMaxVocabulary, source_, ": token \"", token, "\" has id ", id, ", expected 0 to ",
+  CHECK(id >= 0 && id < kMaxVocabulary, source_, ": token \"", printable(token), "\" has id ", id, ", expected 0 to ",
         kMaxVocabulary - 1);
   const auto at = static_cast<std::size_t>(id);
   if (at >= spelling_.size()) {
     spelling_.resize(at + 1);
     present_.resize(at + 1);
   }
-  CHECK(!present_[at], source_, ": id ", id, " is given to both \"", spelling_[at], "\" and \"", token, "\"");
+  CHECK(!present_[at], source_, ": id ", id, " is given to both \"", printable(spelling_[at]), "\" and \"",
+        printable(token), "\"");
   const std::string_view kept = storage_.emplace_back(token);
   const auto [where, inserted] = ids_.emplace(kept, static_cast<std::int32_t>(id));
-  CHECK(inserted, source_, ": token \"", token, "\" appears twice, with ids ", where->second, " and ", id);
+  CHECK(inserted, source_, ": token \"", printable(token), "\" appears twice, with ids ", where->second, " and ", id);
   spelling_[at] = kept;
   present_[at] = true;
 }

@@ -1,0 +1,70 @@
+#include "tokenizer/tokenizer.h"
+
+#include <filesystem>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "tokenizer/bpe_files.h"
+#include "tokenizer/printable.h"
+#include "tokenizer/tokenizer_json.h"
+
+namespace attune {
+namespace {
+
+// Texts per piece of parallel work: about 100 microseconds.
+constexpr std::int64_t kTextsPerPiece = 16;
+
+// The id that fills batches: what the configuration says, else by the usual names.
+std::int32_t find_pad_id(const TokenizerConfig& config, const Vocabulary& vocabulary) {
+  const std::string named = config.token_or("pad_token", "");
+  if (!named.empty()) {
+    CHECK(vocabulary.id(named) >= 0, vocabulary.source(), ": pad_token \"", printable(named),
+          "\" of tokenizer_config.json ", "is not in the vocabulary");
+    return vocabulary.id(named);
+  }
+  for (const char* usual : {"[PAD]", "<pad>", "<|endoftext|>"})
+    if (vocabulary.id(usual) >= 0) return vocabulary.id(usual);
+  return -1;
+}
+
+}  // namespace
+
+std::vector<std::vector<std::int32_t>> Tokenizer::encode_batch(std::span<const std::string> texts,
+                                                               const EncodeOptions& options) const {
+  std::vector<std::vector<std::int32_t>> out(texts.size());
+  parallel_for(static_cast<std::int64_t>(texts.size()), kTextsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      try {
+        out[i] = encode(texts[i], options).ids;
+      } catch (const Error& error) {
+        throw Error(str_cat("text number ", i, " (from 0): ", error.what()));
+      }
+    }
+  });
+  return out;
+}
+
+std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
+  CHECK(std::filesystem::is_directory(folder), folder, ": no such folder (expected one with a tokenizer's files)");
+  const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
+  const auto has = [&](const char* name) { return std::filesystem::exists(path(name)); };
+
+  const bool has_config = has("tokenizer_config.json");
+  const TokenizerConfig config =
+      has_config ? TokenizerConfig(JsonNode::parse_file(path("tokenizer_config.json"))) : TokenizerConfig();
+  const auto read = [&]() -> PipelineParts {
+    if (has("tokenizer.json")) {
+      PipelineParts parts = read_tokenizer_json(JsonNode::parse_file(path("tokenizer.json")));
+      parts.files.push_back(path("tokenizer.json"));
+      return parts;
+    }
+    if (has("vocab.json") && has("merges.txt")) return read_bpe_folder(path("vocab.json"), path("merges.txt"), config);
+    throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
+  };
+  PipelineParts parts = read();
+  if (has_config) parts.files.push_back(path("tokenizer_config.json"));
+  parts.pad_id = find_pad_id(config, parts.vocabulary);
+  return std::make_unique<Pipeline>(std::move(parts));
+}
+
+}  // namespace attune

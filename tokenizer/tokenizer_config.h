@@ -1,0 +1,39 @@
+// What tokenizer_config.json says beside the vocabulary: the class, the special tokens by role, their flags.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/added_tokens.h"
+#include "tokenizer/json_reader.h"
+#include "tokenizer/vocabulary.h"
+
+namespace attune {
+
+class TokenizerConfig {
+ public:
+  /// Everything unset, as where there is no file.
+  TokenizerConfig() = default;
+  explicit TokenizerConfig(JsonNode root) : root_(std::move(root)) {}
+
+  /// tokenizer_class less a "Fast" at its end ("GPT2Tokenizer"), or "".
+  std::string tokenizer_class() const;
+  bool boolean_or(std::string_view key, bool otherwise) const;
+  /// The spelling of a role's token ("pad_token"): a string or an object with "content". `otherwise` where unset.
+  std::string token_or(std::string_view role, const std::string& otherwise) const;
+  /// The tokens of added_tokens_decoder with their flags; those the vocabulary lacks are added to it. Throws Error
+  /// where an id contradicts the vocabulary.
+  std::vector<AddedToken> added_tokens(Vocabulary& vocabulary) const;
+
+ private:
+  std::optional<JsonNode> root_;
+};
+
+/// One added token from its JSON object, whose id is kept in `id`. The flags of a missing key are false, `normalized`
+/// is the opposite of `special`. A token the vocabulary lacks is added to it; Throws Error where its id contradicts the
+/// vocabulary.
+AddedToken read_added_token(const JsonNode& node, std::int64_t id, Vocabulary& vocabulary);
+
+}  // namespace attune
