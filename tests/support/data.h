@@ -32,4 +32,4 @@ class TempDir {
 #define ATTUNE_DATA_OR_SKIP(var)                                                                    \
   const auto var##_folder = ::attune::testing::data_dir();                                         \
   if (!var##_folder) GTEST_SKIP() << "needs the real data: set ATTUNE_DATA to its folder";          \
-  const std::filesystem::path& var = *var##_folder
+  [[maybe_unused]] const std::filesystem::path& var = *var##_folder

@@ -1,0 +1,215 @@
+#include "tests/golden/golden_case.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "base/math.h"
+#include "engine/autograd/functions.h"
+#include "engine/optim/adamw.h"
+#include "models/weights.h"
+#include "tests/support/data.h"
+
+namespace attune::testing {
+namespace {
+
+using Json = nlohmann::json;
+using NamedTensors = std::map<std::string, Tensor>;  // golden name -> float64 values
+
+double norm(const Tensor& x) {
+  double sum = 0;
+  for (double v : x.values<double>()) sum += v * v;
+  return std::sqrt(sum);
+}
+
+double distance(const Tensor& a, const Tensor& b) {
+  const Tensor difference = a.clone();
+  for (std::size_t i = 0; i < difference.values<double>().size(); ++i) difference.values<double>()[i] -= b.values<double>()[i];
+  return norm(difference);
+}
+
+NamedTensors tensors_of(const GoldenModel& subject, const std::function<Tensor(const Parameter&)>& select) {
+  NamedTensors out;
+  for_each_hf_tensor(*subject.model, select, [&](const std::string& name, const Tensor& values) {
+    out.emplace(subject.golden_name(name), values.cast(DType::kFloat64).clone());
+  });
+  return out;
+}
+NamedTensors values_of(const GoldenModel& subject) {
+  return tensors_of(subject, [](const Parameter& p) { return p.value(); });
+}
+NamedTensors gradients_of(const GoldenModel& subject) {
+  return tensors_of(subject, [](const Parameter& p) { return p.grad().tensor(); });
+}
+
+double global_norm(const NamedTensors& tensors) {
+  double sum = 0;
+  for (const auto& [name, tensor] : tensors) sum += norm(tensor) * norm(tensor);
+  return std::sqrt(sum);
+}
+
+// Forward, loss and backward on one batch; gradients stay in the parameters.
+struct Passed {
+  Tensor logits;
+  double loss;
+};
+Passed forward_backward(const GoldenModel& subject, const GoldenCase::Inputs& inputs) {
+  Tape tape;
+  Variable logits, loss;
+  {
+    const Tape::Recording recording(tape);
+    logits = subject.model->forward(subject.batch(inputs), {.training = true, .seed = 1, .step = 0});
+    loss = cross_entropy(logits, Tensor::from(inputs.labels, {inputs.count}));
+  }
+  const Passed out{logits.value().cast(DType::kFloat64), loss.value().item()};
+  tape.backward(loss);
+  return out;
+}
+
+void clear_gradients(const GoldenModel& subject) {
+  for (const auto& [name, parameter] : parameters_of(*subject.model)) parameter.grad().clear();
+}
+
+std::set<std::string> text_set(const Json& list) {
+  std::set<std::string> out;
+  for (const Json& item : list) out.insert(item.get<std::string>());
+  return out;
+}
+
+TrainableLayers layers_of(const std::string& run) {
+  static const std::map<std::string, TrainableLayers> names = {{"all", TrainableLayers::kAll},
+                                                               {"last_layer", TrainableLayers::kLastLayer},
+                                                               {"last_block", TrainableLayers::kLastBlock},
+                                                               {"last_two_blocks", TrainableLayers::kLastTwoBlocks}};
+  return names.at(run);
+}
+
+// The key bias inside GPT-2's fused bias: its gradient is zero in exact arithmetic, so its values after training are noise.
+bool has_key_bias(const std::string& name) { return name.ends_with("attn.c_attn.bias"); }
+void drop_key_bias(const Tensor& bias) {
+  auto values = bias.values<double>();
+  const std::size_t third = values.size() / 3;
+  std::fill(values.begin() + static_cast<std::ptrdiff_t>(third), values.begin() + static_cast<std::ptrdiff_t>(2 * third), 0.0);
+}
+
+}  // namespace
+
+// float32: the project's promise (PyTorch's own float32 lies within a third of it). float64: the golden values themselves are
+// stored as float32, half a unit of which is 6e-8.
+GoldenTolerance golden_tolerance(DType dtype) {
+  if (dtype == DType::kFloat64) return {.logits = 5e-7, .gradient = 2e-7, .zero_gradient = 1e-12, .loss = 1e-6, .parameter = 2e-7};
+  return {.logits = 2e-5, .gradient = 1e-5, .zero_gradient = 1e-5, .loss = 1e-4, .parameter = 2e-5};
+}
+
+std::vector<std::filesystem::path> golden_cases(const std::string& family) {
+  std::vector<std::filesystem::path> out;
+  const auto data = data_dir();
+  const std::filesystem::path folder = data ? *data / "golden" / family : std::filesystem::path();
+  if (!data || !std::filesystem::is_directory(folder)) return out;
+  for (const auto& entry : std::filesystem::directory_iterator(folder))
+    if (entry.is_directory()) out.push_back(entry.path());
+  std::ranges::sort(out);
+  return out;
+}
+
+GoldenCase::GoldenCase(const std::filesystem::path& case_folder)
+    : folder(case_folder), report(Json::parse(std::ifstream(case_folder / "report.json"))), outputs(file("outputs.safetensors")) {}
+
+GoldenCase::Inputs GoldenCase::inputs(int batch) const {
+  const SafetensorsFile in(file("inputs.safetensors"));
+  const std::string name = "batch" + std::to_string(batch) + ".";
+  const Tensor ids = in.read(name + "input_ids", DType::kInt32), mask = in.read(name + "attention_mask", DType::kInt32);
+  const Tensor labels = in.read(name + "labels", DType::kInt32);
+  Inputs out;
+  out.count = ids.shape()[0];
+  out.length = ids.shape()[1];
+  out.ids.assign(ids.values<std::int32_t>().begin(), ids.values<std::int32_t>().end());
+  out.labels.assign(labels.values<std::int32_t>().begin(), labels.values<std::int32_t>().end());
+  for (std::int64_t b = 0; b < out.count; ++b) {
+    const auto row = mask.values<std::int32_t>().subspan(static_cast<std::size_t>(b * out.length), static_cast<std::size_t>(out.length));
+    out.lengths.push_back(static_cast<std::int32_t>(std::ranges::count(row, 1)));
+  }
+  return out;
+}
+
+void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const std::string& prefix) {
+  SCOPED_TRACE(golden.folder.string() + " " + prefix + " " + name_of(subject.dtype));
+  const GoldenTolerance tolerance = golden_tolerance(subject.dtype);
+  const Passed passed = forward_backward(subject, golden.inputs(0));
+  const Tensor logits = golden.outputs.read(prefix + "logits", DType::kFloat64);
+  ASSERT_EQ(passed.logits.shape().str(), logits.shape().str());
+  for (std::size_t i = 0; i < logits.values<double>().size(); ++i)
+    EXPECT_NEAR(passed.logits.values<double>()[i], logits.values<double>()[i], tolerance.logits) << "logit " << i;
+  const double loss = golden.outputs.read(prefix + "loss", DType::kFloat64).item();
+  EXPECT_NEAR(passed.loss, loss, tolerance.logits);
+
+  const NamedTensors gradients = gradients_of(subject);
+  const std::set<std::string> zero = text_set(golden.report["zero_gradient_tensors"]);
+  const double scale = global_norm(gradients);
+  for (const auto& [name, gradient] : gradients) {
+    if (zero.contains(name)) {
+      EXPECT_LE(norm(gradient), tolerance.zero_gradient * scale) << name;
+    } else if (const SafetensorsEntry* whole = golden.outputs.find(prefix + "grad." + name)) {
+      const Tensor expected = golden.outputs.read(*whole, DType::kFloat64);
+      ASSERT_EQ(gradient.shape().str(), expected.shape().str()) << name;
+      EXPECT_LE(distance(gradient, expected), tolerance.gradient * norm(expected)) << name;
+    } else {
+      const double expected = golden.outputs.read(prefix + "grad_norm." + name, DType::kFloat64).item();
+      EXPECT_NEAR(norm(gradient), expected, tolerance.gradient * expected) << name;
+    }
+  }
+  for (const SafetensorsEntry& entry : golden.outputs.entries()) {  // nothing of the reference is left out
+    const bool gradient = entry.name.starts_with(prefix + "grad.");
+    EXPECT_TRUE(!gradient || gradients.contains(entry.name.substr(prefix.size() + 5))) << entry.name;
+  }
+  clear_gradients(subject);
+}
+
+void expect_training(const GoldenCase& golden, const GoldenModel& subject, const std::string& run) {
+  SCOPED_TRACE(golden.folder.string() + " training " + run + " " + name_of(subject.dtype));
+  const GoldenTolerance tolerance = golden_tolerance(subject.dtype);
+  const Json& training = golden.report["training"];
+  const Json& expected = training[run];
+  set_trainable(*subject.model, [&](const std::string& name) { return subject.model->trains(layers_of(run), name); });
+  const NamedTensors before = values_of(subject);
+  AdamWOptimizer optimizer(parameters_of(*subject.model, true),
+                           {.beta1 = training["betas"][0], .beta2 = training["betas"][1], .eps = training["eps"],
+                            .weight_decay = training["weight_decay"]});
+  for (int step = 0; step < expected["steps"].get<int>(); ++step) {
+    const Passed passed = forward_backward(subject, golden.inputs(step % 4));
+    const double loss = expected["losses"][static_cast<std::size_t>(step)];
+    EXPECT_LE(std::abs(passed.loss - loss), tolerance.loss * std::max(loss, 0.01)) << "loss of step " << step;
+    const double gradient_norm = expected["gradient_norms"][static_cast<std::size_t>(step)];
+    EXPECT_NEAR(optimizer.gradient_norm(), gradient_norm, 10 * tolerance.loss * gradient_norm) << "gradient norm of step " << step;
+    optimizer.step(training["lr"]);
+    optimizer.zero_grad();
+  }
+
+  const NamedTensors after = values_of(subject);
+  if (expected.contains("trained_tensors")) {
+    std::set<std::string> changed;
+    for (const auto& [name, values] : after)
+      if (distance(values, before.at(name)) > 0) changed.insert(name);
+    EXPECT_EQ(changed, text_set(expected["trained_tensors"]));
+  }
+  if (run != "all" || !std::filesystem::exists(golden.file("trained.safetensors"))) return;
+  const SafetensorsFile trained(golden.file("trained.safetensors"));
+  const std::set<std::string> zero = text_set(golden.report["zero_gradient_tensors"]);
+  const double reach = expected["steps"].get<double>() * training["lr"].get<double>();  // AdamW moves noise by at most this
+  for (const auto& [name, values] : after) {
+    const Tensor reference = trained.read("param." + name, DType::kFloat64);
+    if (zero.contains(name)) {
+      EXPECT_LE(distance(values, reference), 2 * reach * std::sqrt(static_cast<double>(values.numel()))) << name;
+      continue;
+    }
+    if (has_key_bias(name)) {
+      drop_key_bias(values);
+      drop_key_bias(reference);
+    }
+    EXPECT_LE(distance(values, reference), tolerance.parameter * norm(reference)) << name;
+  }
+}
+
+}  // namespace attune::testing

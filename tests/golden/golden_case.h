@@ -1,0 +1,67 @@
+// Parity of whole models with the reference library: every case folder under $ATTUNE_DATA/golden/<family>.
+//
+// A case holds an HF folder with random weights, four batches, and what float64 makes of them: logits, loss, every gradient
+// by name, and a training run. Tolerances are those of golden_tolerance; a family adds how to build its model
+// and batches and which variants it has.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine/io/safetensors.h"
+#include "models/classifier.h"
+
+namespace attune::testing {
+
+/// Case folders of a family, sorted; empty where there are none.
+std::vector<std::filesystem::path> golden_cases(const std::string& family);
+
+/// What float arithmetic of one type may be off by.
+struct GoldenTolerance {
+  double logits;         // absolute
+  double gradient;       // of each tensor, norm-wise relative
+  double zero_gradient;  // of each tensor whose gradient is zero in exact arithmetic: norm over the largest norm of the model
+  double loss;           // of a training run, relative with the reference's floor of 0.01
+  double parameter;      // after the run, norm-wise relative
+};
+GoldenTolerance golden_tolerance(DType dtype);
+
+/// A file of case outputs and a batch.
+class GoldenCase {
+ public:
+  explicit GoldenCase(const std::filesystem::path& folder);
+
+  std::string file(const std::string& name) const { return (folder / name).string(); }
+  /// ids, mask, labels of batch i.
+  struct Inputs {
+    std::vector<std::int32_t> ids, lengths, labels;
+    std::int64_t count = 0, length = 0;
+  };
+  Inputs inputs(int batch) const;
+
+  std::filesystem::path folder;
+  nlohmann::json report;
+  SafetensorsFile outputs;
+};
+
+/// How a family's model is built and fed for one variant.
+struct GoldenModel {
+  std::unique_ptr<Classifier> model;
+  std::function<TokenBatch(const GoldenCase::Inputs&)> batch;
+  std::function<std::string(const std::string&)> golden_name;  // canonical HF name -> the golden files' spelling
+  DType dtype;
+};
+
+/// Compares logits, loss and gradients (whole where the case has `grad.*`, else norms) under `prefix` ("" or "unmasked." ...).
+void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const std::string& prefix);
+/// Runs the training `run` of the report ("all", "last_layer", ...) and compares losses, gradient norms, which tensors
+/// change, and the parameters afterwards where the case has them.
+void expect_training(const GoldenCase& golden, const GoldenModel& subject, const std::string& run);
+
+}  // namespace attune::testing

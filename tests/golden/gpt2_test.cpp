@@ -1,0 +1,72 @@
+// GPT-2 against the reference library: logits, loss and gradients at every head position, with and without the causal mask; training runs,
+// whole and with frozen layers.
+#include "models/gpt2/gpt2.h"
+
+#include "tests/golden/golden_case.h"
+#include "tests/support/data.h"
+
+#include "models/weights.h"
+
+namespace attune::testing {
+namespace {
+
+GoldenModel load(const GoldenCase& golden, HeadPosition position, bool causal, DType dtype) {
+  const SafetensorsFile head(golden.file("head.safetensors"));
+  const Tensor weight = head.read("out_head.weight", dtype), bias = head.read("out_head.bias", dtype);
+  auto model = std::make_unique<Gpt2Classifier>(
+      Gpt2Config::read(ConfigReader::from_file(golden.file("config.json"))),
+      Gpt2Options{.num_labels = weight.shape()[0], .position = position, .causal = causal, .dtype = dtype});
+  const LoadReport report = load_weights(*model, golden.file("model.safetensors"));
+  EXPECT_EQ(report.missing, (std::vector<std::string>{"score.weight", "score.bias"}));
+  EXPECT_EQ(report.unused, std::vector<std::string>{});
+  for (const auto& [name, parameter] : parameters_of(*model)) {
+    if (name == "head.weight") parameter.set_value(weight);
+    if (name == "head.bias") parameter.set_value(bias);
+  }
+  const auto pad = static_cast<std::int32_t>(model->vocab_size() - 1);
+  return {.model = std::move(model),
+          .batch =
+              [pad](const GoldenCase::Inputs& inputs) {
+                std::vector<std::int32_t> real;  // tokens other than padding, whatever their place
+                for (std::int64_t b = 0; b < inputs.count; ++b) {
+                  const auto row = inputs.ids.begin() + b * inputs.length;
+                  real.push_back(static_cast<std::int32_t>(inputs.length - std::count(row, row + inputs.length, pad)));
+                }
+                return TokenBatch::padded(inputs.ids, real, false);
+              },
+          .golden_name =
+              [](const std::string& name) { return name.starts_with("score.") ? "out_head." + name.substr(6) : name; },
+          .dtype = dtype};
+}
+
+class Gpt2Golden : public ::testing::TestWithParam<DType> {};
+
+TEST_P(Gpt2Golden, OutputsOfEveryVariant) {
+  ATTUNE_DATA_OR_SKIP(data);
+  const auto cases = golden_cases("gpt2");
+  ASSERT_FALSE(cases.empty()) << "no cases under " << data;
+  for (const auto& folder : cases) {
+    const GoldenCase golden(folder);
+    expect_outputs(golden, load(golden, HeadPosition::kLast, true, GetParam()), "");
+    expect_outputs(golden, load(golden, HeadPosition::kFirst, true, GetParam()), "first.");
+    expect_outputs(golden, load(golden, HeadPosition::kMean, true, GetParam()), "mean.");
+    expect_outputs(golden, load(golden, HeadPosition::kFlexible, true, GetParam()), "flexible.");
+    expect_outputs(golden, load(golden, HeadPosition::kLast, false, GetParam()), "full_attention.");
+  }
+}
+
+TEST_P(Gpt2Golden, TrainingRuns) {
+  ATTUNE_DATA_OR_SKIP(data);
+  for (const auto& folder : golden_cases("gpt2")) {
+    const GoldenCase golden(folder);
+    for (const char* run : {"all", "last_layer", "last_block", "last_two_blocks"})
+      if (golden.report["training"].contains(run))
+        expect_training(golden, load(golden, HeadPosition::kLast, true, GetParam()), run);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Types, Gpt2Golden, ::testing::Values(DType::kFloat64, DType::kFloat32),
+                         [](const auto& type) { return std::string(name_of(type.param)); });
+
+}  // namespace
+}  // namespace attune::testing
