@@ -15,6 +15,8 @@
 #include <utility>
 
 #include "base/math.h"
+#include "base/utf8.h"
+#include "engine/io/files.h"
 
 namespace attune {
 namespace {
@@ -97,29 +99,8 @@ class HeaderParser {
     header_size_ = static_cast<std::size_t>(size);
     const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, header_size_);
     if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
-    if (!valid_utf8(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
+    if (utf8_error(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
     return parse_json(text);
-  }
-
-  // Well-formed UTF-8 by the Unicode standard's table 3-7: no overlong forms, no surrogates, nothing beyond U+10FFFF.
-  static bool valid_utf8(std::string_view text) {
-    const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-    for (std::size_t i = 0; i < text.size();) {
-      const unsigned first = byte(i);
-      std::size_t more = 0;
-      unsigned low = 0x80, high = 0xBF;
-      if (first < 0x80) more = 0;
-      else if (first >= 0xC2 && first <= 0xDF) more = 1;
-      else if (first >= 0xE0 && first <= 0xEF) more = 2, low = first == 0xE0 ? 0xA0 : 0x80, high = first == 0xED ? 0x9F : 0xBF;
-      else if (first >= 0xF0 && first <= 0xF4) more = 3, low = first == 0xF0 ? 0x90 : 0x80, high = first == 0xF4 ? 0x8F : 0xBF;
-      else return false;
-      for (std::size_t k = 1; k <= more; ++k) {
-        if (byte(i + k) < low || byte(i + k) > high) return false;
-        low = 0x80, high = 0xBF;
-      }
-      i += more + 1;
-    }
-    return true;
   }
 
   Json parse_json(std::string_view text) const {
@@ -293,6 +274,32 @@ Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
   const SafetensorsEntry* entry = find(name);
   CHECK(entry != nullptr, path(), ": there is no tensor '", name, "'");
   return read(*entry, dtype);
+}
+
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const std::map<std::string, std::string>& metadata) {
+  static const std::map<DType, const char*> names = {{DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kInt32, "I32"}};
+  std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
+    return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
+  });
+  nlohmann::ordered_json header = nlohmann::ordered_json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  std::size_t at = 0;
+  for (const NamedTensor& named : tensors) {
+    CHECK(!header.contains(named.name), path, ": two tensors are named '", named.name, "'");
+    std::vector<std::int64_t> shape;
+    for (int i = 0; i < named.tensor.shape().rank(); ++i) shape.push_back(named.tensor.shape()[i]);
+    header[named.name] = {{"dtype", names.at(named.tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + named.tensor.bytes()}}};
+    at += named.tensor.bytes();
+  }
+  std::string text = header.dump();
+  text.resize(ceil_div<std::size_t>(text.size(), 8) * 8, ' ');
+
+  AtomicFile file(path);
+  const std::uint64_t size = text.size();
+  file.write(std::as_bytes(std::span(&size, 1)));
+  file.write(text);
+  for (const NamedTensor& named : tensors) file.write({static_cast<const std::byte*>(named.tensor.raw()), named.tensor.bytes()});
+  file.commit();
 }
 
 }  // namespace attune

@@ -84,4 +84,14 @@ class SafetensorsFile {
   std::unique_ptr<Impl> impl_;
 };
 
+/// A host tensor to be written under a name.
+struct NamedTensor {
+  std::string name;
+  Tensor tensor;
+};
+
+/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError, or Error where a name
+/// comes twice.
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const std::map<std::string, std::string>& metadata);
+
 }  // namespace attune

@@ -1,0 +1,45 @@
+// Whole files in and out. Writing is atomic: bytes go to a temporary file in the same folder, which is synced and renamed over the
+// target only when everything has been written. A failure at any point leaves what was there before and no temporary.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace attune {
+
+/// All bytes of a file. Throws IoError naming path and reason.
+std::string read_file(const std::string& path);
+
+/// A file in the making. Destroying it without commit() removes what was written.
+class AtomicFile {
+ public:
+  /// Opens a temporary beside `path`. Throws IoError where the folder is missing or not writable.
+  explicit AtomicFile(std::string path);
+  ~AtomicFile();
+  AtomicFile(const AtomicFile&) = delete;
+  AtomicFile& operator=(const AtomicFile&) = delete;
+
+  /// Appends. Throws IoError naming the target (disk full, for one).
+  void write(std::span<const std::byte> bytes);
+  void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  /// Syncs, renames over the target, and syncs the folder. Throws IoError where any of it fails.
+  void commit();
+
+ private:
+  [[noreturn]] void fail(const char* what) const;
+
+  std::string path_, temporary_;
+  int fd_ = -1;
+};
+
+/// Writes a whole file atomically.
+void write_file(const std::string& path, std::string_view text);
+/// Copies a file atomically.
+void copy_file(const std::string& from, const std::string& to);
+/// Creates a folder and its parents where missing. Throws IoError.
+void create_folders(const std::string& path);
+
+}  // namespace attune

@@ -1,0 +1,27 @@
+// SHA-256 (FIPS 180-4) through libcrypto.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace attune {
+
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  void update(std::span<const std::byte> bytes);
+  /// Ends the digest: 64 lower-case hexadecimal digits.
+  std::string hex();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Digest of one run of bytes.
+std::string sha256_hex(std::span<const std::byte> bytes);
+
+}  // namespace attune
