@@ -1,0 +1,36 @@
+// What every program's main() does: parse, run, and turn whatever went wrong into one line and an exit code.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <new>
+
+#include "base/check.h"
+
+namespace attune {
+
+/// Parses the command line into what `app` was told of, then runs `body`. Returns its value; 0 after --help; 2 after a mistake on the command
+/// line; 1 after any other error. Errors are one line: "<program>: error: <what>".
+inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  const auto complain = [&](const char* what) { std::cerr << app.get_name() << ": error: " << what << std::endl; };
+  try {
+    app.parse(argc, argv);
+    return body();
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    complain(error.what());
+    return 2;
+  } catch (const UsageError& error) {
+    complain(error.what());
+    return 2;
+  } catch (const std::bad_alloc&) {
+    complain("out of memory");
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+  return 1;
+}
+
+}  // namespace attune
