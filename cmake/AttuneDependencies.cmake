@@ -40,6 +40,12 @@ endif()
 add_library(lbfgs UNKNOWN IMPORTED)
 set_target_properties(lbfgs PROPERTIES IMPORTED_LOCATION ${LBFGS_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LBFGS_INCLUDE_DIR})
 
+# Fibers of the block simulator (kernels/cuda/simulated).
+find_package(Boost QUIET COMPONENTS context)
+if(NOT Boost_CONTEXT_FOUND)
+  attune_missing("Boost.Context" libboost-context-dev)
+endif()
+
 # OpenBLAS is optional: without it matrix products run on our own blocked loops.
 option(ATTUNE_OPENBLAS "Use OpenBLAS for CPU matrix products where it is installed" ON)
 if(ATTUNE_OPENBLAS)

@@ -13,6 +13,9 @@ namespace attune {
 /// Runs on the calling process's CPU cores (base/parallel.h).
 struct CpuContext {};
 
+/// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/runtime.h.
+class CudaContext;
+
 /// Whether a gradient replaces what its buffer holds or is added to it.
 enum class GradMode : std::uint8_t { kWrite, kAccumulate };
 

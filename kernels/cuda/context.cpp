@@ -1,0 +1,38 @@
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "base/check.h"
+#include "kernels/cuda/runtime.h"
+
+namespace attune {
+
+struct CudaContext::Kept {
+  std::map<std::string, cuda::Buffer> constants;
+};
+
+CudaContext::CudaContext() : kept_(std::make_unique<Kept>()) {
+  CHECK(cuda::available(), "no CUDA device can be used: use --device cpu");
+}
+
+CudaContext::~CudaContext() = default;
+
+const void* CudaContext::constant(std::span<const std::byte> bytes) const {
+  const std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  auto found = kept_->constants.find(key);
+  if (found == kept_->constants.end()) {
+    constexpr std::size_t kMost = 64;  // tables that do not repeat must not pile up
+    if (kept_->constants.size() >= kMost) {
+      stream_.synchronize();
+      kept_->constants.clear();
+    }
+    cuda::Buffer buffer(bytes.size());
+    const cuda::Stream once;  // not the context's own, which may be under capture
+    cuda::copy_to_device(buffer.data(), bytes.data(), bytes.size(), once);
+    once.synchronize();
+    found = kept_->constants.emplace(key, std::move(buffer)).first;
+  }
+  return found->second.data();
+}
+
+}  // namespace attune

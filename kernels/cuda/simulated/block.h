@@ -1,0 +1,124 @@
+// Runs the blocks of a grid on the CPU: one fiber per CUDA thread, barriers, warp collectives, and an eye on every rule.
+//
+// One fiber runs at a time per OS thread; blocks run on several (base/parallel.h). A fiber runs until it waits: at a block
+// barrier or in a warp collective. Which warp runs next, for how long, and in which order its lanes run, is drawn from a
+// seed, as is the order of the blocks, so that a kernel whose result depends on the order shows it under another seed.
+// A broken rule throws SimulatorFault on the thread that broke it; the other fibers of the block are unwound.
+//
+// Time is a counter of synchronisations: it grows whenever a barrier or __syncwarp completes. Shared memory stamps its
+// accesses with it (shared_memory.h), which is enough to see two accesses that nothing orders.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include "kernels/cuda/simulated/fault.h"
+#include "kernels/cuda/simulated/fiber.h"
+#include "kernels/cuda/simulated/shared_memory.h"
+
+namespace attune::simulated {
+
+using SourceLocation = std::source_location;
+
+inline constexpr int kWarpSize = 32;
+inline constexpr unsigned kMaxThreads = 1024;
+inline constexpr std::size_t kMaxStaticShared = std::size_t{48} << 10;
+inline constexpr std::size_t kMaxShared = std::size_t{163} << 10;  // what sm_80 grants a block that opts in
+
+struct Dim3 {
+  unsigned x = 1, y = 1, z = 1;
+  std::uint64_t count() const { return std::uint64_t{x} * y * z; }
+};
+
+struct GridShape {
+  const char* name;  // of the kernel, for messages
+  Dim3 grid, block;
+  std::size_t shared_bytes = 0;
+};
+
+/// Changes the seed that schedules are drawn from (at first that of ATTUNE_SIMULATOR_SEED, or 1).
+void set_seed(std::uint64_t seed);
+std::uint64_t seed();
+
+/// Calls thread() once per CUDA thread of the grid. Throws SimulatorFault.
+void run_grid(const GridShape& shape, const std::function<void()>& thread);
+
+/// A warp collective under way: what each lane hands in and gets back.
+using CompleteCollective = void (*)(void* const* payloads, unsigned mask);
+
+struct ThreadState {
+  enum class Wait : std::uint8_t { kReady, kBarrier, kCollective, kDone };
+
+  Dim3 index;
+  int id = 0;  // within the block
+  Wait wait = Wait::kDone;
+  bool started = false;  // has its fiber been entered
+  SourceLocation where;
+  // The collective this lane waits in.
+  const char* operation = nullptr;
+  unsigned mask = 0;
+  void* payload = nullptr;
+  // Shared-memory bookkeeping.
+  std::uint32_t synced = 0;  // time of its last __syncwarp
+  std::vector<AsyncCopy> copies;
+  int open_group = 0;  // cp.async group its next copies belong to
+
+  int warp() const { return id / kWarpSize; }
+  int lane() const { return id % kWarpSize; }
+};
+
+/// Runs blocks one after the other on the OS thread it belongs to.
+class BlockRunner {
+ public:
+  BlockRunner();
+  ~BlockRunner();
+
+  void run(const GridShape& shape, Dim3 block, std::uint64_t block_seed, const std::function<void()>& thread);
+
+  // What a running CUDA thread may ask for.
+  ThreadState& self() { return *self_; }
+  SharedMemory& shared() { return shared_; }
+  std::uint32_t time() const { return time_; }
+  std::uint32_t barrier_time() const { return barrier_time_; }
+  void barrier(const SourceLocation& where);
+  /// Waits until all lanes of `mask` are in the same collective; the last to come calls complete(payload of each lane).
+  void collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete, const SourceLocation& where,
+                  bool orders_memory = false);
+  /// Throws SimulatorFault for the running thread.
+  [[noreturn]] void fail(Fault fault, const std::string& what) const;
+  std::string describe(const ThreadState& thread) const;
+
+ private:
+  struct Abort {};
+
+  void thread_main();
+  void wait(ThreadState::Wait state, const SourceLocation& where);
+  void run_warp(int warp);
+  unsigned ready_lanes(int warp) const;
+  void release_barrier();
+  void diagnose_stuck() const;
+  void abort_all();
+  std::uint32_t random();
+
+  std::vector<std::unique_ptr<Fiber>> fibers_;
+  std::vector<ThreadState> threads_;
+  SharedMemory shared_;
+  GridShape shape_{};
+  Dim3 block_;
+  const std::function<void()>* body_ = nullptr;
+  ThreadState* self_ = nullptr;
+  std::exception_ptr error_;
+  bool aborting_ = false;
+  std::uint32_t time_ = 1, barrier_time_ = 1;
+  std::uint64_t random_state_ = 1;
+};
+
+/// The runner of the CUDA thread that calls. Throws Error outside of one.
+BlockRunner& runner();
+
+}  // namespace attune::simulated

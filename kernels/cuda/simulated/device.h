@@ -1,0 +1,108 @@
+// The simulated twin of nvidia/device.cuh: the instructions behind the helpers of device/, each with its rules checked.
+#pragma once
+
+#include <cstring>
+
+#include "base/bfloat16.h"
+#include "kernels/cuda/simulated/language.h"
+#include "kernels/cuda/simulated/tensor_core.h"
+
+namespace attune::device {
+
+template <class V>
+V load_global(const V* p) {
+  simulated::on_global_access(p, sizeof(V), "a load");
+  V v;
+  std::memcpy(&v, p, sizeof(V));
+  return v;
+}
+
+template <class V>
+void store_global(V* p, const V& v) {
+  simulated::on_global_access(p, sizeof(V), "a store");
+  std::memcpy(p, &v, sizeof(V));
+}
+
+template <class V>
+V load_shared(const V* p) {
+  simulated::BlockRunner& block = simulated::runner();
+  block.shared().on_read(p, sizeof(V), block);
+  V v;
+  std::memcpy(&v, p, sizeof(V));
+  return v;
+}
+
+template <class V>
+void store_shared(V* p, const V& v) {
+  simulated::BlockRunner& block = simulated::runner();
+  block.shared().on_write(p, sizeof(V), block);
+  std::memcpy(p, &v, sizeof(V));
+}
+
+/// The block's only variable of type T, shared by its threads and uninitialised.
+template <class T>
+T& shared_variable() {
+  static const char key = 0;
+  simulated::BlockRunner& block = simulated::runner();
+  return *reinterpret_cast<T*>(block.shared().variable(&key, sizeof(T), block));
+}
+
+/// The shared memory asked for at launch, aligned to 16 bytes.
+inline unsigned char* dynamic_shared() { return reinterpret_cast<unsigned char*>(simulated::runner().shared().dynamic()); }
+
+/// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros where not `valid`.
+template <int Bytes>
+void cp_async(void* to, const void* from, bool valid = true) {
+  static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);
+  simulated::BlockRunner& block = simulated::runner();
+  simulated::AsyncCopy copy{static_cast<std::byte*>(to), {}, Bytes, block.self().open_group};
+  if (valid) {
+    simulated::on_global_access(from, Bytes, "a cp.async");
+    std::memcpy(copy.bytes.data(), from, Bytes);
+  }
+  block.shared().on_async_issue(copy.to, Bytes, block);
+  block.self().copies.push_back(copy);
+}
+
+inline void cp_async_commit() { ++simulated::runner().self().open_group; }
+
+/// Waits until all but the newest `Pending` committed groups of this thread have arrived.
+template <int Pending>
+void cp_async_wait() {
+  simulated::BlockRunner& block = simulated::runner();
+  auto& copies = block.self().copies;
+  const int newest = block.self().open_group - Pending;
+  std::erase_if(copies, [&](const simulated::AsyncCopy& copy) {
+    if (copy.group >= newest) return false;
+    block.shared().on_async_arrive(copy, block);
+    return true;
+  });
+}
+
+inline void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::ldmatrix(r, 4, false, row, where);
+}
+inline void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row, const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::ldmatrix(r, 4, true, row, where);
+}
+
+/// d += a b on m16n8k16 fragments.
+inline void mma_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+                     const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::mma_bf16(d, a, b, where);
+}
+/// d += a b on m16n8k8 fragments.
+inline void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
+                     const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::mma_tf32(d, a, b, where);
+}
+
+inline float bf16_to_float(BFloat16 x) { return to_float(x); }
+inline BFloat16 float_to_bf16(float x) { return to_bfloat16(x); }
+inline std::uint32_t float_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
+inline float bits_float(std::uint32_t x) { return std::bit_cast<float>(x); }
+/// 2^x, to about two units in the last place on a GPU.
+inline float fast_exp2(float x) { return std::exp2(x); }
+inline float fast_rsqrt(float x) { return 1.0f / std::sqrt(x); }
+
+}  // namespace attune::device

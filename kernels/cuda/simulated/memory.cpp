@@ -1,0 +1,103 @@
+#include "kernels/cuda/simulated/memory.h"
+
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <shared_mutex>
+
+#include "kernels/cuda/simulated/block.h"
+
+namespace attune::simulated {
+namespace {
+
+constexpr std::size_t kAlignment = 256;
+constexpr int kPoison = 0xFF;  // NaN in every float format
+
+struct Extent {
+  const std::byte* begin = nullptr;
+  const std::byte* end = nullptr;
+  bool holds(const std::byte* p, std::size_t bytes) const { return p >= begin && p < end && bytes <= static_cast<std::size_t>(end - p); }
+};
+
+struct Table {
+  std::shared_mutex mutex;
+  std::map<const std::byte*, std::size_t> blocks;
+  std::atomic<std::uint64_t> frees{0};  // what threads remember is valid as long as nothing was freed
+};
+
+Table& table() {
+  static Table* instance = new Table;  // blocks may be freed by static destructors
+  return *instance;
+}
+
+Extent find(const std::byte* p) {
+  Table& t = table();
+  const std::shared_lock lock(t.mutex);
+  auto after = t.blocks.upper_bound(p);
+  if (after == t.blocks.begin()) return {};
+  --after;
+  return {after->first, after->first + after->second};
+}
+
+// The blocks a thread touched last; kernels use a handful.
+struct Recent {
+  static constexpr unsigned kCount = 8;
+  std::uint64_t frees = 0;
+  unsigned next = 0;
+  Extent extents[kCount];
+};
+
+}  // namespace
+
+void* allocate_memory(std::size_t bytes) {
+  const std::size_t size = bytes == 0 ? 1 : bytes;
+  void* block = ::operator new(size, std::align_val_t{kAlignment}, std::nothrow);
+  CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
+  std::memset(block, kPoison, size);
+  Table& t = table();
+  const std::unique_lock lock(t.mutex);
+  t.blocks[static_cast<const std::byte*>(block)] = size;
+  return block;
+}
+
+void free_memory(void* device) noexcept {
+  if (device == nullptr) return;
+  Table& t = table();
+  {
+    const std::unique_lock lock(t.mutex);
+    t.blocks.erase(static_cast<const std::byte*>(device));
+    ++t.frees;
+  }
+  ::operator delete(device, std::align_val_t{kAlignment});
+}
+
+bool is_device_memory(const void* address, std::size_t bytes) {
+  const auto* p = static_cast<const std::byte*>(address);
+  return bytes == 0 || find(p).holds(p, bytes);
+}
+
+void on_global_access(const void* address, std::size_t bytes, const char* what) {
+  thread_local Recent recent;
+  const auto* p = static_cast<const std::byte*>(address);
+  const std::uint64_t frees = table().frees.load(std::memory_order_relaxed);
+  if (frees != recent.frees) {
+    recent = Recent{};
+    recent.frees = frees;
+  }
+  if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
+    runner().fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at an address that is no multiple of it"));
+  for (const Extent& extent : recent.extents)
+    if (extent.holds(p, bytes)) return;
+  const Extent extent = find(p);
+  if (!extent.holds(p, bytes)) {
+    if (extent.begin != nullptr && p >= extent.begin && p < extent.end + 4096)
+      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - extent.begin, " of a block of ", extent.end - extent.begin));
+    runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory"));
+  }
+  recent.extents[recent.next] = extent;
+  recent.next = (recent.next + 1) % Recent::kCount;
+}
+
+}  // namespace attune::simulated

@@ -1,0 +1,18 @@
+// Simulated device memory: exact-size heap blocks, so that AddressSanitizer sees an access past their end, and a table of
+// them, so that the access is refused by name without it too.
+#pragma once
+
+#include <cstddef>
+
+namespace attune::simulated {
+
+/// A block filled with NaN. Throws Error where memory is exhausted.
+void* allocate_memory(std::size_t bytes);
+void free_memory(void* device) noexcept;
+/// Whether all of the bytes lie in one live block of device memory.
+bool is_device_memory(const void* address, std::size_t bytes);
+
+/// Checks an access of the running CUDA thread. Throws SimulatorFault.
+void on_global_access(const void* address, std::size_t bytes, const char* what);
+
+}  // namespace attune::simulated
