@@ -7,6 +7,7 @@
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/tokenizer_json.h"
+#include "tokenizer/wordpiece_files.h"
 
 namespace attune {
 namespace {
@@ -59,6 +60,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
       return parts;
     }
     if (has("vocab.json") && has("merges.txt")) return read_bpe_folder(path("vocab.json"), path("merges.txt"), config);
+    if (has("vocab.txt")) return read_wordpiece_folder(path("vocab.txt"), config);
     throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
   };
   PipelineParts parts = read();

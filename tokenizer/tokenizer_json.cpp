@@ -7,6 +7,7 @@
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/tokenizer_config.h"
+#include "tokenizer/wordpiece_files.h"
 
 namespace attune {
 namespace {
@@ -104,6 +105,7 @@ std::unique_ptr<TextModel> read_model(const JsonNode& root, Vocabulary& vocabula
   // Files older than the key's introduction hold BPE.
   const std::string type = model.string_or("type", "BPE");
   if (type == "BPE") return read_bpe(root, vocabulary);
+  if (type == "WordPiece") return read_wordpiece(root, vocabulary);
   model["type"].fail(str_cat("unsupported model ", printable(type), ", expected BPE or WordPiece"));
 }
 

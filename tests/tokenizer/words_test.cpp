@@ -6,14 +6,17 @@
 #include <fstream>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 
-#include "tests/support/digest.h"
+#include "engine/io/sha256.h"
 #include "tokenizer/utf8.h"
 
 namespace attune {
 namespace {
 
 using Json = nlohmann::json;
+
+void add(Sha256& sha, std::string_view text) { sha.update(std::as_bytes(std::span(text))); }
 
 std::vector<std::string> words(std::string_view text) {
   std::string lowered;
@@ -37,9 +40,9 @@ class PythonWords : public ::testing::Test {
     ASSERT_EQ(blocks.size(), 272u);
     for (const auto& [name, digest] : blocks.items()) {
       const auto first = static_cast<char32_t>(std::stoul(name, nullptr, 16));
-      testing::Sha256 sha;
+      Sha256 sha;
       for (char32_t c = first; c < first + 4096; ++c) {
-        if (c < 0xD800 || c > 0xDFFF) sha.add(lines(c));
+        if (c < 0xD800 || c > 0xDFFF) add(sha, lines(c));
       }
       EXPECT_EQ(sha.hex(), digest.get<std::string>()) << "block " << name;
     }
@@ -75,12 +78,12 @@ TEST_F(PythonWords, RandomTexts) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return static_cast<std::size_t>((state >> 33) % n);
   };
-  testing::Sha256 sha;
+  Sha256 sha;
   for (int i = 0; i < golden_["random_texts"].get<int>(); ++i) {
     std::u32string text(draw(40), U' ');
     for (char32_t& c : text) c = pool[draw(pool.size())];
-    sha.add(python_lower(utf8_of(text)) + "\n");
-    for (const std::string& word : words(utf8_of(text))) sha.add(word + "\n");
+    add(sha, python_lower(utf8_of(text)) + "\n");
+    for (const std::string& word : words(utf8_of(text))) add(sha, word + "\n");
   }
   EXPECT_EQ(sha.hex(), golden_["random_digest"].get<std::string>());
 }

@@ -1,9 +1,10 @@
-// Byte-level BPE against the reference library's ids: every row of golden/tokenizers/strings.jsonl and pairs.jsonl, for
-// every tokenizer folder that a row names and that holds byte-level BPE. Both ways of loading a folder are checked.
+// Every tokenizer against the reference library's ids: every row of golden/tokenizers/strings.jsonl and pairs.jsonl,
+// for every tokenizer folder that the rows name. Both ways of loading a folder are checked.
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "tests/support/data.h"
@@ -16,7 +17,12 @@ using Json = nlohmann::json;
 using Ids = std::vector<std::int32_t>;
 namespace fs = std::filesystem;
 
-const char* const kFolders[] = {"gpt2", "roberta", "modernbert"};
+const char* const kFolders[] = {"gpt2", "roberta", "modernbert", "bert-base-uncased"};
+
+// Files that load_tokenizer can do with where there is no tokenizer.json.
+const std::map<std::string, std::vector<const char*>> kOtherFiles = {{"gpt2", {"vocab.json", "merges.txt"}},
+                                                                     {"roberta", {"vocab.json", "merges.txt"}},
+                                                                     {"bert-base-uncased", {"vocab.txt"}}};
 
 std::vector<Json> rows_of(const fs::path& path) {
   std::ifstream file(path);
@@ -38,27 +44,28 @@ void expect_strings(const Tokenizer& tokenizer, const std::string& name, const s
   EXPECT_EQ(wrong, 0) << "of " << rows.size() << " strings";
 }
 
-TEST(BpeGolden, EveryString) {
+TEST(TokenizerGolden, EveryString) {
   ATTUNE_DATA_OR_SKIP(data);
   const auto rows = rows_of(data / "golden/tokenizers/strings.jsonl");
   for (const char* name : kFolders) expect_strings(*load_tokenizer(data / "tokenizers" / name), name, rows);
 }
 
-TEST(BpeGolden, EveryStringFromVocabAndMerges) {
+TEST(TokenizerGolden, EveryStringWithoutTokenizerJson) {
   ATTUNE_DATA_OR_SKIP(data);
   const auto rows = rows_of(data / "golden/tokenizers/strings.jsonl");
-  for (const char* name : {"gpt2", "roberta"}) {
+  for (const auto& [name, files] : kOtherFiles) {
     for (const bool with_config : {true, false}) {
       testing::TempDir folder;
-      for (const char* file : {"vocab.json", "merges.txt", "tokenizer_config.json"})
-        if (with_config || std::string(file) != "tokenizer_config.json")
-          fs::copy(data / "tokenizers" / name / file, folder / file);
+      const auto copy = [&](const char* file) { fs::copy(data / "tokenizers" / name / file, folder / file); };
+      for (const char* file : files) copy(file);
+      if (with_config && fs::exists(data / "tokenizers" / name / "tokenizer_config.json"))
+        copy("tokenizer_config.json");
       expect_strings(*load_tokenizer(folder.path()), name, rows);
     }
   }
 }
 
-TEST(BpeGolden, EveryPair) {
+TEST(TokenizerGolden, EveryPair) {
   ATTUNE_DATA_OR_SKIP(data);
   const auto rows = rows_of(data / "golden/tokenizers/pairs.jsonl");
   for (const char* name : kFolders) {

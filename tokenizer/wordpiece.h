@@ -1,0 +1,67 @@
+// WordPiece: words are cut greedily, from the left, into the longest pieces that the vocabulary holds.
+//
+//   text -> normalise (bert_normalizer.h) -> words, at White_Space and at each punctuation mark -> pieces
+//
+// A piece that does not begin its word is looked up behind the prefix "##". Where no piece fits at some place, or a
+// word has more than max_chars code points, the whole word is one [UNK]. Reference: huggingface/tokenizers,
+// models/wordpiece, pre_tokenizers/bert.rs, decoders/wordpiece.rs.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "tokenizer/bert_normalizer.h"
+#include "tokenizer/byte_trie.h"
+#include "tokenizer/text_model.h"
+#include "tokenizer/unicode.h"
+#include "tokenizer/vocabulary.h"
+
+namespace attune {
+
+struct WordPieceOptions {
+  std::optional<BertNormalizerOptions> normalizer;  // nothing: text is taken as it is
+  std::string prefix = "##";
+  std::int64_t max_chars = 100;  // longest word, in code points
+  std::int32_t unknown_id = -1;  // required
+  bool cleanup = true;           // whether decoding takes the space before "." and the like back
+};
+
+/// bert_normalize() in one pass over UTF-8.
+class FastBertNormalizer {
+ public:
+  explicit FastBertNormalizer(const BertNormalizerOptions& options);
+
+  /// Replaces `out` by the normalised form of `text` (valid UTF-8).
+  void normalize(std::string_view text, std::string& out) const;
+
+ private:
+  std::uint32_t action(char32_t c) const;
+  char* write_non_ascii(char32_t c, std::uint32_t action, char* out) const;
+
+  BertNormalizerOptions options_;
+  std::array<std::uint8_t, 256> ascii_;             // what a byte becomes, or one of the codes in wordpiece.cpp
+  unicode::CodePointTable<std::uint32_t> actions_;  // what a code point becomes; see wordpiece.cpp
+};
+
+class WordPiece final : public TextModel {
+ public:
+  /// The vocabulary's tokens are copied.
+  WordPiece(const Vocabulary& vocabulary, WordPieceOptions options);
+
+  bool normalize(std::string_view text, std::string& out) const override;
+  void encode(std::string_view text, std::size_t limit, std::vector<std::int32_t>& ids) const override;
+  void append_decoded(std::string_view token, bool added, bool first, std::string& out) const override;
+
+ private:
+  /// Appends the pieces of one word.
+  void encode_word(std::string_view word, std::vector<std::int32_t>& ids) const;
+
+  WordPieceOptions options_;
+  std::optional<FastBertNormalizer> normalizer_;
+  ByteTrie trie_;
+  ByteTrie::State continuation_;  // behind the prefix, or kNone
+};
+
+}  // namespace attune
