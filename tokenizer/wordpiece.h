@@ -21,7 +21,7 @@
 namespace attune {
 
 struct WordPieceOptions {
-  std::optional<BertNormalizerOptions> normalizer;  // nothing: text is taken as it is
+  std::optional<BertNormalizerOptions> normalizer = std::nullopt;  // nothing: text is taken as it is
   std::string prefix = "##";
   std::int64_t max_chars = 100;  // longest word, in code points
   std::int32_t unknown_id = -1;  // required
