@@ -78,8 +78,8 @@ struct ActivationFunction<Activation::kTanh> {
   }
   template <class T>
   ATTUNE_INLINE static ValueAndSlope<T> both(T x) {
-    const T y = math::tanh(x);
-    return {y, T(1) - y * y};
+    const T e = math::exp(T(-2) * std::fabs(x)), sum = T(1) + e;
+    return {math::tanh(x), T(4) * e / (sum * sum)};  // 1 - tanh^2 would lose the small slopes
   }
 };
 

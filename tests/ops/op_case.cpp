@@ -1,0 +1,38 @@
+#include "tests/ops/op_case.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace attune::testing {
+namespace {
+
+class CpuBackend : public Backend {
+ public:
+  std::string name() const override { return "cpu"; }
+  Context context() const override { return CpuContext{}; }
+  void* allocate(std::size_t bytes) override { return ::operator new(bytes, std::align_val_t{64}); }
+  void release(void* data) override { ::operator delete(data, std::align_val_t{64}); }
+  void upload(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void download(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+  void copy(void* to, const void* from, std::size_t bytes) override { std::memcpy(to, from, bytes); }
+};
+
+}  // namespace
+
+Backend& cpu_backend() {
+  static CpuBackend backend;
+  return backend;
+}
+
+void* Call::operator[](const std::string& name) const {
+  const auto found = buffers_.find(name);
+  return found == buffers_.end() ? nullptr : found->second;
+}
+
+GradOut Call::grad(const std::string& name) const {
+  const auto found = grads_.find(name);
+  return found == grads_.end() ? GradOut{} : found->second;
+}
+
+}  // namespace attune::testing

@@ -1,0 +1,117 @@
+// One op at one size, described once for every use: correctness (f32 against f64), gradients, parity of backends, speed.
+//
+// A case names its buffers and says how to call the kernel on them; who runs it (harness.h, bench/kernels) owns the memory,
+// fills the inputs, poisons the outputs and decides dtype and backend. For every differentiable output `y` there is an input
+// `dy`, its upstream gradient; for every differentiable input `x` the backward call writes `grad("x")`.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/dtype.h"
+#include "kernels/context.h"
+#include "tests/ops/tolerances.h"
+
+namespace attune::testing {
+
+/// The contexts a case can run on.
+using Context = std::variant<CpuContext>;
+
+/// Where a case runs: a context, and the memory its kernels read.
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;
+  virtual Context context() const = 0;
+  virtual void* allocate(std::size_t bytes) = 0;
+  virtual void release(void* data) = 0;
+  virtual void upload(void* to, const void* from, std::size_t bytes) = 0;    // host to backend
+  virtual void download(void* to, const void* from, std::size_t bytes) = 0;  // backend to host, after all work is done
+  virtual void copy(void* to, const void* from, std::size_t bytes) = 0;      // within the backend
+};
+
+/// The calling process's CPU.
+Backend& cpu_backend();
+
+/// What a case's functions see: the buffers by name.
+class Call {
+ public:
+  Call(Backend& backend, DType dtype) : backend_(&backend), dtype_(dtype) {}
+
+  DType dtype() const { return dtype_; }
+  /// The float buffer of this name; null for one the case does not have.
+  void* operator[](const std::string& name) const;
+  /// The integer buffer of this name; null for one the case does not have.
+  const std::int32_t* ints(const std::string& name) const { return static_cast<const std::int32_t*>((*this)[name]); }
+  /// Where the gradient of this input goes; no data if nobody wants it.
+  GradOut grad(const std::string& name) const;
+  /// `at` elements into a float buffer.
+  void* offset(void* data, std::int64_t at) const { return static_cast<std::byte*>(data) + at * static_cast<std::int64_t>(size_of(dtype_)); }
+
+  /// Calls f with the backend's context.
+  template <class F>
+  void run(F&& f) const {
+    std::visit(f, backend_->context());
+  }
+  Backend& backend() const { return *backend_; }
+
+  void bind(const std::string& name, void* data) { buffers_[name] = data; }
+  void bind_grad(const std::string& name, GradOut out) { grads_[name] = out; }
+
+ private:
+  Backend* backend_;
+  DType dtype_;
+  std::map<std::string, void*> buffers_;
+  std::map<std::string, GradOut> grads_;
+};
+
+struct FloatInput {
+  std::string name;
+  std::int64_t n;
+  bool differentiable = true;
+  double low = -1, high = 1;  // uniform
+  double gap = 0;             // no value closer to 0 than this (kinks, divisions)
+};
+
+struct IntInput {
+  std::string name;
+  std::vector<std::int32_t> values;
+};
+
+struct Output {
+  std::string name;
+  std::int64_t n;
+  bool differentiable = true;
+};
+
+/// How often a byte is moved and a multiplication or addition done at least, per call.
+struct Work {
+  double bytes = 0;  // for float32
+  double flops = 0;
+};
+
+struct OpCase {
+  std::string op;     // "layernorm"
+  std::string label;  // "3x17_dropout"
+  Tolerance tolerance;
+  std::vector<FloatInput> inputs = {};
+  std::vector<IntInput> ints = {};
+  std::vector<Output> outputs = {};
+  std::function<void(const Call&)> forward = {};
+  std::function<void(const Call&)> backward = {};  // empty: no gradient
+  bool grads_accumulate = true;               // false: backward writes its gradients whatever their mode, and wants all of them
+  Work forward_work = {}, backward_work = {};
+
+  std::string name() const { return op + "/" + label; }
+};
+
+/// All cases the tests run, small sizes and odd ones.
+std::vector<OpCase> test_cases();
+/// The same ops at sizes of real models, for bench/kernels.
+std::vector<OpCase> speed_cases();
+
+}  // namespace attune::testing

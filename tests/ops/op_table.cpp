@@ -1,0 +1,472 @@
+// The table: one function per op makes a case of it at given sizes; test_cases() and speed_cases() choose the sizes.
+#include <array>
+#include <bit>
+#include <cmath>
+#include <numeric>
+#include <string>
+
+#include "base/check.h"
+#include "kernels/activation.h"
+#include "kernels/adamw.h"
+#include "kernels/attention.h"
+#include "kernels/dropout.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/glu.h"
+#include "kernels/layernorm.h"
+#include "kernels/linear.h"
+#include "kernels/pooling.h"
+#include "kernels/residual.h"
+#include "kernels/rope.h"
+#include "kernels/softmax_cross_entropy.h"
+#include "tests/ops/attention_case.h"
+#include "tests/ops/op_case.h"
+
+namespace attune::testing {
+namespace {
+
+constexpr float kDropoutP = 0.3f;
+
+std::string sizes(std::initializer_list<std::int64_t> extents, const std::string& options = "") {
+  std::string out;
+  for (std::int64_t extent : extents) out += (out.empty() ? "" : "x") + std::to_string(extent);
+  return out + (options.empty() ? "" : "_" + options);
+}
+
+// Well spread values in [0, limit), the same on every run.
+std::vector<std::int32_t> spread(std::int64_t n, std::int64_t limit) {
+  std::vector<std::int32_t> out;
+  for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<std::int32_t>((i * i * 7 + i * 3 + 5) % limit));
+  return out;
+}
+
+std::vector<std::int32_t> row_keys(std::int64_t rows) {
+  std::vector<std::int32_t> out;
+  for (std::int64_t n = 0; n < rows; ++n)
+    out.push_back(static_cast<std::int32_t>(row_key(static_cast<std::uint32_t>(n / 100), static_cast<std::uint32_t>(n % 100))));
+  return out;
+}
+
+DropoutMask mask_of(const Call& c, float p) {
+  return {.p = p, .seed = 0x123456789abcdefull, .step = 7, .site = 21, .row_keys = static_cast<const std::uint32_t*>(c["row_keys"])};
+}
+
+double floats(double n) { return 4 * n; }
+
+const char* name_of(Activation kind) {
+  switch (kind) {
+    case Activation::kGeluTanh: return "gelu_tanh";
+    case Activation::kGeluErf: return "gelu_erf";
+    case Activation::kRelu: return "relu";
+    case Activation::kTanh: return "tanh";
+  }
+  return "?";
+}
+
+OpCase activation_case(std::int64_t n, Activation kind) {
+  OpCase op{.op = "activation", .label = sizes({n}, name_of(kind)), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = n, .low = -4, .high = 4, .gap = 0.01}};
+  op.outputs = {{"y", n}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) { activation_forward(on, {.y = c["y"], .x = c["x"], .n = n, .kind = kind, .dtype = c.dtype()}); });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      activation_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .x = c["x"], .n = n, .kind = kind, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats(2.0 * n);
+  op.backward_work.bytes = floats(3.0 * n);
+  return op;
+}
+
+OpCase glu_case(std::int64_t rows, std::int64_t channels, Activation kind) {
+  OpCase op{.op = "glu", .label = sizes({rows, channels}, name_of(kind)), .tolerance = kElementwise};
+  op.inputs = {{.name = "u", .n = rows * 2 * channels, .low = -3, .high = 3, .gap = 0.01}};
+  op.outputs = {{"y", rows * channels}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      glu_forward(on, {.y = c["y"], .u = c["u"], .rows = rows, .channels = channels, .kind = kind, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      glu_backward(on, {.du = c.grad("u"), .dy = c["dy"], .u = c["u"], .rows = rows, .channels = channels, .kind = kind, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats(3.0 * rows * channels);
+  op.backward_work.bytes = floats(5.0 * rows * channels);
+  return op;
+}
+
+OpCase fill_case(std::int64_t n) {
+  OpCase op{.op = "fill", .label = sizes({n}), .tolerance = kExact};
+  op.outputs = {{"y", n, false}};
+  op.forward = [=](const Call& c) { c.run([&](const auto& on) { fill(on, {.y = c["y"], .n = n, .value = 0.375, .dtype = c.dtype()}); }); };
+  op.forward_work.bytes = floats(n);
+  return op;
+}
+
+OpCase scale_case(std::int64_t n) {
+  OpCase op{.op = "scale", .label = sizes({n}), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = n}};
+  op.outputs = {{"y", n}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) { scale(on, {.y = c["y"], .x = c["x"], .n = n, .alpha = 0.7, .dtype = c.dtype()}); });
+  };
+  op.backward = [=](const Call& c) {
+    if (!c.grad("x")) return;
+    c.run([&](const auto& on) {
+      scale(on, {.y = c.grad("x").data, .x = c["dy"], .n = n, .alpha = 0.7, .mode = c.grad("x").mode, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * n);
+  return op;
+}
+
+OpCase dropout_case(std::int64_t rows, std::int64_t channels, float p) {
+  OpCase op{.op = "dropout", .label = sizes({rows, channels}, p == 0 ? "off" : ""), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = rows * channels}};
+  op.ints = {{"row_keys", row_keys(rows)}};
+  op.outputs = {{"y", rows * channels}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      dropout(on, {.y = c["y"], .x = c["x"], .rows = rows, .channels = channels, .mask = mask_of(c, p), .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    if (!c.grad("x")) return;
+    c.run([&](const auto& on) {
+      dropout(on, {.y = c.grad("x").data, .x = c["dy"], .rows = rows, .channels = channels, .mask = mask_of(c, p),
+                   .mode = c.grad("x").mode, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * rows * channels);
+  return op;
+}
+
+OpCase residual_case(std::int64_t rows, std::int64_t channels, float p) {
+  OpCase op{.op = "residual", .label = sizes({rows, channels}, p == 0 ? "" : "dropout"), .tolerance = kElementwise};
+  op.inputs = {{.name = "residual", .n = rows * channels, .differentiable = false},
+               {.name = "x", .n = rows * channels, .differentiable = false}};
+  op.ints = {{"row_keys", row_keys(rows)}};
+  op.outputs = {{"y", rows * channels, false}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      residual(on, {.y = c["y"], .residual = c["residual"], .x = c["x"], .rows = rows, .channels = channels,
+                    .dropout = mask_of(c, p), .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats(3.0 * rows * channels);
+  return op;
+}
+
+OpCase linear_case(std::int64_t rows, std::int64_t inputs, std::int64_t outputs, bool bias) {
+  OpCase op{.op = "linear", .label = sizes({rows, inputs, outputs}, bias ? "bias" : ""), .tolerance = kReduction};
+  op.inputs = {{.name = "x", .n = rows * inputs}, {.name = "weight", .n = outputs * inputs}};
+  if (bias) op.inputs.push_back({.name = "bias", .n = outputs});
+  op.outputs = {{"y", rows * outputs}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      linear_forward(on, {.y = c["y"], .x = c["x"], .weight = c["weight"], .bias = c["bias"], .rows = rows, .inputs = inputs,
+                          .outputs = outputs, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      linear_backward(on, {.dx = c.grad("x"), .dweight = c.grad("weight"), .dbias = c.grad("bias"), .dy = c["dy"], .x = c["x"],
+                           .weight = c["weight"], .rows = rows, .inputs = inputs, .outputs = outputs, .dtype = c.dtype()});
+    });
+  };
+  const double product = 2.0 * rows * inputs * outputs, elements = 1.0 * rows * (inputs + outputs) + 1.0 * inputs * outputs;
+  op.forward_work = {floats(elements), product};
+  op.backward_work = {floats(2 * elements), 2 * product};
+  return op;
+}
+
+struct LayerNormOptions {
+  bool bias = true, residual = false;
+  float p = 0;
+};
+
+OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions o) {
+  const std::int64_t n = rows * channels;
+  OpCase op{.op = "layernorm",
+            .label = sizes({rows, channels}, std::string(o.bias ? "bias" : "nobias") + (o.residual ? "_residual" : "") + (o.p > 0 ? "_dropout" : "")),
+            .tolerance = kReduction};
+  op.inputs = {{.name = "x", .n = n, .low = -2, .high = 3}, {.name = "weight", .n = channels, .low = 0.5, .high = 1.5}};
+  if (o.bias) op.inputs.push_back({.name = "bias", .n = channels});
+  op.outputs = {{"y", n}, {"mean", rows, false}, {"rstd", rows, false}};
+  if (o.residual) {
+    op.inputs.push_back({.name = "residual", .n = n});
+    op.outputs.push_back({"sum", n});
+    op.ints = {{"row_keys", row_keys(rows)}};
+  }
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      layernorm_forward(on, {.y = c["y"], .sum = c["sum"], .mean = c["mean"], .rstd = c["rstd"], .x = c["x"], .residual = c["residual"],
+                             .weight = c["weight"], .bias = c["bias"], .rows = rows, .channels = channels, .eps = 1e-5,
+                             .dropout = mask_of(c, o.p), .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      layernorm_backward(on, {.dx = c.grad("x"), .dresidual = c.grad("residual"), .dweight = c.grad("weight"), .dbias = c.grad("bias"),
+                              .dy = c["dy"], .dsum = c["dsum"], .sum = o.residual ? c["sum"] : c["x"], .mean = c["mean"],
+                              .rstd = c["rstd"], .weight = c["weight"], .rows = rows, .channels = channels,
+                              .dropout = mask_of(c, o.p), .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats((o.residual ? 4.0 : 2.0) * n);
+  op.backward_work.bytes = floats((o.residual ? 5.0 : 3.0) * n);
+  return op;
+}
+
+struct Vocabulary {
+  std::int64_t words, positions, types, padding_id;
+};
+
+OpCase embedding_case(std::int64_t tokens, std::int64_t channels, Vocabulary v) {
+  OpCase op{.op = "embedding", .label = sizes({tokens, channels, v.words}, v.types > 0 ? "types" : ""), .tolerance = kElementwise};
+  op.inputs = {{.name = "words", .n = v.words * channels}, {.name = "positions", .n = v.positions * channels}};
+  op.ints = {{"ids", spread(tokens, v.words)}, {"position_ids", spread(tokens, v.positions)}};
+  if (v.types > 0) {
+    op.inputs.push_back({.name = "types", .n = v.types * channels});
+    op.ints.push_back({"type_ids", spread(tokens, v.types)});
+  }
+  op.outputs = {{"y", tokens * channels}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      embedding_forward(on, {.y = c["y"], .words = {c["words"], c.ints("ids"), v.words},
+                             .positions = {c["positions"], c.ints("position_ids"), v.positions},
+                             .types = {c["types"], c.ints("type_ids"), v.types}, .tokens = tokens, .channels = channels, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    const auto table = [&](const char* name, const char* ids, std::int64_t rows) {
+      c.run([&](const auto& on) {
+        embedding_backward(on, {.dtable = c.grad(name), .dy = c["dy"], .ids = c.ints(ids), .rows = rows, .tokens = tokens,
+                                .channels = channels, .padding_id = -1, .dtype = c.dtype()});
+      });
+    };
+    table("words", "ids", v.words);
+    table("positions", "position_ids", v.positions);
+    if (v.types > 0) table("types", "type_ids", v.types);
+  };
+  op.forward_work.bytes = floats(3.0 * tokens * channels);
+  op.backward_work.bytes = floats(6.0 * tokens * channels + 1.0 * (v.words + v.positions) * channels);
+  return op;
+}
+
+OpCase pooling_case(std::vector<std::int32_t> begins, std::vector<std::int32_t> ends, std::int64_t rows, std::int64_t channels) {
+  const auto sequences = static_cast<std::int64_t>(begins.size());
+  OpCase op{.op = "pooling", .label = sizes({sequences, rows, channels}), .tolerance = kReduction};
+  op.inputs = {{.name = "x", .n = rows * channels}};
+  op.ints = {{"begins", begins}, {"ends", ends}};
+  op.outputs = {{"y", sequences * channels}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      pool_forward(on, {.y = c["y"], .x = c["x"], .begins = c.ints("begins"), .ends = c.ints("ends"), .sequences = sequences,
+                        .rows = rows, .channels = channels, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      pool_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .begins = c.ints("begins"), .ends = c.ints("ends"),
+                         .sequences = sequences, .rows = rows, .channels = channels, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = op.backward_work.bytes = floats(1.0 * rows * channels);
+  return op;
+}
+
+// The tables hold the cosines and sines of P angles per channel pair; they are float32 whatever the dtype, so the case passes
+// them as integers of the same bits.
+OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, std::int64_t row_stride) {
+  constexpr std::int64_t kPositions = 50;
+  const std::int64_t half = head_size / 2;
+  IntInput cosines{"cosines", {}}, sines{"sines", {}};
+  for (std::int64_t p = 0; p < kPositions; ++p)
+    for (std::int64_t d = 0; d < half; ++d) {
+      const double angle = static_cast<double>(p) * std::pow(10000.0, -2.0 * static_cast<double>(d) / static_cast<double>(head_size));
+      cosines.values.push_back(std::bit_cast<std::int32_t>(static_cast<float>(std::cos(angle))));
+      sines.values.push_back(std::bit_cast<std::int32_t>(static_cast<float>(std::sin(angle))));
+    }
+  OpCase op{.op = "rope", .label = sizes({rows, heads, head_size, row_stride}), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = rows * row_stride}};
+  op.ints = {cosines, sines, {"position_ids", spread(rows, kPositions)}};
+  op.outputs = {{"y", rows * row_stride}};
+  op.grads_accumulate = false;
+  const auto rotate = [=](const Call& c, void* x, bool inverse) {
+    c.run([&](const auto& on) {
+      rope(on, {.x = x, .cos_table = static_cast<const float*>(c["cosines"]), .sin_table = static_cast<const float*>(c["sines"]),
+                .positions = c.ints("position_ids"), .rows = rows, .heads = heads, .head_size = head_size, .row_stride = row_stride,
+                .inverse = inverse, .dtype = c.dtype()});
+    });
+  };
+  const auto bytes = [=](const Call& c) { return static_cast<std::size_t>(rows * row_stride) * size_of(c.dtype()); };
+  op.forward = [=](const Call& c) {
+    c.backend().copy(c["y"], c["x"], bytes(c));
+    rotate(c, c["y"], false);
+  };
+  op.backward = [=](const Call& c) {
+    c.backend().copy(c.grad("x").data, c["dy"], bytes(c));
+    rotate(c, c.grad("x").data, true);
+  };
+  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * rows * heads * head_size);
+  return op;
+}
+
+OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
+  OpCase op{.op = "cross_entropy", .label = sizes({rows, classes}), .tolerance = kReduction};
+  op.inputs = {{.name = "logits", .n = rows * classes, .low = -5, .high = 5}};
+  op.ints = {{"labels", spread(rows, classes)}};
+  op.outputs = {{"loss", 1}, {"losses", rows, false}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      cross_entropy_forward(on, {.loss = c["loss"], .losses = c["losses"], .logits = c["logits"], .labels = c.ints("labels"),
+                                 .rows = rows, .classes = classes, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      cross_entropy_backward(on, {.dlogits = c.grad("logits"), .dloss = c["dloss"], .logits = c["logits"],
+                                  .labels = c.ints("labels"), .rows = rows, .classes = classes, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats(1.0 * rows * classes);
+  op.backward_work.bytes = floats(2.0 * rows * classes);
+  return op;
+}
+
+// Several tensors in one call; the state is copied first, since the update is in place. grad_scale is a power of two, so that
+// float32 and float64 agree on it.
+OpCase adamw_case(std::vector<std::int64_t> extents) {
+  const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
+  OpCase op{.op = "adamw", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
+  op.inputs = {{.name = "param0", .n = n, .differentiable = false},
+               {.name = "grad", .n = n, .differentiable = false},
+               {.name = "m0", .n = n, .differentiable = false},
+               {.name = "v0", .n = n, .differentiable = false, .low = 0.01}};
+  op.outputs = {{"param", n, false}, {"m", n, false}, {"v", n, false}};
+  op.forward = [=](const Call& c) {
+    for (const char* name : {"param", "m", "v"})
+      c.backend().copy(c[name], c[std::string(name) + "0"], static_cast<std::size_t>(n) * size_of(c.dtype()));
+    std::vector<AdamWTensor> tensors;
+    std::int64_t at = 0;
+    for (std::int64_t extent : extents) {
+      tensors.push_back({c.offset(c["param"], at), c.offset(c["grad"], at), c.offset(c["m"], at), c.offset(c["v"], at), extent});
+      at += extent;
+    }
+    c.run([&](const auto& on) {
+      adamw(on, {.tensors = tensors, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 3,
+                 .grad_scale = 0.5, .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = floats(7.0 * n);
+  return op;
+}
+
+OpCase grad_norm_case(std::vector<std::int64_t> extents) {
+  const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
+  OpCase op{.op = "grad_norm", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
+  op.inputs = {{.name = "grad", .n = n, .differentiable = false}};
+  op.outputs = {{"norm", 1, false}};
+  op.forward = [=](const Call& c) {
+    std::vector<GradNormTensor> tensors;
+    std::int64_t at = 0;
+    for (std::int64_t extent : extents) {
+      tensors.push_back({c.offset(c["grad"], at), extent});
+      at += extent;
+    }
+    c.run([&](const auto& on) {
+      const double norm = grad_norm(on, tensors, c.dtype());
+      dispatch_float(c.dtype(), "grad_norm", [&]<class T>() {
+        const T value = static_cast<T>(norm);
+        c.backend().upload(c["norm"], &value, sizeof(T));
+      });
+    });
+  };
+  op.forward_work.bytes = floats(1.0 * n);
+  return op;
+}
+
+constexpr Activation kActivations[] = {Activation::kGeluTanh, Activation::kGeluErf, Activation::kRelu, Activation::kTanh};
+// Smallest, around one AVX-512 vector of float, odd primes, a model's width.
+constexpr std::int64_t kWidths[] = {1, 15, 16, 17, 37, 131, 768};
+
+}  // namespace
+
+std::vector<OpCase> test_cases() {
+  std::vector<OpCase> out;
+  for (std::int64_t n : {std::int64_t{1}, std::int64_t{16}, std::int64_t{17}, std::int64_t{40009}}) {
+    for (Activation kind : kActivations) out.push_back(activation_case(n, kind));
+    out.push_back(fill_case(n));
+    out.push_back(scale_case(n));
+  }
+  for (std::int64_t width : kWidths) {
+    for (Activation kind : kActivations) out.push_back(glu_case(3, width, kind));
+    for (float p : {0.0f, kDropoutP}) {
+      out.push_back(dropout_case(5, width, p));
+      out.push_back(residual_case(5, width, p));
+    }
+    // A row of one channel is its own mean: y = bias, and dx vanishes up to rounding, which no relative bound describes.
+    if (width > 1)
+      for (LayerNormOptions o : {LayerNormOptions{}, {.bias = false}, {.residual = true}, {.residual = true, .p = kDropoutP}})
+        out.push_back(layernorm_case(7, width, o));
+    out.push_back(cross_entropy_case(3, width + 1));
+    out.push_back(embedding_case(23, width, {11, 9, 0, -1}));
+    out.push_back(embedding_case(23, width, {11, 9, 2, -1}));
+    out.push_back(pooling_case({0, 5, 9}, {4, 6, 11}, 13, width));
+  }
+  out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
+  out.push_back(cross_entropy_case(129, 2));
+  out.push_back(embedding_case(1, 1, {1, 1, 0, -1}));
+  out.push_back(pooling_case({0}, {1}, 1, 17));
+  out.push_back(pooling_case({0, 700}, {600, 701}, 1000, 37));
+  for (bool bias : {false, true})
+    for (auto [n, i, o] : {std::array<std::int64_t, 3>{1, 1, 1}, {1, 16, 16}, {3, 17, 15}, {16, 15, 17}, {37, 131, 41}, {8, 768, 2},
+                           {131, 64, 192}, {1031, 37, 67}})
+      out.push_back(linear_case(n, i, o, bias));
+  for (std::int64_t head_size : {2, 6, 32, 64}) {
+    out.push_back(rope_case(7, 1, head_size, head_size));
+    out.push_back(rope_case(7, 3, head_size, 9 * head_size));
+  }
+  for (const AttentionSpec& spec : attention_test_specs()) out.push_back(attention_case(spec));
+  out.push_back(adamw_case({1}));
+  out.push_back(adamw_case({16, 17, 1, 131}));
+  out.push_back(adamw_case({40009, 37}));
+  out.push_back(grad_norm_case({1}));
+  out.push_back(grad_norm_case({16, 17, 1, 131}));
+  out.push_back(grad_norm_case({40009, 37}));
+  return out;
+}
+
+std::vector<OpCase> speed_cases() {
+  constexpr std::int64_t kTokens = 2048, kWidth = 768, kWords = 50257;
+  std::vector<OpCase> out;
+  for (Activation kind : kActivations) out.push_back(activation_case(kTokens * 4 * kWidth, kind));
+  out.push_back(glu_case(kTokens, 1152, Activation::kGeluErf));
+  out.push_back(fill_case(kWords * kWidth));
+  out.push_back(scale_case(kTokens * kWidth));
+  out.push_back(dropout_case(kTokens, kWidth, 0.1f));
+  out.push_back(residual_case(kTokens, kWidth, 0));
+  out.push_back(residual_case(kTokens, kWidth, 0.1f));
+  out.push_back(layernorm_case(kTokens, kWidth, {}));
+  out.push_back(layernorm_case(kTokens, kWidth, {.residual = true}));
+  out.push_back(layernorm_case(kTokens, kWidth, {.residual = true, .p = 0.1f}));
+  out.push_back(cross_entropy_case(kTokens, 2));
+  out.push_back(cross_entropy_case(64, kWords));
+  out.push_back(embedding_case(kTokens, kWidth, {kWords, 1024, 0, -1}));
+  out.push_back(pooling_case({0, 256, 512, 768}, {256, 512, 768, 1024}, 1024, kWidth));
+  out.push_back(rope_case(kTokens, 12, 64, 3 * kWidth));
+  for (auto [i, o] : {std::array<std::int64_t, 2>{256, 256}, {256, 1024}, {1024, 256}, {768, 2304}, {768, 3072}, {3072, 768}})
+    out.push_back(linear_case(kTokens, i, o, true));
+  out.push_back(linear_case(8, 768, 2, true));
+  for (const AttentionSpec& spec : attention_speed_specs()) out.push_back(attention_case(spec));
+  out.push_back(adamw_case({kWords * kWidth}));
+  out.push_back(grad_norm_case({kWords * kWidth}));
+  return out;
+}
+
+}  // namespace attune::testing
