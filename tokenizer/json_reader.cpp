@@ -15,7 +15,7 @@ namespace attune {
 
 using Json = nlohmann::json;
 
-std::string read_file(const std::string& path) {
+std::string read_tokenizer_file(const std::string& path) {
   if (std::filesystem::is_directory(path)) throw IoError(path, "is a folder, expected a file");
   std::ifstream file(path, std::ios::binary);
   if (!file) throw IoError(path, std::strerror(errno));
@@ -33,7 +33,7 @@ struct JsonNode::Document {
 JsonNode::JsonNode(std::shared_ptr<const Document> document, const Json* value)
     : document_(std::move(document)), value_(value) {}
 
-JsonNode JsonNode::parse_file(const std::string& path) { return parse(read_file(path), path); }
+JsonNode JsonNode::parse_file(const std::string& path) { return parse(read_tokenizer_file(path), path); }
 
 JsonNode JsonNode::parse(std::string_view text, const std::string& name) {
   try {

@@ -93,7 +93,7 @@ void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& 
 PipelineParts read_wordpiece_folder(const std::string& vocab_path, const TokenizerConfig& config) {
   PipelineParts parts{Vocabulary(vocab_path), {}, nullptr, {}, -1, {vocab_path}};
   Vocabulary& vocabulary = parts.vocabulary;
-  read_vocab_txt(read_file(vocab_path), vocab_path, vocabulary);
+  read_vocab_txt(read_tokenizer_file(vocab_path), vocab_path, vocabulary);
 
   std::int32_t needed[kNeededRoles];
   std::vector<AddedToken> by_role;
