@@ -1,0 +1,43 @@
+#include "apps/support/text_source.h"
+
+#include <memory>
+
+#include "engine/io/csv.h"
+#include "engine/io/jsonl.h"
+
+namespace attune {
+
+TextSource TextSource::from_csv(const std::string& path, const std::string& column) {
+  const auto reader = std::make_shared<CsvReader>(path);
+  const std::size_t at = reader->column(column);
+  return TextSource([reader, at, fields = std::vector<std::string>()](std::string& text) mutable {
+    if (!reader->next(fields)) return false;
+    text = std::move(fields[at]);
+    return true;
+  });
+}
+
+TextSource TextSource::from_jsonl(const std::string& path, const std::string& field) {
+  const auto reader = std::make_shared<JsonlReader>(path);
+  return TextSource([reader, field, values = std::vector<std::string>()](std::string& text) mutable {
+    if (!reader->next({field}, values)) return false;
+    text = std::move(values[0]);
+    return true;
+  });
+}
+
+TextSource TextSource::from_texts(std::vector<std::string> texts) {
+  return TextSource([texts = std::move(texts), at = std::size_t{0}](std::string& text) mutable {
+    if (at == texts.size()) return false;
+    text = std::move(texts[at++]);
+    return true;
+  });
+}
+
+std::vector<std::string> TextSource::next(std::size_t count) {
+  std::vector<std::string> out;
+  for (std::string text; out.size() < count && read_(text);) out.push_back(std::move(text));
+  return out;
+}
+
+}  // namespace attune

@@ -1,0 +1,30 @@
+// Texts in the order of their file: a column of a CSV file, a field of a JSON-lines file, or the ones given. Read in
+// blocks, so that memory does not grow with the file.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace attune {
+
+class TextSource {
+ public:
+  /// Throws IoError where the file cannot be opened, Error where it has no such column.
+  static TextSource from_csv(const std::string& path, const std::string& column);
+  /// `path` may be "-", standard input.
+  static TextSource from_jsonl(const std::string& path, const std::string& field);
+  static TextSource from_texts(std::vector<std::string> texts);
+
+  /// The next `count` texts; fewer at the end, none behind it. Throws Error naming file and line of a malformed row.
+  std::vector<std::string> next(std::size_t count);
+
+ private:
+  /// Writes the next text; false at the end.
+  using Read = std::function<bool(std::string&)>;
+  explicit TextSource(Read read) : read_(std::move(read)) {}
+
+  Read read_;
+};
+
+}  // namespace attune

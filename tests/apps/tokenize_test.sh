@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# tokenize on the command line: every source and format on a small vocabulary, and what it says about mistakes.
+#
+# usage: tokenize_test.sh TOKENIZE
+set -euo pipefail
+tokenize=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+failures=0
+
+fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
+# expect NAME EXPECTED ACTUAL
+expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
+# expect_error NAME CODE PATTERN ARGUMENT...: exit code, and one line that holds the pattern
+expect_error() {
+  local name=$1 code=$2 pattern=$3 actual=0
+  shift 3
+  "$tokenize" "$@" >"$folder/out" 2>"$folder/err" || actual=$?
+  expect "$name, exit code" "$code" "$actual"
+  expect "$name, lines of the message" 1 "$(wc -l <"$folder/err")"
+  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
+}
+
+mkdir "$folder/bpe"
+cat >"$folder/bpe/vocab.json" <<'END'
+{"<s>": 0, "<pad>": 1, "</s>": 2, "<unk>": 3, "a": 4, "b": 5, "ab": 6, "Ġ": 7, "Ġab": 8, "<mask>": 9}
+END
+printf '#version: 0.2\na b\nĠ ab\n' >"$folder/bpe/merges.txt"
+printf 'label,review\n1,ab ab\n0,"b\na,<mask>"\n' >"$folder/texts.csv"
+printf '{"review": "ab ab"}\n{"review": "ba<mask>"}\n' >"$folder/texts.jsonl"
+bpe=(--tokenizer "$folder/bpe")
+csv=(--csv "$folder/texts.csv" --column review)
+
+expect ids "0 6 8 2" "$("$tokenize" "${bpe[@]}" --text "ab ab")"
+expect "two texts" $'0 4 2\n0 5 2' "$("$tokenize" "${bpe[@]}" --text a --text b)"
+expect tokens "<s> ab Ġab </s>" "$("$tokenize" "${bpe[@]}" --text "ab ab" --format tokens)"
+expect --no-special "6 8" "$("$tokenize" "${bpe[@]}" --text "ab ab" --no-special)"
+expect --special "0 6 8 2" "$("$tokenize" "${bpe[@]}" --text "ab ab" --special)"
+expect --max_length "0 6 2" "$("$tokenize" "${bpe[@]}" --text "ab ab" --max_length 3)"
+expect --literal "0 4 4 2" "$("$tokenize" "${bpe[@]}" --text "<mask>a" --literal)"
+expect --csv $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" "${csv[@]}")"
+expect --jsonl $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" --jsonl "$folder/texts.jsonl" --field review)"
+expect "standard input" $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" --jsonl - --field review <"$folder/texts.jsonl")"
+expect jsonl '{"ids":[0,6,2],"type_ids":[0,0,0],"tokens":["<s>","ab","</s>"]}' "$("$tokenize" "${bpe[@]}" --text ab --format jsonl)"
+expect lengths "rows 2, ids 9, mean length 4.500" "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format lengths | head -1)"
+
+# The digest is defined byte for byte: count, then ids, little-endian.
+want=$(printf '\4\0\0\0\0\0\0\0\6\0\0\0\10\0\0\0\2\0\0\0\5\0\0\0\0\0\0\0\5\0\0\0\4\0\0\0\11\0\0\0\2\0\0\0' | sha256sum | cut -d' ' -f1)
+"$tokenize" "${bpe[@]}" "${csv[@]}" --format digest | grep -q "\"full\": \"$want\"" || fail "digest"
+for threads in 1 3; do
+  expect "digest on $threads threads" "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format digest)" \
+    "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format digest --threads $threads)"
+done
+
+expect_error "no source" 2 "exactly one of" "${bpe[@]}"
+expect_error "two sources" 2 "exactly one of" "${bpe[@]}" --text a "${csv[@]}"
+expect_error "unknown format" 2 "--format" "${bpe[@]}" --text a --format x
+expect_error "no tokenizer" 2 "--tokenizer" --text a
+expect_error "no such folder" 1 "$folder/none" --tokenizer "$folder/none" --text a
+expect_error "no such file" 1 "$folder/none.csv" "${bpe[@]}" --csv "$folder/none.csv"
+expect_error "no such column" 1 "nothing" "${bpe[@]}" --csv "$folder/texts.csv" --column nothing
+expect_error "no such field" 1 "texts.jsonl:1" "${bpe[@]}" --jsonl "$folder/texts.jsonl" --field nothing
+expect_error "no room" 1 "max_length 1 leaves no room" "${bpe[@]}" --text a --max_length 1
+expect_error "broken text" 1 "not valid UTF-8" "${bpe[@]}" --text $'a\xff'
+
+[ "$failures" = 0 ] && echo "all as expected"
+exit "$failures"
