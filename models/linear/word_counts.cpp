@@ -30,15 +30,17 @@ template <class IdOf>
 void count_piece(std::span<const std::string> documents, const WordSplitter& split, IdOf&& id_of, Piece& piece) {
   std::vector<std::int32_t> counts;  // by id, zero between documents
   std::vector<std::int32_t> seen;    // ids of this document
-  const std::function<void(std::string_view)> count_word = [&](std::string_view word) {
-    const std::int32_t id = id_of(word);
-    if (id < 0) return;
-    const auto at = static_cast<std::size_t>(id);
-    if (at >= counts.size()) counts.resize(at + at / 2 + 64, 0);
-    if (counts[at]++ == 0) seen.push_back(id);
-  };
+  std::string buffer;
+  std::vector<std::string_view> words;
   for (const std::string& document : documents) {
-    split(document, count_word);
+    split(document, buffer, words);
+    for (const std::string_view word : words) {
+      const std::int32_t id = id_of(word);
+      if (id < 0) continue;
+      const auto at = static_cast<std::size_t>(id);
+      if (at >= counts.size()) counts.resize(at + at / 2 + 64, 0);
+      if (counts[at]++ == 0) seen.push_back(id);
+    }
     for (const std::int32_t id : seen) {
       piece.entries.push_back({id, counts[static_cast<std::size_t>(id)]});
       counts[static_cast<std::size_t>(id)] = 0;

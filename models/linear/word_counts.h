@@ -18,8 +18,10 @@
 
 namespace attune {
 
-/// Calls `word` for each word of `text`, in order; called by several threads at once. A word need only live during its call.
-using WordSplitter = std::function<void(std::string_view text, const std::function<void(std::string_view word)>& word)>;
+/// Replaces `words` by the words of `text`, in order; they may point into `buffer`, which is the splitter's to write and
+/// lives as long as they do. Called by several threads at once.
+using WordSplitter =
+    std::function<void(std::string_view text, std::string& buffer, std::vector<std::string_view>& words)>;
 
 /// A sparse matrix of counts, compressed by rows: row i is [row_starts[i], row_starts[i + 1]) of the other two, its columns
 /// ascending, its counts at least 1.
