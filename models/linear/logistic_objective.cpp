@@ -4,10 +4,13 @@
 #include <cmath>
 
 #include "base/check.h"
+#include "base/parallel.h"
 #include "models/linear/piecewise_sum.h"
 
 namespace attune {
 namespace {
+
+constexpr std::int64_t kRowGrain = 1024;
 
 // log(sum exp(z)) - z_y, with z replaced by softmax(z).
 double softmax_loss(std::int32_t label, int classes, double* z) {
@@ -44,17 +47,18 @@ LogisticObjective::LogisticObjective(const CountMatrix& counts, std::span<const 
   probabilities_.resize(static_cast<std::size_t>(rows * outputs_));
 }
 
-// The loss of one row with scores z; the row's p goes to z, its p - e to `residual`.
-double LogisticObjective::row_loss(std::int64_t row, double* z, double* residual) const {
+// The loss of one row with scores z, which become p - e; the row's p goes to `p`.
+double LogisticObjective::row_loss(std::int64_t row, double* z, double* p) const {
   const std::int32_t label = labels_[static_cast<std::size_t>(row)];
   if (outputs_ == 1) {
     const PointwiseLoss at = pointwise_loss(*z, label);
-    *residual = at.derivative;
-    *z = at.derivative + label;
+    *z = at.derivative;
+    *p = at.derivative + label;
     return at.loss;
   }
   const double loss = softmax_loss(label, outputs_, z);
-  for (int k = 0; k < outputs_; ++k) residual[k] = z[k] - (k == label ? 1 : 0);
+  std::copy(z, z + outputs_, p);
+  z[label] -= 1;
   return loss;
 }
 
@@ -65,30 +69,30 @@ void LogisticObjective::sum_rows(const std::vector<double>& r, double* out) cons
              piecewise_sum(matrix_.rows(), [&](std::int64_t i) { return r[static_cast<std::size_t>(i * outputs_ + k)]; });
 }
 
-// out = 1/n [X 1]^T r + penalty point, where per_row(i, z, r) turns z = x_i W + b into r, row by row.
+// out = 1/n [X 1]^T r + penalty point, where per_row(i, z) turns z = x_i W + b into r, row by row.
 template <class PerRow>
-void LogisticObjective::gather_columns(const double* point, double* out, PerRow&& per_row) const {
+void LogisticObjective::multiply_both(const double* point, double* out, PerRow&& per_row) const {
   const std::int64_t weights = columns() * outputs_;
-  const double* bias = point + weights;
   std::vector<double> r(probabilities_.size());
-  matrix_.for_each_row(point, outputs_, [&](std::int64_t i, double* z) {
-    for (int k = 0; k < outputs_; ++k) z[k] += bias[k];
-    per_row(i, z, r.data() + i * outputs_);
-  });
-  matrix_.for_each_column(r.data(), outputs_, [&](std::int64_t j, const double* s) {
-    for (int k = 0; k < outputs_; ++k) {
-      const std::int64_t at = j * outputs_ + k;
-      out[at] = s[k] * inverse_rows_ + penalty_ * point[at];
+  matrix_.multiply(point, outputs_, r.data());
+  parallel_for(matrix_.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      double* z = r.data() + i * outputs_;
+      for (int k = 0; k < outputs_; ++k) z[k] += point[weights + k];
+      per_row(i, z);
     }
+  });
+  matrix_.multiply_transposed(r.data(), outputs_, out);
+  parallel_for(weights, kVectorGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) out[i] = out[i] * inverse_rows_ + penalty_ * point[i];
   });
   sum_rows(r, out + weights);
 }
 
 double LogisticObjective::evaluate(const double* point, double* gradient) {
   std::vector<double> losses(labels_.size());
-  gather_columns(point, gradient, [&](std::int64_t i, double* z, double* r) {
-    losses[static_cast<std::size_t>(i)] = row_loss(i, z, r);
-    std::copy(z, z + outputs_, probabilities_.data() + i * outputs_);
+  multiply_both(point, gradient, [&](std::int64_t i, double* z) {
+    losses[static_cast<std::size_t>(i)] = row_loss(i, z, probabilities_.data() + i * outputs_);
   });
   const double loss = piecewise_sum(matrix_.rows(), [&](std::int64_t i) { return losses[static_cast<std::size_t>(i)]; });
   const double square = piecewise_sum(columns() * outputs_, [&](std::int64_t i) { return point[i] * point[i]; });
@@ -96,15 +100,15 @@ double LogisticObjective::evaluate(const double* point, double* gradient) {
 }
 
 void LogisticObjective::hessian_product(const double* v, double* out) const {
-  gather_columns(v, out, [&](std::int64_t i, const double* u, double* r) {
+  multiply_both(v, out, [&](std::int64_t i, double* u) {
     const double* p = probabilities_.data() + i * outputs_;
     if (outputs_ == 1) {
-      *r = *p * (1 - *p) * *u;
+      *u *= *p * (1 - *p);
       return;
     }
     double mean = 0;
     for (int k = 0; k < outputs_; ++k) mean += p[k] * u[k];
-    for (int k = 0; k < outputs_; ++k) r[k] = p[k] * (u[k] - mean);
+    for (int k = 0; k < outputs_; ++k) u[k] = p[k] * (u[k] - mean);
   });
 }
 
@@ -113,9 +117,8 @@ void LogisticObjective::hessian_diagonal(double* out) const {
   std::vector<double> variance(probabilities_.size());
   for (std::size_t i = 0; i < variance.size(); ++i) variance[i] = probabilities_[i] * (1 - probabilities_[i]);
   sum_rows(variance, out + weights);
-  matrix_.for_each_column_squared(variance.data(), outputs_, [&](std::int64_t j, const double* s) {
-    for (int k = 0; k < outputs_; ++k) out[j * outputs_ + k] = s[k] * inverse_rows_ + penalty_;
-  });
+  matrix_.multiply_transposed_squares(variance.data(), outputs_, out);
+  for (std::int64_t i = 0; i < weights; ++i) out[i] = out[i] * inverse_rows_ + penalty_;
 }
 
 }  // namespace attune

@@ -53,10 +53,10 @@ class LogisticObjective {
   void hessian_diagonal(double* out) const;
 
  private:
-  double row_loss(std::int64_t row, double* z, double* residual) const;
+  double row_loss(std::int64_t row, double* z, double* p) const;
   void sum_rows(const std::vector<double>& r, double* out) const;
   template <class PerRow>
-  void gather_columns(const double* point, double* out, PerRow&& per_row) const;
+  void multiply_both(const double* point, double* out, PerRow&& per_row) const;
 
   DesignMatrix matrix_;
   std::vector<std::int32_t> labels_;

@@ -143,7 +143,7 @@ void Minimiser::lbfgs_phase() {
   std::fill(u.get(), u.get() + n, 0.0);
   lbfgs_parameter_t parameters;
   lbfgs_parameter_init(&parameters);
-  parameters.m = 10;
+  parameters.m = 5;
   parameters.epsilon = 1e-300;  // progress() decides
   // Whatever ends it (progress() or a line search at its wits' end), u is the best point so far.
   lbfgs(static_cast<int>(n), u.get(), nullptr, LbfgsCall::evaluate, LbfgsCall::progress, &call, &parameters);
@@ -153,7 +153,7 @@ void Minimiser::lbfgs_phase() {
 }
 
 // Solves H d = -gradient by preconditioned conjugate gradients, as far as the gradient is worth: to its square root's share
-// for quadratic convergence, but no further than a tenth of the tolerance needs.
+// for quadratic convergence, but no further than a third of the tolerance needs.
 Vector Minimiser::newton_direction() {
   const std::size_t n = result_.point.size();
   Vector inverse_diagonal(n), direction(n, 0.0), residual(n), z(n), p(n), hp(n);
@@ -164,7 +164,7 @@ Vector Minimiser::newton_direction() {
     p[i] = z[i] = inverse_diagonal[i] * residual[i];
   });
   double rz = dot(residual, z);
-  const double share = std::max(std::min(0.5, std::sqrt(result_.gradient)), 0.1 * options_.tolerance / result_.gradient);
+  const double share = std::max(std::min(0.5, std::sqrt(result_.gradient)), 0.3 * options_.tolerance / result_.gradient);
   const double enough = share * share * rz;
   for (std::int64_t step = 0; step < kMaxCgSteps && rz > enough; ++step) {
     objective_.hessian_product(p.data(), hp.data());

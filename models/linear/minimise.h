@@ -1,6 +1,6 @@
 // The optimum of the logistic objective, to the last digits, not to an early stop.
 //
-// Two phases on one objective. L-BFGS (liblbfgs; Nocedal 1980, Liu and Nocedal 1989; memory 10, More-Thuente line search)
+// Two phases on one objective. L-BFGS (liblbfgs; Nocedal 1980, Liu and Nocedal 1989; memory 5, More-Thuente line search)
 // goes from zero to a gradient of 1e-3. Even at 1e-4, where scikit-learn stops, the weights are still 1 to 2 % from the
 // optimum, since F is nearly flat along rare words (curvature 1/(C n)), and closer in L-BFGS slows down: 100 evaluations for
 // 1e-4, 450 for 1e-8, and then its line search drowns in the rounding of F. Newton's method needs no differences of F: a few
