@@ -7,8 +7,8 @@
 #include <fstream>
 
 #include "tests/support/data.h"
-#include "tests/support/random_text.h"
 #include "tests/tokenizer/plain_wordpiece.h"
+#include "tests/tokenizer/random_text.h"
 #include "tokenizer/tokenizer.h"
 
 namespace attune {
@@ -63,6 +63,13 @@ TEST(WordPiece, LongestMatchFromTheLeft) {
   EXPECT_EQ(encode(model, " \t"), Ids{});
 }
 
+// A row of the reference's tests.
+TEST(WordPiece, ChineseCharactersAreWords) {
+  const Vocabulary vocabulary = vocabulary_of({"[UNK]", "ah", "\u535a", "\u63a8", "zz"});
+  const WordPiece model(vocabulary, {.normalizer = BertNormalizerOptions{}, .unknown_id = 0});
+  EXPECT_EQ(encode(model, "ah\u535a\u63a8zz"), (Ids{1, 2, 3, 4}));
+}
+
 TEST(WordPiece, WordsBeyondTheLimitAreUnknown) {
   const Vocabulary vocabulary = vocabulary_of({"[UNK]", "a", "##a", "\u4e2d", "\u03b1", "##\u03b1"});
   const WordPiece model(vocabulary, {.normalizer = BertNormalizerOptions{}, .unknown_id = 0});
@@ -98,8 +105,7 @@ TEST(WordPiece, FastIsPlainOnRandomTexts) {
     const std::size_t length = 1 + random.below(3);
     std::string token = random.below(2) == 0 ? "##" : "";
     for (std::size_t i = 0; i < length; ++i) {
-      const char32_t c =
-          i == 0 || random.below(2) == 0 ? random.code_point() : U'a' + static_cast<char32_t>(random.below(26));
+      const char32_t c = i == 0 || random.below(2) == 0 ? random.code_point() : U'a' + random.below(26);
       token += utf8::to_utf8(std::u32string(1, c));
     }
     if (vocabulary.id(token) < 0) vocabulary.add(token, vocabulary.size());
@@ -108,7 +114,7 @@ TEST(WordPiece, FastIsPlainOnRandomTexts) {
     const WordPieceOptions options{.normalizer = normalizer, .max_chars = 12, .unknown_id = 0};
     const WordPiece model(vocabulary, options);
     for (int i = 0; i < 8000; ++i) {
-      const std::u32string drawn = random.text(60);
+      const std::u32string drawn = random.code_points(60);
       const std::string text = utf8::to_utf8(drawn);
       if (normalizer) {
         std::string fast;
@@ -125,13 +131,13 @@ TEST(WordPiece, FastIsPlainOnRandomVocabularies) {
   testing::RandomText random(2);
   for (int round = 0; round < 200; ++round) {
     Vocabulary vocabulary = vocabulary_of({"[UNK]"});
-    const std::uint64_t letters = 2 + random.below(3);
-    const auto word = [&](std::size_t longest) {
+    const std::uint32_t letters = 2 + random.below(3);
+    const auto word = [&](std::uint32_t longest) {
       std::string out(1 + random.below(longest), 'a');
       for (char& c : out) c = static_cast<char>('a' + random.below(letters));
       return out;
     };
-    for (std::uint64_t i = 5 + random.below(60); i > 0; --i) {
+    for (std::uint32_t i = 5 + random.below(60); i > 0; --i) {
       const std::string token = (random.below(2) == 0 ? "##" : "") + word(5);
       if (vocabulary.id(token) < 0) vocabulary.add(token, vocabulary.size());
     }
