@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/torch_random.h"
 #include "engine/nn/module.h"
 #include "engine/nn/token_batch.h"
 
@@ -37,9 +38,15 @@ class Classifier : public Module {
  public:
   /// Logits [B, L] of a batch.
   virtual Variable forward(const TokenBatch& batch, const ForwardPass& pass) const = 0;
+  /// The hidden states [N, C] of the last block, after the final norm where the family has one.
+  virtual Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const = 0;
   /// Whether the parameter is trained under this choice.
   virtual bool trains(TrainableLayers layers, const std::string& parameter) const = 0;
   virtual HfNaming hf_naming() const = 0;
+  /// Random `values` for one tensor of hf_naming(), as the reference library starts those that a checkpoint lacks.
+  virtual void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const = 0;
+  /// A fresh torch.nn.Linear as last layer: what the recipe puts before every fine-tuning run.
+  virtual void initialize_head(TorchGenerator& generator) const = 0;
 
   virtual std::int64_t num_labels() const = 0;
   virtual std::int64_t vocab_size() const = 0;

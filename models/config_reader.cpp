@@ -1,5 +1,7 @@
 #include "models/config_reader.h"
 
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -11,6 +13,13 @@
 namespace attune {
 
 using Json = nlohmann::ordered_json;
+
+// The first name of each is the one written.
+constexpr std::array<std::pair<const char*, Activation>, 5> kActivations = {{{"gelu", Activation::kGeluErf},
+                                                                             {"gelu_new", Activation::kGeluTanh},
+                                                                             {"gelu_pytorch_tanh", Activation::kGeluTanh},
+                                                                             {"gelu_fast", Activation::kGeluTanh},
+                                                                             {"relu", Activation::kRelu}}};
 
 struct ConfigReader::Impl {
   std::string name;
@@ -115,6 +124,16 @@ std::string ConfigReader::text_or(const std::string& key, const std::string& fal
   return has(key) ? text(key) : fallback;
 }
 
+Activation ConfigReader::activation_or(const std::string& key, Activation fallback) const {
+  const std::string name = text_or(key, hf_name(fallback));
+  std::string known;
+  for (const auto& [spelling, activation] : kActivations) {
+    if (name == spelling) return activation;
+    known += std::string(known.empty() ? "" : ", ") + spelling;
+  }
+  fail(key + " '" + name + "' is not supported (" + known + " are)");
+}
+
 std::int64_t ConfigReader::num_labels_or(std::int64_t fallback) const {
   const auto named = static_cast<std::int64_t>(has("id2label") ? impl_->at("id2label", &Json::is_object, "an object").size() : 0);
   if (!has("num_labels")) return named > 0 ? named : fallback;
@@ -154,6 +173,20 @@ ConfigChanges label_changes(const std::vector<std::string>& label_names) {
   return {{"id2label", id2label.dump()}, {"label2id", label2id.dump()}, {"num_labels", std::to_string(label_names.size())}};
 }
 
+const char* hf_name(Activation activation) {
+  for (const auto& [spelling, known] : kActivations)
+    if (known == activation) return spelling;
+  throw Error("this activation has no Hugging Face name");
+}
+
 std::string json_quote(const std::string& text) { return Json(text).dump(); }
+
+template <class T>
+static std::string shortest(T value) {
+  std::array<char, 32> digits{};
+  return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
+}
+std::string json_number(double value) { return shortest(value); }
+std::string json_number(float value) { return shortest(value); }
 
 }  // namespace attune

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/activation.h"
+
 namespace attune {
 
 class ConfigReader {
@@ -40,6 +42,8 @@ class ConfigReader {
   float probability_or(const std::string& key, double fallback) const;
   bool boolean_or(const std::string& key, bool fallback) const;
   std::string text_or(const std::string& key, const std::string& fallback) const;
+  /// An activation by its Hugging Face name.
+  Activation activation_or(const std::string& key, Activation fallback) const;
 
   /// Number of classes: of id2label, else num_labels, else `fallback`. Throws Error where the two contradict each other.
   std::int64_t num_labels_or(std::int64_t fallback) const;
@@ -61,7 +65,12 @@ using ConfigChanges = std::map<std::string, std::string>;
 std::string changed_config(const std::string& source, const ConfigChanges& changes);
 /// The changes that name the classes: id2label, label2id and num_labels.
 ConfigChanges label_changes(const std::vector<std::string>& label_names);
+/// The Hugging Face name of an activation that activation_or reads.
+const char* hf_name(Activation activation);
 /// A text as a JSON string literal.
 std::string json_quote(const std::string& text);
+/// A number in the fewest digits that give it back.
+std::string json_number(double value);
+std::string json_number(float value);
 
 }  // namespace attune

@@ -1,5 +1,6 @@
 #include "models/weights.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 #include <re2/re2.h>
@@ -67,6 +68,13 @@ void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(cons
   for (const HfTensor& tensor : model.hf_naming().tensors)
     if (const Tensor selected = select(parameters.at(tensor.parameter)); selected.defined())
       visit(tensor.name, to_hf_layout(tensor, selected));
+}
+
+void initialize_tensors(const Classifier& model, const std::vector<std::string>& names, TorchGenerator& generator) {
+  const auto parameters = parameters_by_name(model);
+  for (const HfTensor& tensor : model.hf_naming().tensors)
+    if (std::ranges::find(names, tensor.name) != names.end())
+      model.initialize_tensor(tensor, part_of(tensor, parameters.at(tensor.parameter).value()), generator);
 }
 
 LoadReport load_weights(const Classifier& model, const std::string& path) {

@@ -8,6 +8,7 @@
 #include "engine/autograd/variable.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/pooling.h"
+#include "engine/ops/rope.h"
 #include "kernels/activation.h"
 
 namespace attune {
@@ -32,6 +33,10 @@ Variable dropout(const Variable& x, const DropoutSpec& spec);
 Variable activation(const Variable& x, Activation kind);
 /// f(first half of the features) * second half.
 Variable glu(const Variable& u, Activation kind);
+
+/// Turns queries and keys of a fused projection [N, 3 H D] by their positions, in place: `qkv` must be the fresh output of an op that
+/// does not save it, and is used up.
+Variable rope(const Variable& qkv, const Sequences& sequences, std::int64_t heads, const ops::RopeTable& table);
 
 /// Attention on a fused projection [N, 3 H D] -> [N, H D].
 Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec);

@@ -63,6 +63,12 @@ ops::RowRanges TokenBatch::all_rows(bool real_only) const {
   return ranges(begins_, std::move(ends));
 }
 
+Tensor TokenBatch::first_row_keys() const {
+  std::vector<std::int32_t> keys;
+  for (std::int64_t b = 0; b < count(); ++b) keys.push_back(static_cast<std::int32_t>(row_key(static_cast<std::uint32_t>(b), 0)));
+  return Tensor::from(keys, {count()}).to(ids.device());
+}
+
 TokenBatch TokenBatch::to(Device device) const {
   TokenBatch out = *this;
   out.ids = ids.to(device);

@@ -29,6 +29,8 @@ struct TokenBatch {
   ops::RowRanges rows_at(std::span<const std::int32_t> positions) const;
   /// All rows of each sequence, or only its first lengths[b] where `real_only`.
   ops::RowRanges all_rows(bool real_only) const;
+  /// int32 [B]: the row key of each sequence's first row, for dropout on one row per sequence (kernels/dropout.h).
+  Tensor first_row_keys() const;
   TokenBatch to(Device device) const;
 
  private:
@@ -43,7 +45,10 @@ struct ForwardPass {
   std::uint32_t step = 0;
 
   DropoutSpec dropout(float p, std::uint32_t site, const Sequences& sequences) const {
-    return training ? DropoutSpec{p, seed, step, site, sequences.row_keys} : DropoutSpec{};
+    return dropout(p, site, sequences.row_keys);
+  }
+  DropoutSpec dropout(float p, std::uint32_t site, const Tensor& row_keys) const {
+    return training ? DropoutSpec{p, seed, step, site, row_keys} : DropoutSpec{};
   }
 };
 

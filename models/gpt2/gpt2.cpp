@@ -90,6 +90,11 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
   }
 }
 
+void Gpt2Classifier::initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const {
+  if (tensor.name.ends_with(".bias")) ops::fill(values, 0);
+  else init::normal(generator, values, static_cast<float>(config_.initializer_range));
+}
+
 void Gpt2Classifier::initialize_head(TorchGenerator& generator) const {
   init::torch_linear(generator, head_.weight.value(), head_.bias.value());
 }

@@ -57,13 +57,12 @@ class Gpt2Classifier : public Classifier {
   Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& options);
 
   Variable forward(const TokenBatch& batch, const ForwardPass& pass) const override;
-  /// The hidden states [N, C] after the final norm.
-  Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const;
+  Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const override;
 
   /// Random weights for everything but the head, in the reference's order of draws.
   void initialize(TorchGenerator& generator, Initializer initializer) const;
-  /// A fresh torch.nn.Linear as head.
-  void initialize_head(TorchGenerator& generator) const;
+  void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const override;
+  void initialize_head(TorchGenerator& generator) const override;
 
   void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
   bool trains(TrainableLayers layers, const std::string& parameter) const override;

@@ -25,14 +25,6 @@ const PublishedSize& find_size(const std::string& size) {
   throw UsageError("unknown model size '" + size + "'; the sizes are " + known);
 }
 
-Activation read_activation(const ConfigReader& config) {
-  const std::string name = config.text_or("activation_function", "gelu_new");
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return Activation::kGeluTanh;
-  if (name == "gelu") return Activation::kGeluErf;
-  if (name == "relu") return Activation::kRelu;
-  config.fail("activation_function '" + name + "' is not supported (gelu_new, gelu_pytorch_tanh, gelu_fast, gelu, relu are)");
-}
-
 }  // namespace
 
 const char* name_of(HeadPosition position) {
@@ -66,7 +58,7 @@ Gpt2Config Gpt2Config::read(const ConfigReader& config) {
   out.embd_pdrop = config.probability_or("embd_pdrop", 0.1);
   out.attn_pdrop = config.probability_or("attn_pdrop", 0.1);
   out.resid_pdrop = config.probability_or("resid_pdrop", 0.1);
-  out.activation = read_activation(config);
+  out.activation = config.activation_or("activation_function", Activation::kGeluTanh);
   if (out.n_embd % out.n_head != 0)
     config.fail(str_cat("n_embd ", out.n_embd, " is not a multiple of n_head ", out.n_head));
   if (!config.boolean_or("scale_attn_weights", true)) config.fail("scale_attn_weights false is not supported");
@@ -97,13 +89,6 @@ const std::vector<std::string>& Gpt2Config::published_sizes() {
 }
 
 std::string Gpt2Config::json() const {
-  const char* activation_name = activation == Activation::kGeluTanh ? "gelu_new" : activation == Activation::kGeluErf ? "gelu" : "relu";
-  const auto number = [](double value) {
-    std::ostringstream out;
-    out.precision(9);
-    out << value;
-    return out.str();
-  };
   return changed_config("{}", {{"model_type", "\"gpt2\""},
                                {"vocab_size", std::to_string(vocab_size)},
                                {"n_positions", std::to_string(n_positions)},
@@ -111,14 +96,14 @@ std::string Gpt2Config::json() const {
                                {"n_layer", std::to_string(n_layer)},
                                {"n_head", std::to_string(n_head)},
                                {"n_inner", std::to_string(n_inner)},
-                               {"layer_norm_epsilon", number(layer_norm_epsilon)},
-                               {"initializer_range", number(initializer_range)},
-                               {"embd_pdrop", number(embd_pdrop)},
-                               {"attn_pdrop", number(attn_pdrop)},
-                               {"resid_pdrop", number(resid_pdrop)},
+                               {"layer_norm_epsilon", json_number(layer_norm_epsilon)},
+                               {"initializer_range", json_number(initializer_range)},
+                               {"embd_pdrop", json_number(embd_pdrop)},
+                               {"attn_pdrop", json_number(attn_pdrop)},
+                               {"resid_pdrop", json_number(resid_pdrop)},
                                {"bos_token_id", std::to_string(vocab_size - 1)},
                                {"eos_token_id", std::to_string(vocab_size - 1)},
-                               {"activation_function", json_quote(activation_name)}});
+                               {"activation_function", json_quote(hf_name(activation))}});
 }
 
 std::string Gpt2Classifier::hf_config(const std::vector<std::string>& label_names) const {

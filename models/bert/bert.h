@@ -1,0 +1,87 @@
+// BERT, DistilBERT and RoBERTa as sequence classifiers: three configs of one encoder.
+//
+// A post-norm transformer encoder with learned positions, and a head on the first token. The families differ in where their
+// config.json and files keep things, and in four places of the arithmetic:
+//
+//                  BERT                 DistilBERT              RoBERTa
+//   token types    type_vocab_size      none                    type_vocab_size
+//   positions      0, 1, 2, ...         0, 1, 2, ...            pad + 1, pad + 2, ... counting tokens that are not padding
+//   dropout of the attention output     yes / no / yes
+//   head           drop tanh(dense x)   drop relu(dense x)      drop tanh(dense drop x)
+//
+// Only the first token reaches the head, so what follows attention in the last block is computed for that row alone.
+//
+// Devlin et al.: "BERT", arXiv 1810.04805. Sanh et al.: "DistilBERT", arXiv 1910.01108. Liu et al.: "RoBERTa", arXiv 1907.11692.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/nn/layers.h"
+#include "models/classifier.h"
+#include "models/config_reader.h"
+
+namespace attune {
+
+enum class BertFamily : std::uint8_t { kBert, kDistilBert, kRoberta };
+
+/// The keys of a config.json of these families that matter here.
+struct BertConfig {
+  BertFamily family = BertFamily::kBert;
+  std::int64_t vocab_size = 30522, hidden_size = 768, layers = 12, heads = 12, intermediate_size = 3072;
+  std::int64_t positions = 512;      // rows of the position table
+  std::int64_t type_vocab_size = 2;  // 0: no token types
+  std::int64_t pad_token_id = 0;
+  std::int64_t num_labels = 2;
+  double layer_norm_eps = 1e-12, initializer_range = 0.02;
+  float hidden_dropout = 0.1F, attention_dropout = 0.1F, head_dropout = 0.1F;
+  Activation activation = Activation::kGeluErf;
+
+  /// Throws Error naming file and key of what is missing, contradictory or not supported.
+  static BertConfig read(const ConfigReader& config);
+  std::string json() const;
+};
+
+class BertClassifier : public Classifier {
+ public:
+  BertClassifier(const BertConfig& config, DType dtype);
+
+  Variable forward(const TokenBatch& batch, const ForwardPass& pass) const override;
+  Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const override;
+
+  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
+  bool trains(TrainableLayers layers, const std::string& parameter) const override;
+  HfNaming hf_naming() const override;
+  void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const override;
+  void initialize_head(TorchGenerator& generator) const override;
+  std::int64_t num_labels() const override { return config_.num_labels; }
+  std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int64_t max_length() const override;
+  std::string hf_config(const std::vector<std::string>& label_names) const override;
+
+ private:
+  struct Block {
+    Block(const BertConfig& config, DType dtype, DropoutSites& sites);
+    Linear qkv, projection;
+    LayerNorm attention_norm;
+    Linear fc, fc_out;
+    LayerNorm output_norm;
+    std::uint32_t attention_site, projection_site, mlp_site;
+  };
+
+  Variable embed(const TokenBatch& batch, const ForwardPass& pass) const;
+  Variable run_block(const Block& block, Variable x, const TokenBatch& batch, const ForwardPass& pass, bool first_rows_only) const;
+  Tensor position_ids(const TokenBatch& batch) const;
+
+  BertConfig config_;
+  DropoutSites sites_;
+  Embedding words_, positions_, types_;
+  LayerNorm embedding_norm_;
+  std::uint32_t embedding_site_;
+  std::vector<Block> blocks_;
+  Linear dense_, classifier_;
+  std::uint32_t dense_site_, classifier_site_;
+};
+
+}  // namespace attune
