@@ -1,4 +1,4 @@
-// BERT's normaliser, step by step as it is defined; wordpiece.cpp holds the fast form of the same.
+// BERT's normaliser: step by step as it is defined, and in one pass.
 //
 //   clean    drop controls, turn White_Space into U+0020
 //   han      put spaces round Chinese characters
@@ -8,8 +8,12 @@
 // Reference: huggingface/tokenizers, normalizers/bert.rs.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "tokenizer/unicode.h"
 
 namespace attune {
 
@@ -20,6 +24,24 @@ struct BertNormalizerOptions {
   bool lowercase = true;
 };
 
+/// The definition.
 std::u32string bert_normalize(std::u32string_view text, const BertNormalizerOptions& options);
+
+/// bert_normalize() in one pass over UTF-8.
+class FastBertNormalizer {
+ public:
+  explicit FastBertNormalizer(const BertNormalizerOptions& options);
+
+  /// Replaces `out` by the normalised form of `text` (valid UTF-8).
+  void normalize(std::string_view text, std::string& out) const;
+
+ private:
+  std::uint32_t action(char32_t c) const;
+  char* write_non_ascii(char32_t c, std::uint32_t action, char* out) const;
+
+  BertNormalizerOptions options_;
+  std::array<std::uint8_t, 256> ascii_;             // what a byte becomes, or one of the codes in bert_normalizer.cpp
+  unicode::CodePointTable<std::uint32_t> actions_;  // what a code point becomes; see bert_normalizer.cpp
+};
 
 }  // namespace attune

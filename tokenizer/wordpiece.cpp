@@ -4,46 +4,10 @@
 #include <utility>
 
 #include "base/check.h"
+#include "tokenizer/bert_words.h"
 
 namespace attune {
 namespace {
-
-// FastBertNormalizer::ascii_, besides the byte that is written.
-constexpr std::uint8_t kDropByte = 0xFF, kOtherByte = 0xFE;
-
-// FastBertNormalizer::actions_: 0 keeps the code point; otherwise flags above the exclusive-or of the code point and
-// the one that it becomes (so that blocks of code points that stay are all zero, and stored once).
-constexpr std::uint32_t kTargetMask = 0x1FFFFF;
-constexpr std::uint32_t kDrop = 1u << 24;
-constexpr std::uint32_t kSpaced = 1u << 25;   // between spaces
-constexpr std::uint32_t kSeveral = 1u << 26;  // becomes several code points: asked of bert_normalize
-constexpr std::uint32_t kOrdered = 1u << 27;  // its place depends on its neighbours: the text goes to bert_normalize
-
-// The most bytes that one code point can become: three of four bytes, and two spaces.
-constexpr std::size_t kMostBytes = 16;
-
-// How the ASCII bytes of a normalised text divide it into words.
-enum class Divides : std::uint8_t { kNo, kSpace, kPunctuation, kNotAscii };
-
-const std::array<Divides, 256>& dividers() {
-  static const std::array<Divides, 256> table = [] {
-    std::array<Divides, 256> out;
-    out.fill(Divides::kNotAscii);
-    const auto& classes = unicode::bert_classes();
-    for (unsigned c = 0; c < 0x80; ++c) {
-      const bool space = (classes[c] & unicode::kBertSpace) != 0;
-      const bool punctuation = (classes[c] & unicode::kBertPunctuation) != 0;
-      out[c] = space ? Divides::kSpace : punctuation ? Divides::kPunctuation : Divides::kNo;
-    }
-    return out;
-  }();
-  return table;
-}
-
-Divides divides(std::uint8_t bert_class) {
-  if ((bert_class & unicode::kBertSpace) != 0) return Divides::kSpace;
-  return (bert_class & unicode::kBertPunctuation) != 0 ? Divides::kPunctuation : Divides::kNo;
-}
 
 ByteTrie trie_of(const Vocabulary& vocabulary) {
   std::vector<std::pair<std::string_view, std::int32_t>> entries;
@@ -68,83 +32,6 @@ void clean_up(std::string& piece) {
 }
 
 }  // namespace
-
-FastBertNormalizer::FastBertNormalizer(const BertNormalizerOptions& options)
-    : options_(options), actions_([this](char32_t c) { return action(c); }) {
-  ascii_.fill(kOtherByte);
-  for (char32_t c = 0; c < 0x80; ++c) {
-    const std::uint32_t its_action = actions_[c];
-    ascii_[c] = (its_action & kDrop) != 0 ? kDropByte : static_cast<std::uint8_t>(c ^ (its_action & kTargetMask));
-  }
-}
-
-std::uint32_t FastBertNormalizer::action(char32_t c) const {
-  const std::uint8_t its_class = unicode::bert_classes()[c];
-  if (options_.clean_text && (its_class & unicode::kBertControl) != 0) return kDrop;
-  if (options_.clean_text && (its_class & unicode::kBertSpace) != 0) return c ^ U' ';
-  const bool spaced = options_.handle_chinese_chars && (its_class & unicode::kBertHan) != 0;
-  const std::uint32_t flags = spaced ? kSpaced : 0;
-  const bool lowered = options_.lowercase && unicode::has_lower(c);
-  const bool stripped = options_.strip_accents && (unicode::has_decomposition(c) || unicode::combining_class(c) != 0 ||
-                                                   (its_class & unicode::kBertMark) != 0);
-  if (!lowered && !stripped) return flags;
-
-  BertNormalizerOptions without_han = options_;
-  without_han.handle_chinese_chars = false;
-  const std::u32string form = bert_normalize(std::u32string(1, c), without_han);
-  const auto has_class = [](char32_t part) { return unicode::combining_class(part) != 0; };
-  if (options_.strip_accents && std::any_of(form.begin(), form.end(), has_class)) return kOrdered;
-  if (form.empty()) return kDrop;
-  return form.size() == 1 ? flags | (c ^ form[0]) : flags | kSeveral;
-}
-
-char* FastBertNormalizer::write_non_ascii(char32_t c, std::uint32_t action, char* out) const {
-  if ((action & kSpaced) != 0) *out++ = ' ';
-  if ((action & kSeveral) != 0) {
-    BertNormalizerOptions without_han = options_;
-    without_han.handle_chinese_chars = false;
-    for (const char32_t part : bert_normalize(std::u32string(1, c), without_han)) out = utf8::encode(part, out);
-  } else {
-    out = utf8::encode(c ^ (action & kTargetMask), out);
-  }
-  if ((action & kSpaced) != 0) *out++ = ' ';
-  return out;
-}
-
-void FastBertNormalizer::normalize(std::string_view text, std::string& out) const {
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  // Room for what is left to read as ASCII, and for one code point beyond it, is kept at all times.
-  out.resize(text.size() + kMostBytes);
-  char* to = out.data();
-  while (p < end) {
-    const std::uint8_t byte = ascii_[static_cast<unsigned char>(*p)];
-    if (byte < 0x80) {
-      *to++ = static_cast<char>(byte);
-      ++p;
-      continue;
-    }
-    if (byte == kDropByte) {
-      ++p;
-      continue;
-    }
-    const char32_t c = utf8::decode(p);
-    const std::uint32_t its_action = actions_[c];
-    if ((its_action & kOrdered) != 0) {
-      out = utf8::to_utf8(bert_normalize(utf8::to_utf32(text), options_));
-      return;
-    }
-    if ((its_action & kDrop) != 0) continue;
-    to = write_non_ascii(c, its_action, to);
-    const auto written = static_cast<std::size_t>(to - out.data());
-    const std::size_t needed = written + static_cast<std::size_t>(end - p) + kMostBytes;
-    if (needed > out.size()) {
-      out.resize(needed + needed / 2);
-      to = out.data() + written;
-    }
-  }
-  out.resize(static_cast<std::size_t>(to - out.data()));
-}
 
 WordPiece::WordPiece(const Vocabulary& vocabulary, WordPieceOptions options)
     : options_(std::move(options)),
@@ -195,28 +82,8 @@ void WordPiece::encode_word(std::string_view word, std::vector<std::int32_t>& id
 }
 
 void WordPiece::encode(std::string_view text, std::size_t limit, std::vector<std::int32_t>& ids) const {
-  const auto& divider = dividers();
-  const auto& classes = unicode::bert_classes();
-  const char* const end = text.data() + text.size();
-  const char* word = text.data();  // where the word being read begins
-  const auto finish_word = [&](const char* word_end) {
-    if (word_end > word) encode_word({word, static_cast<std::size_t>(word_end - word)}, ids);
-  };
-  for (const char* p = text.data(); p < end;) {
-    const char* const at = p;
-    Divides kind = divider[static_cast<unsigned char>(*p)];
-    if (kind == Divides::kNotAscii)
-      kind = divides(classes[utf8::decode(p)]);
-    else
-      ++p;
-    if (kind == Divides::kNo) continue;
-    finish_word(at);
-    word = at;
-    if (kind == Divides::kPunctuation) finish_word(p);
-    word = p;
-    if (ids.size() >= limit) return;
-  }
-  finish_word(end);
+  BertWords words(text);
+  for (std::string_view word; ids.size() < limit && words.next(word);) encode_word(word, ids);
 }
 
 void WordPiece::append_decoded(std::string_view token, bool /*added*/, bool first, std::string& out) const {

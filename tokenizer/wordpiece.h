@@ -7,7 +7,6 @@
 // models/wordpiece, pre_tokenizers/bert.rs, decoders/wordpiece.rs.
 #pragma once
 
-#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,7 +14,6 @@
 #include "tokenizer/bert_normalizer.h"
 #include "tokenizer/byte_trie.h"
 #include "tokenizer/text_model.h"
-#include "tokenizer/unicode.h"
 #include "tokenizer/vocabulary.h"
 
 namespace attune {
@@ -26,23 +24,6 @@ struct WordPieceOptions {
   std::int64_t max_chars = 100;  // longest word, in code points
   std::int32_t unknown_id = -1;  // required
   bool cleanup = true;           // whether decoding takes the space before "." and the like back
-};
-
-/// bert_normalize() in one pass over UTF-8.
-class FastBertNormalizer {
- public:
-  explicit FastBertNormalizer(const BertNormalizerOptions& options);
-
-  /// Replaces `out` by the normalised form of `text` (valid UTF-8).
-  void normalize(std::string_view text, std::string& out) const;
-
- private:
-  std::uint32_t action(char32_t c) const;
-  char* write_non_ascii(char32_t c, std::uint32_t action, char* out) const;
-
-  BertNormalizerOptions options_;
-  std::array<std::uint8_t, 256> ascii_;             // what a byte becomes, or one of the codes in wordpiece.cpp
-  unicode::CodePointTable<std::uint32_t> actions_;  // what a code point becomes; see wordpiece.cpp
 };
 
 class WordPiece final : public TextModel {

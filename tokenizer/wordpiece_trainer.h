@@ -1,0 +1,59 @@
+// A new WordPiece vocabulary from texts.
+//
+// Texts are normalised and cut into words as the finished tokenizer will do it. A word begins as its characters, all
+// but the first behind the prefix "##"; then the most frequent pair of neighbours becomes a piece, again and again
+// (merge_learner.h), until the vocabulary is full. The vocabulary holds, in this order: the special tokens, the
+// characters, the characters behind the prefix (both by code point), the pieces as they were learned. It depends on the
+// texts alone, not on their order.
+//
+// Reference: huggingface/tokenizers, trainers WordPiece and BPE (which leave the order of equals to chance).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "tokenizer/wordpiece.h"
+
+namespace attune {
+
+struct WordPieceTrainerOptions {
+  std::int64_t vocab_size = 30522;
+  std::int64_t min_frequency = 2;  // a pair that occurs less often is no piece
+  std::int64_t limit_alphabet =
+      1000;  // only so many characters, the most frequent ones; words with others teach nothing
+  std::vector<std::string> special_tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
+  BertNormalizerOptions normalizer = {};
+};
+
+class WordPieceTrainer {
+ public:
+  /// Throws Error unless the special tokens are distinct, not empty and hold [UNK], [CLS] and [SEP].
+  explicit WordPieceTrainer(WordPieceTrainerOptions options);
+
+  /// Counts the words of a text. Throws Error on text that is not valid UTF-8.
+  void add(std::string_view text);
+  /// The tokens in order of id: vocab_size of them, or fewer where no more pairs are frequent enough. Throws Error
+  /// where nothing was added, or vocab_size has no room for the special tokens and characters.
+  std::vector<std::string> train() const;
+
+ private:
+  struct Alphabet;
+  Alphabet alphabet() const;
+
+  WordPieceTrainerOptions options_;
+  FastBertNormalizer normalizer_;
+  std::unordered_map<std::string, std::int64_t> counts_;  // of each word
+  std::string normal_form_;                               // of the text that is being added
+};
+
+/// Name and content of the files that make `tokens` a tokenizer's folder: vocab.txt, tokenizer.json,
+/// tokenizer_config.json.
+std::vector<std::pair<std::string, std::string>> wordpiece_files(const std::vector<std::string>& tokens,
+                                                                 const WordPieceTrainerOptions& options);
+
+}  // namespace attune
