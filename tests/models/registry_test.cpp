@@ -1,0 +1,345 @@
+// Folders of every family: what config.json may say, what a checkpoint may lack or spell otherwise, and the errors that name the rest.
+#include "models/registry.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+
+#include "engine/autograd/functions.h"
+#include "engine/io/safetensors.h"
+#include "tests/support/data.h"
+
+namespace attune::testing {
+namespace {
+
+const std::map<std::string, std::string>& small_configs() {
+  static const std::map<std::string, std::string> configs = {
+      {"bert", R"({"model_type": "bert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
+                   "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 3})"},
+      {"distilbert", R"({"model_type": "distilbert", "vocab_size": 31, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40,
+                         "max_position_embeddings": 20})"},
+      {"roberta", R"({"model_type": "roberta", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
+                      "intermediate_size": 40, "max_position_embeddings": 22, "type_vocab_size": 1, "pad_token_id": 1})"},
+      {"modernbert", R"({"model_type": "modernbert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
+                         "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 2, "local_attention": 6})"},
+      {"gpt2", R"({"model_type": "gpt2", "vocab_size": 31, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 20})"}};
+  return configs;
+}
+
+ConfigReader config_of(const std::string& family, const ConfigChanges& changes = {}) {
+  return ConfigReader::from_text(changed_config(small_configs().at(family), changes), "config.json");
+}
+
+// A model with every tensor at its family's random start.
+std::unique_ptr<Classifier> random_model(const std::string& family, const ModelOptions& options = {}) {
+  auto model = build_classifier(config_of(family), options);
+  TorchGenerator generator(5);
+  std::vector<std::string> names;
+  for (const HfTensor& tensor : model->hf_naming().tensors) names.push_back(tensor.name);
+  initialize_tensors(*model, names, generator);
+  return model;
+}
+
+std::vector<NamedTensor> tensors_of(const Classifier& model) {
+  std::vector<NamedTensor> out;
+  for_each_hf_tensor(model, [](const Parameter& p) { return p.value(); },
+                     [&](const std::string& name, const Tensor& values) { out.push_back({name, values.clone()}); });
+  return out;
+}
+
+std::string message_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+class Folder {
+ public:
+  Folder(const std::string& config, const std::vector<NamedTensor>& tensors) {
+    std::ofstream(dir_ / "config.json") << config;
+    write_safetensors(dir_ / "model.safetensors", tensors, {{"format", "pt"}});
+  }
+  std::string path() const { return dir_.path().string(); }
+  OpenedClassifier open(const ModelOptions& options = {}) const {
+    TorchGenerator generator(9);
+    return open_classifier(path(), options, generator);
+  }
+
+ private:
+  TempDir dir_;
+};
+
+class EveryFamily : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(EveryFamily, ASavedFolderComesBack) {
+  const auto model = random_model(GetParam(), {.num_labels = 3, .dropout = 0.1F});
+  const HfNaming naming = model->hf_naming();
+  auto tensors = tensors_of(*model);
+  for (NamedTensor& tensor : tensors)
+    if (std::ranges::find(naming.unprefixed, tensor.name) == naming.unprefixed.end()) tensor.name = naming.prefix + tensor.name;
+  const std::vector<std::string> labels = {"bad", "so so", "good \"very\""};
+  const Folder folder(model->hf_config(labels), tensors);
+  const OpenedClassifier opened = folder.open();
+  EXPECT_EQ(opened.label_names, labels);
+  EXPECT_EQ(opened.report.missing, std::vector<std::string>{});
+  EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
+  EXPECT_EQ(opened.model->hf_config(labels), model->hf_config(labels));
+  const auto again = tensors_of(*opened.model), once = tensors_of(*model);
+  ASSERT_EQ(again.size(), once.size());
+  for (std::size_t i = 0; i < once.size(); ++i) {
+    EXPECT_EQ(again[i].name, once[i].name);
+    EXPECT_TRUE(std::ranges::equal(again[i].tensor.values<float>(), once[i].tensor.values<float>())) << once[i].name;
+  }
+}
+
+TEST_P(EveryFamily, ABackboneAloneGetsAHead) {
+  const auto model = random_model(GetParam());
+  std::vector<NamedTensor> backbone;
+  std::vector<std::string> head;
+  const HfNaming naming = model->hf_naming();
+  for (NamedTensor& tensor : tensors_of(*model)) {
+    const auto found = std::ranges::find(naming.tensors, tensor.name, &HfTensor::name);
+    if (found->optional) head.push_back(tensor.name);
+    else backbone.push_back(tensor);
+  }
+  const OpenedClassifier opened = Folder(small_configs().at(GetParam()), backbone).open({.num_labels = 4});
+  EXPECT_EQ(opened.report.missing, head);
+  EXPECT_EQ(opened.model->num_labels(), 4);
+  for (const NamedTensor& tensor : tensors_of(*opened.model)) {
+    const bool zero = std::ranges::all_of(tensor.tensor.values<float>(), [](float v) { return v == 0; });
+    EXPECT_EQ(zero, tensor.name.ends_with("bias")) << tensor.name;
+  }
+}
+
+TEST_P(EveryFamily, MissingAndMisshapenTensorsAreNamed) {
+  const auto model = random_model(GetParam());
+  const std::string victim = model->hf_naming().tensors[3].name;
+  auto tensors = tensors_of(*model);
+  const auto found = std::ranges::find(tensors, victim, &NamedTensor::name);
+  found->tensor = Tensor::zeros({7}, DType::kFloat32);
+  const std::string misshapen = message_of([&] { Folder(small_configs().at(GetParam()), tensors).open(); });
+  EXPECT_NE(misshapen.find("'" + victim + "' has shape [7]"), std::string::npos) << misshapen;
+  EXPECT_NE(misshapen.find("model.safetensors"), std::string::npos) << misshapen;
+  tensors.erase(found);
+  const std::string missing = message_of([&] { Folder(small_configs().at(GetParam()), tensors).open(); });
+  EXPECT_NE(missing.find("the tensor '" + victim + "' is missing"), std::string::npos) << missing;
+}
+
+TEST_P(EveryFamily, AStrangeTensorIsReportedAndATwoFoldOneRefused) {
+  const auto model = random_model(GetParam());
+  auto tensors = tensors_of(*model);
+  tensors.push_back({"something.else", Tensor::zeros({2}, DType::kFloat32)});
+  EXPECT_EQ(Folder(small_configs().at(GetParam()), tensors).open().report.unused, std::vector<std::string>{"something.else"});
+  tensors.back().name = model->hf_naming().prefix + tensors.front().name;
+  tensors.back().tensor = tensors.front().tensor;
+  const std::string twice = message_of([&] { Folder(small_configs().at(GetParam()), tensors).open(); });
+  EXPECT_NE(twice.find("are two spellings of one"), std::string::npos) << twice;
+}
+
+TEST_P(EveryFamily, TooLongASequenceIsRefused) {
+  const auto model = random_model(GetParam());
+  EXPECT_EQ(model->max_length(), 20);
+  const std::vector<std::int32_t> ids(21, 5), lengths = {21};
+  const std::string message = message_of([&] { (void)model->forward(TokenBatch::packed(ids, lengths), {}); });
+  EXPECT_NE(message.find("a sequence of 21 tokens"), std::string::npos) << message;
+  const std::vector<std::int32_t> whole(20, 5), all = {20};
+  EXPECT_EQ(model->forward(TokenBatch::packed(whole, all), {}).shape().str(), "[1, 2]");
+}
+
+TEST_P(EveryFamily, AnIdBeyondTheVocabularyIsRefused) {
+  const auto model = random_model(GetParam());
+  const std::vector<std::int32_t> ids = {5, 31}, lengths = {2};
+  const std::string message = message_of([&] { (void)model->forward(TokenBatch::packed(ids, lengths), {}); });
+  EXPECT_NE(message.find("31"), std::string::npos) << message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, ::testing::Values("bert", "distilbert", "roberta", "modernbert", "gpt2"),
+                         [](const auto& family) { return std::string(family.param); });
+
+TEST(Registry, NamesTheArchitecturesItHas) {
+  const std::string message = message_of([] { (void)build_classifier(config_of("bert", {{"model_type", "\"deberta-v2\""}}), {}); });
+  EXPECT_NE(message.find("'deberta-v2' is not supported (gpt2, bert, distilbert, roberta, modernbert are)"), std::string::npos) << message;
+}
+
+TEST(Registry, RefusesWhatWouldChangeTheArithmetic) {
+  struct Case {
+    const char *family, *key, *value;
+  };
+  for (const auto& [family, key, value] : std::vector<Case>{{"bert", "hidden_act", "\"silu\""},
+                                                            {"bert", "position_embedding_type", "\"relative_key\""},
+                                                            {"bert", "is_decoder", "true"},
+                                                            {"bert", "add_cross_attention", "true"},
+                                                            {"bert", "problem_type", "\"regression\""},
+                                                            {"bert", "num_attention_heads", "5"},
+                                                            {"bert", "pad_token_id", "31"},
+                                                            {"bert", "hidden_dropout_prob", "1"},
+                                                            {"bert", "layer_norm_eps", "0"},
+                                                            {"bert", "vocab_size", "0"},
+                                                            {"distilbert", "sinusoidal_pos_embds", "true"},
+                                                            {"distilbert", "activation", "\"swish\""},
+                                                            {"distilbert", "n_heads", "7"},
+                                                            {"roberta", "position_embedding_type", "\"relative_key_query\""},
+                                                            {"roberta", "max_position_embeddings", "2"},
+                                                            {"modernbert", "norm_bias", "true"},
+                                                            {"modernbert", "attention_bias", "true"},
+                                                            {"modernbert", "mlp_bias", "true"},
+                                                            {"modernbert", "classifier_bias", "true"},
+                                                            {"modernbert", "classifier_pooling", "\"max\""},
+                                                            {"modernbert", "layer_types", R"(["full_attention"])"},
+                                                            {"modernbert", "layer_types", R"(["chunked_attention"])"},
+                                                            {"modernbert", "rope_parameters", R"({"full_attention": {"rope_type": "yarn"}})"},
+                                                            {"modernbert", "rope_scaling", R"({"type": "linear"})"},
+                                                            {"modernbert", "global_attn_every_n_layers", "0"},
+                                                            {"modernbert", "global_rope_theta", "-1"},
+                                                            {"modernbert", "initializer_cutoff_factor", "3"},
+                                                            {"modernbert", "hidden_activation", "\"silu\""}}) {
+    const std::string message = message_of([&, f = family, k = key, v = value] { (void)build_classifier(config_of(f, {{k, v}}), {}); });
+    EXPECT_NE(message.find("config.json"), std::string::npos) << family << " " << key;
+    const std::string named = std::string(key) == "global_rope_theta" ? "full_attention" : std::string(key) == "rope_parameters" ? "rope_type" : key;
+    EXPECT_NE(message.find(named), std::string::npos) << key << ": " << message;
+  }
+}
+
+TEST(Registry, LegacySpellingAndForeignHeadsAreUnderstood) {
+  const auto model = random_model("bert");
+  auto tensors = tensors_of(*model);
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name.ends_with("LayerNorm.weight")) tensor.name.replace(tensor.name.size() - 6, 6, "gamma");
+    if (tensor.name.ends_with("LayerNorm.bias")) tensor.name.replace(tensor.name.size() - 4, 4, "beta");
+    if (tensor.name.starts_with("encoder.")) tensor.name = "bert." + tensor.name;  // some with the prefix, some without
+  }
+  tensors.push_back({"cls.predictions.transform.LayerNorm.gamma", Tensor::zeros({24}, DType::kFloat32)});
+  tensors.push_back({"bert.embeddings.position_ids", Tensor::zeros({1, 20}, DType::kFloat32)});
+  const OpenedClassifier opened = Folder(small_configs().at("bert"), tensors).open();
+  EXPECT_EQ(opened.report.missing, std::vector<std::string>{});
+  EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
+}
+
+// Transformers 4 says which layers are global by their distance, transformers 5 by name; both mean one model.
+TEST(Registry, BothSpellingsOfModernBertsLayersAgree) {
+  const auto old = build_classifier(config_of("modernbert", {{"global_attn_every_n_layers", "2"}, {"global_rope_theta", "5000"}, {"local_rope_theta", "700"}}), {});
+  const auto recent = build_classifier(
+      config_of("modernbert", {{"layer_types", R"(["full_attention", "sliding_attention", "full_attention", "sliding_attention"])"},
+                               {"rope_parameters", R"({"full_attention": {"rope_type": "default", "rope_theta": 5000},
+                                                       "sliding_attention": {"rope_type": "default", "rope_theta": 700.0}})"}}),
+      {});
+  EXPECT_EQ(old->hf_config({"a", "b"}), recent->hf_config({"a", "b"}));
+}
+
+// RoBERTa counts the tokens that are not padding: a padding id among them takes the row of padding, which gets no gradient.
+TEST(Registry, RobertaPositionsCountRealTokens) {
+  const auto model = random_model("roberta", {.dropout = 0.0F});
+  const std::vector<std::int32_t> ids = {4, 1, 4, 1, 5}, lengths = {2, 3};  // positions 2 1 | 2 1 3
+  Tape tape;
+  Variable loss;
+  {
+    const Tape::Recording recording(tape);
+    loss = cross_entropy(model->forward(TokenBatch::packed(ids, lengths), {}), Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+  }
+  tape.backward(loss);
+  for (const auto& [name, parameter] : parameters_of(*model)) {
+    if (name != "positions.weight") continue;
+    const Tensor gradient = parameter.grad().tensor();
+    for (std::int64_t row = 0; row < gradient.shape()[0]; ++row) {
+      const Tensor values = gradient.rows(row, row + 1);
+      const bool touched = std::ranges::any_of(values.values<float>(), [](float v) { return v != 0; });
+      EXPECT_EQ(touched, row == 2 || row == 3) << "row " << row;
+    }
+  }
+}
+
+TEST(Registry, TokenTypesDefaultToTheFirst) {
+  const auto model = random_model("bert");
+  const std::vector<std::int32_t> ids = {5, 6, 7}, lengths = {3};
+  TokenBatch batch = TokenBatch::packed(ids, lengths);
+  const auto logits = [&] { return model->forward(batch, {}).value().clone(); };
+  const Tensor without = logits();
+  batch.type_ids = Tensor::from(std::vector<std::int32_t>{0, 0, 0}, {3});
+  EXPECT_TRUE(std::ranges::equal(logits().values<float>(), without.values<float>()));
+  batch.type_ids = Tensor::from(std::vector<std::int32_t>{0, 1, 1}, {3});
+  EXPECT_FALSE(std::ranges::equal(logits().values<float>(), without.values<float>()));
+}
+
+struct Moments {
+  double mean = 0, deviation = 0, largest = 0;
+};
+Moments moments(const Tensor& x) {
+  Moments out;
+  for (float v : x.values<float>()) {
+    out.mean += v;
+    out.deviation += static_cast<double>(v) * v;
+    out.largest = std::max(out.largest, std::abs(static_cast<double>(v)));
+  }
+  const auto n = static_cast<double>(x.numel());
+  out.mean /= n;
+  out.deviation = std::sqrt(out.deviation / n);
+  return out;
+}
+
+TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
+  for (const NamedTensor& tensor : tensors_of(*random_model("roberta"))) {
+    if (tensor.name.ends_with("LayerNorm.weight") || tensor.name.ends_with(".bias")) continue;
+    EXPECT_NEAR(moments(tensor.tensor).deviation, 0.02, tensor.tensor.numel() < 100 ? 0.01 : 0.003) << tensor.name;
+    const bool padded = tensor.name == "embeddings.word_embeddings.weight" || tensor.name == "embeddings.position_embeddings.weight";
+    if (padded) {
+      EXPECT_EQ(moments(tensor.tensor.rows(1, 2)).largest, 0) << tensor.name;
+    }
+  }
+  const double truncated = 0.8796;  // deviation of a standard normal cut at +-2
+  for (const NamedTensor& tensor : tensors_of(*random_model("modernbert"))) {
+    if (tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias")) continue;
+    const bool output = tensor.name.ends_with("Wo.weight") || tensor.name == "head.dense.weight";
+    const double range = tensor.name == "classifier.weight" ? 1 / std::sqrt(24.0) : output ? 0.02 / std::sqrt(8.0) : 0.02;
+    EXPECT_LE(moments(tensor.tensor).largest, 2 * range * (1 + 1e-6)) << tensor.name;
+    EXPECT_NEAR(moments(tensor.tensor).deviation / range, truncated, tensor.tensor.numel() < 100 ? 0.3 : 0.08) << tensor.name;
+  }
+}
+
+// Sizes of the published checkpoints. Counts are affine in the number of layers, so two small depths tell them.
+TEST(PublishedSizes, ParametersAndTensors) {
+  ATTUNE_DATA_OR_SKIP(data);
+  struct Published {
+    const char *folder, *layers_key;
+    std::int64_t layers, parameters, backbone_tensors, head_tensors;
+  };
+  for (const Published& published : std::vector<Published>{{"bert-base-uncased", "num_hidden_layers", 12, 109483778, 199, 2},
+                                                           {"distilbert-base-uncased", "n_layers", 6, 66955010, 100, 4},
+                                                           {"roberta-large", "num_hidden_layers", 24, 355361794, 389, 4},
+                                                           {"ModernBERT-base", "num_hidden_layers", 22, 149606402, 134, 4},
+                                                           {"ModernBERT-large", "num_hidden_layers", 28, 395833346, 170, 4},
+                                                           {"gpt2", "n_layer", 12, 124439808 + 2 * 768 + 2, 148, 2}}) {
+    SCOPED_TRACE(published.folder);
+    const std::string path = (data / "configs" / published.folder / "config.json").string();
+    EXPECT_EQ(ConfigReader::from_file(path).integer(published.layers_key), published.layers);
+    std::ifstream file(path);
+    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    std::int64_t parameters[2], tensors[2];
+    for (int depth : {0, 1}) {
+      ConfigChanges changes = {{published.layers_key, std::to_string(depth + 1)}};
+      if (ConfigReader::from_text(text, path).has("layer_types"))
+        changes["layer_types"] = depth == 0 ? R"(["full_attention"])" : R"(["full_attention", "sliding_attention"])";
+      const auto model = build_classifier(ConfigReader::from_text(changed_config(text, changes), path), {.num_labels = 2});
+      parameters[depth] = parameter_count(*model);
+      tensors[depth] = static_cast<std::int64_t>(model->hf_naming().tensors.size());
+    }
+    const auto at_full_depth = [&](const std::int64_t* counts) { return counts[0] + (published.layers - 1) * (counts[1] - counts[0]); };
+    EXPECT_EQ(at_full_depth(parameters), published.parameters);
+    EXPECT_EQ(at_full_depth(tensors), published.backbone_tensors + published.head_tensors);
+  }
+}
+
+TEST(PublishedSizes, UnsupportedArchitecturesAreRefusedByName) {
+  ATTUNE_DATA_OR_SKIP(data);
+  const std::string path = (data / "configs" / "deberta-v3-base" / "config.json").string();
+  const std::string message = message_of([&] { (void)build_classifier(ConfigReader::from_file(path), {}); });
+  EXPECT_NE(message.find("deberta-v2"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace attune::testing
