@@ -1,6 +1,8 @@
 #include "tokenizer/bert_normalizer.h"
 
 #include <algorithm>
+#include <memory>
+#include <mutex>
 
 #include "tokenizer/unicode.h"
 
@@ -63,33 +65,51 @@ std::u32string bert_normalize(std::u32string_view text, const BertNormalizerOpti
   return lower;
 }
 
-FastBertNormalizer::FastBertNormalizer(const BertNormalizerOptions& options)
-    : options_(options), actions_([this](char32_t c) { return action(c); }) {
-  ascii_.fill(kOtherByte);
-  for (char32_t c = 0; c < 0x80; ++c) {
-    const std::uint32_t its_action = actions_[c];
-    ascii_[c] = (its_action & kDrop) != 0 ? kDropByte : static_cast<std::uint8_t>(c ^ (its_action & kTargetMask));
-  }
-}
+namespace {
 
-std::uint32_t FastBertNormalizer::action(char32_t c) const {
+// What becomes of a code point.
+std::uint32_t action_of(char32_t c, const BertNormalizerOptions& options) {
   const std::uint8_t its_class = unicode::bert_classes()[c];
-  if (options_.clean_text && (its_class & unicode::kBertControl) != 0) return kDrop;
-  if (options_.clean_text && (its_class & unicode::kBertSpace) != 0) return c ^ U' ';
-  const bool spaced = options_.handle_chinese_chars && (its_class & unicode::kBertHan) != 0;
+  if (options.clean_text && (its_class & unicode::kBertControl) != 0) return kDrop;
+  if (options.clean_text && (its_class & unicode::kBertSpace) != 0) return c ^ U' ';
+  const bool spaced = options.handle_chinese_chars && (its_class & unicode::kBertHan) != 0;
   const std::uint32_t flags = spaced ? kSpaced : 0;
-  const bool lowered = options_.lowercase && unicode::has_lower(c);
-  const bool stripped = options_.strip_accents && (unicode::has_decomposition(c) || unicode::combining_class(c) != 0 ||
-                                                   (its_class & unicode::kBertMark) != 0);
+  const bool lowered = options.lowercase && unicode::has_lower(c);
+  const bool stripped = options.strip_accents && (unicode::has_decomposition(c) || unicode::combining_class(c) != 0 ||
+                                                  (its_class & unicode::kBertMark) != 0);
   if (!lowered && !stripped) return flags;
 
-  BertNormalizerOptions without_han = options_;
+  BertNormalizerOptions without_han = options;
   without_han.handle_chinese_chars = false;
   const std::u32string form = bert_normalize(std::u32string(1, c), without_han);
   const auto has_class = [](char32_t part) { return unicode::combining_class(part) != 0; };
-  if (options_.strip_accents && std::any_of(form.begin(), form.end(), has_class)) return kOrdered;
+  if (options.strip_accents && std::any_of(form.begin(), form.end(), has_class)) return kOrdered;
   if (form.empty()) return kDrop;
   return form.size() == 1 ? flags | (c ^ form[0]) : flags | kSeveral;
+}
+
+// One table per setting, made when it is first asked for.
+const unicode::CodePointTable<std::uint32_t>& actions_of(const BertNormalizerOptions& options) {
+  using Table = unicode::CodePointTable<std::uint32_t>;
+  static std::array<std::once_flag, 16> once;
+  static std::array<std::unique_ptr<const Table>, 16> tables;
+  const std::size_t setting =
+      options.clean_text + 2u * options.handle_chinese_chars + 4u * options.strip_accents + 8u * options.lowercase;
+  std::call_once(once[setting], [&] {
+    tables[setting] = std::make_unique<const Table>([&options](char32_t c) { return action_of(c, options); });
+  });
+  return *tables[setting];
+}
+
+}  // namespace
+
+FastBertNormalizer::FastBertNormalizer(const BertNormalizerOptions& options)
+    : options_(options), actions_(actions_of(options)) {
+  ascii_.fill(kOtherByte);
+  for (char32_t c = 0; c < 0x80; ++c) {
+    const std::uint32_t action = actions_[c];
+    ascii_[c] = (action & kDrop) != 0 ? kDropByte : static_cast<std::uint8_t>(c ^ (action & kTargetMask));
+  }
 }
 
 char* FastBertNormalizer::write_non_ascii(char32_t c, std::uint32_t action, char* out) const {

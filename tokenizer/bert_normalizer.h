@@ -36,12 +36,11 @@ class FastBertNormalizer {
   void normalize(std::string_view text, std::string& out) const;
 
  private:
-  std::uint32_t action(char32_t c) const;
   char* write_non_ascii(char32_t c, std::uint32_t action, char* out) const;
 
   BertNormalizerOptions options_;
-  std::array<std::uint8_t, 256> ascii_;             // what a byte becomes, or one of the codes in bert_normalizer.cpp
-  unicode::CodePointTable<std::uint32_t> actions_;  // what a code point becomes; see bert_normalizer.cpp
+  std::array<std::uint8_t, 256> ascii_;  // what a byte becomes, or one of the codes in bert_normalizer.cpp
+  const unicode::CodePointTable<std::uint32_t>& actions_;  // what a code point becomes; see bert_normalizer.cpp
 };
 
 }  // namespace attune
