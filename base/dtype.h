@@ -39,6 +39,9 @@ constexpr const char* name_of(DType dtype) {
 
 inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
 
+/// What statistics and losses of tensors of this dtype are kept in.
+constexpr DType statistics_dtype(DType dtype) { return dtype == DType::kBFloat16 ? DType::kFloat32 : dtype; }
+
 /// The DType of a C++ element type.
 template <class T>
 struct dtype_of;

@@ -34,6 +34,8 @@ struct ActivationBackward {
 };
 
 void activation_forward(const CpuContext&, const ActivationForward&);
+void activation_forward(const CudaContext&, const ActivationForward&);
 void activation_backward(const CpuContext&, const ActivationBackward&);
+void activation_backward(const CudaContext&, const ActivationBackward&);
 
 }  // namespace attune

@@ -20,9 +20,10 @@ namespace attune {
 struct AdamWTensor {
   void* param;
   const void* grad;
-  void* m;
-  void* v;
+  void* m;  // float32 where the dtype is bfloat16
+  void* v;  // likewise
   std::int64_t n;
+  void* master = nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
 };
 
 struct AdamW {
@@ -34,6 +35,7 @@ struct AdamW {
 };
 
 void adamw(const CpuContext&, const AdamW&);
+void adamw(const CudaContext&, const AdamW&);
 
 /// A read-only run of elements.
 struct GradNormTensor {
@@ -43,5 +45,6 @@ struct GradNormTensor {
 
 /// sqrt of the sum of squares over all tensors, accumulated in double in a fixed order.
 double grad_norm(const CpuContext&, std::span<const GradNormTensor> tensors, DType dtype);
+double grad_norm(const CudaContext&, std::span<const GradNormTensor> tensors, DType dtype);
 
 }  // namespace attune

@@ -62,6 +62,8 @@ struct AttentionBackward {
 };
 
 void attention_forward(const CpuContext&, const AttentionForward&);
+void attention_forward(const CudaContext&, const AttentionForward&);
 void attention_backward(const CpuContext&, const AttentionBackward&);
+void attention_backward(const CudaContext&, const AttentionBackward&);
 
 }  // namespace attune

@@ -51,5 +51,6 @@ struct Dropout {
 };
 
 void dropout(const CpuContext&, const Dropout&);
+void dropout(const CudaContext&, const Dropout&);
 
 }  // namespace attune

@@ -25,6 +25,8 @@ struct Scale {
 };
 
 void fill(const CpuContext&, const Fill&);
+void fill(const CudaContext&, const Fill&);
 void scale(const CpuContext&, const Scale&);
+void scale(const CudaContext&, const Scale&);
 
 }  // namespace attune

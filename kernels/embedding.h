@@ -36,6 +36,8 @@ struct EmbeddingBackward {
 };
 
 void embedding_forward(const CpuContext&, const EmbeddingForward&);
+void embedding_forward(const CudaContext&, const EmbeddingForward&);
 void embedding_backward(const CpuContext&, const EmbeddingBackward&);
+void embedding_backward(const CudaContext&, const EmbeddingBackward&);
 
 }  // namespace attune

@@ -30,6 +30,8 @@ struct GluBackward {
 };
 
 void glu_forward(const CpuContext&, const GluForward&);
+void glu_forward(const CudaContext&, const GluForward&);
 void glu_backward(const CpuContext&, const GluBackward&);
+void glu_backward(const CudaContext&, const GluBackward&);
 
 }  // namespace attune

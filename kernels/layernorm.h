@@ -48,6 +48,8 @@ struct LayerNormBackward {
 };
 
 void layernorm_forward(const CpuContext&, const LayerNormForward&);
+void layernorm_forward(const CudaContext&, const LayerNormForward&);
 void layernorm_backward(const CpuContext&, const LayerNormBackward&);
+void layernorm_backward(const CudaContext&, const LayerNormBackward&);
 
 }  // namespace attune

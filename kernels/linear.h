@@ -29,6 +29,8 @@ struct LinearBackward {
 };
 
 void linear_forward(const CpuContext&, const LinearForward&);
+void linear_forward(const CudaContext&, const LinearForward&);
 void linear_backward(const CpuContext&, const LinearBackward&);
+void linear_backward(const CudaContext&, const LinearBackward&);
 
 }  // namespace attune

@@ -28,6 +28,8 @@ struct PoolBackward {
 };
 
 void pool_forward(const CpuContext&, const PoolForward&);
+void pool_forward(const CudaContext&, const PoolForward&);
 void pool_backward(const CpuContext&, const PoolBackward&);
+void pool_backward(const CudaContext&, const PoolBackward&);
 
 }  // namespace attune

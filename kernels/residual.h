@@ -17,5 +17,6 @@ struct Residual {
 };
 
 void residual(const CpuContext&, const Residual&);
+void residual(const CudaContext&, const Residual&);
 
 }  // namespace attune

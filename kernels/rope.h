@@ -24,5 +24,6 @@ struct Rope {
 };
 
 void rope(const CpuContext&, const Rope&);
+void rope(const CudaContext&, const Rope&);
 
 }  // namespace attune

@@ -28,6 +28,8 @@ struct CrossEntropyBackward {
 };
 
 void cross_entropy_forward(const CpuContext&, const CrossEntropyForward&);
+void cross_entropy_forward(const CudaContext&, const CrossEntropyForward&);
 void cross_entropy_backward(const CpuContext&, const CrossEntropyBackward&);
+void cross_entropy_backward(const CudaContext&, const CrossEntropyBackward&);
 
 }  // namespace attune

@@ -1,0 +1,184 @@
+// AdamW over all parameters in one launch, and the norm of all gradients (kernels/adamw.h).
+//
+// The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table that lies
+// on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors where the tensor's pointers are
+// aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master copy and the parameter is its
+// rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory bandwidth. The norm adds squares in
+// float64, in a fixed order: per thread, per block, then the blocks' sums by one block. Deterministic.
+#include "kernels/adamw.h"
+
+#include <cmath>
+#include <vector>
+
+#include "kernels/cuda/device/reduce.cuh"
+#include "kernels/cuda/device/vec.cuh"
+#include "kernels/cuda/dispatch.h"
+
+namespace attune {
+namespace {
+
+using namespace device;
+
+struct Traits {
+  static constexpr int kThreads = 256;
+  static constexpr int kChunk = kThreads * 8;
+};
+
+// A tensor as the kernels see it.
+struct Entry {
+  void* param;
+  const void* grad;
+  float* m;
+  float* v;
+  float* master;  // null: param itself is float32
+  std::int64_t n;
+  std::int32_t first_chunk;
+  std::int32_t wide;  // all pointers allow 16-byte accesses
+};
+
+struct Scalars {
+  float decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
+};
+
+// The tensor that chunk `blockIdx.x` belongs to.
+__device__ Entry own_entry(const Entry* entries, int count) {
+  int low = 0, high = count - 1;
+  while (low < high) {
+    const int middle = (low + high + 1) / 2;
+    if (load_global(&entries[middle].first_chunk) <= static_cast<int>(blockIdx.x)) low = middle;
+    else high = middle - 1;
+  }
+  Entry e;
+  e.param = load_global(&entries[low].param);
+  e.grad = load_global(&entries[low].grad);
+  e.m = load_global(&entries[low].m);
+  e.v = load_global(&entries[low].v);
+  e.master = load_global(&entries[low].master);
+  e.n = load_global(&entries[low].n);
+  e.first_chunk = load_global(&entries[low].first_chunk);
+  e.wide = load_global(&entries[low].wide);
+  return e;
+}
+
+template <class T, int W>
+__device__ void update(const Entry& e, const Scalars& s, std::int64_t i) {
+  T* param = static_cast<T*>(e.param) + i;
+  float g[W], m[W], v[W], p[W];
+  load(g, static_cast<const T*>(e.grad) + i);
+  load(m, e.m + i);
+  load(v, e.v + i);
+  if constexpr (sizeof(T) == sizeof(float)) load(p, param);
+  else load(p, e.master + i);
+  for (int j = 0; j < W; ++j) {
+    const float grad = g[j] * s.grad_scale;
+    m[j] = m[j] + s.one_minus_beta1 * (grad - m[j]);
+    v[j] = s.beta2 * v[j] + s.one_minus_beta2 * grad * grad;
+    p[j] = p[j] * s.decay - s.step_size * (m[j] / (sqrtf(v[j]) / s.root_correction2 + s.eps));
+  }
+  store(e.m + i, m);
+  store(e.v + i, v);
+  if constexpr (sizeof(T) != sizeof(float)) store(e.master + i, p);
+  store(param, p);
+}
+
+// Calls body(width constant, first element) for the elements of this thread.
+template <class Body>
+__device__ void for_own_elements(const Entry& e, Body&& body) {
+  const std::int64_t begin = (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * Traits::kChunk;
+  const std::int64_t end = begin + Traits::kChunk < e.n ? begin + Traits::kChunk : e.n;
+  std::int64_t scalars = begin;
+  if (e.wide != 0) {
+    scalars = end / 4 * 4;
+    for (std::int64_t i = begin + threadIdx.x * 4; i + 4 <= end; i += Traits::kThreads * 4) body(std::integral_constant<int, 4>{}, i);
+  }
+  for (std::int64_t i = scalars + threadIdx.x; i < end; i += Traits::kThreads) body(std::integral_constant<int, 1>{}, i);
+}
+
+template <class T>
+__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, Scalars scalars) {
+  const Entry e = own_entry(entries, count);
+  for_own_elements(e, [&](auto width, std::int64_t i) { update<T, decltype(width)::value>(e, scalars, i); });
+}
+
+template <class T>
+__global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
+  const Entry e = own_entry(entries, count);
+  double sum = 0;
+  for_own_elements(e, [&](auto width, std::int64_t i) {
+    float g[decltype(width)::value];
+    load(g, static_cast<const T*>(e.grad) + i);
+    for (float x : g) sum += static_cast<double>(x) * static_cast<double>(x);
+  });
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) store_global(sums + blockIdx.x, sum);
+}
+
+__global__ void __launch_bounds__(Traits::kThreads) add_sums_kernel(double* total, const double* sums, int count) {
+  double sum = 0;
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += Traits::kThreads) sum += load_global(sums + i);
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) store_global(total, sum);
+}
+
+// The table of all tensors with elements, and the number of chunks.
+struct Table {
+  std::vector<Entry> entries;
+  std::int32_t chunks = 0;
+
+  void add(Entry e) {
+    if (e.n == 0) return;
+    e.first_chunk = chunks;
+    e.wide = cuda::aligned(e.param, e.grad, e.m, e.v, e.master) ? 1 : 0;
+    chunks = narrow<std::int32_t>(chunks + ceil_div<std::int64_t>(e.n, Traits::kChunk));
+    entries.push_back(e);
+  }
+  const Entry* on_device(const CudaContext& context) const {
+    return static_cast<const Entry*>(context.constant(std::as_bytes(std::span(entries))));
+  }
+  int count() const { return static_cast<int>(entries.size()); }
+};
+
+}  // namespace
+
+void adamw(const CudaContext& context, const AdamW& args) {
+  Table table;
+  for (const AdamWTensor& t : args.tensors) {
+    CHECK(args.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(args.dtype), " parameters need a float32 master copy");
+    table.add({.param = t.param, .grad = t.grad, .m = static_cast<float*>(t.m), .v = static_cast<float*>(t.v),
+               .master = static_cast<float*>(t.master), .n = t.n, .first_chunk = 0, .wide = 0});
+  }
+  if (table.entries.empty()) return;
+  const double t = static_cast<double>(args.step);
+  const Scalars scalars{.decay = static_cast<float>(1 - args.lr * args.weight_decay),
+                        .one_minus_beta1 = static_cast<float>(1 - args.beta1),
+                        .beta2 = static_cast<float>(args.beta2),
+                        .one_minus_beta2 = static_cast<float>(1 - args.beta2),
+                        .root_correction2 = static_cast<float>(std::sqrt(1 - std::pow(args.beta2, t))),
+                        .eps = static_cast<float>(args.eps),
+                        .step_size = static_cast<float>(args.lr / (1 - std::pow(args.beta1, t))),
+                        .grad_scale = static_cast<float>(args.grad_scale)};
+  cuda::dispatch_device_float(args.dtype, "adamw", [&]<class T>() {
+    cuda::launch("adamw", adamw_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
+                 table.on_device(context), table.count(), scalars);
+  });
+}
+
+double grad_norm(const CudaContext& context, std::span<const GradNormTensor> tensors, DType dtype) {
+  Table table;
+  for (const GradNormTensor& t : tensors)
+    table.add({.param = nullptr, .grad = t.data, .m = nullptr, .v = nullptr, .master = nullptr, .n = t.n, .first_chunk = 0, .wide = 0});
+  if (table.entries.empty()) return 0;
+  const cuda::Scratch sums((static_cast<std::size_t>(table.chunks) + 1) * sizeof(double), context.stream());
+  double* total = sums.as<double>();
+  cuda::dispatch_device_float(dtype, "gradient norm", [&]<class T>() {
+    cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
+                 total + 1, table.on_device(context), table.count());
+  });
+  cuda::launch("grad_norm_sum", add_sums_kernel, {1}, {Traits::kThreads}, 0, context.stream(), total, total + 1, static_cast<int>(table.chunks));
+  double squares = 0;
+  cuda::copy_to_host(&squares, total, sizeof squares, context.stream());
+  context.stream().synchronize();
+  return std::sqrt(squares);
+}
+
+}  // namespace attune

@@ -1,0 +1,55 @@
+// Typed access to global memory, one vector of up to 16 bytes at a time, and conversion to the float that kernels compute in.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/platform.cuh"
+
+namespace attune::device {
+
+template <class T, int N>
+struct alignas(sizeof(T) * N) Vec {
+  T v[N];
+};
+
+__device__ __forceinline__ float to_f(float x) { return x; }
+__device__ __forceinline__ float to_f(BFloat16 x) { return bf16_to_float(x); }
+
+template <class T>
+__device__ __forceinline__ T from_f(float x) {
+  if constexpr (sizeof(T) == sizeof(float)) return x;
+  else return float_to_bf16(x);
+}
+
+/// x[i] = p[i] for i < N, in one access; p is aligned to it.
+template <int N, class T>
+__device__ __forceinline__ void load(float (&x)[N], const T* p) {
+  const Vec<T, N> v = load_global(reinterpret_cast<const Vec<T, N>*>(p));
+  for (int i = 0; i < N; ++i) x[i] = to_f(v.v[i]);
+}
+
+/// p[i] = x[i] rounded to T.
+template <int N, class T>
+__device__ __forceinline__ void store(T* p, const float (&x)[N]) {
+  Vec<T, N> v;
+  for (int i = 0; i < N; ++i) v.v[i] = from_f<T>(x[i]);
+  store_global(reinterpret_cast<Vec<T, N>*>(p), v);
+}
+
+/// p[i] = x[i], or p[i] += x[i].
+template <int N, class T>
+__device__ __forceinline__ void store_gradient(T* p, float (&x)[N], bool accumulate) {
+  if (accumulate) {
+    float old[N];
+    load(old, p);
+    for (int i = 0; i < N; ++i) x[i] += old[i];
+  }
+  store(p, x);
+}
+
+/// This thread's place in a one-dimensional grid.
+__device__ __forceinline__ std::int64_t global_index() {
+  return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+}
+
+}  // namespace attune::device

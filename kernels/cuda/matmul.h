@@ -1,0 +1,23 @@
+// Matrix products on the device: cuBLASLt on a GPU, plain loops where one is simulated.
+#pragma once
+
+#include "base/dtype.h"
+#include "kernels/cuda/runtime.h"
+
+namespace attune::cuda {
+
+/// c[M, N] = op(a) op(b) + bias, or += where it accumulates. All row-major and dense; products are summed in float32.
+struct Matmul {
+  void* c;        // [M, N]
+  const void* a;  // [M, K], or [K, M] if transposed
+  const void* b;  // [K, N], or [N, K] if transposed
+  std::int64_t m, n, k;
+  bool transpose_a = false, transpose_b = false;
+  const void* bias = nullptr;  // [N]
+  bool accumulate = false;
+  DType dtype;
+};
+
+void matmul(const CudaContext& context, const Matmul& args);
+
+}  // namespace attune::cuda

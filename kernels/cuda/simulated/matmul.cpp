@@ -1,0 +1,61 @@
+// Matrix products of the simulated device. They stand for a library and not for a kernel of ours: plain loops on the host,
+// put on the stream like a launch.
+#include "kernels/cuda/matmul.h"
+
+#include <vector>
+
+#include "base/bfloat16.h"
+#include "base/parallel.h"
+#include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/simulated/launch.h"
+#include "kernels/cuda/simulated/memory.h"
+
+namespace attune::cuda {
+namespace {
+
+float value_of(float x) { return x; }
+float value_of(BFloat16 x) { return to_float(x); }
+void assign(float& to, float x) { to = x; }
+void assign(BFloat16& to, float x) { to = to_bfloat16(x); }
+
+void check_operand(const void* data, std::int64_t elements, std::size_t size, const char* what) {
+  if (data != nullptr && !simulated::is_device_memory(data, static_cast<std::size_t>(elements) * size))
+    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds, str_cat("out of bounds: matmul: ", what, " is not device memory of ", elements, " elements"));
+}
+
+template <class T>
+void run(const Matmul& args) {
+  check_operand(args.a, args.m * args.k, sizeof(T), "a");
+  check_operand(args.b, args.k * args.n, sizeof(T), "b");
+  check_operand(args.c, args.m * args.n, sizeof(T), "c");
+  check_operand(args.bias, args.n, sizeof(T), "bias");
+  const T* a = static_cast<const T*>(args.a);
+  const T* b = static_cast<const T*>(args.b);
+  std::vector<float> rows_of_b(static_cast<std::size_t>(args.k * args.n));
+  for (std::int64_t k = 0; k < args.k; ++k)
+    for (std::int64_t n = 0; n < args.n; ++n)
+      rows_of_b[static_cast<std::size_t>(k * args.n + n)] = value_of(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n]);
+  parallel_for(args.m, 8, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> sums(static_cast<std::size_t>(args.n));
+    for (std::int64_t m = begin; m < end; ++m) {
+      T* c = static_cast<T*>(args.c) + m * args.n;
+      for (std::int64_t n = 0; n < args.n; ++n)
+        sums[static_cast<std::size_t>(n)] = args.bias == nullptr ? 0.0f : value_of(static_cast<const T*>(args.bias)[n]);
+      for (std::int64_t k = 0; k < args.k; ++k) {
+        const float x = value_of(args.transpose_a ? a[k * args.m + m] : a[m * args.k + k]);
+        const float* row = rows_of_b.data() + k * args.n;
+        for (std::int64_t n = 0; n < args.n; ++n) sums[static_cast<std::size_t>(n)] += x * row[n];
+      }
+      for (std::int64_t n = 0; n < args.n; ++n)
+        assign(c[n], args.accumulate ? value_of(c[n]) + sums[static_cast<std::size_t>(n)] : sums[static_cast<std::size_t>(n)]);
+    }
+  });
+}
+
+}  // namespace
+
+void matmul(const CudaContext& context, const Matmul& args) {
+  dispatch_device_float(args.dtype, "matmul", [&]<class T>() { enqueue(context.stream(), [args] { run<T>(args); }); });
+}
+
+}  // namespace attune::cuda
