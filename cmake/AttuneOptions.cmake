@@ -2,6 +2,13 @@
 option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
 option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
+set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests) or nvidia")
+set_property(CACHE ATTUNE_CUDA PROPERTY STRINGS simulated nvidia)
+if(ATTUNE_CUDA STREQUAL nvidia)
+  set(ATTUNE_CUDA_TEST_LABEL gpu)  # of tests that run on either
+else()
+  set(ATTUNE_CUDA_TEST_LABEL simulated)
+endif()
 set(ATTUNE_SANITIZE "" CACHE STRING "Sanitizers to build with, as -fsanitize= takes them (e.g. address,undefined)")
 
 if(NOT CMAKE_BUILD_TYPE)

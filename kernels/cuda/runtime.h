@@ -20,6 +20,8 @@ namespace cuda {
 
 /// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
 bool available();
+/// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has its own.
+void set_schedule_seed(std::uint64_t seed);
 /// "nvidia" or "simulated".
 const char* backend_name();
 

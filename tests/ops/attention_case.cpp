@@ -46,7 +46,7 @@ OpCase attention_case(const AttentionSpec& spec) {
   op.inputs = {{.name = "qkv", .n = rows * 3 * width, .low = -2, .high = 2}};
   op.ints = {{"offsets", r.offsets}, {"row_keys", r.keys}};
   if (!spec.key_lengths.empty()) op.ints.push_back({"key_lengths", spec.key_lengths});
-  op.outputs = {{"out", rows * width}, {"lse", spec.heads * rows, false}};
+  op.outputs = {{"out", rows * width}, {"lse", spec.heads * rows, false, true}};
   op.grads_accumulate = false;
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {

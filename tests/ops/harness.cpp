@@ -7,6 +7,9 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <type_traits>
+
+#include "base/bfloat16.h"
 
 namespace attune::testing {
 namespace {
@@ -14,11 +17,29 @@ namespace {
 constexpr std::size_t kGuard = 256;  // bytes on both sides
 constexpr std::byte kCanary{0xA5};
 
+// Calls f with T = the element type of a buffer; BFloat16 goes through float.
+template <class F>
+decltype(auto) dispatch_element(DType dtype, F&& f) {
+  if (dtype == DType::kBFloat16) return std::forward<F>(f).template operator()<BFloat16>();
+  return dispatch_float(dtype, "harness", std::forward<F>(f));
+}
+
+template <class T>
+T narrowed(double value) {
+  if constexpr (std::is_same_v<T, BFloat16>) return to_bfloat16(static_cast<float>(value));
+  else return static_cast<T>(value);
+}
+template <class T>
+double widened(T value) {
+  if constexpr (std::is_same_v<T, BFloat16>) return to_float(value);
+  else return static_cast<double>(value);
+}
+
 std::vector<std::byte> encode(const std::vector<double>& values, DType dtype) {
-  return dispatch_float(dtype, "harness", [&]<class T>() {
+  return dispatch_element(dtype, [&]<class T>() {
     std::vector<std::byte> out(values.size() * sizeof(T));
     for (std::size_t i = 0; i < values.size(); ++i) {
-      const T value = static_cast<T>(values[i]);
+      const T value = narrowed<T>(values[i]);
       std::memcpy(out.data() + i * sizeof(T), &value, sizeof(T));
     }
     return out;
@@ -26,12 +47,12 @@ std::vector<std::byte> encode(const std::vector<double>& values, DType dtype) {
 }
 
 std::vector<double> decode(const std::byte* bytes, std::size_t n, DType dtype) {
-  return dispatch_float(dtype, "harness", [&]<class T>() {
+  return dispatch_element(dtype, [&]<class T>() {
     std::vector<double> out(n);
     for (std::size_t i = 0; i < n; ++i) {
       T value;
       std::memcpy(&value, bytes + i * sizeof(T), sizeof(T));
-      out[i] = static_cast<double>(value);
+      out[i] = widened(value);
     }
     return out;
   });
@@ -75,8 +96,9 @@ class Memory {
  public:
   Memory(Backend& backend, const RunOptions& options) : backend_(backend), options_(options) {}
 
-  void* add(const std::string& name, const std::vector<double>& values) {
-    return add(name, encode(values, options_.dtype), size_of(options_.dtype));
+  void* add(const std::string& name, const std::vector<double>& values, bool statistic) {
+    const DType dtype = statistic ? statistics_dtype(options_.dtype) : options_.dtype;
+    return add(name, encode(values, dtype), size_of(dtype));
   }
   void* add(const std::string& name, const std::vector<std::int32_t>& values) {
     const auto* bytes = reinterpret_cast<const std::byte*>(values.data());
@@ -109,7 +131,25 @@ std::vector<double> prior(std::int64_t n) {
   return out;
 }
 
+// Whether an input, or the upstream gradient of an output, is a statistic.
+bool is_statistic(const OpCase& op, const std::string& name) {
+  for (const FloatInput& input : op.inputs)
+    if (input.name == name) return input.statistic;
+  for (const Output& output : op.outputs)
+    if ("d" + output.name == name) return output.statistic;
+  return false;
+}
+
 }  // namespace
+
+Values rounded_inputs(const OpCase& op, const Values& inputs, DType dtype) {
+  Values out = inputs;
+  for (auto& [name, values] : out) {
+    const DType own = is_statistic(op, name) ? statistics_dtype(dtype) : dtype;
+    values = decode(encode(values, own).data(), values.size(), own);
+  }
+  return out;
+}
 
 double prior_gradient(std::int64_t i) { return 0.25 * static_cast<double>(i % 7) - 0.5; }
 
@@ -136,14 +176,14 @@ Values run(const OpCase& op, Backend& backend, const Values& inputs, const RunOp
   const bool backward = options.backward && op.backward != nullptr;
   Memory memory(backend, options);
   Call call(backend, options.dtype);
-  for (const auto& [name, values] : inputs) call.bind(name, memory.add(name, values));
+  for (const auto& [name, values] : inputs) call.bind(name, memory.add(name, values, is_statistic(op, name)));
   for (const IntInput& input : op.ints) call.bind(input.name, memory.add(input.name, input.values));
-  for (const Output& output : op.outputs) call.bind(output.name, memory.add(output.name, poison(output.n)));
+  for (const Output& output : op.outputs) call.bind(output.name, memory.add(output.name, poison(output.n), output.statistic));
   if (backward)
     for (const FloatInput& input : op.inputs) {
       if (!input.differentiable || input.name == options.unwanted) continue;
       const bool add = options.mode == GradMode::kAccumulate && op.grads_accumulate;
-      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n)), options.mode});
+      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n), false), options.mode});
     }
   op.forward(call);
   if (backward) op.backward(call);
@@ -152,24 +192,26 @@ Values run(const OpCase& op, Backend& backend, const Values& inputs, const RunOp
   for (const auto& [name, values] : inputs) EXPECT_TRUE(memory.at(name).unchanged()) << where << ": input " << name << " was changed";
   for (const IntInput& input : op.ints) EXPECT_TRUE(memory.at(input.name).unchanged()) << where << ": " << input.name << " was changed";
   Values out;
-  const auto collect = [&](const std::string& name, std::int64_t n) {
-    out[name] = decode(memory.at(name).fetched(), static_cast<std::size_t>(n), options.dtype);
+  const auto collect = [&](const std::string& name, std::int64_t n, bool statistic) {
+    out[name] = decode(memory.at(name).fetched(), static_cast<std::size_t>(n), statistic ? statistics_dtype(options.dtype) : options.dtype);
     for (std::size_t i = 0; i < out[name].size(); ++i)
       if (std::isnan(out[name][i])) {
         ADD_FAILURE() << where << ": " << name << "[" << i << "] was not written, or is NaN";
         break;
       }
   };
-  for (const Output& output : op.outputs) collect(output.name, output.n);
+  for (const Output& output : op.outputs) collect(output.name, output.n, output.statistic);
   for (const FloatInput& input : op.inputs)
-    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n);
+    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n, false);
   return out;
 }
 
 void expect_close(const std::string& what, const std::vector<double>& values, const std::vector<double>& reference,
                   Tolerance tolerance, DType dtype) {
   ASSERT_EQ(values.size(), reference.size()) << what;
-  const double eps = dtype == DType::kFloat32 ? std::numeric_limits<float>::epsilon() : std::numeric_limits<double>::epsilon();
+  const double eps = dtype == DType::kBFloat16 ? 0x1p-7
+                     : dtype == DType::kFloat32 ? std::numeric_limits<float>::epsilon()
+                                                : std::numeric_limits<double>::epsilon();
   double squares = 0, finite = 0;
   for (double r : reference)
     if (std::isfinite(r)) squares += r * r, ++finite;
@@ -188,7 +230,7 @@ void expect_close(const std::string& what, const std::vector<double>& values, co
 
 void expect_all_close(const OpCase& op, const Values& values, const Values& reference, DType dtype) {
   ASSERT_EQ(values.size(), reference.size()) << op.name();
-  for (const auto& [name, expected] : reference) expect_close(op.name() + ": " + name, values.at(name), expected, op.tolerance, dtype);
+  for (const auto& [name, expected] : reference) expect_close(op.name() + ": " + name, values.at(name), expected, dtype == DType::kBFloat16 ? in_bfloat16(op.tolerance) : op.tolerance, dtype);
 }
 
 std::string case_name(const ::testing::TestParamInfo<OpCase>& info) {

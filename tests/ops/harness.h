@@ -20,6 +20,9 @@ using Values = std::map<std::string, std::vector<double>>;
 /// Random values, exact in float32, for the inputs of a case and for the upstream gradients "d" + output.
 Values random_inputs(const OpCase& op, std::uint32_t seed = 1);
 
+/// The inputs as elements of `dtype` hold them.
+Values rounded_inputs(const OpCase& op, const Values& inputs, DType dtype);
+
 struct RunOptions {
   DType dtype = DType::kFloat64;
   bool backward = true;

@@ -19,7 +19,7 @@
 namespace attune::testing {
 
 /// The contexts a case can run on.
-using Context = std::variant<CpuContext>;
+using Context = std::variant<CpuContext, const CudaContext*>;
 
 /// Where a case runs: a context, and the memory its kernels read.
 class Backend {
@@ -55,7 +55,13 @@ class Call {
   /// Calls f with the backend's context.
   template <class F>
   void run(F&& f) const {
-    std::visit(f, backend_->context());
+    const Context context = backend_->context();
+    if (const auto* cuda = std::get_if<const CudaContext*>(&context)) f(**cuda);
+    else f(std::get<CpuContext>(context));
+  }
+  /// `at` elements into a buffer of statistics.
+  void* statistic_offset(void* data, std::int64_t at) const {
+    return static_cast<std::byte*>(data) + at * static_cast<std::int64_t>(size_of(statistics_dtype(dtype_)));
   }
   Backend& backend() const { return *backend_; }
 
@@ -75,6 +81,7 @@ struct FloatInput {
   bool differentiable = true;
   double low = -1, high = 1;  // uniform
   double gap = 0;             // no value closer to 0 than this (kinks, divisions)
+  bool statistic = false;     // kept in statistics_dtype
 };
 
 struct IntInput {
@@ -86,6 +93,7 @@ struct Output {
   std::string name;
   std::int64_t n;
   bool differentiable = true;
+  bool statistic = false;  // kept in statistics_dtype, as is its upstream gradient
 };
 
 /// How often a byte is moved and a multiplication or addition done at least, per call.

@@ -196,7 +196,7 @@ OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions
             .tolerance = kReduction};
   op.inputs = {{.name = "x", .n = n, .low = -2, .high = 3}, {.name = "weight", .n = channels, .low = 0.5, .high = 1.5}};
   if (o.bias) op.inputs.push_back({.name = "bias", .n = channels});
-  op.outputs = {{"y", n}, {"mean", rows, false}, {"rstd", rows, false}};
+  op.outputs = {{"y", n}, {"mean", rows, false, true}, {"rstd", rows, false, true}};
   if (o.residual) {
     op.inputs.push_back({.name = "residual", .n = n});
     op.outputs.push_back({"sum", n});
@@ -321,7 +321,7 @@ OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
   OpCase op{.op = "cross_entropy", .label = sizes({rows, classes}), .tolerance = kReduction};
   op.inputs = {{.name = "logits", .n = rows * classes, .low = -5, .high = 5}};
   op.ints = {{"labels", spread(rows, classes)}};
-  op.outputs = {{"loss", 1}, {"losses", rows, false}};
+  op.outputs = {{"loss", 1, true, true}, {"losses", rows, false, true}};
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
       cross_entropy_forward(on, {.loss = c["loss"], .losses = c["losses"], .logits = c["logits"], .labels = c.ints("labels"),
@@ -340,28 +340,33 @@ OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
 }
 
 // Several tensors in one call; the state is copied first, since the update is in place. grad_scale is a power of two, so that
-// float32 and float64 agree on it.
+// float32 and float64 agree on it. Where there is no master copy, `master` is the parameter again.
 OpCase adamw_case(std::vector<std::int64_t> extents) {
   const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
   OpCase op{.op = "adamw", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
-  op.inputs = {{.name = "param0", .n = n, .differentiable = false},
+  op.inputs = {{.name = "master0", .n = n, .differentiable = false, .statistic = true},
                {.name = "grad", .n = n, .differentiable = false},
-               {.name = "m0", .n = n, .differentiable = false},
-               {.name = "v0", .n = n, .differentiable = false, .low = 0.01}};
-  op.outputs = {{"param", n, false}, {"m", n, false}, {"v", n, false}};
+               {.name = "m0", .n = n, .differentiable = false, .statistic = true},
+               {.name = "v0", .n = n, .differentiable = false, .low = 0.01, .statistic = true}};
+  op.outputs = {{"param", n, false}, {"m", n, false, true}, {"v", n, false, true}, {"master", n, false, true}};
   op.forward = [=](const Call& c) {
-    for (const char* name : {"param", "m", "v"})
-      c.backend().copy(c[name], c[std::string(name) + "0"], static_cast<std::size_t>(n) * size_of(c.dtype()));
+    const bool has_master = statistics_dtype(c.dtype()) != c.dtype();
+    const std::size_t bytes = static_cast<std::size_t>(n) * size_of(statistics_dtype(c.dtype()));
+    for (const char* name : {"master", "m", "v"}) c.backend().copy(c[name], c[std::string(name) + "0"], bytes);
+    if (!has_master) c.backend().copy(c["param"], c["master0"], bytes);
     std::vector<AdamWTensor> tensors;
     std::int64_t at = 0;
     for (std::int64_t extent : extents) {
-      tensors.push_back({c.offset(c["param"], at), c.offset(c["grad"], at), c.offset(c["m"], at), c.offset(c["v"], at), extent});
+      tensors.push_back({.param = c.offset(c["param"], at), .grad = c.offset(c["grad"], at), .m = c.statistic_offset(c["m"], at),
+                         .v = c.statistic_offset(c["v"], at), .n = extent,
+                         .master = has_master ? c.statistic_offset(c["master"], at) : nullptr});
       at += extent;
     }
     c.run([&](const auto& on) {
       adamw(on, {.tensors = tensors, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 3,
                  .grad_scale = 0.5, .dtype = c.dtype()});
     });
+    if (!has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
   op.forward_work.bytes = floats(7.0 * n);
   return op;
@@ -371,7 +376,7 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
   const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
   OpCase op{.op = "grad_norm", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
   op.inputs = {{.name = "grad", .n = n, .differentiable = false}};
-  op.outputs = {{"norm", 1, false}};
+  op.outputs = {{"norm", 1, false, true}};
   op.forward = [=](const Call& c) {
     std::vector<GradNormTensor> tensors;
     std::int64_t at = 0;
@@ -381,7 +386,7 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
     }
     c.run([&](const auto& on) {
       const double norm = grad_norm(on, tensors, c.dtype());
-      dispatch_float(c.dtype(), "grad_norm", [&]<class T>() {
+      dispatch_float(statistics_dtype(c.dtype()), "grad_norm", [&]<class T>() {
         const T value = static_cast<T>(norm);
         c.backend().upload(c["norm"], &value, sizeof(T));
       });

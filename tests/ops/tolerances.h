@@ -29,6 +29,10 @@ inline constexpr Tolerance kAttention{32, 64};
 /// roundings of half a unit each of that, of random sign, leave k / 6; six times that is never seen.
 constexpr double product_bound(std::int64_t k) { return static_cast<double>(k) + 4; }
 
+/// bfloat16 in and out, float32 between: half an epsilon for the rounding of the result, the rest for what is stored between
+/// forward and backward or handed to a tensor core, rounded as well. What is exact stays so.
+constexpr Tolerance in_bfloat16(Tolerance tolerance) { return tolerance.relative == 0 ? tolerance : Tolerance{1, 1}; }
+
 /// Numerical derivatives in float64: fourth-order central differences at step 1e-3 leave about 1e-12 of truncation and 1e-13 of
 /// rounding; the requirement is 1e-6 relative to the larger of the derivative and the rms of the gradient.
 inline constexpr double kGradientStep = 1e-3;

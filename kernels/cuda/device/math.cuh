@@ -18,9 +18,10 @@ template <Activation kind>
 __device__ __forceinline__ ValueAndSlope activate(float x) {
   if constexpr (kind == Activation::kGeluTanh) {
     constexpr float kRootTwoOverPi = 0.7978845608028654f, kCube = 0.044715f;
-    const float t = tanhf(kRootTwoOverPi * (x + kCube * x * x * x));
-    const float inner_slope = kRootTwoOverPi * (1.0f + 3.0f * kCube * x * x);
-    return {0.5f * x * (1.0f + t), 0.5f * (1.0f + t) + 0.5f * x * (1.0f - t * t) * inner_slope};
+    // 0.5 (1 + tanh u) = 1 / (1 + e) with e = exp(-2u), which does not cancel; nor does 0.5 (1 - tanh^2 u) = 2 e / (1 + e)^2.
+    const float u = kRootTwoOverPi * (x + kCube * x * x * x), u_slope = kRootTwoOverPi * (1.0f + 3.0f * kCube * x * x);
+    const float e = expf(fminf(-2.0f * u, 80.0f)), s = 1.0f / (1.0f + e);
+    return {x * s, s + 2.0f * x * s * (e * s) * u_slope};
   } else if constexpr (kind == Activation::kGeluErf) {
     constexpr float kRootHalf = 0.7071067811865475f, kDensity = 0.3989422804014327f;
     const float cdf = 0.5f * (1.0f + erff(x * kRootHalf));
@@ -28,8 +29,8 @@ __device__ __forceinline__ ValueAndSlope activate(float x) {
   } else if constexpr (kind == Activation::kRelu) {
     return {x > 0 ? x : 0.0f, x > 0 ? 1.0f : 0.0f};
   } else {
-    const float t = tanhf(x);
-    return {t, 1.0f - t * t};
+    const float e = expf(-2.0f * fabsf(x)), s = 1.0f / (1.0f + e);  // 1 - tanh^2 without cancellation
+    return {tanhf(x), 4.0f * e * s * s};
   }
 }
 

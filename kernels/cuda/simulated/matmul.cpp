@@ -2,6 +2,7 @@
 // put on the stream like a launch.
 #include "kernels/cuda/matmul.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "base/bfloat16.h"
@@ -23,6 +24,8 @@ void check_operand(const void* data, std::int64_t elements, std::size_t size, co
     throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds, str_cat("out of bounds: matmul: ", what, " is not device memory of ", elements, " elements"));
 }
 
+constexpr std::int64_t kBlock = 64;
+
 template <class T>
 void run(const Matmul& args) {
   check_operand(args.a, args.m * args.k, sizeof(T), "a");
@@ -36,15 +39,19 @@ void run(const Matmul& args) {
     for (std::int64_t n = 0; n < args.n; ++n)
       rows_of_b[static_cast<std::size_t>(k * args.n + n)] = value_of(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n]);
   parallel_for(args.m, 8, [&](std::int64_t begin, std::int64_t end) {
-    std::vector<float> sums(static_cast<std::size_t>(args.n));
+    std::vector<float> sums(static_cast<std::size_t>(args.n)), block(sums.size());
     for (std::int64_t m = begin; m < end; ++m) {
       T* c = static_cast<T*>(args.c) + m * args.n;
       for (std::int64_t n = 0; n < args.n; ++n)
         sums[static_cast<std::size_t>(n)] = args.bias == nullptr ? 0.0f : value_of(static_cast<const T*>(args.bias)[n]);
-      for (std::int64_t k = 0; k < args.k; ++k) {
-        const float x = value_of(args.transpose_a ? a[k * args.m + m] : a[m * args.k + k]);
-        const float* row = rows_of_b.data() + k * args.n;
-        for (std::int64_t n = 0; n < args.n; ++n) sums[static_cast<std::size_t>(n)] += x * row[n];
+      for (std::int64_t first = 0; first < args.k; first += kBlock) {  // sums of sums lose less
+        std::fill(block.begin(), block.end(), 0.0f);
+        for (std::int64_t k = first; k < std::min(first + kBlock, args.k); ++k) {
+          const float x = value_of(args.transpose_a ? a[k * args.m + m] : a[m * args.k + k]);
+          const float* row = rows_of_b.data() + k * args.n;
+          for (std::int64_t n = 0; n < args.n; ++n) block[static_cast<std::size_t>(n)] += x * row[n];
+        }
+        for (std::size_t n = 0; n < sums.size(); ++n) sums[n] += block[n];
       }
       for (std::int64_t n = 0; n < args.n; ++n)
         assign(c[n], args.accumulate ? value_of(c[n]) + sums[static_cast<std::size_t>(n)] : sums[static_cast<std::size_t>(n)]);

@@ -84,6 +84,8 @@ bool available() {
   return value != nullptr && std::string(value) == "1";
 }
 
+void set_schedule_seed(std::uint64_t seed) { simulated::set_seed(seed); }
+
 const char* backend_name() { return "simulated"; }
 
 const DeviceInfo& device_info() {
