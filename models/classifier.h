@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,8 @@ class Classifier : public Module {
   virtual void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const = 0;
   /// A fresh torch.nn.Linear as last layer: what the recipe puts before every fine-tuning run.
   virtual void initialize_head(TorchGenerator& generator) const = 0;
+  /// Last changes to the tensors of a checkpoint, by canonical name, where the ecosystem's class differs from this one.
+  virtual void adapt_for_export(std::map<std::string, Tensor>& tensors) const { static_cast<void>(tensors); }
 
   virtual std::int64_t num_labels() const = 0;
   virtual std::int64_t vocab_size() const = 0;

@@ -3,12 +3,12 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <utility>
 
 #include "base/check.h"
+#include "base/read_file.h"
 
 namespace attune {
 
@@ -44,12 +44,7 @@ ConfigReader::~ConfigReader() = default;
 ConfigReader::ConfigReader(ConfigReader&&) noexcept = default;
 
 ConfigReader ConfigReader::from_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw IoError(path, "cannot be opened");
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file || !text) throw IoError(path, "cannot be read");
-  return from_text(text.str(), path);
+  return from_text(read_file(path), path);
 }
 
 ConfigReader ConfigReader::from_text(const std::string& text, const std::string& name) {

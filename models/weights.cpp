@@ -110,4 +110,18 @@ LoadReport load_weights(const Classifier& model, const std::string& path) {
   return report;
 }
 
+void save_weights(const Classifier& model, const std::string& path) {
+  const HfNaming naming = model.hf_naming();
+  std::map<std::string, Tensor> values;
+  for_each_hf_tensor(model, [](const Parameter& parameter) { return parameter.value().to(Device::kCpu); },
+                     [&](const std::string& name, const Tensor& tensor) { values.emplace(name, tensor); });
+  model.adapt_for_export(values);
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, tensor] : values) {
+    const bool bare = std::ranges::find(naming.unprefixed, name) != naming.unprefixed.end();
+    tensors.push_back({bare ? name : naming.prefix + name, tensor});
+  }
+  write_safetensors(path, std::move(tensors), {{"format", "pt"}});
+}
+
 }  // namespace attune

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "base/check.h"
+#include "base/read_file.h"
 #include "tokenizer/printable.h"
 
 namespace attune {
@@ -142,7 +143,7 @@ PipelineParts read_bpe_folder(const std::string& vocab_path, const std::string& 
   PipelineParts parts{Vocabulary(vocab_path), {}, nullptr, {}, -1, {vocab_path, merges_path}};
   Vocabulary& vocabulary = parts.vocabulary;
   read_vocab(JsonNode::parse_file(vocab_path), vocabulary);
-  const auto merges = read_merges_txt(read_tokenizer_file(merges_path), merges_path, vocabulary);
+  const auto merges = read_merges_txt(read_file(merges_path), merges_path, vocabulary);
   BpeOptions options;
   options.add_prefix_space = config.boolean_or("add_prefix_space", false);
   parts.model = std::make_unique<ByteLevelBpe>(vocabulary, merges, options);

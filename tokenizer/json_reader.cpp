@@ -1,29 +1,15 @@
 #include "tokenizer/json_reader.h"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "base/check.h"
+#include "base/read_file.h"
 #include "tokenizer/printable.h"
 
 namespace attune {
 
 using Json = nlohmann::json;
-
-std::string read_tokenizer_file(const std::string& path) {
-  if (std::filesystem::is_directory(path)) throw IoError(path, "is a folder, expected a file");
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw IoError(path, std::strerror(errno));
-  std::ostringstream content;
-  content << file.rdbuf();
-  if (file.bad()) throw IoError(path, "could not be read to its end");
-  return std::move(content).str();
-}
 
 struct JsonNode::Document {
   std::string file;
@@ -33,7 +19,7 @@ struct JsonNode::Document {
 JsonNode::JsonNode(std::shared_ptr<const Document> document, const Json* value)
     : document_(std::move(document)), value_(value) {}
 
-JsonNode JsonNode::parse_file(const std::string& path) { return parse(read_tokenizer_file(path), path); }
+JsonNode JsonNode::parse_file(const std::string& path) { return parse(read_file(path), path); }
 
 JsonNode JsonNode::parse(std::string_view text, const std::string& name) {
   try {

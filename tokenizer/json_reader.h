@@ -12,9 +12,6 @@
 
 namespace attune {
 
-/// The whole content of a file. Throws IoError.
-std::string read_tokenizer_file(const std::string& path);
-
 /// A value inside a JSON file, with the way to it. Copies are cheap and keep the document alive.
 class JsonNode {
  public:

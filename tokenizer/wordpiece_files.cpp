@@ -1,6 +1,7 @@
 #include "tokenizer/wordpiece_files.h"
 
 #include "base/check.h"
+#include "base/read_file.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/utf8.h"
@@ -93,7 +94,7 @@ void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& 
 PipelineParts read_wordpiece_folder(const std::string& vocab_path, const TokenizerConfig& config) {
   PipelineParts parts{Vocabulary(vocab_path), {}, nullptr, {}, -1, {vocab_path}};
   Vocabulary& vocabulary = parts.vocabulary;
-  read_vocab_txt(read_tokenizer_file(vocab_path), vocab_path, vocabulary);
+  read_vocab_txt(read_file(vocab_path), vocab_path, vocabulary);
 
   std::int32_t needed[kNeededRoles];
   std::vector<AddedToken> by_role;

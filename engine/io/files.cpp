@@ -30,20 +30,6 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-std::string read_file(const std::string& path) {
-  const Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) throw IoError(path, std::strerror(errno));
-  std::string out;
-  char buffer[1 << 16];
-  for (;;) {
-    const ssize_t n = read(file.fd, buffer, sizeof(buffer));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
-    if (n == 0) return out;
-    out.append(buffer, static_cast<std::size_t>(n));
-  }
-}
-
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".XXXXXX") {
   fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
   if (fd_ < 0) fail("cannot be created");

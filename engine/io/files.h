@@ -1,4 +1,4 @@
-// Whole files in and out. Writing is atomic: bytes go to a temporary file in the same folder, which is synced and renamed over the
+// Files written atomically: bytes go to a temporary file in the same folder, which is synced and renamed over the
 // target only when everything has been written. A failure at any point leaves what was there before and no temporary.
 #pragma once
 
@@ -8,10 +8,9 @@
 #include <string>
 #include <string_view>
 
-namespace attune {
+#include "base/read_file.h"
 
-/// All bytes of a file. Throws IoError naming path and reason.
-std::string read_file(const std::string& path);
+namespace attune {
 
 /// A file in the making. Destroying it without commit() removes what was written.
 class AtomicFile {

@@ -1,5 +1,8 @@
 // GPT-2's config.json, its published sizes, and the spelling of its tensors in Hugging Face files.
+#include <algorithm>
 #include <array>
+#include <cmath>
+#include <numeric>
 
 #include "models/gpt2/gpt2.h"
 
@@ -143,6 +146,39 @@ HfNaming Gpt2Classifier::hf_naming() const {
   naming.unprefixed = {"score.weight", "score.bias"};
   naming.ignored = {R"(h\.\d+\.attn\.(bias|masked_bias))", R"(lm_head\.weight)"};
   return naming;
+}
+
+void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) const {
+  const Tensor weight = tensors.at("score.weight").cast(DType::kFloat64), bias = tensors.at("score.bias").cast(DType::kFloat64);
+  const std::int64_t classes = weight.shape()[0], channels = weight.shape()[1];
+  const double* w = weight.values<double>().data();
+  // d = W^T z with (W W^T) z = bias, by elimination with the largest pivot.
+  std::vector<std::vector<double>> rows(static_cast<std::size_t>(classes));
+  for (std::int64_t i = 0; i < classes; ++i) {
+    auto& row = rows[static_cast<std::size_t>(i)];
+    for (std::int64_t j = 0; j < classes; ++j)
+      row.push_back(std::inner_product(w + i * channels, w + (i + 1) * channels, w + j * channels, 0.0));
+    row.push_back(bias.values<double>()[static_cast<std::size_t>(i)]);
+  }
+  const std::size_t n = rows.size();
+  for (std::size_t k = 0; k < n; ++k) {
+    std::iter_swap(rows.begin() + static_cast<std::ptrdiff_t>(k),
+                   std::max_element(rows.begin() + static_cast<std::ptrdiff_t>(k), rows.end(),
+                                    [k](const auto& a, const auto& b) { return std::abs(a[k]) < std::abs(b[k]); }));
+    if (std::abs(rows[k][k]) < 1e-12) return;  // no unique solution: the bias stays where it is
+    for (std::size_t i = 0; i < n; ++i) {
+      const double factor = i == k ? 0 : rows[i][k] / rows[k][k];
+      for (std::size_t j = k; j <= n; ++j) rows[i][j] -= factor * rows[k][j];
+    }
+  }
+  Tensor& shift = tensors.at("ln_f.bias");
+  const Tensor moved = shift.cast(DType::kFloat64).clone();
+  for (std::int64_t i = 0; i < classes; ++i) {
+    const double z = rows[static_cast<std::size_t>(i)][n] / rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(i)];
+    for (std::int64_t c = 0; c < channels; ++c) moved.values<double>()[static_cast<std::size_t>(c)] += z * w[i * channels + c];
+  }
+  shift = moved.cast(shift.dtype());
+  tensors.erase("score.bias");
 }
 
 }  // namespace attune

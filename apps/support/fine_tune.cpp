@@ -1,0 +1,89 @@
+#include "apps/support/fine_tune.h"
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+
+#include "apps/support/interrupt.h"
+#include "engine/io/files.h"
+#include "engine/train/report.h"
+#include "models/weights.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Fails before hours of training rather than after: the folder exists and can be written to.
+void prepare_output(const std::string& folder) {
+  create_folders(folder);
+  AtomicFile probe((fs::path(folder) / "model.safetensors").string());
+}
+
+// The reference's three closing lines; false where Ctrl-C came meanwhile.
+bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& report) {
+  struct Split {
+    const char *title, *name;
+    const Dataset& dataset;
+  };
+  for (const Split& split : {Split{"Training", "train", job.train}, {"Validation", "validation", job.validation}, {"Test", "test", job.test}}) {
+    Progress progress(split.title, 0);
+    const bool training = &split.dataset == &job.train;
+    const Evaluation result = trainer.evaluate_all(split.dataset, training, [&](std::int64_t done, std::int64_t total) {
+      progress.update(done, "of " + std::to_string(total) + " batches");
+      return !interrupted();
+    });
+    progress.clear();
+    if (interrupted()) return false;
+    report.accuracy(split.title, split.name, result);
+  }
+  return true;
+}
+
+}  // namespace
+
+void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
+                       const std::vector<std::string>& label_names) {
+  create_folders(folder);
+  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
+  save_weights(model, at("model.safetensors"));
+  write_file(at("config.json"), model.hf_config(label_names));
+  for (const std::string& file : tokenizer.files()) {
+    const std::string target = at(fs::path(file).filename().string());
+    if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);
+  }
+}
+
+int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
+  if (!flags.output.empty()) prepare_output(flags.output);
+  catch_interrupts();
+  set_trainable(job.model, [&](const std::string& name) { return job.model.trains(flags.layers(), name); });
+  std::cout << "Parameters: " << parameter_count(job.model) << ", of which trained: " << parameter_count(job.model, true) << std::endl;
+
+  const LogitsFn logits = [&](const Batch& batch, const ForwardPass& pass) {
+    return job.model.forward(token_batch(batch, job.mask_padding), pass);
+  };
+  TrainReport report(flags.log_file);
+  Trainer trainer(job.model, logits, {job.train, job.validation, job.collator}, flags.train_options());
+  const auto begin = std::chrono::steady_clock::now();
+  bool finished = trainer.run(report, interrupted);
+  report.clear_progress();
+  const double minutes = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / 60;
+  std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n", minutes);
+  std::fflush(stdout);
+
+  const auto save = [&] {
+    if (flags.output.empty()) return;
+    save_model_folder(flags.output, job.model, job.tokenizer, job.label_names);
+    std::cout << "Saved to " << flags.output << std::endl;
+  };
+  save();
+  if (finished) {
+    std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
+    finished = evaluate_splits(trainer, job, report);
+  }
+  return finished ? 0 : 130;
+}
+
+}  // namespace attune

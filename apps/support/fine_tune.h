@@ -1,0 +1,32 @@
+// The job both training programs do once model, tokenizer and data are there: freeze, train, evaluate, save.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "apps/support/training_flags.h"
+#include "engine/data/dataset.h"
+#include "models/classifier.h"
+#include "tokenizer/tokenizer.h"
+
+namespace attune {
+
+struct FineTuneJob {
+  const Classifier& model;
+  const Tokenizer& tokenizer;
+  const Dataset& train;
+  const Dataset& validation;
+  const Dataset& test;
+  Collator collator;
+  bool mask_padding = false;            // attention does not see padding
+  std::vector<std::string> label_names;
+};
+
+/// Trains, prints the reference's lines, saves where --output is given. Returns the exit code: 0, or 130 after Ctrl-C.
+int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
+
+/// Writes model.safetensors, config.json and the tokenizer's files into a folder, each atomically.
+void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
+                       const std::vector<std::string>& label_names);
+
+}  // namespace attune

@@ -1,0 +1,43 @@
+#include "apps/support/hub.h"
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/check.h"
+#include "base/read_file.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string hub_cache_folder() {
+  for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
+    if (const std::string folder = environment(name); !folder.empty()) return folder;
+  if (const std::string home = environment("HF_HOME"); !home.empty()) return home + "/hub";
+  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty()) return cache + "/huggingface/hub";
+  return environment("HOME") + "/.cache/huggingface/hub";
+}
+
+std::string find_in_hub_cache(const std::string& repository) {
+  std::string folder = "models--";
+  for (char c : repository) folder += c == '/' ? std::string("--") : std::string(1, c);
+  const fs::path root = fs::path(hub_cache_folder()) / folder;
+  if (fs::exists(root / "refs" / "main")) {
+    std::string revision = read_file((root / "refs" / "main").string());
+    revision.erase(revision.find_last_not_of(" \r\n") + 1);
+    const fs::path snapshot = root / "snapshots" / revision;
+    if (fs::exists(snapshot / "config.json")) return snapshot.string();
+  }
+  throw Error(str_cat("the model ", repository, " is not in the cache ", hub_cache_folder(), "; fetch it with: hf download ", repository,
+                      " (or name its folder with --model_dir)"));
+}
+
+}  // namespace attune

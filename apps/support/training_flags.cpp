@@ -1,0 +1,95 @@
+#include "apps/support/training_flags.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+#include "base/parallel.h"
+
+namespace attune {
+
+void TrainingFlags::declare(CLI::App& app) {
+  const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
+    return app.add_option(name, value, text)->group(group)->capture_default_str();
+  };
+  add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
+  add("Data", "--text_column", columns.text, "Column of the texts");
+  add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
+  app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
+  add("Data", "--context_length", context_length, "Tokens per text: a number, longest_training_example, or model_context_length");
+
+  app.add_option("--model_dir", model_dir, "Hugging Face folder of the pretrained model; otherwise its cache is searched")->group("Model");
+  add("Model", "--trainable_layers", trainable_layers, "What is trained; the rest is frozen");
+  app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")->check(CLI::Range(0.0, 0.999999))->group("Model");
+  add("Model", "--device", device, "cpu or cuda");
+  add("Model", "--precision", precision, "fp32");
+
+  add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(CLI::PositiveNumber);
+  add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(CLI::PositiveNumber);
+  add("Training", "--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536));
+  add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(CLI::PositiveNumber);
+  add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(CLI::NonNegativeNumber);
+  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(CLI::NonNegativeNumber);
+  add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")->check(CLI::NonNegativeNumber);
+  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")->check(CLI::IsMember(lr_schedule_names()));
+  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(CLI::NonNegativeNumber);
+  add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(CLI::NonNegativeNumber);
+  add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(CLI::PositiveNumber);
+  add("Training", "--seed", seed, "Seed of weights, data order and dropout");
+  add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
+
+  app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")->group("Results");
+  app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
+}
+
+void TrainingFlags::apply() const {
+  if (device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
+  if (device != "cpu") throw UsageError("--device '" + device + "' is unknown; the devices are cpu and cuda");
+  if (precision != "fp32") throw UsageError("--precision '" + precision + "' is unknown on the cpu; the only one is fp32");
+  layers();
+  if (threads > 0) set_num_threads(threads);
+}
+
+TrainableLayers TrainingFlags::layers() const {
+  if (trainable_layers == "all") return TrainableLayers::kAll;
+  if (trainable_layers == "last_block") return TrainableLayers::kLastBlock;
+  if (trainable_layers == "last_layer") return TrainableLayers::kLastLayer;
+  if (trainable_layers == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
+  throw UsageError("--trainable_layers '" + trainable_layers + "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+}
+
+TrainOptions TrainingFlags::train_options() const {
+  TrainOptions options;
+  options.epochs = num_epochs;
+  options.batch_size = batch_size;
+  options.accumulation_steps = accumulation_steps;
+  options.max_steps = max_steps;
+  options.eval_every = eval_freq;
+  options.eval_batches = eval_iter;
+  options.schedule = {.kind = lr_schedule_kind(lr_schedule), .peak = learning_rate, .warmup_steps = warmup_steps};
+  options.max_grad_norm = max_grad_norm;
+  options.measure_grad_norm = !log_file.empty();
+  options.seed = seed;
+  options.adamw.weight_decay = weight_decay;
+  return options;
+}
+
+std::int64_t TrainingFlags::max_length(std::int64_t longest_training_example, std::int64_t model_positions) const {
+  std::int64_t length = 0;
+  if (context_length == "longest_training_example") {
+    length = longest_training_example;
+  } else if (context_length == "model_context_length") {
+    length = model_positions;
+  } else {
+    const char* end = context_length.data() + context_length.size();
+    const auto [stop, error] = std::from_chars(context_length.data(), end, length);
+    if (error != std::errc() || stop != end || length < 1)
+      throw UsageError("--context_length '" + context_length +
+                       "' is neither a positive number nor longest_training_example nor model_context_length");
+  }
+  if (length > model_positions)
+    throw UsageError(str_cat("--context_length ", context_length, " means ", length, " tokens, but the model has only ", model_positions,
+                             " positions (model_context_length takes them all)"));
+  return length;
+}
+
+}  // namespace attune

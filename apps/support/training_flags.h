@@ -1,0 +1,49 @@
+// The command-line options that train_gpt and train_bert share, with the reference recipe's spelling and defaults.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "apps/support/text_data.h"
+#include "engine/train/trainer.h"
+#include "models/classifier.h"
+
+namespace CLI {
+class App;
+}
+
+namespace attune {
+
+struct TrainingFlags {
+  // data
+  std::string data = ".";
+  TextColumns columns;
+  std::string tokenizer;
+  std::string context_length = "256";
+  // model
+  std::string model_dir;
+  std::string trainable_layers;
+  double dropout = -1;  // negative: the model's own
+  std::string device = "cpu", precision = "fp32";
+  // training
+  std::int64_t num_epochs = 1, batch_size = 8, accumulation_steps = 1, max_steps = 0, eval_freq = 50, eval_iter = 20;
+  double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;
+  std::string lr_schedule = "constant";
+  std::int64_t warmup_steps = 0;
+  std::uint64_t seed = 123;
+  int threads = 0;
+  // results
+  std::string output, log_file;
+
+  /// Declares every option; defaults are the values held now.
+  void declare(CLI::App& app);
+  /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
+  /// UsageError listing the valid values.
+  void apply() const;
+  TrainableLayers layers() const;
+  TrainOptions train_options() const;
+  /// Tokens per example under --context_length: a number, the longest training example, or the model's positions.
+  std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;
+};
+
+}  // namespace attune

@@ -1,0 +1,32 @@
+#include "base/read_file.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace attune {
+
+std::string read_file(const std::string& path) {
+  const struct Descriptor {
+    int fd;
+    ~Descriptor() {
+      if (fd >= 0) close(fd);
+    }
+  } file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) throw IoError(path, std::strerror(errno));
+  std::string out;
+  char buffer[1 << 16];
+  for (;;) {
+    const ssize_t n = read(file.fd, buffer, sizeof(buffer));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
+    if (n == 0) return out;
+    out.append(buffer, static_cast<std::size_t>(n));
+  }
+}
+
+}  // namespace attune
