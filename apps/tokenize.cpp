@@ -1,20 +1,17 @@
-// Turns texts into ids and shows them, their digest or their lengths.
+// Turns texts into ids and shows them, their digest or their lengths; or trains a tokenizer on them.
 //
 //   tokenize --tokenizer DIR --text "Hello world" --format tokens
 //   tokenize --tokenizer DIR --csv train.csv --column text --max_length 256 --format digest
-#include "apps/support/id_report.h"
+//   tokenize --train bpe --vocab_size 8000 --csv train.csv --output DIR
 #include "apps/support/main.h"
+#include "apps/support/print_ids.h"
 #include "apps/support/text_source.h"
+#include "apps/support/train_tokenizer.h"
 #include "base/parallel.h"
 #include "tokenizer/tokenizer.h"
 
-#include <memory>
-#include <nlohmann/json.hpp>
-
 namespace attune {
 namespace {
-
-constexpr std::size_t kBlock = 4096;  // texts encoded at a time
 
 struct Flags {
   std::string tokenizer, csv, column = "text", jsonl, field = "text", format = "ids";
@@ -22,16 +19,19 @@ struct Flags {
   EncodeOptions encode;
   bool literal = false;
   int threads = 0;
+  TrainTokenizerOptions train;
 };
 
-void declare(CLI::App& app, Flags& flags) {
-  app.add_option("--tokenizer", flags.tokenizer, "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt")
-      ->required();
-  app.add_option("--text", flags.texts, "A text; may be given more than once");
+void declare_source(CLI::App& app, Flags& flags) {
+  app.add_option("--text", flags.texts, "A text; may be given more than once")->allow_extra_args(false);
   app.add_option("--csv", flags.csv, "CSV file with a header row");
   app.add_option("--column", flags.column, "Column of the CSV file")->capture_default_str();
   app.add_option("--jsonl", flags.jsonl, "File with a JSON object per line; - is standard input");
   app.add_option("--field", flags.field, "Field of the JSON objects")->capture_default_str();
+}
+
+void declare_encoding(CLI::App& app, Flags& flags) {
+  app.add_option("--tokenizer", flags.tokenizer, "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt");
   app.add_option("--max_length", flags.encode.max_length, "Cut to this many ids, special tokens included; 0: whole")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -47,6 +47,27 @@ void declare(CLI::App& app, Flags& flags) {
       ->capture_default_str();
 }
 
+void declare_training(CLI::App& app, TrainTokenizerOptions& train) {
+  auto* kind = app.add_option("--train", train.kind, "Train a tokenizer: bpe (byte-level) or wordpiece")
+                   ->check(CLI::IsMember({"bpe", "wordpiece"}))
+                   ->excludes("--tokenizer");
+  auto* size = app.add_option("--vocab_size", train.vocab_size, "Tokens to train, special ones included")
+                   ->check(CLI::PositiveNumber)
+                   ->needs(kind);
+  auto* output = app.add_option("--output", train.output, "Folder for the trained tokenizer's files")->needs(kind);
+  kind->needs(size, output);
+  app.add_option("--min_frequency", train.min_frequency, "Pairs that occur less often are no tokens")
+      ->check(CLI::PositiveNumber)
+      ->needs(kind)
+      ->capture_default_str();
+  app.add_option("--special_token", train.special_tokens,
+                 "Special tokens in order of id (default: <|endoftext|> for bpe; [PAD] [UNK] [CLS] [SEP] [MASK] for "
+                 "wordpiece); may be given more than once")
+      ->allow_extra_args(false)
+      ->needs(kind);
+  app.add_flag("--cased", train.cased, "WordPiece: keep upper case and accents")->needs(kind);
+}
+
 TextSource open_source(const Flags& flags) {
   if (!flags.texts.empty() + !flags.csv.empty() + !flags.jsonl.empty() != 1)
     throw UsageError("give the texts with exactly one of --text, --csv and --jsonl");
@@ -55,73 +76,18 @@ TextSource open_source(const Flags& flags) {
   return TextSource::from_texts(flags.texts);
 }
 
-void print_jsonl(const Tokenizer& tokenizer, const Encoding& encoding) {
-  nlohmann::ordered_json row = {
-      {"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"tokens", nlohmann::json::array()}};
-  for (const std::int32_t id : encoding.ids) row["tokens"].push_back(tokenizer.token(id));
-  std::cout << row.dump() << "\n";
-}
-
-void print_row(const Tokenizer& tokenizer, const std::vector<std::int32_t>& ids, bool as_tokens) {
-  std::string line;
-  for (const std::int32_t id : ids) {
-    if (!line.empty()) line += ' ';
-    line += as_tokens ? tokenizer.token(id) : std::to_string(id);
-  }
-  std::cout << line << "\n";
-}
-
-// Whole rows, and rows cut to max_length where that is given.
-void print_digest(const Tokenizer& tokenizer, TextSource& source, const EncodeOptions& options) {
-  constexpr std::int64_t kUsualLength = 256;
-  EncodeOptions whole = options;
-  whole.max_length = 0;
-  LengthReport lengths;
-  IdDigest full, cut;
-  for (auto texts = source.next(kBlock); !texts.empty(); texts = source.next(kBlock)) {
-    for (const auto& ids : tokenizer.encode_batch(texts, whole)) {
-      full.add(ids);
-      lengths.add(ids.size());
-    }
-    if (options.max_length > 0)
-      for (const auto& ids : tokenizer.encode_batch(texts, options)) cut.add(ids);
-  }
-  const std::int64_t limit = options.max_length > 0 ? options.max_length : kUsualLength;
-  const auto rounded = [](double value, double unit) { return std::round(value * unit) / unit; };
-  nlohmann::ordered_json report = {{"rows", lengths.rows()},
-                                   {"ids", lengths.total()},
-                                   {"max_length", lengths.longest()},
-                                   {"mean_length", rounded(lengths.mean(), 1e3)},
-                                   {str_cat("share_over_", limit), rounded(lengths.share_over(limit), 1e5)},
-                                   {"full", full.hex()}};
-  if (options.max_length > 0) report[str_cat("truncated_", options.max_length)] = cut.hex();
-  std::cout << report.dump(1) << "\n";
-}
-
 int run(const Flags& flags) {
+  if (flags.tokenizer.empty() && flags.train.kind.empty()) throw UsageError("--tokenizer is required (or --train)");
   if (flags.threads > 0) set_num_threads(flags.threads);
-  TextSource source = open_source(flags);
-  const auto tokenizer = load_tokenizer(flags.tokenizer);
-  EncodeOptions options = flags.encode;
-  options.parse_special = !flags.literal;
-  LengthReport lengths;
-  if (flags.format == "digest") {
-    print_digest(*tokenizer, source, options);
+  TextSource texts = open_source(flags);
+  if (!flags.train.kind.empty()) {
+    const std::int64_t tokens = train_tokenizer(flags.train, texts);
+    std::cout << flags.train.output << ": " << tokens << " tokens" << std::endl;
     return 0;
   }
-  for (auto texts = source.next(kBlock); !texts.empty(); texts = source.next(kBlock)) {
-    if (flags.format == "jsonl") {
-      for (const std::string& text : texts) print_jsonl(*tokenizer, tokenizer->encode(text, options));
-      continue;
-    }
-    for (const auto& ids : tokenizer->encode_batch(texts, options)) {
-      if (flags.format == "lengths")
-        lengths.add(ids.size());
-      else
-        print_row(*tokenizer, ids, flags.format == "tokens");
-    }
-  }
-  if (flags.format == "lengths") lengths.print(std::cout);
+  EncodeOptions options = flags.encode;
+  options.parse_special = !flags.literal;
+  print_ids(*load_tokenizer(flags.tokenizer), texts, options, flags.format, std::cout);
   return 0;
 }
 
@@ -129,8 +95,11 @@ int run(const Flags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Turns texts into the ids of a Hugging Face tokenizer folder.", "tokenize");
+  CLI::App app("Turns texts into the ids of a Hugging Face tokenizer folder, or trains a tokenizer on them.",
+               "tokenize");
   attune::Flags flags;
-  attune::declare(app, flags);
+  attune::declare_source(app, flags);
+  attune::declare_encoding(app, flags);
+  attune::declare_training(app, flags.train);
   return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });
 }

@@ -40,6 +40,7 @@ expect --max_length "0 6 2" "$("$tokenize" "${bpe[@]}" --text "ab ab" --max_leng
 expect --literal "0 4 4 2" "$("$tokenize" "${bpe[@]}" --text "<mask>a" --literal)"
 expect --csv $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" "${csv[@]}")"
 expect --jsonl $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" --jsonl "$folder/texts.jsonl" --field review)"
+expect "an empty text" "0 2" "$("$tokenize" "${bpe[@]}" --text "")"
 expect "standard input" $'0 6 8 2\n0 5 4 9 2' "$("$tokenize" "${bpe[@]}" --jsonl - --field review <"$folder/texts.jsonl")"
 expect jsonl '{"ids":[0,6,2],"type_ids":[0,0,0],"tokens":["<s>","ab","</s>"]}' "$("$tokenize" "${bpe[@]}" --text ab --format jsonl)"
 expect lengths "rows 2, ids 9, mean length 4.500" "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format lengths | head -1)"
@@ -51,6 +52,20 @@ for threads in 1 3; do
   expect "digest on $threads threads" "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format digest)" \
     "$("$tokenize" "${bpe[@]}" "${csv[@]}" --format digest --threads $threads)"
 done
+
+# Training: the folder it writes is one that it can load.
+"$tokenize" --train bpe --vocab_size 300 --text "ab ab ab" --special_token "<end>" --output "$folder/new/bpe" >"$folder/out"
+expect "trained bpe" "$folder/new/bpe: 259 tokens" "$(cat "$folder/out")"
+expect "trained bpe, tokens" "ab Ġab <end> c" "$("$tokenize" --tokenizer "$folder/new/bpe" --text "ab ab<end>c" --format tokens)"
+"$tokenize" --train wordpiece --vocab_size 100 --min_frequency 1 --text "Ab ab abc" --output "$folder/new/wp" >"$folder/out"
+expect "trained wordpiece, tokens" "[CLS] ab abc [UNK] [SEP]" "$("$tokenize" --tokenizer "$folder/new/wp" --text "AB abc d" --format tokens)"
+"$tokenize" --train wordpiece --vocab_size 100 --min_frequency 1 --text "Ab" --cased --output "$folder/new/wp" >"$folder/out"
+expect "trained cased, tokens" "[CLS] Ab [UNK] [SEP]" "$("$tokenize" --tokenizer "$folder/new/wp" --text "Ab ab" --format tokens)"
+expect_error "training without size" 2 "--vocab_size" --train bpe --text a --output "$folder/x"
+expect_error "training without output" 2 "--output" --train bpe --text a --vocab_size 300
+expect_error "training a loaded one" 2 "--tokenizer" "${bpe[@]}" --train bpe --text a --vocab_size 300 --output "$folder/x"
+expect_error "training too few" 1 "no room" --train bpe --text a --vocab_size 3 --output "$folder/x"
+expect_error "training to a bad place" 1 "$folder/texts.csv" --train bpe --text a --vocab_size 300 --output "$folder/texts.csv/x"
 
 expect_error "no source" 2 "exactly one of" "${bpe[@]}"
 expect_error "two sources" 2 "exactly one of" "${bpe[@]}" --text a "${csv[@]}"

@@ -1,0 +1,25 @@
+// Trains a tokenizer on a source of texts and writes its folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/support/text_source.h"
+
+namespace attune {
+
+struct TrainTokenizerOptions {
+  std::string kind;  // "bpe" or "wordpiece"
+  std::int64_t vocab_size = 0;
+  std::int64_t min_frequency = 2;           // a pair that occurs less often is no token
+  std::vector<std::string> special_tokens;  // empty: the usual ones of the kind
+  bool cased = false;                       // WordPiece: keep upper case and accents
+  std::string output;                       // folder, created where missing
+};
+
+/// Returns the number of tokens. Throws Error where the options or the texts do not do, IoError where the folder cannot
+/// be written; each file is written whole or not at all.
+std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& texts);
+
+}  // namespace attune
