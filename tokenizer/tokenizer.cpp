@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "base/read_file.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/tokenizer_json.h"
@@ -60,7 +61,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
       return parts;
     }
     if (has("vocab.json") && has("merges.txt")) return read_bpe_folder(path("vocab.json"), path("merges.txt"), config);
-    if (has("vocab.txt")) return read_wordpiece_folder(path("vocab.txt"), config);
+    if (has("vocab.txt")) return read_wordpiece(read_file(path("vocab.txt")), path("vocab.txt"), config);
     throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
   };
   PipelineParts parts = read();

@@ -1,7 +1,6 @@
 #include "tokenizer/wordpiece_files.h"
 
 #include "base/check.h"
-#include "base/read_file.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/utf8.h"
@@ -91,10 +90,10 @@ void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& 
   CHECK(id > 0, file, ": the vocabulary is empty");
 }
 
-PipelineParts read_wordpiece_folder(const std::string& vocab_path, const TokenizerConfig& config) {
-  PipelineParts parts{Vocabulary(vocab_path), {}, nullptr, {}, -1, {vocab_path}};
+PipelineParts read_wordpiece(std::string_view text, const std::string& file, const TokenizerConfig& config) {
+  PipelineParts parts{Vocabulary(file), {}, nullptr, {}, -1, {file}};
   Vocabulary& vocabulary = parts.vocabulary;
-  read_vocab_txt(read_file(vocab_path), vocab_path, vocabulary);
+  read_vocab_txt(text, file, vocabulary);
 
   std::int32_t needed[kNeededRoles];
   std::vector<AddedToken> by_role;
@@ -102,7 +101,7 @@ PipelineParts read_wordpiece_folder(const std::string& vocab_path, const Tokeniz
     const std::string content = config.token_or(kRoles[i].first, kRoles[i].second);
     const std::int32_t id = vocabulary.id(content);
     if (i < kNeededRoles) {
-      CHECK(id >= 0, vocab_path, ": ", kRoles[i].first, " \"", printable(content), "\" is not in the vocabulary");
+      CHECK(id >= 0, file, ": ", kRoles[i].first, " \"", printable(content), "\" is not in the vocabulary");
       needed[i] = id;
     }
     if (id >= 0) by_role.push_back({.content = content, .id = id, .special = true});

@@ -16,9 +16,9 @@ namespace attune {
 /// "<file>:<line>: ..." on an empty line, a token that appeared before, and text that is not UTF-8.
 void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& vocabulary);
 
-/// A folder with vocab.txt, as BertTokenizer would load it: `config` gives do_lower_case, strip_accents and
-/// tokenize_chinese_chars, and the spelling of the special tokens.
-PipelineParts read_wordpiece_folder(const std::string& vocab_path, const TokenizerConfig& config);
+/// The tokenizer of a vocab.txt whose content is `text`, as BertTokenizer would make it: `config` gives do_lower_case,
+/// strip_accents and tokenize_chinese_chars, and the spelling of the special tokens.
+PipelineParts read_wordpiece(std::string_view text, const std::string& file, const TokenizerConfig& config);
 
 /// The model of a tokenizer.json of type WordPiece; its tokens are added to `vocabulary`.
 std::unique_ptr<TextModel> read_wordpiece(const JsonNode& root, Vocabulary& vocabulary);
