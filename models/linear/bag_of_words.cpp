@@ -58,8 +58,8 @@ void read_vocabulary(const std::string& path, WordTable& vocabulary) {
   for (const Json& word : json) {
     CHECK(word.is_string(), path, ": entry ", vocabulary.size(), " is not a word");
     const std::int32_t column = vocabulary.size();
-    CHECK(vocabulary.insert(word.get_ref<const std::string&>()) == column, path, ": '", word.get_ref<const std::string&>(),
-          "' comes twice");
+    CHECK(vocabulary.insert(word.get_ref<const std::string&>()) == column, path, ": '",
+          word.get_ref<const std::string&>(), "' comes twice");
   }
 }
 

@@ -16,14 +16,15 @@
 namespace attune {
 
 struct BagOfWords {
-  WordTable vocabulary;                  // word i is column i
+  WordTable vocabulary;  // word i is column i
   LogisticRegression classifier;
   std::vector<std::string> label_names;  // by label; empty where labels are plain numbers
 };
 
 /// Writes the folder, made where missing. Throws IoError.
 void save_bag_of_words(const BagOfWords& model, const std::string& folder);
-/// Reads it back, bit for bit. Throws IoError, or Error naming the file that is not as above or does not fit the others.
+/// Reads it back, bit for bit. Throws IoError, or Error naming the file that is not as above or does not fit the
+/// others.
 BagOfWords load_bag_of_words(const std::string& folder);
 
 }  // namespace attune

@@ -18,7 +18,8 @@ constexpr std::int64_t kLineWork = 8;         // what a line costs beside its in
 
 DesignMatrix::Lines::Lines(std::span<const std::int64_t> starts, std::span<const std::int32_t> ids,
                            std::span<const std::int32_t> counts, std::int64_t width)
-    : lines_(static_cast<std::int64_t>(starts.size()) - 1), blocks_(static_cast<std::size_t>(((width - 1) >> kBlockBits) + 1)) {
+    : lines_(static_cast<std::int64_t>(starts.size()) - 1),
+      blocks_(static_cast<std::size_t>(((width - 1) >> kBlockBits) + 1)) {
   std::int64_t work = 0;
   for (std::size_t i = 0; i + 1 < starts.size(); ++i) {
     for (auto k = static_cast<std::size_t>(starts[i]); k < static_cast<std::size_t>(starts[i + 1]); ++k) {
@@ -32,7 +33,8 @@ DesignMatrix::Lines::Lines(std::span<const std::int64_t> starts, std::span<const
       }
     }
     for (Block& block : blocks_)
-      block.starts.push_back({static_cast<std::int64_t>(block.one_ids.size()), static_cast<std::int64_t>(block.more_ids.size())});
+      block.starts.push_back(
+          {static_cast<std::int64_t>(block.one_ids.size()), static_cast<std::int64_t>(block.more_ids.size())});
     work += starts[i + 1] - starts[i] + kLineWork;
     if (work >= kPieceWork || i + 2 == starts.size()) {
       cuts_.push_back(static_cast<std::int64_t>(i) + 1);
@@ -110,7 +112,8 @@ void DesignMatrix::Lines::gather_squares(const double* v, int outputs, double* o
 }
 
 DesignMatrix::DesignMatrix(const CountMatrix& counts) {
-  CHECK(counts.rows() <= std::numeric_limits<std::int32_t>::max(), "logistic regression: too many rows: ", counts.rows());
+  CHECK(counts.rows() <= std::numeric_limits<std::int32_t>::max(),
+        "logistic regression: too many rows: ", counts.rows());
   const auto columns = static_cast<std::size_t>(counts.columns);
   std::vector<std::int64_t> frequency(columns, 0);
   for (const std::int32_t column : counts.column_ids) ++frequency[static_cast<std::size_t>(column)];
@@ -134,7 +137,8 @@ DesignMatrix::DesignMatrix(const CountMatrix& counts) {
   for (std::int64_t row = 0; row < counts.rows(); ++row) {
     for (std::int64_t k = counts.row_starts[static_cast<std::size_t>(row)];
          k < counts.row_starts[static_cast<std::size_t>(row) + 1]; ++k) {
-      const auto p = static_cast<std::size_t>(position[static_cast<std::size_t>(counts.column_ids[static_cast<std::size_t>(k)])]);
+      const auto p =
+          static_cast<std::size_t>(position[static_cast<std::size_t>(counts.column_ids[static_cast<std::size_t>(k)])]);
       const auto to = static_cast<std::size_t>(next[p]++);
       row_ids[to] = static_cast<std::int32_t>(row);
       column_counts[to] = counts.counts[static_cast<std::size_t>(k)];

@@ -24,15 +24,16 @@ double softmax_loss(std::int32_t label, int classes, double* z) {
 
 }  // namespace
 
-// With e = exp(-|z|), which never overflows. On either side both terms of the loss have one sign, and the derivative is a
-// quotient without a difference for y = 0 and y = 1: exact to rounding however far z is from 0.
+// With e = exp(-|z|), which never overflows. On either side both terms of the loss have one sign, and the derivative is
+// a quotient without a difference for y = 0 and y = 1: exact to rounding however far z is from 0.
 PointwiseLoss pointwise_loss(double z, double y) {
   const double e = std::exp(-std::fabs(z));
   if (z <= 0) return {std::log1p(e) - y * z, ((1 - y) * e - y) / (1 + e)};
   return {std::log1p(e) + (1 - y) * z, ((1 - y) - y * e) / (1 + e)};
 }
 
-LogisticObjective::LogisticObjective(const CountMatrix& counts, std::span<const std::int32_t> labels, int classes, double c)
+LogisticObjective::LogisticObjective(const CountMatrix& counts, std::span<const std::int32_t> labels, int classes,
+                                     double c)
     : matrix_(counts), labels_(labels.begin(), labels.end()), outputs_(classes == 2 ? 1 : classes) {
   const std::int64_t rows = counts.rows();
   CHECK(rows > 0, "logistic regression: there is no row to learn from");
@@ -65,8 +66,9 @@ double LogisticObjective::row_loss(std::int64_t row, double* z, double* p) const
 // out[k] = 1/n sum_i r[i, k].
 void LogisticObjective::sum_rows(const std::vector<double>& r, double* out) const {
   for (int k = 0; k < outputs_; ++k)
-    out[k] = inverse_rows_ *
-             piecewise_sum(matrix_.rows(), [&](std::int64_t i) { return r[static_cast<std::size_t>(i * outputs_ + k)]; });
+    out[k] = inverse_rows_ * piecewise_sum(matrix_.rows(), [&](std::int64_t i) {
+               return r[static_cast<std::size_t>(i * outputs_ + k)];
+             });
 }
 
 // out = 1/n [X 1]^T r + penalty point, where per_row(i, z) turns z = x_i W + b into r, row by row.
@@ -94,7 +96,8 @@ double LogisticObjective::evaluate(const double* point, double* gradient) {
   multiply_both(point, gradient, [&](std::int64_t i, double* z) {
     losses[static_cast<std::size_t>(i)] = row_loss(i, z, probabilities_.data() + i * outputs_);
   });
-  const double loss = piecewise_sum(matrix_.rows(), [&](std::int64_t i) { return losses[static_cast<std::size_t>(i)]; });
+  const double loss =
+      piecewise_sum(matrix_.rows(), [&](std::int64_t i) { return losses[static_cast<std::size_t>(i)]; });
   const double square = piecewise_sum(columns() * outputs_, [&](std::int64_t i) { return point[i] * point[i]; });
   return loss * inverse_rows_ + 0.5 * penalty_ * square;
 }

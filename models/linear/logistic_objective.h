@@ -10,11 +10,11 @@
 //   dF/dW = 1/n X^T (p - e) + W/(C n)                dF/db = 1/n sum_i (p_i - e_i)
 //   H V   = 1/n X^T s(X V + c) + V/(C n)             s(u) = p (1 - p) u,  or  s(u)_k = p_k (u_k - sum_l p_l u_l)
 //
-// These are scikit-learn's (1.4 and later). F is strictly convex in W, so its optimum is one point, whatever finds it; for K
-// outputs a constant added to all of b changes nothing, and the solution is the one with sum b = 0.
+// These are scikit-learn's (1.4 and later). F is strictly convex in W, so its optimum is one point, whatever finds it;
+// for K outputs a constant added to all of b changes nothing, and the solution is the one with sum b = 0.
 //
-// The loss is evaluated without overflow and without cancellation at either end (pointwise_loss). All sums are cut by the
-// data alone: the same bits for any number of threads.
+// The loss is evaluated without overflow and without cancellation at either end (pointwise_loss). All sums are cut by
+// the data alone: the same bits for any number of threads.
 #pragma once
 
 #include <cstdint>
@@ -31,11 +31,12 @@ struct PointwiseLoss {
 };
 PointwiseLoss pointwise_loss(double z, double y);
 
-/// The objective at work on one matrix. A point is W by position of the design matrix, [columns, outputs], then b [outputs].
+/// The objective at work on one matrix. A point is W by position of the design matrix, [columns, outputs], then b
+/// [outputs].
 class LogisticObjective {
  public:
-  /// `labels`: one of 0 .. classes - 1 per row. Throws Error on fewer than two classes, no rows, a label out of range, or C
-  /// that is not positive.
+  /// `labels`: one of 0 .. classes - 1 per row. Throws Error on fewer than two classes, no rows, a label out of range,
+  /// or C that is not positive.
   LogisticObjective(const CountMatrix& counts, std::span<const std::int32_t> labels, int classes, double c);
 
   int outputs() const { return outputs_; }
@@ -61,8 +62,8 @@ class LogisticObjective {
   DesignMatrix matrix_;
   std::vector<std::int32_t> labels_;
   int outputs_;
-  double inverse_rows_, penalty_;       // 1/n, 1/(C n)
-  std::vector<double> probabilities_;   // [rows, outputs] at the point last evaluated
+  double inverse_rows_, penalty_;      // 1/n, 1/(C n)
+  std::vector<double> probabilities_;  // [rows, outputs] at the point last evaluated
 };
 
 }  // namespace attune

@@ -62,10 +62,12 @@ LogisticFit fit_logistic_regression(const CountMatrix& counts, std::span<const s
   classes.erase(std::unique(classes.begin(), classes.end()), classes.end());
   std::vector<std::int32_t> index_of;
   for (const std::int32_t label : labels)
-    index_of.push_back(static_cast<std::int32_t>(std::lower_bound(classes.begin(), classes.end(), label) - classes.begin()));
+    index_of.push_back(
+        static_cast<std::int32_t>(std::lower_bound(classes.begin(), classes.end(), label) - classes.begin()));
   LogisticObjective objective(counts, index_of, static_cast<int>(classes.size()), options.c);
   const MinimiseResult found = minimise(objective, options.minimise);
-  return {to_model(objective, found.point, std::move(classes)), found.objective, found.gradient, found.iterations, found.end};
+  return {to_model(objective, found.point, std::move(classes)), found.objective, found.gradient, found.iterations,
+          found.end};
 }
 
 std::vector<double> predict_probabilities(const LogisticRegression& model, const CountMatrix& counts) {
@@ -89,8 +91,8 @@ std::vector<double> predict_probabilities(const LogisticRegression& model, const
 std::vector<std::int32_t> predict_labels(const LogisticRegression& model, const CountMatrix& counts) {
   std::vector<std::int32_t> out(static_cast<std::size_t>(counts.rows()));
   for_each_score(model, counts, [&](std::size_t row, const std::vector<double>& z) {
-    const std::size_t best = z.size() == 1 ? (z[0] > 0 ? 1 : 0)
-                                           : static_cast<std::size_t>(std::max_element(z.begin(), z.end()) - z.begin());
+    const std::size_t best =
+        z.size() == 1 ? (z[0] > 0 ? 1 : 0) : static_cast<std::size_t>(std::max_element(z.begin(), z.end()) - z.begin());
     out[row] = model.classes[best];
   });
   return out;
@@ -100,11 +102,14 @@ std::int32_t most_frequent_label(std::span<const std::int32_t> labels) {
   CHECK(!labels.empty(), "the most frequent label of no labels");
   std::map<std::int32_t, std::int64_t> counts;
   for (const std::int32_t label : labels) ++counts[label];
-  return std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) { return a.second < b.second; })->first;
+  return std::max_element(counts.begin(), counts.end(),
+                          [](const auto& a, const auto& b) { return a.second < b.second; })
+      ->first;
 }
 
 double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels) {
-  CHECK(predicted.size() == labels.size(), "accuracy: ", predicted.size(), " predictions for ", labels.size(), " labels");
+  CHECK(predicted.size() == labels.size(), "accuracy: ", predicted.size(), " predictions for ", labels.size(),
+        " labels");
   CHECK(!labels.empty(), "accuracy: no labels");
   std::int64_t right = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) right += predicted[i] == labels[i] ? 1 : 0;
@@ -112,12 +117,14 @@ double accuracy(std::span<const std::int32_t> predicted, std::span<const std::in
 }
 
 std::vector<WordWeight> strongest_columns(const LogisticRegression& model, int class_index, std::int64_t count) {
-  CHECK(class_index >= 0 && static_cast<std::size_t>(class_index) < model.classes.size(), "there is no class ", class_index);
+  CHECK(class_index >= 0 && static_cast<std::size_t>(class_index) < model.classes.size(), "there is no class ",
+        class_index);
   const bool negative = model.outputs() == 1 && class_index == 0;
   const std::size_t row = model.outputs() == 1 ? 0 : static_cast<std::size_t>(class_index);
   std::vector<WordWeight> words;
   for (std::int32_t column = 0; column < model.columns; ++column)
-    words.push_back({column, model.weights[row * static_cast<std::size_t>(model.columns) + static_cast<std::size_t>(column)]});
+    words.push_back(
+        {column, model.weights[row * static_cast<std::size_t>(model.columns) + static_cast<std::size_t>(column)]});
   const auto middle = words.begin() + std::clamp<std::int64_t>(count, 0, model.columns);
   std::partial_sort(words.begin(), middle, words.end(), [&](const WordWeight& a, const WordWeight& b) {
     const double x = negative ? -a.weight : a.weight, y = negative ? -b.weight : b.weight;

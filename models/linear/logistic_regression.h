@@ -1,7 +1,7 @@
 // L2-regularised logistic regression over counts: the strong, cheap baseline that a transformer must beat.
 //
-// Two classes share one row of coefficients (class 1 where x w + b > 0, strictly); more have one row each (softmax, the first
-// of equal scores). The objective is in logistic_objective.h, the way to its optimum in minimise.h.
+// Two classes share one row of coefficients (class 1 where x w + b > 0, strictly); more have one row each (softmax, the
+// first of equal scores). The objective is in logistic_objective.h, the way to its optimum in minimise.h.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@ namespace attune {
 struct LogisticRegression {
   std::vector<std::int32_t> classes;  // the labels it knows, ascending
   std::int32_t columns = 0;
-  std::vector<double> weights;        // [outputs, columns]
-  std::vector<double> bias;           // [outputs]
+  std::vector<double> weights;  // [outputs, columns]
+  std::vector<double> bias;     // [outputs]
 
   /// Rows of coefficients: 1 for two classes, else one per class.
   int outputs() const { return static_cast<int>(bias.size()); }
@@ -53,8 +53,8 @@ struct WordWeight {
   std::int32_t column;
   double weight;
 };
-/// The `count` columns that speak most strongly for a class (an index into model.classes), strongest first, of equals the
-/// first column. With two classes those of class 0 have the most negative weights.
+/// The `count` columns that speak most strongly for a class (an index into model.classes), strongest first, of equals
+/// the first column. With two classes those of class 0 have the most negative weights.
 std::vector<WordWeight> strongest_columns(const LogisticRegression& model, int class_index, std::int64_t count);
 
 }  // namespace attune

@@ -14,10 +14,10 @@
 namespace attune {
 namespace {
 
-constexpr double kHandOver = 1e-3;             // gradient at which Newton's method takes over
-constexpr std::int64_t kMaxCgSteps = 2000;     // per Newton step
-constexpr double kSufficientDecrease = 1e-4;   // Armijo
-constexpr double kRounding = 1e-15;            // of F, relative: smaller differences mean nothing
+constexpr double kHandOver = 1e-3;            // gradient at which Newton's method takes over
+constexpr std::int64_t kMaxCgSteps = 2000;    // per Newton step
+constexpr double kSufficientDecrease = 1e-4;  // Armijo
+constexpr double kRounding = 1e-15;           // of F, relative: smaller differences mean nothing
 
 using Vector = std::vector<double>;
 
@@ -28,9 +28,8 @@ double largest(const double* v, std::int64_t n) {
 }
 
 double dot(const Vector& a, const Vector& b) {
-  return piecewise_sum(static_cast<std::int64_t>(a.size()), [&](std::int64_t i) {
-    return a[static_cast<std::size_t>(i)] * b[static_cast<std::size_t>(i)];
-  });
+  return piecewise_sum(static_cast<std::int64_t>(a.size()),
+                       [&](std::int64_t i) { return a[static_cast<std::size_t>(i)] * b[static_cast<std::size_t>(i)]; });
 }
 
 // body(i) for every element.
@@ -118,7 +117,8 @@ struct LbfgsCall {
     try {
       if (call.error) return 1;
       // The point last evaluated is the one accepted.
-      return call.proceed(value, largest(call.gradient.data(), static_cast<std::int64_t>(call.gradient.size()))) ? 0 : 1;
+      return call.proceed(value, largest(call.gradient.data(), static_cast<std::int64_t>(call.gradient.size()))) ? 0
+                                                                                                                 : 1;
     } catch (...) {
       call.error = std::current_exception();
       return 1;
@@ -152,8 +152,8 @@ void Minimiser::lbfgs_phase() {
   evaluate();
 }
 
-// Solves H d = -gradient by preconditioned conjugate gradients, as far as the gradient is worth: to its square root's share
-// for quadratic convergence, but no further than a third of the tolerance needs.
+// Solves H d = -gradient by preconditioned conjugate gradients, as far as the gradient is worth: to its square root's
+// share for quadratic convergence, but no further than a third of the tolerance needs.
 Vector Minimiser::newton_direction() {
   const std::size_t n = result_.point.size();
   Vector inverse_diagonal(n), direction(n, 0.0), residual(n), z(n), p(n), hp(n);
@@ -164,7 +164,8 @@ Vector Minimiser::newton_direction() {
     p[i] = z[i] = inverse_diagonal[i] * residual[i];
   });
   double rz = dot(residual, z);
-  const double share = std::max(std::min(0.5, std::sqrt(result_.gradient)), 0.3 * options_.tolerance / result_.gradient);
+  const double share =
+      std::max(std::min(0.5, std::sqrt(result_.gradient)), 0.3 * options_.tolerance / result_.gradient);
   const double enough = share * share * rz;
   for (std::int64_t step = 0; step < kMaxCgSteps && rz > enough; ++step) {
     objective_.hessian_product(p.data(), hp.data());
@@ -209,7 +210,8 @@ void Minimiser::newton_step() {
 
 MinimiseResult minimise(LogisticObjective& objective, const MinimiseOptions& options) {
   CHECK(options.tolerance > 0, "logistic regression: the tolerance must be positive, not ", options.tolerance);
-  CHECK(options.max_iterations > 0, "logistic regression: max_iterations must be positive, not ", options.max_iterations);
+  CHECK(options.max_iterations > 0, "logistic regression: max_iterations must be positive, not ",
+        options.max_iterations);
   return Minimiser(objective, options).run();
 }
 

@@ -1,16 +1,18 @@
 // The optimum of the logistic objective, to the last digits, not to an early stop.
 //
-// Two phases on one objective. L-BFGS (liblbfgs; Nocedal 1980, Liu and Nocedal 1989; memory 5, More-Thuente line search)
-// goes from zero to a gradient of 1e-3. Even at 1e-4, where scikit-learn stops, the weights are still 1 to 2 % from the
-// optimum, since F is nearly flat along rare words (curvature 1/(C n)), and closer in L-BFGS slows down: 100 evaluations for
-// 1e-4, 450 for 1e-8, and then its line search drowns in the rounding of F. Newton's method needs no differences of F: a few
-// steps, each solved by conjugate gradients with Hessian products (Nocedal and Wright, Numerical Optimization, 7.1), finish
-// at any tolerance down to rounding. Alone it is slower, too: far from the optimum its steps are spent on a model of F that
-// does not hold. Where the phases meet matters little (on IMDb 1e-4 costs 20 %, 1e-2 25 % more than 1e-3).
+// Two phases on one objective. L-BFGS (liblbfgs; Nocedal 1980, Liu and Nocedal 1989; memory 5, More-Thuente line
+// search) goes from zero to a gradient of 1e-3. Even at 1e-4, where scikit-learn stops, the weights are still 1 to 2 %
+// from the optimum, since F is nearly flat along rare words (curvature 1/(C n)), and closer in L-BFGS slows down: 100
+// evaluations for 1e-4, 450 for 1e-8, and then its line search drowns in the rounding of F. Newton's method needs no
+// differences of F: a few steps, each solved by conjugate gradients with Hessian products (Nocedal and Wright,
+// Numerical Optimization, 7.1), finish at any tolerance down to rounding. Alone it is a little slower, too: far from the optimum
+// its steps are spent on a model of F that does not hold. Where the phases meet matters little: on IMDb 1e-4
+// costs 20 % and 1e-2 25 % more than 1e-3.
 //
-// Both phases run in variables scaled by the diagonal of the Hessian (L-BFGS: at the start; CG: its preconditioner, at each
-// step). A column's curvature is its squared counts, and "the" has 10^5 times that of a rare word: scaling saves five in
-// six of the products (2212 -> 428 for CG from zero to 1e-15, 583 -> 98 iterations for L-BFGS to 1e-4, on IMDb).
+// Both phases run in variables scaled by the diagonal of the Hessian (L-BFGS: at the start; CG: its preconditioner, at
+// each step). A column's curvature is its squared counts, and "the" has 10^5 times that of a rare word: scaling saves
+// five in six of the products (2212 -> 428 for CG from zero to 1e-15, 583 -> 98 iterations for L-BFGS to 1e-4, on
+// IMDb).
 //
 // Every sum is cut by the data alone, so the solution has the same bits for any number of threads.
 #pragma once
@@ -24,9 +26,9 @@
 namespace attune {
 
 struct MinimiseProgress {
-  std::int64_t iteration;   // L-BFGS iterations and Newton steps together
+  std::int64_t iteration;  // L-BFGS iterations and Newton steps together
   double objective;
-  double gradient;          // largest component, absolute
+  double gradient;  // largest component, absolute
 };
 
 struct MinimiseOptions {

@@ -1,5 +1,5 @@
-// A sum over [0, n), the same bits for any number of threads: pieces of fixed size, each summed in four interleaved parts
-// (which hides the latency of an addition), then the pieces in order.
+// A sum over [0, n), the same bits for any number of threads: pieces of fixed size, each summed in four interleaved
+// parts (which hides the latency of an addition), then the pieces in order.
 #pragma once
 
 #include <cstdint>

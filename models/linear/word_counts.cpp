@@ -1,5 +1,5 @@
-// Each piece of the documents is counted on its own: over ids of its own table where the vocabulary is still to be found,
-// over the vocabulary's where it is known. Then the pieces' ids are mapped to columns, and each row is sorted.
+// Each piece of the documents is counted on its own: over ids of its own table where the vocabulary is still to be
+// found, over the vocabulary's where it is known. Then the pieces' ids are mapped to columns, and each row is sorted.
 #include "models/linear/word_counts.h"
 
 #include <algorithm>
@@ -100,7 +100,8 @@ CountMatrix join(std::vector<Piece>& pieces, std::int32_t columns) {
 
 WordCounts count_words(std::span<const std::string> documents, const WordSplitter& split) {
   std::vector<Piece> pieces = count_pieces(documents, [&](std::span<const std::string> part, Piece& piece) {
-    count_piece(part, split, [&](std::string_view word) { return piece.words.insert(word); }, piece);
+    count_piece(
+        part, split, [&](std::string_view word) { return piece.words.insert(word); }, piece);
   });
 
   WordTable all;
@@ -124,9 +125,11 @@ WordCounts count_words(std::span<const std::string> documents, const WordSplitte
   return out;
 }
 
-CountMatrix count_words(std::span<const std::string> documents, const WordSplitter& split, const WordTable& vocabulary) {
+CountMatrix count_words(std::span<const std::string> documents, const WordSplitter& split,
+                        const WordTable& vocabulary) {
   std::vector<Piece> pieces = count_pieces(documents, [&](std::span<const std::string> part, Piece& piece) {
-    count_piece(part, split, [&](std::string_view word) { return vocabulary.find(word); }, piece);
+    count_piece(
+        part, split, [&](std::string_view word) { return vocabulary.find(word); }, piece);
   });
   return join(pieces, vocabulary.size());
 }

@@ -51,8 +51,8 @@ std::size_t WordTable::locate(std::string_view word, std::uint64_t head, std::ui
     const Slot& slot = slots_[i];
     if (slot.id < 0) return i;
     if (slot.head == head && slot.length == word.size() &&
-        (word.size() <= 8 ||
-         std::memcmp(bytes_.data() + starts_[static_cast<std::size_t>(slot.id)] + 8, word.data() + 8, word.size() - 8) == 0))
+        (word.size() <= 8 || std::memcmp(bytes_.data() + starts_[static_cast<std::size_t>(slot.id)] + 8,
+                                         word.data() + 8, word.size() - 8) == 0))
       return i;
   }
 }

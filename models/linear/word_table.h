@@ -1,7 +1,9 @@
-// Words <-> ids, ids in the order of insertion: the vocabulary of a bag-of-words model, and the scratch table that finds it.
+// Words <-> ids, ids in the order of insertion: the vocabulary of a bag-of-words model, and the scratch table that
+// finds it.
 //
-// Open addressing with linear probing. A slot holds the first eight bytes of its word and its length, so that a word of up
-// to eight bytes (most of English) is compared without following a pointer. All bytes of all words lie in one string.
+// Open addressing with linear probing. A slot holds the first eight bytes of its word and its length, so that a word of
+// up to eight bytes (most of English) is compared without following a pointer. All bytes of all words lie in one
+// string.
 #pragma once
 
 #include <cstdint>

@@ -70,8 +70,10 @@ TEST(BagOfWords, BadFilesAreNamed) {
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": "x", "label_names": []})"), "wrong kind");
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0], "label_names": []})"), "at least 2");
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [1, 0], "label_names": []})"), "ascending");
-  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 9999999999], "label_names": []})"), "ascending");
-  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 1], "label_names": ["a"]})"), "every class");
+  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 9999999999], "label_names": []})"),
+      "ascending");
+  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 1], "label_names": ["a"]})"),
+      "every class");
   has(complaint("vocabulary.json", "[]"), "not a list");
   has(complaint("vocabulary.json", R"(["a", 1, "b"])"), "entry 1");
   has(complaint("vocabulary.json", R"(["a", "b", "a"])"), "twice");

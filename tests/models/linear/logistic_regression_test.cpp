@@ -44,15 +44,12 @@ Problem random_problem(std::size_t rows, std::size_t columns, int classes, unsig
       for (std::size_t j = 0; j < columns; ++j)
         if (random() % (2 + j) == 0) row[j] = static_cast<std::int32_t>(1 + random() % 3);
     problem.rows.push_back(row);
-    problem.labels.push_back(static_cast<std::int32_t>(i < static_cast<std::size_t>(classes)
-                                                           ? i
-                                                           : (random() % 4 + static_cast<std::size_t>(row[0])) % classes));
+    problem.labels.push_back(static_cast<std::int32_t>(
+        i < static_cast<std::size_t>(classes) ? i : (random() % 4 + static_cast<std::size_t>(row[0])) % classes));
   }
   problem.counts = sparse(problem.rows);
   return problem;
 }
-
-
 
 std::vector<double> random_point(std::int64_t n, unsigned seed) {
   std::mt19937 random(seed);
@@ -151,8 +148,9 @@ TEST_P(Objective, TheSolutionHasNoGradientAndBeatsItsNeighbours) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Sizes, Objective,
-                         ::testing::Values(Size{2, 1, 2, 1}, Size{13, 7, 2, 1}, Size{97, 31, 2, 0.01}, Size{101, 17, 2, 100},
-                                           Size{3, 1, 3, 1}, Size{53, 19, 3, 1}, Size{61, 13, 5, 10}));
+                         ::testing::Values(Size{2, 1, 2, 1}, Size{13, 7, 2, 1}, Size{97, 31, 2, 0.01},
+                                           Size{101, 17, 2, 100}, Size{3, 1, 3, 1}, Size{53, 19, 3, 1},
+                                           Size{61, 13, 5, 10}));
 
 TEST(PointwiseLoss, NeitherOverflowsNorCancels) {
   for (double z = -800; z <= 800; z += 0.37)
@@ -160,9 +158,11 @@ TEST(PointwiseLoss, NeitherOverflowsNorCancels) {
       const PointwiseLoss at = pointwise_loss(z, y);
       const long double e = std::exp(-std::fabs(static_cast<long double>(z)));
       const long double loss = std::log1p(e) + (z > 0 ? (1 - y) * z : -y * z);
-      const long double derivative = y == 0 ? (z > 0 ? 1 / (1 + e) : e / (1 + e)) : -(z > 0 ? e / (1 + e) : 1 / (1 + e));
+      const long double derivative =
+          y == 0 ? (z > 0 ? 1 / (1 + e) : e / (1 + e)) : -(z > 0 ? e / (1 + e) : 1 / (1 + e));
       EXPECT_NEAR(at.loss, static_cast<double>(loss), static_cast<double>(2e-15L * loss) + 1e-300) << z << " " << y;
-      EXPECT_NEAR(at.derivative, static_cast<double>(derivative), static_cast<double>(2e-15L * std::fabs(derivative)) + 1e-300)
+      EXPECT_NEAR(at.derivative, static_cast<double>(derivative),
+                  static_cast<double>(2e-15L * std::fabs(derivative)) + 1e-300)
           << z << " " << y;
     }
 }
@@ -181,7 +181,8 @@ TEST(LogisticRegression, TwoRowsByHand) {
 TEST(LogisticRegression, BiasIsNotPenalised) {
   LogisticOptions options;
   options.c = 1e-6;
-  const LogisticFit fit = fit_logistic_regression(sparse({{1}, {1}, {1}, {1}}), std::vector<std::int32_t>{7, 7, -2, 7}, options);
+  const LogisticFit fit =
+      fit_logistic_regression(sparse({{1}, {1}, {1}, {1}}), std::vector<std::int32_t>{7, 7, -2, 7}, options);
   EXPECT_EQ(fit.model.classes, (std::vector<std::int32_t>{-2, 7}));
   EXPECT_NEAR(fit.model.weights.at(0) + fit.model.bias.at(0), std::log(3.0), 1e-5);
   EXPECT_LT(std::fabs(fit.model.weights.at(0)), 1e-5);
@@ -217,6 +218,25 @@ TEST(LogisticRegression, ProbabilitiesAddUpAndRankLikeLabels) {
     for (const double w : fit.model.weights) square += w * w;
     EXPECT_NEAR(fit.objective, loss + square / (2 * 80), 1e-12);
   }
+}
+
+// scikit-learn 1.9.1, LogisticRegression(solver="newton-cg", tol=1e-13), of three classes and of two.
+TEST(LogisticRegression, EqualsScikitLearn) {
+  const CountMatrix counts = sparse({{1, 0, 2}, {0, 1, 0}, {3, 1, 0}, {0, 0, 1}, {1, 2, 1}, {0, 2, 0}});
+  LogisticOptions options;
+  options.minimise.tolerance = 1e-13;
+  const auto expect_near = [](const std::vector<double>& found, const std::vector<double>& expected) {
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-11);
+  };
+  LogisticFit fit = fit_logistic_regression(counts, std::vector<std::int32_t>{0, 1, 2, 0, 1, 2}, options);
+  expect_near(fit.model.weights, {-0.19557934812700037, -0.7640325244647859, 0.6030947242474446, -0.1784924469417398,
+                                  0.37573258274020815, -0.012497585464074486, 0.37407179506874005, 0.3882999417245773,
+                                  -0.5905971387833702});
+  expect_near(fit.model.bias, {0.39827998601084186, -0.06180209713877913, -0.3364778888720633});
+  fit = fit_logistic_regression(counts, std::vector<std::int32_t>{0, 1, 1, 0, 1, 1}, options);
+  expect_near(fit.model.weights, {0.26897201162242085, 0.9233758597812415, -0.7455348650714921});
+  expect_near(fit.model.bias, {0.22817442215974942});
 }
 
 TEST(LogisticRegression, SoftmaxCoefficientsAndBiasSumToZero) {

@@ -120,8 +120,8 @@ TEST(CountWords, NoDocumentsAndNoWords) {
   EXPECT_EQ(counted.counts.nonzeros(), 0);
 }
 
-// Byte order of UTF-8 is code-point order: not that of signed characters, nor of UTF-16 (U+FFFD before U+1D7D8 there too,
-// but U+E000 after it).
+// Byte order of UTF-8 is code-point order: not that of signed characters, nor of UTF-16 (U+FFFD before U+1D7D8 there
+// too, but U+E000 after it).
 TEST(CountWords, ColumnsInCodePointOrder) {
   const std::vector<std::string> documents = {"\xF0\x9D\x9F\x98 \xEE\x80\x80 \xC3\xBC z \xC5\xBC a _ 0 zz \xC3\xBCz"};
   EXPECT_EQ(words_of(count_words(documents, split_at_spaces).vocabulary),
