@@ -42,9 +42,9 @@ LogisticObjective::LogisticObjective(const CountMatrix& counts, std::span<const 
   CHECK(classes >= 2, "logistic regression needs at least 2 classes, the data has ", classes);
   for (const std::int32_t label : labels)
     CHECK(label >= 0 && label < classes, "logistic regression: label ", label, " is outside 0..", classes - 1);
-  CHECK(c > 0 && std::isfinite(c), "logistic regression: C must be positive, not ", c);
   inverse_rows_ = 1.0 / static_cast<double>(rows);
   penalty_ = inverse_rows_ / c;
+  CHECK(penalty_ > 1e-100 && penalty_ < 1e100, "logistic regression: C must be a positive number of sensible size, not ", c);
   probabilities_.resize(static_cast<std::size_t>(rows * outputs_));
 }
 

@@ -36,7 +36,7 @@ PointwiseLoss pointwise_loss(double z, double y);
 class LogisticObjective {
  public:
   /// `labels`: one of 0 .. classes - 1 per row. Throws Error on fewer than two classes, no rows, a label out of range,
-  /// or C that is not positive.
+  /// or a C that is not positive or leaves 1/(C n) outside (1e-100, 1e100).
   LogisticObjective(const CountMatrix& counts, std::span<const std::int32_t> labels, int classes, double c);
 
   int outputs() const { return outputs_; }

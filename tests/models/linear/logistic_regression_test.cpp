@@ -266,14 +266,25 @@ TEST(LogisticRegression, SameBitsForAnyNumberOfThreads) {
   }
 }
 
-TEST(LogisticRegression, SeparableWithHardlyAnyPenaltyStillEnds) {
+// Without a penalty worth the name the weights would run to infinity; with one that leaves them no room they stay at 0.
+TEST(LogisticRegression, ExtremePenaltiesStillEnd) {
+  const CountMatrix counts = sparse({{3, 0}, {1, 0}, {0, 2}, {0, 1}});
+  const std::vector<std::int32_t> labels = {1, 1, 0, 0};
+  for (const double c : {1e8, 1e90}) {
+    LogisticOptions options;
+    options.c = c;
+    options.minimise.tolerance = 1e-12;
+    const LogisticFit fit = fit_logistic_regression(counts, labels, options);
+    EXPECT_LE(fit.gradient, 1e-12);
+    EXPECT_GT(fit.model.weights[0], 5);
+    EXPECT_LT(fit.model.weights[1], -5);
+    EXPECT_EQ(predict_labels(fit.model, counts), labels);
+  }
   LogisticOptions options;
-  options.c = 1e8;
-  const LogisticFit fit =
-      fit_logistic_regression(sparse({{3, 0}, {1, 0}, {0, 2}, {0, 1}}), std::vector<std::int32_t>{1, 1, 0, 0}, options);
-  EXPECT_EQ(fit.end, MinimiseEnd::kConverged);
-  EXPECT_GT(fit.model.weights[0], 5);
-  EXPECT_LT(fit.model.weights[1], -5);
+  options.c = 1e-90;
+  const LogisticFit fit = fit_logistic_regression(counts, labels, options);
+  EXPECT_LT(std::fabs(fit.model.weights[0]), 1e-80);
+  EXPECT_NEAR(fit.objective, std::log(2.0), 1e-15);
 }
 
 TEST(LogisticRegression, RowsWithoutWordsLearnOnlyTheBias) {
@@ -319,6 +330,8 @@ TEST(LogisticRegression, RefusesWhatCannotBeLearnt) {
   EXPECT_THROW(fit(counts, {0, 1}, 0), Error);  // C
   EXPECT_THROW(fit(counts, {0, 1}, -1), Error);
   EXPECT_THROW(fit(counts, {0, 1}, std::nan("")), Error);
+  EXPECT_THROW(fit(counts, {0, 1}, 1e300), Error);
+  EXPECT_THROW(fit(counts, {0, 1}, 1e-300), Error);
   EXPECT_THROW(fit(CountMatrix{}, {}), Error);  // nothing at all
   CountMatrix wordless;
   wordless.row_starts = {0, 0, 0};
