@@ -1,0 +1,151 @@
+// The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
+// and logistic regression, here solved to its optimum.
+#include <chrono>
+#include <cstdio>
+
+#include "apps/support/interrupt.h"
+#include "apps/support/main.h"
+#include "apps/support/text_data.h"
+#include "base/parallel.h"
+#include "engine/io/files.h"
+#include "engine/train/progress.h"
+#include "models/linear/bag_of_words.h"
+#include "tokenizer/words.h"
+
+namespace attune {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+
+struct LogregFlags {
+  std::string data = ".", output, load;
+  TextColumns columns;
+  LogisticOptions options;
+  std::int64_t top = 20;
+  int threads = 0;
+
+  void declare(CLI::App& app) {
+    const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
+      return app.add_option(name, value, text)->group(group)->capture_default_str();
+    };
+    add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
+    add("Data", "--text_column", columns.text, "Column of the texts");
+    add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
+    add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(CLI::PositiveNumber);
+    add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(CLI::PositiveNumber);
+    add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(CLI::PositiveNumber);
+    add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
+    add("Results", "--top", top, "Strongest words to list per class")->check(CLI::NonNegativeNumber);
+    app.add_option("--output", output, "Folder for the trained model")->group("Results");
+    app.add_option("--load", load, "Folder of a trained model to evaluate instead of training one")->group("Results");
+  }
+};
+
+struct Split {
+  const char* title;
+  const TextTable& table;
+  std::vector<std::int32_t> labels;
+  CountMatrix counts;
+};
+
+void print_accuracy(const Split& split, const std::vector<std::int32_t>& predicted) {
+  std::printf("%s accuracy: %.2f%%\n", split.title, 100 * accuracy(predicted, split.labels));
+}
+
+// Counts the words of all splits, in the model's vocabulary or, for training, in a new one of the training texts.
+void count_all(std::vector<Split>& splits, bool training, BagOfWords& model) {
+  const auto begin = Clock::now();
+  if (training) {
+    WordCounts counted = count_words(splits[0].table.texts, split_words);
+    model.vocabulary = std::move(counted.vocabulary);
+    splits[0].counts = std::move(counted.counts);
+  }
+  for (std::size_t i = training ? 1 : 0; i < splits.size(); ++i)
+    splits[i].counts = count_words(splits[i].table.texts, split_words, model.vocabulary);
+  std::printf("\nVocabulary: %d words, counted in %.2f seconds\n", model.vocabulary.size(), seconds_since(begin));
+  std::fflush(stdout);
+}
+
+// False after Ctrl-C.
+bool train(LogisticOptions options, const Split& training, LogisticRegression& model) {
+  const auto begin = Clock::now();
+  Progress progress("Training", 0);
+  options.minimise.progress = [&](const MinimiseProgress& at) {
+    char detail[96];
+    std::snprintf(detail, sizeof detail, "iterations, objective %.6f, gradient %.1e", at.objective, at.gradient);
+    progress.update(at.iteration, detail);
+    return !interrupted();
+  };
+  LogisticFit fit = fit_logistic_regression(training.counts, training.labels, options);
+  progress.clear();
+  if (fit.end == MinimiseEnd::kStopped) return false;
+  if (fit.end == MinimiseEnd::kIterations)
+    std::fprintf(stderr, "train_logreg: warning: not converged: the gradient is %.1e after %lld iterations, not %.1e\n",
+                 fit.gradient, static_cast<long long>(fit.iterations), options.minimise.tolerance);
+  std::printf("Objective %.10f after %lld iterations, gradient %.1e, fitted in %.2f seconds\n", fit.objective,
+              static_cast<long long>(fit.iterations), fit.gradient, seconds_since(begin));
+  model = std::move(fit.model);
+  return true;
+}
+
+void print_strongest_words(const BagOfWords& model, std::int64_t top) {
+  const LogisticRegression& classifier = model.classifier;
+  for (std::size_t k = 0; k < classifier.classes.size(); ++k) {
+    const std::int32_t label = classifier.classes[k];
+    const auto& names = model.label_names;
+    const std::string name = names.empty() ? std::to_string(label) : names[static_cast<std::size_t>(label)];
+    std::printf("\nStrongest words for class %s:\n", name.c_str());
+    for (const WordWeight& word : strongest_columns(classifier, static_cast<int>(k), top))
+      std::printf("%10.4f  %s\n", word.weight, std::string(model.vocabulary.word(word.column)).c_str());
+  }
+}
+
+int run(const LogregFlags& flags) {
+  if (flags.threads > 0) set_num_threads(flags.threads);
+  if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
+  if (!flags.output.empty()) {  // fails now rather than after the work
+    create_folders(flags.output);
+    AtomicFile probe(flags.output + "/model.safetensors");
+  }
+  catch_interrupts();
+  const TextSplits tables = read_text_splits(flags.data, flags.columns);
+
+  const bool training = flags.load.empty();
+  BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
+  const Classes classes =
+      training ? find_classes(tables.train, 2) : Classes{model.classifier.classes.back() + 1, model.label_names};
+  model.label_names = classes.names;
+  std::vector<Split> splits = {
+      {"Training", tables.train, {}, {}}, {"Validation", tables.validation, {}, {}}, {"Test", tables.test, {}, {}}};
+  for (Split& split : splits)
+    for (std::size_t i = 0; i < split.table.labels.size(); ++i)
+      split.labels.push_back(parse_label(split.table.labels[i], classes.count, classes.names, split.table.places[i]));
+  std::printf("Dummy classifier:\n");  // it says the most frequent training label every time
+  const std::int32_t guess = most_frequent_label(splits[0].labels);
+  for (const Split& split : splits) print_accuracy(split, std::vector<std::int32_t>(split.labels.size(), guess));
+
+  count_all(splits, training, model);
+  if (training && !train(flags.options, splits[0], model.classifier)) {
+    std::fprintf(stderr, "train_logreg: interrupted; nothing was saved\n");
+    return 130;  // what a shell makes of SIGINT
+  }
+  if (!flags.output.empty()) {
+    save_bag_of_words(model, flags.output);
+    std::printf("Saved to %s\n", flags.output.c_str());
+  }
+  std::printf("\nLogistic regression classifier:\n");
+  for (const Split& split : splits) print_accuracy(split, predict_labels(model.classifier, split.counts));
+  if (flags.top > 0) print_strongest_words(model, flags.top);
+  return 0;
+}
+
+}  // namespace
+}  // namespace attune
+
+int main(int argc, char** argv) {
+  CLI::App app("Bag-of-words logistic regression: the baseline of text classification.", "train_logreg");
+  attune::LogregFlags flags;
+  flags.declare(app);
+  return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });
+}
