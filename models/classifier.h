@@ -24,6 +24,7 @@ struct HfTensor {
   std::int64_t row_begin = 0;    // first row of the parameter
   std::int64_t row_count = -1;   // rows; -1: all
   bool transposed = false;       // the file holds [inputs, outputs]
+  bool head = false;             // of the last layer, which initialize_head() starts afresh
   bool optional = false;         // absent from a pretrained file: keeps its initial values (heads)
 };
 
@@ -46,13 +47,16 @@ class Classifier : public Module {
   virtual HfNaming hf_naming() const = 0;
   /// Random `values` for one tensor of hf_naming(), as the reference library starts those that a checkpoint lacks.
   virtual void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const = 0;
-  /// A fresh torch.nn.Linear as last layer: what the recipe puts before every fine-tuning run.
+  /// A fresh last layer, as the recipe puts it before every fine-tuning run: a new torch.nn.Linear (DistilBERT: the reference library's
+  /// own start).
   virtual void initialize_head(TorchGenerator& generator) const = 0;
   /// Last changes to the tensors of a checkpoint, by canonical name, where the ecosystem's class differs from this one.
   virtual void adapt_for_export(std::map<std::string, Tensor>& tensors) const { static_cast<void>(tensors); }
 
   virtual std::int64_t num_labels() const = 0;
   virtual std::int64_t vocab_size() const = 0;
+  /// The id that fills padded rows.
+  virtual std::int32_t pad_id() const = 0;
   /// Longest sequence the positions reach.
   virtual std::int64_t max_length() const = 0;
   /// config.json of a folder that holds this model, for the ecosystem's classes.

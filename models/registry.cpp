@@ -1,5 +1,7 @@
 #include "models/registry.h"
 
+#include <algorithm>
+
 #include "models/bert/bert.h"
 #include "models/modernbert/modernbert.h"
 
@@ -41,11 +43,16 @@ std::unique_ptr<Classifier> build_classifier(const ConfigReader& config, const M
   config.fail("the architecture '" + type + "' is not supported (gpt2, bert, distilbert, roberta, modernbert are)");
 }
 
+bool OpenedClassifier::complete() const {
+  return std::ranges::none_of(report.missing, [](const std::string& name) { return name.ends_with(".weight"); });
+}
+
 OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator) {
   const ConfigReader config = ConfigReader::from_file(folder + "/config.json");
   OpenedClassifier opened{.model = build_classifier(config, options), .label_names = config.label_names(), .report = {}};
-  opened.report = load_weights(*opened.model, folder + "/model.safetensors");
+  opened.report = load_weights(*opened.model, folder + "/model.safetensors", options.head);
   initialize_tensors(*opened.model, opened.report.missing, generator);
+  if (options.head == Head::kFresh) opened.model->initialize_head(generator);
   return opened;
 }
 

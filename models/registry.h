@@ -19,6 +19,7 @@ struct ModelOptions {
   DType dtype = DType::kFloat32;
   std::optional<std::int64_t> num_labels = {};
   std::optional<float> dropout = {};         // at every site of the model
+  Head head = Head::kFromFile;               // kFresh: initialize_head()'s
   std::optional<HeadPosition> position = {}; // GPT-2 only
   std::optional<bool> causal = {};           // GPT-2 only
 };
@@ -32,8 +33,11 @@ struct OpenedClassifier {
   std::unique_ptr<Classifier> model;
   std::vector<std::string> label_names;  // by class; empty where config.json does not say
   LoadReport report;                     // `missing` have been given initial values
+
+  /// Whether the file had all weights, so that the model can predict as it is.
+  bool complete() const;
 };
-/// Reads config.json and model.safetensors of a folder; tensors of a head that the file lacks get random values.
+/// Reads config.json and model.safetensors of a folder; tensors that the file lacks (heads) get random values.
 OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator);
 
 }  // namespace attune

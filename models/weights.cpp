@@ -77,7 +77,7 @@ void initialize_tensors(const Classifier& model, const std::vector<std::string>&
       model.initialize_tensor(tensor, part_of(tensor, parameters.at(tensor.parameter).value()), generator);
 }
 
-LoadReport load_weights(const Classifier& model, const std::string& path) {
+LoadReport load_weights(const Classifier& model, const std::string& path, Head head) {
   const SafetensorsFile file(path);
   const HfNaming naming = model.hf_naming();
   std::map<std::string, const SafetensorsEntry*> entries;
@@ -91,6 +91,10 @@ LoadReport load_weights(const Classifier& model, const std::string& path) {
   const auto parameters = parameters_by_name(model);
   for (const HfTensor& tensor : naming.tensors) {
     const auto found = entries.find(tensor.name);
+    if (tensor.head && head == Head::kFresh) {
+      if (found != entries.end()) entries.erase(found);
+      continue;
+    }
     if (found == entries.end()) {
       CHECK(tensor.optional, path, ": the tensor '", tensor.name, "' is missing");
       report.missing.push_back(tensor.name);

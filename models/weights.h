@@ -18,8 +18,11 @@ struct LoadReport {
   std::vector<std::string> unused;   // tensors of the file that belong to no parameter
 };
 
+/// Where the last layer comes from: the file, or it is left alone (a fresh one is to follow).
+enum class Head : std::uint8_t { kFromFile, kFresh };
+
 /// Fills a model's parameters from a model.safetensors file. Throws Error naming tensor, expected and found shape.
-LoadReport load_weights(const Classifier& model, const std::string& path);
+LoadReport load_weights(const Classifier& model, const std::string& path, Head head = Head::kFromFile);
 
 /// Gives the named tensors (LoadReport::missing) the initial values of their family, in the order of its naming.
 void initialize_tensors(const Classifier& model, const std::vector<std::string>& names, TorchGenerator& generator);

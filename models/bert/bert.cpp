@@ -106,7 +106,12 @@ void BertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& val
 }
 
 void BertClassifier::initialize_head(TorchGenerator& generator) const {
-  init::torch_linear(generator, classifier_.weight.value(), classifier_.bias.value());
+  if (config_.family == BertFamily::kDistilBert) {
+    init::normal(generator, classifier_.weight.value(), static_cast<float>(config_.initializer_range));
+    ops::fill(classifier_.bias.value(), 0);
+  } else {
+    init::torch_linear(generator, classifier_.weight.value(), classifier_.bias.value());
+  }
 }
 
 void BertClassifier::for_each_parameter(const Visitor& visit, const std::string& prefix) const {

@@ -123,9 +123,8 @@ HfNaming BertClassifier::hf_naming() const {
   HfNaming naming;
   naming.prefix = std::string(spelling.model_type) + ".";
   auto& tensors = naming.tensors;
-  const auto add = [&](const std::string& name, const std::string& parameter, bool optional = false) {
-    for (const char* part : {".weight", ".bias"})
-      tensors.push_back({.name = name + part, .parameter = parameter + part, .optional = optional});
+  const auto add = [&](const std::string& name, const std::string& parameter) {
+    for (const char* part : {".weight", ".bias"}) tensors.push_back({.name = name + part, .parameter = parameter + part});
   };
   tensors.push_back({.name = "embeddings.word_embeddings.weight", .parameter = "words.weight"});
   tensors.push_back({.name = "embeddings.position_embeddings.weight", .parameter = "positions.weight"});
@@ -145,10 +144,10 @@ HfNaming BertClassifier::hf_naming() const {
     add(hf + spelling.fc_out, at + "fc_out");
     add(hf + spelling.output_norm, at + "output_norm");
   }
-  add(spelling.dense, "dense", true);
-  add(spelling.classifier, "classifier", true);
-
+  for (const char* part : {".weight", ".bias"})
+    tensors.push_back({.name = std::string(spelling.dense) + part, .parameter = std::string("dense") + part, .optional = true});
   for (const char* part : {".weight", ".bias"}) {
+    tensors.push_back({.name = std::string(spelling.classifier) + part, .parameter = std::string("classifier") + part, .head = true, .optional = true});
     naming.unprefixed.push_back(std::string(spelling.classifier) + part);
     if (config_.family != BertFamily::kBert) naming.unprefixed.push_back(std::string(spelling.dense) + part);
   }

@@ -72,6 +72,8 @@ class Gpt2Classifier : public Classifier {
   void adapt_for_export(std::map<std::string, Tensor>& tensors) const override;
   std::int64_t num_labels() const override { return options_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
+  /// GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
+  std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.vocab_size - 1); }
   std::int64_t max_length() const override { return config_.n_positions; }
   std::string hf_config(const std::vector<std::string>& label_names) const override;
 

@@ -141,8 +141,8 @@ HfNaming Gpt2Classifier::hf_naming() const {
   }
   tensors.push_back({.name = "ln_f.weight", .parameter = "final_norm.weight"});
   tensors.push_back({.name = "ln_f.bias", .parameter = "final_norm.bias"});
-  tensors.push_back({.name = "score.weight", .parameter = "head.weight", .optional = true});
-  tensors.push_back({.name = "score.bias", .parameter = "head.bias", .optional = true});
+  tensors.push_back({.name = "score.weight", .parameter = "head.weight", .head = true, .optional = true});
+  tensors.push_back({.name = "score.bias", .parameter = "head.bias", .head = true, .optional = true});
   naming.unprefixed = {"score.weight", "score.bias"};
   naming.ignored = {R"(h\.\d+\.attn\.(bias|masked_bias))", R"(lm_head\.weight)"};
   return naming;

@@ -52,6 +52,7 @@ class ModernBertClassifier : public Classifier {
   void initialize_head(TorchGenerator& generator) const override;
   std::int64_t num_labels() const override { return config_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
+  std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.pad_token_id); }
   std::int64_t max_length() const override { return config_.positions; }
   std::string hf_config(const std::vector<std::string>& label_names) const override;
 

@@ -153,7 +153,7 @@ HfNaming ModernBertClassifier::hf_naming() const {
                                         {"head.norm.weight", "head_norm.weight"},
                                         {"classifier.weight", "classifier.weight"},
                                         {"classifier.bias", "classifier.bias"}}) {
-    tensors.push_back({.name = name, .parameter = parameter, .optional = true});
+    tensors.push_back({.name = name, .parameter = parameter, .head = std::string(parameter).starts_with("classifier."), .optional = true});
     naming.unprefixed.emplace_back(name);
   }
   naming.ignored = {R"(decoder\.(weight|bias))", R"(.*rotary_emb\..*inv_freq)"};

@@ -110,10 +110,29 @@ TEST_P(EveryFamily, ABackboneAloneGetsAHead) {
   }
   const OpenedClassifier opened = Folder(small_configs().at(GetParam()), backbone).open({.num_labels = 4});
   EXPECT_EQ(opened.report.missing, head);
+  EXPECT_FALSE(opened.complete());
   EXPECT_EQ(opened.model->num_labels(), 4);
   for (const NamedTensor& tensor : tensors_of(*opened.model)) {
     const bool zero = std::ranges::all_of(tensor.tensor.values<float>(), [](float v) { return v == 0; });
     EXPECT_EQ(zero, tensor.name.ends_with("bias")) << tensor.name;
+  }
+}
+
+TEST_P(EveryFamily, AFreshHeadTakesNothingFromTheFile) {
+  const auto model = random_model(GetParam(), {.num_labels = 3});
+  const Folder folder(small_configs().at(GetParam()), tensors_of(*model));
+  const std::string refused = message_of([&] { folder.open({.num_labels = 5}); });
+  EXPECT_NE(refused.find("has shape [3, 24] where [5, 24] is needed"), std::string::npos) << refused;
+  const OpenedClassifier opened = folder.open({.num_labels = 5, .head = Head::kFresh});
+  EXPECT_TRUE(opened.complete());
+  EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
+  const HfNaming naming = opened.model->hf_naming();
+  for (const NamedTensor& tensor : tensors_of(*opened.model)) {
+    const bool head = std::ranges::find(naming.tensors, tensor.name, &HfTensor::name)->head;
+    EXPECT_EQ(head, tensor.tensor.shape()[0] == 5) << tensor.name;
+    if (head && tensor.name.ends_with("weight")) {
+      EXPECT_TRUE(std::ranges::any_of(tensor.tensor.values<float>(), [](float v) { return v != 0; })) << tensor.name;
+    }
   }
 }
 
