@@ -79,7 +79,7 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
     std::cout << "Saved to " << flags.output << std::endl;
   };
   save();
-  if (finished) {
+  if (finished && !flags.no_final_evaluation) {
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_splits(trainer, job, report);
   }

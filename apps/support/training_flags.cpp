@@ -38,6 +38,7 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
 
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")->group("Results");
+  app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
 }
 

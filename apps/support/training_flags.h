@@ -34,6 +34,7 @@ struct TrainingFlags {
   int threads = 0;
   // results
   std::string output, log_file;
+  bool no_final_evaluation = false;
 
   /// Declares every option; defaults are the values held now.
   void declare(CLI::App& app);
