@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <utility>
 
 #include "base/check.h"
 
@@ -18,10 +19,8 @@ constexpr T ceil_div(T a, T b) {
 template <class To, class From>
 constexpr To narrow(From value) {
   static_assert(std::is_integral_v<To> && std::is_integral_v<From>);
-  const To result = static_cast<To>(value);
-  CHECK(static_cast<From>(result) == value && (result < To{}) == (value < From{}), "integer ", +value,
-        " does not fit the type it is stored in");
-  return result;
+  CHECK(std::in_range<To>(value), "integer ", +value, " does not fit the type it is stored in");
+  return static_cast<To>(value);
 }
 
 }  // namespace attune

@@ -2,28 +2,11 @@
 // CPU's float64, whatever the alignment and the gradient mode, and the order in which threads run does not change a bit.
 #include <gtest/gtest.h>
 
-#include "kernels/cuda/runtime.h"
+#include "tests/ops/cuda_backend.h"
 #include "tests/ops/harness.h"
 
 namespace attune::testing {
 namespace {
-
-class CudaBackend : public Backend {
- public:
-  std::string name() const override { return cuda::backend_name(); }
-  Context context() const override { return &context_; }
-  void* allocate(std::size_t bytes) override { return cuda::allocate(bytes); }
-  void release(void* data) override { cuda::deallocate(data); }
-  void upload(void* to, const void* from, std::size_t bytes) override { cuda::copy_to_device(to, from, bytes, context_.stream()); }
-  void download(void* to, const void* from, std::size_t bytes) override {
-    cuda::copy_to_host(to, from, bytes, context_.stream());
-    context_.stream().synchronize();
-  }
-  void copy(void* to, const void* from, std::size_t bytes) override { cuda::copy_on_device(to, from, bytes, context_.stream()); }
-
- private:
-  CudaContext context_;
-};
 
 class CudaOp : public ::testing::TestWithParam<OpCase> {
  protected:
@@ -79,13 +62,7 @@ TEST_P(CudaOp, UnwantedGradientsChangeNothing) {
   }
 }
 
-std::vector<OpCase> cases_with_kernels() {
-  std::vector<OpCase> cases = test_cases();
-  std::erase_if(cases, [](const OpCase& c) { return c.op == "attention"; });
-  return cases;
-}
-
-INSTANTIATE_TEST_SUITE_P(Table, CudaOp, ::testing::ValuesIn(cases_with_kernels()), case_name);
+INSTANTIATE_TEST_SUITE_P(Table, CudaOp, ::testing::ValuesIn(test_cases()), case_name);
 
 }  // namespace
 }  // namespace attune::testing

@@ -101,8 +101,11 @@ inline float bf16_to_float(BFloat16 x) { return to_float(x); }
 inline BFloat16 float_to_bf16(float x) { return to_bfloat16(x); }
 inline std::uint32_t float_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
 inline float bits_float(std::uint32_t x) { return std::bit_cast<float>(x); }
+/// Two bfloat16 in a register, `low` in the lower half.
+inline std::uint32_t pack_bf16(float low, float high) {
+  return to_bfloat16(low).bits | static_cast<std::uint32_t>(to_bfloat16(high).bits) << 16;
+}
 /// 2^x, to about two units in the last place on a GPU.
 inline float fast_exp2(float x) { return std::exp2(x); }
-inline float fast_rsqrt(float x) { return 1.0f / std::sqrt(x); }
 
 }  // namespace attune::device

@@ -1,0 +1,261 @@
+// Attention backward (kernels/attention.h) without atomics: P is computed again from lse, twice, once by the block that owns the
+// queries (dQ) and once by the block that owns the keys (dK, dV). Seven products instead of the five an atomic dQ would take:
+// the price of a gradient that is the same on every run.
+//
+// First a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and walks
+// over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V. The dK dV
+// kernel holds K, V and walks over Q, dO with everything transposed, so that P^T and dS^T come out of the first products in
+// the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands (tile.cuh). Deterministic.
+//
+// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit the dK dV kernel: two
+// accumulators of D / 8 x 4 and two of the walked tile; three to four blocks of 4 warps per sm_80 multiprocessor at D = 64.
+// Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2 cache. Bound by tensor cores.
+#include "kernels/cuda/attention.cuh"
+
+namespace attune {
+namespace {
+
+using namespace device;
+
+constexpr float kLog2E = 1.4426950408889634f;
+
+template <class T>
+struct Backward {
+  T* dq;
+  T* dk;
+  T* dv;
+  const T* dout;
+  const float* lse;
+  const float* delta;
+  const T* q;
+  const T* k;
+  const T* v;
+  AttentionPlan plan;
+  std::int64_t dense;  // elements between rows of out and dout
+};
+
+struct DeltaTraits {
+  static constexpr int kThreads = 128;
+};
+
+// delta[h, n] = sum_d dout[n, h, d] out[n, h, d]. A block owns a row. With vectors, `lanes` of them (a power of two) make a head;
+// without, a thread owns a head.
+template <class T, int W>
+__global__ void __launch_bounds__(DeltaTraits::kThreads) attention_delta_kernel(float* delta, const T* dout, const T* out, std::int64_t rows, int heads, int head_size) {
+  const std::int64_t n = blockIdx.x, at = n * heads * head_size;
+  if constexpr (W == 1) {
+    for (int h = static_cast<int>(threadIdx.x); h < heads; h += DeltaTraits::kThreads) {
+      float sum = 0;
+      for (int d = 0; d < head_size; ++d)
+        sum += to_f(load_global(dout + at + h * head_size + d)) * to_f(load_global(out + at + h * head_size + d));
+      store_global(delta + h * rows + n, sum);
+    }
+  } else {
+    const int lanes = head_size / W, vectors = heads * lanes;
+    for (int first = 0; first < vectors; first += DeltaTraits::kThreads) {
+      const int i = first + static_cast<int>(threadIdx.x);
+      float sum = 0;
+      if (i < vectors) {
+        float a[W], b[W];
+        load(a, dout + at + i * W);
+        load(b, out + at + i * W);
+        for (int j = 0; j < W; ++j) sum += a[j] * b[j];
+      }
+      for (int step = lanes / 2; step > 0; step /= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
+      if (i < vectors && i % lanes == 0) store_global(delta + i / lanes * rows + n, sum);
+    }
+  }
+}
+
+// exp(scale * score - lse), 0 where the query may not see the key.
+__device__ __forceinline__ float probability(float score, float scale, float lse, bool allowed) {
+  return allowed ? fast_exp2(score * (scale * kLog2E) - lse * kLog2E) : 0.0f;
+}
+
+template <class T, int D, bool kVector>
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_kernel(Backward<T> args) {
+  using Traits = AttentionTraits<T, D>;
+  constexpr int kKeys = Traits::kWalkedTwice, kStride = Traits::kStride;
+  const AttentionPlan& plan = args.plan;
+  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
+  const int block_query = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  if (block_query >= s.length) return;
+  const int own = static_cast<int>(threadIdx.x / kWarp) * 16, first_query = block_query + own;
+
+  T* q_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* dout_tile = q_tile + Traits::kOwn * kStride;
+  T* k_tile = dout_tile + Traits::kOwn * kStride;
+  T* v_tile = k_tile + kKeys * kStride;
+  const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
+  const Range keys = s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
+  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query, plan.head_size);
+  load_tile<Traits::kOwn, D, kVector>(dout_tile, args.dout + s.row(block_query, args.dense, plan.head_size), args.dense,
+                                      s.length - block_query, plan.head_size);
+  cp_async_commit();
+
+  // Of the lane's queries g and g + 8.
+  float lse[2] = {}, delta[2] = {};
+  std::uint32_t row_keys[2] = {};
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int i = first_query + lane_id() / 4 + 8 * half;
+    if (i >= s.length) continue;
+    lse[half] = load_global(args.lse + s.statistic(plan, i));
+    delta[half] = load_global(args.delta + s.statistic(plan, i));
+    if (plan.dropout.row_keys != nullptr) row_keys[half] = query_key(plan, s, i);
+  }
+
+  float dq[D / 8][4] = {};
+  for (int j = keys.begin / kKeys * kKeys; j < keys.end; j += kKeys) {
+    __syncthreads();  // nobody reads the last tiles
+    load_tile<kKeys, D, kVector>(k_tile, args.k + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    cp_async_commit();
+    load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    cp_async_commit();
+    cp_async_wait<1>();
+    __syncthreads();  // Q, dO and K are there
+    float p[kKeys / 8][4] = {}, ds[kKeys / 8][4] = {};
+    multiply_transposed<D>(p, q_tile + own * kStride, k_tile, kStride);
+    cp_async_wait<0>();
+    __syncthreads();  // V is there
+    multiply_transposed<D>(ds, dout_tile + own * kStride, v_tile, kStride);
+
+    const bool all = s.all_allowed(plan, {first_query, first_query + 16}, {j, j + kKeys});
+    const int i = first_query + lane_id() / 4, column = j + 2 * (lane_id() % 4);
+#pragma unroll
+    for (int n = 0; n < kKeys / 8; ++n) {
+      float factors[4] = {1, 1, 1, 1};
+      if (plan.dropout.row_keys != nullptr) dropout_of_queries(factors, plan, s, row_keys, j, n);
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const bool allowed = all || s.allowed(plan, i + e / 2 * 8, column + 8 * n + e % 2);
+        ds[n][e] = probability(p[n][e], plan.scale, lse[e / 2], allowed) * (factors[e] * ds[n][e] - delta[e / 2]);
+      }
+    }
+    multiply_accumulators<T>(dq, ds, k_tile, kStride);
+  }
+  cp_async_wait<0>();
+  __syncthreads();  // Q is there even without a key to walk over; its rows are used again
+
+#pragma unroll
+  for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) dq[n][e] *= plan.scale;
+  store_accumulators<D, kVector>(args.dq + row(first_query), plan.row_stride, s.length - first_query, plan.head_size, q_tile + own * kStride, dq);
+}
+
+template <int kQueries>
+struct QueryStatistics {
+  float lse[kQueries], delta[kQueries];
+};
+
+template <class T, int D, bool kVector>
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_dv_kernel(Backward<T> args) {
+  using Traits = AttentionTraits<T, D>;
+  constexpr int kQueries = Traits::kWalkedTwice, kStride = Traits::kStride;
+  const AttentionPlan& plan = args.plan;
+  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
+  const int block_key = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  if (block_key >= s.length) return;
+  const int own = static_cast<int>(threadIdx.x / kWarp) * 16, first_key = block_key + own;
+
+  QueryStatistics<kQueries>& statistics = shared_variable<QueryStatistics<kQueries>>();
+  T* k_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* v_tile = k_tile + Traits::kOwn * kStride;
+  T* q_tile = v_tile + Traits::kOwn * kStride;
+  T* dout_tile = q_tile + kQueries * kStride;
+  const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
+  load_tile<Traits::kOwn, D, kVector>(k_tile, args.k + row(block_key), plan.row_stride, s.key_length - block_key, plan.head_size);
+  load_tile<Traits::kOwn, D, kVector>(v_tile, args.v + row(block_key), plan.row_stride, s.key_length - block_key, plan.head_size);
+  cp_async_commit();
+
+  const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
+  float dk[D / 8][4] = {}, dv[D / 8][4] = {};
+  for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {
+    __syncthreads();  // nobody reads the last tiles
+    load_tile<kQueries, D, kVector>(q_tile, args.q + row(i), plan.row_stride, s.length - i, plan.head_size);
+    load_tile<kQueries, D, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size), args.dense, s.length - i, plan.head_size);
+    cp_async_commit();
+    if (static_cast<int>(threadIdx.x) < kQueries) {
+      const int query = i + static_cast<int>(threadIdx.x);
+      const bool valid = query < s.length;
+      store_shared(&statistics.lse[threadIdx.x], valid ? load_global(args.lse + s.statistic(plan, query)) : 0.0f);
+      store_shared(&statistics.delta[threadIdx.x], valid ? load_global(args.delta + s.statistic(plan, query)) : 0.0f);
+    }
+    cp_async_wait<0>();
+    __syncthreads();  // all tiles are there
+    float p[kQueries / 8][4] = {}, ds[kQueries / 8][4] = {};  // transposed: rows are keys
+    multiply_transposed<D>(p, k_tile + own * kStride, q_tile, kStride);
+    multiply_transposed<D>(ds, v_tile + own * kStride, dout_tile, kStride);
+
+    const bool all = s.all_allowed(plan, {i, i + kQueries}, {first_key, first_key + 16});
+    const int key = first_key + lane_id() / 4;
+#pragma unroll
+    for (int n = 0; n < kQueries / 8; ++n) {
+      const int column = 8 * n + 2 * (lane_id() % 4);
+      float factors[4] = {1, 1, 1, 1};
+      if (plan.dropout.row_keys != nullptr) {
+        const std::uint32_t row_keys[2] = {query_key(plan, s, i + column), query_key(plan, s, i + column + 1)};
+        dropout_of_keys(factors, plan, s, row_keys, first_key);
+      }
+#pragma unroll
+      for (int e = 0; e < 4; ++e) {
+        const float lse = load_shared(&statistics.lse[column + e % 2]), delta = load_shared(&statistics.delta[column + e % 2]);
+        const bool allowed = all || s.allowed(plan, i + column + e % 2, key + e / 2 * 8);
+        p[n][e] = probability(p[n][e], plan.scale, lse, allowed);
+        ds[n][e] = p[n][e] * (factors[e] * ds[n][e] - delta);
+        p[n][e] *= factors[e];
+      }
+    }
+    multiply_accumulators<T>(dv, p, dout_tile, kStride);
+    multiply_accumulators<T>(dk, ds, q_tile, kStride);
+  }
+  cp_async_wait<0>();
+  __syncthreads();  // K and V are there even without a query to walk over; their rows are used again
+
+#pragma unroll
+  for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e) dk[n][e] *= plan.scale;
+  store_accumulators<D, kVector>(args.dk + row(first_key), plan.row_stride, s.length - first_key, plan.head_size, k_tile + own * kStride, dk);
+  store_accumulators<D, kVector>(args.dv + row(first_key), plan.row_stride, s.length - first_key, plan.head_size, v_tile + own * kStride, dv);
+}
+
+template <class T>
+void launch_delta(const CudaContext& context, float* delta, const AttentionBackward& args) {
+  const AttentionLayout& layout = args.layout;
+  const std::int64_t lanes = layout.head_size / cuda::kVectorWidth<T>;
+  const bool wide = layout.head_size % cuda::kVectorWidth<T> == 0 && (lanes & (lanes - 1)) == 0 && lanes <= kWarp && cuda::aligned(args.dout, args.out);
+  cuda::with_width<T>(wide, [&](auto width) {
+    cuda::launch("attention_delta", attention_delta_kernel<T, decltype(width)::value>, {narrow<unsigned>(layout.rows)}, {DeltaTraits::kThreads}, 0,
+                 context.stream(), delta, static_cast<const T*>(args.dout), static_cast<const T*>(args.out), layout.rows,
+                 narrow<int>(layout.heads), narrow<int>(layout.head_size));
+  });
+}
+
+}  // namespace
+
+void attention_backward(const CudaContext& context, const AttentionBackward& args) {
+  const AttentionLayout& layout = args.layout;
+  cuda::dispatch_device_float(args.dtype, "attention backward", [&]<class T>() {
+    const cuda::Scratch delta(static_cast<std::size_t>(layout.heads * layout.rows) * sizeof(float), context.stream());
+    launch_delta<T>(context, delta.as<float>(), args);
+    const Backward<T> arguments{.dq = static_cast<T*>(args.dq), .dk = static_cast<T*>(args.dk), .dv = static_cast<T*>(args.dv),
+                                .dout = static_cast<const T*>(args.dout), .lse = static_cast<const float*>(args.lse),
+                                .delta = delta.as<float>(), .q = static_cast<const T*>(args.q), .k = static_cast<const T*>(args.k),
+                                .v = static_cast<const T*>(args.v), .plan = plan_of(layout, args.row_stride),
+                                .dense = layout.heads * layout.head_size};
+    const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.q, args.k, args.v);
+    cuda::dispatch_head<T>("attention backward", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
+      constexpr int D = decltype(size)::value;
+      constexpr bool kVector = decltype(vectors)::value;
+      using Traits = AttentionTraits<T, D>;
+      constexpr std::size_t kShared = static_cast<std::size_t>(2 * (Traits::kOwn + Traits::kWalkedTwice) * Traits::kStride) * sizeof(T);
+      const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)};
+      cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared, context.stream(), arguments);
+      cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared, context.stream(), arguments);
+    });
+  });
+}
+
+}  // namespace attune

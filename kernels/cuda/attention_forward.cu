@@ -1,0 +1,175 @@
+// Attention forward (kernels/attention.h), flash style: the scores never leave the multiprocessor.
+//
+// A block owns 64 queries of one head of one sequence, a warp 16 of them; it walks over tiles of keys that any of its queries
+// may see. Q stays in shared memory, K and V pass through one tile each by cp.async: V arrives while Q K^T is computed, the
+// next K while P V is. Softmax runs in base 2 on the accumulators, with the running maximum and sum of FlashAttention-2; P
+// goes to the second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh). Only tiles at the edge of the
+// mask are masked element by element. Sums in float32; deterministic.
+//
+// Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor holds five
+// D = 64 blocks of 4 warps, of which registers (about 128 a thread) allow four: 16 warps. Moves Q, O once and K, V once per 64
+// queries, mostly from the L2 cache; 4 N T D flops per head: bound by tensor cores from T of a few hundred on.
+//
+// Dao: "FlashAttention-2", arXiv 2307.08691.
+#include "kernels/cuda/attention.cuh"
+
+namespace attune {
+namespace {
+
+using namespace device;
+
+constexpr float kLog2E = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+
+template <class T>
+struct Forward {
+  T* out;
+  float* lse;
+  const T* q;
+  const T* k;
+  const T* v;
+  AttentionPlan plan;
+};
+
+// Running maximum and sum of the lane's rows g and g + 8, in base 2.
+struct OnlineSoftmax {
+  float largest[2] = {-INFINITY, -INFINITY};
+  float sum[2] = {0, 0};  // of the lane's own columns
+
+  // Turns scaled scores into probabilities relative to the new maximum; returns what older sums are to be multiplied with.
+  template <int N>
+  __device__ __forceinline__ void update(float (&s)[N][4], float (&rescale)[2]) {
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      float top = largest[half];
+#pragma unroll
+      for (int n = 0; n < N; ++n) top = fmaxf(top, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
+      top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 1));
+      top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 2));
+      const float base = top == -INFINITY ? 0.0f : top;  // no key yet: all probabilities are 2^-inf = 0
+      rescale[half] = fast_exp2(largest[half] - base);
+      largest[half] = top;
+      sum[half] *= rescale[half];
+#pragma unroll
+      for (int n = 0; n < N; ++n)
+#pragma unroll
+        for (int i = 2 * half; i < 2 * half + 2; ++i) {
+          s[n][i] = fast_exp2(s[n][i] - base);
+          sum[half] += s[n][i];
+        }
+    }
+  }
+};
+
+// Scaled scores in base 2, -inf where the query may not see the key.
+template <int N>
+__device__ __forceinline__ void mask_scores(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence, int first_query, Range keys) {
+  const int i = first_query + lane_id() / 4, j = keys.begin + 2 * (lane_id() % 4);
+  const bool all = sequence.all_allowed(plan, {first_query, first_query + 16}, keys);
+  const float scale = plan.scale * kLog2E;
+#pragma unroll
+  for (int n = 0; n < N; ++n)
+#pragma unroll
+    for (int e = 0; e < 4; ++e)
+      s[n][e] = all || sequence.allowed(plan, i + e / 2 * 8, j + 8 * n + e % 2) ? s[n][e] * scale : -INFINITY;
+}
+
+template <class T, int D, bool kVector>
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_forward_kernel(Forward<T> args) {
+  using Traits = AttentionTraits<T, D>;
+  constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
+  const AttentionPlan& plan = args.plan;
+  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
+  const int block_query = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  if (block_query >= s.length) return;
+  const int first_query = block_query + static_cast<int>(threadIdx.x / kWarp) * 16;
+
+  T* q_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* k_tile = q_tile + Traits::kOwn * kStride;
+  T* v_tile = k_tile + kKeys * kStride;
+  T* own_q = q_tile + (first_query - block_query) * kStride;
+  const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
+
+  const Range keys = s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
+  const int begin = keys.begin / kKeys * kKeys;
+  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query, plan.head_size);
+  if (begin < keys.end) load_tile<kKeys, D, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin, plan.head_size);
+  cp_async_commit();
+
+  std::uint32_t row_keys[2] = {};
+  if (plan.dropout.row_keys != nullptr)
+    for (int half = 0; half < 2; ++half) row_keys[half] = query_key(plan, s, first_query + lane_id() / 4 + 8 * half);
+
+  OnlineSoftmax softmax;
+  float out[D / 8][4] = {};
+  for (int j = begin; j < keys.end; j += kKeys) {
+    cp_async_wait<0>();
+    __syncthreads();  // K is there; nobody reads the last V
+    load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    cp_async_commit();
+
+    float scores[kKeys / 8][4] = {};
+    multiply_transposed<D>(scores, own_q, k_tile, kStride);
+    mask_scores(scores, plan, s, first_query, {j, j + kKeys});
+
+    cp_async_wait<0>();
+    __syncthreads();  // V is there; nobody reads this K
+    if (j + kKeys < keys.end)
+      load_tile<kKeys, D, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride, s.key_length - j - kKeys, plan.head_size);
+    cp_async_commit();
+
+    float rescale[2];
+    softmax.update(scores, rescale);
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+      for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
+    if (plan.dropout.row_keys != nullptr)
+#pragma unroll
+      for (int n = 0; n < kKeys / 8; ++n) {
+        float factors[4];
+        dropout_of_queries(factors, plan, s, row_keys, j, n);
+        for (int e = 0; e < 4; ++e) scores[n][e] *= factors[e];
+      }
+    multiply_accumulators<T>(out, scores, v_tile, kStride);
+  }
+  cp_async_wait<0>();
+  __syncthreads();  // Q is there even without a key to walk over; its rows are used again
+
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float sum = softmax.sum[half];
+    sum += __shfl_xor_sync(kAllLanes, sum, 1);
+    sum += __shfl_xor_sync(kAllLanes, sum, 2);
+    const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+      for (int e = 2 * half; e < 2 * half + 2; ++e) out[n][e] *= inverse;
+    const int i = first_query + lane_id() / 4 + 8 * half;
+    if (args.lse != nullptr && lane_id() % 4 == 0 && i < s.length)
+      store_global(args.lse + s.statistic(plan, i), sum > 0 ? (softmax.largest[half] + log2f(sum)) * kLn2 : -INFINITY);
+  }
+  const std::int64_t dense = static_cast<std::int64_t>(plan.heads) * plan.head_size;
+  store_accumulators<D, kVector>(args.out + s.row(first_query, dense, plan.head_size), dense, s.length - first_query, plan.head_size, own_q, out);
+}
+
+}  // namespace
+
+void attention_forward(const CudaContext& context, const AttentionForward& args) {
+  const AttentionLayout& layout = args.layout;
+  cuda::dispatch_device_float(args.dtype, "attention", [&]<class T>() {
+    const Forward<T> arguments{.out = static_cast<T*>(args.out), .lse = static_cast<float*>(args.lse), .q = static_cast<const T*>(args.q),
+                               .k = static_cast<const T*>(args.k), .v = static_cast<const T*>(args.v), .plan = plan_of(layout, args.row_stride)};
+    const bool pointers = cuda::aligned(args.out, args.q, args.k, args.v);
+    cuda::dispatch_head<T>("attention", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
+      constexpr int D = decltype(size)::value;
+      using Traits = AttentionTraits<T, D>;
+      constexpr std::size_t kShared = static_cast<std::size_t>((Traits::kOwn + 2 * Traits::kWalked) * Traits::kStride) * sizeof(T);
+      cuda::launch("attention_forward", attention_forward_kernel<T, D, decltype(vectors)::value>,
+                   {cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)},
+                   {Traits::kThreads}, kShared, context.stream(), arguments);
+    });
+  });
+}
+
+}  // namespace attune
