@@ -48,7 +48,7 @@ struct GptFlags {
 // Folder with the pretrained model, or nothing where random weights are wanted and no folder is named.
 std::optional<std::string> model_folder(const GptFlags& flags) {
   if (!flags.common.model_dir.empty()) return flags.common.model_dir;
-  if (flags.weights == "pretrained") return find_in_hub_cache(Gpt2Config::repository(flags.model_size));
+  if (flags.weights == "pretrained") return find_in_hub_cache({Gpt2Config::repository(flags.model_size)});
   return std::nullopt;
 }
 

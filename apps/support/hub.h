@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace attune {
 
@@ -9,8 +10,8 @@ namespace attune {
 /// the first that is set.
 std::string hub_cache_folder();
 
-/// Snapshot folder of a repository, e.g. "openai-community/gpt2", at refs/main. Throws Error naming the command that fetches it where it is
-/// not there.
-std::string find_in_hub_cache(const std::string& repository);
+/// Snapshot folder, at refs/main, of the first repository that is there, e.g. "openai-community/gpt2"; several names are the ids one
+/// repository has or had. Throws Error naming the command that fetches the first where none is there.
+std::string find_in_hub_cache(const std::vector<std::string>& repositories);
 
 }  // namespace attune

@@ -1,0 +1,95 @@
+// Fine-tunes BERT-like encoders for text classification: the reference recipe's train_bert_hf.py.
+//
+// Packed by default: where padding is masked nothing depends on it, so it is left out and only real tokens are computed.
+#include <algorithm>
+#include <array>
+
+#include "apps/support/fine_tune.h"
+#include "apps/support/hub.h"
+#include "apps/support/main.h"
+#include "models/registry.h"
+
+namespace attune {
+namespace {
+
+// Published models by the recipe's names, under the ids their repositories have or had.
+struct Published {
+  const char* name;
+  std::vector<std::string> repositories;
+};
+const std::vector<Published>& published() {
+  static const std::vector<Published> models = {
+      {"distilbert", {"distilbert-base-uncased", "distilbert/distilbert-base-uncased"}},
+      {"bert", {"bert-base-uncased", "google-bert/bert-base-uncased"}},
+      {"roberta", {"FacebookAI/roberta-large", "roberta-large"}},
+      {"modernbert-base", {"answerdotai/ModernBERT-base"}},
+      {"modernbert-large", {"answerdotai/ModernBERT-large"}},
+  };
+  return models;
+}
+
+struct BertFlags {
+  TrainingFlags common;
+  std::string model = "distilbert", use_attention_mask = "true";
+  bool no_packing = false;
+  std::int64_t num_classes = 2;
+
+  void declare(CLI::App& app) {
+    common.trainable_layers = "all";
+    common.learning_rate = 5e-6;
+    common.declare(app);
+    std::vector<std::string> names;
+    for (const Published& known : published()) names.emplace_back(known.name);
+    app.add_option("--model", model, "Published model")->check(CLI::IsMember(names))->capture_default_str()->group("Model");
+    app.add_option("--use_attention_mask", use_attention_mask, "true, or false: attention sees the padding")
+        ->check(CLI::IsMember({"true", "false"}, CLI::ignore_case))->capture_default_str()->group("Model");
+    app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
+        ->check(CLI::Range(2, 100000))->capture_default_str()->group("Data");
+    app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")->group("Data");
+  }
+
+  std::string folder() const {
+    if (!common.model_dir.empty()) return common.model_dir;
+    return find_in_hub_cache(std::ranges::find(published(), model, [](const Published& known) { return std::string(known.name); })->repositories);
+  }
+};
+
+int train(const BertFlags& flags) {
+  const TrainingFlags& common = flags.common;
+  common.apply();
+  const std::string folder = flags.folder();
+  const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
+  const TextSplits splits = read_text_splits(common.data, common.columns);
+  const Classes classes = find_classes(splits.train, flags.num_classes);
+
+  TorchGenerator generator(common.seed);
+  ModelOptions options{.num_labels = classes.count, .head = Head::kFresh};
+  if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
+  const OpenedClassifier opened = open_classifier(folder, options, generator);
+  const Classifier& model = *opened.model;
+  CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),
+        " tokens, but the model's vocabulary only ", model.vocab_size());
+
+  // The tokenizer cuts, not the collator, so that the closing special token stays.
+  const auto dataset = [&](const TextTable& table, std::int64_t length) { return make_dataset(table, classes, *tokenizer, length); };
+  const std::int64_t asked = common.max_length(0, model.max_length());  // 0: as long as the longest training example
+  const Dataset training = dataset(splits.train, asked > 0 ? asked : model.max_length());
+  const std::int64_t length = common.max_length(training.longest(), model.max_length());
+  const Dataset validation = dataset(splits.validation, length), test = dataset(splits.test, length);
+
+  const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
+  return fine_tune({.model = model, .tokenizer = *tokenizer, .train = training, .validation = validation, .test = test,
+                    .collator = {.max_length = length, .pad_id = model.pad_id(), .packed = mask && !flags.no_packing},
+                    .mask_padding = mask, .label_names = classes.names_or_default()},
+                   common);
+}
+
+}  // namespace
+}  // namespace attune
+
+int main(int argc, char** argv) {
+  CLI::App app("Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.", "train_bert");
+  attune::BertFlags flags;
+  flags.declare(app);
+  return attune::run_program(app, argc, argv, [&] { return attune::train(flags); });
+}

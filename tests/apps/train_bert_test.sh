@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# train_bert on the command line: what it says about mistakes; and, given the real data, that a small encoder is trained alike packed and
+# padded, frozen as asked, and saved as a folder of the ecosystem.
+#
+# usage: train_bert_test.sh mistakes|training TRAIN_BERT PREPARE_IMDB
+set -euo pipefail
+part=$1 train_bert=$2 prepare_imdb=$3
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+failures=0
+
+fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
+# expect NAME EXPECTED ACTUAL
+expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
+# expect_error NAME CODE PATTERN ARGUMENT...: exit code, and one line that holds the pattern
+expect_error() {
+  local name=$1 code=$2 pattern=$3 actual=0
+  shift 3
+  "$train_bert" "$@" >"$folder/out" 2>"$folder/err" || actual=$?
+  expect "$name, exit code" "$code" "$actual"
+  expect "$name, lines of the message" 1 "$(wc -l <"$folder/err")"
+  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
+}
+
+"$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
+mkdir "$folder/data"
+for split in train validation test; do head -41 "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
+
+if [ "$part" = mistakes ]; then
+  export HF_HUB_CACHE=$folder/cache
+  expect_error "a model of another architecture" 2 "{distilbert,bert,roberta,modernbert-base,modernbert-large}" --model deberta-v3-base
+  expect_error "a mask that is neither" 2 "--use_attention_mask" --use_attention_mask maybe
+  expect_error "layers that are none" 2 "--trainable_layers 'middle'" --trainable_layers middle
+  expect_error "an empty cache" 1 "hf download FacebookAI/roberta-large" --model roberta --data "$folder/data"
+  mkdir "$folder/t5"
+  expect_error "a folder without files" 1 "$folder/t5" --model_dir "$folder/t5" --data "$folder/data"
+  # A cache in the hub's layout is found by the id the recipe uses and by today's.
+  for repository in models--bert-base-uncased models--google-bert--bert-base-uncased; do
+    snapshot=$folder/cache/$repository/snapshots/abc
+    mkdir -p "$snapshot" "$folder/cache/$repository/refs"
+    printf 'abc\n' >"$folder/cache/$repository/refs/main"
+    echo '{"model_type": "t5"}' >"$snapshot/config.json"
+    printf '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n' >"$snapshot/vocab.txt"
+    expect_error "a folder of another architecture" 1 "the architecture 't5' is not supported (gpt2, bert, distilbert, roberta, modernbert are)" \
+      --model bert --data "$folder/data"
+    rm -r "$folder/cache/$repository"
+  done
+else
+  [ -n "${ATTUNE_DATA:-}" ] || { echo "needs the real data: set ATTUNE_DATA to its folder"; exit 77; }
+  model=$ATTUNE_DATA/models/all-MiniLM-L6-v2
+  train() { "$train_bert" --model_dir "$model" --data "$folder/data" --context_length 48 --eval_freq 0 "$@"; }
+  losses() { sed -n 's/.*"loss": \([^,]*\), "learning_rate".*/\1/p' "$1"; }
+
+  train --max_steps 4 --log_file "$folder/packed" --output "$folder/saved" >"$folder/out"
+  train --max_steps 4 --log_file "$folder/padded" --no_packing >/dev/null
+  train --max_steps 4 --log_file "$folder/unmasked" --use_attention_mask FALSE >/dev/null
+  expect "steps" 4 "$(losses "$folder/packed" | wc -l)"
+  # Dropout included, packed and padded runs are one run; without a mask it is another.
+  apart() { paste <(losses "$1") <(losses "$2") | awk '{d = $1 - $2; if (d < 0) d = -d; if (d > m) m = d} END {print (m > 2e-6) ? "differ" : "agree"}'; }
+  expect "packed and padded losses" agree "$(apart "$folder/packed" "$folder/padded")"
+  expect "masked and unmasked losses" differ "$(apart "$folder/packed" "$folder/unmasked")"
+  expect "trained parameters" "Parameters: 22713986, of which trained: 22713986" "$(head -1 "$folder/out")"
+  grep -q BertForSequenceClassification "$folder/saved/config.json" || fail "config.json names no class"
+  for file in model.safetensors tokenizer.json; do [ -s "$folder/saved/$file" ] || fail "$file was not saved"; done
+  # A saved folder is a model to start from; labels may be names, and more than before.
+  sed -i '2,11s/[01]$/mixed/; s/0$/bad/; s/1$/good/' "$folder"/data/*.csv
+  model=$folder/saved
+  out=$(train --max_steps 1 --trainable_layers last_layer --output "$folder/named")
+  expect "trained parameters of the last layer" "Parameters: 22714371, of which trained: 1155" "$(head -1 <<<"$out")"
+  expect "class names" '"0": "bad", "1": "good", "2": "mixed"' "$(grep -A3 id2label "$folder/named/config.json" | tail -3 | xargs -d '\n' | sed 's/  */ /g; s/^ //')"
+  expect_error "more tokens than positions" 2 "the model has only 512 positions" --model_dir "$model" --data "$folder/data" --context_length 513
+fi
+
+[ "$failures" = 0 ] || exit 1
