@@ -3,7 +3,6 @@
 #include <functional>
 
 #include "base/check.h"
-#include "base/read_file.h"
 #include "tokenizer/printable.h"
 
 namespace attune {
@@ -138,12 +137,12 @@ std::vector<BpeMerge> read_merges_txt(std::string_view text, const std::string& 
   return merges;
 }
 
-PipelineParts read_bpe_folder(const std::string& vocab_path, const std::string& merges_path,
-                              const TokenizerConfig& config) {
-  PipelineParts parts{Vocabulary(vocab_path), {}, nullptr, {}, -1, {vocab_path, merges_path}};
+PipelineParts read_bpe_parts(const JsonNode& vocab, std::string_view merges_txt, const std::string& merges_name,
+                             const TokenizerConfig& config) {
+  PipelineParts parts{Vocabulary(vocab.file()), {}, nullptr, {}, -1, {}};
   Vocabulary& vocabulary = parts.vocabulary;
-  read_vocab(JsonNode::parse_file(vocab_path), vocabulary);
-  const auto merges = read_merges_txt(read_file(merges_path), merges_path, vocabulary);
+  read_vocab(vocab, vocabulary);
+  const auto merges = read_merges_txt(merges_txt, merges_name, vocabulary);
   BpeOptions options;
   options.add_prefix_space = config.boolean_or("add_prefix_space", false);
   parts.model = std::make_unique<ByteLevelBpe>(vocabulary, merges, options);
@@ -152,7 +151,7 @@ PipelineParts read_bpe_folder(const std::string& vocab_path, const std::string& 
   std::string kind = config.tokenizer_class();
   if (kind.empty())
     kind = vocabulary.id("<s>") >= 0 && vocabulary.id("</s>") >= 0 ? "RobertaTokenizer" : "GPT2Tokenizer";
-  CHECK(kind == "RobertaTokenizer" || kind == "GPT2Tokenizer", vocab_path, ": unsupported tokenizer_class ",
+  CHECK(kind == "RobertaTokenizer" || kind == "GPT2Tokenizer", vocab.file(), ": unsupported tokenizer_class ",
         printable(kind), " for vocab.json with merges.txt, expected GPT2Tokenizer or RobertaTokenizer");
   const bool roberta = kind == "RobertaTokenizer";
   for (const auto& [role, usual] : roberta ? kRobertaTokens : kGpt2Tokens)

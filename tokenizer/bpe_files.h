@@ -21,10 +21,10 @@ void read_vocab(const JsonNode& tokens, Vocabulary& vocabulary);
 /// Error "<file>:<line>: ..." on any other line and on tokens the vocabulary lacks.
 std::vector<BpeMerge> read_merges_txt(std::string_view text, const std::string& file, const Vocabulary& vocabulary);
 
-/// A folder with vocab.json and merges.txt, as GPT2Tokenizer or RobertaTokenizer would load it: their special tokens
-/// and template. Without a tokenizer_class, a vocabulary that holds "<s>" and "</s>" is RoBERTa's.
-PipelineParts read_bpe_folder(const std::string& vocab_path, const std::string& merges_path,
-                              const TokenizerConfig& config);
+/// A vocab.json and the content of a merges.txt, as GPT2Tokenizer or RobertaTokenizer would take them: with their
+/// special tokens and template. Without a tokenizer_class, a vocabulary that holds "<s>" and "</s>" is RoBERTa's.
+PipelineParts read_bpe_parts(const JsonNode& vocab, std::string_view merges, const std::string& merges_name,
+                             const TokenizerConfig& config);
 
 /// The model of a tokenizer.json of type BPE; its tokens are added to `vocabulary`.
 std::unique_ptr<TextModel> read_bpe(const JsonNode& root, Vocabulary& vocabulary);

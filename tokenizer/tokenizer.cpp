@@ -51,21 +51,24 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
   const auto has = [&](const char* name) { return std::filesystem::exists(path(name)); };
 
-  const bool has_config = has("tokenizer_config.json");
-  const TokenizerConfig config =
-      has_config ? TokenizerConfig(JsonNode::parse_file(path("tokenizer_config.json"))) : TokenizerConfig();
-  const auto read = [&]() -> PipelineParts {
-    if (has("tokenizer.json")) {
-      PipelineParts parts = read_tokenizer_json(JsonNode::parse_file(path("tokenizer.json")));
-      parts.files.push_back(path("tokenizer.json"));
-      return parts;
-    }
-    if (has("vocab.json") && has("merges.txt")) return read_bpe_folder(path("vocab.json"), path("merges.txt"), config);
-    if (has("vocab.txt")) return read_wordpiece(read_file(path("vocab.txt")), path("vocab.txt"), config);
+  std::vector<std::string> files;
+  const auto use = [&](const char* name) { return files.emplace_back(path(name)); };
+  const auto bpe = [&](const char* vocab, const char* merges, const TokenizerConfig& config) {
+    const JsonNode tokens = JsonNode::parse_file(use(vocab));
+    const std::string lines = read_file(use(merges));
+    return read_bpe_parts(tokens, lines, path(merges), config);
+  };
+  const auto read = [&](const TokenizerConfig& config) {
+    if (has("tokenizer.json")) return read_tokenizer_json(JsonNode::parse_file(use("tokenizer.json")));
+    if (has("vocab.json") && has("merges.txt")) return bpe("vocab.json", "merges.txt", config);
+    if (has("encoder.json") && has("vocab.bpe")) return bpe("encoder.json", "vocab.bpe", config);
+    if (has("vocab.txt")) return read_wordpiece(read_file(use("vocab.txt")), path("vocab.txt"), config);
     throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
   };
-  PipelineParts parts = read();
-  if (has_config) parts.files.push_back(path("tokenizer_config.json"));
+  TokenizerConfig config;
+  if (has("tokenizer_config.json")) config = TokenizerConfig(JsonNode::parse_file(use("tokenizer_config.json")));
+  PipelineParts parts = read(config);
+  parts.files = std::move(files);
   parts.pad_id = find_pad_id(config, parts.vocabulary);
   return std::make_unique<Pipeline>(std::move(parts));
 }

@@ -56,8 +56,8 @@ class Tokenizer {
 };
 
 /// Loads the tokenizer of a Hugging Face folder: tokenizer.json where there is one, otherwise vocab.json + merges.txt
-/// (byte-level BPE) or vocab.txt (WordPiece), with tokenizer_config.json beside them. Throws Error naming the file (and line
-/// or key) of whatever is missing, malformed or of an unsupported kind.
+/// (byte-level BPE; OpenAI's names encoder.json + vocab.bpe will do) or vocab.txt (WordPiece), with tokenizer_config.json
+/// beside them. Throws Error naming the file (and line or key) of whatever is missing, malformed or of an unsupported kind.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
 
 }  // namespace attune

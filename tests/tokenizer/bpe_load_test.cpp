@@ -239,6 +239,14 @@ TEST_F(VocabAndMerges, ConfigDecidesTheClass) {
   EXPECT_EQ(folder.load()->pad_id(), 9);
 }
 
+TEST(LoadTokenizer, OpenAisFileNamesWillDo) {
+  Folder folder;
+  folder.write("encoder.json", R"({"a": 0, "b": 1, "ab": 2})");
+  folder.write("vocab.bpe", "#version: 0.2\na b\n");
+  EXPECT_EQ(folder.load()->encode("abb").ids, (Ids{2, 1}));
+  EXPECT_EQ(folder.load()->files().size(), 2u);
+}
+
 TEST(LoadTokenizer, NamesAFolderThatHoldsNothing) {
   Folder folder;
   EXPECT_EQ(folder.error(), "DIR: holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
