@@ -79,8 +79,8 @@ int train(const BertFlags& flags) {
 
   const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
   return fine_tune({.model = model, .tokenizer = *tokenizer, .train = training, .validation = validation, .test = test,
-                    .collator = {.max_length = length, .pad_id = model.pad_id(), .packed = mask && !flags.no_packing},
-                    .mask_padding = mask, .label_names = classes.names_or_default()},
+                    .form = {.max_length = length, .fill = flags.no_packing || !mask, .mask_padding = mask, .pad_id = model.pad_id()},
+                    .label_names = classes.names_or_default()},
                    common);
 }
 

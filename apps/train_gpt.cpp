@@ -98,7 +98,7 @@ int train(const GptFlags& flags) {
   // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
   const std::int32_t pad = tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
   return fine_tune({.model = model, .tokenizer = *tokenizer, .train = training, .validation = validation, .test = test,
-                    .collator = {.max_length = length, .pad_id = pad}, .label_names = classes.names_or_default()},
+                    .form = {.max_length = length, .fill = !flags.no_padding, .pad_id = pad}, .label_names = classes.names_or_default()},
                    common);
 }
 

@@ -44,11 +44,11 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
 }  // namespace
 
 void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names) {
+                       const std::vector<std::string>& label_names, const InputForm& form) {
   create_folders(folder);
   const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
   save_weights(model, at("model.safetensors"));
-  write_file(at("config.json"), model.hf_config(label_names));
+  write_file(at("config.json"), changed_config(model.hf_config(label_names), form.config_changes()));
   for (const std::string& file : tokenizer.files()) {
     const std::string target = at(fs::path(file).filename().string());
     if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);
@@ -62,10 +62,10 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   std::cout << "Parameters: " << parameter_count(job.model) << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
   const LogitsFn logits = [&](const Batch& batch, const ForwardPass& pass) {
-    return job.model.forward(token_batch(batch, job.mask_padding), pass);
+    return job.model.forward(token_batch(batch, job.form.mask_padding), pass);
   };
   TrainReport report(flags.log_file);
-  Trainer trainer(job.model, logits, {job.train, job.validation, job.collator}, flags.train_options());
+  Trainer trainer(job.model, logits, {job.train, job.validation, job.form.collator()}, flags.train_options());
   const auto begin = std::chrono::steady_clock::now();
   bool finished = trainer.run(report, interrupted);
   report.clear_progress();
@@ -75,7 +75,7 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
 
   const auto save = [&] {
     if (flags.output.empty()) return;
-    save_model_folder(flags.output, job.model, job.tokenizer, job.label_names);
+    save_model_folder(flags.output, job.model, job.tokenizer, job.label_names, job.form);
     std::cout << "Saved to " << flags.output << std::endl;
   };
   save();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/support/input_form.h"
 #include "apps/support/training_flags.h"
 #include "engine/data/dataset.h"
 #include "models/classifier.h"
@@ -17,8 +18,7 @@ struct FineTuneJob {
   const Dataset& train;
   const Dataset& validation;
   const Dataset& test;
-  Collator collator;
-  bool mask_padding = false;            // attention does not see padding
+  InputForm form;
   std::vector<std::string> label_names;
 };
 
@@ -27,6 +27,6 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 
 /// Writes model.safetensors, config.json and the tokenizer's files into a folder, each atomically.
 void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names);
+                       const std::vector<std::string>& label_names, const InputForm& form);
 
 }  // namespace attune

@@ -26,6 +26,14 @@ TextSource TextSource::from_jsonl(const std::string& path, const std::string& fi
   });
 }
 
+TextSource TextSource::from_lines(std::istream& lines) {
+  return TextSource([&lines](std::string& text) {
+    if (!std::getline(lines, text)) return false;
+    if (text.ends_with('\r')) text.pop_back();
+    return true;
+  });
+}
+
 TextSource TextSource::from_texts(std::vector<std::string> texts) {
   return TextSource([texts = std::move(texts), at = std::size_t{0}](std::string& text) mutable {
     if (at == texts.size()) return false;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <istream>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@ class TextSource {
   static TextSource from_csv(const std::string& path, const std::string& column);
   /// `path` may be "-", standard input.
   static TextSource from_jsonl(const std::string& path, const std::string& field);
+  /// Every line is a text; the stream must outlive the source.
+  static TextSource from_lines(std::istream& lines);
   static TextSource from_texts(std::vector<std::string> texts);
 
   /// The next `count` texts; fewer at the end, none behind it. Throws Error naming file and line of a malformed row.

@@ -54,12 +54,18 @@ ops::RowRanges TokenBatch::rows_at(std::span<const std::int32_t> positions) cons
   return ranges(std::move(begins), std::move(ends));
 }
 
-ops::RowRanges TokenBatch::all_rows(bool real_only) const {
-  std::vector<std::int32_t> ends;
+std::vector<std::int32_t> TokenBatch::row_counts() const {
+  std::vector<std::int32_t> out;
   for (std::size_t b = 0; b < begins_.size(); ++b) {
     const std::int32_t next = b + 1 < begins_.size() ? begins_[b + 1] : narrow<std::int32_t>(sequences.rows);
-    ends.push_back(real_only ? begins_[b] + lengths[b] : next);
+    out.push_back(next - begins_[b]);
   }
+  return out;
+}
+
+ops::RowRanges TokenBatch::all_rows(bool real_only) const {
+  std::vector<std::int32_t> ends = real_only ? lengths : row_counts();
+  for (std::size_t b = 0; b < begins_.size(); ++b) ends[b] += begins_[b];
   return ranges(begins_, std::move(ends));
 }
 

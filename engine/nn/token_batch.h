@@ -23,6 +23,8 @@ struct TokenBatch {
   static TokenBatch packed(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths);
 
   std::int64_t count() const { return sequences.count; }
+  /// Host [B]: rows of each sequence, padding counted.
+  std::vector<std::int32_t> row_counts() const;
   /// The first row of each sequence.
   ops::RowRanges first_rows() const;
   /// Row `positions[b]` of each sequence.

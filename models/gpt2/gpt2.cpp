@@ -55,11 +55,10 @@ Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPas
 
 Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
   // The mean of the logits over positions is the head on the mean of the states: the head is affine.
-  std::vector<std::int32_t> positions;
-  for (std::int32_t length : batch.lengths) {
-    const auto last = static_cast<std::int32_t>(batch.sequences.max_length - 1);
-    const bool at_length = options_.position == HeadPosition::kFlexible && length > 0;
-    positions.push_back(options_.position == HeadPosition::kFirst ? 0 : at_length ? length - 1 : last);
+  std::vector<std::int32_t> positions = batch.row_counts();
+  for (std::size_t b = 0; b < positions.size(); ++b) {
+    const bool before_padding = options_.position == HeadPosition::kFlexible && batch.lengths[b] > 0;
+    positions[b] = options_.position == HeadPosition::kFirst ? 0 : (before_padding ? batch.lengths[b] : positions[b]) - 1;
   }
   const bool mean = options_.position == HeadPosition::kMean;
   return head_(pool(hidden_states(batch, pass), mean ? batch.all_rows(false) : batch.rows_at(positions)));

@@ -1,0 +1,117 @@
+// Classifies texts with a saved model: label, probabilities and logits as text, CSV or JSON lines, in the order of the input. Texts are read,
+// classified and printed in batches, so that memory does not grow with the input.
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include "apps/support/interrupt.h"
+#include "apps/support/main.h"
+#include "apps/support/predictor.h"
+#include "apps/support/text_source.h"
+#include "base/parallel.h"
+#include "engine/io/csv.h"
+#include "engine/train/progress.h"
+#include "models/config_reader.h"
+
+namespace attune {
+namespace {
+
+struct PredictFlags {
+  std::string model_dir, tokenizer, csv, column = "text", jsonl, field = "text", format = "text", device = "cpu";
+  std::vector<std::string> texts;
+  std::int64_t batch_size = 32;
+  int threads = 0;
+
+  void declare(CLI::App& app) {
+    app.add_option("--model_dir", model_dir, "Folder of the model: one of attune's, or one of save_pretrained")->required();
+    app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's");
+    auto* text = app.add_option("--text", texts, "A text; may be repeated");
+    auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
+    app.add_option("--column", column, "Column of --csv")->capture_default_str();
+    app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")->excludes(text)->excludes(table);
+    app.add_option("--field", field, "Field of --jsonl")->capture_default_str();
+    app.add_option("--format", format, "text, csv or jsonl")->check(CLI::IsMember({"text", "csv", "jsonl"}))->capture_default_str();
+    app.add_option("--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536))->capture_default_str();
+    app.add_option("--device", device, "cpu or cuda")->capture_default_str();
+    app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber)->capture_default_str();
+    app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
+  }
+
+  TextSource source() const {
+    if (!texts.empty()) return TextSource::from_texts(texts);
+    if (!csv.empty()) return TextSource::from_csv(csv, column);
+    if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
+    return TextSource::from_lines(std::cin);
+  }
+};
+
+std::string numbers(const std::vector<double>& values, const char* separator) {
+  std::string out;
+  std::array<char, 32> digits{};
+  for (double value : values) {
+    std::snprintf(digits.data(), digits.size(), "%.9g", value);
+    out += (out.empty() ? "" : separator) + std::string(digits.data());
+  }
+  return out;
+}
+
+void print_header(const PredictFlags& flags, const std::vector<std::string>& labels) {
+  if (flags.format != "csv") return;
+  std::string line = "label";
+  for (const char* kind : {"probability_", "logit_"})
+    for (const std::string& label : labels) line += "," + csv_field(kind + label);
+  std::puts(line.c_str());
+}
+
+void print(const PredictFlags& flags, const std::vector<std::string>& labels, const std::string& text, const Prediction& prediction) {
+  const auto winner = static_cast<std::size_t>(prediction.label);
+  std::string line;
+  if (flags.format == "csv") {
+    line = csv_field(labels[winner]) + "," + numbers(prediction.probabilities, ",") + "," + numbers(prediction.logits, ",");
+  } else if (flags.format == "jsonl") {
+    line = "{\"label\": " + json_quote(labels[winner]) + ", \"probabilities\": [" + numbers(prediction.probabilities, ", ") +
+           "], \"logits\": [" + numbers(prediction.logits, ", ") + "]}";
+  } else {
+    std::string shown = text.substr(0, 100) + (text.size() > 100 ? " ..." : "");
+    for (char& c : shown) c = c == '\n' || c == '\t' || c == '\r' ? ' ' : c;
+    std::array<char, 16> percent{};
+    std::snprintf(percent.data(), percent.size(), "%.1f%%", 100 * prediction.probabilities[winner]);
+    line = labels[winner] + "\t" + percent.data() + "\t[" + numbers(prediction.logits, ", ") + "]\t" + shown;
+  }
+  std::puts(line.c_str());
+}
+
+int predict(const PredictFlags& flags) {
+  if (flags.device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
+  if (flags.device != "cpu") throw UsageError("--device '" + flags.device + "' is unknown; the devices are cpu and cuda");
+  if (flags.threads > 0) set_num_threads(flags.threads);
+  TextSource source = flags.source();
+  const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer);
+  catch_interrupts();
+  print_header(flags, model->label_names());
+  Progress progress("Predicting", 0);
+  std::int64_t done = 0;
+  while (!interrupted()) {
+    const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.batch_size));
+    if (texts.empty()) break;
+    const std::vector<Prediction> predictions = model->predict(texts);
+    progress.clear();
+    for (std::size_t i = 0; i < texts.size(); ++i) print(flags, model->label_names(), texts[i], predictions[i]);
+    done += static_cast<std::int64_t>(texts.size());
+    progress.update(done, "texts");
+  }
+  progress.clear();
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw IoError("standard output", "cannot be written");
+  if (model->truncated() > 0) std::fprintf(stderr, "predict: note: %lld texts reached the model's length and may have been cut\n", static_cast<long long>(model->truncated()));
+  return interrupted() ? 130 : 0;
+}
+
+}  // namespace
+}  // namespace attune
+
+int main(int argc, char** argv) {
+  CLI::App app("Classifies texts with a trained model.", "predict");
+  attune::PredictFlags flags;
+  flags.declare(app);
+  return attune::run_program(app, argc, argv, [&] { return attune::predict(flags); });
+}

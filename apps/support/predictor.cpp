@@ -1,0 +1,105 @@
+#include "apps/support/predictor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <utility>
+
+#include "apps/support/input_form.h"
+#include "base/check.h"
+#include "engine/train/evaluator.h"
+#include "models/linear/bag_of_words.h"
+#include "models/registry.h"
+#include "tokenizer/tokenizer.h"
+#include "tokenizer/words.h"
+
+namespace attune {
+namespace {
+
+Prediction from_logits(std::vector<double> logits) {
+  Prediction out;
+  const auto largest = std::ranges::max_element(logits);
+  out.label = static_cast<std::int32_t>(largest - logits.begin());
+  double sum = 0;
+  for (double z : logits) out.probabilities.push_back(std::exp(z - *largest));
+  for (double p : out.probabilities) sum += p;
+  for (double& p : out.probabilities) p /= sum;
+  out.logits = std::move(logits);
+  return out;
+}
+
+class TransformerPredictor : public Predictor {
+ public:
+  TransformerPredictor(const std::string& folder, const ConfigReader& config, const std::string& tokenizer_folder)
+      : tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
+    TorchGenerator unused(0);
+    opened_ = open_classifier(folder, {}, unused);
+    CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(), " is missing); fine-tune it first");
+    const Classifier& model = *opened_.model;
+    CHECK(tokenizer_->vocab_size() <= model.vocab_size(), folder, ": the tokenizer has ", tokenizer_->vocab_size(),
+          " tokens, but the model's vocabulary only ", model.vocab_size());
+    form_ = InputForm::read(config, model.max_length());
+    label_names_ = opened_.label_names;
+    for (std::int64_t i = static_cast<std::int64_t>(label_names_.size()); i < model.num_labels(); ++i)
+      label_names_.push_back("LABEL_" + std::to_string(i));
+  }
+
+  std::vector<Prediction> predict(std::span<const std::string> texts) const override {
+    const NoGrad no_grad;
+    Dataset dataset;
+    dataset.ids = tokenizer_->encode_batch(texts, {.max_length = form_.max_length});
+    for (const auto& ids : dataset.ids) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
+    std::vector<std::int32_t> rows(texts.size());
+    std::iota(rows.begin(), rows.end(), 0);
+    const Batch batch = form_.collator()(dataset, rows);
+    const Tensor logits = opened_.model->forward(token_batch(batch, form_.mask_padding), {}).value().cast(DType::kFloat64);
+    std::vector<Prediction> out;
+    const auto classes = static_cast<std::size_t>(logits.shape()[1]);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      const auto row = logits.values<double>().subspan(i * classes, classes);
+      out.push_back(from_logits({row.begin(), row.end()}));
+    }
+    return out;
+  }
+
+ private:
+  std::unique_ptr<Tokenizer> tokenizer_;
+  OpenedClassifier opened_;
+  InputForm form_;
+};
+
+class BagOfWordsPredictor : public Predictor {
+ public:
+  explicit BagOfWordsPredictor(const std::string& folder) : model_(load_bag_of_words(folder)) {
+    for (std::int32_t label : model_.classifier.classes)
+      label_names_.push_back(model_.label_names.empty() ? std::to_string(label) : model_.label_names[static_cast<std::size_t>(label)]);
+  }
+
+  // Its logits are the logarithms of its probabilities.
+  std::vector<Prediction> predict(std::span<const std::string> texts) const override {
+    const std::vector<double> probabilities =
+        predict_probabilities(model_.classifier, count_words({texts.begin(), texts.end()}, split_words, model_.vocabulary));
+    const std::size_t classes = label_names_.size();
+    std::vector<Prediction> out;
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      std::vector<double> logits;
+      for (std::size_t k = 0; k < classes; ++k) logits.push_back(std::log(std::max(probabilities[i * classes + k], 1e-300)));
+      out.push_back(from_logits(std::move(logits)));
+    }
+    return out;
+  }
+
+ private:
+  BagOfWords model_;
+};
+
+}  // namespace
+
+std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer) {
+  const ConfigReader config = ConfigReader::from_file((std::filesystem::path(folder) / "config.json").string());
+  if (config.text_or("model_type", "") == "bag_of_words") return std::make_unique<BagOfWordsPredictor>(folder);
+  return std::make_unique<TransformerPredictor>(folder, config, tokenizer);
+}
+
+}  // namespace attune
