@@ -14,7 +14,10 @@ CsvReader::CsvReader(const std::string& path) : path_(path), file_(path, std::io
   if (file_.peek() == 0xEF) {  // byte-order mark
     char mark[3] = {};
     file_.read(mark, 3);
-    if (std::string_view(mark, 3) != "\xEF\xBB\xBF") file_.seekg(0);
+    if (std::string_view(mark, 3) != "\xEF\xBB\xBF") {
+      file_.clear();  // of the end met where there are fewer bytes
+      file_.seekg(0);
+    }
   }
   CHECK(read_row(header_), path_, ": the file is empty; a header row is needed");
 }
@@ -53,7 +56,7 @@ bool CsvReader::read_field(std::string& field) {
       }
       field += static_cast<char>(c);
     }
-    if (c == '\r' && file_.peek() == '\n') c = get();
+    if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) c = get();
     if (c != ',' && c != '\n' && c != kEnd) fail(str_cat("a quoted field is followed by '", static_cast<char>(c), "' where a comma or the end of the line is needed"));
     return c == ',';
   }

@@ -207,10 +207,15 @@ void convert_floats(std::span<const std::byte> bytes, const Tensor& out, Convert
   });
 }
 
+// `where` names file and tensor.
 template <class From>
-void convert_integers(std::span<const std::byte> bytes, const Tensor& out) {
+void convert_integers(std::span<const std::byte> bytes, const Tensor& out, const std::string& where) {
   auto values = out.values<std::int32_t>();
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = narrow<std::int32_t>(static_cast<std::int64_t>(load<From>(bytes, i)));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const From value = load<From>(bytes, i);
+    CHECK(std::in_range<std::int32_t>(value), where, " holds ", +value, ", which does not fit int32");
+    values[i] = static_cast<std::int32_t>(value);
+  }
 }
 
 }  // namespace
@@ -248,7 +253,8 @@ std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry)
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
-  CHECK(entry.shape.size() <= static_cast<std::size_t>(Shape::kMaxRank), path(), ": tensor '", entry.name, "' has ", entry.shape.size(),
+  const std::string where = path() + ": tensor '" + entry.name + "'";
+  CHECK(entry.shape.size() <= static_cast<std::size_t>(Shape::kMaxRank), where, " has ", entry.shape.size(),
         " dimensions, at most ", Shape::kMaxRank, " are supported");
   Shape shape;
   for (std::int64_t extent : entry.shape) shape.append(extent);
@@ -261,12 +267,12 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   else if (!to_int && from == "F16") convert_floats<std::uint16_t>(raw, out, from_half);
   else if (!to_int && from == "BF16")
     convert_floats<std::uint16_t>(raw, out, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
-  else if (to_int && from == "I64") convert_integers<std::int64_t>(raw, out);
-  else if (to_int && from == "I32") convert_integers<std::int32_t>(raw, out);
-  else if (to_int && from == "I16") convert_integers<std::int16_t>(raw, out);
-  else if (to_int && from == "I8") convert_integers<std::int8_t>(raw, out);
-  else if (to_int && (from == "U8" || from == "BOOL")) convert_integers<std::uint8_t>(raw, out);
-  else throw Error(str_cat(path(), ": tensor '", entry.name, "' of dtype ", from, " cannot be read as ", dtype));
+  else if (to_int && from == "I64") convert_integers<std::int64_t>(raw, out, where);
+  else if (to_int && from == "I32") convert_integers<std::int32_t>(raw, out, where);
+  else if (to_int && from == "I16") convert_integers<std::int16_t>(raw, out, where);
+  else if (to_int && from == "I8") convert_integers<std::int8_t>(raw, out, where);
+  else if (to_int && (from == "U8" || from == "BOOL")) convert_integers<std::uint8_t>(raw, out, where);
+  else throw Error(str_cat(where, " of dtype ", from, " cannot be read as ", dtype));
   return out;
 }
 

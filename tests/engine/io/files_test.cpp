@@ -1,0 +1,126 @@
+// Files written atomically: whatever goes wrong, the target keeps what it had and no temporary stays behind; and SHA-256.
+#include "engine/io/files.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <vector>
+
+#include "engine/io/sha256.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+// A folder with the one file "target", which must be all there is at the end as well.
+class Files : public ::testing::Test {
+ protected:
+  void SetUp() override { write_file(target_, "old"); }
+  void expect_only_target(const std::string& text) const {
+    EXPECT_EQ(read_file(target_), text);
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) names.push_back(entry.path().filename().string());
+    EXPECT_EQ(names, std::vector<std::string>{"target"});
+  }
+
+  TempDir dir_;
+  std::string target_ = dir_ / "target";
+};
+
+TEST_F(Files, ACommittedFileReplacesTheOldOne) {
+  {
+    AtomicFile file(target_);
+    file.write("new ");
+    file.write("text");
+    EXPECT_EQ(read_file(target_), "old");
+    file.commit();
+  }
+  expect_only_target("new text");
+  struct stat info {};
+  ASSERT_EQ(stat(target_.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777u, 0644u);
+}
+
+TEST_F(Files, AnAbandonedFileLeavesTheOldOne) {
+  { AtomicFile(target_).write("half"); }
+  expect_only_target("old");
+}
+
+TEST_F(Files, AFullDiskLeavesTheOldOne) {
+  // A limit on the size of files fails a write half way, as a full disk does.
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit small{4096, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const std::string message = message_of([&] { write_file(target_, std::string(10'000, 'x')); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_TRUE(message.starts_with(target_ + ": cannot be written")) << message;
+  expect_only_target("old");
+}
+
+TEST_F(Files, ATargetThatCannotBeReplaced) {
+  const TempDir other;
+  std::filesystem::create_directory(other / "folder");
+  const std::string message = message_of([&] { write_file(other / "folder", "text"); });
+  EXPECT_TRUE(message.starts_with((other / "folder") + ": cannot be put in place")) << message;
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(other.path()), {}), 1);
+}
+
+TEST_F(Files, AMissingFolder) {
+  EXPECT_THROW(write_file(dir_ / "missing/file", "text"), IoError);
+  EXPECT_TRUE(message_of([&] { write_file(dir_ / "missing/file", "text"); }).starts_with(dir_ / "missing/file"));
+  expect_only_target("old");
+}
+
+TEST_F(Files, AFolderThatIsNotWritable) {
+  // Permissions do not bind root: it takes another user's rights for the attempt.
+  const bool root = geteuid() == 0;
+  std::filesystem::permissions(dir_.path(), static_cast<std::filesystem::perms>(0555));
+  if (root && seteuid(65534) != 0) GTEST_SKIP() << "root that cannot become another user";
+  const std::string message = message_of([&] { write_file(target_, "text"); });
+  ASSERT_EQ(root ? seteuid(0) : 0, 0);
+  std::filesystem::permissions(dir_.path(), static_cast<std::filesystem::perms>(0755));
+  EXPECT_TRUE(message.starts_with(target_ + ": cannot be created")) << message;
+  expect_only_target("old");
+}
+
+TEST_F(Files, CopiesAndFolders) {
+  const std::string bytes("\0\xFF\r\n", 4);
+  write_file(target_, bytes);
+  create_folders(dir_ / "a/b/c");
+  create_folders(dir_ / "a/b/c");
+  copy_file(target_, dir_ / "a/b/c/copy");
+  EXPECT_EQ(read_file(dir_ / "a/b/c/copy"), bytes);
+  EXPECT_THROW(create_folders(target_ + "/below"), IoError);
+  EXPECT_THROW(copy_file(dir_ / "missing", dir_ / "copy"), IoError);
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "copy"));
+}
+
+std::string digest(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
+
+TEST(Sha256, KnownAnswers) {  // FIPS 180-4, examples of NIST
+  EXPECT_EQ(digest(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(digest("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+}
+
+TEST(Sha256, PiecesOfAnyLengthMakeTheSameDigest) {
+  Sha256 pieces;
+  const std::string a(997, 'a');
+  for (std::size_t left = 1'000'000; left > 0;) {
+    const std::size_t n = std::min(left, a.size());
+    pieces.update(std::as_bytes(std::span(a).first(n)));
+    left -= n;
+  }
+  EXPECT_EQ(pieces.hex(), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+}  // namespace
+}  // namespace attune::testing

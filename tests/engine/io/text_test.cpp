@@ -1,0 +1,141 @@
+// CSV and JSON lines: what they read, and errors that name file and line.
+#include <gtest/gtest.h>
+
+#include "engine/io/csv.h"
+#include "engine/io/files.h"
+#include "engine/io/jsonl.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+using Row = std::vector<std::string>;
+using Rows = std::vector<Row>;
+
+class Text : public ::testing::Test {
+ protected:
+  /// Header and rows of a CSV file.
+  Rows csv(const std::string& text) const {
+    write_file(path_, text);
+    CsvReader reader(path_);
+    Rows rows = {reader.header()};
+    for (Row row; reader.next(row);) rows.push_back(row);
+    return rows;
+  }
+  std::string csv_error(const std::string& text) const {
+    return message_of([&] { (void)csv(text); });
+  }
+  /// The fields "text" and "label" of every line.
+  Rows jsonl(const std::string& text) const {
+    write_file(path_, text);
+    JsonlReader reader(path_);
+    Rows rows;
+    for (Row row; reader.next({"text", "label"}, row);) rows.push_back(row);
+    return rows;
+  }
+  std::string jsonl_error(const std::string& text) const {
+    return message_of([&] { (void)jsonl(text); });
+  }
+  void expect_at(const std::string& message, int line, const std::string& says) const {
+    EXPECT_TRUE(message.starts_with(path_ + ":" + std::to_string(line) + ": ")) << message << " should name line " << line;
+    EXPECT_NE(message.find(says), std::string::npos) << message << " should say " << says;
+  }
+
+  TempDir dir_;
+  std::string path_ = dir_ / "file";
+};
+
+using Csv = Text;
+using Jsonl = Text;
+
+TEST_F(Csv, QuotedFields) {
+  EXPECT_EQ(csv("text,label\n\"a, b\",1\n\"she said \"\"no\"\"\",0\n\"\",2\n\"\"\"\",3\n"),
+            (Rows{{"text", "label"}, {"a, b", "1"}, {"she said \"no\"", "0"}, {"", "2"}, {"\"", "3"}}));
+}
+
+TEST_F(Csv, LineEnds) {
+  EXPECT_EQ(csv("a,b\r\n1,2\r\n3,4"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
+  EXPECT_EQ(csv("a,b\n\"x\ny\",\"p\r\nq\"\n3,\n,4"), (Rows{{"a", "b"}, {"x\ny", "p\r\nq"}, {"3", ""}, {"", "4"}}));
+  EXPECT_EQ(csv("a,b\n\n1,2\n\r\n\n3,4\n\n"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
+  EXPECT_EQ(csv("a,b\n\"1\",\"2\"\r\n\"3\",\"4\"\r"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
+}
+
+TEST_F(Csv, AByteOrderMarkIsPassedOver) {
+  EXPECT_EQ(csv("\xEF\xBB\xBFtext,label\nx,1\n"), (Rows{{"text", "label"}, {"x", "1"}}));
+  EXPECT_EQ(csv("\xEF\xBC\x81,b\nx,1\n"), (Rows{{"\xEF\xBC\x81", "b"}, {"x", "1"}}));  // U+FF01 starts with the same byte
+  expect_at(csv_error("\xEF"), 1, "UTF-8");
+}
+
+TEST_F(Csv, WhatAWriterQuotesIsReadBack) {
+  Rows rows = {{"first", "second"}, {"", ","}, {"\"", "\r\n"}, {"a\"\"b", "line\nline"}, {"\r", " x "}, {"caf\xC3\xA9", "\"q\""}};
+  std::string text;
+  for (const Row& row : rows) text += csv_field(row[0]) + "," + csv_field(row[1]) + "\n";
+  EXPECT_EQ(csv(text), rows);
+  EXPECT_EQ(csv_field("plain text"), "plain text");
+}
+
+TEST_F(Csv, ColumnsByName) {
+  write_file(path_, "text,label,text2\n");
+  const CsvReader reader(path_);
+  EXPECT_EQ(reader.column("label"), 1u);
+  const std::string message = message_of([&] { (void)reader.column("labels"); });
+  EXPECT_TRUE(message.starts_with(path_)) << message;
+  EXPECT_NE(message.find("'labels'"), std::string::npos) << message;
+  EXPECT_NE(message.find("'text', 'label', 'text2'"), std::string::npos) << message;
+}
+
+TEST_F(Csv, ErrorsNameTheLine) {
+  expect_at(csv_error("a,b\n1,2\n1,2,3\n"), 3, "3 fields");
+  expect_at(csv_error("a,b\n\"x\n\ny\",2\n\n1\n"), 6, "1 fields");
+  expect_at(csv_error("a,b\n1,2\n\"x,2\n3,4\n"), 3, "never closed");
+  expect_at(csv_error("a,b\n\"x\"y,2\n"), 2, "quote");
+  expect_at(csv_error("a,b\nx\"y\",2\n"), 2, "quote");
+  expect_at(csv_error("a,b\nok,1\nx,\xC3\x28\n"), 3, "UTF-8");
+  expect_at(csv_error("a,\xFF\n"), 1, "UTF-8");
+  EXPECT_TRUE(csv_error("").starts_with(path_));
+  EXPECT_TRUE(csv_error("\n\n").starts_with(path_));
+  EXPECT_TRUE(csv_error("\xEF\xBB\xBF").starts_with(path_));
+}
+
+TEST_F(Csv, WhereNamesTheFirstLineOfARow) {
+  write_file(path_, "a,b\n\"x\ny\",1\nz,2\n");
+  CsvReader reader(path_);
+  Row row;
+  ASSERT_TRUE(reader.next(row));
+  EXPECT_EQ(reader.where(), path_ + ":2");
+  ASSERT_TRUE(reader.next(row));
+  EXPECT_EQ(reader.where(), path_ + ":4");
+  EXPECT_FALSE(reader.next(row));
+}
+
+TEST_F(Csv, AFileThatIsNotThere) {
+  EXPECT_THROW(CsvReader(dir_ / "missing"), IoError);
+  EXPECT_THROW(JsonlReader(dir_ / "missing"), IoError);
+}
+
+TEST_F(Jsonl, FieldsAsText) {
+  EXPECT_EQ(jsonl("{\"text\": \"a \\\"b\\\"\\n\\u00e9\", \"label\": 1, \"other\": [1, {}]}\r\n\n  \n{\"label\": \"pos\", \"text\": \"\"}"),
+            (Rows{{"a \"b\"\n\xC3\xA9", "1"}, {"", "pos"}}));
+  EXPECT_EQ(jsonl("{\"text\": -1.5, \"label\": 12345678901}\n"), (Rows{{"-1.5", "12345678901"}}));
+  EXPECT_EQ(jsonl(""), Rows{});
+}
+
+TEST_F(Jsonl, ErrorsNameTheLine) {
+  const std::string good = "{\"text\": \"x\", \"label\": 1}\n";
+  expect_at(jsonl_error(good + "\n{\"text\": \"x\", \"label\": 1\n"), 3, "JSON");
+  expect_at(jsonl_error(good + good + "{\"text\": \"x\"}\n"), 3, "'label'");
+  expect_at(jsonl_error("{\"text\": \"x\", \"label\": true}\n"), 1, "'label'");
+  expect_at(jsonl_error("{\"text\": null, \"label\": 1}\n"), 1, "'text'");
+  expect_at(jsonl_error("{\"text\": [\"x\"], \"label\": 1}\n"), 1, "'text'");
+  expect_at(jsonl_error("[1, 2]\n"), 1, "object");
+  expect_at(jsonl_error(good + "\"text\"\n"), 2, "object");
+  expect_at(jsonl_error("{\"text\": \"\xC3\x28\", \"label\": 1}\n"), 1, "JSON");
+  expect_at(jsonl_error("{\"text\": \"\\ud800\", \"label\": 1}\n"), 1, "JSON");
+  expect_at(jsonl_error(good + "{\"text\": \"x\", \"label\": 1} {}\n"), 2, "JSON");
+  expect_at(jsonl_error(std::string(100'000, '[') + "\n"), 1, "JSON");
+  EXPECT_EQ(jsonl_error("{\"text\": \"x\", \"label\":\n").find('\n'), std::string::npos);
+}
+
+}  // namespace
+}  // namespace attune::testing
