@@ -133,12 +133,13 @@ ATTUNE_CLONES T dot(const T* a, const T* b, std::int64_t n) {
   return sum;
 }
 
-// The factors of query i for all keys of `keys`, or null without dropout.
+// The factors of query i for the keys it sees, at the places they have in a row of all `keys`; null without dropout.
 template <class T>
-const T* factors_of(const Sequence& s, std::int64_t i, Range keys, T* buffer) {
+const T* factors_of(const Sequence& s, std::int64_t i, Range seen, Range keys, T* buffer) {
   const DropoutMask& mask = s.layout.dropout;
   if (!mask.active()) return nullptr;
-  dropout_factors(buffer, mask, static_cast<std::uint32_t>(s.head), mask.row_keys[s.first_row + i], keys.begin, keys.size());
+  dropout_factors(buffer + (seen.begin - keys.begin), mask, static_cast<std::uint32_t>(s.head), mask.row_keys[s.first_row + i],
+                  seen.begin, seen.size());
   return buffer;
 }
 
@@ -153,7 +154,7 @@ void forward_block(const AttentionForward& args, const Sequence& s, Range querie
                       rows_of<T>(args.k, s, args.row_stride), keys, head_size);
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     const Range seen = s.keys(i);
-    const T lse = softmax_row(scores + (i - queries.begin) * keys.size(), factors_of(s, i, keys, factors), seen.begin - keys.begin,
+    const T lse = softmax_row(scores + (i - queries.begin) * keys.size(), factors_of(s, i, seen, keys, factors), seen.begin - keys.begin,
                               seen.end - keys.begin, keys.size());
     if (args.lse != nullptr) static_cast<T*>(args.lse)[s.head * s.layout.rows + s.first_row + i] = lse;
   }
@@ -179,7 +180,7 @@ void backward_block(const AttentionBackward& args, const Sequence& s, Range quer
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     const Range seen = s.keys(i);
     const std::int64_t at = (i - queries.begin) * keys.size();
-    softmax_row_backward(scores + at, grads + at, factors_of(s, i, keys, factors),
+    softmax_row_backward(scores + at, grads + at, factors_of(s, i, seen, keys, factors),
                          static_cast<const T*>(args.lse)[s.head * s.layout.rows + s.first_row + i],
                          dot(dout.row(i), out.row(i), head_size), scale, seen.begin - keys.begin, seen.end - keys.begin, keys.size());
   }

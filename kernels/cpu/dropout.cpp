@@ -1,5 +1,7 @@
 #include "kernels/dropout.h"
 
+#include <algorithm>
+
 #include "base/parallel.h"
 #include "kernels/cpu/dropout_mask.h"
 #include "kernels/cpu/scratch.h"
@@ -9,29 +11,39 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t kBlocks = 16;  // counters drawn side by side
+constexpr std::int64_t kBlocks = 64;           // counters drawn side by side
+constexpr std::int64_t kChannels = 4 * kBlocks;  // the channels they decide
 
-// bits[word][i] = word of the counter with channel block first + i. The rounds of base/philox.h, several lanes at a time.
-ATTUNE_CLONES void draw(std::uint32_t (&bits)[4][kBlocks], const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
-                        std::uint32_t first) {
+// factors[0 .. kChannels) of the channels from 4 * first on. The rounds of base/philox.h, many counters at a time.
+template <class T>
+ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key, std::uint32_t first) {
   std::uint32_t k0 = static_cast<std::uint32_t>(mask.seed), k1 = static_cast<std::uint32_t>(mask.seed >> 32);
+  const std::uint32_t threshold = mask.threshold();
+  const T kept = static_cast<T>(mask.scale());
+  alignas(64) std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
   for (std::uint32_t i = 0; i < kBlocks; ++i) {
-    bits[0][i] = mask.step;
-    bits[1][i] = site;
-    bits[2][i] = key;
-    bits[3][i] = first + i;
+    c0[i] = mask.step;
+    c1[i] = site;
+    c2[i] = key;
+    c3[i] = first + i;
   }
   for (int round = 0; round < 10; ++round) {
     for (std::int64_t i = 0; i < kBlocks; ++i) {
-      const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53u) * bits[0][i];
-      const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57u) * bits[2][i];
-      bits[0][i] = static_cast<std::uint32_t>(p1 >> 32) ^ bits[1][i] ^ k0;
-      bits[1][i] = static_cast<std::uint32_t>(p1);
-      bits[2][i] = static_cast<std::uint32_t>(p0 >> 32) ^ bits[3][i] ^ k1;
-      bits[3][i] = static_cast<std::uint32_t>(p0);
+      const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53u) * c0[i];
+      const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57u) * c2[i];
+      c0[i] = static_cast<std::uint32_t>(p1 >> 32) ^ c1[i] ^ k0;
+      c1[i] = static_cast<std::uint32_t>(p1);
+      c2[i] = static_cast<std::uint32_t>(p0 >> 32) ^ c3[i] ^ k1;
+      c3[i] = static_cast<std::uint32_t>(p0);
     }
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
+  }
+  for (std::int64_t i = 0; i < kBlocks; ++i) {
+    factors[4 * i] = c0[i] < threshold ? T(0) : kept;
+    factors[4 * i + 1] = c1[i] < threshold ? T(0) : kept;
+    factors[4 * i + 2] = c2[i] < threshold ? T(0) : kept;
+    factors[4 * i + 3] = c3[i] < threshold ? T(0) : kept;
   }
 }
 
@@ -45,16 +57,14 @@ ATTUNE_CLONES void multiply_row(T* y, const T* x, const T* factors, std::int64_t
 template <class T>
 void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::int64_t begin,
                      std::int64_t n) {
-  const std::uint32_t threshold = mask.threshold();
-  const T kept = static_cast<T>(mask.scale());
-  std::uint32_t bits[4][kBlocks];
-  std::int64_t channel = begin / (4 * kBlocks) * (4 * kBlocks);
-  for (; channel < begin + n; channel += 4 * kBlocks) {
-    draw(bits, mask, mask.site + site_offset, key, static_cast<std::uint32_t>(channel / 4));
-    for (std::int64_t i = 0; i < 4 * kBlocks; ++i) {
-      const std::int64_t at = channel + i - begin;
-      if (at >= 0 && at < n) factors[at] = bits[i % 4][i / 4] < threshold ? T(0) : kept;
-    }
+  T edge[kChannels];
+  const std::int64_t end = begin + n;
+  for (std::int64_t channel = begin / 4 * 4; channel < end; channel += kChannels) {
+    const bool whole = channel >= begin && channel + kChannels <= end;
+    draw(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key, static_cast<std::uint32_t>(channel / 4));
+    if (whole) continue;
+    const std::int64_t from = std::max(channel, begin), to = std::min(channel + kChannels, end);
+    std::copy(edge + (from - channel), edge + (to - channel), factors + (from - begin));
   }
 }
 

@@ -64,10 +64,15 @@ OpCase attention_case(const AttentionSpec& spec) {
                               .dtype = c.dtype()});
     });
   };
-  double pairs = 0;  // query-key pairs that count; a causal mask halves them
-  for (std::int32_t length : spec.lengths) pairs += (spec.causal ? 0.5 : 1.0) * length * length;
-  op.forward_work = {4.0 * 4 * rows * width, 4 * pairs * width};
-  op.backward_work = {4.0 * 8 * rows * width, 10 * pairs * width};
+  double pairs = 0;  // of a query and a key it may see
+  for (std::int32_t length : spec.lengths)
+    for (std::int64_t i = 0; i < length; ++i) {
+      const std::int64_t reach = spec.window < 0 ? length : spec.window;
+      const std::int64_t last = spec.causal ? i : std::min<std::int64_t>(length - 1, i + reach);
+      pairs += static_cast<double>(last - std::max<std::int64_t>(0, i - reach) + 1);
+    }
+  op.forward_work = {4.0 * 4 * rows * width, 4.0 * pairs * width};
+  op.backward_work = {4.0 * 8 * rows * width, 10.0 * pairs * width};
   return op;
 }
 
