@@ -46,13 +46,6 @@ if(NOT Boost_CONTEXT_FOUND)
   attune_missing("Boost.Context" libboost-context-dev)
 endif()
 
-# OpenBLAS is optional: without it matrix products run on our own blocked loops.
-option(ATTUNE_OPENBLAS "Use OpenBLAS for CPU matrix products where it is installed" ON)
-if(ATTUNE_OPENBLAS)
-  pkg_check_modules(openblas QUIET IMPORTED_TARGET openblas)
-endif()
-message(STATUS "OpenBLAS: ${openblas_FOUND}")
-
 if(ATTUNE_BUILD_TESTS)
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)

@@ -9,7 +9,7 @@ packages=(
   g++ cmake ninja-build pkg-config ca-certificates git
   libgtest-dev libbenchmark-dev
   libre2-dev nlohmann-json3-dev libcli11-dev libutf8proc-dev
-  libopenblas-dev libboost-context-dev liblbfgs-dev
+  libboost-context-dev liblbfgs-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev
 )
 

@@ -185,9 +185,9 @@ void backward_block(const AttentionBackward& args, const Sequence& s, Range quer
                          dot(dout.row(i), out.row(i), head_size), scale, seen.begin - keys.begin, seen.end - keys.begin, keys.size());
   }
   gemm<T>({.c = dv.row(keys.begin), .ldc = stride, .a = scores, .lda = width, .transpose_a = true, .b = dout.row(queries.begin),
-           .ldb = dense, .m = keys.size(), .n = head_size, .k = queries.size(), .beta = 1});
+           .ldb = dense, .m = keys.size(), .n = head_size, .k = queries.size(), .accumulate = true});
   gemm<T>({.c = dk.row(keys.begin), .ldc = stride, .a = grads, .lda = width, .transpose_a = true, .b = q.row(queries.begin),
-           .ldb = stride, .m = keys.size(), .n = head_size, .k = queries.size(), .beta = 1});
+           .ldb = stride, .m = keys.size(), .n = head_size, .k = queries.size(), .accumulate = true});
   gemm<T>({.c = dq.row(queries.begin), .ldc = stride, .a = grads, .lda = width, .b = k.row(keys.begin), .ldb = stride,
            .m = queries.size(), .n = head_size, .k = keys.size()});
 }

@@ -1,89 +1,140 @@
+// B is packed once, by all threads, into strips as wide as the register tile: strip[d][column], zeros beyond the last column.
+// Then each task owns some rows of C and walks down k in blocks; of a block, a register tile runs over a strip of B front to
+// back and over A where it lies. The rows that fill no whole tile are copied first, with zeros below them.
+//
+// Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
 
 #include "base/math.h"
 #include "base/parallel.h"
-
-#ifdef ATTUNE_HAVE_OPENBLAS
-#include <cblas.h>
-#endif
+#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/scratch.h"
+#include "kernels/cpu/simd.h"
 
 namespace attune {
 namespace {
 
-#ifdef ATTUNE_HAVE_OPENBLAS
+constexpr std::int64_t kDepth = 512;               // of a block: a strip of B stays in the L2 cache
+constexpr std::int64_t kPackedElements = 4 << 20;  // of B at a time
+constexpr std::int64_t kTasks = 32;                // wanted, so that many threads have work
+constexpr std::int64_t kLeastRows = 16, kMostRows = 96;  // of a task
+
+// A range of columns of C, with the packed strips of B under it.
+template <class T>
+struct Strips {
+  const T* packed;  // [strips, k, kernel.columns]
+  std::int64_t begin, end;
+};
 
 template <class T>
-void gemm_on_library(const Gemm<T>& g) {
-  [[maybe_unused]] static const bool one_thread = [] {
-    openblas_set_num_threads(1);
-    return true;
-  }();
-  const auto op = [](bool transpose) { return transpose ? CblasTrans : CblasNoTrans; };
-  const auto call = [&](auto function) {
-    function(CblasRowMajor, op(g.transpose_a), op(g.transpose_b), narrow<blasint>(g.m), narrow<blasint>(g.n), narrow<blasint>(g.k),
-             g.alpha, g.a, narrow<blasint>(g.lda), g.b, narrow<blasint>(g.ldb), g.beta, g.c, narrow<blasint>(g.ldc));
-  };
-  if constexpr (sizeof(T) == sizeof(float)) call(cblas_sgemm);
-  else call(cblas_dgemm);
+void pack_strips(const Gemm<T>& g, const Kernel<T>& kernel, T* packed, std::int64_t begin, std::int64_t end) {
+  const std::int64_t width = kernel.columns;
+  parallel_for(ceil_div(end - begin, width), std::max<std::int64_t>(1, kElementGrain / (width * g.k + 1)),
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t strip = first; strip < last; ++strip) {
+                   const std::int64_t j = begin + strip * width;
+                   kernel.pack_columns(packed + strip * g.k * width, g.b + (g.transpose_b ? j * g.ldb : j), g.transpose_b ? g.ldb : 1,
+                                       g.transpose_b ? 1 : g.ldb, std::min(width, end - j), g.k);
+                 }
+               });
 }
 
-#else
-
+// One block of rows, of k and of columns: C[rows, columns] (+)= alpha A[rows, d ..] B[d .., columns].
 template <class T>
-void gemm_on_library(const Gemm<T>& g) {
-  gemm_blocked(g);
-}
+class BlockProduct {
+ public:
+  BlockProduct(const Gemm<T>& g, const Kernel<T>& kernel, std::int64_t first_row, std::int64_t rows, std::int64_t d, std::int64_t depth)
+      : g_(g), kernel_(kernel), row_(first_row), rows_(rows), whole_rows_(rows / kernel.rows * kernel.rows), d_(d), depth_(depth),
+        add_(d > 0 || g.accumulate || g.bias != nullptr) {
+    if (whole_rows_ == rows) return;
+    last_rows_ = scratch<T>(ScratchSlot::kGemmA, kernel.rows * depth);
+    kernel.pack_rows(last_rows_, at(whole_rows_), g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1, rows - whole_rows_, depth);
+  }
 
-#endif
-
-// The tile of C one thread works on. Large tiles repack the operands less often; a small C is still cut into enough of
-// them to keep many cores busy.
-struct Tiles {
-  std::int64_t rows = 1024, columns = 1024;
-
-  Tiles(std::int64_t m, std::int64_t n) {
-    constexpr std::int64_t kEnough = 16, kLeast = 64;
-    while (count(m, n) < kEnough && (rows > kLeast || columns > kLeast)) {
-      const std::int64_t tall = std::min(rows, m), wide = std::min(columns, n);
-      if (columns <= kLeast || (rows > kLeast && tall >= wide)) rows /= 2;
-      else columns /= 2;
+  void run(const Strips<T>& strips) const {
+    const std::int64_t width = kernel_.columns;
+    for (std::int64_t j = strips.begin; j < strips.end; j += width) {
+      const T* strip = strips.packed + ((j - strips.begin) / width * g_.k + d_) * width;
+      const bool whole = strips.end - j >= width;
+      for (std::int64_t i = 0; i < rows_; i += kernel_.rows) {
+        if (whole && i < whole_rows_) tile(g_.c + (row_ + i) * g_.ldc + j, g_.ldc, i, strip, add_);
+        else partial_tile(i, j, strip, std::min(width, strips.end - j));
+      }
     }
   }
-  std::int64_t count(std::int64_t m, std::int64_t n) const { return ceil_div(m, rows) * ceil_div(n, columns); }
+
+ private:
+  const T* at(std::int64_t i) const {
+    return g_.transpose_a ? g_.a + d_ * g_.lda + row_ + i : g_.a + (row_ + i) * g_.lda + d_;
+  }
+  void tile(T* c, std::int64_t ldc, std::int64_t i, const T* strip, bool add) const {
+    if (i >= whole_rows_) kernel_.columns_of_a(c, ldc, last_rows_, kernel_.rows, strip, depth_, g_.alpha, add);
+    else if (g_.transpose_a) kernel_.columns_of_a(c, ldc, at(i), g_.lda, strip, depth_, g_.alpha, add);
+    else kernel_.rows_of_a(c, ldc, at(i), g_.lda, strip, depth_, g_.alpha, add);
+  }
+  // Through a buffer, of which only the part inside C is used.
+  void partial_tile(std::int64_t i, std::int64_t j, const T* strip, std::int64_t width) const {
+    T buffer[kMostTileElements] = {};
+    const std::int64_t height = std::min(kernel_.rows, rows_ - i);
+    T* c = g_.c + (row_ + i) * g_.ldc + j;
+    if (add_)
+      for (std::int64_t r = 0; r < height; ++r) std::copy_n(c + r * g_.ldc, width, buffer + r * kernel_.columns);
+    tile(buffer, kernel_.columns, i, strip, add_);
+    for (std::int64_t r = 0; r < height; ++r) std::copy_n(buffer + r * kernel_.columns, width, c + r * g_.ldc);
+  }
+
+  const Gemm<T>& g_;
+  const Kernel<T>& kernel_;
+  std::int64_t row_, rows_, whole_rows_, d_, depth_;
+  bool add_;
+  T* last_rows_ = nullptr;
 };
+
+template <class T>
+void multiply(const Gemm<T>& g, const Kernel<T>& kernel, std::int64_t first_row, std::int64_t rows, const Strips<T>& strips) {
+  if (g.bias != nullptr)
+    for (std::int64_t i = first_row; i < first_row + rows; ++i)
+      std::copy(g.bias + strips.begin, g.bias + strips.end, g.c + i * g.ldc + strips.begin);
+  const std::int64_t blocks = std::max<std::int64_t>(1, ceil_div(g.k, kDepth)), depth = ceil_div(g.k, blocks);
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t d = block * depth;
+    BlockProduct<T>(g, kernel, first_row, rows, d, std::min(depth, g.k - d)).run(strips);
+  }
+}
 
 }  // namespace
 
 template <class T>
-void gemm(const Gemm<T>& g) {
+void parallel_gemm(const Gemm<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.bias == nullptr) return gemm_on_library(g);
-  for (std::int64_t i = 0; i < g.m; ++i) std::copy(g.bias, g.bias + g.n, g.c + i * g.ldc);
-  Gemm<T> onto_bias = g;
-  onto_bias.beta = 1;
-  gemm_on_library(onto_bias);
+  const Kernel<T>& kernel = kernel_of<T>();
+  const std::int64_t width = kernel.columns;
+  const std::int64_t chunk = std::max<std::int64_t>(1, kPackedElements / (width * std::max<std::int64_t>(g.k, 1))) * width;
+  const std::int64_t rows = ceil_div(std::clamp(ceil_div(g.m, kTasks), kLeastRows, kMostRows), kernel.rows) * kernel.rows;
+  const std::int64_t row_tasks = ceil_div(g.m, rows);
+  for (std::int64_t begin = 0; begin < g.n; begin += chunk) {
+    const std::int64_t end = std::min(begin + chunk, g.n), strips = ceil_div(end - begin, width);
+    T* packed = scratch<T>(ScratchSlot::kGemmB, strips * width * g.k);
+    pack_strips(g, kernel, packed, begin, end);
+    // Few rows: the columns are shared out as well.
+    const std::int64_t group = ceil_div(strips, std::min(strips, ceil_div(kTasks / 2, row_tasks))), groups = ceil_div(strips, group);
+    parallel_for(row_tasks * groups, 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t i = task / groups * rows, strip = task % groups * group;
+      const std::int64_t from = begin + strip * width;
+      multiply(g, kernel, i, std::min(rows, g.m - i), {packed + strip * width * g.k, from, std::min(from + group * width, end)});
+    });
+  }
 }
 
 template <class T>
-void parallel_gemm(const Gemm<T>& g) {
+void gemm(const Gemm<T>& g) {
   if (g.m <= 0 || g.n <= 0) return;
-  const Tiles tiles(g.m, g.n);
-  const std::int64_t across = ceil_div(g.n, tiles.columns);
-  parallel_for(tiles.count(g.m, g.n), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t tile = begin; tile < end; ++tile) {
-      const std::int64_t i = tile / across * tiles.rows, j = tile % across * tiles.columns;
-      Gemm<T> part = g;
-      part.m = std::min(tiles.rows, g.m - i);
-      part.n = std::min(tiles.columns, g.n - j);
-      part.a += g.transpose_a ? i : i * g.lda;
-      part.b += g.transpose_b ? j * g.ldb : j;
-      part.c += i * g.ldc + j;
-      if (g.bias != nullptr) part.bias += j;
-      gemm(part);
-    }
-  });
+  const Kernel<T>& kernel = kernel_of<T>();
+  T* packed = scratch<T>(ScratchSlot::kGemmB, ceil_div(g.n, kernel.columns) * kernel.columns * g.k);
+  pack_strips(g, kernel, packed, 0, g.n);
+  multiply(g, kernel, 0, g.m, {packed, 0, g.n});
 }
 
 template void gemm(const Gemm<float>&);

@@ -1,8 +1,8 @@
-// The matrix product under linear and attention:  C = alpha op(A) op(B) + beta C,  row-major, op = identity or transpose.
+// The matrix product under linear and attention:  C = alpha op(A) op(B),  row-major, op = identity or transpose, written to
+// C, added to it, or added to a bias row.
 //
-// With beta = 0 what C holds is not read. A bias row [n] is added to every row of C. parallel_gemm cuts C into tiles that depend on the sizes alone, so the result is
-// bitwise the same for any number of threads. Each tile runs on OpenBLAS, held to one thread, where the build has it, and on
-// gemm_blocked otherwise.
+// Every element of C is summed over k in ascending order, in blocks that depend on k alone: neither m, n nor the number of
+// threads changes a bit, and a row of C is the same in a large product as in a small one.
 #pragma once
 
 #include <cstdint>
@@ -21,20 +21,16 @@ struct Gemm {
   bool transpose_b = false;
   std::int64_t m, n, k;
   T alpha = 1;
-  T beta = 0;
-  const T* bias = nullptr;  // [n] or null; only with beta = 0
+  bool accumulate = false;  // add to C; otherwise what C holds is not read
+  const T* bias = nullptr;  // [n], added to every row of C, or null; not with accumulate
 };
 
 /// On the calling thread.
 template <class T>
 void gemm(const Gemm<T>& g);
 
-/// On all threads, in tiles of C.
+/// On all threads.
 template <class T>
 void parallel_gemm(const Gemm<T>& g);
-
-/// Our own loops: panels of A and B packed to fit the caches, a register tile inside. On the calling thread.
-template <class T>
-void gemm_blocked(const Gemm<T>& g);
 
 }  // namespace attune

@@ -29,11 +29,6 @@ void bias_gradient(const LinearBackward& args) {
   add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials, chunks.count, args.outputs, args.outputs);
 }
 
-template <class T>
-T beta_of(const GradOut& out) {
-  return out.accumulate() ? T(1) : T(0);
-}
-
 }  // namespace
 
 void linear_forward(const CpuContext&, const LinearForward& args) {
@@ -50,11 +45,11 @@ void linear_backward(const CpuContext&, const LinearBackward& args) {
     if (args.dx)
       parallel_gemm<T>({.c = static_cast<T*>(args.dx.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
                         .b = static_cast<const T*>(args.weight), .ldb = args.inputs, .m = args.rows, .n = args.inputs,
-                        .k = args.outputs, .beta = beta_of<T>(args.dx)});
+                        .k = args.outputs, .accumulate = args.dx.accumulate()});
     if (args.dweight)
       parallel_gemm<T>({.c = static_cast<T*>(args.dweight.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
                         .transpose_a = true, .b = static_cast<const T*>(args.x), .ldb = args.inputs, .m = args.outputs,
-                        .n = args.inputs, .k = args.rows, .beta = beta_of<T>(args.dweight)});
+                        .n = args.inputs, .k = args.rows, .accumulate = args.dweight.accumulate()});
     if (args.dbias) bias_gradient<T>(args);
   });
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(ATTUNE_SANITIZED)
+#define ATTUNE_X86_LEVELS  // the compiler can build functions for single levels of the instruction set
 #define ATTUNE_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define ATTUNE_CLONES

@@ -1,4 +1,4 @@
-// The matrix product in all its forms, on the library and on our own loops, against three nested loops in long double.
+// The matrix product in all its forms against three nested loops in long double; and the promise that sizes change no bit.
 #include "kernels/cpu/gemm.h"
 
 #include <gtest/gtest.h>
@@ -28,9 +28,9 @@ struct Problem {
     for (auto* x : {&a, &b, &c})
       for (T& value : *x) value = uniform(engine);
   }
-  Gemm<T> call(T* out, T alpha, T beta) const {
+  Gemm<T> call(T* out, T alpha) const {
     return {.c = out, .ldc = ldc, .a = a.data(), .lda = lda, .transpose_a = transpose_a, .b = b.data(), .ldb = ldb,
-            .transpose_b = transpose_b, .m = m, .n = n, .k = k, .alpha = alpha, .beta = beta};
+            .transpose_b = transpose_b, .m = m, .n = n, .k = k, .alpha = alpha};
   }
   long double exact(std::int64_t i, std::int64_t j) const {
     long double sum = 0;
@@ -41,20 +41,25 @@ struct Problem {
   }
 };
 
+enum class Onto { kNothing, kC, kBias };
+
 template <class T>
 void check(void (*product)(const Gemm<T>&), const char* name) {
   struct Extents {
     std::int64_t m, n, k;
   };
-  for (Extents e : {Extents{1, 1, 1}, {5, 17, 3}, {6, 16, 256}, {97, 131, 257}, {200, 1030, 37}, {3, 4, 0}, {130, 70, 600}})
+  for (Extents e : {Extents{1, 1, 1}, {5, 17, 3}, {8, 48, 512}, {97, 131, 257}, {200, 1030, 37}, {3, 4, 0}, {130, 70, 1100}, {7, 3, 40}})
     for (bool ta : {false, true})
       for (bool tb : {false, true})
-        for (T beta : {T(0), T(1), T(0.5)}) {
+        for (Onto onto : {Onto::kNothing, Onto::kC, Onto::kBias}) {
           const Problem<T> p(e.m, e.n, e.k, ta, tb);
           std::vector<T> c = p.c;
-          if (beta == 0) std::fill(c.begin(), c.end(), std::numeric_limits<T>::quiet_NaN());
+          if (onto != Onto::kC) std::fill(c.begin(), c.end(), std::numeric_limits<T>::quiet_NaN());
           const std::vector<T> before = c;
-          product(p.call(c.data(), T(0.75), beta));
+          Gemm<T> g = p.call(c.data(), T(0.75));
+          g.accumulate = onto == Onto::kC;
+          if (onto == Onto::kBias) g.bias = p.c.data();
+          product(g);
           const double bound = testing::product_bound(e.k) * std::numeric_limits<T>::epsilon();
           for (std::int64_t i = 0; i < e.m; ++i)
             for (std::int64_t j = 0; j < p.ldc; ++j) {
@@ -63,23 +68,44 @@ void check(void (*product)(const Gemm<T>&), const char* name) {
                 ASSERT_TRUE(c[at] == before[at] || std::isnan(c[at])) << name << ": written between the rows";
                 continue;
               }
-              const long double expected = 0.75L * p.exact(i, j) + (beta == 0 ? 0 : static_cast<long double>(beta) * before[at]);
-              ASSERT_NEAR(c[at], static_cast<double>(expected), bound) << name << " " << e.m << "x" << e.n << "x" << e.k << " at " << i << "," << j;
+              const long double start = onto == Onto::kNothing ? 0 : p.c[onto == Onto::kC ? at : static_cast<std::size_t>(j)];
+              ASSERT_NEAR(c[at], static_cast<double>(start + 0.75L * p.exact(i, j)), bound)
+                  << name << " " << e.m << "x" << e.n << "x" << e.k << " at " << i << "," << j;
             }
         }
 }
 
-TEST(GemmTest, Library) {
+TEST(GemmTest, OnOneThread) {
   check<float>(gemm<float>, "gemm");
   check<double>(gemm<double>, "gemm");
-}
-TEST(GemmTest, OwnLoops) {
-  check<float>(gemm_blocked<float>, "gemm_blocked");
-  check<double>(gemm_blocked<double>, "gemm_blocked");
 }
 TEST(GemmTest, Parallel) {
   check<float>(parallel_gemm<float>, "parallel_gemm");
   check<double>(parallel_gemm<double>, "parallel_gemm");
+}
+
+// A row of C is the same whatever product it is part of: alone, in a block, on one thread or on all.
+TEST(GemmTest, SizesChangeNoBit) {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Problem<float> p(131, 150, 700, ta, tb);
+      std::vector<float> all = p.c, one = p.c;
+      parallel_gemm(p.call(all.data(), 0.75f));
+      gemm(p.call(one.data(), 0.75f));
+      EXPECT_EQ(one, all);
+      for (std::int64_t i : {0, 77, 130})
+        for (std::int64_t j : {0, 101}) {
+          std::vector<float> part(49);
+          Gemm<float> g = p.call(part.data(), 0.75f);
+          g.a += ta ? i : i * p.lda;
+          g.b += tb ? j * p.ldb : j;
+          g.m = 1;
+          g.n = 49;
+          gemm(g);
+          for (std::int64_t c = 0; c < 49; ++c)
+            EXPECT_EQ(part[static_cast<std::size_t>(c)], all[static_cast<std::size_t>(i * p.ldc + j + c)]) << i << "," << j + c;
+        }
+    }
 }
 
 }  // namespace
