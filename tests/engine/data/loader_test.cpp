@@ -1,0 +1,130 @@
+// The reference's order of examples, pass by pass, against golden/streams.json; and the rules of batches.
+#include "engine/data/loader.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "engine/io/sha256.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+// Digest over int64, as the golden file has it.
+std::string digest(std::span<const std::int32_t> rows) {
+  const std::vector<std::int64_t> wide(rows.begin(), rows.end());
+  return sha256_hex(std::as_bytes(std::span(wide)));
+}
+
+void expect_order(std::span<const std::int32_t> rows, const Json& golden, const std::string& where) {
+  const Json& first = golden["first"];
+  ASSERT_GE(rows.size(), first.size()) << where;
+  for (std::size_t i = 0; i < first.size(); ++i) ASSERT_EQ(rows[i], first[i].get<std::int32_t>()) << where << ", row " << i;
+  EXPECT_EQ(digest(rows), golden["sha256"].get<std::string>()) << where;
+}
+
+// The draws of a run without its training: passes over both splits in the order of the reference's loop.
+class Run {
+ public:
+  explicit Run(const Json& golden)
+      : generator_(golden["seed"].get<std::uint64_t>()),
+        rows_(golden["rows"]),
+        validation_rows_(golden["validation_rows"]),
+        batch_(golden["batch"]),
+        eval_rows_(static_cast<std::size_t>(golden["eval_batches"].get<std::int64_t>() * batch_)) {}
+
+  LoaderPass training_pass() { return LoaderPass(generator_, rows_, {.batch_size = batch_, .shuffle = true, .drop_last = true}); }
+  /// Rows of the training split that an evaluation reads.
+  std::vector<std::int32_t> evaluation() {
+    const LoaderPass train = training_pass();
+    const LoaderPass validation(generator_, validation_rows_, {.batch_size = batch_});
+    const std::size_t count = std::min(eval_rows_, train.order().size());
+    return {train.order().begin(), train.order().begin() + static_cast<std::ptrdiff_t>(count)};
+  }
+
+ private:
+  TorchGenerator generator_;
+  std::int64_t rows_, validation_rows_, batch_;
+  std::size_t eval_rows_;
+};
+
+// Steps count on through all epochs; returns how many orders were compared.
+int expect_stream(const std::string& name, const Json& golden) {
+  Run run(golden);
+  const auto eval_every = golden["eval_every"].get<std::int64_t>();
+  std::int64_t step = 0;
+  int compared = 0;
+  for (std::size_t e = 0; e < golden["epochs"].size(); ++e) {
+    const Json& epoch = golden["epochs"][e];
+    const std::string where = name + ", epoch " + std::to_string(e + 1);
+    const LoaderPass pass = run.training_pass();
+    const auto count = epoch["count"].get<std::size_t>();
+    expect_order(std::span(pass.order()).first(count), epoch, where);
+    ++compared;
+    const Json& evaluations = epoch["evaluations"];
+    std::set<std::string> left;
+    for (const auto& [key, value] : evaluations.items()) left.insert(key);
+    for (std::int64_t i = 0; i < pass.batches(); ++i, ++step) {
+      if (step % eval_every != 0) continue;
+      const std::vector<std::int32_t> rows = run.evaluation();
+      const std::string key = std::to_string(step);
+      if (left.erase(key) == 0) continue;
+      expect_order(rows, evaluations[key], where + ", evaluation at step " + key);
+      ++compared;
+    }
+    EXPECT_TRUE(left.empty()) << where << ": no evaluation at step " << *left.begin();
+    expect_order(run.evaluation(), epoch["end_of_epoch"], where + ", its end");
+    ++compared;
+  }
+  return compared;
+}
+
+TEST(Loader, OrdersOfTheReferenceRuns) {
+  ATTUNE_DATA_OR_SKIP(data);
+  std::ifstream file(data / "golden" / "streams.json");
+  ASSERT_TRUE(file) << "golden/streams.json is missing";
+  const Json streams = Json::parse(file);
+  int runs = 0, orders = 0;
+  for (const auto& [name, golden] : streams.items()) {
+    if (!golden.is_object() || !golden.contains("epochs")) continue;
+    orders += expect_stream(name, golden);
+    ++runs;
+  }
+  EXPECT_GT(runs, 0);
+  EXPECT_GT(orders, 2 * runs);
+}
+
+TEST(Loader, BatchesOfAPass) {
+  TorchGenerator generator(1);
+  const LoaderPass kept(generator, 10, {.batch_size = 4});
+  EXPECT_EQ(kept.batches(), 3);
+  EXPECT_EQ(std::vector<std::int32_t>(kept.batch(2).begin(), kept.batch(2).end()), (std::vector<std::int32_t>{8, 9}));
+  const LoaderPass dropped(generator, 10, {.batch_size = 4, .shuffle = true, .drop_last = true});
+  EXPECT_EQ(dropped.batches(), 2);
+  EXPECT_EQ(dropped.batch(1).size(), 4u);
+  EXPECT_EQ(dropped.batch(1).data(), dropped.order().data() + 4);
+  EXPECT_EQ(std::set<std::int32_t>(dropped.order().begin(), dropped.order().end()).size(), 10u);
+  EXPECT_EQ(LoaderPass(generator, 3, {.batch_size = 4, .drop_last = true}).batches(), 0);
+  EXPECT_EQ(LoaderPass(generator, 0, {.batch_size = 4}).batches(), 0);
+  EXPECT_THROW(LoaderPass(generator, 3, {.batch_size = 0}), Error);
+}
+
+TEST(Loader, ASequentialPassDrawsOneNumberAndAShuffledOneTwo) {
+  TorchGenerator generator(123), expected(123);
+  const LoaderPass sequential(generator, 5, {.batch_size = 2});
+  expected.random_int64();
+  const LoaderPass shuffled(generator, 5, {.batch_size = 2, .shuffle = true});
+  expected.random_int64();
+  TorchGenerator own(static_cast<std::uint64_t>(expected.random_int64()));
+  EXPECT_EQ(shuffled.order(), own.permutation(5));
+  EXPECT_EQ(generator.random_int64(), expected.random_int64());
+}
+
+}  // namespace
+}  // namespace attune::testing
