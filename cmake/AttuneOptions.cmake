@@ -26,10 +26,12 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 # -fopenmp-simd: `#pragma omp simd` marks reductions that may be reordered; no OpenMP runtime is used.
 # -Wno-restrict: g++ 12 sees overlapping copies in operator+ of std::string that are not there (GCC bug 105651).
 add_library(attune_flags INTERFACE)
-target_compile_options(attune_flags INTERFACE -Wall -Wextra -Wshadow -Wpedantic -Wno-restrict -ffp-contract=off -fopenmp-simd
-  -fno-math-errno)
+target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wpedantic -Wno-restrict
+  -ffp-contract=off -fopenmp-simd -fno-math-errno>)
+# nvcc; relaxed constexpr: std::array and std::bit_cast on the device.
+target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra>)
 if(ATTUNE_WERROR)
-  target_compile_options(attune_flags INTERFACE -Werror)
+  target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror> $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings>)
 endif()
 if(ATTUNE_SANITIZE)
   target_compile_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)

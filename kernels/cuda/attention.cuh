@@ -112,7 +112,7 @@ __device__ __forceinline__ std::uint32_t query_key(const AttentionPlan& plan, co
 __device__ __forceinline__ void dropout_of_queries(float (&factors)[4], const AttentionPlan& plan, const Sequence& s,
                                                    const std::uint32_t (&keys)[2], int first_key, int n) {
   const int t = lane_id() % 4, odd = t % 2;
-  const PhiloxBits own = attention_bits(plan, s, keys[odd], (first_key + 8 * n) / 4 + t / 2);
+  const PhiloxBits own = attention_bits(plan, s, odd ? keys[1] : keys[0], (first_key + 8 * n) / 4 + t / 2);
   const std::uint32_t got0 = __shfl_xor_sync(kAllLanes, odd ? own[0] : own[2], 1);
   const std::uint32_t got1 = __shfl_xor_sync(kAllLanes, odd ? own[1] : own[3], 1);
   const std::uint32_t bits[4] = {odd ? got0 : own[0], odd ? got1 : own[1], odd ? own[2] : got0, odd ? own[3] : got1};
@@ -126,7 +126,7 @@ __device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const Atten
                                                 const std::uint32_t (&keys)[2], int first_key) {
   const int g = lane_id() / 4, me = g % 4;
   // Call r is of query r % 2 and of the key block of rows g (r < 2) or g + 8.
-  const PhiloxBits own = attention_bits(plan, s, keys[me % 2], (first_key + g) / 4 + (me < 2 ? 0 : 2));
+  const PhiloxBits own = attention_bits(plan, s, me % 2 ? keys[1] : keys[0], (first_key + g) / 4 + (me < 2 ? 0 : 2));
   const auto word = [&](int i) { return i == 0 ? own[0] : i == 1 ? own[1] : i == 2 ? own[2] : own[3]; };
   std::uint32_t by_distance[4];  // word `me` of the call of lane me ^ distance
   by_distance[0] = word(me);

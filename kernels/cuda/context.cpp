@@ -9,11 +9,11 @@ namespace attune {
 
 struct CudaContext::Kept {
   std::map<std::string, cuda::Buffer> constants;
+
+  Kept() { CHECK(cuda::available(), "no CUDA device can be used: use --device cpu"); }
 };
 
-CudaContext::CudaContext() : kept_(std::make_unique<Kept>()) {
-  CHECK(cuda::available(), "no CUDA device can be used: use --device cpu");
-}
+CudaContext::CudaContext() : kept_(std::make_unique<Kept>()), matmul_plans_(cuda::make_matmul_plans()) {}
 
 CudaContext::~CudaContext() = default;
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "kernels/context.h"
 
@@ -64,6 +65,7 @@ class Graph;
 /// An ordered queue of device work.
 class Stream {
  public:
+  /// Throws Error where no GPU may be used.
   Stream();
   ~Stream();
   Stream(const Stream&) = delete;
@@ -144,6 +146,10 @@ class Scratch {
   const Stream& stream_;
 };
 
+/// What matrix products keep between calls (matmul.h); the backend knows what.
+struct MatmulPlans;
+std::shared_ptr<MatmulPlans> make_matmul_plans();
+
 }  // namespace cuda
 
 /// Where CUDA ops run: one stream and what is kept between calls on it.
@@ -159,11 +165,13 @@ class CudaContext {
   /// A device copy of `bytes` (such as a table of pointers) that lives as long as the context; equal bytes share one copy,
   /// so that a table that repeats every step is sent once.
   const void* constant(std::span<const std::byte> bytes) const;
+  cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
 
  private:
   struct Kept;
+  std::unique_ptr<Kept> kept_;  // first: making it asks whether there is a GPU
   cuda::Stream stream_;
-  std::unique_ptr<Kept> kept_;
+  std::shared_ptr<cuda::MatmulPlans> matmul_plans_;
 };
 
 }  // namespace attune

@@ -61,6 +61,10 @@ void run(const Matmul& args) {
 
 }  // namespace
 
+struct MatmulPlans {};
+
+std::shared_ptr<MatmulPlans> make_matmul_plans() { return std::make_shared<MatmulPlans>(); }
+
 void matmul(const CudaContext& context, const Matmul& args) {
   dispatch_device_float(args.dtype, "matmul", [&]<class T>() { enqueue(context.stream(), [args] { run<T>(args); }); });
 }
