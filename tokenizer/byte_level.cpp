@@ -42,7 +42,7 @@ std::string to_byte_level(std::string_view bytes) {
 }
 
 std::optional<std::string> from_byte_level(std::string_view spelling) {
-  if (utf8::find_invalid(spelling) != std::string_view::npos) return std::nullopt;
+  if (utf8_error(spelling)) return std::nullopt;
   std::string out;
   for (const char* at = spelling.data(); at < spelling.data() + spelling.size();) {
     const char32_t code_point = utf8::decode(at);

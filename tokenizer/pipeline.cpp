@@ -23,11 +23,11 @@ std::size_t broken_length(std::string_view bytes) {
 std::string utf8_with_replacements(std::string_view bytes) {
   std::string out;
   while (true) {
-    const std::size_t bad = utf8::find_invalid(bytes);
-    out += bytes.substr(0, bad);
-    if (bad == std::string_view::npos) return out;
+    const auto bad = utf8_error(bytes);
+    if (!bad) return out += bytes;
+    out += bytes.substr(0, *bad);
     out += "\uFFFD";
-    bytes.remove_prefix(bad + broken_length(bytes.substr(bad)));
+    bytes.remove_prefix(*bad + broken_length(bytes.substr(*bad)));
   }
 }
 

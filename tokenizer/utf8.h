@@ -1,70 +1,25 @@
-// UTF-8 by hand: one validating scan, then decoding that trusts it.
+// Reading and writing UTF-8: one validating scan (base/utf8.h), then decoding that trusts it.
 //
 // Every text that enters the tokenizers passes check_utf8 once; what follows reads it with decode(), which does no
-// checks. Valid means: shortest form, no surrogates, at most U+10FFFF (Unicode standard, table 3-7).
+// checks.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 namespace attune::utf8 {
 
 inline constexpr char32_t kMaxCodePoint = 0x10FFFF;
 
-inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
-
-/// Whether the 8 bytes at `p` are all ASCII.
-inline bool eight_are_ascii(const char* p) {
-  std::uint64_t word;
-  std::memcpy(&word, p, sizeof word);
-  return (word & 0x8080808080808080u) == 0;
-}
-
-/// Bytes of the code point that starts at `p` (before `end`), or 0 where no valid one does.
-inline int valid_length(const char* p, const char* end) {
-  const auto at = [p](int i) { return static_cast<unsigned char>(p[i]); };
-  const std::ptrdiff_t left = end - p;
-  if (left <= 0) return 0;
-  const unsigned char lead = at(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xC2) return 0;
-  if (lead < 0xE0) return left >= 2 && is_continuation(p[1]) ? 2 : 0;
-  if (lead < 0xF0) {
-    if (left < 3 || !is_continuation(p[1]) || !is_continuation(p[2])) return 0;
-    if (lead == 0xE0 && at(1) < 0xA0) return 0;   // overlong
-    if (lead == 0xED && at(1) >= 0xA0) return 0;  // surrogate
-    return 3;
-  }
-  if (lead > 0xF4 || left < 4 || !is_continuation(p[1]) || !is_continuation(p[2]) || !is_continuation(p[3])) return 0;
-  if (lead == 0xF0 && at(1) < 0x90) return 0;   // overlong
-  if (lead == 0xF4 && at(1) >= 0x90) return 0;  // beyond U+10FFFF
-  return 4;
-}
-
-/// Offset of the first byte that is not part of valid UTF-8, or std::string_view::npos.
-inline std::size_t find_invalid(std::string_view text) {
-  const char* p = text.data();
-  const char* const end = p + text.size();
-  while (p < end) {
-    while (end - p >= 8 && eight_are_ascii(p)) p += 8;
-    if (p == end) break;
-    const int length = valid_length(p, end);
-    if (length == 0) return static_cast<std::size_t>(p - text.data());
-    p += length;
-  }
-  return std::string_view::npos;
-}
-
 /// Throws Error, naming the byte offset, unless `text` is valid UTF-8. `what` opens the message ("text",
 /// "vocab.txt:12").
 inline void check_utf8(std::string_view text, std::string_view what) {
-  const std::size_t at = find_invalid(text);
-  CHECK(at == std::string_view::npos, what, ": not valid UTF-8 at byte offset ", at);
+  const auto at = utf8_error(text);
+  CHECK(!at, what, ": not valid UTF-8 at byte offset ", *at);
 }
 
 /// The code point at `p`, which moves behind it. The text must be valid and `p` at a code point's first byte.

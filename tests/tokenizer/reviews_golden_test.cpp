@@ -1,20 +1,16 @@
-// All 50,000 reviews, in the reference recipe's three parts, made from the archive:
-//   through every tokenizer, whole and cut: counts, lengths and digests of the ids against
-//   golden/tokenizers/digests.json; as words: counts and the digest of the vocabulary against golden/logreg.json.
+// All 50,000 reviews through every tokenizer, whole and cut: counts, lengths and digests of the ids against
+// golden/tokenizers/digests.json.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <set>
-#include <span>
 
 #include "apps/support/id_report.h"
-#include "apps/support/imdb.h"
 #include "engine/io/csv.h"
 #include "tests/support/data.h"
+#include "tests/support/imdb.h"
 #include "tokenizer/tokenizer.h"
-#include "tokenizer/words.h"
 
 namespace attune {
 namespace {
@@ -23,27 +19,12 @@ using Json = nlohmann::json;
 
 using Texts = std::vector<std::string>;
 
-// The texts of each part ("train", "validation", "test"), read once.
-const std::map<std::string, Texts>& reviews(const std::filesystem::path& data) {
-  static const std::map<std::string, Texts> parts = [&data] {
-    const testing::TempDir folder;
-    const auto all = read_imdb_archive(data / "imdb/aclImdb_labeled.tar.xz", [](std::int64_t, std::int64_t) {});
-    write_imdb_splits(all, folder.path());
-    std::map<std::string, Texts> out;
-    for (const char* part : {"train", "validation", "test"}) {
-      CsvReader reader(folder / (std::string(part) + ".csv"));
-      const std::size_t column = reader.column("text");
-      for (Texts fields; reader.next(fields);) out[part].push_back(std::move(fields[column]));
-    }
-    return out;
-  }();
-  return parts;
-}
-
-Json golden_file(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  EXPECT_TRUE(file) << path << " is missing";
-  return Json::parse(file);
+Texts texts_of(const std::filesystem::path& csv) {
+  CsvReader reader(csv.string());
+  const std::size_t column = reader.column("text");
+  Texts texts;
+  for (Texts fields; reader.next(fields);) texts.push_back(std::move(fields[column]));
+  return texts;
 }
 
 void expect_whole(const std::vector<std::vector<std::int32_t>>& ids, const Json& want) {
@@ -73,47 +54,19 @@ void expect_cut(const Tokenizer& tokenizer, const Texts& texts, const Json& want
 
 TEST(ReviewsGolden, EveryTokenizerWholeAndCut) {
   ATTUNE_DATA_OR_SKIP(data);
-  const Json golden = golden_file(data / "golden/tokenizers/digests.json")["tokenizers"];
+  std::ifstream file(data / "golden/tokenizers/digests.json");
+  ASSERT_TRUE(file) << "golden/tokenizers/digests.json is missing";
+  const Json golden = Json::parse(file)["tokenizers"];
   ASSERT_FALSE(golden.empty());
+  const auto csvs = testing::imdb_csvs(data);
   for (const auto& [name, parts] : golden.items()) {
     const auto tokenizer = load_tokenizer(data / "tokenizers" / name);
     for (const auto& [part, want] : parts.items()) {
       SCOPED_TRACE(name + ", " + part);
-      const Texts& texts = reviews(data).at(part);
+      const Texts texts = texts_of(csvs / (part + ".csv"));
       expect_whole(tokenizer->encode_batch(texts), want);
       expect_cut(*tokenizer, texts, want);
     }
-  }
-}
-
-TEST(ReviewsGolden, WordsOfTheBagOfWords) {
-  ATTUNE_DATA_OR_SKIP(data);
-  const Json golden = golden_file(data / "golden/logreg.json");
-  std::set<std::string> vocabulary;
-  std::string lowered;
-  std::vector<std::string_view> words;
-  for (const std::string& text : reviews(data).at("train")) {
-    split_words(text, lowered, words);
-    vocabulary.insert(words.begin(), words.end());
-  }
-  EXPECT_EQ(vocabulary.size(), golden["vocabulary"].get<std::size_t>());
-  std::string listed;
-  for (const std::string& word : vocabulary) listed += (listed.empty() ? "" : "\n") + word;
-  EXPECT_EQ(sha256_hex(std::as_bytes(std::span(listed))), golden["vocabulary_sha256"].get<std::string>());
-  for (const auto& [part, total] : golden["total_count"].items()) {
-    std::int64_t known = 0, distinct = 0;
-    for (const std::string& text : reviews(data).at(part)) {
-      split_words(text, lowered, words);
-      std::set<std::string_view> of_this_text;
-      for (const std::string_view word : words) {
-        if (!vocabulary.contains(std::string(word))) continue;
-        ++known;
-        of_this_text.insert(word);
-      }
-      distinct += static_cast<std::int64_t>(of_this_text.size());
-    }
-    EXPECT_EQ(known, total.get<std::int64_t>()) << part;
-    EXPECT_EQ(distinct, golden["nonzeros"][part].get<std::int64_t>()) << part;
   }
 }
 

@@ -10,7 +10,7 @@ TEST(Utf8, EveryCodePointThereAndBack) {
     if (c >= 0xD800 && c <= 0xDFFF) continue;
     std::string text;
     utf8::append(text, c);
-    ASSERT_EQ(utf8::find_invalid(text), std::string_view::npos) << std::hex << std::uint32_t{c};
+    ASSERT_EQ(utf8_error(text), std::nullopt) << std::hex << std::uint32_t{c};
     const char* p = text.data();
     ASSERT_EQ(utf8::decode(p), c);
     ASSERT_EQ(p, text.data() + text.size());
@@ -22,7 +22,7 @@ TEST(Utf8, SurrogatesAreInvalid) {
   for (char32_t c = 0xD800; c <= 0xDFFF; ++c) {
     std::string text;
     utf8::append(text, c);
-    ASSERT_EQ(utf8::find_invalid(text), 0u) << std::hex << std::uint32_t{c};
+    ASSERT_EQ(utf8_error(text), 0u) << std::hex << std::uint32_t{c};
   }
 }
 
@@ -43,8 +43,8 @@ TEST(Utf8, NamesTheFirstBadByte) {
   for (const std::string_view bytes : bad) {
     for (std::size_t before = 0; before < 20; ++before) {
       const std::string text = std::string(before, 'a') + std::string(bytes) + "tail of the text";
-      EXPECT_EQ(utf8::find_invalid(text), before);
-      EXPECT_EQ(utf8::find_invalid(std::string(before, 'a') + std::string(bytes)), before);
+      EXPECT_EQ(utf8_error(text), before);
+      EXPECT_EQ(utf8_error(std::string(before, 'a') + std::string(bytes)), before);
     }
   }
   try {
@@ -61,7 +61,7 @@ TEST(Utf8, WhatIsValidRoundTrips) {
     std::string text;
     for (int shift = bytes < 1u << 16 ? 8 : 16; shift >= 0; shift -= 8)
       text += static_cast<char>(bytes >> shift & 0xFF);
-    if (utf8::find_invalid(text) != std::string_view::npos) continue;
+    if (utf8_error(text)) continue;
     ASSERT_EQ(utf8::to_utf8(utf8::to_utf32(text)), text);
   }
 }
