@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "apps/support/imdb.h"
 #include "engine/io/csv.h"
 #include "engine/io/sha256.h"
 #include "models/linear/bag_of_words.h"
 #include "tests/support/data.h"
+#include "tests/support/imdb.h"
 #include "tokenizer/words.h"
 
 namespace attune {
@@ -36,11 +36,9 @@ struct Baseline {
 
   explicit Baseline(const std::filesystem::path& data) {
     golden = Json::parse(std::ifstream(data / "golden" / "logreg.json"));
-    const testing::TempDir folder;
-    const std::string archive = (data / "imdb" / "aclImdb_labeled.tar.xz").string();
-    write_imdb_splits(read_imdb_archive(archive, [](std::int64_t, std::int64_t) {}), folder.path().string());
+    const std::filesystem::path folder = testing::imdb_csvs(data);
     for (const auto& [name, rows] : golden.at("rows").items()) {
-      CsvReader reader(folder / (name + ".csv"));
+      CsvReader reader((folder / (name + ".csv")).string());
       const std::size_t text = reader.column("text"), label = reader.column("label");
       for (std::vector<std::string> fields; reader.next(fields);) {
         splits[name].texts.push_back(fields[text]);
