@@ -1,0 +1,145 @@
+// AdamW over parameters, clipping, and the learning-rate schedules.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "engine/optim/adamw.h"
+#include "engine/optim/lr_schedule.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+using Values = std::vector<double>;
+
+NamedParameter parameter(const std::string& name, const Values& values) {
+  return {name, Parameter(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true)};
+}
+void add_gradient(const NamedParameter& p, const Values& values) {
+  p.parameter.grad().add(Tensor::from(values, {static_cast<std::int64_t>(values.size())}));
+}
+double value(const NamedParameter& p, std::size_t i = 0) { return p.parameter.value().values<double>()[i]; }
+
+TEST(AdamW, TheReferencesTwoSteps) {
+  // theta = 1, g = 0.5, learning rate 5e-5, decay 0.1, in double arithmetic: torch.optim.AdamW.
+  const NamedParameter theta = parameter("theta", {1});
+  AdamWOptimizer optimizer({theta}, {.weight_decay = 0.1});
+  for (const double expected : {0.999945000001, 0.9998900002769999}) {
+    add_gradient(theta, {0.5});
+    optimizer.step(5e-5);
+    optimizer.zero_grad();
+    EXPECT_NEAR(value(theta), expected, 1e-15);
+  }
+}
+
+TEST(AdamW, TheFormulaOverManySteps) {
+  const AdamWOptions options{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.3};
+  const NamedParameter theta = parameter("theta", {1, -2, 0});
+  AdamWOptimizer optimizer({theta}, options);
+  Values x = {1, -2, 0}, m(3), v(3);
+  for (int t = 1; t <= 20; ++t) {
+    const double rate = 0.01 * t, scale = t % 3 == 0 ? 0.25 : 1;
+    Values g;
+    for (std::size_t i = 0; i < 3; ++i) g.push_back(std::sin(t + 2.0 * static_cast<double>(i)));
+    add_gradient(theta, g);
+    optimizer.step(rate, scale);
+    optimizer.zero_grad();
+    for (std::size_t i = 0; i < 3; ++i) {
+      x[i] *= 1 - rate * options.weight_decay;
+      m[i] = options.beta1 * m[i] + (1 - options.beta1) * g[i] * scale;
+      v[i] = options.beta2 * v[i] + (1 - options.beta2) * g[i] * g[i] * scale * scale;
+      const double root = std::sqrt(v[i]) / std::sqrt(1 - std::pow(options.beta2, t));
+      x[i] -= rate / (1 - std::pow(options.beta1, t)) * m[i] / (root + options.eps);
+      EXPECT_NEAR(value(theta, i), x[i], 1e-13) << "step " << t << ", element " << i;
+    }
+  }
+}
+
+TEST(AdamW, AParameterWithoutGradientIsSkippedAltogether) {
+  const NamedParameter early = parameter("early", {1}), late = parameter("late", {1});
+  AdamWOptimizer optimizer({early, late}, {});
+  add_gradient(early, {0.5});
+  optimizer.step(5e-5);
+  const double after_one = value(early);
+  EXPECT_NE(after_one, 1);
+  EXPECT_EQ(value(late), 1);  // no decay either
+  optimizer.zero_grad();
+  add_gradient(early, {0.5});
+  add_gradient(late, {0.5});
+  optimizer.step(5e-5);
+  EXPECT_EQ(value(late), after_one);  // its own first step
+  EXPECT_NEAR(value(early), 0.9998900002769999, 1e-15);
+}
+
+TEST(AdamW, AZeroGradientStillDecays) {
+  const NamedParameter theta = parameter("theta", {2});
+  AdamWOptimizer optimizer({theta}, {.weight_decay = 0.1});
+  add_gradient(theta, {0});
+  optimizer.step(0.5);
+  EXPECT_NEAR(value(theta), 2 * (1 - 0.05), 1e-15);
+}
+
+TEST(AdamW, TheNormIsThatOfAllGradients) {
+  const NamedParameter a = parameter("a", {1, 1}), b = parameter("b", {1}), c = parameter("c", {1});
+  AdamWOptimizer optimizer({a, b, c}, {});
+  add_gradient(a, {2, -3});
+  add_gradient(b, {6});
+  EXPECT_NEAR(optimizer.gradient_norm(), 7, 1e-14);
+  optimizer.zero_grad();
+  EXPECT_EQ(optimizer.gradient_norm(), 0);
+  EXPECT_FALSE(a.parameter.grad().tensor().defined());
+  add_gradient(c, {std::numeric_limits<double>::quiet_NaN()});
+  EXPECT_TRUE(std::isnan(optimizer.gradient_norm()));
+}
+
+TEST(AdamW, SomethingMustBeTrainable) {
+  EXPECT_NE(message_of([] { AdamWOptimizer({}, {}); }).find("trainable"), std::string::npos);
+}
+
+TEST(Clipping, ScalesDownToTheLargestNorm) {
+  EXPECT_EQ(clip_scale(0.5, 1), 1);
+  EXPECT_DOUBLE_EQ(clip_scale(4, 1), 1 / (4 + 1e-6));
+  EXPECT_DOUBLE_EQ(clip_scale(1, 1), 1 / (1 + 1e-6));
+  EXPECT_EQ(clip_scale(0, 1), 1);
+  EXPECT_EQ(clip_scale(1e9, 0), 1);
+  EXPECT_EQ(clip_scale(1e9, -1), 1);
+}
+
+TEST(Schedules, Shapes) {
+  using Kind = LrSchedule::Kind;
+  const auto at = [](Kind kind, std::int64_t warmup, std::int64_t step) {
+    return LrSchedule{.kind = kind, .peak = 8, .warmup_steps = warmup, .total_steps = 12}.at(step);
+  };
+  for (const Kind kind : {Kind::kConstant, Kind::kLinear, Kind::kCosine}) {
+    EXPECT_EQ(at(kind, 0, 0), 8);
+    for (std::int64_t step = 0; step < 4; ++step) EXPECT_DOUBLE_EQ(at(kind, 4, step), 2.0 * static_cast<double>(step + 1));
+    EXPECT_EQ(at(kind, 4, 4), 8);
+  }
+  EXPECT_EQ(at(Kind::kConstant, 4, 1000), 8);
+  EXPECT_DOUBLE_EQ(at(Kind::kLinear, 4, 6), 6);
+  EXPECT_DOUBLE_EQ(at(Kind::kLinear, 4, 11), 1);
+  EXPECT_DOUBLE_EQ(at(Kind::kCosine, 4, 6), 4 * (1 + std::sqrt(0.5)));
+  EXPECT_DOUBLE_EQ(at(Kind::kCosine, 4, 8), 4);
+  for (const std::int64_t step : {12, 13, 1000}) {
+    EXPECT_EQ(at(Kind::kLinear, 4, step), 0);
+    EXPECT_NEAR(at(Kind::kCosine, 4, step), 0, 1e-15);
+  }
+}
+
+TEST(Schedules, AWarmUpAsLongAsTheRun) {
+  const LrSchedule schedule{.kind = LrSchedule::Kind::kLinear, .peak = 1, .warmup_steps = 3, .total_steps = 3};
+  EXPECT_EQ(schedule.at(2), 1);
+  EXPECT_EQ(schedule.at(4), 0);
+}
+
+TEST(Schedules, Names) {
+  const std::vector<std::string> names = {"constant", "linear", "cosine"};
+  EXPECT_EQ(lr_schedule_names(), names);
+  EXPECT_EQ(lr_schedule_kind("cosine"), LrSchedule::Kind::kCosine);
+  const std::string message = message_of([] { (void)lr_schedule_kind("Linear"); });
+  for (const std::string& name : names) EXPECT_NE(message.find(name), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace attune::testing
