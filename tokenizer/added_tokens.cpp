@@ -27,21 +27,18 @@ std::pair<char32_t, std::size_t> code_point_before(std::string_view text, std::s
   return {code_point_at(text, begin), begin};
 }
 
-// The \w of the reference's regex engine: Alphabetic, marks, decimal numbers, connectors, joiners (Unicode TR 18, annex
-// C).
+// The \w of the reference's regex engine: Alphabetic, marks, decimal numbers, connectors, joiners (Unicode TR 18, annex C).
+// Letters and numbers newer than utf8proc's Unicode are known to split_classes(); the new numbers are all decimal.
 bool is_word(char32_t c) {
+  if (unicode::split_classes()[c] == unicode::SplitClass::kLetter) return true;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_MC:
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
     case UTF8PROC_CATEGORY_PC: return true;
+    case UTF8PROC_CATEGORY_CN: return unicode::split_classes()[c] == unicode::SplitClass::kNumber;
     // Circled and squared letters are symbols by category, alphabetic by property.
     case UTF8PROC_CATEGORY_SO:
       return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
@@ -123,12 +120,12 @@ void AddedTokenSearch::split(std::string_view text, bool parse_special, std::vec
     const AddedToken& token = *match.token;
     if (!parse_special && token.special) continue;
     if (token.single_word && !stands_alone(text, match.begin, match.end)) continue;
-    // An earlier rstrip may already have swallowed white space this match begins with.
+    // An earlier rstrip may have swallowed the white space that this match begins with, or all of it.
     std::size_t begin = match.begin;
     if (token.lstrip) begin = begin > done ? strip_left(text, begin, done) : done;
     const std::size_t end = token.rstrip ? strip_right(text, match.end) : match.end;
     if (done < begin) parts.push_back({text.substr(done, begin - done), -1});
-    parts.push_back({text.substr(begin, end > begin ? end - begin : 0), token.id});
+    if (begin < end) parts.push_back({text.substr(begin, end - begin), token.id});
     done = end;
   }
   if (done < text.size()) parts.push_back({text.substr(done), -1});

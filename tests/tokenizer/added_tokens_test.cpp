@@ -54,16 +54,19 @@ TEST(AddedTokens, StripsWhiteSpaceOfAllKinds) {
   EXPECT_EQ(split(search, "<l>  <l>"), "1:<l>|1:  <l>");
 }
 
-TEST(AddedTokens, AMatchInsideStrippedSpaceStillCounts) {
-  AddedToken right = token("<r>", 1);
+TEST(AddedTokens, AMatchInsideStrippedSpaceCountsUnlessNothingIsLeftOfIt) {
+  AddedToken right = token("<r>", 1), spaces = token("  ", 2);
   right.rstrip = true;
-  const AddedTokenSearch search({right, token("  ", 2)});
+  // The reference emits both, and goes on behind the token of two spaces.
   std::vector<TextPart> parts;
-  search.split("<r>   b", true, parts);
-  ASSERT_EQ(parts.size(), 3u);  // the reference emits both, and resumes after the token of two spaces
+  AddedTokenSearch({right, spaces}).split("<r>   b", true, parts);
+  ASSERT_EQ(parts.size(), 3u);
   EXPECT_EQ(parts[0].id, 1);
   EXPECT_EQ(parts[1].id, 2);
   EXPECT_EQ(parts[2].text, " b");
+  spaces.lstrip = spaces.rstrip = true;
+  EXPECT_EQ(split(AddedTokenSearch({right, spaces}), "<r>   b"), "1:<r>   |-:b");
+  EXPECT_EQ(split(AddedTokenSearch({spaces}), "a       b"), "-:a|2:       |-:b");
 }
 
 TEST(AddedTokens, SingleWordsStandAlone) {
@@ -73,6 +76,7 @@ TEST(AddedTokens, SingleWordsStandAlone) {
   EXPECT_EQ(split(search, "a new day"), "-:a |1:new|-: day");
   EXPECT_EQ(split(search, "new"), "1:new");
   EXPECT_EQ(split(search, "anew news new_ ünew new2"), "-:anew news new_ ünew new2");
+  EXPECT_EQ(split(search, "\U00013DEBnew new\U00010D40 new\u24D0"), "-:\U00013DEBnew new\U00010D40 new\u24D0");
   EXPECT_EQ(split(search, "(new)…new—"), "-:(|1:new|-:)…|1:new|-:—");
 }
 
