@@ -7,8 +7,9 @@
 // kernel holds K, V and walks over Q, dO with everything transposed, so that P^T and dS^T come out of the first products in
 // the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands (tile.cuh). Deterministic.
 //
-// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit the dK dV kernel: two
-// accumulators of D / 8 x 4 and two of the walked tile; three to four blocks of 4 warps per sm_80 multiprocessor at D = 64.
+// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 127 in the dQ
+// kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 184 in the dK dV kernel with its two accumulators of
+// D / 8 x 4 and two of the walked tile (two blocks); 228 at D = 128, nothing spilled (scripts/kernel_resources.sh).
 // Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2 cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
 

@@ -1,0 +1,136 @@
+// What the table does not reach on the CUDA backend: scattering runs of equal ids that span several chunks, rows without gradient,
+// long column sums, and a captured graph that gives the same bits as the calls it recorded.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "kernels/adamw.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/layernorm.h"
+#include "tests/ops/cuda_backend.h"
+#include "tests/ops/harness.h"
+
+namespace attune::testing {
+namespace {
+
+class CudaCases : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  }
+};
+
+OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels, std::int64_t padding_id) {
+  const auto tokens = static_cast<std::int64_t>(ids.size());
+  OpCase op{.op = "embedding_scatter", .label = label, .tolerance = kReduction};
+  op.inputs = {{.name = "table", .n = rows * channels}};
+  op.ints = {{"ids", std::move(ids)}};
+  op.outputs = {{"y", tokens * channels}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      embedding_forward(on, {.y = c["y"], .words = {c["table"], c.ints("ids"), rows}, .positions = {}, .types = {}, .tokens = tokens,
+                             .channels = channels, .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      embedding_backward(on, {.dtable = c.grad("table"), .dy = c["dy"], .ids = c.ints("ids"), .rows = rows, .tokens = tokens,
+                              .channels = channels, .padding_id = padding_id, .dtype = c.dtype()});
+    });
+  };
+  return op;
+}
+
+// Runs of the given lengths, their tokens dealt out one by one in turn.
+std::vector<std::int32_t> dealt(std::vector<int> lengths) {
+  std::vector<std::int32_t> ids;
+  for (bool any = true; any;) {
+    any = false;
+    for (std::size_t id = 0; id < lengths.size(); ++id)
+      if (lengths[id]-- > 0) ids.push_back(static_cast<std::int32_t>(id)), any = true;
+  }
+  return ids;
+}
+
+TEST_F(CudaCases, ScatterOfLongRuns) {
+  CudaBackend backend;
+  std::vector<OpCase> cases;
+  for (std::int64_t padding : {-1, 1}) {
+    const std::string suffix = padding < 0 ? "" : "_padding";
+    cases.push_back(scatter_case("one_id" + suffix, std::vector<std::int32_t>(300, 1), 3, 16, padding));
+    cases.push_back(scatter_case("two_ids" + suffix, dealt({150, 151}), 2, 17, padding));
+    cases.push_back(scatter_case("chunk_edges" + suffix, dealt({32, 64, 31, 33, 1, 95, 0, 65}), 9, 8, padding));
+    cases.push_back(scatter_case("exactly_one_chunk" + suffix, dealt({16, 16}), 2, 4, padding));
+    cases.push_back(scatter_case("many_ids" + suffix, dealt(std::vector<int>(120, 3)), 130, 5, padding));
+  }
+  for (const OpCase& op : cases)
+    for (DType dtype : {DType::kFloat32, DType::kBFloat16})
+      for (GradMode mode : {GradMode::kWrite, GradMode::kAccumulate}) {
+        const Values inputs = rounded_inputs(op, random_inputs(op), dtype);
+        const Values reference = run(op, cpu_backend(), inputs, {.dtype = DType::kFloat64, .mode = mode});
+        cuda::set_schedule_seed(1);
+        const Values values = run(op, backend, inputs, {.dtype = dtype, .mode = mode});
+        expect_all_close(op, values, reference, dtype);
+        cuda::set_schedule_seed(2);
+        EXPECT_EQ(run(op, backend, inputs, {.dtype = dtype, .mode = mode}), values) << op.name();
+      }
+}
+
+// A piece of a training step: layer norm backward (scratch memory, two launches of column sums) and AdamW (a constant table).
+TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
+  constexpr std::int64_t kRows = 300, kChannels = 24;
+  const CudaContext context;
+  const auto on_device = [&](std::int64_t n, float slope) {
+    std::vector<float> values(static_cast<std::size_t>(n));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = slope * static_cast<float>(static_cast<int>(i * 37 % 101) - 50);
+    cuda::Buffer buffer(values.size() * sizeof(float));
+    cuda::copy_to_device(buffer.data(), values.data(), buffer.bytes(), context.stream());
+    return buffer;
+  };
+  const cuda::Buffer x = on_device(kRows * kChannels, 0.1f), dy = on_device(kRows * kChannels, 0.02f), mean = on_device(kRows, 0.0f),
+                     rstd = on_device(kRows, 0.01f), dweight = on_device(kChannels, 0.0f);
+  const auto step = [&](const cuda::Buffer& weight, std::span<const AdamWTensor> tensors) {
+    layernorm_backward(context, {.dx = {}, .dresidual = {}, .dweight = {dweight.data()}, .dbias = {}, .dy = dy.data(), .dsum = nullptr,
+                                 .sum = x.data(), .mean = mean.data(), .rstd = rstd.data(), .weight = weight.data(), .rows = kRows,
+                                 .channels = kChannels, .dropout = {}, .dtype = DType::kFloat32});
+    adamw(context, {.tensors = tensors, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .step = 1, .dtype = DType::kFloat32});
+  };
+  const auto result_of = [&](bool captured) {
+    const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f), v = on_device(kChannels, 0.0f);
+    const AdamWTensor tensors[] = {{.param = weight.data(), .grad = dweight.data(), .m = m.data(), .v = v.data(), .n = kChannels}};
+    if (captured) {
+      context.stream().begin_capture();
+      step(weight, tensors);
+      const cuda::Graph graph = context.stream().end_capture();
+      for (int i = 0; i < 3; ++i) graph.launch(context.stream());
+      context.stream().synchronize();
+    } else {
+      for (int i = 0; i < 3; ++i) step(weight, tensors);
+    }
+    std::vector<float> out(kChannels);
+    cuda::copy_to_host(out.data(), weight.data(), weight.bytes(), context.stream());
+    context.stream().synchronize();
+    return out;
+  };
+  const std::vector<float> direct = result_of(false);
+  EXPECT_EQ(result_of(true), direct);
+  EXPECT_NE(direct, std::vector<float>(kChannels, direct[0]));
+}
+
+TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
+  const CudaContext context;
+  const cuda::Buffer memory(64);
+  const AdamWTensor tensors[] = {{.param = memory.data(), .grad = memory.data(), .m = memory.data(), .v = memory.data(), .n = 4}};
+  EXPECT_THROW(adamw(context, {.tensors = tensors, .lr = 0, .beta1 = 0, .beta2 = 0, .eps = 1, .weight_decay = 0, .step = 1, .dtype = DType::kBFloat16}),
+               Error);
+}
+
+TEST_F(CudaCases, Float64HasNoKernel) {
+  const CudaContext context;
+  const cuda::Buffer memory(64);
+  EXPECT_THROW(fill(context, {.y = memory.data(), .n = 4, .value = 1, .dtype = DType::kFloat64}), Error);
+}
+
+}  // namespace
+}  // namespace attune::testing
