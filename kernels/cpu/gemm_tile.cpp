@@ -22,12 +22,13 @@ ATTUNE_INLINE void run_tile(T* c, std::int64_t ldc, const T* a, std::int64_t lda
   for (std::int64_t d = 0; d < depth; ++d, b += vectors * kLanes) {
     V right[vectors];
     for (int v = 0; v < vectors; ++v) std::memcpy(&right[v], b + v * kLanes, sizeof(V));
-#pragma GCC unroll 12
+#pragma GCC unroll 12  // all loops over `sum` are unrolled, or it would live in memory
     for (int r = 0; r < rows; ++r) {
       const T left = along_rows ? a[r * lda + d] : a[d * lda + r];
       for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
     }
   }
+#pragma GCC unroll 12
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) {
       T* to = c + r * ldc + v * kLanes;
@@ -90,24 +91,27 @@ ATTUNE_TILE(avx2, __attribute__((target("arch=x86-64-v3"))), 32, 6, 2)
 ATTUNE_TILE(avx512, __attribute__((target("arch=x86-64-v4"))), 64, 12, 2)
 #endif
 
-template <class T>
-const Kernel<T>& choose() {
-#ifdef ATTUNE_X86_LEVELS
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v4")) return avx512_kernel<T>;
-  if (__builtin_cpu_supports("x86-64-v3")) return avx2_kernel<T>;
-#endif
-  return baseline_kernel<T>;
-}
-
 }  // namespace
 
 template <class T>
-const Kernel<T>& kernel_of() {
-  static const Kernel<T>& chosen = choose<T>();
-  return chosen;
+std::vector<Kernel<T>> supported_kernels() {
+  std::vector<Kernel<T>> out{baseline_kernel<T>};
+#ifdef ATTUNE_X86_LEVELS
+  __builtin_cpu_init();
+  if (__builtin_cpu_supports("x86-64-v3")) out.push_back(avx2_kernel<T>);
+  if (__builtin_cpu_supports("x86-64-v4")) out.push_back(avx512_kernel<T>);
+#endif
+  return out;
 }
 
+template <class T>
+const Kernel<T>& kernel_of() {
+  static const Kernel<T> fastest = supported_kernels<T>().back();
+  return fastest;
+}
+
+template std::vector<Kernel<float>> supported_kernels();
+template std::vector<Kernel<double>> supported_kernels();
 template const Kernel<float>& kernel_of();
 template const Kernel<double>& kernel_of();
 

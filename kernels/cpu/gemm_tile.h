@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace attune {
 
@@ -21,7 +22,11 @@ struct Kernel {
   Pack pack_rows, pack_columns;
 };
 
-/// The kernel for the machine the program runs on.
+/// The kernels the machine can run, the fastest last.
+template <class T>
+std::vector<Kernel<T>> supported_kernels();
+
+/// The fastest of them.
 template <class T>
 const Kernel<T>& kernel_of();
 

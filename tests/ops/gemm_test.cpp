@@ -8,6 +8,7 @@
 #include <random>
 #include <vector>
 
+#include "kernels/cpu/gemm_tile.h"
 #include "tests/ops/tolerances.h"
 
 namespace attune {
@@ -82,6 +83,35 @@ TEST(GemmTest, OnOneThread) {
 TEST(GemmTest, Parallel) {
   check<float>(parallel_gemm<float>, "parallel_gemm");
   check<double>(parallel_gemm<double>, "parallel_gemm");
+}
+
+// Every tile this machine can run, and its packing of full and partial strips.
+template <class T>
+void check_tiles() {
+  for (const Kernel<T>& kernel : supported_kernels<T>())
+    for (std::int64_t depth : {1, 4, 37, 512})
+      for (bool along_rows : {false, true})
+        for (std::int64_t missing : {0, 1}) {
+          const Problem<T> p(kernel.rows - missing, kernel.columns - missing, depth, !along_rows, along_rows);
+          std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)), b(static_cast<std::size_t>(kernel.columns * depth));
+          std::vector<T> c(static_cast<std::size_t>(kernel.rows * kernel.columns), T(0.25));
+          kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
+          kernel.pack_columns(b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
+          if (along_rows && missing == 0) kernel.rows_of_a(c.data(), kernel.columns, p.a.data(), p.lda, b.data(), depth, T(0.75), true);
+          else kernel.columns_of_a(c.data(), kernel.columns, a.data(), kernel.rows, b.data(), depth, T(0.75), true);
+          for (std::int64_t i = 0; i < kernel.rows; ++i)
+            for (std::int64_t j = 0; j < kernel.columns; ++j) {
+              const double expected = 0.25 + (i < p.m && j < p.n ? 0.75 * static_cast<double>(p.exact(i, j)) : 0);
+              ASSERT_NEAR(c[static_cast<std::size_t>(i * kernel.columns + j)], expected,
+                          testing::product_bound(depth) * std::numeric_limits<T>::epsilon())
+                  << kernel.rows << "x" << kernel.columns << " depth " << depth << " at " << i << "," << j;
+            }
+        }
+}
+
+TEST(GemmTest, EveryTile) {
+  check_tiles<float>();
+  check_tiles<double>();
 }
 
 // A row of C is the same whatever product it is part of: alone, in a block, on one thread or on all.
