@@ -15,6 +15,8 @@ namespace attune {
 /// line; 1 after any other error. Errors are one line: "<program>: error: <what>".
 inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   const auto complain = [&](const char* what) { std::cerr << app.get_name() << ": error: " << what << std::endl; };
+  for (CLI::Option* option : app.get_options())  // an option given twice: the later one holds
+    if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
     app.parse(argc, argv);
     return body();

@@ -4,22 +4,8 @@
 # usage: tokenize_test.sh TOKENIZE
 set -euo pipefail
 tokenize=$1
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-failures=0
-
-fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
-# expect NAME EXPECTED ACTUAL
-expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
-# expect_error NAME CODE PATTERN ARGUMENT...: exit code, and one line that holds the pattern
-expect_error() {
-  local name=$1 code=$2 pattern=$3 actual=0
-  shift 3
-  "$tokenize" "$@" >"$folder/out" 2>"$folder/err" || actual=$?
-  expect "$name, exit code" "$code" "$actual"
-  expect "$name, lines of the message" 1 "$(wc -l <"$folder/err")"
-  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
-}
+program=$tokenize
+. "$(dirname "$0")/checks.sh"
 
 mkdir "$folder/bpe"
 cat >"$folder/bpe/vocab.json" <<'END'
@@ -78,5 +64,4 @@ expect_error "no such field" 1 "texts.jsonl:1" "${bpe[@]}" --jsonl "$folder/text
 expect_error "no room" 1 "max_length 1 leaves no room" "${bpe[@]}" --text a --max_length 1
 expect_error "broken text" 1 "not valid UTF-8" "${bpe[@]}" --text $'a\xff'
 
-[ "$failures" = 0 ] && echo "all as expected"
-exit "$failures"
+finish

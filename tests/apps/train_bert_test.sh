@@ -5,22 +5,8 @@
 # usage: train_bert_test.sh mistakes|training TRAIN_BERT PREPARE_IMDB
 set -euo pipefail
 part=$1 train_bert=$2 prepare_imdb=$3
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-failures=0
-
-fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
-# expect NAME EXPECTED ACTUAL
-expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
-# expect_error NAME CODE PATTERN ARGUMENT...: exit code, and one line that holds the pattern
-expect_error() {
-  local name=$1 code=$2 pattern=$3 actual=0
-  shift 3
-  "$train_bert" "$@" >"$folder/out" 2>"$folder/err" || actual=$?
-  expect "$name, exit code" "$code" "$actual"
-  expect "$name, lines of the message" 1 "$(wc -l <"$folder/err")"
-  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
-}
+program=$train_bert
+. "$(dirname "$0")/checks.sh"
 
 "$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
 mkdir "$folder/data"
@@ -71,4 +57,4 @@ else
   expect_error "more tokens than positions" 2 "the model has only 512 positions" --model_dir "$model" --data "$folder/data" --context_length 513
 fi
 
-[ "$failures" = 0 ] || exit 1
+finish

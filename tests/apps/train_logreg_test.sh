@@ -4,22 +4,8 @@
 # usage: train_logreg_test.sh TRAIN_LOGREG
 set -euo pipefail
 train_logreg=$1
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-failures=0
-
-fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
-# expect NAME EXPECTED ACTUAL
-expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
-# expect_error NAME CODE PATTERN ARGUMENT...: exit code, and one line that holds the pattern
-expect_error() {
-  local name=$1 code=$2 pattern=$3 actual=0
-  shift 3
-  "$train_logreg" "$@" >"$folder/out" 2>"$folder/err" || actual=$?
-  expect "$name, exit code" "$code" "$actual"
-  expect "$name, lines of the message" 1 "$(wc -l <"$folder/err")"
-  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
-}
+program=$train_logreg
+. "$(dirname "$0")/checks.sh"
 # make_folder NAME: a copy of the good folder, to be spoilt
 make_folder() { rm -rf "${folder:?}/$1" && cp -r "$folder/good" "$folder/$1"; }
 
@@ -78,5 +64,4 @@ touch "$folder/file"
 expect_error "output below a file" 1 "$folder/file" --data "$folder/good" --output "$folder/file/below"
 expect_error "too few iterations" 0 "not converged" --data "$folder/good" --max_iterations 1
 
-[ "$failures" -eq 0 ] && echo "train_logreg: every check passed"
-exit $((failures > 0))
+finish

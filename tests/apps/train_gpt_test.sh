@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# train_gpt and predict on the command line: a small GPT is trained, saved, read back and asked; equal runs are equal to the bit with
+# any number of threads; Ctrl-C ends cleanly; and what they say about mistakes.
+#
+# usage: train_gpt_test.sh TRAIN_GPT PREDICT TOKENIZE PREPARE_IMDB
+set -euo pipefail
+train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+
+"$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
+mkdir "$folder/data"
+for split in train validation test; do head -65 "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
+"$tokenize" --train bpe --vocab_size 400 --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
+echo '{"model_type": "gpt2", "vocab_size": 400, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 2}' >"$folder/config.json"
+common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 48)
+small=("${common[@]}" --trainable_layers all --eval_freq 4 --eval_iter 2)
+
+# The reference's wording.
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 1 --output "$folder/one" --log_file "$folder/log" >"$folder/out"
+grep -qE '^Ep 1 \(Step 000000\): Train loss [0-9.]{5}, Val loss [0-9.]{5}$' "$folder/out" || fail "the line of the first evaluation"
+grep -qE '^Ep 1 \(Step 000004\): ' "$folder/out" || fail "the line of the second evaluation"
+for split in Training Validation Test; do grep -qE "^$split accuracy: [0-9]+\.[0-9]{2}%\$" "$folder/out" || fail "the closing line of $split"; done
+expect "steps in the log" 6 "$(grep -c '"learning_rate"' "$folder/log")"
+expect "evaluations in the log" 2 "$(grep -c '"val_loss"' "$folder/log")"
+expect "files of the model" "config.json model.safetensors tokenizer.json tokenizer_config.json" "$(ls "$folder/one" | xargs)"
+
+# Bitwise: equal runs, and other numbers of threads.
+for threads in 1 2 3; do
+  "$train_gpt" "${small[@]}" --max_steps 6 --threads "$threads" --dropout 0.1 --output "$folder/threads$threads" >/dev/null
+done
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --output "$folder/again" >/dev/null
+for other in threads2 threads3 again; do
+  cmp "$folder/threads1/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: the weights differ"
+done
+
+# predict: every format and source; a text alone and in a batch.
+expect "labels" 2 "$("$predict" --model_dir "$folder/one" --text "It never lost me." --text "I left early." | grep -c '^LABEL_[01]')"
+"$predict" --model_dir "$folder/one" --csv "$folder/data/test.csv" --format csv >"$folder/whole.csv"
+"$predict" --model_dir "$folder/one" --csv "$folder/data/test.csv" --format csv --batch_size 7 >"$folder/parts.csv"
+expect "header" "label,probability_LABEL_0,probability_LABEL_1,logit_LABEL_0,logit_LABEL_1" "$(head -1 "$folder/whole.csv")"
+expect "rows" 65 "$(wc -l <"$folder/whole.csv")"
+apart=$(paste -d, <(tail -n +2 "$folder/whole.csv") <(tail -n +2 "$folder/parts.csv") |
+  awk -F, '{d = $4 - $9; if (d < 0) d = -d; if (d > m) m = d} END {print (m > 1e-6) ? "differ" : "agree"}')
+expect "batches of other sizes" agree "$apart"
+share=$(paste -d, <(tail -n +2 "$folder/whole.csv" | cut -d, -f1) <(tail -n +2 "$folder/data/test.csv" | sed 's/.*,//') |
+  awk -F, '{right += $1 == "LABEL_" $2} END {printf "Test accuracy: %.2f%%", 100 * right / NR}')
+expect "predictions and the trainer's evaluation" "$(grep '^Test' "$folder/out")" "$share"
+expect "lines of standard input" 3 "$(printf 'a\n\nc\n' | "$predict" --model_dir "$folder/one" --format jsonl | grep -c probabilities)"
+
+# Ctrl-C: the step is finished, the model saved, the exit code the shell's.
+"$train_gpt" "${common[@]}" --trainable_layers all --num_epochs 100000 --eval_freq 0 --output "$folder/interrupted" >"$folder/out" & pid=$!
+sleep 2
+kill -INT $pid
+code=0
+wait $pid || code=$?
+expect "exit code after Ctrl-C" 130 "$code"
+grep -q 'Training interrupted' "$folder/out" || fail "Ctrl-C is not told"
+"$predict" --model_dir "$folder/interrupted" --text "fine" >/dev/null || fail "the interrupted model cannot be read"
+
+# Mistakes: one line, what and where.
+expect_error "an unknown flag" 2 "--no_such_flag" --no_such_flag
+expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
+expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer" "${common[@]}" --trainable_layers middle
+expect_error "an unknown device" 2 "cpu and cuda" "${common[@]}" --device tpu
+expect_error "an unknown precision" 2 "fp32" "${common[@]}" --precision fp8
+expect_error "a context that is none" 2 "longest_training_example" "${common[@]}" --context_length many
+expect_error "a context beyond the positions" 2 "only 64 positions" "${common[@]}" --context_length 65
+expect_error "no padding in batches" 2 "--batch_size 1" "${common[@]}" --no_padding
+expect_error "no data" 1 "$folder/none/train.csv" "${common[@]}" --data "$folder/none"
+expect_error "no tokenizer" 1 "$folder/none" "${common[@]}" --tokenizer "$folder/none"
+expect_error "an empty cache" 1 "hf download openai-community/gpt2" --data "$folder/data" --model_dir ""
+spoil() { rm -rf "$folder/bad" && cp -r "$folder/data" "$folder/bad" && printf "$2" >>"$folder/bad/$1"; }
+spoil validation.csv 'a text,7\n'
+expect_error "a label beyond the classes" 1 "validation.csv:66: the label 7 is not a class" "${common[@]}" --data "$folder/bad"
+spoil test.csv 'no label here\n'
+expect_error "a missing field" 1 "test.csv:66: found 1 fields where the header has 2" "${common[@]}" --data "$folder/bad"
+spoil train.csv 'bad \xff text,1\n'
+expect_error "broken UTF-8" 1 "train.csv:66: field 1 is not valid UTF-8" "${common[@]}" --data "$folder/bad"
+expect_error "a missing column" 1 "there is no column 'review'; the columns are 'text', 'label'" "${common[@]}" --text_column review
+sed 's/"n_head": 2/"n_head": 3/' "$folder/config.json" >"$folder/bad.json"
+expect_error "a config that contradicts itself" 1 "n_embd 32 is not a multiple of n_head 3" "${common[@]}" --config "$folder/bad.json"
+sed 's/"n_layer": 2, //' "$folder/config.json" >"$folder/bad.json"
+expect_error "a config without a key" 1 "the key 'n_layer' is missing" "${common[@]}" --config "$folder/bad.json"
+cp -r "$folder/one" "$folder/cut" && head -c 5000 "$folder/one/model.safetensors" >"$folder/cut/model.safetensors"
+expect_error "truncated weights" 1 "cut/model.safetensors: not a valid safetensors file" --data "$folder/data" --model_dir "$folder/cut"
+cp -r "$folder/one" "$folder/wide" && sed -i 's/"n_inner": 128/"n_inner": 64/' "$folder/wide/config.json"
+expect_error "a wrong shape" 1 "has shape [32, 128] where [32, 64] is needed" --data "$folder/data" --model_dir "$folder/wide"
+expect_error "an output that is a file" 1 "config.json" "${common[@]}" --output "$folder/config.json"
+
+# No room on the disk while saving (a limit on file sizes): one line, nothing half-written, the old model kept.
+before=$(sha256sum <"$folder/one/model.safetensors")
+(failures=0; ulimit -f 8; trap '' XFSZ; expect_error "no room for the model" 1 "model.safetensors" "${small[@]}" --max_steps 1 --no_final_evaluation --output "$folder/one"; exit "$failures") || fail "disk full"
+expect "the model after a failed save" "$before" "$(sha256sum <"$folder/one/model.safetensors")"
+expect "leftovers of a failed save" "" "$(find "$folder/one" -name 'model.safetensors.*')"
+
+finish
