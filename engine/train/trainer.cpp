@@ -38,10 +38,14 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
       options_(options),
       generator_(options.seed),
       optimizer_(parameters_of(model, true), options.adamw) {
+  CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(), " training examples do not fill one batch of ",
         options.batch_size);
   CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ", options.accumulation_steps);
-  options_.schedule.total_steps = ceil_div(total_steps(), options.accumulation_steps);
+  // Every epoch ends with an optimizer step, a full group of batches or not.
+  const std::int64_t epoch_batches = data.train.size() / options.batch_size;
+  options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
+                                  ceil_div(total_steps() % epoch_batches, options.accumulation_steps);
 }
 
 std::int64_t Trainer::total_steps() const {

@@ -72,7 +72,7 @@ class Trainer {
   Trainer(const Module& model, LogitsFn logits, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
-  /// Throws Error naming step and tensor where the loss or a gradient is not finite.
+  /// Throws Error naming step and tensor where the loss is not finite, or the gradient where its norm is measured.
   bool run(TrainObserver& observer, const std::function<bool()>& stop);
 
   /// Loss and accuracy over a whole split, in the reference's order of draws.

@@ -1,0 +1,78 @@
+// A tiny GPT and invented examples for it to learn.
+#pragma once
+
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "engine/train/trainer.h"
+#include "models/gpt2/gpt2.h"
+
+namespace attune::testing {
+
+/// `count` examples of up to `longest` random tokens below `vocabulary`, with random labels of two classes.
+inline Dataset invented_examples(std::size_t count, std::uint32_t longest, std::uint32_t vocabulary, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  Dataset out{.name = "invented", .ids = {}, .labels = {}};
+  for (std::size_t i = 0; i < count; ++i) {
+    std::vector<std::int32_t> ids(1 + random() % longest);
+    for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random() % vocabulary);
+    out.ids.push_back(std::move(ids));
+    out.labels.push_back(static_cast<std::int32_t>(random() % 2));
+  }
+  return out;
+}
+
+inline Gpt2Config tiny_config() {
+  return {.vocab_size = 12, .n_positions = 6, .n_embd = 8, .n_layer = 1, .n_head = 2, .n_inner = 16};
+}
+
+/// Keeps everything a run tells.
+class Recorder : public TrainObserver {
+ public:
+  void begin(std::int64_t total_steps) override { total = total_steps; }
+  void step(const StepRecord& record) override { steps.push_back(record); }
+  void evaluation(const EvaluationRecord& record) override { evaluations.push_back(record); }
+  void epoch(const EpochRecord& record) override { epochs.push_back(record); }
+
+  std::int64_t total = -1;
+  std::vector<StepRecord> steps;
+  std::vector<EvaluationRecord> evaluations;
+  std::vector<EpochRecord> epochs;
+};
+
+/// A model with GPT-2's random start.
+inline std::unique_ptr<Gpt2Classifier> started_model(const Gpt2Config& config, DType dtype) {
+  auto model = std::make_unique<Gpt2Classifier>(config, Gpt2Options{.position = HeadPosition::kMean, .dtype = dtype});
+  TorchGenerator generator(1);
+  model->initialize(generator, Initializer::kGpt2);
+  model->initialize_head(generator);
+  return model;
+}
+
+/// Such a model with its trainer; both splits are the same examples.
+class TinyRun {
+ public:
+  TinyRun(const Gpt2Config& config, const Dataset& examples, const TrainOptions& options, DType dtype = DType::kFloat32)
+      : model(started_model(config, dtype)),
+        trainer(*model,
+                [this](const Batch& batch, const ForwardPass& pass) { return model->forward(token_batch(batch, false), pass); },
+                {examples, examples, {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}}, options) {}
+
+  bool run(const std::function<bool()>& stop = [] { return false; }) { return trainer.run(recorder, stop); }
+  /// All parameters, one after the other.
+  std::vector<double> weights() const {
+    std::vector<double> out;
+    for (const auto& [name, parameter] : parameters_of(*model)) {
+      const Tensor values = parameter.value().cast(DType::kFloat64);
+      out.insert(out.end(), values.values<double>().begin(), values.values<double>().end());
+    }
+    return out;
+  }
+
+  std::unique_ptr<Gpt2Classifier> model;
+  Trainer trainer;
+  Recorder recorder;
+};
+
+}  // namespace attune::testing

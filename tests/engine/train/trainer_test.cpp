@@ -1,0 +1,242 @@
+// The training loop on a GPT of one layer: it learns, repeats itself bit by bit, and stops when and where it says.
+#include "engine/train/trainer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "base/parallel.h"
+#include "tests/engine/train/train_fixture.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+TrainOptions quiet(std::int64_t epochs, double learning_rate = 1e-2) {
+  TrainOptions options;
+  options.epochs = epochs;
+  options.batch_size = 4;
+  options.eval_every = 0;
+  options.schedule.peak = learning_rate;
+  return options;
+}
+
+TEST(Training, ATinySetIsLearntByHeart) {
+  const Dataset examples = invented_examples(8, 6, 11, 3);
+  TrainOptions options = quiet(80);
+  options.adamw.weight_decay = 0;
+  TinyRun run(tiny_config(), examples, options);
+  EXPECT_TRUE(run.run());
+  EXPECT_GT(run.recorder.steps.front().loss, 0.3);
+  EXPECT_LT(run.recorder.steps.back().loss, 1e-2);
+  EXPECT_EQ(run.recorder.epochs.back().train_accuracy, 1);
+  EXPECT_EQ(run.recorder.epochs.back().validation_accuracy, 1);
+}
+
+struct Outcome {
+  std::vector<double> weights, losses;
+  bool operator==(const Outcome&) const = default;
+};
+
+// Large enough for every kernel to share its work among threads, with dropout.
+Outcome outcome(int threads, std::uint64_t seed) {
+  set_num_threads(threads);
+  const Gpt2Config config{.vocab_size = 100, .n_positions = 48, .n_embd = 64, .n_layer = 1, .n_head = 4, .n_inner = 256,
+                          .embd_pdrop = 0.1f, .attn_pdrop = 0.1f, .resid_pdrop = 0.1f};
+  const Dataset examples = invented_examples(24, 48, 99, 4);
+  TrainOptions options = quiet(1, 1e-3);
+  options.batch_size = 8;
+  options.seed = seed;
+  options.max_grad_norm = 0.5;
+  TinyRun run(config, examples, options);
+  run.run();
+  Outcome out{run.weights(), {}};
+  for (const StepRecord& record : run.recorder.steps) out.losses.push_back(record.loss);
+  return out;
+}
+
+TEST(Training, EqualRunsAreBitwiseEqualOnAnyNumberOfThreads) {
+  const int before = num_threads();
+  const Outcome one = outcome(1, 123);
+  EXPECT_EQ(one, outcome(1, 123));
+  for (const int threads : {2, 5}) EXPECT_EQ(one, outcome(threads, 123)) << threads << " threads";
+  EXPECT_NE(one, outcome(1, 124));
+  set_num_threads(before);
+}
+
+TEST(Training, StopEndsTheRunAfterTheBatchItIsAskedAt) {
+  const Dataset examples = invented_examples(16, 6, 11, 3);
+  TinyRun stopped(tiny_config(), examples, quiet(3));
+  int asked = 0;
+  EXPECT_FALSE(stopped.run([&] { return ++asked == 6; }));
+  EXPECT_EQ(stopped.recorder.steps.size(), 6u);
+  EXPECT_EQ(stopped.recorder.epochs.size(), 1u);
+  EXPECT_EQ(stopped.recorder.total, 12);
+
+  TrainOptions options = quiet(3);
+  options.max_steps = 6;
+  TinyRun limited(tiny_config(), examples, options);
+  EXPECT_TRUE(limited.run());
+  EXPECT_EQ(limited.recorder.steps.size(), 6u);
+  EXPECT_EQ(limited.recorder.total, 6);
+  EXPECT_EQ(limited.trainer.total_steps(), 6);
+  EXPECT_EQ(stopped.weights(), limited.weights());
+}
+
+TEST(Training, MoreStepsThanThereAreChangeNothing) {
+  const Dataset examples = invented_examples(9, 6, 11, 3);  // the ninth is dropped
+  TrainOptions options = quiet(2);
+  options.max_steps = 100;
+  TinyRun run(tiny_config(), examples, options);
+  EXPECT_TRUE(run.run());
+  EXPECT_EQ(run.recorder.steps.size(), 4u);
+  EXPECT_EQ(run.recorder.epochs.size(), 2u);
+}
+
+TEST(Training, EvaluationsAndEpochs) {
+  const Dataset examples = invented_examples(20, 6, 11, 3);
+  TrainOptions options = quiet(2);
+  options.eval_every = 3;
+  options.eval_batches = 2;
+  TinyRun run(tiny_config(), examples, options);
+  run.run();
+  std::vector<std::int64_t> steps, epochs, epochs_of_steps;
+  for (const EvaluationRecord& record : run.recorder.evaluations) steps.push_back(record.step);
+  for (const EpochRecord& record : run.recorder.epochs) epochs.push_back(record.epoch);
+  for (const StepRecord& record : run.recorder.steps) epochs_of_steps.push_back(record.epoch);
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{0, 3, 6, 9}));
+  EXPECT_EQ(epochs, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(epochs_of_steps, (std::vector<std::int64_t>{1, 1, 1, 1, 1, 2, 2, 2, 2, 2}));
+}
+
+TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
+  const Dataset examples = invented_examples(16, 6, 11, 3);
+  TinyRun run(tiny_config(), examples, quiet(2));
+  std::set<std::string> names;
+  for (const auto& [name, parameter] : parameters_of(*run.model)) names.insert(name);
+  int done = 0;
+  const std::string message = message_of([&] {
+    run.run([&] {
+      if (++done == 3)
+        for (const auto& [name, parameter] : parameters_of(*run.model))
+          parameter.value().values<float>()[0] = std::numeric_limits<float>::quiet_NaN();
+      return false;
+    });
+  });
+  EXPECT_TRUE(message.starts_with("training stopped at step 3: the loss is ")) << message;
+  const std::string before = "the gradient of ", after = " is not finite";
+  const std::size_t begin = message.find(before), end = message.find(after);
+  ASSERT_NE(begin, std::string::npos) << message;
+  ASSERT_NE(end, std::string::npos) << message;
+  EXPECT_TRUE(names.contains(message.substr(begin + before.size(), end - begin - before.size()))) << message;
+  EXPECT_EQ(run.recorder.steps.size(), 3u);
+}
+
+// One weight; the loss is finite whatever it is, its gradient is not from the third batch on.
+class BadGradient : public Module {
+ public:
+  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override { visit(prefix + "only.weight", weight); }
+  Variable logits(const Batch& batch) const {
+    const Variable out(Tensor::zeros({static_cast<std::int64_t>(batch.labels.size()), 2}, DType::kFloat32), true);
+    const float value = ++batches > 2 ? std::numeric_limits<float>::infinity() : 1;
+    Tape::current()->record({out.grad()}, [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
+    return out;
+  }
+  Parameter weight{Tensor::zeros({1}, DType::kFloat32), true};
+  mutable int batches = 0;
+};
+
+TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
+  const Dataset examples = invented_examples(16, 6, 11, 3);
+  for (const bool clipped : {false, true}) {
+    const BadGradient model;
+    TrainOptions options = quiet(2);
+    options.measure_grad_norm = !clipped;
+    options.max_grad_norm = clipped ? 1 : 0;
+    Trainer trainer(model, [&](const Batch& batch, const ForwardPass&) { return model.logits(batch); }, {examples, examples, {}}, options);
+    Recorder recorder;
+    const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
+    EXPECT_EQ(message, "training stopped at optimizer step 2: the gradient of only.weight is not finite");
+    EXPECT_TRUE(std::isfinite(model.weight.value().values<float>()[0]));
+  }
+}
+
+TEST(Training, TwoBatchesOfFourAreOneOfEight) {
+  const Dataset examples = invented_examples(24, 6, 11, 3);
+  TrainOptions options = quiet(2);
+  options.max_grad_norm = 0.3;
+  options.accumulation_steps = 2;
+  TinyRun accumulated(tiny_config(), examples, options, DType::kFloat64);
+  accumulated.run();
+  options.accumulation_steps = 1;
+  options.batch_size = 8;
+  TinyRun whole(tiny_config(), examples, options, DType::kFloat64);
+  whole.run();
+  ASSERT_EQ(accumulated.recorder.steps.size(), 2 * whole.recorder.steps.size());
+  for (std::size_t i = 0; i < whole.recorder.steps.size(); ++i) {
+    const double halves = (accumulated.recorder.steps[2 * i].loss + accumulated.recorder.steps[2 * i + 1].loss) / 2;
+    EXPECT_NEAR(halves, whole.recorder.steps[i].loss, 1e-12);
+    EXPECT_FALSE(accumulated.recorder.steps[2 * i].grad_norm.has_value());
+    EXPECT_NEAR(accumulated.recorder.steps[2 * i + 1].grad_norm.value(), whole.recorder.steps[i].grad_norm.value(), 1e-12);
+  }
+  const std::vector<double> a = accumulated.weights(), b = whole.weights();
+  for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-10) << "weight " << i;
+}
+
+TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
+  const Dataset examples = invented_examples(12, 6, 11, 3);  // three batches, two per optimizer step
+  TrainOptions options = quiet(2, 8);
+  options.accumulation_steps = 2;
+  options.measure_grad_norm = true;
+  options.schedule.kind = LrSchedule::Kind::kLinear;
+  TinyRun run(tiny_config(), examples, options, DType::kFloat64);
+  run.run();
+  std::vector<bool> stepped;
+  std::vector<double> rates;
+  for (const StepRecord& record : run.recorder.steps) {
+    stepped.push_back(record.grad_norm.has_value());
+    rates.push_back(record.learning_rate);
+  }
+  EXPECT_EQ(stepped, (std::vector<bool>{false, true, true, false, true, true}));
+  EXPECT_EQ(rates, (std::vector<double>{8, 8, 6, 4, 4, 2}));  // zero is reached after the last of four steps, not before it
+}
+
+TEST(Training, FrozenParametersStayAsTheyAre) {
+  const Dataset examples = invented_examples(16, 6, 11, 3);
+  const auto started = started_model(tiny_config(), DType::kFloat32);
+  const Gpt2Classifier& model = *started;
+  set_trainable(model, [&](const std::string& name) { return model.trains(TrainableLayers::kLastLayer, name); });
+  std::vector<Tensor> before;
+  for (const auto& [name, parameter] : parameters_of(model)) before.push_back(parameter.value().clone());
+  Trainer trainer(model, [&](const Batch& batch, const ForwardPass& pass) { return model.forward(token_batch(batch, false), pass); },
+                  {examples, examples, {.max_length = 6}}, quiet(1));
+  Recorder recorder;
+  trainer.run(recorder, [] { return false; });
+  std::size_t i = 0, changed = 0;
+  for (const auto& [name, parameter] : parameters_of(model)) {
+    const auto now = parameter.value().values<float>(), old = before[i++].values<float>();
+    const bool same = std::equal(now.begin(), now.end(), old.begin());
+    EXPECT_EQ(same, !parameter.requires_grad()) << name;
+    changed += !same;
+  }
+  EXPECT_GT(changed, 0u);
+  EXPECT_LT(changed, i);
+}
+
+TEST(Training, OptionsThatCannotWork) {
+  const Dataset examples = invented_examples(3, 6, 11, 3);
+  const std::string few = message_of([&] { TinyRun(tiny_config(), examples, quiet(1)); });
+  EXPECT_TRUE(few.starts_with("invented: 3 training examples")) << few;
+  TrainOptions options = quiet(1);
+  options.batch_size = 3;
+  options.accumulation_steps = 0;
+  EXPECT_THROW(TinyRun(tiny_config(), examples, options), Error);
+  options.accumulation_steps = 1;
+  options.batch_size = 0;
+  EXPECT_THROW(TinyRun(tiny_config(), examples, options), Error);
+}
+
+}  // namespace
+}  // namespace attune::testing
