@@ -11,6 +11,7 @@
 #include "engine/autograd/functions.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/data.h"
+#include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
@@ -48,15 +49,6 @@ std::vector<NamedTensor> tensors_of(const Classifier& model) {
   for_each_hf_tensor(model, [](const Parameter& p) { return p.value(); },
                      [&](const std::string& name, const Tensor& values) { out.push_back({name, values.clone()}); });
   return out;
-}
-
-std::string message_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "";
 }
 
 class Folder {

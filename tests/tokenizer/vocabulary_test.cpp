@@ -2,21 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
+#include "tests/support/message_of.h"
 
-#include "base/check.h"
-
-namespace attune {
+namespace attune::testing {
 namespace {
-
-std::string message_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
-}
 
 TEST(Vocabulary, BothWays) {
   Vocabulary vocabulary("v.json");
@@ -56,4 +45,4 @@ TEST(Vocabulary, ViewsSurviveMovesAndGrowth) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing
