@@ -86,18 +86,19 @@ void read_model_options(const JsonNode& model, const Vocabulary& vocabulary, Bpe
   }
 }
 
-// The special tokens of the two classes, by role, with their usual spelling ("" for none).
-using RoleTokens = std::vector<std::pair<const char*, const char*>>;
-const RoleTokens kGpt2Tokens = {{"bos_token", "<|endoftext|>"},
-                                {"eos_token", "<|endoftext|>"},
-                                {"unk_token", "<|endoftext|>"},
-                                {"pad_token", ""},
-                                {"cls_token", ""},
-                                {"sep_token", ""},
-                                {"mask_token", ""}};
-const RoleTokens kRobertaTokens = {{"bos_token", "<s>"},    {"eos_token", "</s>"}, {"unk_token", "<unk>"},
-                                   {"pad_token", "<pad>"},  {"cls_token", "<s>"},  {"sep_token", "</s>"},
-                                   {"mask_token", "<mask>"}};
+// The special tokens of the two classes by role, as they are usually spelled ("": there is none).
+struct RoleToken {
+  const char* role;
+  const char* gpt2;
+  const char* roberta;
+};
+constexpr RoleToken kRoleTokens[] = {{"bos_token", "<|endoftext|>", "<s>"},
+                                     {"eos_token", "<|endoftext|>", "</s>"},
+                                     {"unk_token", "<|endoftext|>", "<unk>"},
+                                     {"pad_token", "", "<pad>"},
+                                     {"cls_token", "", "<s>"},
+                                     {"sep_token", "", "</s>"},
+                                     {"mask_token", "", "<mask>"}};
 
 // Makes a token of the vocabulary a special one, unless it is one already.
 void add_special(const std::string& content, bool lstrip, PipelineParts& parts) {
@@ -154,8 +155,10 @@ PipelineParts read_bpe_parts(const JsonNode& vocab, std::string_view merges_txt,
   CHECK(kind == "RobertaTokenizer" || kind == "GPT2Tokenizer", vocab.file(), ": unsupported tokenizer_class ",
         printable(kind), " for vocab.json with merges.txt, expected GPT2Tokenizer or RobertaTokenizer");
   const bool roberta = kind == "RobertaTokenizer";
-  for (const auto& [role, usual] : roberta ? kRobertaTokens : kGpt2Tokens)
-    add_special(config.token_or(role, usual), /*lstrip=*/std::string_view(role) == "mask_token", parts);
+  for (const auto& [role, gpt2_token, roberta_token] : kRoleTokens) {
+    const bool lstrip = std::string_view(role) == "mask_token";
+    add_special(config.token_or(role, roberta ? roberta_token : gpt2_token), lstrip, parts);
+  }
   if (roberta)
     parts.post_template = Template::roberta(special_id("cls_token", config.token_or("cls_token", "<s>"), vocabulary),
                                             special_id("sep_token", config.token_or("sep_token", "</s>"), vocabulary));

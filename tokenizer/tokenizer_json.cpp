@@ -3,7 +3,6 @@
 #include <set>
 
 #include "base/check.h"
-#include "base/math.h"
 #include "tokenizer/bpe_files.h"
 #include "tokenizer/printable.h"
 #include "tokenizer/tokenizer_config.h"
@@ -13,6 +12,8 @@ namespace attune {
 namespace {
 
 using Kind = TemplatePiece::Kind;
+
+constexpr std::int64_t kMaxTypeId = 255;  // a segment number; the reference's files hold 0 and 1
 
 // An id that a post-processor names must exist.
 std::int32_t known_id(const JsonNode& node, const Vocabulary& vocabulary) {
@@ -40,7 +41,9 @@ std::vector<TemplatePiece> read_pieces(const JsonNode& pieces, const std::option
     const auto special = piece.find("SpecialToken");
     const JsonNode body = special ? *special : piece["Sequence"];
     const JsonNode name = body["id"];
-    const auto type_id = narrow<std::int32_t>(body["type_id"].integer());
+    const JsonNode type = body["type_id"];
+    if (type.integer() < 0 || type.integer() > kMaxTypeId) type.fail(str_cat("expected 0 to ", kMaxTypeId));
+    const auto type_id = static_cast<std::int32_t>(type.integer());
     if (special) {
       if (!specials) name.fail("names a special token, but special_tokens is missing");
       for (const JsonNode& id : (*specials)[name.string()]["ids"].items())

@@ -100,6 +100,8 @@ TEST(TokenizerJson, NamesWhatIsOfTheWrongType) {
             "DIR/tokenizer.json: added_tokens[0].special: expected true or false, found number");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["merges"] = "a b"; }),
             "DIR/tokenizer.json: model.merges: expected an array, found string");
+  EXPECT_EQ(error_of([](Json& j) { j["post_processor"]["single"][1]["Sequence"]["type_id"] = -1; }),
+            "DIR/tokenizer.json: post_processor.single[1].Sequence.type_id: expected 0 to 255");
 }
 
 TEST(TokenizerJson, NamesDuplicatesGapsAndContradictions) {
