@@ -19,7 +19,7 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t kScoreElements = 65536;  // of one block
+constexpr std::int64_t kScoreElements = 131072;  // of one block
 constexpr std::int64_t kMostQueries = 128, kLeastQueries = 16;
 
 struct Range {
@@ -52,9 +52,11 @@ struct Sequence {
   }
 };
 
+// As many queries as keep the scores in the cache; fewer under a narrow window, where a tall block is mostly masked.
 std::int64_t queries_per_block(const AttentionLayout& layout) {
-  const std::int64_t fitting = kScoreElements / std::max<std::int64_t>(layout.max_length, 1);
-  return std::clamp(fitting / kLeastQueries * kLeastQueries, kLeastQueries, kMostQueries);
+  std::int64_t queries = kScoreElements / std::max<std::int64_t>(layout.max_length, 1);
+  if (layout.window >= 0) queries = std::min(queries, layout.window);
+  return std::clamp(queries / kLeastQueries * kLeastQueries, kLeastQueries, kMostQueries);
 }
 
 // A [rows, D] slice of one head, `stride` elements between rows.

@@ -107,6 +107,7 @@ std::vector<AttentionSpec> attention_speed_specs() {
       {.label = "8x256_h12_d64", .lengths = eight, .heads = 12, .head_size = 64},
       {.label = "8x256_h12_d64_dropout", .lengths = eight, .heads = 12, .head_size = 64, .p = 0.1f},
       {.label = "2x1024_causal_h12_d64", .lengths = {1024, 1024}, .heads = 12, .head_size = 64, .causal = true},
+      {.label = "8x256_h12_d64_window64", .lengths = eight, .heads = 12, .head_size = 64, .window = 64},
       {.label = "1x2048_h12_d64_window64", .lengths = {2048}, .heads = 12, .head_size = 64, .window = 64},
   };
 }
