@@ -103,7 +103,7 @@ int predict(const PredictFlags& flags) {
   progress.clear();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw IoError("standard output", "cannot be written");
   if (model->truncated() > 0) std::fprintf(stderr, "predict: note: %lld texts reached the model's length and may have been cut\n", static_cast<long long>(model->truncated()));
-  return interrupted() ? 130 : 0;
+  return interrupted() ? kInterruptedExit : 0;
 }
 
 }  // namespace

@@ -26,14 +26,16 @@ struct ImdbFlags {
 // The archive named, or the one downloaded into the output folder.
 std::string archive_path(const ImdbFlags& flags) {
   if (!flags.archive.empty()) return flags.archive;
-  const std::string path = (fs::path(flags.output) / fs::path(flags.url).filename()).string();
+  const std::string path = (fs::path(flags.output) / file_name_of_url(flags.url)).string();
   if (fs::exists(path)) {
-    std::cout << "Using " << path << std::endl;
+    std::cout << "Using " << path << "; delete it to have it downloaded again" << std::endl;
     return path;
   }
-  std::cout << "Downloading " << flags.url << std::endl;
-  Progress progress("Downloading, bytes", 0);
-  download_file(flags.url, path, [&](std::int64_t done, std::int64_t total) { progress.update(done, "of " + std::to_string(total)); });
+  std::cout << "Downloading " << flags.url << " (an archive that is here already: --archive)" << std::endl;
+  Progress progress("Downloading, KiB", 0);
+  download_file(flags.url, path, [&](std::int64_t done, std::int64_t total) {
+    progress.update(done / 1024, total > 0 ? str_cat("of ", total / 1024) : "");
+  });
   return path;
 }
 
@@ -51,14 +53,14 @@ void write_synthetic(const std::string& folder) {
 
 int prepare(const ImdbFlags& flags) {
   catch_interrupts();
-  create_folders(flags.output);
+  prepare_output_folder(flags.output);
   if (flags.synthetic) {
     write_synthetic(flags.output);
   } else {
     std::vector<ImdbReview> reviews;
     const std::string archive = flags.folder.empty() ? archive_path(flags) : "";
     Progress progress("Reading reviews", 50000);
-    const ImdbProgress show = [&](std::int64_t done, std::int64_t) { progress.update(done); };
+    const ProgressFn show = [&](std::int64_t done, std::int64_t) { progress.update(done); };
     reviews = flags.folder.empty() ? read_imdb_archive(archive, show) : read_imdb_folder(flags.folder, show);
     write_imdb_splits(reviews, flags.output);
   }

@@ -104,10 +104,7 @@ void print_strongest_words(const BagOfWords& model, std::int64_t top) {
 int run(const LogregFlags& flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
   if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
-  if (!flags.output.empty()) {  // fails now rather than after the work
-    create_folders(flags.output);
-    AtomicFile probe(flags.output + "/model.safetensors");
-  }
+  if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
   const TextSplits tables = read_text_splits(flags.data, flags.columns);
 
@@ -128,7 +125,7 @@ int run(const LogregFlags& flags) {
   count_all(splits, training, model);
   if (training && !train(flags.options, splits[0], model.classifier)) {
     std::fprintf(stderr, "train_logreg: interrupted; nothing was saved\n");
-    return 130;  // what a shell makes of SIGINT
+    return kInterruptedExit;
   }
   if (!flags.output.empty()) {
     save_bag_of_words(model, flags.output);

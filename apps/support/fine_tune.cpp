@@ -15,12 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Fails before hours of training rather than after: the folder exists and can be written to.
-void prepare_output(const std::string& folder) {
-  create_folders(folder);
-  AtomicFile probe((fs::path(folder) / "model.safetensors").string());
-}
-
 // The reference's three closing lines; false where Ctrl-C came meanwhile.
 bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& report) {
   struct Split {
@@ -56,7 +50,7 @@ void save_model_folder(const std::string& folder, const Classifier& model, const
 }
 
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
-  if (!flags.output.empty()) prepare_output(flags.output);
+  if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
   set_trainable(job.model, [&](const std::string& name) { return job.model.trains(flags.layers(), name); });
   std::cout << "Parameters: " << parameter_count(job.model) << ", of which trained: " << parameter_count(job.model, true) << std::endl;
@@ -83,7 +77,7 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_splits(trainer, job, report);
   }
-  return finished ? 0 : 130;
+  return finished ? 0 : kInterruptedExit;
 }
 
 }  // namespace attune

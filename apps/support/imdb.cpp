@@ -2,13 +2,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <curl/curl.h>
 
 #include <array>
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <regex>
+#include <optional>
+#include <string_view>
+#include <utility>
 
 #include "apps/support/interrupt.h"
 #include "base/check.h"
@@ -24,6 +25,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kPerFolder = 12500, kTotal = 4 * kPerFolder;
+constexpr std::int64_t kMaxReviewBytes = 1 << 24;  // the longest has 14 KB; an archive's word on sizes is not trusted
+constexpr std::size_t kReadBytes = 1 << 20;
 constexpr std::uint32_t kSeed = 123;
 constexpr std::int64_t kTrainRows = 35000, kValidationRows = 5000;
 
@@ -33,13 +36,14 @@ constexpr std::array<const char*, 4> kFolders = {"test/pos", "test/neg", "train/
 // Collects reviews by folder and file name; checks each and, at the end, that all are there.
 class Collector {
  public:
-  Collector(std::string source, const ImdbProgress& progress) : source_(std::move(source)), progress_(progress) {}
+  Collector(std::string source, const ProgressFn& progress) : source_(std::move(source)), progress_(progress) {}
 
   void add(const std::string& folder, const std::string& name, const std::string& raw) {
-    CHECK(!interrupted(), "interrupted");
+    if (interrupted()) throw Interrupted();
     const auto bad = utf8_error(raw);
     CHECK(!bad, source_, ": ", folder, "/", name, " is not valid UTF-8 at its byte ", *bad);
-    by_folder_[folder][name] = universal_newlines(raw);
+    const bool fresh = by_folder_[folder].emplace(name, universal_newlines(raw)).second;
+    CHECK(fresh, source_, ": ", folder, "/", name, " is there twice");
     if (++count_ % 500 == 0) progress_(count_, kTotal);
   }
 
@@ -66,7 +70,7 @@ class Collector {
   }
 
   std::string source_;
-  const ImdbProgress& progress_;
+  const ProgressFn& progress_;
   std::map<std::string, std::map<std::string, std::string>> by_folder_;
   std::int64_t count_ = 0;
 };
@@ -74,100 +78,68 @@ class Collector {
 struct CloseArchive {
   void operator()(archive* a) const { archive_read_free(a); }
 };
-struct CloseCurl {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-};
-
-// What the callbacks of one download share.
-struct Download {
-  AtomicFile file;
-  const ImdbProgress& progress;
-  std::string error;
-};
-
-std::size_t on_bytes(char* bytes, std::size_t size, std::size_t count, void* raw) {
-  auto& download = *static_cast<Download*>(raw);
-  try {
-    download.file.write(std::string_view(bytes, size * count));
-    return size * count;
-  } catch (const std::exception& error) {
-    download.error = error.what();
-    return 0;  // ends the transfer
-  }
-}
-
-int on_progress(void* raw, curl_off_t total, curl_off_t done, curl_off_t, curl_off_t) {
-  static_cast<Download*>(raw)->progress(done, total);
-  return interrupted() ? 1 : 0;
+// Folder and file name of a review's path in the archive, "aclImdb/test/pos/0_10.txt"; nothing for any other file.
+std::optional<std::pair<std::string, std::string>> review_name(std::string_view path) {
+  const std::size_t slash = path.rfind('/');
+  if (slash == std::string_view::npos || !path.ends_with(".txt")) return std::nullopt;
+  const std::string_view parent = path.substr(0, slash);
+  for (const std::string_view folder : kFolders)
+    if (parent == folder || parent.ends_with("/" + std::string(folder))) return std::pair(std::string(folder), std::string(path.substr(slash + 1)));
+  return std::nullopt;
 }
 
 }  // namespace
 
-std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ImdbProgress& progress) {
+std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress) {
   const std::unique_ptr<archive, CloseArchive> reader(archive_read_new());
-  archive_read_support_filter_all(reader.get());
+  archive_read_support_filter_gzip(reader.get());
+  archive_read_support_filter_xz(reader.get());
   archive_read_support_format_tar(reader.get());
+  std::string name;  // of the member read last
   const auto check = [&](la_ssize_t status) {
-    CHECK(status >= ARCHIVE_WARN, path, ": the archive cannot be read: ", archive_error_string(reader.get()));
+    if (status >= ARCHIVE_OK || status == ARCHIVE_WARN) return;
+    const char* reason = archive_error_string(reader.get());
+    throw Error(str_cat(path, ": the archive cannot be read (is it complete?): ", reason == nullptr ? "it is damaged" : reason, name.empty() ? "" : ", at or after " + name));
   };
-  if (!fs::exists(path)) throw IoError(path, "no such file");
-  check(archive_read_open_filename(reader.get(), path.c_str(), 1 << 20));
+  if (!fs::is_regular_file(path)) throw IoError(path, "no such file");
+  check(archive_read_open_filename(reader.get(), path.c_str(), kReadBytes));
 
-  static const std::regex review(R"((?:.*/)?((?:train|test)/(?:pos|neg))/([^/]+\.txt))");
   Collector collector(path, progress);
   archive_entry* entry = nullptr;
   for (int status; (status = archive_read_next_header(reader.get(), &entry)) != ARCHIVE_EOF;) {
     check(status);
-    std::smatch match;
     const char* pathname = archive_entry_pathname(entry);
-    const std::string name = pathname == nullptr ? "" : pathname;
-    if (archive_entry_filetype(entry) != AE_IFREG || !std::regex_match(name, match, review)) continue;
-    std::string text(static_cast<std::size_t>(archive_entry_size(entry)), '\0');
+    name = pathname == nullptr ? "" : pathname;
+    const auto review = review_name(name);
+    if (!review || archive_entry_filetype(entry) != AE_IFREG) continue;
+    const la_int64_t size = archive_entry_size(entry);
+    CHECK(size >= 0 && size <= kMaxReviewBytes, path, ": ", name, " has ", size, " bytes; that is no review");
+    std::string text(static_cast<std::size_t>(size), '\0');
     const la_ssize_t read = archive_read_data(reader.get(), text.data(), text.size());
     check(read);
-    CHECK(static_cast<std::size_t>(read) == text.size(), path, ": ", name, " is cut short");
-    collector.add(match[1], match[2], text);
+    CHECK(read == size, path, ": ", name, " is cut short");
+    collector.add(review->first, review->second, text);
   }
   return collector.finish();
 }
 
-std::vector<ImdbReview> read_imdb_folder(const std::string& path, const ImdbProgress& progress) {
+std::vector<ImdbReview> read_imdb_folder(const std::string& path, const ProgressFn& progress) {
   fs::path root = path;
   if (fs::is_directory(root / "aclImdb")) root /= "aclImdb";
   Collector collector(root.string(), progress);
   for (const char* folder : kFolders) {
-    if (!fs::is_directory(root / folder)) throw IoError((root / folder).string(), "no such folder; the extracted archive has train and test with pos and neg");
-    for (const auto& file : fs::directory_iterator(root / folder))
-      if (file.path().extension() == ".txt") collector.add(folder, file.path().filename().string(), read_file(file.path().string()));
+    const std::string parent = (root / folder).string();
+    if (!fs::is_directory(parent)) throw IoError(parent, "no such folder; the extracted archive has train and test with pos and neg");
+    std::error_code error;
+    for (fs::directory_iterator file(parent, error), end; !error && file != end; file.increment(error))
+      if (file->path().extension() == ".txt") collector.add(folder, file->path().filename().string(), read_file(file->path().string()));
+    if (error) throw IoError(parent, "cannot be read: " + error.message());
   }
   return collector.finish();
 }
 
-void download_file(const std::string& url, const std::string& path, const ImdbProgress& progress) {
-  const std::unique_ptr<CURL, CloseCurl> handle(curl_easy_init());
-  CHECK(handle != nullptr, "libcurl cannot be started");
-  Download download{AtomicFile(path), progress, ""};
-  curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
-  curl_easy_setopt(handle.get(), CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(handle.get(), CURLOPT_FAILONERROR, 1L);
-  curl_easy_setopt(handle.get(), CURLOPT_CONNECTTIMEOUT, 30L);
-  curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(handle.get(), CURLOPT_LOW_SPEED_TIME, 60L);
-  curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, on_bytes);
-  curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &download);
-  curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, on_progress);
-  curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &download);
-  const CURLcode code = curl_easy_perform(handle.get());
-  CHECK(!interrupted(), "interrupted");
-  CHECK(download.error.empty(), download.error);
-  CHECK(code == CURLE_OK, url, ": the download failed: ", curl_easy_strerror(code),
-        "; fetch the archive another way and name it with --archive");
-  download.file.commit();
-}
-
 void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string& folder) {
+  CHECK(static_cast<std::int64_t>(reviews.size()) == kTotal, "the split is of ", kTotal, " reviews, not ", reviews.size());
   const auto rows = static_cast<std::int32_t>(reviews.size());
   const std::vector<std::int32_t> order = numpy_permutation(kSeed, rows);
   create_folders(folder);
@@ -188,6 +160,7 @@ void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string
     }
     files.back()->write(text);
   }
+  for (const auto& file : files) file->sync();
   for (const auto& file : files) file->commit();
 }
 

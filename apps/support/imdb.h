@@ -5,10 +5,10 @@
 // for byte as the reference's pandas writes them.
 #pragma once
 
-#include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
+
+#include "apps/support/download.h"
 
 namespace attune {
 
@@ -17,19 +17,13 @@ struct ImdbReview {
   int label;  // 1 positive, 0 negative
 };
 
-/// Called with what has been done so far; the total is 0 where it is not known.
-using ImdbProgress = std::function<void(std::int64_t done, std::int64_t total)>;
-
-/// All reviews of an archive (.tar.gz, .tar.xz, .tar) in the order above. Throws IoError or Error naming the archive's member that is damaged, not
-/// UTF-8, or missing.
-std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ImdbProgress& progress);
+/// All reviews of an archive (.tar.gz, .tar.xz, .tar) in the order above. Throws IoError or Error naming the member that is damaged, not UTF-8,
+/// there twice, or the folder that is not complete; Interrupted after Ctrl-C.
+std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress);
 /// The same from an extracted folder: aclImdb itself, or the one that holds it.
-std::vector<ImdbReview> read_imdb_folder(const std::string& path, const ImdbProgress& progress);
+std::vector<ImdbReview> read_imdb_folder(const std::string& path, const ProgressFn& progress);
 
-/// Downloads a file. Throws Error naming the address; nothing is left behind where it fails.
-void download_file(const std::string& url, const std::string& path, const ImdbProgress& progress);
-
-/// Writes train.csv, validation.csv and test.csv into a folder; all of them or none.
+/// Writes train.csv, validation.csv and test.csv into a folder, in this order and only when all three are safe on the disk. Throws IoError.
 void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string& folder);
 
 }  // namespace attune

@@ -6,15 +6,30 @@
 #include <functional>
 #include <iostream>
 #include <new>
+#include <string>
+#include <string_view>
 
+#include "apps/support/interrupt.h"
 #include "base/check.h"
 
 namespace attune {
 
+/// A message on one line: control characters, which file contents may have brought into it, as \xNN.
+inline std::string one_line(std::string_view message) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : message) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) out += c;
+    else out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return out;
+}
+
 /// Parses the command line into what `app` was told of, then runs `body`. Returns its value; 0 after --help; 2 after a mistake on the command
-/// line; 1 after any other error. Errors are one line: "<program>: error: <what>".
+/// line; 130 after Interrupted; 1 after any other error. Errors are one line: "<program>: error: <what>".
 inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
-  const auto complain = [&](const char* what) { std::cerr << app.get_name() << ": error: " << what << std::endl; };
+  const auto complain = [&](const char* what) { std::cerr << app.get_name() << ": error: " << one_line(what) << std::endl; };
   for (CLI::Option* option : app.get_options())  // an option given twice: the later one holds
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
@@ -27,6 +42,9 @@ inline int run_program(CLI::App& app, int argc, char** argv, const std::function
   } catch (const UsageError& error) {
     complain(error.what());
     return 2;
+  } catch (const Interrupted& error) {
+    complain(error.what());
+    return kInterruptedExit;
   } catch (const std::bad_alloc&) {
     complain("out of memory");
   } catch (const std::exception& error) {

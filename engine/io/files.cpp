@@ -53,8 +53,12 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
-void AtomicFile::commit() {
+void AtomicFile::sync() {
   if (fsync(fd_) != 0) fail("cannot be written to disk");
+}
+
+void AtomicFile::commit() {
+  sync();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
   close(std::exchange(fd_, -1));
   const Descriptor folder{open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
@@ -73,6 +77,11 @@ void create_folders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) throw IoError(path, "the folder cannot be created: " + error.message());
+}
+
+void prepare_output_folder(const std::string& path) {
+  create_folders(path);
+  if (access(path.c_str(), W_OK | X_OK) != 0) throw IoError(path, str_cat("no file can be created in the folder: ", std::strerror(errno)));
 }
 
 }  // namespace attune

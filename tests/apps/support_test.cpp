@@ -1,0 +1,234 @@
+// What all programs share: exit codes and the one line of an error, Ctrl-C, downloads, and models in the Hugging Face cache.
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <csignal>
+#include <filesystem>
+#include <vector>
+
+#include "apps/support/download.h"
+#include "apps/support/hub.h"
+#include "apps/support/main.h"
+#include "engine/io/files.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Outcome {
+  int code;
+  std::string out, err;
+};
+
+// A program with one flag, --count, and this body.
+Outcome run(const std::vector<const char*>& arguments, const std::function<int()>& body) {
+  CLI::App app("Does things.", "program");
+  int count = 0;
+  app.add_option("--count", count, "How many")->required();
+  std::vector<std::string> texts(arguments.begin(), arguments.end());
+  texts.insert(texts.begin(), "/path/of/program");
+  std::vector<char*> argv;
+  for (std::string& text : texts) argv.push_back(text.data());
+  ::testing::internal::CaptureStdout();
+  ::testing::internal::CaptureStderr();
+  Outcome outcome;
+  outcome.code = run_program(app, static_cast<int>(argv.size()), argv.data(), body);
+  outcome.out = ::testing::internal::GetCapturedStdout();
+  outcome.err = ::testing::internal::GetCapturedStderr();
+  return outcome;
+}
+
+Outcome run_throwing(const std::function<void()>& action) {
+  return run({"--count", "3"}, [&] {
+    action();
+    return 0;
+  });
+}
+
+TEST(RunProgram, ReturnsWhatTheBodyReturns) {
+  for (const int code : {0, 7}) {
+    const Outcome outcome = run({"--count", "3"}, [&] { return code; });
+    EXPECT_EQ(outcome.code, code);
+    EXPECT_EQ(outcome.err, "");
+  }
+}
+
+TEST(RunProgram, HelpIsNoMistake) {
+  const Outcome outcome = run({"--help"}, [] { return 9; });
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.out.find("--count"), std::string::npos);
+  EXPECT_EQ(outcome.err, "");
+}
+
+TEST(RunProgram, MistakesOnTheCommandLineReturnTwo) {
+  for (const auto& arguments : std::vector<std::vector<const char*>>{{}, {"--count"}, {"--count", "many"}, {"--count", "3", "--other"}, {"--count", "3", "x"}}) {
+    const Outcome outcome = run(arguments, [] { return 0; });
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_TRUE(outcome.err.starts_with("program: error: ")) << outcome.err;
+    EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
+  }
+  const Outcome outcome = run_throwing([] { throw UsageError("--a and --b exclude each other"); });
+  EXPECT_EQ(outcome.code, 2);
+  EXPECT_EQ(outcome.err, "program: error: --a and --b exclude each other\n");
+}
+
+TEST(RunProgram, OtherErrorsReturnOne) {
+  EXPECT_EQ(run_throwing([] { throw Error("train.csv:3: no"); }).err, "program: error: train.csv:3: no\n");
+  EXPECT_EQ(run_throwing([] { throw IoError("/x/y", "no such file"); }).err, "program: error: /x/y: no such file\n");
+  EXPECT_EQ(run_throwing([] { throw std::bad_alloc(); }).err, "program: error: out of memory\n");
+  EXPECT_EQ(run_throwing([] { throw std::out_of_range("index"); }).err, "program: error: index\n");
+  EXPECT_EQ(run_throwing([] { throw Error("no"); }).code, 1);
+}
+
+TEST(RunProgram, FileContentsDoNotReachTheTerminalRaw) {
+  EXPECT_EQ(run_throwing([] { throw Error("the label 'a\nb\x1b[2J\x7f\t\u00e9' is"); }).err,
+            "program: error: the label 'a\\x0ab\\x1b[2J\\x7f\\x09\u00e9' is\n");
+}
+
+TEST(RunProgram, InterruptedWorkReturnsWhatShellsExpect) {
+  const Outcome outcome = run_throwing([] { throw Interrupted(); });
+  EXPECT_EQ(outcome.code, 130);
+  EXPECT_EQ(outcome.err, "program: error: interrupted\n");
+}
+
+// In a process of its own: the first signal is a question, the second the end.
+void interrupt_twice(int signal) {
+  catch_interrupts();
+  if (interrupted()) _exit(3);
+  raise(signal);
+  if (!interrupted()) _exit(4);
+  raise(signal);
+  _exit(5);
+}
+
+TEST(InterruptDeathTest, TheSecondSignalEndsTheProgram) {
+  EXPECT_EXIT(interrupt_twice(SIGINT), ::testing::KilledBySignal(SIGINT), "");
+  EXPECT_EXIT(interrupt_twice(SIGTERM), ::testing::KilledBySignal(SIGTERM), "");
+}
+
+void download_interrupted(const std::string& folder) {
+  catch_interrupts();
+  raise(SIGINT);
+  try {
+    download_file("file://" + folder + "/source", folder + "/target", [](std::int64_t, std::int64_t) {});
+  } catch (const Interrupted&) {
+    _exit(fs::exists(folder + "/target") ? 4 : 0);
+  }
+  _exit(5);
+}
+
+TEST(InterruptDeathTest, ADownloadEnds) {
+  const TempDir folder;
+  write_file(folder / "source", std::string(1 << 20, 'x'));
+  EXPECT_EXIT(download_interrupted(folder.path().string()), ::testing::ExitedWithCode(0), "");
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1) << "the temporary is removed";
+}
+
+TEST(Download, FromAFileAddress) {
+  const TempDir folder;
+  const std::string bytes(300000, 'x');
+  write_file(folder / "source", bytes);
+  std::int64_t last = 0;
+  download_file("file://" + (folder / "source"), folder / "target", [&](std::int64_t done, std::int64_t) { last = done; });
+  EXPECT_EQ(read_file(folder / "target"), bytes);
+  EXPECT_EQ(last, 300000);
+}
+
+TEST(Download, AFailureNamesTheAddressAndLeavesNothing) {
+  const TempDir folder;
+  const ProgressFn silent = [](std::int64_t, std::int64_t) {};
+  for (const std::string& url : {"file://" + (folder / "nothing"), std::string("http://127.0.0.1:1/x"), std::string("gopher://127.0.0.1/x"), std::string("no address")}) {
+    const std::string message = message_of([&] { download_file(url, folder / "target", silent); });
+    EXPECT_TRUE(message.starts_with(url + ": the download failed: ")) << message;
+  }
+  write_file(folder / "source", "bytes");
+  EXPECT_THROW(download_file("file://" + (folder / "source"), folder / "missing/target", silent), IoError);
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), {}), 1);
+}
+
+TEST(Download, NamesOfAddresses) {
+  EXPECT_EQ(file_name_of_url("https://host/a/b.tar.gz"), "b.tar.gz");
+  EXPECT_EQ(file_name_of_url("https://host/b.tar.gz?x=/y#z"), "b.tar.gz");
+  EXPECT_EQ(file_name_of_url("file:///b"), "b");
+  for (const char* url : {"https://host", "https://host/", "https://host/a/", "https://host/..", "https://host?/x", "", "b"})
+    EXPECT_EQ(message_of([&] { file_name_of_url(url); }), "the address " + std::string(url) + " names no file");
+}
+
+// A cache of its own, and no other variable that names one.
+class Hub : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* name : kNames) unsetenv(name);
+    setenv("HF_HUB_CACHE", cache_.path().c_str(), 1);
+  }
+  void TearDown() override {
+    for (const char* name : kNames) unsetenv(name);
+    if (home_) setenv("HOME", home_->c_str(), 1);
+  }
+
+  // A repository as huggingface_hub leaves it: a blob, a snapshot that links to it, and the reference to the snapshot.
+  std::string add(const std::string& folder, const std::string& revision, const std::string& ref) const {
+    const fs::path root = cache_.path() / folder, snapshot = root / "snapshots" / revision;
+    for (const fs::path& sub : {root / "refs", root / "blobs", snapshot}) fs::create_directories(sub);
+    write_file((root / "blobs" / "b10b").string(), "{}");
+    fs::create_symlink("../../blobs/b10b", snapshot / "config.json");
+    write_file((root / "refs" / "main").string(), ref);
+    return snapshot.string();
+  }
+
+  static constexpr std::array<const char*, 5> kNames = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"};
+  TempDir cache_;
+  std::optional<std::string> home_ = getenv("HOME") != nullptr ? std::optional<std::string>(getenv("HOME")) : std::nullopt;
+};
+
+TEST_F(Hub, FindsTheSnapshotOfMain) {
+  const std::string snapshot = add("models--FacebookAI--roberta-large", "abc", "abc");
+  add("models--FacebookAI--roberta-base", "def", "def\n");
+  EXPECT_EQ(find_in_hub_cache({"FacebookAI/roberta-large"}), snapshot);
+  EXPECT_EQ(find_in_hub_cache({"roberta-large", "FacebookAI/roberta-large"}), snapshot);
+  EXPECT_TRUE(find_in_hub_cache({"FacebookAI/roberta-base"}).ends_with("models--FacebookAI--roberta-base/snapshots/def")) << "a newline ends the reference";
+  add("models--bert-base-uncased", "123", "123");
+  EXPECT_TRUE(find_in_hub_cache({"bert-base-uncased", "google-bert/bert-base-uncased"}).ends_with("models--bert-base-uncased/snapshots/123"));
+}
+
+TEST_F(Hub, WhatIsNotThereComesWithTheCommandThatFetchesIt) {
+  const auto expect_missing = [&](const std::string& what) {
+    const std::string message = message_of([] { find_in_hub_cache({"answerdotai/ModernBERT-base", "other"}); });
+    EXPECT_NE(message.find("hf download answerdotai/ModernBERT-base"), std::string::npos) << what << ": " << message;
+    EXPECT_NE(message.find(cache_.path().string()), std::string::npos) << what << ": " << message;
+  };
+  expect_missing("an empty cache");
+  const std::string folder = "models--answerdotai--ModernBERT-base";
+  add(folder, "abc", "another");
+  expect_missing("a reference to no snapshot");
+  write_file((cache_.path() / folder / "refs/main").string(), "");
+  expect_missing("an empty reference");
+  write_file((cache_.path() / folder / "refs/main").string(), "abc");
+  EXPECT_NO_THROW(find_in_hub_cache({"answerdotai/ModernBERT-base"}));
+  fs::remove(cache_.path() / folder / "blobs/b10b");
+  expect_missing("a link to no blob");
+  fs::remove(cache_.path() / folder / "refs/main");
+  expect_missing("no reference");
+}
+
+TEST_F(Hub, TheCacheIsWhereTheVariablesSay) {
+  setenv("HUGGINGFACE_HUB_CACHE", "/old", 1);
+  setenv("HF_HOME", "/hf", 1);
+  setenv("XDG_CACHE_HOME", "/xdg", 1);
+  setenv("HOME", "/home/me", 1);
+  EXPECT_EQ(hub_cache_folder(), cache_.path().string());
+  unsetenv("HF_HUB_CACHE");
+  EXPECT_EQ(hub_cache_folder(), "/old");
+  setenv("HUGGINGFACE_HUB_CACHE", "", 1);
+  EXPECT_EQ(hub_cache_folder(), "/hf/hub") << "an empty variable says nothing";
+  unsetenv("HF_HOME");
+  EXPECT_EQ(hub_cache_folder(), "/xdg/huggingface/hub");
+  unsetenv("XDG_CACHE_HOME");
+  EXPECT_EQ(hub_cache_folder(), "/home/me/.cache/huggingface/hub");
+}
+
+}  // namespace
+}  // namespace attune::testing
