@@ -9,11 +9,13 @@ namespace {
 
 template <class T, Activation kind>
 ATTUNE_CLONES void apply(T* y, const T* x, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = ActivationFunction<kind>::value(x[i]);
 }
 
 template <class T, Activation kind, bool accumulate>
 ATTUNE_CLONES void apply_slope(T* dx, const T* dy, const T* x, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) {
     const T gradient = dy[i] * ActivationFunction<kind>::both(x[i]).slope;
     dx[i] = accumulate ? dx[i] + gradient : gradient;

@@ -49,6 +49,7 @@ ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site,
 
 template <class T, bool accumulate>
 ATTUNE_CLONES void multiply_row(T* y, const T* x, const T* factors, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + x[i] * factors[i] : x[i] * factors[i];
 }
 

@@ -10,6 +10,7 @@ namespace {
 
 template <class T, bool accumulate>
 ATTUNE_CLONES void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + alpha * x[i] : alpha * x[i];
 }
 

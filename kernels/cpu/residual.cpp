@@ -10,11 +10,13 @@ namespace {
 
 template <class T>
 ATTUNE_CLONES void add(T* y, const T* residual, const T* x, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = residual[i] + x[i];
 }
 
 template <class T>
 ATTUNE_CLONES void add_product(T* y, const T* residual, const T* x, const T* factors, std::int64_t n) {
+#pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = residual[i] + x[i] * factors[i];
 }
 

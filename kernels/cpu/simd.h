@@ -4,6 +4,9 @@
 // starts. Everything such a function calls per element must be ATTUNE_INLINE: a call would leave the clone for baseline code.
 // Lambdas given to parallel_for are functions of their own, so they call cloned functions and hold no inner loops.
 //
+// Where an output may be an input, `#pragma omp simd` says that elements do not depend on one another; the compiler's own check for
+// overlap would take such a loop for a serial one.
+//
 // The sanitizers' runtime is not up yet when the choice is made, so sanitized builds have the baseline alone.
 #pragma once
 
