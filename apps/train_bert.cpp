@@ -59,7 +59,7 @@ int train(const BertFlags& flags) {
   common.apply();
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
-  const TextSplits splits = read_text_splits(common.data, common.columns);
+  const TextSplits splits = common.read_splits();
   const Classes classes = find_classes(splits.train, flags.num_classes);
 
   TorchGenerator generator(common.seed);

@@ -87,7 +87,7 @@ int train(const GptFlags& flags) {
   CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(), " tokens, but the model's vocabulary only ",
         config.vocab_size);
 
-  const TextSplits splits = read_text_splits(common.data, common.columns);
+  const TextSplits splits = common.read_splits();
   const Classes classes = find_classes(splits.train, flags.num_classes);
   const auto dataset = [&](const TextTable& table) { return make_dataset(table, classes, *tokenizer, config.n_positions); };
   const Dataset training = dataset(splits.train), validation = dataset(splits.validation), test = dataset(splits.test);

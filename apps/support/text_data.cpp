@@ -23,6 +23,11 @@ std::int64_t class_number(const std::string& label) {
 
 }  // namespace
 
+void TextTable::keep_first(std::int64_t rows) {
+  if (rows == 0 || static_cast<std::size_t>(rows) >= texts.size()) return;
+  for (auto* column : {&texts, &labels, &places}) column->resize(static_cast<std::size_t>(rows));
+}
+
 TextTable read_text_table(const std::string& path, const TextColumns& columns) {
   CsvReader reader(path);
   const std::size_t text = reader.column(columns.text), label = reader.column(columns.label);

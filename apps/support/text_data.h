@@ -20,6 +20,9 @@ struct TextColumns {
 struct TextTable {
   std::string path;
   std::vector<std::string> texts, labels, places;  // places: "file:line" of each row
+
+  /// Drops all rows but the first `rows`; 0 keeps all.
+  void keep_first(std::int64_t rows);
 };
 
 /// Reads a CSV file with a header row. Throws Error naming file and line of whatever is wrong with it.

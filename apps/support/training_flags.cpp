@@ -17,6 +17,9 @@ void TrainingFlags::declare(CLI::App& app) {
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
   add("Data", "--context_length", context_length, "Tokens per text: a number, longest_training_example, or model_context_length");
 
+  add("Data", "--max_train_examples", max_train_examples, "Use only the first N training rows; 0: all")->check(CLI::NonNegativeNumber);
+  add("Data", "--max_eval_examples", max_eval_examples, "Use only the first N validation and test rows; 0: all")->check(CLI::NonNegativeNumber);
+
   app.add_option("--model_dir", model_dir, "Hugging Face folder of the pretrained model; otherwise its cache is searched")->group("Model");
   add("Model", "--trainable_layers", trainable_layers, "What is trained; the rest is frozen");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")->check(CLI::Range(0.0, 0.999999))->group("Model");
@@ -48,6 +51,14 @@ void TrainingFlags::apply() const {
   if (precision != "fp32") throw UsageError("--precision '" + precision + "' is unknown on the cpu; the only one is fp32");
   layers();
   if (threads > 0) set_num_threads(threads);
+}
+
+TextSplits TrainingFlags::read_splits() const {
+  TextSplits splits = read_text_splits(data, columns);
+  splits.train.keep_first(max_train_examples);
+  splits.validation.keep_first(max_eval_examples);
+  splits.test.keep_first(max_eval_examples);
+  return splits;
 }
 
 TrainableLayers TrainingFlags::layers() const {

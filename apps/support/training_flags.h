@@ -20,6 +20,7 @@ struct TrainingFlags {
   TextColumns columns;
   std::string tokenizer;
   std::string context_length = "256";
+  std::int64_t max_train_examples = 0, max_eval_examples = 0;  // 0: all
   // model
   std::string model_dir;
   std::string trainable_layers;
@@ -41,6 +42,8 @@ struct TrainingFlags {
   /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
   /// UsageError listing the valid values.
   void apply() const;
+  /// The three splits of --data, as far as --max_train_examples and --max_eval_examples go.
+  TextSplits read_splits() const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
   /// Tokens per example under --context_length: a number, the longest training example, or the model's positions.
