@@ -3,7 +3,7 @@
 // A block owns 32 W columns and one chunk of rows: thread (i, j) adds rows j, j + 8, ... of the chunk in its W columns, then
 // the eight partial sums of a column are added through shared memory. More than one chunk: each writes a row of float32
 // partials, which a second launch of the same kernel adds. The cut depends on the number of rows alone: deterministic.
-// Reads every element once in 16-byte vectors, 512 bytes per warp and row. 8 W KiB/8 of shared memory, at most 8 KiB.
+// Reads every element once in 16-byte vectors, 512 bytes per warp and row. 4 KiB of shared memory in vectors.
 #include "kernels/cuda/columns.h"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ struct Traits {
 
 template <int W>
 struct Partials {
-  float sums[Traits::kRows][Traits::kColumns * W];
+  alignas(16) float sums[Traits::kRows][Traits::kColumns * W];
 };
 
 template <class T, class Out, int W>
@@ -42,11 +42,14 @@ __global__ void __launch_bounds__(Traits::kColumns * Traits::kRows) column_sum_k
       load(v, x + n * row_stride + c);
       for (int i = 0; i < W; ++i) sums[i] += v[i];
     }
-  for (int i = 0; i < W; ++i) store_shared(&partials.sums[threadIdx.y][own + i], sums[i]);
+  store_shared_floats(&partials.sums[threadIdx.y][own], sums);
   __syncthreads();
   if (threadIdx.y != 0 || c >= channels) return;
-  for (int j = 1; j < Traits::kRows; ++j)
-    for (int i = 0; i < W; ++i) sums[i] += load_shared(&partials.sums[j][own + i]);
+  for (int j = 1; j < Traits::kRows; ++j) {
+    float other[W];
+    load_shared_floats(other, &partials.sums[j][own]);
+    for (int i = 0; i < W; ++i) sums[i] += other[i];
+  }
   store_gradient(out + blockIdx.y * channels + c, sums, accumulate);
 }
 

@@ -8,7 +8,11 @@
 namespace attune {
 
 struct CudaContext::Kept {
-  std::map<std::string, cuda::Buffer> constants;
+  struct Constant {
+    cuda::Buffer buffer;
+    bool captured = false;  // a graph may read it
+  };
+  std::map<std::string, Constant> constants;
 
   Kept() { CHECK(cuda::available(), "no CUDA device can be used: use --device cpu"); }
 };
@@ -22,17 +26,18 @@ const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   auto found = kept_->constants.find(key);
   if (found == kept_->constants.end()) {
     constexpr std::size_t kMost = 64;  // tables that do not repeat must not pile up
-    if (kept_->constants.size() >= kMost) {
+    if (kept_->constants.size() >= kMost && !stream_.capturing()) {
       stream_.synchronize();
-      kept_->constants.clear();
+      std::erase_if(kept_->constants, [](const auto& entry) { return !entry.second.captured; });
     }
     cuda::Buffer buffer(bytes.size());
     const cuda::Stream once;  // not the context's own, which may be under capture
     cuda::copy_to_device(buffer.data(), bytes.data(), bytes.size(), once);
     once.synchronize();
-    found = kept_->constants.emplace(key, std::move(buffer)).first;
+    found = kept_->constants.emplace(key, Kept::Constant{std::move(buffer)}).first;
   }
-  return found->second.data();
+  found->second.captured = found->second.captured || stream_.capturing();
+  return found->second.buffer.data();
 }
 
 }  // namespace attune

@@ -33,24 +33,6 @@ __device__ float* warp_row(int channels, int floats_per_channel) {
   return reinterpret_cast<float*>(dynamic_shared()) + static_cast<int>(threadIdx.x / kWarp) * channels * floats_per_channel;
 }
 
-template <int W>
-__device__ void load_own(float (&x)[W], const float* row, int c) {
-  const Vec<float, W < 4 ? W : 4>* p = reinterpret_cast<const Vec<float, W < 4 ? W : 4>*>(row + c);
-  for (int i = 0; i < W; i += 4) {
-    const auto v = load_shared(p + i / 4);
-    for (int j = 0; j < (W < 4 ? W : 4); ++j) x[i + j] = v.v[j];
-  }
-}
-template <int W>
-__device__ void store_own(float* row, int c, const float (&x)[W]) {
-  using V = Vec<float, W < 4 ? W : 4>;
-  for (int i = 0; i < W; i += 4) {
-    V v;
-    for (int j = 0; j < (W < 4 ? W : 4); ++j) v.v[j] = x[i + j];
-    store_shared(reinterpret_cast<V*>(row + c + i), v);
-  }
-}
-
 template <class T>
 struct Forward {
   T* y;
@@ -86,19 +68,19 @@ __global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_forward_
       store(args.sum + at + c, s);
     }
     for (int i = 0; i < W; ++i) total += s[i];
-    store_own(row, c, s);
+    store_shared_floats(row + c, s);
   }
   const float mean = warp_sum(total) / static_cast<float>(channels);
   float squares = 0;
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W];
-    load_own(s, row, c);
+    load_shared_floats(s, row + c);
     for (int i = 0; i < W; ++i) squares += (s[i] - mean) * (s[i] - mean);
   }
   const float rstd = 1.0f / sqrtf(warp_sum(squares) / static_cast<float>(channels) + args.eps);
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W], w[W];
-    load_own(s, row, c);
+    load_shared_floats(s, row + c);
     load(w, args.weight + c);
     for (int i = 0; i < W; ++i) s[i] = (s[i] - mean) * rstd * w[i];
     if (args.bias != nullptr) {
@@ -165,11 +147,11 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
     }
     if (args.partials == nullptr) continue;
     float dweight[W], dbias[W];
-    load_own(dweight, partial, c);
-    load_own(dbias, partial + channels, c);
+    load_shared_floats(dweight, partial + c);
+    load_shared_floats(dbias, partial + channels + c);
     for (int i = 0; i < W; ++i) dweight[i] += dy[i] * h[i], dbias[i] += dy[i];
-    store_own(partial, c, dweight);
-    store_own(partial + channels, c, dbias);
+    store_shared_floats(partial + c, dweight);
+    store_shared_floats(partial + channels + c, dbias);
   }
   if (args.dx == nullptr && args.dresidual == nullptr) return;
   const float mean_g = warp_sum(sum_g) / static_cast<float>(channels), mean_gh = warp_sum(sum_gh) / static_cast<float>(channels);
@@ -193,8 +175,8 @@ __global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_backward
   if (args.partials != nullptr)
     for (int c = static_cast<int>(threadIdx.x % kWarp) * W; c < channels; c += kWarp * W) {
       const float zero[W] = {};
-      store_own(partial, c, zero);
-      store_own(partial + channels, c, zero);
+      store_shared_floats(partial + c, zero);
+      store_shared_floats(partial + channels + c, zero);
     }
   for (std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * warps + warp; n < args.rows; n += static_cast<std::int64_t>(gridDim.x) * warps)
     backward_row<T, W>(args, partial, n);

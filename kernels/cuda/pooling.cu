@@ -20,7 +20,7 @@ struct Traits {
 
 template <int W>
 struct Partials {
-  float sums[Traits::kRows][Traits::kColumns * W];
+  alignas(16) float sums[Traits::kRows][Traits::kColumns * W];
 };
 
 template <class T, int W>
@@ -37,11 +37,14 @@ __global__ void __launch_bounds__(Traits::kColumns * Traits::kRows) pool_forward
       load(v, x + n * channels + c);
       for (int i = 0; i < W; ++i) sums[i] += v[i];
     }
-  for (int i = 0; i < W; ++i) store_shared(&partials.sums[threadIdx.y][own + i], sums[i]);
+  store_shared_floats(&partials.sums[threadIdx.y][own], sums);
   __syncthreads();
   if (threadIdx.y != 0 || c >= channels) return;
-  for (int j = 1; j < Traits::kRows; ++j)
-    for (int i = 0; i < W; ++i) sums[i] += load_shared(&partials.sums[j][own + i]);
+  for (int j = 1; j < Traits::kRows; ++j) {
+    float other[W];
+    load_shared_floats(other, &partials.sums[j][own]);
+    for (int i = 0; i < W; ++i) sums[i] += other[i];
+  }
   for (int i = 0; i < W; ++i) sums[i] /= static_cast<float>(end - begin);
   store(y + b * channels + c, sums);
 }

@@ -78,6 +78,7 @@ class Stream {
   /// From here until end_capture, work is recorded instead of run.
   void begin_capture() const;
   Graph end_capture() const;
+  bool capturing() const;
 
   struct State;
   State& state() const { return *state_; }
@@ -162,8 +163,8 @@ class CudaContext {
   CudaContext& operator=(const CudaContext&) = delete;
 
   const cuda::Stream& stream() const { return stream_; }
-  /// A device copy of `bytes` (such as a table of pointers) that lives as long as the context; equal bytes share one copy,
-  /// so that a table that repeats every step is sent once.
+  /// A device copy of `bytes` (such as a table of pointers). Equal bytes share one copy, so that a table that repeats every step
+  /// is sent once. What is asked for during a capture lives as long as the context, the rest until 64 others were asked for.
   const void* constant(std::span<const std::byte> bytes) const;
   cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
 

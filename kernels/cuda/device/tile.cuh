@@ -6,7 +6,8 @@
 // off by at most 2^-21 of itself and 2^-23 typically, as in plain float32, where one tf32 product would be off by 2^-10.
 //
 // Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows of 16
-// bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice.
+// bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice. Two lesser accesses
+// do: copies of 64-byte rows (bfloat16, D = 32), two of which share a wavefront, and the pairs of float32 results on their way out.
 #pragma once
 
 #include <cstdint>

@@ -47,6 +47,25 @@ __device__ __forceinline__ void store_gradient(T* p, float (&x)[N], bool accumul
   store(p, x);
 }
 
+/// x[i] = p[i] and p[i] = x[i] in shared memory, up to 16 bytes at a time; p is aligned to them.
+template <int N>
+__device__ __forceinline__ void load_shared_floats(float (&x)[N], const float* p) {
+  constexpr int kStep = N < 4 ? N : 4;
+  for (int i = 0; i < N; i += kStep) {
+    const auto v = load_shared(reinterpret_cast<const Vec<float, kStep>*>(p + i));
+    for (int j = 0; j < kStep; ++j) x[i + j] = v.v[j];
+  }
+}
+template <int N>
+__device__ __forceinline__ void store_shared_floats(float* p, const float (&x)[N]) {
+  constexpr int kStep = N < 4 ? N : 4;
+  for (int i = 0; i < N; i += kStep) {
+    Vec<float, kStep> v;
+    for (int j = 0; j < kStep; ++j) v.v[j] = x[i + j];
+    store_shared(reinterpret_cast<Vec<float, kStep>*>(p + i), v);
+  }
+}
+
 /// This thread's place in a one-dimensional grid.
 __device__ __forceinline__ std::int64_t global_index() {
   return static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x;

@@ -119,6 +119,8 @@ Graph Stream::end_capture() const {
   return Graph(std::move(graph));
 }
 
+bool Stream::capturing() const { return state_->capture != nullptr; }
+
 Event::Event() : state_(std::make_unique<State>()) { CUDA_CHECK(cudaEventCreate(&state_->event)); }
 Event::~Event() { report(cudaEventDestroy(state_->event), "cudaEventDestroy"); }
 void Event::record(const Stream& stream) { CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream)); }

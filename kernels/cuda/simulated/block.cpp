@@ -120,6 +120,8 @@ void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_se
     fibers_[i]->start([](void* self) { static_cast<BlockRunner*>(self)->thread_main(); }, this);
   }
 
+  counting_ = counting();
+  if (counting_) counter_.begin(static_cast<int>(ceil_div<std::size_t>(count, kWarpSize)));
   running = this;
   blockIdx = {block.x, block.y, block.z};
   blockDim = {shape.block.x, shape.block.y, shape.block.z};
@@ -148,6 +150,7 @@ void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_se
   self_ = nullptr;
   shared_.end_block();
   if (error_) std::rethrow_exception(error_);
+  if (counting_) add_counts(shape.name, counter_.end());
 }
 
 // The lanes of a warp that wait for nothing.
@@ -208,6 +211,7 @@ void BlockRunner::release_barrier() {
     t.wait = ThreadState::Wait::kReady;
     t.synced = time_;
   }
+  if (counting_) counter_.barrier();
 }
 
 void BlockRunner::collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete,
@@ -236,6 +240,7 @@ void BlockRunner::collective(const char* operation, unsigned mask, void* payload
     payloads[i - base] = other.payload;
   }
   complete(payloads, mask);
+  if (counting_) counter_.meet(t.warp(), mask);
   if (orders_memory) ++time_;
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     ThreadState& other = threads_[base + static_cast<std::size_t>(std::countr_zero(rest))];

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/simulated/counters.h"
 #include "kernels/cuda/simulated/fault.h"
 #include "kernels/cuda/simulated/fiber.h"
 #include "kernels/cuda/simulated/shared_memory.h"
@@ -89,6 +90,16 @@ class BlockRunner {
   /// Waits until all lanes of `mask` are in the same collective; the last to come calls complete(payload of each lane).
   void collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete, const SourceLocation& where,
                   bool orders_memory = false);
+  // Accesses and products of the running thread, where they are counted.
+  void count_global(const void* address, std::size_t bytes) {
+    if (counting_) counter_.global(self_->warp(), self_->lane(), reinterpret_cast<std::uintptr_t>(address), static_cast<std::uint32_t>(bytes));
+  }
+  void count_shared(std::size_t offset, std::size_t bytes) {
+    if (counting_) counter_.shared(self_->warp(), self_->lane(), offset, static_cast<std::uint32_t>(bytes));
+  }
+  void count_product() {
+    if (counting_ && self_->lane() == 0) counter_.product();
+  }
   /// Throws SimulatorFault for the running thread.
   [[noreturn]] void fail(Fault fault, const std::string& what) const;
   std::string describe(const ThreadState& thread) const;
@@ -114,6 +125,8 @@ class BlockRunner {
   ThreadState* self_ = nullptr;
   std::exception_ptr error_;
   bool aborting_ = false;
+  bool counting_ = false;
+  BlockCounter counter_;
   std::uint32_t time_ = 1, barrier_time_ = 1;
   std::uint64_t random_state_ = 1;
 };

@@ -88,6 +88,7 @@ void on_global_access(const void* address, std::size_t bytes, const char* what) 
   }
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
     runner().fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at an address that is no multiple of it"));
+  runner().count_global(address, bytes);
   for (const Extent& extent : recent.extents)
     if (extent.holds(p, bytes)) return;
   const Extent extent = find(p);

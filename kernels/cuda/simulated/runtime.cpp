@@ -159,6 +159,8 @@ Graph Stream::end_capture() const {
   return Graph(std::move(state_->capture));
 }
 
+bool Stream::capturing() const { return state_->capture != nullptr; }
+
 Event::Event() : state_(std::make_unique<State>()) {}
 Event::~Event() = default;
 

@@ -50,7 +50,7 @@ bool SharedMemory::contains(const void* address) const {
   return false;
 }
 
-SharedMemory::Span SharedMemory::cells(const void* address, std::size_t bytes, const char* what, const BlockRunner& runner) {
+SharedMemory::Found SharedMemory::find(const void* address, std::size_t bytes, const char* what, BlockRunner& runner) {
   const auto* p = static_cast<const std::byte*>(address);
   Region* region = nullptr;
   if (dynamic_.holds(p)) region = &dynamic_;
@@ -63,7 +63,13 @@ SharedMemory::Span SharedMemory::cells(const void* address, std::size_t bytes, c
     runner.fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", offset, " of ", region->size, " of shared memory"));
   if (offset % bytes != 0) runner.fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at byte ", offset, " of shared memory"));
   Cell* cell = region->cells.data() + offset / kCellBytes;
-  return {cell, cell + (bytes + kCellBytes - 1) / kCellBytes};
+  return {{cell, cell + (bytes + kCellBytes - 1) / kCellBytes}, offset};
+}
+
+SharedMemory::Span SharedMemory::cells(const void* address, std::size_t bytes, const char* what, BlockRunner& runner) {
+  const Found found = find(address, bytes, what, runner);
+  runner.count_shared(found.offset, bytes);
+  return found.span;
 }
 
 void SharedMemory::on_read(const void* address, std::size_t bytes, BlockRunner& runner) {
@@ -132,14 +138,18 @@ void SharedMemory::on_atomic(const void* address, std::size_t bytes, BlockRunner
 }
 
 void SharedMemory::on_async_issue(std::byte* address, std::size_t bytes, BlockRunner& runner) {
-  on_write(address, bytes, runner);
   const Span span = cells(address, bytes, "a cp.async", runner);
-  for (Cell* cell = span.begin; cell != span.end; ++cell) cell->pending = true;
+  for (Cell* cell = span.begin; cell != span.end; ++cell) {
+    check_writable(*cell, runner);
+    cell->written = runner.time();
+    cell->writer = static_cast<std::uint16_t>(runner.self().id);
+    cell->pending = true;
+  }
   std::memset(address, kPoison, bytes);
 }
 
 void SharedMemory::on_async_arrive(const AsyncCopy& copy, BlockRunner& runner) {
-  const Span span = cells(copy.to, static_cast<std::size_t>(copy.size), "a cp.async", runner);
+  const Span span = find(copy.to, static_cast<std::size_t>(copy.size), "a cp.async", runner).span;
   for (Cell* cell = span.begin; cell != span.end; ++cell) {
     cell->pending = false;
     cell->written = runner.time();

@@ -74,7 +74,13 @@ class SharedMemory {
     Cell* begin;
     Cell* end;
   };
-  Span cells(const void* address, std::size_t bytes, const char* what, const BlockRunner& runner);
+  struct Found {
+    Span span;
+    std::size_t offset;  // in its region
+  };
+  Found find(const void* address, std::size_t bytes, const char* what, BlockRunner& runner);
+  /// find() of an access, which is counted.
+  Span cells(const void* address, std::size_t bytes, const char* what, BlockRunner& runner);
   void check_writable(const Cell& cell, BlockRunner& runner) const;
 
   Region dynamic_;

@@ -105,11 +105,13 @@ void ldmatrix(std::uint32_t* registers, int tiles, bool transpose, const void* r
 
 void mma_bf16(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where) {
   MmaPayload payload{d, a, b};
+  runner().count_product();
   runner().collective("mma.m16n8k16.bf16", kFullMask, &payload, complete_bf16, where);
 }
 
 void mma_tf32(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where) {
   MmaPayload payload{d, a, b};
+  runner().count_product();
   runner().collective("mma.m16n8k8.tf32", kFullMask, &payload, complete_tf32, where);
 }
 
