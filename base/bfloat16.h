@@ -23,6 +23,8 @@ constexpr BFloat16 to_bfloat16(float x) {
 }
 
 template <>
-struct dtype_of<BFloat16> { static constexpr DType value = DType::kBFloat16; };
+struct dtype_of<BFloat16> {
+  static constexpr DType value = DType::kBFloat16;
+};
 
 }  // namespace attune

@@ -1,7 +1,8 @@
 // y = f(x);  dx (+)= dy f'(x), f' recomputed from x.
 //
-// A thread owns one 16-byte vector (or one element where alignment or size does not allow vectors), a block 256 of them.
-// Computed in float32. Deterministic. Forward moves 2 n elements, backward 3 n (4 n accumulating): bound by memory bandwidth.
+// A thread owns one 16-byte vector (or one element where alignment or size does not allow vectors), a block 256 of
+// them. Computed in float32. Deterministic. Forward moves 2 n elements, backward 3 n (4 n accumulating): bound by
+// memory bandwidth.
 #include "kernels/activation.h"
 
 #include "kernels/cuda/device/math.cuh"
@@ -28,7 +29,8 @@ __global__ void __launch_bounds__(Traits::kThreads) activation_forward_kernel(T*
 }
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads) activation_backward_kernel(T* dx, const T* dy, const T* x, std::int64_t n, bool accumulate) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    activation_backward_kernel(T* dx, const T* dy, const T* x, std::int64_t n, bool accumulate) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float v[W], g[W];
@@ -45,8 +47,9 @@ void activation_forward(const CudaContext& context, const ActivationForward& arg
     cuda::dispatch_activation(args.kind, [&]<Activation kind>() {
       cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
         constexpr int W = decltype(width)::value;
-        cuda::launch("activation_forward", activation_forward_kernel<T, W, kind>, {cuda::blocks_for(args.n, Traits::kThreads * W)},
-                     {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x), args.n);
+        cuda::launch("activation_forward", activation_forward_kernel<T, W, kind>,
+                     {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0, context.stream(),
+                     static_cast<T*>(args.y), static_cast<const T*>(args.x), args.n);
       });
     });
   });
@@ -56,13 +59,14 @@ void activation_backward(const CudaContext& context, const ActivationBackward& a
   if (!args.dx) return;
   cuda::dispatch_device_float(args.dtype, "activation backward", [&]<class T>() {
     cuda::dispatch_activation(args.kind, [&]<Activation kind>() {
-      cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy, args.x), [&](auto width) {
-        constexpr int W = decltype(width)::value;
-        cuda::launch("activation_backward", activation_backward_kernel<T, W, kind>,
-                     {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0, context.stream(),
-                     static_cast<T*>(args.dx.data), static_cast<const T*>(args.dy), static_cast<const T*>(args.x), args.n,
-                     args.dx.accumulate());
-      });
+      cuda::with_width<T>(
+          args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy, args.x), [&](auto width) {
+            constexpr int W = decltype(width)::value;
+            cuda::launch("activation_backward", activation_backward_kernel<T, W, kind>,
+                         {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0, context.stream(),
+                         static_cast<T*>(args.dx.data), static_cast<const T*>(args.dy), static_cast<const T*>(args.x),
+                         args.n, args.dx.accumulate());
+          });
     });
   });
 }

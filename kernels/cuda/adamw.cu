@@ -1,10 +1,11 @@
 // AdamW over all parameters in one launch, and the norm of all gradients (kernels/adamw.h).
 //
-// The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table that lies
-// on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors where the tensor's pointers are
-// aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master copy and the parameter is its
-// rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory bandwidth. The norm adds squares in
-// float64, in a fixed order: per thread, per block, then the blocks' sums by one block. Deterministic.
+// The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table
+// that lies on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors where the
+// tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
+// copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
+// bandwidth. The norm adds squares in float64, in a fixed order: per thread, per block, then the blocks' sums by one
+// block. Deterministic.
 #include "kernels/adamw.h"
 
 #include <cmath>
@@ -89,9 +90,11 @@ __device__ void for_own_elements(const Entry& e, Body&& body) {
   std::int64_t scalars = begin;
   if (e.wide != 0) {
     scalars = end / 4 * 4;
-    for (std::int64_t i = begin + threadIdx.x * 4; i + 4 <= end; i += Traits::kThreads * 4) body(std::integral_constant<int, 4>{}, i);
+    for (std::int64_t i = begin + threadIdx.x * 4; i + 4 <= end; i += Traits::kThreads * 4)
+      body(std::integral_constant<int, 4>{}, i);
   }
-  for (std::int64_t i = scalars + threadIdx.x; i < end; i += Traits::kThreads) body(std::integral_constant<int, 1>{}, i);
+  for (std::int64_t i = scalars + threadIdx.x; i < end; i += Traits::kThreads)
+    body(std::integral_constant<int, 1>{}, i);
 }
 
 template <class T>
@@ -143,9 +146,16 @@ struct Table {
 void adamw(const CudaContext& context, const AdamW& args) {
   Table table;
   for (const AdamWTensor& t : args.tensors) {
-    CHECK(args.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(args.dtype), " parameters need a float32 master copy");
-    table.add({.param = t.param, .grad = t.grad, .m = static_cast<float*>(t.m), .v = static_cast<float*>(t.v),
-               .master = static_cast<float*>(t.master), .n = t.n, .first_chunk = 0, .wide = 0});
+    CHECK(args.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(args.dtype),
+          " parameters need a float32 master copy");
+    table.add({.param = t.param,
+               .grad = t.grad,
+               .m = static_cast<float*>(t.m),
+               .v = static_cast<float*>(t.v),
+               .master = static_cast<float*>(t.master),
+               .n = t.n,
+               .first_chunk = 0,
+               .wide = 0});
   }
   if (table.entries.empty()) return;
   const double t = static_cast<double>(args.step);
@@ -158,23 +168,31 @@ void adamw(const CudaContext& context, const AdamW& args) {
                         .step_size = static_cast<float>(args.lr / (1 - std::pow(args.beta1, t))),
                         .grad_scale = static_cast<float>(args.grad_scale)};
   cuda::dispatch_device_float(args.dtype, "adamw", [&]<class T>() {
-    cuda::launch("adamw", adamw_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
-                 table.on_device(context), table.count(), scalars);
+    cuda::launch("adamw", adamw_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
+                 context.stream(), table.on_device(context), table.count(), scalars);
   });
 }
 
 double grad_norm(const CudaContext& context, std::span<const GradNormTensor> tensors, DType dtype) {
   Table table;
   for (const GradNormTensor& t : tensors)
-    table.add({.param = nullptr, .grad = t.data, .m = nullptr, .v = nullptr, .master = nullptr, .n = t.n, .first_chunk = 0, .wide = 0});
+    table.add({.param = nullptr,
+               .grad = t.data,
+               .m = nullptr,
+               .v = nullptr,
+               .master = nullptr,
+               .n = t.n,
+               .first_chunk = 0,
+               .wide = 0});
   if (table.entries.empty()) return 0;
   const cuda::Scratch sums((static_cast<std::size_t>(table.chunks) + 1) * sizeof(double), context.stream());
   double* total = sums.as<double>();
   cuda::dispatch_device_float(dtype, "gradient norm", [&]<class T>() {
-    cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
-                 total + 1, table.on_device(context), table.count());
+    cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
+                 context.stream(), total + 1, table.on_device(context), table.count());
   });
-  cuda::launch("grad_norm_sum", add_sums_kernel, {1}, {Traits::kThreads}, 0, context.stream(), total, total + 1, static_cast<int>(table.chunks));
+  cuda::launch("grad_norm_sum", add_sums_kernel, {1}, {Traits::kThreads}, 0, context.stream(), total, total + 1,
+               static_cast<int>(table.chunks));
   double squares = 0;
   cuda::copy_to_host(&squares, total, sizeof squares, context.stream());
   context.stream().synchronize();

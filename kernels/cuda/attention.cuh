@@ -1,5 +1,5 @@
-// What the attention kernels share: the layout as they see it, which keys a query may see, dropout in the two orientations a
-// tile of probabilities is held in, and the launcher's choices.
+// What the attention kernels share: the layout as they see it, which keys a query may see, dropout in the two
+// orientations a tile of probabilities is held in, and the launcher's choices.
 #pragma once
 
 #include <algorithm>
@@ -13,8 +13,9 @@
 
 namespace attune::device {
 
-/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel) and the block walks over tiles of
-/// the others. The walked tile is halved for float32, and for D = 128 where two accumulators are held, to save registers.
+/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel) and the block walks
+/// over tiles of the others. The walked tile is halved for float32, and for D = 128 where two accumulators are held, to
+/// save registers.
 template <class T, int D>
 struct AttentionTraits {
   static constexpr int kWarps = 4;
@@ -38,10 +39,16 @@ struct AttentionPlan {
 };
 
 inline AttentionPlan plan_of(const AttentionLayout& layout, std::int64_t row_stride) {
-  return {.offsets = layout.offsets, .key_lengths = layout.key_lengths, .rows = layout.rows, .row_stride = row_stride,
-          .heads = narrow<int>(layout.heads), .head_size = narrow<int>(layout.head_size),
-          .window = layout.window < 0 ? -1 : narrow<int>(std::min<std::int64_t>(layout.window, 1 << 30)), .causal = layout.causal,
-          .scale = static_cast<float>(layout.scale), .dropout = plan_of(layout.dropout)};
+  return {.offsets = layout.offsets,
+          .key_lengths = layout.key_lengths,
+          .rows = layout.rows,
+          .row_stride = row_stride,
+          .heads = narrow<int>(layout.heads),
+          .head_size = narrow<int>(layout.head_size),
+          .window = layout.window < 0 ? -1 : narrow<int>(std::min<std::int64_t>(layout.window, 1 << 30)),
+          .causal = layout.causal,
+          .scale = static_cast<float>(layout.scale),
+          .dropout = plan_of(layout.dropout)};
 }
 
 /// A run of positions in a sequence.
@@ -62,7 +69,9 @@ struct Sequence {
   }
 
   /// Row i of a [N, H, D] tensor with `stride` elements between rows.
-  __device__ std::int64_t row(int i, std::int64_t stride, int head_size) const { return (first_row + i) * stride + head * head_size; }
+  __device__ std::int64_t row(int i, std::int64_t stride, int head_size) const {
+    return (first_row + i) * stride + head * head_size;
+  }
   /// Where query i keeps its statistics in [H, N].
   __device__ std::int64_t statistic(const AttentionPlan& plan, int i) const { return head * plan.rows + first_row + i; }
 
@@ -73,7 +82,8 @@ struct Sequence {
   /// Whether all of the queries may see all of the keys.
   __device__ bool all_allowed(const AttentionPlan& plan, Range queries, Range keys) const {
     return queries.end <= length && keys.end <= key_length && (!plan.causal || keys.end - 1 <= queries.begin) &&
-           (plan.window < 0 || (keys.end - 1 <= queries.begin + plan.window && queries.end - 1 <= keys.begin + plan.window));
+           (plan.window < 0 ||
+            (keys.end - 1 <= queries.begin + plan.window && queries.end - 1 <= keys.begin + plan.window));
   }
   /// Keys that any of the queries may see.
   __device__ Range keys_of(const AttentionPlan& plan, Range queries) const {
@@ -98,17 +108,19 @@ struct Sequence {
   }
 };
 
-__device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key, int block) {
-  return philox4x32(plan.dropout.seed, {plan.dropout.step, plan.dropout.site + static_cast<std::uint32_t>(s.head), key, static_cast<std::uint32_t>(block)});
+__device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key,
+                                                     int block) {
+  return philox4x32(plan.dropout.seed, {plan.dropout.step, plan.dropout.site + static_cast<std::uint32_t>(s.head), key,
+                                        static_cast<std::uint32_t>(block)});
 }
 
 __device__ __forceinline__ std::uint32_t query_key(const AttentionPlan& plan, const Sequence& s, int i) {
   return i < s.length ? load_global(plan.dropout.row_keys + s.first_row + i) : 0;
 }
 
-/// Factors of accumulators whose rows are queries and whose columns are keys first_key + 8n + .... `keys` are the row keys of the
-/// lane's two queries. A Philox call makes four neighbouring keys of one query; the lanes t and t + 1 that share it for two
-/// queries make one each and exchange halves.
+/// Factors of accumulators whose rows are queries and whose columns are keys first_key + 8n + .... `keys` are the row
+/// keys of the lane's two queries. A Philox call makes four neighbouring keys of one query; the lanes t and t + 1 that
+/// share it for two queries make one each and exchange halves.
 __device__ __forceinline__ void dropout_of_queries(float (&factors)[4], const AttentionPlan& plan, const Sequence& s,
                                                    const std::uint32_t (&keys)[2], int first_key, int n) {
   const int t = lane_id() % 4, odd = t % 2;
@@ -119,9 +131,9 @@ __device__ __forceinline__ void dropout_of_queries(float (&factors)[4], const At
   for (int i = 0; i < 4; ++i) factors[i] = bits[i] < plan.dropout.threshold ? 0.0f : plan.dropout.scale;
 }
 
-/// The same for accumulators whose rows are keys first_key + g, + 8 and whose columns are queries; `keys` are the row keys of the
-/// lane's queries 2t and 2t + 1. The four lanes of neighbouring keys need one word each of the same four calls: each makes one
-/// call and they exchange words.
+/// The same for accumulators whose rows are keys first_key + g, + 8 and whose columns are queries; `keys` are the row
+/// keys of the lane's queries 2t and 2t + 1. The four lanes of neighbouring keys need one word each of the same four
+/// calls: each makes one call and they exchange words.
 __device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const AttentionPlan& plan, const Sequence& s,
                                                 const std::uint32_t (&keys)[2], int first_key) {
   const int g = lane_id() / 4, me = g % 4;
@@ -135,7 +147,10 @@ __device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const Atten
     by_distance[distance] = __shfl_xor_sync(kAllLanes, word(me ^ distance), 4 * distance);
   for (int i = 0; i < 4; ++i) {
     const int d = i ^ me;
-    const std::uint32_t bits = d == 0 ? by_distance[0] : d == 1 ? by_distance[1] : d == 2 ? by_distance[2] : by_distance[3];
+    const std::uint32_t bits = d == 0   ? by_distance[0]
+                               : d == 1 ? by_distance[1]
+                               : d == 2 ? by_distance[2]
+                                        : by_distance[3];
     factors[i] = bits < plan.dropout.threshold ? 0.0f : plan.dropout.scale;
   }
 }

@@ -1,16 +1,18 @@
-// Attention backward (kernels/attention.h) without atomics: P is computed again from lse, twice, once by the block that owns the
-// queries (dQ) and once by the block that owns the keys (dK, dV). Seven products instead of the five an atomic dQ would take:
-// the price of a gradient that is the same on every run.
+// Attention backward (kernels/attention.h) without atomics: P is computed again from lse, twice, once by the block that
+// owns the queries (dQ) and once by the block that owns the keys (dK, dV). Seven products instead of the five an atomic
+// dQ would take: the price of a gradient that is the same on every run.
 //
-// First a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and walks
-// over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V. The dK dV
-// kernel holds K, V and walks over Q, dO with everything transposed, so that P^T and dS^T come out of the first products in
-// the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands (tile.cuh). Deterministic.
+// First a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and
+// walks over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V.
+// The dK dV kernel holds K, V and walks over Q, dO with everything transposed, so that P^T and dS^T come out of the
+// first products in the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands
+// (tile.cuh). Deterministic.
 //
-// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 127 in the dQ
-// kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 184 in the dK dV kernel with its two accumulators of
-// D / 8 x 4 and two of the walked tile (two blocks); 228 at D = 128, nothing spilled (scripts/kernel_resources.sh).
-// Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2 cache. Bound by tensor cores.
+// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 127
+// in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 184 in the dK dV kernel with its two
+// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 228 at D = 128, nothing spilled
+// (scripts/kernel_resources.sh). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
+// cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
 
 namespace attune {
@@ -39,10 +41,11 @@ struct DeltaTraits {
   static constexpr int kThreads = 128;
 };
 
-// delta[h, n] = sum_d dout[n, h, d] out[n, h, d]. A block owns a row. With vectors, `lanes` of them (a power of two) make a head;
-// without, a thread owns a head.
+// delta[h, n] = sum_d dout[n, h, d] out[n, h, d]. A block owns a row. With vectors, `lanes` of them (a power of two)
+// make a head; without, a thread owns a head.
 template <class T, int W>
-__global__ void __launch_bounds__(DeltaTraits::kThreads) attention_delta_kernel(float* delta, const T* dout, const T* out, std::int64_t rows, int heads, int head_size) {
+__global__ void __launch_bounds__(DeltaTraits::kThreads)
+    attention_delta_kernel(float* delta, const T* dout, const T* out, std::int64_t rows, int heads, int head_size) {
   const std::int64_t n = blockIdx.x, at = n * heads * head_size;
   if constexpr (W == 1) {
     for (int h = static_cast<int>(threadIdx.x); h < heads; h += DeltaTraits::kThreads) {
@@ -88,8 +91,10 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   T* k_tile = dout_tile + Traits::kOwn * kStride;
   T* v_tile = k_tile + kKeys * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
-  const Range keys = s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
-  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query, plan.head_size);
+  const Range keys =
+      s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
+  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query,
+                                      plan.head_size);
   load_tile<Traits::kOwn, D, kVector>(dout_tile, args.dout + s.row(block_query, args.dense, plan.head_size), args.dense,
                                       s.length - block_query, plan.head_size);
   cp_async_commit();
@@ -142,7 +147,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   for (int n = 0; n < D / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) dq[n][e] *= plan.scale;
-  store_accumulators<D, kVector>(args.dq + row(first_query), plan.row_stride, s.length - first_query, plan.head_size, q_tile + own * kStride, dq);
+  store_accumulators<D, kVector>(args.dq + row(first_query), plan.row_stride, s.length - first_query, plan.head_size,
+                                 q_tile + own * kStride, dq);
 }
 
 template <int kQueries>
@@ -166,8 +172,10 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   T* q_tile = v_tile + Traits::kOwn * kStride;
   T* dout_tile = q_tile + kQueries * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
-  load_tile<Traits::kOwn, D, kVector>(k_tile, args.k + row(block_key), plan.row_stride, s.key_length - block_key, plan.head_size);
-  load_tile<Traits::kOwn, D, kVector>(v_tile, args.v + row(block_key), plan.row_stride, s.key_length - block_key, plan.head_size);
+  load_tile<Traits::kOwn, D, kVector>(k_tile, args.k + row(block_key), plan.row_stride, s.key_length - block_key,
+                                      plan.head_size);
+  load_tile<Traits::kOwn, D, kVector>(v_tile, args.v + row(block_key), plan.row_stride, s.key_length - block_key,
+                                      plan.head_size);
   cp_async_commit();
 
   const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
@@ -175,7 +183,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {
     __syncthreads();  // nobody reads the last tiles
     load_tile<kQueries, D, kVector>(q_tile, args.q + row(i), plan.row_stride, s.length - i, plan.head_size);
-    load_tile<kQueries, D, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size), args.dense, s.length - i, plan.head_size);
+    load_tile<kQueries, D, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size), args.dense,
+                                    s.length - i, plan.head_size);
     cp_async_commit();
     if (static_cast<int>(threadIdx.x) < kQueries) {
       const int query = i + static_cast<int>(threadIdx.x);
@@ -184,7 +193,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
       store_shared(&statistics.delta[threadIdx.x], valid ? load_global(args.delta + s.statistic(plan, query)) : 0.0f);
     }
     cp_async_wait<0>();
-    __syncthreads();  // all tiles are there
+    __syncthreads();                                          // all tiles are there
     float p[kQueries / 8][4] = {}, ds[kQueries / 8][4] = {};  // transposed: rows are keys
     multiply_transposed<D>(p, k_tile + own * kStride, q_tile, kStride);
     multiply_transposed<D>(ds, v_tile + own * kStride, dout_tile, kStride);
@@ -201,7 +210,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
       }
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const float lse = load_shared(&statistics.lse[column + e % 2]), delta = load_shared(&statistics.delta[column + e % 2]);
+        const float lse = load_shared(&statistics.lse[column + e % 2]),
+                    delta = load_shared(&statistics.delta[column + e % 2]);
         const bool allowed = all || s.allowed(plan, i + column + e % 2, key + e / 2 * 8);
         p[n][e] = probability(p[n][e], plan.scale, lse, allowed);
         ds[n][e] = p[n][e] * (factors[e] * ds[n][e] - delta);
@@ -218,19 +228,23 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   for (int n = 0; n < D / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) dk[n][e] *= plan.scale;
-  store_accumulators<D, kVector>(args.dk + row(first_key), plan.row_stride, s.length - first_key, plan.head_size, k_tile + own * kStride, dk);
-  store_accumulators<D, kVector>(args.dv + row(first_key), plan.row_stride, s.length - first_key, plan.head_size, v_tile + own * kStride, dv);
+  store_accumulators<D, kVector>(args.dk + row(first_key), plan.row_stride, s.length - first_key, plan.head_size,
+                                 k_tile + own * kStride, dk);
+  store_accumulators<D, kVector>(args.dv + row(first_key), plan.row_stride, s.length - first_key, plan.head_size,
+                                 v_tile + own * kStride, dv);
 }
 
 template <class T>
 void launch_delta(const CudaContext& context, float* delta, const AttentionBackward& args) {
   const AttentionLayout& layout = args.layout;
   const std::int64_t lanes = layout.head_size / cuda::kVectorWidth<T>;
-  const bool wide = layout.head_size % cuda::kVectorWidth<T> == 0 && (lanes & (lanes - 1)) == 0 && lanes <= kWarp && cuda::aligned(args.dout, args.out);
+  const bool wide = layout.head_size % cuda::kVectorWidth<T> == 0 && (lanes & (lanes - 1)) == 0 && lanes <= kWarp &&
+                    cuda::aligned(args.dout, args.out);
   cuda::with_width<T>(wide, [&](auto width) {
-    cuda::launch("attention_delta", attention_delta_kernel<T, decltype(width)::value>, {narrow<unsigned>(layout.rows)}, {DeltaTraits::kThreads}, 0,
-                 context.stream(), delta, static_cast<const T*>(args.dout), static_cast<const T*>(args.out), layout.rows,
-                 narrow<int>(layout.heads), narrow<int>(layout.head_size));
+    cuda::launch("attention_delta", attention_delta_kernel<T, decltype(width)::value>, {narrow<unsigned>(layout.rows)},
+                 {DeltaTraits::kThreads}, 0, context.stream(), delta, static_cast<const T*>(args.dout),
+                 static_cast<const T*>(args.out), layout.rows, narrow<int>(layout.heads),
+                 narrow<int>(layout.head_size));
   });
 }
 
@@ -241,21 +255,32 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
   cuda::dispatch_device_float(args.dtype, "attention backward", [&]<class T>() {
     const cuda::Scratch delta(static_cast<std::size_t>(layout.heads * layout.rows) * sizeof(float), context.stream());
     launch_delta<T>(context, delta.as<float>(), args);
-    const Backward<T> arguments{.dq = static_cast<T*>(args.dq), .dk = static_cast<T*>(args.dk), .dv = static_cast<T*>(args.dv),
-                                .dout = static_cast<const T*>(args.dout), .lse = static_cast<const float*>(args.lse),
-                                .delta = delta.as<float>(), .q = static_cast<const T*>(args.q), .k = static_cast<const T*>(args.k),
-                                .v = static_cast<const T*>(args.v), .plan = plan_of(layout, args.row_stride),
+    const Backward<T> arguments{.dq = static_cast<T*>(args.dq),
+                                .dk = static_cast<T*>(args.dk),
+                                .dv = static_cast<T*>(args.dv),
+                                .dout = static_cast<const T*>(args.dout),
+                                .lse = static_cast<const float*>(args.lse),
+                                .delta = delta.as<float>(),
+                                .q = static_cast<const T*>(args.q),
+                                .k = static_cast<const T*>(args.k),
+                                .v = static_cast<const T*>(args.v),
+                                .plan = plan_of(layout, args.row_stride),
                                 .dense = layout.heads * layout.head_size};
     const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.q, args.k, args.v);
-    cuda::dispatch_head<T>("attention backward", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
-      constexpr int D = decltype(size)::value;
-      constexpr bool kVector = decltype(vectors)::value;
-      using Traits = AttentionTraits<T, D>;
-      constexpr std::size_t kShared = static_cast<std::size_t>(2 * (Traits::kOwn + Traits::kWalkedTwice) * Traits::kStride) * sizeof(T);
-      const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)};
-      cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared, context.stream(), arguments);
-      cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared, context.stream(), arguments);
-    });
+    cuda::dispatch_head<T>(
+        "attention backward", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
+          constexpr int D = decltype(size)::value;
+          constexpr bool kVector = decltype(vectors)::value;
+          using Traits = AttentionTraits<T, D>;
+          constexpr std::size_t kShared =
+              static_cast<std::size_t>(2 * (Traits::kOwn + Traits::kWalkedTwice) * Traits::kStride) * sizeof(T);
+          const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads),
+                                narrow<unsigned>(layout.sequences)};
+          cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared,
+                       context.stream(), arguments);
+          cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared,
+                       context.stream(), arguments);
+        });
   });
 }
 

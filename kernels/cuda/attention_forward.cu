@@ -1,14 +1,15 @@
 // Attention forward (kernels/attention.h), flash style: the scores never leave the multiprocessor.
 //
-// A block owns 64 queries of one head of one sequence, a warp 16 of them; it walks over tiles of keys that any of its queries
-// may see. Q stays in shared memory, K and V pass through one tile each by cp.async: V arrives while Q K^T is computed, the
-// next K while P V is. Softmax runs in base 2 on the accumulators, with the running maximum and sum of FlashAttention-2; P
-// goes to the second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh). Only tiles at the edge of the
-// mask are masked element by element. Sums in float32; deterministic.
+// A block owns 64 queries of one head of one sequence, a warp 16 of them; it walks over tiles of keys that any of its
+// queries may see. Q stays in shared memory, K and V pass through one tile each by cp.async: V arrives while Q K^T is
+// computed, the next K while P V is. Softmax runs in base 2 on the accumulators, with the running maximum and sum of
+// FlashAttention-2; P goes to the second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh).
+// Only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
 //
-// Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor holds five
-// D = 64 blocks of 4 warps, of which registers (126 a thread) allow four: 16 warps; D = 128 takes 162, three blocks. Moves Q, O once and K, V once per 64
-// queries, mostly from the L2 cache; 4 N T D flops per head: bound by tensor cores from T of a few hundred on.
+// Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor
+// holds five D = 64 blocks of 4 warps, of which registers (126 a thread) allow four: 16 warps; D = 128 takes 162, three
+// blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D flops per head: bound by
+// tensor cores from T of a few hundred on.
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
 #include "kernels/cuda/attention.cuh"
@@ -35,7 +36,8 @@ struct OnlineSoftmax {
   float largest[2] = {-INFINITY, -INFINITY};
   float sum[2] = {0, 0};  // of the lane's own columns
 
-  // Turns scaled scores into probabilities relative to the new maximum; returns what older sums are to be multiplied with.
+  // Turns scaled scores into probabilities relative to the new maximum; returns what older sums are to be multiplied
+  // with.
   template <int N>
   __device__ __forceinline__ void update(float (&s)[N][4], float (&rescale)[2]) {
 #pragma unroll
@@ -62,7 +64,8 @@ struct OnlineSoftmax {
 
 // Scaled scores in base 2, -inf where the query may not see the key.
 template <int N>
-__device__ __forceinline__ void mask_scores(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence, int first_query, Range keys) {
+__device__ __forceinline__ void mask_scores(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence,
+                                            int first_query, Range keys) {
   const int i = first_query + lane_id() / 4, j = keys.begin + 2 * (lane_id() % 4);
   const bool all = sequence.all_allowed(plan, {first_query, first_query + 16}, keys);
   const float scale = plan.scale * kLog2E;
@@ -89,10 +92,13 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
   T* own_q = q_tile + (first_query - block_query) * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
 
-  const Range keys = s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
+  const Range keys =
+      s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
   const int begin = keys.begin / kKeys * kKeys;
-  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query, plan.head_size);
-  if (begin < keys.end) load_tile<kKeys, D, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin, plan.head_size);
+  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query,
+                                      plan.head_size);
+  if (begin < keys.end)
+    load_tile<kKeys, D, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin, plan.head_size);
   cp_async_commit();
 
   std::uint32_t row_keys[2] = {};
@@ -114,7 +120,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
     cp_async_wait<0>();
     __syncthreads();  // V is there; nobody reads this K
     if (j + kKeys < keys.end)
-      load_tile<kKeys, D, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride, s.key_length - j - kKeys, plan.head_size);
+      load_tile<kKeys, D, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride, s.key_length - j - kKeys,
+                                   plan.head_size);
     cp_async_commit();
 
     float rescale[2];
@@ -150,7 +157,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
       store_global(args.lse + s.statistic(plan, i), sum > 0 ? (softmax.largest[half] + log2f(sum)) * kLn2 : -INFINITY);
   }
   const std::int64_t dense = static_cast<std::int64_t>(plan.heads) * plan.head_size;
-  store_accumulators<D, kVector>(args.out + s.row(first_query, dense, plan.head_size), dense, s.length - first_query, plan.head_size, own_q, out);
+  store_accumulators<D, kVector>(args.out + s.row(first_query, dense, plan.head_size), dense, s.length - first_query,
+                                 plan.head_size, own_q, out);
 }
 
 }  // namespace
@@ -158,15 +166,21 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
 void attention_forward(const CudaContext& context, const AttentionForward& args) {
   const AttentionLayout& layout = args.layout;
   cuda::dispatch_device_float(args.dtype, "attention", [&]<class T>() {
-    const Forward<T> arguments{.out = static_cast<T*>(args.out), .lse = static_cast<float*>(args.lse), .q = static_cast<const T*>(args.q),
-                               .k = static_cast<const T*>(args.k), .v = static_cast<const T*>(args.v), .plan = plan_of(layout, args.row_stride)};
+    const Forward<T> arguments{.out = static_cast<T*>(args.out),
+                               .lse = static_cast<float*>(args.lse),
+                               .q = static_cast<const T*>(args.q),
+                               .k = static_cast<const T*>(args.k),
+                               .v = static_cast<const T*>(args.v),
+                               .plan = plan_of(layout, args.row_stride)};
     const bool pointers = cuda::aligned(args.out, args.q, args.k, args.v);
     cuda::dispatch_head<T>("attention", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
       constexpr int D = decltype(size)::value;
       using Traits = AttentionTraits<T, D>;
-      constexpr std::size_t kShared = static_cast<std::size_t>((Traits::kOwn + 2 * Traits::kWalked) * Traits::kStride) * sizeof(T);
+      constexpr std::size_t kShared =
+          static_cast<std::size_t>((Traits::kOwn + 2 * Traits::kWalked) * Traits::kStride) * sizeof(T);
       cuda::launch("attention_forward", attention_forward_kernel<T, D, decltype(vectors)::value>,
-                   {cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)},
+                   {cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads),
+                    narrow<unsigned>(layout.sequences)},
                    {Traits::kThreads}, kShared, context.stream(), arguments);
     });
   });

@@ -39,6 +39,8 @@ decltype(auto) with_width(bool wide, F&& f) {
 }
 
 /// Number of blocks along one axis of a grid.
-inline unsigned blocks_for(std::int64_t work, std::int64_t per_block) { return narrow<unsigned>(ceil_div(work, per_block)); }
+inline unsigned blocks_for(std::int64_t work, std::int64_t per_block) {
+  return narrow<unsigned>(ceil_div(work, per_block));
+}
 
 }  // namespace attune::cuda

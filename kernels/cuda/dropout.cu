@@ -1,8 +1,9 @@
-// y = dropout(x), and y = residual + dropout(x): one kernel, in which what is added may be nothing, y itself or a residual.
+// y = dropout(x), and y = residual + dropout(x): one kernel, in which what is added may be nothing, y itself or a
+// residual.
 //
-// A thread owns one vector of channels of one row, a block 128 of them; grid (rows, vectors of a row / 128). The bits of four
-// channels come from one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still bound by memory.
-// Deterministic. Moves 2 N C elements, 3 N C with something to add.
+// A thread owns one vector of channels of one row, a block 128 of them; grid (rows, vectors of a row / 128). The bits
+// of four channels come from one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still
+// bound by memory. Deterministic. Moves 2 N C elements, 3 N C with something to add.
 #include "kernels/dropout.h"
 
 #include "kernels/cuda/device/math.cuh"
@@ -20,7 +21,8 @@ struct Traits {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) dropout_kernel(T* y, const T* added, const T* x, std::int64_t channels, DropoutPlan plan) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    dropout_kernel(T* y, const T* added, const T* x, std::int64_t channels, DropoutPlan plan) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W, n = blockIdx.x;
   if (c >= channels) return;
   const std::int64_t at = n * channels + c;
@@ -46,25 +48,40 @@ struct Call {
 
 void run(const CudaContext& context, const char* name, const Call& call) {
   cuda::dispatch_device_float(call.dtype, name, [&]<class T>() {
-    cuda::with_width<T>(call.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(call.y, call.added, call.x), [&](auto width) {
-      constexpr int W = decltype(width)::value;
-      cuda::launch(name, dropout_kernel<T, W>, {narrow<unsigned>(call.rows), cuda::blocks_for(call.channels, Traits::kThreads * W)},
-                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(call.y), static_cast<const T*>(call.added),
-                   static_cast<const T*>(call.x), call.channels, plan_of(call.mask));
-    });
+    cuda::with_width<T>(
+        call.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(call.y, call.added, call.x), [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          cuda::launch(name, dropout_kernel<T, W>,
+                       {narrow<unsigned>(call.rows), cuda::blocks_for(call.channels, Traits::kThreads * W)},
+                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(call.y),
+                       static_cast<const T*>(call.added), static_cast<const T*>(call.x), call.channels,
+                       plan_of(call.mask));
+        });
   });
 }
 
 }  // namespace
 
 void dropout(const CudaContext& context, const Dropout& args) {
-  run(context, "dropout", {.y = args.y, .added = args.mode == GradMode::kAccumulate ? args.y : nullptr, .x = args.x, .rows = args.rows,
-                           .channels = args.channels, .mask = args.mask, .dtype = args.dtype});
+  run(context, "dropout",
+      {.y = args.y,
+       .added = args.mode == GradMode::kAccumulate ? args.y : nullptr,
+       .x = args.x,
+       .rows = args.rows,
+       .channels = args.channels,
+       .mask = args.mask,
+       .dtype = args.dtype});
 }
 
 void residual(const CudaContext& context, const Residual& args) {
-  run(context, "residual", {.y = args.y, .added = args.residual, .x = args.x, .rows = args.rows, .channels = args.channels,
-                            .mask = args.dropout, .dtype = args.dtype});
+  run(context, "residual",
+      {.y = args.y,
+       .added = args.residual,
+       .x = args.x,
+       .rows = args.rows,
+       .channels = args.channels,
+       .mask = args.dropout,
+       .dtype = args.dtype});
 }
 
 }  // namespace attune

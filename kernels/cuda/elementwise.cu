@@ -1,8 +1,8 @@
 // fill: y = value.  scale: y (+)= alpha x.
 //
-// A thread owns one 16-byte vector (or one element where a pointer or the size does not allow vectors), a block 256 of them.
-// Deterministic. Moves n (fill) or 2 n (scale; 3 n accumulating) elements once: bound by memory bandwidth. No shared memory
-// and few registers, so that all 2048 threads of a multiprocessor are resident.
+// A thread owns one 16-byte vector (or one element where a pointer or the size does not allow vectors), a block 256 of
+// them. Deterministic. Moves n (fill) or 2 n (scale; 3 n accumulating) elements once: bound by memory bandwidth. No
+// shared memory and few registers, so that all 2048 threads of a multiprocessor are resident.
 #include "kernels/elementwise.h"
 
 #include "kernels/cuda/device/vec.cuh"
@@ -27,7 +27,8 @@ __global__ void __launch_bounds__(Traits::kThreads) fill_kernel(T* y, std::int64
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) scale_kernel(T* y, const T* x, std::int64_t n, float alpha, bool accumulate) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    scale_kernel(T* y, const T* x, std::int64_t n, float alpha, bool accumulate) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float v[W];

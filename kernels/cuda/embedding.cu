@@ -2,10 +2,11 @@
 //
 // Forward: a block owns a token, a thread a vector of channels. Moves up to 4 N C elements.
 //
-// Backward without atomics: tokens are sorted by id, equal ids in token order, by counting for each token those before it
-// (N^2 integer comparisons out of shared memory: 0.1 ms for 16 thousand tokens). The sorted list is cut into chunks of 32; a
-// block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes to the table; the parts
-// of a longer run go to float32 partials, which the run's first chunk adds in a second kernel. Deterministic. Reads dy once.
+// Backward without atomics: tokens are sorted by id, equal ids in token order, by counting for each token those before
+// it (N^2 integer comparisons out of shared memory: 0.1 ms for 16 thousand tokens). The sorted list is cut into chunks
+// of 32; a block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes to the
+// table; the parts of a longer run go to float32 partials, which the run's first chunk adds in a second kernel.
+// Deterministic. Reads dy once.
 #include "kernels/embedding.h"
 
 #include "kernels/cuda/device/vec.cuh"
@@ -29,7 +30,8 @@ struct Tables {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) embedding_forward_kernel(T* y, Tables<T> tables, std::int64_t channels) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    embedding_forward_kernel(T* y, Tables<T> tables, std::int64_t channels) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W, n = blockIdx.x;
   if (c >= channels) return;
   float sum[W] = {};
@@ -47,7 +49,8 @@ struct RankTile {
 };
 
 // sorted[rank of token n] = n and its id.
-__global__ void __launch_bounds__(Traits::kRankThreads) embedding_sort_kernel(std::int32_t* tokens, std::int32_t* sorted_ids, const std::int32_t* ids, int count) {
+__global__ void __launch_bounds__(Traits::kRankThreads)
+    embedding_sort_kernel(std::int32_t* tokens, std::int32_t* sorted_ids, const std::int32_t* ids, int count) {
   RankTile& tile = shared_variable<RankTile>();
   const int n = static_cast<int>(global_index());
   const std::int32_t id = n < count ? load_global(ids + n) : 0;
@@ -114,8 +117,10 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatte
   const int begin = static_cast<int>(blockIdx.x) * Traits::kChunk, end = begin + Traits::kChunk;
   if (c >= args.channels || end >= args.count) return;
   const int id = load_global(args.sorted_ids + end);
-  if (load_global(args.sorted_ids + end - 1) != id || id == args.padding_id) return;  // no run is shared with the next chunk
-  if (begin > 0 && load_global(args.sorted_ids + begin - 1) == id && load_global(args.sorted_ids + begin) == id) return;  // it began earlier
+  if (load_global(args.sorted_ids + end - 1) != id || id == args.padding_id)
+    return;  // no run is shared with the next chunk
+  if (begin > 0 && load_global(args.sorted_ids + begin - 1) == id && load_global(args.sorted_ids + begin) == id)
+    return;  // it began earlier
   float sum[W];
   load(sum, args.partials + (static_cast<std::int64_t>(blockIdx.x) * 2 + 1) * args.channels + c);
   for (int at = end; at < args.count && load_global(args.sorted_ids + at) == id; at += Traits::kChunk) {
@@ -132,13 +137,15 @@ void embedding_forward(const CudaContext& context, const EmbeddingForward& args)
   cuda::dispatch_device_float(args.dtype, "embedding", [&]<class T>() {
     Tables<T> tables;
     const EmbeddingTable* inputs[] = {&args.words, &args.types, &args.positions};
-    for (int k = 0; k < 3; ++k) tables.table[k] = static_cast<const T*>(inputs[k]->table), tables.ids[k] = inputs[k]->ids;
-    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, tables.table[0], tables.table[1], tables.table[2]);
+    for (int k = 0; k < 3; ++k)
+      tables.table[k] = static_cast<const T*>(inputs[k]->table), tables.ids[k] = inputs[k]->ids;
+    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
+                      cuda::aligned(args.y, tables.table[0], tables.table[1], tables.table[2]);
     cuda::with_width<T>(wide, [&](auto width) {
       constexpr int W = decltype(width)::value;
       cuda::launch("embedding_forward", embedding_forward_kernel<T, W>,
-                   {narrow<unsigned>(args.tokens), cuda::blocks_for(args.channels, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.y), tables, args.channels);
+                   {narrow<unsigned>(args.tokens), cuda::blocks_for(args.channels, Traits::kThreads * W)},
+                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), tables, args.channels);
     });
   });
 }
@@ -148,24 +155,33 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
   cuda::dispatch_device_float(args.dtype, "embedding backward", [&]<class T>() {
     const int count = narrow<int>(args.tokens);
     if (!args.dtable.accumulate())
-      cuda::set_zero(args.dtable.data, static_cast<std::size_t>(args.rows * args.channels) * sizeof(T), context.stream());
+      cuda::set_zero(args.dtable.data, static_cast<std::size_t>(args.rows * args.channels) * sizeof(T),
+                     context.stream());
     if (count == 0) return;
     const unsigned chunks = cuda::blocks_for(count, Traits::kChunk);
     const cuda::Scratch sorted(static_cast<std::size_t>(2 * count) * sizeof(std::int32_t), context.stream());
-    const cuda::Scratch partials(std::size_t{chunks} * 2 * static_cast<std::size_t>(args.channels) * sizeof(float), context.stream());
+    const cuda::Scratch partials(std::size_t{chunks} * 2 * static_cast<std::size_t>(args.channels) * sizeof(float),
+                                 context.stream());
     std::int32_t* tokens = sorted.as<std::int32_t>();
-    cuda::launch("embedding_sort", embedding_sort_kernel, {cuda::blocks_for(count, Traits::kRankThreads)}, {Traits::kRankThreads}, 0,
-                 context.stream(), tokens, tokens + count, args.ids, count);
-    const Scatter<T> scatter{.dtable = static_cast<T*>(args.dtable.data), .accumulate = args.dtable.accumulate(),
-                             .partials = partials.as<float>(), .dy = static_cast<const T*>(args.dy), .tokens = tokens,
-                             .sorted_ids = tokens + count, .count = count, .channels = args.channels,
+    cuda::launch("embedding_sort", embedding_sort_kernel, {cuda::blocks_for(count, Traits::kRankThreads)},
+                 {Traits::kRankThreads}, 0, context.stream(), tokens, tokens + count, args.ids, count);
+    const Scatter<T> scatter{.dtable = static_cast<T*>(args.dtable.data),
+                             .accumulate = args.dtable.accumulate(),
+                             .partials = partials.as<float>(),
+                             .dy = static_cast<const T*>(args.dy),
+                             .tokens = tokens,
+                             .sorted_ids = tokens + count,
+                             .count = count,
+                             .channels = args.channels,
                              .padding_id = args.padding_id < 0 ? -1 : narrow<int>(args.padding_id)};
     const bool wide = args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dtable.data, args.dy);
     const auto run = [&](auto width) {
       constexpr int W = decltype(width)::value;
       const cuda::Dim3 grid{chunks, cuda::blocks_for(args.channels, Traits::kThreads * W)};
-      cuda::launch("embedding_scatter", embedding_scatter_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(), scatter);
-      cuda::launch("embedding_join", embedding_join_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(), scatter);
+      cuda::launch("embedding_scatter", embedding_scatter_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(),
+                   scatter);
+      cuda::launch("embedding_join", embedding_join_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(),
+                   scatter);
     };
     if (wide) run(std::integral_constant<int, 4>{});  // 16 bytes of partials
     else run(std::integral_constant<int, 1>{});

@@ -1,7 +1,7 @@
 // y[n, i] = f(u[n, i]) u[n, I + i], and its gradient.
 //
-// A thread owns one vector of channels of one row in both halves, a block 128 of them; grid (rows, vectors of a row / 128).
-// Computed in float32. Deterministic. Forward moves 3 N I elements, backward 5 N I: bound by memory bandwidth.
+// A thread owns one vector of channels of one row in both halves, a block 128 of them; grid (rows, vectors of a row /
+// 128). Computed in float32. Deterministic. Forward moves 3 N I elements, backward 5 N I: bound by memory bandwidth.
 #include "kernels/glu.h"
 
 #include "kernels/cuda/device/math.cuh"
@@ -35,7 +35,8 @@ __global__ void __launch_bounds__(Traits::kThreads) glu_forward_kernel(T* y, con
 }
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads) glu_backward_kernel(T* du, const T* dy, const T* u, std::int64_t channels, bool accumulate) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    glu_backward_kernel(T* du, const T* dy, const T* u, std::int64_t channels, bool accumulate) {
   const std::int64_t i = own_channel<W>(), n = blockIdx.x;
   if (i >= channels) return;
   float a[W], gate[W], g[W];
@@ -62,8 +63,9 @@ void glu_forward(const CudaContext& context, const GluForward& args) {
     cuda::dispatch_activation(args.kind, [&]<Activation kind>() {
       cuda::with_width<T>(args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.u), [&](auto width) {
         constexpr int W = decltype(width)::value;
-        cuda::launch("glu_forward", glu_forward_kernel<T, W, kind>, grid_of(args.rows, args.channels, W), {Traits::kThreads}, 0,
-                     context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.u), args.channels);
+        cuda::launch("glu_forward", glu_forward_kernel<T, W, kind>, grid_of(args.rows, args.channels, W),
+                     {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.u),
+                     args.channels);
       });
     });
   });
@@ -73,12 +75,14 @@ void glu_backward(const CudaContext& context, const GluBackward& args) {
   if (!args.du) return;
   cuda::dispatch_device_float(args.dtype, "glu backward", [&]<class T>() {
     cuda::dispatch_activation(args.kind, [&]<Activation kind>() {
-      cuda::with_width<T>(args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.du.data, args.dy, args.u), [&](auto width) {
-        constexpr int W = decltype(width)::value;
-        cuda::launch("glu_backward", glu_backward_kernel<T, W, kind>, grid_of(args.rows, args.channels, W), {Traits::kThreads}, 0,
-                     context.stream(), static_cast<T*>(args.du.data), static_cast<const T*>(args.dy),
-                     static_cast<const T*>(args.u), args.channels, args.du.accumulate());
-      });
+      cuda::with_width<T>(args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.du.data, args.dy, args.u),
+                          [&](auto width) {
+                            constexpr int W = decltype(width)::value;
+                            cuda::launch("glu_backward", glu_backward_kernel<T, W, kind>,
+                                         grid_of(args.rows, args.channels, W), {Traits::kThreads}, 0, context.stream(),
+                                         static_cast<T*>(args.du.data), static_cast<const T*>(args.dy),
+                                         static_cast<const T*>(args.u), args.channels, args.du.accumulate());
+                          });
     });
   });
 }

@@ -1,12 +1,13 @@
 // Layer norm of each row, with the residual addition and the dropout before it (kernels/layernorm.h).
 //
-// A warp owns a row; a lane owns every 32nd vector of it. Forward reads x (and residual) once, keeps s in shared memory, where
-// only its own lane reads it again, and takes mean and variance in two passes over it: DRAM traffic is 2 N C elements, 4 N C
-// with a residual. Backward reads dy and s twice, the second time from the L1 cache, and writes ds; dweight and dbias are
-// added per warp in shared memory over the rows it walks, then per block, and the blocks' partial sums in float32 are added by
-// sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and rstd are float32.
-// Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four warps; six backward blocks
-// (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has several under way.
+// A warp owns a row; a lane owns every 32nd vector of it. Forward reads x (and residual) once, keeps s in shared
+// memory, where only its own lane reads it again, and takes mean and variance in two passes over it: DRAM traffic is 2
+// N C elements, 4 N C with a residual. Backward reads dy and s twice, the second time from the L1 cache, and writes ds;
+// dweight and dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial
+// sums in float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and
+// rstd are float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four
+// warps; six backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has
+// several under way.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -23,14 +24,15 @@ namespace {
 using namespace device;
 
 struct Traits {
-  static constexpr int kMostWarps = 4;                 // of a block, fewer where rows are long
+  static constexpr int kMostWarps = 4;                   // of a block, fewer where rows are long
   static constexpr std::size_t kSharedBytes = 48 << 10;  // that decides how many
-  static constexpr std::int64_t kMostBlocks = 264;     // of the backward kernel: two per multiprocessor of an H100
+  static constexpr std::int64_t kMostBlocks = 264;       // of the backward kernel: two per multiprocessor of an H100
 };
 
 // A lane's slice of the shared row of its warp.
 __device__ float* warp_row(int channels, int floats_per_channel) {
-  return reinterpret_cast<float*>(dynamic_shared()) + static_cast<int>(threadIdx.x / kWarp) * channels * floats_per_channel;
+  return reinterpret_cast<float*>(dynamic_shared()) +
+         static_cast<int>(threadIdx.x / kWarp) * channels * floats_per_channel;
 }
 
 template <class T>
@@ -50,7 +52,7 @@ struct Forward {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_kernel(Forward<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
@@ -154,7 +156,8 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
     store_shared_floats(partial + channels + c, dbias);
   }
   if (args.dx == nullptr && args.dresidual == nullptr) return;
-  const float mean_g = warp_sum(sum_g) / static_cast<float>(channels), mean_gh = warp_sum(sum_gh) / static_cast<float>(channels);
+  const float mean_g = warp_sum(sum_g) / static_cast<float>(channels),
+              mean_gh = warp_sum(sum_gh) / static_cast<float>(channels);
   for (int c = first; c < channels; c += kWarp * W) {
     float dy[W], h[W], w[W];
     load(dy, args.dy + at + c);
@@ -169,8 +172,9 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_backward_kernel(Backward<T> args) {
-  const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp), warp = static_cast<int>(threadIdx.x / kWarp);
+__global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_backward_kernel(Backward<T> args) {
+  const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp),
+            warp = static_cast<int>(threadIdx.x / kWarp);
   float* partial = warp_row(channels, 2);
   if (args.partials != nullptr)
     for (int c = static_cast<int>(threadIdx.x % kWarp) * W; c < channels; c += kWarp * W) {
@@ -178,7 +182,8 @@ __global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_backward
       store_shared_floats(partial + c, zero);
       store_shared_floats(partial + channels + c, zero);
     }
-  for (std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * warps + warp; n < args.rows; n += static_cast<std::int64_t>(gridDim.x) * warps)
+  for (std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * warps + warp; n < args.rows;
+       n += static_cast<std::int64_t>(gridDim.x) * warps)
     backward_row<T, W>(args, partial, n);
   if (args.partials == nullptr) return;
   __syncthreads();
@@ -192,8 +197,10 @@ __global__ void __launch_bounds__(Traits::kMostWarps * kWarp) layernorm_backward
 
 int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
   const std::size_t row = static_cast<std::size_t>(channels) * bytes_per_channel;
-  CHECK(row <= cuda::device_info().shared_bytes, "layernorm: rows of ", channels, " channels are longer than CUDA kernels support");
-  return static_cast<int>(std::clamp<std::size_t>(Traits::kSharedBytes / std::max<std::size_t>(row, 1), 1, Traits::kMostWarps));
+  CHECK(row <= cuda::device_info().shared_bytes, "layernorm: rows of ", channels,
+        " channels are longer than CUDA kernels support");
+  return static_cast<int>(
+      std::clamp<std::size_t>(Traits::kSharedBytes / std::max<std::size_t>(row, 1), 1, Traits::kMostWarps));
 }
 
 }  // namespace
@@ -201,16 +208,24 @@ int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
 void layernorm_forward(const CudaContext& context, const LayerNormForward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm", [&]<class T>() {
     const int warps = warps_for(args.channels, sizeof(float));
-    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.sum, args.x, args.residual, args.weight, args.bias);
-    const Forward<T> arguments{.y = static_cast<T*>(args.y), .sum = static_cast<T*>(args.sum), .mean = static_cast<float*>(args.mean),
-                               .rstd = static_cast<float*>(args.rstd), .x = static_cast<const T*>(args.x),
-                               .residual = static_cast<const T*>(args.residual), .weight = static_cast<const T*>(args.weight),
-                               .bias = static_cast<const T*>(args.bias), .rows = args.rows, .channels = narrow<int>(args.channels),
-                               .eps = static_cast<float>(args.eps), .dropout = plan_of(args.dropout)};
+    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
+                      cuda::aligned(args.y, args.sum, args.x, args.residual, args.weight, args.bias);
+    const Forward<T> arguments{.y = static_cast<T*>(args.y),
+                               .sum = static_cast<T*>(args.sum),
+                               .mean = static_cast<float*>(args.mean),
+                               .rstd = static_cast<float*>(args.rstd),
+                               .x = static_cast<const T*>(args.x),
+                               .residual = static_cast<const T*>(args.residual),
+                               .weight = static_cast<const T*>(args.weight),
+                               .bias = static_cast<const T*>(args.bias),
+                               .rows = args.rows,
+                               .channels = narrow<int>(args.channels),
+                               .eps = static_cast<float>(args.eps),
+                               .dropout = plan_of(args.dropout)};
     cuda::with_width<T>(wide, [&](auto width) {
-      cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>, {cuda::blocks_for(args.rows, warps)},
-                   {static_cast<unsigned>(warps * kWarp)}, static_cast<std::size_t>(warps * args.channels) * sizeof(float),
-                   context.stream(), arguments);
+      cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>,
+                   {cuda::blocks_for(args.rows, warps)}, {static_cast<unsigned>(warps * kWarp)},
+                   static_cast<std::size_t>(warps * args.channels) * sizeof(float), context.stream(), arguments);
     });
   });
 }
@@ -222,23 +237,37 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
     const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMostBlocks);
     const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
                       cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dsum, args.sum, args.weight);
-    const cuda::Scratch partials(static_cast<std::size_t>(parameters ? blocks * 2 * args.channels : 0) * sizeof(float), context.stream());
-    const Backward<T> arguments{.dx = static_cast<T*>(args.dx.data), .dresidual = static_cast<T*>(args.dresidual.data),
-                                .accumulate_dx = args.dx.accumulate(), .accumulate_dresidual = args.dresidual.accumulate(),
-                                .partials = parameters ? partials.as<float>() : nullptr, .dy = static_cast<const T*>(args.dy),
-                                .dsum = static_cast<const T*>(args.dsum), .sum = static_cast<const T*>(args.sum),
-                                .mean = static_cast<const float*>(args.mean), .rstd = static_cast<const float*>(args.rstd),
-                                .weight = static_cast<const T*>(args.weight), .rows = args.rows,
-                                .channels = narrow<int>(args.channels), .dropout = plan_of(args.dropout)};
+    const cuda::Scratch partials(static_cast<std::size_t>(parameters ? blocks * 2 * args.channels : 0) * sizeof(float),
+                                 context.stream());
+    const Backward<T> arguments{.dx = static_cast<T*>(args.dx.data),
+                                .dresidual = static_cast<T*>(args.dresidual.data),
+                                .accumulate_dx = args.dx.accumulate(),
+                                .accumulate_dresidual = args.dresidual.accumulate(),
+                                .partials = parameters ? partials.as<float>() : nullptr,
+                                .dy = static_cast<const T*>(args.dy),
+                                .dsum = static_cast<const T*>(args.dsum),
+                                .sum = static_cast<const T*>(args.sum),
+                                .mean = static_cast<const float*>(args.mean),
+                                .rstd = static_cast<const float*>(args.rstd),
+                                .weight = static_cast<const T*>(args.weight),
+                                .rows = args.rows,
+                                .channels = narrow<int>(args.channels),
+                                .dropout = plan_of(args.dropout)};
     cuda::with_width<T>(wide, [&](auto width) {
-      cuda::launch("layernorm_backward", layernorm_backward_kernel<T, decltype(width)::value>, {narrow<unsigned>(blocks)},
-                   {static_cast<unsigned>(warps * kWarp)},
-                   parameters ? static_cast<std::size_t>(warps * 2 * args.channels) * sizeof(float) : 0, context.stream(), arguments);
+      cuda::launch("layernorm_backward", layernorm_backward_kernel<T, decltype(width)::value>,
+                   {narrow<unsigned>(blocks)}, {static_cast<unsigned>(warps * kWarp)},
+                   parameters ? static_cast<std::size_t>(warps * 2 * args.channels) * sizeof(float) : 0,
+                   context.stream(), arguments);
     });
     const auto finish = [&](const GradOut& out, std::int64_t offset) {
       if (out)
-        cuda::sum_columns(context, {.out = out, .x = partials.as<float>() + offset, .rows = blocks, .channels = args.channels,
-                                    .row_stride = 2 * args.channels, .dtype = DType::kFloat32, .out_dtype = args.dtype});
+        cuda::sum_columns(context, {.out = out,
+                                    .x = partials.as<float>() + offset,
+                                    .rows = blocks,
+                                    .channels = args.channels,
+                                    .row_stride = 2 * args.channels,
+                                    .dtype = DType::kFloat32,
+                                    .out_dtype = args.dtype});
     };
     finish(args.dweight, 0);
     finish(args.dbias, args.channels);

@@ -7,20 +7,45 @@
 namespace attune {
 
 void linear_forward(const CudaContext& context, const LinearForward& args) {
-  cuda::matmul(context, {.c = args.y, .a = args.x, .b = args.weight, .m = args.rows, .n = args.outputs, .k = args.inputs,
-                         .transpose_b = true, .bias = args.bias, .dtype = args.dtype});
+  cuda::matmul(context, {.c = args.y,
+                         .a = args.x,
+                         .b = args.weight,
+                         .m = args.rows,
+                         .n = args.outputs,
+                         .k = args.inputs,
+                         .transpose_b = true,
+                         .bias = args.bias,
+                         .dtype = args.dtype});
 }
 
 void linear_backward(const CudaContext& context, const LinearBackward& args) {
   if (args.dx)
-    cuda::matmul(context, {.c = args.dx.data, .a = args.dy, .b = args.weight, .m = args.rows, .n = args.inputs, .k = args.outputs,
-                           .accumulate = args.dx.accumulate(), .dtype = args.dtype});
+    cuda::matmul(context, {.c = args.dx.data,
+                           .a = args.dy,
+                           .b = args.weight,
+                           .m = args.rows,
+                           .n = args.inputs,
+                           .k = args.outputs,
+                           .accumulate = args.dx.accumulate(),
+                           .dtype = args.dtype});
   if (args.dweight)
-    cuda::matmul(context, {.c = args.dweight.data, .a = args.dy, .b = args.x, .m = args.outputs, .n = args.inputs, .k = args.rows,
-                           .transpose_a = true, .accumulate = args.dweight.accumulate(), .dtype = args.dtype});
+    cuda::matmul(context, {.c = args.dweight.data,
+                           .a = args.dy,
+                           .b = args.x,
+                           .m = args.outputs,
+                           .n = args.inputs,
+                           .k = args.rows,
+                           .transpose_a = true,
+                           .accumulate = args.dweight.accumulate(),
+                           .dtype = args.dtype});
   if (args.dbias)
-    cuda::sum_columns(context, {.out = args.dbias, .x = args.dy, .rows = args.rows, .channels = args.outputs,
-                                .row_stride = args.outputs, .dtype = args.dtype, .out_dtype = args.dtype});
+    cuda::sum_columns(context, {.out = args.dbias,
+                                .x = args.dy,
+                                .rows = args.rows,
+                                .channels = args.outputs,
+                                .row_stride = args.outputs,
+                                .dtype = args.dtype,
+                                .out_dtype = args.dtype});
 }
 
 }  // namespace attune

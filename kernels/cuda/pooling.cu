@@ -1,8 +1,9 @@
 // y[b] = mean of the rows of a range, and its gradient (kernels/pooling.h).
 //
-// Forward: a block owns 32 vectors of channels of one sequence; thread (i, j) adds every eighth row from j on, then the eight
-// sums of a channel are added through shared memory (at most 8 KiB). Backward: a block owns a row; every thread finds the
-// row's range by bisection (the same for all, from the caches) and writes one vector. Deterministic. Bound by memory.
+// Forward: a block owns 32 vectors of channels of one sequence; thread (i, j) adds every eighth row from j on, then the
+// eight sums of a channel are added through shared memory (at most 8 KiB). Backward: a block owns a row; every thread
+// finds the row's range by bisection (the same for all, from the caches) and writes one vector. Deterministic. Bound by
+// memory.
 #include "kernels/pooling.h"
 
 #include "kernels/cuda/device/vec.cuh"
@@ -24,8 +25,8 @@ struct Partials {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kColumns * Traits::kRows) pool_forward_kernel(T* y, const T* x, const std::int32_t* begins,
-                                                                    const std::int32_t* ends, std::int64_t channels) {
+__global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
+    pool_forward_kernel(T* y, const T* x, const std::int32_t* begins, const std::int32_t* ends, std::int64_t channels) {
   Partials<W>& partials = shared_variable<Partials<W>>();
   const std::int64_t b = blockIdx.x;
   const int own = static_cast<int>(threadIdx.x) * W, begin = load_global(begins + b), end = load_global(ends + b);
@@ -50,8 +51,9 @@ __global__ void __launch_bounds__(Traits::kColumns * Traits::kRows) pool_forward
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) pool_backward_kernel(T* dx, bool accumulate, const T* dy, const std::int32_t* begins,
-                                                     const std::int32_t* ends, int sequences, std::int64_t channels) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    pool_backward_kernel(T* dx, bool accumulate, const T* dy, const std::int32_t* begins, const std::int32_t* ends,
+                         int sequences, std::int64_t channels) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W;
   const int n = static_cast<int>(blockIdx.x);
   if (c >= channels) return;
@@ -80,8 +82,8 @@ void pool_forward(const CudaContext& context, const PoolForward& args) {
       constexpr int W = decltype(width)::value;
       cuda::launch("pool_forward", pool_forward_kernel<T, W>,
                    {narrow<unsigned>(args.sequences), cuda::blocks_for(args.channels, Traits::kColumns * W)},
-                   {Traits::kColumns, Traits::kRows}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x),
-                   args.begins, args.ends, args.channels);
+                   {Traits::kColumns, Traits::kRows}, 0, context.stream(), static_cast<T*>(args.y),
+                   static_cast<const T*>(args.x), args.begins, args.ends, args.channels);
     });
   });
 }
@@ -89,13 +91,15 @@ void pool_forward(const CudaContext& context, const PoolForward& args) {
 void pool_backward(const CudaContext& context, const PoolBackward& args) {
   if (!args.dx) return;
   cuda::dispatch_device_float(args.dtype, "pooling backward", [&]<class T>() {
-    cuda::with_width<T>(args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy), [&](auto width) {
-      constexpr int W = decltype(width)::value;
-      cuda::launch("pool_backward", pool_backward_kernel<T, W>,
-                   {narrow<unsigned>(args.rows), cuda::blocks_for(args.channels, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(), static_cast<const T*>(args.dy), args.begins,
-                   args.ends, narrow<int>(args.sequences), args.channels);
-    });
+    cuda::with_width<T>(
+        args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy), [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          cuda::launch("pool_backward", pool_backward_kernel<T, W>,
+                       {narrow<unsigned>(args.rows), cuda::blocks_for(args.channels, Traits::kThreads * W)},
+                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(),
+                       static_cast<const T*>(args.dy), args.begins, args.ends, narrow<int>(args.sequences),
+                       args.channels);
+        });
   });
 }
 

@@ -1,8 +1,8 @@
 // Rotary position embedding in place (kernels/rope.h).
 //
-// A thread owns one vector of channels d of one head and its partner at d + D/2, both read before either is written; a block
-// 128 of them; grid (rows, vectors of a row / 128). Cosines and sines come from float32 tables that stay in the caches.
-// Deterministic. Moves 2 N H D elements.
+// A thread owns one vector of channels d of one head and its partner at d + D/2, both read before either is written; a
+// block 128 of them; grid (rows, vectors of a row / 128). Cosines and sines come from float32 tables that stay in the
+// caches. Deterministic. Moves 2 N H D elements.
 #include "kernels/rope.h"
 
 #include "kernels/cuda/device/vec.cuh"
@@ -57,12 +57,16 @@ void rope(const CudaContext& context, const Rope& args) {
     const bool wide = half % kWide == 0 && args.row_stride % kWide == 0 && cuda::aligned(args.x);
     cuda::with_width<T>(wide, [&](auto width) {
       constexpr int W = decltype(width)::value;
-      const RopeArguments arguments{.cos_table = args.cos_table, .sin_table = args.sin_table, .positions = args.positions,
-                                    .row_stride = args.row_stride, .heads = narrow<int>(args.heads), .half = narrow<int>(half),
+      const RopeArguments arguments{.cos_table = args.cos_table,
+                                    .sin_table = args.sin_table,
+                                    .positions = args.positions,
+                                    .row_stride = args.row_stride,
+                                    .heads = narrow<int>(args.heads),
+                                    .half = narrow<int>(half),
                                     .sign = args.inverse ? -1.0f : 1.0f};
       cuda::launch("rope", rope_kernel<T, W>,
-                   {narrow<unsigned>(args.rows), cuda::blocks_for(args.heads * half, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.x), arguments);
+                   {narrow<unsigned>(args.rows), cuda::blocks_for(args.heads * half, Traits::kThreads * W)},
+                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.x), arguments);
     });
   });
 }

@@ -1,7 +1,8 @@
 // The only doorway to a GPU: memory, copies, streams, events, graphs, and the context every CUDA op runs in.
 //
-// Two implementations stand behind it, one of which is linked (CMake option ATTUNE_CUDA): nvidia/, on the CUDA runtime, and
-// simulated/, which runs the same kernels on the CPU and is strict where a GPU is silent. Nothing here names a CUDA type.
+// Two implementations stand behind it, one of which is linked (CMake option ATTUNE_CUDA): nvidia/, on the CUDA runtime,
+// and simulated/, which runs the same kernels on the CPU and is strict where a GPU is silent. Nothing here names a CUDA
+// type.
 //
 // Work on a stream happens in order and later than the call: results are there after synchronize(). Work on two streams
 // is unordered unless an Event lies between. Kernels are launched from .cu files through launch() (platform.cuh).
@@ -21,7 +22,8 @@ namespace cuda {
 
 /// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
 bool available();
-/// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has its own.
+/// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has
+/// its own.
 void set_schedule_seed(std::uint64_t seed);
 /// "nvidia" or "simulated".
 const char* backend_name();
@@ -46,7 +48,9 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(std::size_t bytes) : data_(allocate(bytes)), bytes_(bytes) {}
   ~Buffer() { deallocate(data_); }
-  Buffer(Buffer&& other) noexcept : data_(other.data_), bytes_(other.bytes_) { other.data_ = nullptr, other.bytes_ = 0; }
+  Buffer(Buffer&& other) noexcept : data_(other.data_), bytes_(other.bytes_) {
+    other.data_ = nullptr, other.bytes_ = 0;
+  }
   Buffer& operator=(Buffer&& other) noexcept {
     std::swap(data_, other.data_), std::swap(bytes_, other.bytes_);
     return *this;
@@ -163,8 +167,9 @@ class CudaContext {
   CudaContext& operator=(const CudaContext&) = delete;
 
   const cuda::Stream& stream() const { return stream_; }
-  /// A device copy of `bytes` (such as a table of pointers). Equal bytes share one copy, so that a table that repeats every step
-  /// is sent once. What is asked for during a capture lives as long as the context, the rest until 64 others were asked for.
+  /// A device copy of `bytes` (such as a table of pointers). Equal bytes share one copy, so that a table that repeats
+  /// every step is sent once. What is asked for during a capture lives as long as the context, the rest until 64 others
+  /// were asked for.
   const void* constant(std::span<const std::byte> bytes) const;
   cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
 

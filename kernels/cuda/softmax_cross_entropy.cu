@@ -1,9 +1,9 @@
 // Softmax cross-entropy (kernels/softmax_cross_entropy.h).
 //
-// Forward: a warp owns a row, its lanes stride over the classes; the largest logit first, then the sum of exponentials, both
-// by shuffles. A second kernel of one block adds the losses in a fixed order. Backward: a warp owns a row, recomputes its
-// logsumexp and writes the row's gradient. A classifier has few rows and classes, so that all of this is launch time.
-// Losses are float32 for bfloat16 logits. Deterministic.
+// Forward: a warp owns a row, its lanes stride over the classes; the largest logit first, then the sum of exponentials,
+// both by shuffles. A second kernel of one block adds the losses in a fixed order. Backward: a warp owns a row,
+// recomputes its logsumexp and writes the row's gradient. A classifier has few rows and classes, so that all of this is
+// launch time. Losses are float32 for bfloat16 logits. Deterministic.
 #include "kernels/softmax_cross_entropy.h"
 
 #include "kernels/cuda/device/reduce.cuh"
@@ -37,7 +37,9 @@ __device__ float log_sum_exp(const T* z, int classes) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads) cross_entropy_forward_kernel(float* losses, const T* logits, const std::int32_t* labels, std::int64_t rows, int classes) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    cross_entropy_forward_kernel(float* losses, const T* logits, const std::int32_t* labels, std::int64_t rows,
+                                 int classes) {
   const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * Traits::kRows + threadIdx.x / kWarp;
   if (b >= rows) return;
   const T* z = logits + b * classes;
@@ -53,8 +55,9 @@ __global__ void __launch_bounds__(Traits::kThreads) mean_kernel(float* mean, con
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads) cross_entropy_backward_kernel(T* dlogits, bool accumulate, const float* dloss, const T* logits,
-                                              const std::int32_t* labels, std::int64_t rows, int classes) {
+__global__ void __launch_bounds__(Traits::kThreads)
+    cross_entropy_backward_kernel(T* dlogits, bool accumulate, const float* dloss, const T* logits,
+                                  const std::int32_t* labels, std::int64_t rows, int classes) {
   const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * Traits::kRows + threadIdx.x / kWarp;
   if (b >= rows) return;
   const T* z = logits + b * classes;
@@ -72,20 +75,20 @@ void cross_entropy_forward(const CudaContext& context, const CrossEntropyForward
   cuda::dispatch_device_float(args.dtype, "cross entropy", [&]<class T>() {
     float* losses = static_cast<float*>(args.losses);
     cuda::launch("cross_entropy_forward", cross_entropy_forward_kernel<T>, {cuda::blocks_for(args.rows, Traits::kRows)},
-                 {Traits::kThreads}, 0, context.stream(), losses, static_cast<const T*>(args.logits), args.labels, args.rows,
-                 narrow<int>(args.classes));
-    cuda::launch("cross_entropy_mean", mean_kernel, {1}, {Traits::kThreads}, 0, context.stream(), static_cast<float*>(args.loss),
-                 losses, args.rows);
+                 {Traits::kThreads}, 0, context.stream(), losses, static_cast<const T*>(args.logits), args.labels,
+                 args.rows, narrow<int>(args.classes));
+    cuda::launch("cross_entropy_mean", mean_kernel, {1}, {Traits::kThreads}, 0, context.stream(),
+                 static_cast<float*>(args.loss), losses, args.rows);
   });
 }
 
 void cross_entropy_backward(const CudaContext& context, const CrossEntropyBackward& args) {
   if (!args.dlogits) return;
   cuda::dispatch_device_float(args.dtype, "cross entropy backward", [&]<class T>() {
-    cuda::launch("cross_entropy_backward", cross_entropy_backward_kernel<T>, {cuda::blocks_for(args.rows, Traits::kRows)},
-                 {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(),
-                 static_cast<const float*>(args.dloss), static_cast<const T*>(args.logits), args.labels, args.rows,
-                 narrow<int>(args.classes));
+    cuda::launch("cross_entropy_backward", cross_entropy_backward_kernel<T>,
+                 {cuda::blocks_for(args.rows, Traits::kRows)}, {Traits::kThreads}, 0, context.stream(),
+                 static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(), static_cast<const float*>(args.dloss),
+                 static_cast<const T*>(args.logits), args.labels, args.rows, narrow<int>(args.classes));
   });
 }
 

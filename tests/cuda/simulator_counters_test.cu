@@ -1,4 +1,5 @@
-// The simulator's counts: on kernels whose traffic is known, and on our own, whose banners claim whole vectors and no conflicts.
+// The simulator's counts: on kernels whose traffic is known, and on our own, whose banners claim whole vectors and no
+// conflicts.
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -26,8 +27,10 @@ KernelCounts counts_of(const std::string& kernel, Body&& body) {
   const KernelCounts before = simulated::kernel_counts()[kernel];
   body();
   KernelCounts after = simulated::kernel_counts()[kernel];
-  after.global_sectors -= before.global_sectors, after.global_bytes -= before.global_bytes, after.global_requests -= before.global_requests;
-  after.shared_wavefronts -= before.shared_wavefronts, after.shared_ideal -= before.shared_ideal, after.products -= before.products;
+  after.global_sectors -= before.global_sectors, after.global_bytes -= before.global_bytes,
+      after.global_requests -= before.global_requests;
+  after.shared_wavefronts -= before.shared_wavefronts, after.shared_ideal -= before.shared_ideal,
+      after.products -= before.products;
   after.barriers -= before.barriers, after.blocks -= before.blocks;
   return after;
 }
@@ -49,7 +52,7 @@ TEST_F(Counting, GlobalSectors) {
       stream.synchronize();
     });
   };
-  EXPECT_EQ(launch(1).global_sectors, 4u + 4u);   // 128 bytes in, 128 bytes out
+  EXPECT_EQ(launch(1).global_sectors, 4u + 4u);  // 128 bytes in, 128 bytes out
   EXPECT_EQ(launch(2).global_sectors, 8u + 4u);
   EXPECT_EQ(launch(8).global_sectors, 32u + 4u);  // a sector per lane
   EXPECT_EQ(launch(0).global_sectors, 1u + 4u);
@@ -75,11 +78,22 @@ TEST_F(Counting, SharedWavefronts) {
 TEST_F(Counting, LayerNormMovesWholeSectors) {
   constexpr std::int64_t kRows = 8, kChannels = 768;
   const CudaContext context;
-  const DeviceArray<float> x(std::vector<float>(kRows * kChannels, 0.5f)), weight(std::vector<float>(kChannels, 1.0f)), y(kRows * kChannels);
+  const DeviceArray<float> x(std::vector<float>(kRows * kChannels, 0.5f)), weight(std::vector<float>(kChannels, 1.0f)),
+      y(kRows * kChannels);
   const KernelCounts c = counts_of("layernorm_forward", [&] {
-    layernorm_forward(context, {.y = y.data(), .sum = nullptr, .mean = nullptr, .rstd = nullptr, .x = x.data(), .residual = nullptr,
-                                .weight = weight.data(), .bias = nullptr, .rows = kRows, .channels = kChannels, .eps = 1e-5,
-                                .dropout = {}, .dtype = DType::kFloat32});
+    layernorm_forward(context, {.y = y.data(),
+                                .sum = nullptr,
+                                .mean = nullptr,
+                                .rstd = nullptr,
+                                .x = x.data(),
+                                .residual = nullptr,
+                                .weight = weight.data(),
+                                .bias = nullptr,
+                                .rows = kRows,
+                                .channels = kChannels,
+                                .eps = 1e-5,
+                                .dropout = {},
+                                .dtype = DType::kFloat32});
     context.stream().synchronize();
   });
   EXPECT_EQ(c.global_bytes, 3u * kRows * kChannels * 4);  // x, weight, y
@@ -96,19 +110,36 @@ TEST_F(Counting, AttentionHasNoBankConflictsButTwo) {
     for (std::int64_t size : {32, 64, 128}) {
       const std::size_t bytes = static_cast<std::size_t>(kRows * size) * size_of(dtype);
       const DeviceArray<std::byte> q{std::vector<std::byte>(bytes)}, out(bytes);
-      const AttentionLayout layout{.offsets = offsets.data(), .key_lengths = nullptr, .sequences = 1, .max_length = kRows, .rows = kRows,
-                                   .heads = 1, .head_size = size, .causal = false, .window = -1, .scale = 0.125, .dropout = {}};
+      const AttentionLayout layout{.offsets = offsets.data(),
+                                   .key_lengths = nullptr,
+                                   .sequences = 1,
+                                   .max_length = kRows,
+                                   .rows = kRows,
+                                   .heads = 1,
+                                   .head_size = size,
+                                   .causal = false,
+                                   .window = -1,
+                                   .scale = 0.125,
+                                   .dropout = {}};
       const KernelCounts c = counts_of("attention_forward", [&] {
-        attention_forward(context, {.out = out.data(), .lse = nullptr, .q = q.data(), .k = q.data(), .v = q.data(), .row_stride = size,
-                                    .layout = layout, .dtype = dtype});
+        attention_forward(context, {.out = out.data(),
+                                    .lse = nullptr,
+                                    .q = q.data(),
+                                    .k = q.data(),
+                                    .v = q.data(),
+                                    .row_stride = size,
+                                    .layout = layout,
+                                    .dtype = dtype});
         context.stream().synchronize();
       });
-      const std::uint64_t pairs = kRows * kRows, depth = dtype == DType::kBFloat16 ? 16 : 8, split = dtype == DType::kBFloat16 ? 1 : 3;
+      const std::uint64_t pairs = kRows * kRows, depth = dtype == DType::kBFloat16 ? 16 : 8,
+                          split = dtype == DType::kBFloat16 ? 1 : 3;
       EXPECT_EQ(c.products, 2 * pairs * static_cast<std::uint64_t>(size) * split / (16 * 8 * depth)) << size;
-      // The two known exceptions (device/tile.cuh): pairs of float32 results, and 64-byte rows moved two by two, those of the tiles
-      // in and those of the result out.
+      // The two known exceptions (device/tile.cuh): pairs of float32 results, and 64-byte rows moved two by two, those
+      // of the tiles in and those of the result out.
       const std::uint64_t warps = kRows / 16, moved_rows = 2 * (64 + 2 * kRows) + kRows;
-      const std::uint64_t result_pairs = dtype == DType::kFloat32 ? warps * static_cast<std::uint64_t>(size) / 8 * 2 * 2 : 0;
+      const std::uint64_t result_pairs =
+          dtype == DType::kFloat32 ? warps * static_cast<std::uint64_t>(size) / 8 * 2 * 2 : 0;
       const std::uint64_t short_rows = dtype == DType::kBFloat16 && size == 32 ? moved_rows / 2 : 0;
       EXPECT_EQ(c.shared_wavefronts, c.shared_ideal + result_pairs + short_rows) << dtype << " head size " << size;
       EXPECT_GE(c.global_efficiency(), 1) << dtype << " head size " << size;  // more than 1: lanes that share a scalar

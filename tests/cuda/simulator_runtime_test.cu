@@ -14,7 +14,9 @@ using testing::DeviceArray;
 __global__ void add_kernel(float* x, float value) { device::store_global(x, device::load_global(x) + value); }
 __global__ void double_kernel(float* x) { device::store_global(x, device::load_global(x) * 2); }
 
-void add(float* x, float value, const cuda::Stream& stream) { cuda::launch("add", add_kernel, {1}, {1}, 0, stream, x, value); }
+void add(float* x, float value, const cuda::Stream& stream) {
+  cuda::launch("add", add_kernel, {1}, {1}, 0, stream, x, value);
+}
 void twice(float* x, const cuda::Stream& stream) { cuda::launch("double", double_kernel, {1}, {1}, 0, stream, x); }
 
 TEST(SimulatorRuntime, WorkIsDoneWhenWaitedFor) {

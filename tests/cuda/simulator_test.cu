@@ -69,8 +69,8 @@ __global__ void reverse_kernel(float* x) {
 }
 
 TEST(Simulator, BarrierOrdersSharedMemory) {
-  DeviceArray<float> x(std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
-                                          25, 26, 27, 28, 29, 30, 31});
+  DeviceArray<float> x(std::vector<float>{0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                                          16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31});
   run(reverse_kernel<true>, {1}, {32}, 128, x.data());
   EXPECT_EQ(x.host().front(), 31.0f);
   EXPECT_EQ(x.host().back(), 0.0f);
@@ -85,9 +85,9 @@ __global__ void collectives_kernel(int* out) {
   if (lane < 8) part = __reduce_add_sync(0xFFu, lane);  // a divergent branch, with the mask that says so
   const int left = __shfl_up_sync(kAll, lane, 1);
   const int group = __shfl_sync(kAll, lane, 3, 8);  // lane 3 of each group of 8
-  const bool right = sum == 496 && odd == 0xAAAAAAAAu && part == (lane < 8 ? 28 : 0) && left == (lane > 0 ? lane - 1 : 0) &&
-                     group == (lane & ~7) + 3 && __any_sync(kAll, lane == 5) && !__all_sync(kAll, lane == 5) &&
-                     __all_sync(kAll, lane < 32) && __reduce_max_sync(kAll, -lane) == 0;
+  const bool right = sum == 496 && odd == 0xAAAAAAAAu && part == (lane < 8 ? 28 : 0) &&
+                     left == (lane > 0 ? lane - 1 : 0) && group == (lane & ~7) + 3 && __any_sync(kAll, lane == 5) &&
+                     !__all_sync(kAll, lane == 5) && __all_sync(kAll, lane < 32) && __reduce_max_sync(kAll, -lane) == 0;
   device::store_global(out + threadIdx.x, right ? 1 : 0);
 }
 
@@ -197,12 +197,16 @@ __global__ void two_barriers_kernel() {
 }
 
 TEST(SimulatorDetects, EarlyExit) { EXPECT_EQ(fault_of(early_exit_kernel, {1}, {64}, 0, 40), Fault::kEarlyExit); }
-TEST(SimulatorDetects, DivergentBarrier) { EXPECT_EQ(fault_of(two_barriers_kernel, {1}, {64}, 0), Fault::kDivergentBarrier); }
+TEST(SimulatorDetects, DivergentBarrier) {
+  EXPECT_EQ(fault_of(two_barriers_kernel, {1}, {64}, 0), Fault::kDivergentBarrier);
+}
 
 __global__ void load_at_kernel(const float* x, int i) { device::load_global(x + i); }
 __global__ void store_at_kernel(float* x, int i) { device::store_global(x + i, 0.0f); }
 __global__ void shared_at_kernel(int i) { device::store_shared(shared_floats() + i, 0.0f); }
-struct alignas(16) Four { float v[4]; };
+struct alignas(16) Four {
+  float v[4];
+};
 __global__ void misaligned_kernel(float* x) { device::load_global(reinterpret_cast<const Four*>(x + 1)); }
 
 TEST(SimulatorDetects, OutOfBounds) {
@@ -233,7 +237,9 @@ TEST(SimulatorDetects, UninitialisedSharedMemory) {
   for (float x : out.host()) EXPECT_TRUE(std::isnan(x));
 }
 
-__global__ void last_one_wins_kernel(int* out) { device::store_global(out, static_cast<int>(blockIdx.x * 64 + threadIdx.x)); }
+__global__ void last_one_wins_kernel(int* out) {
+  device::store_global(out, static_cast<int>(blockIdx.x * 64 + threadIdx.x));
+}
 
 TEST(SimulatorDetects, OrderDependence) {
   const std::uint64_t before = simulated::seed();
@@ -286,8 +292,8 @@ TEST(SimulatorDetects, AsyncCopyReadBeforeWait) {
   EXPECT_EQ(fault_of(async_kernel<kBarrierCall>, {1}, {64}, 256, x.data(), out.data()), Fault::kRace);
 }
 
-// C[16, 8] = A[16, 16] B[16, 8], one warp; A and B row-major in shared memory, fragments by ldmatrix. The wrong one forgets
-// that B is needed by column.
+// C[16, 8] = A[16, 16] B[16, 8], one warp; A and B row-major in shared memory, fragments by ldmatrix. The wrong one
+// forgets that B is needed by column.
 template <bool kTranspose>
 __global__ void mma_kernel(const BFloat16* a, const BFloat16* b, float* c) {
   auto* sa = reinterpret_cast<BFloat16*>(device::dynamic_shared());
@@ -306,7 +312,8 @@ __global__ void mma_kernel(const BFloat16* a, const BFloat16* b, float* c) {
   else device::ldmatrix_x4(fb, sb + row * 16 + column);
   float d[4] = {};
   device::mma_bf16(d, fa, {fb[0], fb[1]});
-  for (int i = 0; i < 4; ++i) device::store_global(c + (lane / 4 + 8 * static_cast<unsigned>(i / 2)) * 8 + 2 * (lane % 4) + i % 2, d[i]);
+  for (int i = 0; i < 4; ++i)
+    device::store_global(c + (lane / 4 + 8 * static_cast<unsigned>(i / 2)) * 8 + 2 * (lane % 4) + i % 2, d[i]);
 }
 
 TEST(SimulatorDetects, WrongMmaFragment) {
@@ -329,15 +336,18 @@ __global__ void mma_tf32_kernel(const float* a, const float* b, float* c) {
   const unsigned lane = threadIdx.x, g = lane / 4, t = lane % 4;
   const auto bits = [](const float* p) { return device::float_bits(device::load_global(p)); };
   float d[4] = {};
-  device::mma_tf32(d, {bits(a + g * 8 + t), bits(a + (g + 8) * 8 + t), bits(a + g * 8 + t + 4), bits(a + (g + 8) * 8 + t + 4)},
-                   {bits(b + t * 8 + g), bits(b + (t + 4) * 8 + g)});
-  for (int i = 0; i < 4; ++i) device::store_global(c + (g + 8 * static_cast<unsigned>(i / 2)) * 8 + 2 * t + i % 2, d[i]);
+  device::mma_tf32(
+      d, {bits(a + g * 8 + t), bits(a + (g + 8) * 8 + t), bits(a + g * 8 + t + 4), bits(a + (g + 8) * 8 + t + 4)},
+      {bits(b + t * 8 + g), bits(b + (t + 4) * 8 + g)});
+  for (int i = 0; i < 4; ++i)
+    device::store_global(c + (g + 8 * static_cast<unsigned>(i / 2)) * 8 + 2 * t + i % 2, d[i]);
 }
 
 TEST(Simulator, MmaTf32) {
   std::vector<float> a(128), b(64), expected(128, 0.0f);
   for (int i = 0; i < 128; ++i) a[static_cast<std::size_t>(i)] = static_cast<float>((i * 7) % 13 - 6);
-  for (int i = 0; i < 64; ++i) b[static_cast<std::size_t>(i)] = static_cast<float>((i * 5) % 11 - 5) + (i == 10 ? 0x1p-20f : 0);  // lost
+  for (int i = 0; i < 64; ++i)
+    b[static_cast<std::size_t>(i)] = static_cast<float>((i * 5) % 11 - 5) + (i == 10 ? 0x1p-20f : 0);  // lost
   for (std::size_t m = 0; m < 16; ++m)
     for (std::size_t n = 0; n < 8; ++n)
       for (std::size_t k = 0; k < 8; ++k) expected[m * 8 + n] += a[m * 8 + k] * std::round(b[k * 8 + n]);

@@ -1,5 +1,6 @@
-// The rule of FlashAttention's tests: against float64, bfloat16 attention is off by at most twice what a naive bfloat16 run is
-// off by, which rounds the scores, the probabilities and their gradients to bfloat16 as a framework without a fused kernel does.
+// The rule of FlashAttention's tests: against float64, bfloat16 attention is off by at most twice what a naive bfloat16
+// run is off by, which rounds the scores, the probabilities and their gradients to bfloat16 as a framework without a
+// fused kernel does.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -27,7 +28,9 @@ Naive naive(const AttentionSpec& spec, const std::vector<double>& qkv, const std
   Naive result{std::vector<double>(length * width), std::vector<double>(qkv.size(), 0.0)};
   const double scale = 1 / std::sqrt(static_cast<double>(size));
   for (std::size_t h = 0; h < heads; ++h) {
-    const auto at = [&](std::size_t i, std::size_t part, std::size_t d) { return (i * 3 + part) * width + h * size + d; };
+    const auto at = [&](std::size_t i, std::size_t part, std::size_t d) {
+      return (i * 3 + part) * width + h * size + d;
+    };
     std::vector<double> p(length * length, 0.0);
     for (std::size_t i = 0; i < length; ++i) {
       const std::size_t end = spec.causal ? i + 1 : length;
@@ -77,16 +80,18 @@ double worst(const std::vector<double>& values, const std::vector<double>& refer
 TEST(AttentionError, AtMostTwiceANaiveRun) {
   if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
   CudaBackend backend;
-  for (const AttentionSpec& spec : {AttentionSpec{.label = "d32", .lengths = {150}, .heads = 2, .head_size = 32},
-                                    AttentionSpec{.label = "d64_causal", .lengths = {130}, .heads = 2, .head_size = 64, .causal = true},
-                                    AttentionSpec{.label = "d128", .lengths = {100}, .heads = 1, .head_size = 128}}) {
+  for (const AttentionSpec& spec :
+       {AttentionSpec{.label = "d32", .lengths = {150}, .heads = 2, .head_size = 32},
+        AttentionSpec{.label = "d64_causal", .lengths = {130}, .heads = 2, .head_size = 64, .causal = true},
+        AttentionSpec{.label = "d128", .lengths = {100}, .heads = 1, .head_size = 128}}) {
     const OpCase op = attention_case(spec);
     const Values inputs = rounded_inputs(op, random_inputs(op), DType::kBFloat16);
     const Values reference = run(op, cpu_backend(), inputs, {.dtype = DType::kFloat64});
     const Values values = run(op, backend, inputs, {.dtype = DType::kBFloat16});
     const Naive plain = naive(spec, inputs.at("qkv"), inputs.at("dout"));
     EXPECT_LE(worst(values.at("out"), reference.at("out")), 2 * worst(plain.out, reference.at("out"))) << spec.label;
-    EXPECT_LE(worst(values.at("grad qkv"), reference.at("grad qkv")), 2 * worst(plain.grad, reference.at("grad qkv"))) << spec.label;
+    EXPECT_LE(worst(values.at("grad qkv"), reference.at("grad qkv")), 2 * worst(plain.grad, reference.at("grad qkv")))
+        << spec.label;
     EXPECT_GT(worst(plain.grad, reference.at("grad qkv")), 0) << spec.label;
     EXPECT_LT(worst(plain.grad, reference.at("grad qkv")), 0.05) << spec.label;  // the naive run itself is right
   }

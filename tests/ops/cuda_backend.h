@@ -12,12 +12,16 @@ class CudaBackend : public Backend {
   Context context() const override { return &context_; }
   void* allocate(std::size_t bytes) override { return cuda::allocate(bytes); }
   void release(void* data) override { cuda::deallocate(data); }
-  void upload(void* to, const void* from, std::size_t bytes) override { cuda::copy_to_device(to, from, bytes, context_.stream()); }
+  void upload(void* to, const void* from, std::size_t bytes) override {
+    cuda::copy_to_device(to, from, bytes, context_.stream());
+  }
   void download(void* to, const void* from, std::size_t bytes) override {
     cuda::copy_to_host(to, from, bytes, context_.stream());
     context_.stream().synchronize();
   }
-  void copy(void* to, const void* from, std::size_t bytes) override { cuda::copy_on_device(to, from, bytes, context_.stream()); }
+  void copy(void* to, const void* from, std::size_t bytes) override {
+    cuda::copy_on_device(to, from, bytes, context_.stream());
+  }
 
  private:
   CudaContext context_;

@@ -1,5 +1,5 @@
-// What the table does not reach on the CUDA backend: scattering runs of equal ids that span several chunks, rows without gradient,
-// long column sums, and a captured graph that gives the same bits as the calls it recorded.
+// What the table does not reach on the CUDA backend: scattering runs of equal ids that span several chunks, rows
+// without gradient, long column sums, and a captured graph that gives the same bits as the calls it recorded.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,7 +21,8 @@ class CudaCases : public ::testing::Test {
   }
 };
 
-OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels, std::int64_t padding_id) {
+OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels,
+                    std::int64_t padding_id) {
   const auto tokens = static_cast<std::int64_t>(ids.size());
   OpCase op{.op = "embedding_scatter", .label = label, .tolerance = kReduction};
   op.inputs = {{.name = "table", .n = rows * channels}};
@@ -29,14 +30,25 @@ OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std
   op.outputs = {{"y", tokens * channels}};
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
-      embedding_forward(on, {.y = c["y"], .words = {c["table"], c.ints("ids"), rows}, .positions = {}, .types = {}, .tokens = tokens,
-                             .channels = channels, .dtype = c.dtype()});
+      embedding_forward(on, {.y = c["y"],
+                             .words = {c["table"], c.ints("ids"), rows},
+                             .positions = {},
+                             .types = {},
+                             .tokens = tokens,
+                             .channels = channels,
+                             .dtype = c.dtype()});
     });
   };
   op.backward = [=](const Call& c) {
     c.run([&](const auto& on) {
-      embedding_backward(on, {.dtable = c.grad("table"), .dy = c["dy"], .ids = c.ints("ids"), .rows = rows, .tokens = tokens,
-                              .channels = channels, .padding_id = padding_id, .dtype = c.dtype()});
+      embedding_backward(on, {.dtable = c.grad("table"),
+                              .dy = c["dy"],
+                              .ids = c.ints("ids"),
+                              .rows = rows,
+                              .tokens = tokens,
+                              .channels = channels,
+                              .padding_id = padding_id,
+                              .dtype = c.dtype()});
     });
   };
   return op;
@@ -77,28 +89,51 @@ TEST_F(CudaCases, ScatterOfLongRuns) {
       }
 }
 
-// A piece of a training step: layer norm backward (scratch memory, two launches of column sums) and AdamW (a constant table).
+// A piece of a training step: layer norm backward (scratch memory, two launches of column sums) and AdamW (a constant
+// table).
 TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
   constexpr std::int64_t kRows = 300, kChannels = 24;
   const CudaContext context;
   const auto on_device = [&](std::int64_t n, float slope) {
     std::vector<float> values(static_cast<std::size_t>(n));
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = slope * static_cast<float>(static_cast<int>(i * 37 % 101) - 50);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = slope * static_cast<float>(static_cast<int>(i * 37 % 101) - 50);
     cuda::Buffer buffer(values.size() * sizeof(float));
     cuda::copy_to_device(buffer.data(), values.data(), buffer.bytes(), context.stream());
     return buffer;
   };
-  const cuda::Buffer x = on_device(kRows * kChannels, 0.1f), dy = on_device(kRows * kChannels, 0.02f), mean = on_device(kRows, 0.0f),
-                     rstd = on_device(kRows, 0.01f), dweight = on_device(kChannels, 0.0f);
+  const cuda::Buffer x = on_device(kRows * kChannels, 0.1f), dy = on_device(kRows * kChannels, 0.02f),
+                     mean = on_device(kRows, 0.0f), rstd = on_device(kRows, 0.01f),
+                     dweight = on_device(kChannels, 0.0f);
   const auto step = [&](const cuda::Buffer& weight, std::span<const AdamWTensor> tensors) {
-    layernorm_backward(context, {.dx = {}, .dresidual = {}, .dweight = {dweight.data()}, .dbias = {}, .dy = dy.data(), .dsum = nullptr,
-                                 .sum = x.data(), .mean = mean.data(), .rstd = rstd.data(), .weight = weight.data(), .rows = kRows,
-                                 .channels = kChannels, .dropout = {}, .dtype = DType::kFloat32});
-    adamw(context, {.tensors = tensors, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1, .step = 1, .dtype = DType::kFloat32});
+    layernorm_backward(context, {.dx = {},
+                                 .dresidual = {},
+                                 .dweight = {dweight.data()},
+                                 .dbias = {},
+                                 .dy = dy.data(),
+                                 .dsum = nullptr,
+                                 .sum = x.data(),
+                                 .mean = mean.data(),
+                                 .rstd = rstd.data(),
+                                 .weight = weight.data(),
+                                 .rows = kRows,
+                                 .channels = kChannels,
+                                 .dropout = {},
+                                 .dtype = DType::kFloat32});
+    adamw(context, {.tensors = tensors,
+                    .lr = 0.01,
+                    .beta1 = 0.9,
+                    .beta2 = 0.99,
+                    .eps = 1e-8,
+                    .weight_decay = 0.1,
+                    .step = 1,
+                    .dtype = DType::kFloat32});
   };
   const auto result_of = [&](bool captured) {
-    const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f), v = on_device(kChannels, 0.0f);
-    const AdamWTensor tensors[] = {{.param = weight.data(), .grad = dweight.data(), .m = m.data(), .v = v.data(), .n = kChannels}};
+    const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f),
+                       v = on_device(kChannels, 0.0f);
+    const AdamWTensor tensors[] = {
+        {.param = weight.data(), .grad = dweight.data(), .m = m.data(), .v = v.data(), .n = kChannels}};
     if (captured) {
       context.stream().begin_capture();
       step(weight, tensors);
@@ -121,8 +156,16 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
 TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
   const CudaContext context;
   const cuda::Buffer memory(64);
-  const AdamWTensor tensors[] = {{.param = memory.data(), .grad = memory.data(), .m = memory.data(), .v = memory.data(), .n = 4}};
-  EXPECT_THROW(adamw(context, {.tensors = tensors, .lr = 0, .beta1 = 0, .beta2 = 0, .eps = 1, .weight_decay = 0, .step = 1, .dtype = DType::kBFloat16}),
+  const AdamWTensor tensors[] = {
+      {.param = memory.data(), .grad = memory.data(), .m = memory.data(), .v = memory.data(), .n = 4}};
+  EXPECT_THROW(adamw(context, {.tensors = tensors,
+                               .lr = 0,
+                               .beta1 = 0,
+                               .beta2 = 0,
+                               .eps = 1,
+                               .weight_decay = 0,
+                               .step = 1,
+                               .dtype = DType::kBFloat16}),
                Error);
 }
 

@@ -1,5 +1,6 @@
-// What holds for every case of the table on the CUDA backend, a GPU or the simulator: float32 and bfloat16 agree with the
-// CPU's float64, whatever the alignment and the gradient mode, and the order in which threads run does not change a bit.
+// What holds for every case of the table on the CUDA backend, a GPU or the simulator: float32 and bfloat16 agree with
+// the CPU's float64, whatever the alignment and the gradient mode, and the order in which threads run does not change a
+// bit.
 #include <gtest/gtest.h>
 
 #include "tests/ops/cuda_backend.h"
@@ -38,7 +39,8 @@ TEST_P(CudaOp, AgreesWithTheCpuUnderEverySchedule) {
 }
 
 TEST_P(CudaOp, UnalignedBuffers) {
-  for (DType dtype : kTypes) expect_all_close(op, run_with({.dtype = dtype, .unaligned = true}), reference(dtype), dtype);
+  for (DType dtype : kTypes)
+    expect_all_close(op, run_with({.dtype = dtype, .unaligned = true}), reference(dtype), dtype);
 }
 
 TEST_P(CudaOp, GradientsAccumulate) {
@@ -57,7 +59,8 @@ TEST_P(CudaOp, UnwantedGradientsChangeNothing) {
   const Values all = run_with({.dtype = DType::kFloat32});
   for (const FloatInput& input : op.inputs) {
     const Values others = run_with({.dtype = DType::kFloat32, .unwanted = input.name});
-    for (const auto& [name, values] : others) EXPECT_EQ(values, all.at(name)) << op.name() << ": " << name << " without " << input.name;
+    for (const auto& [name, values] : others)
+      EXPECT_EQ(values, all.at(name)) << op.name() << ": " << name << " without " << input.name;
     EXPECT_FALSE(others.contains("grad " + input.name));
   }
 }

@@ -18,7 +18,8 @@ template <Activation kind>
 __device__ __forceinline__ ValueAndSlope activate(float x) {
   if constexpr (kind == Activation::kGeluTanh) {
     constexpr float kRootTwoOverPi = 0.7978845608028654f, kCube = 0.044715f;
-    // 0.5 (1 + tanh u) = 1 / (1 + e) with e = exp(-2u), which does not cancel; nor does 0.5 (1 - tanh^2 u) = 2 e / (1 + e)^2.
+    // 0.5 (1 + tanh u) = 1 / (1 + e) with e = exp(-2u), which does not cancel; nor does 0.5 (1 - tanh^2 u) = 2 e / (1 +
+    // e)^2.
     const float u = kRootTwoOverPi * (x + kCube * x * x * x), u_slope = kRootTwoOverPi * (1.0f + 3.0f * kCube * x * x);
     const float e = expf(fminf(-2.0f * u, 80.0f)), s = 1.0f / (1.0f + e);
     return {x * s, s + 2.0f * x * s * (e * s) * u_slope};
@@ -44,29 +45,37 @@ struct DropoutPlan {
 
 inline DropoutPlan plan_of(const DropoutMask& mask) {
   if (!mask.active()) return {.seed = 0, .step = 0, .site = 0, .threshold = 0, .scale = 1, .row_keys = nullptr};
-  return {.seed = mask.seed, .step = mask.step, .site = mask.site, .threshold = mask.threshold(),
-          .scale = static_cast<float>(mask.scale()), .row_keys = mask.row_keys};
+  return {.seed = mask.seed,
+          .step = mask.step,
+          .site = mask.site,
+          .threshold = mask.threshold(),
+          .scale = static_cast<float>(mask.scale()),
+          .row_keys = mask.row_keys};
 }
 
-/// What channels channel .. channel + N - 1 of a row are multiplied with. N is 1 or a multiple of 4; channel is a multiple of N.
+/// What channels channel .. channel + N - 1 of a row are multiplied with. N is 1 or a multiple of 4; channel is a
+/// multiple of N.
 template <int N>
 __device__ __forceinline__ void dropout_factors(float (&factors)[N], const DropoutPlan& plan, std::uint32_t site_offset,
                                                 std::uint32_t key, std::uint32_t channel) {
   for (int i = 0; i < N; i += 4) {
-    const PhiloxBits bits = philox4x32(plan.seed, {plan.step, plan.site + site_offset, key, (channel + static_cast<std::uint32_t>(i)) / 4});
+    const PhiloxBits bits =
+        philox4x32(plan.seed, {plan.step, plan.site + site_offset, key, (channel + static_cast<std::uint32_t>(i)) / 4});
     if constexpr (N == 1) {
       const std::uint32_t word = channel % 4;
       const std::uint32_t drawn = word == 0 ? bits[0] : word == 1 ? bits[1] : word == 2 ? bits[2] : bits[3];
       factors[0] = drawn < plan.threshold ? 0.0f : plan.scale;
     } else {
-      for (int j = 0; j < 4; ++j) factors[i + j] = bits[static_cast<std::size_t>(j)] < plan.threshold ? 0.0f : plan.scale;
+      for (int j = 0; j < 4; ++j)
+        factors[i + j] = bits[static_cast<std::size_t>(j)] < plan.threshold ? 0.0f : plan.scale;
     }
   }
 }
 
 /// x[i] *= factor of the element, where anything is dropped.
 template <int N>
-__device__ __forceinline__ void apply_dropout(float (&x)[N], const DropoutPlan& plan, std::int64_t row, std::int64_t channel) {
+__device__ __forceinline__ void apply_dropout(float (&x)[N], const DropoutPlan& plan, std::int64_t row,
+                                              std::int64_t channel) {
   if (plan.row_keys == nullptr) return;
   float factors[N];
   dropout_factors(factors, plan, 0, load_global(plan.row_keys + row), static_cast<std::uint32_t>(channel));

@@ -1,13 +1,15 @@
 // Matrix products of one warp on tensor cores, operands in shared memory or in the registers of an earlier product.
 //
-// A warp owns 16 rows of the result in 8-column accumulators: acc[n] holds, with g = lane / 4 and t = lane % 4, the elements
-// (g, 2t) (g, 2t+1) (g+8, 2t) (g+8, 2t+1) of columns 8n .. 8n+7. bfloat16 goes through m16n8k16. float32 is split into the
-// nearest tf32 and the rest, itself rounded to tf32, and three m16n8k8 products leave out only rest * rest: each product is
-// off by at most 2^-21 of itself and 2^-23 typically, as in plain float32, where one tf32 product would be off by 2^-10.
+// A warp owns 16 rows of the result in 8-column accumulators: acc[n] holds, with g = lane / 4 and t = lane % 4, the
+// elements (g, 2t) (g, 2t+1) (g+8, 2t) (g+8, 2t+1) of columns 8n .. 8n+7. bfloat16 goes through m16n8k16. float32 is
+// split into the nearest tf32 and the rest, itself rounded to tf32, and three m16n8k8 products leave out only rest *
+// rest: each product is off by at most 2^-21 of itself and 2^-23 typically, as in plain float32, where one tf32 product
+// would be off by 2^-10.
 //
-// Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows of 16
-// bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice. Two lesser accesses
-// do: copies of 64-byte rows (bfloat16, D = 32), two of which share a wavefront, and the pairs of float32 results on their way out.
+// Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows
+// of 16 bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice. Two
+// lesser accesses do: copies of 64-byte rows (bfloat16, D = 32), two of which share a wavefront, and the pairs of
+// float32 results on their way out.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +62,8 @@ struct Fragments<BFloat16> {
   static __device__ __forceinline__ A from_accumulators(const float (&acc)[N][4], int step) {
     const auto& low = acc[2 * step];
     const auto& high = acc[2 * step + 1];
-    return {{pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]), pack_bf16(high[0], high[1]), pack_bf16(high[2], high[3])}};
+    return {{pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]), pack_bf16(high[0], high[1]),
+             pack_bf16(high[2], high[3])}};
   }
   static __device__ __forceinline__ void multiply(float (&d)[4], const A& a, const B& b) { mma_bf16(d, a.r, b.r); }
 };
@@ -131,7 +134,8 @@ __device__ __forceinline__ void multiply_transposed(float (&acc)[N][4], const T*
 
 /// acc[16, 8 N] += P[16, 8 M] B[8 M, 8 N], P being accumulators and B a tile.
 template <class T, int N, int M>
-__device__ __forceinline__ void multiply_accumulators(float (&acc)[N][4], const float (&p)[M][4], const T* b, int stride) {
+__device__ __forceinline__ void multiply_accumulators(float (&acc)[N][4], const float (&p)[M][4], const T* b,
+                                                      int stride) {
   using F = Fragments<T>;
 #pragma unroll
   for (int step = 0; step < 8 * M / F::kDepth; ++step) {
@@ -154,7 +158,7 @@ __device__ __forceinline__ void load_tile(T* tile, const T* from, std::int64_t s
   for (int i = static_cast<int>(threadIdx.x); i < Rows * kAcross; i += static_cast<int>(blockDim.x)) {
     const int row = i / kAcross, column = i % kAcross * kWidth;
     const bool valid = row < rows && column < columns;
-    T* to = tile + row * (D + kRowPad<T>) + column;
+    T* to = tile + row * (D + kRowPad<T>)+column;
     const T* source = valid ? from + row * stride + column : from;
     if constexpr (kVector) cp_async<16>(to, source, valid);
     else store_shared(to, valid ? load_global(source) : from_f<T>(0.0f));
@@ -163,7 +167,8 @@ __device__ __forceinline__ void load_tile(T* tile, const T* from, std::int64_t s
 
 /// Writes the warp's accumulators as rows of T: through 16 rows of its own in a tile, then in whole vectors.
 template <int D, bool kVector, class T>
-__device__ __forceinline__ void store_accumulators(T* to, std::int64_t stride, int rows, int columns, T* own_rows, const float (&acc)[D / 8][4]) {
+__device__ __forceinline__ void store_accumulators(T* to, std::int64_t stride, int rows, int columns, T* own_rows,
+                                                   const float (&acc)[D / 8][4]) {
   constexpr int kStride = D + kRowPad<T>;
   const int g = lane_id() / 4, t = lane_id() % 4;
   __syncwarp();  // the rows may have been read by the lanes of the warp
@@ -180,7 +185,8 @@ __device__ __forceinline__ void store_accumulators(T* to, std::int64_t stride, i
     const int row = i / kAcross, column = i % kAcross * kWidth;
     if (row >= rows || column >= columns) continue;
     using V = Vec<T, kWidth>;
-    store_global(reinterpret_cast<V*>(to + row * stride + column), load_shared(reinterpret_cast<const V*>(own_rows + row * kStride + column)));
+    store_global(reinterpret_cast<V*>(to + row * stride + column),
+                 load_shared(reinterpret_cast<const V*>(own_rows + row * kStride + column)));
   }
 }
 

@@ -1,4 +1,5 @@
-// Typed access to global memory, one vector of up to 16 bytes at a time, and conversion to the float that kernels compute in.
+// Typed access to global memory, one vector of up to 16 bytes at a time, and conversion to the float that kernels
+// compute in.
 #pragma once
 
 #include <cstdint>

@@ -14,12 +14,13 @@ struct Dim3 {
 };
 
 /// Puts a kernel with packed arguments on the stream. Throws Error naming the kernel where it cannot be launched.
-void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes, const Stream& stream,
-                   void** arguments);
+void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes,
+                   const Stream& stream, void** arguments);
 
 /// Puts kernel(args...) on the stream. `name` is for messages and profiles.
 template <class... P, class... A>
-void launch(const char* name, void (*kernel)(P...), Dim3 grid, Dim3 block, std::size_t shared_bytes, const Stream& stream, A&&... args) {
+void launch(const char* name, void (*kernel)(P...), Dim3 grid, Dim3 block, std::size_t shared_bytes,
+            const Stream& stream, A&&... args) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
   std::tuple<std::remove_cv_t<P>...> values(std::forward<A>(args)...);
   std::apply(

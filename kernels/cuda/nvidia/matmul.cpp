@@ -1,6 +1,7 @@
-// Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is asked for
-// c^T = op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds. float32 products stay in
-// float32 (no TF32). Per shape the library's first choice of algorithm is kept: the same on every run, and so are the bits.
+// Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is asked for c^T =
+// op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds. float32 products stay
+// in float32 (no TF32). Per shape the library's first choice of algorithm is kept: the same on every run, and so are
+// the bits.
 #include "kernels/cuda/matmul.h"
 
 #include <map>
@@ -48,7 +49,8 @@ struct Plan {
       set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
     }
     const auto layout = [&](cublasLtMatrixLayout_t& out, std::int64_t rows, std::int64_t columns) {
-      CUDA_CHECK(cublasLtMatrixLayoutCreate(&out, type, static_cast<std::uint64_t>(rows), static_cast<std::uint64_t>(columns), rows));
+      CUDA_CHECK(cublasLtMatrixLayoutCreate(&out, type, static_cast<std::uint64_t>(rows),
+                                            static_cast<std::uint64_t>(columns), rows));
     };
     args.transpose_b ? layout(first, args.k, args.n) : layout(first, args.n, args.k);
     args.transpose_a ? layout(second, args.m, args.k) : layout(second, args.k, args.m);
@@ -111,13 +113,16 @@ void matmul(const CudaContext& context, const Matmul& args) {
   if (args.m == 0 || args.n == 0) return;
   MatmulPlans& kept = context.matmul_plans();
   const std::scoped_lock lock(kept.mutex);
-  const Shape shape{args.m, args.n, args.k, args.transpose_a, args.transpose_b, args.bias != nullptr, args.accumulate, args.dtype, all_aligned(args)};
+  const Shape shape{args.m,           args.n,           args.k,
+                    args.transpose_a, args.transpose_b, args.bias != nullptr,
+                    args.accumulate,  args.dtype,       all_aligned(args)};
   Plan& plan = kept.plans.try_emplace(shape, kept.handle, args).first->second;
   if (args.bias != nullptr) plan.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
   const float alpha = 1, beta = args.accumulate ? 1 : 0;
   const Scratch workspace(kWorkspaceBytes, context.stream());
-  CUDA_CHECK(cublasLtMatmul(kept.handle, plan.product, &alpha, args.b, plan.first, args.a, plan.second, &beta, args.c, plan.result,
-                            args.c, plan.result, &plan.algorithm, workspace.as<void>(), kWorkspaceBytes, context.stream().state().stream));
+  CUDA_CHECK(cublasLtMatmul(kept.handle, plan.product, &alpha, args.b, plan.first, args.a, plan.second, &beta, args.c,
+                            plan.result, args.c, plan.result, &plan.algorithm, workspace.as<void>(), kWorkspaceBytes,
+                            context.stream().state().stream));
 }
 
 }  // namespace attune::cuda

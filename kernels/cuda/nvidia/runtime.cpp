@@ -69,8 +69,10 @@ const DeviceInfo& device_info() {
     CHECK(available(), "this machine has no usable NVIDIA GPU");
     cudaDeviceProp properties;
     CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
-    return DeviceInfo{.name = properties.name, .multiprocessors = properties.multiProcessorCount,
-                      .shared_bytes = properties.sharedMemPerBlockOptin, .total_bytes = properties.totalGlobalMem};
+    return DeviceInfo{.name = properties.name,
+                      .multiprocessors = properties.multiProcessorCount,
+                      .shared_bytes = properties.sharedMemPerBlockOptin,
+                      .total_bytes = properties.totalGlobalMem};
   }();
   return info;
 }
@@ -135,7 +137,9 @@ Graph::Graph(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;
-void Graph::launch(const Stream& stream) const { CUDA_CHECK(cudaGraphLaunch(state_->executable, stream.state().stream)); }
+void Graph::launch(const Stream& stream) const {
+  CUDA_CHECK(cudaGraphLaunch(state_->executable, stream.state().stream));
+}
 
 void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
@@ -166,17 +170,19 @@ Scratch::Scratch(std::size_t bytes, const Stream& stream) : data_(nullptr), stre
 
 Scratch::~Scratch() { report(cudaFreeAsync(data_, stream_.state().stream), "cudaFreeAsync"); }
 
-void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes, const Stream& stream,
-                   void** arguments) {
+void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes,
+                   const Stream& stream, void** arguments) {
   constexpr std::size_t kDefaultShared = 48 << 10;
   if (shared_bytes > kDefaultShared) {
     CHECK(shared_bytes <= device_info().shared_bytes, "cuda: kernel ", name, " needs ", shared_bytes,
           " bytes of shared memory, the gpu grants ", device_info().shared_bytes);
-    CUDA_CHECK(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+    CUDA_CHECK(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
   }
-  cudaError_t status = cudaLaunchKernel(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, arguments, shared_bytes,
-                                        stream.state().stream);
-  if (status == cudaSuccess && synchronous() && !stream.state().capture) status = cudaStreamSynchronize(stream.state().stream);
+  cudaError_t status = cudaLaunchKernel(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, arguments,
+                                        shared_bytes, stream.state().stream);
+  if (status == cudaSuccess && synchronous() && !stream.state().capture)
+    status = cudaStreamSynchronize(stream.state().stream);
   CHECK(status == cudaSuccess, "cuda: kernel ", name, ": ", cudaGetErrorString(status));
 }
 

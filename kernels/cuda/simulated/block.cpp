@@ -47,13 +47,15 @@ thread_local BlockRunner* running = nullptr;
 
 void check_launch(const GridShape& shape) {
   const auto refuse = [&](const auto&... what) {
-    throw SimulatorFault(Fault::kBadLaunch, str_cat(name_of(Fault::kBadLaunch), ": kernel ", shape.name, ": ", what...));
+    throw SimulatorFault(Fault::kBadLaunch,
+                         str_cat(name_of(Fault::kBadLaunch), ": kernel ", shape.name, ": ", what...));
   };
   if (shape.block.count() == 0 || shape.block.count() > kMaxThreads || shape.block.z > 64)
     refuse("a block of ", tuple(shape.block), " threads");
   if (shape.grid.count() == 0 || shape.grid.x > 0x7FFFFFFFu || shape.grid.y > 65535 || shape.grid.z > 65535)
     refuse("a grid of ", tuple(shape.grid), " blocks");
-  if (shape.shared_bytes > kMaxShared) refuse(shape.shared_bytes, " bytes of shared memory; a block may use ", kMaxShared);
+  if (shape.shared_bytes > kMaxShared)
+    refuse(shape.shared_bytes, " bytes of shared memory; a block may use ", kMaxShared);
 }
 
 }  // namespace
@@ -93,7 +95,8 @@ std::uint32_t BlockRunner::random() {
   return static_cast<std::uint32_t>(random_state_ >> 32);
 }
 
-void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_seed, const std::function<void()>& thread) {
+void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_seed,
+                      const std::function<void()>& thread) {
   const std::size_t count = shape.block.count();
   while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
   threads_.resize(count);
@@ -137,7 +140,8 @@ void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_se
       run_warp((first + warp) % warps);
       continue;
     }
-    if (std::all_of(threads_.begin(), threads_.end(), [](const auto& t) { return t.wait == ThreadState::Wait::kDone; })) break;
+    if (std::all_of(threads_.begin(), threads_.end(), [](const auto& t) { return t.wait == ThreadState::Wait::kDone; }))
+      break;
     try {
       diagnose_stuck();
       release_barrier();
@@ -171,7 +175,8 @@ void BlockRunner::run_warp(int warp) {
     if (ready == 0) return;
     while (ready != 0 && !error_) {
       const unsigned rotation = random() & 31u;
-      const int lane = static_cast<int>((static_cast<unsigned>(std::countr_zero(std::rotr(ready, static_cast<int>(rotation)))) + rotation) & 31u);
+      const int lane = static_cast<int>(
+          (static_cast<unsigned>(std::countr_zero(std::rotr(ready, static_cast<int>(rotation)))) + rotation) & 31u);
       ready &= ~(1u << lane);
       ThreadState& t = threads_[static_cast<std::size_t>(warp * kWarpSize + lane)];
       self_ = &t;
@@ -227,7 +232,9 @@ void BlockRunner::collective(const char* operation, unsigned mask, void* payload
   void* payloads[kWarpSize] = {};
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
     const std::size_t i = base + static_cast<std::size_t>(std::countr_zero(rest));
-    if (i >= threads_.size()) fail(Fault::kBadMask, str_cat(operation, " at ", place(where), " with a mask that names lanes the block does not have"));
+    if (i >= threads_.size())
+      fail(Fault::kBadMask,
+           str_cat(operation, " at ", place(where), " with a mask that names lanes the block does not have"));
     const ThreadState& other = threads_[i];
     if (&other != &t) {
       if (other.wait != ThreadState::Wait::kCollective || other.mask != mask) {  // not there yet, or never
@@ -252,7 +259,8 @@ void BlockRunner::collective(const char* operation, unsigned mask, void* payload
 std::string BlockRunner::describe(const ThreadState& t) const {
   switch (t.wait) {
     case ThreadState::Wait::kReady: return str_cat("thread ", tuple(t.index), " runs");
-    case ThreadState::Wait::kBarrier: return str_cat("thread ", tuple(t.index), " waits at the barrier at ", place(t.where));
+    case ThreadState::Wait::kBarrier:
+      return str_cat("thread ", tuple(t.index), " waits at the barrier at ", place(t.where));
     case ThreadState::Wait::kCollective:
       return str_cat("thread ", tuple(t.index), " waits in ", t.operation, " at ", place(t.where));
     case ThreadState::Wait::kDone: return str_cat("thread ", tuple(t.index), " has returned");
@@ -263,18 +271,21 @@ std::string BlockRunner::describe(const ThreadState& t) const {
 // Called when no thread can run: either all wait at one barrier, or this throws what is wrong.
 void BlockRunner::diagnose_stuck() const {
   const auto refuse = [&](Fault fault, const ThreadState& t, const std::string& what) {
-    throw SimulatorFault(fault, str_cat(name_of(fault), ": kernel ", shape_.name, ", block ", tuple(block_), ": ", describe(t), ", ", what));
+    throw SimulatorFault(fault, str_cat(name_of(fault), ": kernel ", shape_.name, ", block ", tuple(block_), ": ",
+                                        describe(t), ", ", what));
   };
   for (const ThreadState& t : threads_) {
     if (t.wait != ThreadState::Wait::kCollective) continue;
     for (unsigned rest = t.mask; rest != 0; rest &= rest - 1) {
       const ThreadState& other = threads_[static_cast<std::size_t>(t.warp() * kWarpSize + std::countr_zero(rest))];
       if (other.wait == ThreadState::Wait::kDone) refuse(Fault::kEarlyExit, t, "but " + describe(other));
-      if (other.wait == ThreadState::Wait::kBarrier || other.mask != t.mask) refuse(Fault::kDivergentCollective, t, "but " + describe(other));
+      if (other.wait == ThreadState::Wait::kBarrier || other.mask != t.mask)
+        refuse(Fault::kDivergentCollective, t, "but " + describe(other));
     }
     refuse(Fault::kDivergentCollective, t, "which never completes");
   }
-  const auto waiting = std::find_if(threads_.begin(), threads_.end(), [](const auto& t) { return t.wait == ThreadState::Wait::kBarrier; });
+  const auto waiting = std::find_if(threads_.begin(), threads_.end(),
+                                    [](const auto& t) { return t.wait == ThreadState::Wait::kBarrier; });
   for (const ThreadState& t : threads_) {
     if (t.wait == ThreadState::Wait::kDone) refuse(Fault::kEarlyExit, *waiting, "but " + describe(t));
     if (!same_place(t.where, waiting->where)) refuse(Fault::kDivergentBarrier, *waiting, "but " + describe(t));
@@ -294,7 +305,8 @@ void BlockRunner::abort_all() {
 }
 
 void BlockRunner::fail(Fault fault, const std::string& what) const {
-  throw SimulatorFault(fault, str_cat(name_of(fault), ": kernel ", shape_.name, ", block ", tuple(block_), ", thread ", tuple(self_->index), ": ", what));
+  throw SimulatorFault(fault, str_cat(name_of(fault), ": kernel ", shape_.name, ", block ", tuple(block_), ", thread ",
+                                      tuple(self_->index), ": ", what));
 }
 
 }  // namespace attune::simulated

@@ -1,9 +1,10 @@
-// Runs the blocks of a grid on the CPU: one fiber per CUDA thread, barriers, warp collectives, and an eye on every rule.
+// Runs the blocks of a grid on the CPU: one fiber per CUDA thread, barriers, warp collectives, and an eye on every
+// rule.
 //
-// One fiber runs at a time per OS thread; blocks run on several (base/parallel.h). A fiber runs until it waits: at a block
-// barrier or in a warp collective. Which warp runs next, for how long, and in which order its lanes run, is drawn from a
-// seed, as is the order of the blocks, so that a kernel whose result depends on the order shows it under another seed.
-// A broken rule throws SimulatorFault on the thread that broke it; the other fibers of the block are unwound.
+// One fiber runs at a time per OS thread; blocks run on several (base/parallel.h). A fiber runs until it waits: at a
+// block barrier or in a warp collective. Which warp runs next, for how long, and in which order its lanes run, is drawn
+// from a seed, as is the order of the blocks, so that a kernel whose result depends on the order shows it under another
+// seed. A broken rule throws SimulatorFault on the thread that broke it; the other fibers of the block are unwound.
 //
 // Time is a counter of synchronisations: it grows whenever a barrier or __syncwarp completes. Shared memory stamps its
 // accesses with it (shared_memory.h), which is enough to see two accesses that nothing orders.
@@ -88,11 +89,13 @@ class BlockRunner {
   std::uint32_t barrier_time() const { return barrier_time_; }
   void barrier(const SourceLocation& where);
   /// Waits until all lanes of `mask` are in the same collective; the last to come calls complete(payload of each lane).
-  void collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete, const SourceLocation& where,
-                  bool orders_memory = false);
+  void collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete,
+                  const SourceLocation& where, bool orders_memory = false);
   // Accesses and products of the running thread, where they are counted.
   void count_global(const void* address, std::size_t bytes) {
-    if (counting_) counter_.global(self_->warp(), self_->lane(), reinterpret_cast<std::uintptr_t>(address), static_cast<std::uint32_t>(bytes));
+    if (counting_)
+      counter_.global(self_->warp(), self_->lane(), reinterpret_cast<std::uintptr_t>(address),
+                      static_cast<std::uint32_t>(bytes));
   }
   void count_shared(std::size_t offset, std::size_t bytes) {
     if (counting_) counter_.shared(self_->warp(), self_->lane(), offset, static_cast<std::uint32_t>(bytes));

@@ -35,7 +35,8 @@ std::atomic<bool>& counting_flag() {
 void KernelCounts::operator+=(const KernelCounts& other) {
   blocks += other.blocks, barriers += other.barriers, products += other.products;
   global_requests += other.global_requests, global_bytes += other.global_bytes, global_sectors += other.global_sectors;
-  shared_requests += other.shared_requests, shared_wavefronts += other.shared_wavefronts, shared_ideal += other.shared_ideal;
+  shared_requests += other.shared_requests, shared_wavefronts += other.shared_wavefronts,
+      shared_ideal += other.shared_ideal;
 }
 
 void set_counting(bool on) { counting_flag() = on; }
@@ -53,12 +54,14 @@ void add_counts(const std::string& kernel, const KernelCounts& counts) {
 
 void print_counts(std::ostream& out) {
   out << std::left << std::setw(28) << "kernel" << std::right;
-  for (const char* title : {"blocks", "barriers", "mma", "requests", "bytes", "sectors", "used", "shared", "waves", "ideal"})
+  for (const char* title :
+       {"blocks", "barriers", "mma", "requests", "bytes", "sectors", "used", "shared", "waves", "ideal"})
     out << std::setw(12) << title;
   out << '\n';
   for (const auto& [name, c] : kernel_counts()) {
     out << std::left << std::setw(28) << name << std::right;
-    for (std::uint64_t value : {c.blocks, c.barriers, c.products, c.global_requests, c.global_bytes, c.global_sectors}) out << std::setw(12) << value;
+    for (std::uint64_t value : {c.blocks, c.barriers, c.products, c.global_requests, c.global_bytes, c.global_sectors})
+      out << std::setw(12) << value;
     out << std::setw(11) << static_cast<int>(100 * c.global_efficiency() + 0.5) << '%';
     for (std::uint64_t value : {c.shared_requests, c.shared_wavefronts, c.shared_ideal}) out << std::setw(12) << value;
     out << '\n';
@@ -106,7 +109,8 @@ void BlockCounter::count_global(const Request& request) {
   for (std::size_t lane = 0; lane < 32; ++lane) {
     if (request.bytes[lane] == 0) continue;
     counts_.global_bytes += request.bytes[lane];
-    for (std::uint64_t s = request.address[lane] / kSectorBytes; s <= (request.address[lane] + request.bytes[lane] - 1) / kSectorBytes; ++s)
+    for (std::uint64_t s = request.address[lane] / kSectorBytes;
+         s <= (request.address[lane] + request.bytes[lane] - 1) / kSectorBytes; ++s)
       sectors.push_back(s);
   }
   std::sort(sectors.begin(), sectors.end());
@@ -134,7 +138,9 @@ void BlockCounter::count_shared(const Request& request) {
 }
 
 KernelCounts BlockCounter::end() {
-  const auto asked = [](const Request& request) { return std::any_of(request.bytes.begin(), request.bytes.end(), [](auto b) { return b != 0; }); };
+  const auto asked = [](const Request& request) {
+    return std::any_of(request.bytes.begin(), request.bytes.end(), [](auto b) { return b != 0; });
+  };
   for (const Warp& warp : warps_) {
     for (const Request& request : warp.global.requests)
       if (asked(request)) count_global(request);

@@ -1,9 +1,10 @@
 // What a kernel asks of the memories, counted while it is simulated: the profiler of those who have no GPU.
 //
-// The n-th access of each lane of a warp since the lanes last met (in a collective or at a barrier) is taken for one request
-// of the warp, which holds for lanes that run the same path. A global request touches sectors of 32 bytes; a shared one takes
-// a wavefront per 4-byte word that falls on an already busy bank, in phases of 32, 16 or 8 lanes for accesses of 4, 8, 16 bytes.
-// Counting is off unless asked for: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which prints the table at exit.
+// The n-th access of each lane of a warp since the lanes last met (in a collective or at a barrier) is taken for one
+// request of the warp, which holds for lanes that run the same path. A global request touches sectors of 32 bytes; a
+// shared one takes a wavefront per 4-byte word that falls on an already busy bank, in phases of 32, 16 or 8 lanes for
+// accesses of 4, 8, 16 bytes. Counting is off unless asked for: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which
+// prints the table at exit.
 #pragma once
 
 #include <array>
@@ -23,7 +24,9 @@ struct KernelCounts {
 
   void operator+=(const KernelCounts& other);
   /// Bytes asked for per byte moved from or to global memory, at most 1 unless lanes share bytes.
-  double global_efficiency() const { return global_sectors == 0 ? 1 : static_cast<double>(global_bytes) / (32.0 * static_cast<double>(global_sectors)); }
+  double global_efficiency() const {
+    return global_sectors == 0 ? 1 : static_cast<double>(global_bytes) / (32.0 * static_cast<double>(global_sectors));
+  }
 };
 
 void set_counting(bool on);
@@ -37,9 +40,13 @@ void print_counts(std::ostream& out);
 class BlockCounter {
  public:
   void begin(int warps);
-  void global(int warp, int lane, std::uint64_t address, std::uint32_t bytes) { record(warps_[static_cast<std::size_t>(warp)].global, lane, address, bytes); }
+  void global(int warp, int lane, std::uint64_t address, std::uint32_t bytes) {
+    record(warps_[static_cast<std::size_t>(warp)].global, lane, address, bytes);
+  }
   /// `address` counts from the start of the shared memory.
-  void shared(int warp, int lane, std::uint64_t address, std::uint32_t bytes) { record(warps_[static_cast<std::size_t>(warp)].shared, lane, address, bytes); }
+  void shared(int warp, int lane, std::uint64_t address, std::uint32_t bytes) {
+    record(warps_[static_cast<std::size_t>(warp)].shared, lane, address, bytes);
+  }
   /// The lanes of the mask have met.
   void meet(int warp, unsigned mask);
   void barrier();

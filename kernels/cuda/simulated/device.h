@@ -48,7 +48,9 @@ T& shared_variable() {
 }
 
 /// The shared memory asked for at launch, aligned to 16 bytes.
-inline unsigned char* dynamic_shared() { return reinterpret_cast<unsigned char*>(simulated::runner().shared().dynamic()); }
+inline unsigned char* dynamic_shared() {
+  return reinterpret_cast<unsigned char*>(simulated::runner().shared().dynamic());
+}
 
 /// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros where not `valid`.
 template <int Bytes>
@@ -82,7 +84,8 @@ void cp_async_wait() {
 inline void ldmatrix_x4(std::uint32_t (&r)[4], const void* row, const AttuneWhere& where = AttuneWhere::current()) {
   simulated::ldmatrix(r, 4, false, row, where);
 }
-inline void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row, const AttuneWhere& where = AttuneWhere::current()) {
+inline void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row,
+                              const AttuneWhere& where = AttuneWhere::current()) {
   simulated::ldmatrix(r, 4, true, row, where);
 }
 

@@ -16,8 +16,12 @@ namespace context = boost::context;
 
 #ifdef __SANITIZE_ADDRESS__
 constexpr std::size_t kStackBytes = std::size_t{512} << 10;  // instrumented frames are several times larger
-void leave_stack(void** fake, const void* bottom, std::size_t size) { __sanitizer_start_switch_fiber(fake, bottom, size); }
-void enter_stack(void* fake, const void** bottom, std::size_t* size) { __sanitizer_finish_switch_fiber(fake, bottom, size); }
+void leave_stack(void** fake, const void* bottom, std::size_t size) {
+  __sanitizer_start_switch_fiber(fake, bottom, size);
+}
+void enter_stack(void* fake, const void** bottom, std::size_t* size) {
+  __sanitizer_finish_switch_fiber(fake, bottom, size);
+}
 #else
 constexpr std::size_t kStackBytes = std::size_t{128} << 10;
 void leave_stack(void**, const void*, std::size_t) {}

@@ -1,7 +1,8 @@
 // The CUDA C++ that kernels use, as plain C++20: keywords, built-in variables, barriers, warp collectives, atomics.
 //
 // Where a name is CUDA's own it means what the CUDA programming guide says. There is no __shared__: kernels take shared
-// memory from device/memory.cuh, which knows what was written by whom. A collective remembers the line it was called from.
+// memory from device/memory.cuh, which knows what was written by whom. A collective remembers the line it was called
+// from.
 #pragma once
 
 #include <atomic>
@@ -39,7 +40,8 @@ struct ShufflePayload {
 template <class T>
 T shuffle(const char* name, unsigned mask, T value, int source, const SourceLocation& where) {
   BlockRunner& block = runner();
-  if ((mask >> source & 1u) == 0) block.fail(Fault::kBadMask, str_cat(name, " reads from lane ", source, ", which its mask does not name"));
+  if ((mask >> source & 1u) == 0)
+    block.fail(Fault::kBadMask, str_cat(name, " reads from lane ", source, ", which its mask does not name"));
   ShufflePayload<T> payload{value, source, value};
   block.collective(
       name, mask, &payload,
@@ -67,7 +69,8 @@ Out reduce_lanes(const char* name, unsigned mask, In value, Reduce, const Source
         Out total{};
         bool first = true;
         for (int i = 0; i < kWarpSize; ++i)
-          if ((lanes >> i & 1u) != 0) total = Reduce{}(first, total, static_cast<Payload*>(payloads[i])->value, i), first = false;
+          if ((lanes >> i & 1u) != 0)
+            total = Reduce{}(first, total, static_cast<Payload*>(payloads[i])->value, i), first = false;
         for (int i = 0; i < kWarpSize; ++i)
           if ((lanes >> i & 1u) != 0) static_cast<Payload*>(payloads[i])->result = total;
       },
@@ -79,10 +82,13 @@ Out reduce_lanes(const char* name, unsigned mask, In value, Reduce, const Source
 
 using AttuneWhere = attune::simulated::SourceLocation;
 
-inline void __syncthreads(const AttuneWhere& where = AttuneWhere::current()) { attune::simulated::runner().barrier(where); }
+inline void __syncthreads(const AttuneWhere& where = AttuneWhere::current()) {
+  attune::simulated::runner().barrier(where);
+}
 
 inline void __syncwarp(unsigned mask = 0xFFFFFFFFu, const AttuneWhere& where = AttuneWhere::current()) {
-  attune::simulated::runner().collective("__syncwarp", mask, nullptr, [](void* const*, unsigned) {}, where, true);
+  attune::simulated::runner().collective(
+      "__syncwarp", mask, nullptr, [](void* const*, unsigned) {}, where, true);
 }
 
 template <class T>
@@ -92,24 +98,30 @@ T __shfl_sync(unsigned mask, T value, int source, int width = 32, const AttuneWh
 }
 
 template <class T>
-T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32, const AttuneWhere& where = AttuneWhere::current()) {
+T __shfl_xor_sync(unsigned mask, T value, int lane_mask, int width = 32,
+                  const AttuneWhere& where = AttuneWhere::current()) {
   const int lane = attune::simulated::runner().self().lane();
   const int source = lane ^ lane_mask;
-  return attune::simulated::shuffle("__shfl_xor_sync", mask, value, (source & ~(width - 1)) <= (lane & ~(width - 1)) ? source : lane, where);
+  return attune::simulated::shuffle("__shfl_xor_sync", mask, value,
+                                    (source & ~(width - 1)) <= (lane & ~(width - 1)) ? source : lane, where);
 }
 
 template <class T>
-T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32, const AttuneWhere& where = AttuneWhere::current()) {
+T __shfl_down_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                   const AttuneWhere& where = AttuneWhere::current()) {
   const int lane = attune::simulated::runner().self().lane();
   const int source = lane + static_cast<int>(delta);
-  return attune::simulated::shuffle("__shfl_down_sync", mask, value, (source & ~(width - 1)) == (lane & ~(width - 1)) ? source : lane, where);
+  return attune::simulated::shuffle("__shfl_down_sync", mask, value,
+                                    (source & ~(width - 1)) == (lane & ~(width - 1)) ? source : lane, where);
 }
 
 template <class T>
-T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32, const AttuneWhere& where = AttuneWhere::current()) {
+T __shfl_up_sync(unsigned mask, T value, unsigned delta, int width = 32,
+                 const AttuneWhere& where = AttuneWhere::current()) {
   const int lane = attune::simulated::runner().self().lane();
   const int source = lane - static_cast<int>(delta);
-  return attune::simulated::shuffle("__shfl_up_sync", mask, value, source >= (lane & ~(width - 1)) ? source : lane, where);
+  return attune::simulated::shuffle("__shfl_up_sync", mask, value, source >= (lane & ~(width - 1)) ? source : lane,
+                                    where);
 }
 
 inline unsigned __ballot_sync(unsigned mask, int predicate, const AttuneWhere& where = AttuneWhere::current()) {
@@ -119,20 +131,25 @@ inline unsigned __ballot_sync(unsigned mask, int predicate, const AttuneWhere& w
 }
 inline int __any_sync(unsigned mask, int predicate, const AttuneWhere& where = AttuneWhere::current()) {
   return attune::simulated::reduce_lanes<int, int>(
-      "__any_sync", mask, predicate, [](bool, int total, int value, int) { return static_cast<int>(total != 0 || value != 0); }, where);
+      "__any_sync", mask, predicate,
+      [](bool, int total, int value, int) { return static_cast<int>(total != 0 || value != 0); }, where);
 }
 inline int __all_sync(unsigned mask, int predicate, const AttuneWhere& where = AttuneWhere::current()) {
   return attune::simulated::reduce_lanes<int, int>(
-      "__all_sync", mask, predicate, [](bool first, int total, int value, int) { return static_cast<int>((first || total != 0) && value != 0); },
+      "__all_sync", mask, predicate,
+      [](bool first, int total, int value, int) { return static_cast<int>((first || total != 0) && value != 0); },
       where);
 }
 template <class T>
 T __reduce_add_sync(unsigned mask, T value, const AttuneWhere& where = AttuneWhere::current()) {
-  return attune::simulated::reduce_lanes<T, T>("__reduce_add_sync", mask, value, [](bool, T total, T x, int) { return static_cast<T>(total + x); }, where);
+  return attune::simulated::reduce_lanes<T, T>(
+      "__reduce_add_sync", mask, value, [](bool, T total, T x, int) { return static_cast<T>(total + x); }, where);
 }
 template <class T>
 T __reduce_max_sync(unsigned mask, T value, const AttuneWhere& where = AttuneWhere::current()) {
-  return attune::simulated::reduce_lanes<T, T>("__reduce_max_sync", mask, value, [](bool first, T total, T x, int) { return first || x > total ? x : total; }, where);
+  return attune::simulated::reduce_lanes<T, T>(
+      "__reduce_max_sync", mask, value, [](bool first, T total, T x, int) { return first || x > total ? x : total; },
+      where);
 }
 
 namespace attune::simulated {
@@ -155,7 +172,8 @@ T atomicMax(T* address, std::type_identity_t<T> value) {
   attune::simulated::on_atomic(address, sizeof(T));
   std::atomic_ref<T> ref(*address);
   T old = ref.load();
-  while (old < value && !ref.compare_exchange_weak(old, value)) {}
+  while (old < value && !ref.compare_exchange_weak(old, value)) {
+  }
   return old;
 }
 template <class T>

@@ -17,7 +17,8 @@ void enqueue(const Stream& stream, std::function<void()> work);
 
 /// Puts kernel(args...) on the stream. `name` is for messages and profiles.
 template <class... P, class... A>
-void launch(const char* name, void (*kernel)(P...), Dim3 grid, Dim3 block, std::size_t shared_bytes, const Stream& stream, A&&... args) {
+void launch(const char* name, void (*kernel)(P...), Dim3 grid, Dim3 block, std::size_t shared_bytes,
+            const Stream& stream, A&&... args) {
   if (grid.count() == 0) return;
   enqueue(stream, [=, shape = simulated::GridShape{name, grid, block, shared_bytes},
                    values = std::tuple<std::remove_cv_t<P>...>(std::forward<A>(args)...)] {

@@ -1,5 +1,5 @@
-// Matrix products of the simulated device. They stand for a library and not for a kernel of ours: plain loops on the host,
-// put on the stream like a launch.
+// Matrix products of the simulated device. They stand for a library and not for a kernel of ours: plain loops on the
+// host, put on the stream like a launch.
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>
@@ -21,7 +21,9 @@ void assign(BFloat16& to, float x) { to = to_bfloat16(x); }
 
 void check_operand(const void* data, std::int64_t elements, std::size_t size, const char* what) {
   if (data != nullptr && !simulated::is_device_memory(data, static_cast<std::size_t>(elements) * size))
-    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds, str_cat("out of bounds: matmul: ", what, " is not device memory of ", elements, " elements"));
+    throw simulated::SimulatorFault(
+        simulated::Fault::kOutOfBounds,
+        str_cat("out of bounds: matmul: ", what, " is not device memory of ", elements, " elements"));
 }
 
 constexpr std::int64_t kBlock = 64;
@@ -37,7 +39,8 @@ void run(const Matmul& args) {
   std::vector<float> rows_of_b(static_cast<std::size_t>(args.k * args.n));
   for (std::int64_t k = 0; k < args.k; ++k)
     for (std::int64_t n = 0; n < args.n; ++n)
-      rows_of_b[static_cast<std::size_t>(k * args.n + n)] = value_of(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n]);
+      rows_of_b[static_cast<std::size_t>(k * args.n + n)] =
+          value_of(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n]);
   parallel_for(args.m, 8, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> sums(static_cast<std::size_t>(args.n)), block(sums.size());
     for (std::int64_t m = begin; m < end; ++m) {
@@ -54,7 +57,8 @@ void run(const Matmul& args) {
         for (std::size_t n = 0; n < sums.size(); ++n) sums[n] += block[n];
       }
       for (std::int64_t n = 0; n < args.n; ++n)
-        assign(c[n], args.accumulate ? value_of(c[n]) + sums[static_cast<std::size_t>(n)] : sums[static_cast<std::size_t>(n)]);
+        assign(c[n], args.accumulate ? value_of(c[n]) + sums[static_cast<std::size_t>(n)]
+                                     : sums[static_cast<std::size_t>(n)]);
     }
   });
 }

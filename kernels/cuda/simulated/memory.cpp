@@ -18,7 +18,9 @@ constexpr int kPoison = 0xFF;  // NaN in every float format
 struct Extent {
   const std::byte* begin = nullptr;
   const std::byte* end = nullptr;
-  bool holds(const std::byte* p, std::size_t bytes) const { return p >= begin && p < end && bytes <= static_cast<std::size_t>(end - p); }
+  bool holds(const std::byte* p, std::size_t bytes) const {
+    return p >= begin && p < end && bytes <= static_cast<std::size_t>(end - p);
+  }
 };
 
 struct Table {
@@ -53,7 +55,7 @@ struct Recent {
 
 void* allocate_memory(std::size_t bytes) {
   const std::size_t size = bytes == 0 ? 1 : bytes;
-  void* block = ::operator new(size, std::align_val_t{kAlignment}, std::nothrow);
+  void* block = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
   std::memset(block, kPoison, size);
   Table& t = table();
@@ -70,7 +72,7 @@ void free_memory(void* device) noexcept {
     t.blocks.erase(static_cast<const std::byte*>(device));
     ++t.frees;
   }
-  ::operator delete(device, std::align_val_t{kAlignment});
+  ::operator delete (device, std::align_val_t{kAlignment});
 }
 
 bool is_device_memory(const void* address, std::size_t bytes) {
@@ -94,7 +96,8 @@ void on_global_access(const void* address, std::size_t bytes, const char* what) 
   const Extent extent = find(p);
   if (!extent.holds(p, bytes)) {
     if (extent.begin != nullptr && p >= extent.begin && p < extent.end + 4096)
-      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - extent.begin, " of a block of ", extent.end - extent.begin));
+      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - extent.begin,
+                                                 " of a block of ", extent.end - extent.begin));
     runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory"));
   }
   recent.extents[recent.next] = extent;

@@ -1,5 +1,6 @@
-// The runtime of the simulated device. Work put on a stream is kept until somebody waits for it, and then run in order, so
-// that a result read too early, or a stream that forgets to wait for another, shows. Only what was waited for has run.
+// The runtime of the simulated device. Work put on a stream is kept until somebody waits for it, and then run in order,
+// so that a result read too early, or a stream that forgets to wait for another, shows. Only what was waited for has
+// run.
 #include "kernels/cuda/runtime.h"
 
 #include <chrono>
@@ -23,7 +24,8 @@ using Work = std::function<void()>;
 
 void check_memory(const void* device, std::size_t bytes, const char* what) {
   if (!simulated::is_device_memory(device, bytes))
-    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory"));
+    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds,
+                                    str_cat(what, " of ", bytes, " bytes outside of device memory"));
 }
 
 bool synchronous() {
@@ -89,7 +91,9 @@ void set_schedule_seed(std::uint64_t seed) { simulated::set_seed(seed); }
 const char* backend_name() { return "simulated"; }
 
 const DeviceInfo& device_info() {
-  static const DeviceInfo info{.name = "block simulator", .multiprocessors = 4, .shared_bytes = simulated::kMaxShared,
+  static const DeviceInfo info{.name = "block simulator",
+                               .multiprocessors = 4,
+                               .shared_bytes = simulated::kMaxShared,
                                .total_bytes = std::size_t{4} << 30};
   return info;
 }

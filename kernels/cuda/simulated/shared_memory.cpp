@@ -36,8 +36,9 @@ std::byte* SharedMemory::variable(const void* key, std::size_t bytes, BlockRunne
     std::size_t total = dynamic_.size, fixed = 0;
     for (const auto& [_, other] : static_) total += other.size, fixed += other.size;
     if (fixed > kMaxStaticShared || total > kMaxShared)
-      runner.fail(Fault::kBadLaunch, str_cat(fixed, " bytes of shared variables and ", dynamic_.size, " of dynamic shared memory; ",
-                                             kMaxStaticShared, " and together ", kMaxShared, " are granted"));
+      runner.fail(Fault::kBadLaunch,
+                  str_cat(fixed, " bytes of shared variables and ", dynamic_.size, " of dynamic shared memory; ",
+                          kMaxStaticShared, " and together ", kMaxShared, " are granted"));
   }
   return region.bytes();
 }
@@ -57,11 +58,14 @@ SharedMemory::Found SharedMemory::find(const void* address, std::size_t bytes, c
   else
     for (auto& [_, candidate] : static_)
       if (candidate.holds(p)) region = &candidate;
-  if (region == nullptr) runner.fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes that is not in shared memory"));
+  if (region == nullptr)
+    runner.fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes that is not in shared memory"));
   const std::size_t offset = static_cast<std::size_t>(p - region->bytes());
   if (offset + bytes > region->size)
-    runner.fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", offset, " of ", region->size, " of shared memory"));
-  if (offset % bytes != 0) runner.fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at byte ", offset, " of shared memory"));
+    runner.fail(Fault::kOutOfBounds,
+                str_cat(what, " of ", bytes, " bytes at byte ", offset, " of ", region->size, " of shared memory"));
+  if (offset % bytes != 0)
+    runner.fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at byte ", offset, " of shared memory"));
   Cell* cell = region->cells.data() + offset / kCellBytes;
   return {{cell, cell + (bytes + kCellBytes - 1) / kCellBytes}, offset};
 }
@@ -78,11 +82,14 @@ void SharedMemory::on_read(const void* address, std::size_t bytes, BlockRunner& 
   const auto me = static_cast<std::uint16_t>(self.id);
   for (Cell* cell = span.begin; cell != span.end; ++cell) {
     if (cell->written < begin_) runner.fail(Fault::kUninitialised, "reads shared memory that nobody has written");
-    if (cell->pending) runner.fail(Fault::kAsyncPending, "reads shared memory that a cp.async of " + thread_name(cell->writer) + " is still filling");
+    if (cell->pending)
+      runner.fail(Fault::kAsyncPending,
+                  "reads shared memory that a cp.async of " + thread_name(cell->writer) + " is still filling");
     if (cell->writer != me && cell->written >= runner.barrier_time()) {
       const bool same_warp = cell->writer != kAtomic && warp_of(cell->writer) == self.warp();
       if (!same_warp || cell->written >= self.synced)
-        runner.fail(Fault::kRace, "reads shared memory that " + thread_name(cell->writer) + " wrote, with no barrier between");
+        runner.fail(Fault::kRace,
+                    "reads shared memory that " + thread_name(cell->writer) + " wrote, with no barrier between");
     }
     // Remember who reads: one thread, several lanes of a warp, or several warps.
     if (cell->read >= runner.barrier_time() && cell->reader != me && cell->reader != kManyWarps) {
@@ -102,17 +109,22 @@ void SharedMemory::check_writable(const Cell& cell, BlockRunner& runner) const {
   const ThreadState& self = runner.self();
   const auto me = static_cast<std::uint16_t>(self.id);
   if (cell.written >= begin_ && cell.pending)
-    runner.fail(Fault::kAsyncPending, "writes shared memory that a cp.async of " + thread_name(cell.writer) + " is still filling");
+    runner.fail(Fault::kAsyncPending,
+                "writes shared memory that a cp.async of " + thread_name(cell.writer) + " is still filling");
   if (cell.written >= runner.barrier_time() && cell.writer != me) {
     const bool same_warp = cell.writer != kAtomic && warp_of(cell.writer) == self.warp();
     if (!same_warp || cell.written >= self.synced)
-      runner.fail(Fault::kRace, "writes shared memory that " + thread_name(cell.writer) + " wrote, with no barrier between");
+      runner.fail(Fault::kRace,
+                  "writes shared memory that " + thread_name(cell.writer) + " wrote, with no barrier between");
   }
   if (cell.read >= runner.barrier_time() && cell.reader != me) {
     const bool many = (cell.reader & kManyLanes) != 0;
-    const bool same_warp = cell.reader != kManyWarps && (many ? cell.reader & 0xFF : warp_of(cell.reader)) == self.warp();
+    const bool same_warp =
+        cell.reader != kManyWarps && (many ? cell.reader & 0xFF : warp_of(cell.reader)) == self.warp();
     if (!same_warp || cell.read >= self.synced)
-      runner.fail(Fault::kRace, str_cat("writes shared memory that ", many ? std::string("other threads") : thread_name(cell.reader), " read, with no barrier between"));
+      runner.fail(Fault::kRace,
+                  str_cat("writes shared memory that ", many ? std::string("other threads") : thread_name(cell.reader),
+                          " read, with no barrier between"));
   }
 }
 
@@ -129,7 +141,8 @@ void SharedMemory::on_write(const void* address, std::size_t bytes, BlockRunner&
 void SharedMemory::on_atomic(const void* address, std::size_t bytes, BlockRunner& runner) {
   const Span span = cells(address, bytes, "an atomic", runner);
   for (Cell* cell = span.begin; cell != span.end; ++cell) {
-    if (cell->written < begin_) runner.fail(Fault::kUninitialised, "an atomic on shared memory that nobody has written");
+    if (cell->written < begin_)
+      runner.fail(Fault::kUninitialised, "an atomic on shared memory that nobody has written");
     if (cell->writer != kAtomic || cell->written < runner.barrier_time()) check_writable(*cell, runner);
     cell->written = runner.time();
     cell->writer = kAtomic;

@@ -1,10 +1,11 @@
 // The shared memory of a block, with a shadow that knows who touched what and when.
 //
-// Every two bytes have a cell: the last write and the last read, each with its thread and time (block.h). A read of a cell
-// not written in this block, two accesses of different threads (one of them a write) that no barrier orders, and an
-// access under a pending cp.async are faults. Ordered means: a block barrier lies between, or both threads are of one warp
-// and the later one went through a __syncwarp in between. With partial masks this may miss a fault but never invents one.
-// Memory starts as NaN in every block, so that a read past the helpers of device/ still shows in the results.
+// Every two bytes have a cell: the last write and the last read, each with its thread and time (block.h). A read of a
+// cell not written in this block, two accesses of different threads (one of them a write) that no barrier orders, and
+// an access under a pending cp.async are faults. Ordered means: a block barrier lies between, or both threads are of
+// one warp and the later one went through a __syncwarp in between. With partial masks this may miss a fault but never
+// invents one. Memory starts as NaN in every block, so that a read past the helpers of device/ still shows in the
+// results.
 #pragma once
 
 #include <array>
@@ -50,9 +51,9 @@ class SharedMemory {
 
  private:
   static constexpr std::size_t kCellBytes = 2;
-  static constexpr std::uint16_t kAtomic = 0x7FFF;       // written by atomics
-  static constexpr std::uint16_t kManyLanes = 0x4000;    // read by several lanes of warp (reader & 0xFF)
-  static constexpr std::uint16_t kManyWarps = 0x4FFF;    // read by several warps
+  static constexpr std::uint16_t kAtomic = 0x7FFF;     // written by atomics
+  static constexpr std::uint16_t kManyLanes = 0x4000;  // read by several lanes of warp (reader & 0xFF)
+  static constexpr std::uint16_t kManyWarps = 0x4FFF;  // read by several warps
 
   struct Cell {
     std::uint32_t written = 0, read = 0;  // times

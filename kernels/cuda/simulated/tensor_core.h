@@ -1,5 +1,5 @@
-// ldmatrix and mma.sync on the register fragments that the PTX manual documents (sections "ldmatrix" and "mma.m16n8k16",
-// "mma.m16n8k8"). With g = lane / 4 and t = lane % 4:
+// ldmatrix and mma.sync on the register fragments that the PTX manual documents (sections "ldmatrix" and
+// "mma.m16n8k16", "mma.m16n8k8"). With g = lane / 4 and t = lane % 4:
 //
 //   ldmatrix        8x8 tiles of 16-bit values; lanes 8i .. 8i+7 give the row addresses of tile i; register i of a lane holds
 //                   row g, columns 2t and 2t+1 (.trans: column g, rows 2t and 2t+1)
