@@ -1,6 +1,8 @@
 // Streams, events and graphs of the simulated device: work is late, ordered within a stream and only there.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "kernels/cuda/platform.cuh"
@@ -81,6 +83,29 @@ TEST(SimulatorRuntime, CopiesStayInsideDeviceMemory) {
   EXPECT_THROW(stream.synchronize(), simulated::SimulatorFault);
   cuda::set_zero(host.data(), 4, stream);
   EXPECT_THROW(stream.synchronize(), simulated::SimulatorFault);
+}
+
+TEST(SimulatorRuntime, MustBeAskedFor) {
+  const char* asked = std::getenv("ATTUNE_SIMULATE_GPU");
+  const std::string before = asked == nullptr ? "" : asked;
+  unsetenv("ATTUNE_SIMULATE_GPU");
+  EXPECT_FALSE(cuda::available());
+  EXPECT_THROW(CudaContext(), Error);
+  setenv("ATTUNE_SIMULATE_GPU", "1", 1);
+  EXPECT_TRUE(cuda::available());
+  CudaContext();
+  setenv("ATTUNE_SIMULATE_GPU", before.c_str(), 1);
+}
+
+TEST(SimulatorRuntime, ConstantsDoNotPileUp) {
+  if (!cuda::available()) GTEST_SKIP() << "set ATTUNE_SIMULATE_GPU=1";
+  const CudaContext context;
+  const int kept = 12345;
+  context.stream().begin_capture();
+  const void* captured = context.constant(std::as_bytes(std::span(&kept, 1)));
+  const cuda::Graph graph = context.stream().end_capture();
+  for (int i = 0; i < 200; ++i) context.constant(std::as_bytes(std::span(&i, 1)));
+  EXPECT_EQ(context.constant(std::as_bytes(std::span(&kept, 1))), captured);  // a graph may still read it
 }
 
 TEST(SimulatorRuntime, EqualConstantsShareOneCopy) {
