@@ -27,8 +27,8 @@ std::pair<char32_t, std::size_t> code_point_before(std::string_view text, std::s
   return {code_point_at(text, begin), begin};
 }
 
-// The \w of the reference's regex engine: Alphabetic, marks, decimal numbers, connectors, joiners (Unicode TR 18, annex C).
-// Letters and numbers newer than utf8proc's Unicode are known to split_classes(); the new numbers are all decimal.
+// The \w of the reference's regex engine: Alphabetic, marks, decimal numbers, connectors, joiners (Unicode TR 18, annex
+// C). Letters and numbers newer than utf8proc's Unicode are known to split_classes(); the new numbers are all decimal.
 bool is_word(char32_t c) {
   if (unicode::split_classes()[c] == unicode::SplitClass::kLetter) return true;
   switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {

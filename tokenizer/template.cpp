@@ -14,8 +14,8 @@ std::ptrdiff_t count(const std::vector<TemplatePiece>& pieces, Kind kind) {
   return std::count_if(pieces.begin(), pieces.end(), [kind](const TemplatePiece& p) { return p.kind == kind; });
 }
 
-Encoding wrap(const std::vector<TemplatePiece>& pieces, std::span<const std::int32_t> a, std::span<const std::int32_t> b,
-              bool add_special_tokens) {
+Encoding wrap(const std::vector<TemplatePiece>& pieces, std::span<const std::int32_t> a,
+              std::span<const std::int32_t> b, bool add_special_tokens) {
   Encoding out;
   out.ids.reserve(a.size() + b.size() + pieces.size());
   out.type_ids.reserve(a.size() + b.size() + pieces.size());

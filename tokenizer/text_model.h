@@ -17,11 +17,11 @@ class TextModel {
   /// Writes the normalised form of `text` (valid UTF-8) to `out` and returns true, or returns false where `text` is its
   /// own normalised form (`out` is then unspecified).
   virtual bool normalize(std::string_view text, std::string& out) const = 0;
-  /// Appends the ids of a normalised text that holds no added token. Once `ids` holds `limit` ids or more it may stop, but
-  /// the first `limit` ids are those of the whole text.
+  /// Appends the ids of a normalised text that holds no added token. Once `ids` holds `limit` ids or more it may stop,
+  /// but the first `limit` ids are those of the whole text.
   virtual void encode(std::string_view text, std::size_t limit, std::vector<std::int32_t>& ids) const = 0;
-  /// Appends what a token of this spelling stands for in a decoded text. `first`: nothing was decoded before it; `added`:
-  /// it is an added token, whose spelling is plain text.
+  /// Appends what a token of this spelling stands for in a decoded text. `first`: nothing was decoded before it;
+  /// `added`: it is an added token, whose spelling is plain text.
   virtual void append_decoded(std::string_view token, bool added, bool first, std::string& out) const = 0;
 };
 

@@ -1,7 +1,7 @@
 // Text to ids and back: what every tokenizer of attune can do, whatever its algorithm.
 //
-// A tokenizer is immutable once loaded and may be used from many threads at once. Encoding a text is: find added tokens,
-// normalise, split, apply the model, cut to max_length, then put the template's special tokens around it
+// A tokenizer is immutable once loaded and may be used from many threads at once. Encoding a text is: find added
+// tokens, normalise, split, apply the model, cut to max_length, then put the template's special tokens around it
 // (reference-library order: huggingface/tokenizers).
 #pragma once
 
@@ -25,7 +25,8 @@ struct EncodeOptions {
   std::int64_t max_length = 0;
   /// Whether the template ([CLS] ... [SEP] and the like) is put around the text.
   bool add_special_tokens = true;
-  /// Whether special tokens written out in the text (e.g. "<|endoftext|>") are recognised; otherwise they are plain text.
+  /// Whether special tokens written out in the text (e.g. "<|endoftext|>") are recognised; otherwise they are plain
+  /// text.
   bool parse_special = true;
 };
 
@@ -33,7 +34,8 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Throws Error on text that is not valid UTF-8 (naming the byte offset) and where max_length is too short for the template.
+  /// Throws Error on text that is not valid UTF-8 (naming the byte offset) and where max_length is too short for the
+  /// template.
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const = 0;
   /// The ids of every text, in order; runs on all threads of the pool.
@@ -56,8 +58,9 @@ class Tokenizer {
 };
 
 /// Loads the tokenizer of a Hugging Face folder: tokenizer.json where there is one, otherwise vocab.json + merges.txt
-/// (byte-level BPE; OpenAI's names encoder.json + vocab.bpe will do) or vocab.txt (WordPiece), with tokenizer_config.json
-/// beside them. Throws Error naming the file (and line or key) of whatever is missing, malformed or of an unsupported kind.
+/// (byte-level BPE; OpenAI's names encoder.json + vocab.bpe will do) or vocab.txt (WordPiece), with
+/// tokenizer_config.json beside them. Throws Error naming the file (and line or key) of whatever is missing, malformed
+/// or of an unsupported kind.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
 
 }  // namespace attune

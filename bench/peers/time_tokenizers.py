@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Times bench_tokenizers beside tiktoken (GPT-2) and Hugging Face's tokenizers (all), each on one core, and prints the ratios.
+"""Times bench_tokenizers beside tiktoken (GPT-2) and Hugging Face's tokenizers (all), on one core, and prints ratios.
 
 usage: time_tokenizers.py --bench build/release/bin/bench_tokenizers --tokenizers DIR --csv train.csv [--csv ...]
 
 DIR holds one folder per tokenizer with its tokenizer.json; a folder with vocab.json and merges.txt and GPT-2's
 <|endoftext|> is timed on tiktoken too, built from those files. The peers are called in their fastest way: tiktoken's
-encode_ordinary, tokenizers' encode_batch_fast (no offsets) on one thread. Passes alternate between ours and the peers, so
+encode_ordinary, tokenizers' encode_batch_fast (no offsets) on one thread. Passes alternate between all of them, so
 that a busy machine troubles both; the fastest pass of each counts. The number of ids must agree. Pin it: taskset -c 0.
 
 Needs: pip install tokenizers tiktoken
@@ -72,7 +72,8 @@ def time_tokenizers(tokenizer, texts):
 
 
 def time_ours(bench, folder, paths):
-    command = [bench, "--tokenizer", str(folder), "--passes", "1"] + [part for path in paths for part in ("--csv", path)]
+    command = [bench, "--tokenizer", str(folder), "--passes", "1"]
+    command += [part for path in paths for part in ("--csv", path)]
     words = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
     return float(words[words.index("seconds") + 1]), int(words[words.index("ids") + 1])
 

@@ -61,17 +61,23 @@ TEST(BpeMutation, EveryPartOfATokenizerJson) {
   const std::string content = R"({
     "version": "1.0", "truncation": null, "padding": null,
     "added_tokens": [
-      {"id": 4, "content": "[CLS]", "single_word": true, "lstrip": true, "rstrip": true, "normalized": true, "special": true},
-      {"id": 5, "content": "  ", "single_word": false, "lstrip": false, "rstrip": true, "normalized": false, "special": false}],
+      {"id": 4, "content": "[CLS]", "single_word": true, "lstrip": true, "rstrip": true,
+       "normalized": true, "special": true},
+      {"id": 5, "content": "  ", "single_word": false, "lstrip": false, "rstrip": true,
+       "normalized": false, "special": false}],
     "normalizer": {"type": "Sequence", "normalizers": [{"type": "NFC"}]},
-    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel", "add_prefix_space": true, "use_regex": true}]},
+    "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+      {"type": "ByteLevel", "add_prefix_space": true, "use_regex": true}]},
     "post_processor": {"type": "Sequence", "processors": [{"type": "ByteLevel"}, {"type": "TemplateProcessing",
       "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
-      "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[CLS]", "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}],
+      "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"SpecialToken": {"id": "[CLS]", "type_id": 1}},
+               {"Sequence": {"id": "B", "type_id": 1}}],
       "special_tokens": {"[CLS]": {"id": "[CLS]", "ids": [4], "tokens": ["[CLS]"]}}}]},
     "decoder": {"type": "ByteLevel"},
-    "model": {"type": "BPE", "dropout": null, "unk_token": "a", "fuse_unk": true, "byte_fallback": false, "ignore_merges": true,
-      "continuing_subword_prefix": "", "end_of_word_suffix": null, "vocab": {"a": 0, "d": 1, "ad": 2, "ada": 3}, "merges": ["a d", ["ad", "a"]]}
+    "model": {"type": "BPE", "dropout": null, "unk_token": "a", "fuse_unk": true, "byte_fallback": false,
+      "ignore_merges": true,
+      "continuing_subword_prefix": "", "end_of_word_suffix": null,
+      "vocab": {"a": 0, "d": 1, "ad": 2, "ada": 3}, "merges": ["a d", ["ad", "a"]]}
   })";
   expect_orderly(content, from_tokenizer_json, mutated_json);
   expect_orderly(content, from_tokenizer_json);
