@@ -5,8 +5,9 @@ usage: time_tokenizers.py --bench build/release/bin/bench_tokenizers --tokenizer
 
 DIR holds one folder per tokenizer with its tokenizer.json; a folder with vocab.json and merges.txt and GPT-2's
 <|endoftext|> is timed on tiktoken too, built from those files. The peers are called in their fastest way: tiktoken's
-encode_ordinary, tokenizers' encode_batch_fast (no offsets) on one thread. Passes alternate between all of them, so
-that a busy machine troubles both; the fastest pass of each counts. The number of ids must agree. Pin it: taskset -c 0.
+encode_ordinary, tokenizers' encode_batch_fast (no offsets) on one thread. Passes alternate between all of them
+and the fastest of each counts; times are processor time, so that a busy machine troubles them little. The numbers of ids
+must agree.
 
 Needs: pip install tokenizers tiktoken
 """
@@ -59,15 +60,15 @@ def tiktoken_of(folder):
 
 
 def time_tiktoken(encoding, texts):
-    begin = time.perf_counter()
+    begin = time.process_time()
     rows = [encoding.encode_ordinary(text) for text in texts]
-    return time.perf_counter() - begin, sum(map(len, rows))
+    return time.process_time() - begin, sum(map(len, rows))
 
 
 def time_tokenizers(tokenizer, texts):
-    begin = time.perf_counter()
+    begin = time.process_time()
     rows = tokenizer.encode_batch_fast(texts)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     return seconds, sum(len(row.ids) for row in rows)
 
 
