@@ -1,5 +1,5 @@
-// Classifies texts with a saved model: label, probabilities and logits as text, CSV or JSON lines, in the order of the input. Texts are read,
-// classified and printed in batches, so that memory does not grow with the input.
+// Classifies texts with a saved model: label, probabilities and logits as text, CSV or JSON lines, in the order of the
+// input. Texts are read, classified and printed in batches, so that memory does not grow with the input.
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -23,17 +23,24 @@ struct PredictFlags {
   int threads = 0;
 
   void declare(CLI::App& app) {
-    app.add_option("--model_dir", model_dir, "Folder of the model: one of attune's, or one of save_pretrained")->required();
+    app.add_option("--model_dir", model_dir, "Folder of the model: one of attune's, or one of save_pretrained")
+        ->required();
     app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's");
     auto* text = app.add_option("--text", texts, "A text; may be repeated");
     auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
     app.add_option("--column", column, "Column of --csv")->capture_default_str();
-    app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")->excludes(text)->excludes(table);
+    app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")
+        ->excludes(text)
+        ->excludes(table);
     app.add_option("--field", field, "Field of --jsonl")->capture_default_str();
-    app.add_option("--format", format, "text, csv or jsonl")->check(CLI::IsMember({"text", "csv", "jsonl"}))->capture_default_str();
+    app.add_option("--format", format, "text, csv or jsonl")
+        ->check(CLI::IsMember({"text", "csv", "jsonl"}))
+        ->capture_default_str();
     app.add_option("--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536))->capture_default_str();
     app.add_option("--device", device, "cpu or cuda")->capture_default_str();
-    app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber)->capture_default_str();
+    app.add_option("--threads", threads, "CPU threads; 0: all cores")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
     app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
   }
 
@@ -63,14 +70,16 @@ void print_header(const PredictFlags& flags, const std::vector<std::string>& lab
   std::puts(line.c_str());
 }
 
-void print(const PredictFlags& flags, const std::vector<std::string>& labels, const std::string& text, const Prediction& prediction) {
+void print(const PredictFlags& flags, const std::vector<std::string>& labels, const std::string& text,
+           const Prediction& prediction) {
   const auto winner = static_cast<std::size_t>(prediction.label);
   std::string line;
   if (flags.format == "csv") {
-    line = csv_field(labels[winner]) + "," + numbers(prediction.probabilities, ",") + "," + numbers(prediction.logits, ",");
+    line = csv_field(labels[winner]) + "," + numbers(prediction.probabilities, ",") + "," +
+           numbers(prediction.logits, ",");
   } else if (flags.format == "jsonl") {
-    line = "{\"label\": " + json_quote(labels[winner]) + ", \"probabilities\": [" + numbers(prediction.probabilities, ", ") +
-           "], \"logits\": [" + numbers(prediction.logits, ", ") + "]}";
+    line = "{\"label\": " + json_quote(labels[winner]) + ", \"probabilities\": [" +
+           numbers(prediction.probabilities, ", ") + "], \"logits\": [" + numbers(prediction.logits, ", ") + "]}";
   } else {
     std::string shown = text.substr(0, 100) + (text.size() > 100 ? " ..." : "");
     for (char& c : shown) c = c == '\n' || c == '\t' || c == '\r' ? ' ' : c;
@@ -83,7 +92,8 @@ void print(const PredictFlags& flags, const std::vector<std::string>& labels, co
 
 int predict(const PredictFlags& flags) {
   if (flags.device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
-  if (flags.device != "cpu") throw UsageError("--device '" + flags.device + "' is unknown; the devices are cpu and cuda");
+  if (flags.device != "cpu")
+    throw UsageError("--device '" + flags.device + "' is unknown; the devices are cpu and cuda");
   if (flags.threads > 0) set_num_threads(flags.threads);
   TextSource source = flags.source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer);
@@ -102,7 +112,9 @@ int predict(const PredictFlags& flags) {
   }
   progress.clear();
   if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw IoError("standard output", "cannot be written");
-  if (model->truncated() > 0) std::fprintf(stderr, "predict: note: %lld texts reached the model's length and may have been cut\n", static_cast<long long>(model->truncated()));
+  if (model->truncated() > 0)
+    std::fprintf(stderr, "predict: note: %lld texts reached the model's length and may have been cut\n",
+                 static_cast<long long>(model->truncated()));
   return interrupted() ? kInterruptedExit : 0;
 }
 

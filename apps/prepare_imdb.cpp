@@ -1,5 +1,5 @@
-// Turns the IMDb review set into the train.csv, validation.csv and test.csv of the reference recipe; or makes a small invented
-// set of the same form.
+// Turns the IMDb review set into the train.csv, validation.csv and test.csv of the reference recipe; or makes a small
+// invented set of the same form.
 #include <array>
 #include <filesystem>
 #include <utility>
@@ -41,12 +41,14 @@ std::string archive_path(const ImdbFlags& flags) {
 
 // Invented reviews: 2,400 for training, 300 each for validation and test, three labels in a hundred wrong.
 void write_synthetic(const std::string& folder) {
-  constexpr std::array<std::pair<const char*, std::int64_t>, 3> kSplits = {{{"train.csv", 2400}, {"validation.csv", 300}, {"test.csv", 300}}};
+  constexpr std::array<std::pair<const char*, std::int64_t>, 3> kSplits = {
+      {{"train.csv", 2400}, {"validation.csv", 300}, {"test.csv", 300}}};
   constexpr double kNoise = 0.03;
   std::uint64_t seed = 1;
   for (const auto& [name, rows] : kSplits) {
     std::string text = "text,label\n";
-    for (const LabelledText& review : synthetic_reviews(seed++, rows, kNoise)) text += csv_field(review.text) + "," + std::to_string(review.label) + "\n";
+    for (const LabelledText& review : synthetic_reviews(seed++, rows, kNoise))
+      text += csv_field(review.text) + "," + std::to_string(review.label) + "\n";
     write_file((fs::path(folder) / name).string(), text);
   }
 }
@@ -72,12 +74,15 @@ int prepare(const ImdbFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).", "prepare_imdb");
+  CLI::App app("Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).",
+               "prepare_imdb");
   attune::ImdbFlags flags;
   app.add_option("--output", flags.output, "Folder for the three files")->required();
   auto* archive = app.add_option("--archive", flags.archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
   auto* folder = app.add_option("--folder", flags.folder, "The extracted archive")->excludes(archive);
   app.add_option("--url", flags.url, "Where to download the archive from when neither is named")->capture_default_str();
-  app.add_flag("--synthetic", flags.synthetic, "Invented reviews instead, for a first try")->excludes(archive)->excludes(folder);
+  app.add_flag("--synthetic", flags.synthetic, "Invented reviews instead, for a first try")
+      ->excludes(archive)
+      ->excludes(folder);
   return attune::run_program(app, argc, argv, [&] { return attune::prepare(flags); });
 }

@@ -1,6 +1,7 @@
 // Fine-tunes BERT-like encoders for text classification: the reference recipe's train_bert_hf.py.
 //
-// Packed by default: where padding is masked nothing depends on it, so it is left out and only real tokens are computed.
+// Packed by default: where padding is masked nothing depends on it, so it is left out and only real tokens are
+// computed.
 #include <algorithm>
 #include <array>
 
@@ -40,17 +41,27 @@ struct BertFlags {
     common.declare(app);
     std::vector<std::string> names;
     for (const Published& known : published()) names.emplace_back(known.name);
-    app.add_option("--model", model, "Published model")->check(CLI::IsMember(names))->capture_default_str()->group("Model");
+    app.add_option("--model", model, "Published model")
+        ->check(CLI::IsMember(names))
+        ->capture_default_str()
+        ->group("Model");
     app.add_option("--use_attention_mask", use_attention_mask, "true, or false: attention sees the padding")
-        ->check(CLI::IsMember({"true", "false"}, CLI::ignore_case))->capture_default_str()->group("Model");
+        ->check(CLI::IsMember({"true", "false"}, CLI::ignore_case))
+        ->capture_default_str()
+        ->group("Model");
     app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(CLI::Range(2, 100000))->capture_default_str()->group("Data");
-    app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")->group("Data");
+        ->check(CLI::Range(2, 100000))
+        ->capture_default_str()
+        ->group("Data");
+    app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")
+        ->group("Data");
   }
 
   std::string folder() const {
     if (!common.model_dir.empty()) return common.model_dir;
-    return find_in_hub_cache(std::ranges::find(published(), model, [](const Published& known) { return std::string(known.name); })->repositories);
+    return find_in_hub_cache(std::ranges::find(published(), model, [](const Published& known) {
+                               return std::string(known.name);
+                             })->repositories);
   }
 };
 
@@ -71,15 +82,24 @@ int train(const BertFlags& flags) {
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
   // The tokenizer cuts, not the collator, so that the closing special token stays.
-  const auto dataset = [&](const TextTable& table, std::int64_t length) { return make_dataset(table, classes, *tokenizer, length); };
+  const auto dataset = [&](const TextTable& table, std::int64_t length) {
+    return make_dataset(table, classes, *tokenizer, length);
+  };
   const std::int64_t asked = common.max_length(0, model.max_length());  // 0: as long as the longest training example
   const Dataset training = dataset(splits.train, asked > 0 ? asked : model.max_length());
   const std::int64_t length = common.max_length(training.longest(), model.max_length());
   const Dataset validation = dataset(splits.validation, length), test = dataset(splits.test, length);
 
   const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
-  return fine_tune({.model = model, .tokenizer = *tokenizer, .train = training, .validation = validation, .test = test,
-                    .form = {.max_length = length, .fill = flags.no_packing || !mask, .mask_padding = mask, .pad_id = model.pad_id()},
+  return fine_tune({.model = model,
+                    .tokenizer = *tokenizer,
+                    .train = training,
+                    .validation = validation,
+                    .test = test,
+                    .form = {.max_length = length,
+                             .fill = flags.no_packing || !mask,
+                             .mask_padding = mask,
+                             .pad_id = model.pad_id()},
                     .label_names = classes.names_or_default()},
                    common);
 }

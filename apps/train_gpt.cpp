@@ -1,4 +1,5 @@
-// Fine-tunes GPT-2 for text classification: the reference recipe's train_gpt.py and additional_experiments.py as one program.
+// Fine-tunes GPT-2 for text classification: the reference recipe's train_gpt.py and additional_experiments.py as one
+// program.
 //
 // Seeds are set where the reference sets them: before random weights, before the head, and before training.
 #include <filesystem>
@@ -23,17 +24,33 @@ struct GptFlags {
   void declare(CLI::App& app) {
     common.trainable_layers = "last_block";
     common.declare(app);
-    app.add_option("--model_size", model_size, "Published size")->check(CLI::IsMember(Gpt2Config::published_sizes()))->capture_default_str()->group("Model");
-    app.add_option("--weights", weights, "pretrained or random")->check(CLI::IsMember({"pretrained", "random"}))->capture_default_str()->group("Model");
+    app.add_option("--model_size", model_size, "Published size")
+        ->check(CLI::IsMember(Gpt2Config::published_sizes()))
+        ->capture_default_str()
+        ->group("Model");
+    app.add_option("--weights", weights, "pretrained or random")
+        ->check(CLI::IsMember({"pretrained", "random"}))
+        ->capture_default_str()
+        ->group("Model");
     app.add_option("--config", config, "config.json of a model that starts from random weights")->group("Model");
-    app.add_option("--initializer", initializer, "Random weights: torch (PyTorch's defaults) or gpt2 (N(0, initializer_range))")
-        ->check(CLI::IsMember({"torch", "gpt2"}))->capture_default_str()->group("Model");
-    app.add_option("--trainable_token_pos", token_pos, "Position the head reads: first, last, or flexible (last before the padding)")
-        ->check(CLI::IsMember({"first", "last", "flexible"}))->capture_default_str()->group("Model");
-    app.add_flag("--average_embeddings", average_embeddings, "Mean over all positions instead of one (ignored when flexible)")->group("Model");
+    app.add_option("--initializer", initializer,
+                   "Random weights: torch (PyTorch's defaults) or gpt2 (N(0, initializer_range))")
+        ->check(CLI::IsMember({"torch", "gpt2"}))
+        ->capture_default_str()
+        ->group("Model");
+    app.add_option("--trainable_token_pos", token_pos,
+                   "Position the head reads: first, last, or flexible (last before the padding)")
+        ->check(CLI::IsMember({"first", "last", "flexible"}))
+        ->capture_default_str()
+        ->group("Model");
+    app.add_flag("--average_embeddings", average_embeddings,
+                 "Mean over all positions instead of one (ignored when flexible)")
+        ->group("Model");
     app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
     app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(CLI::Range(2, 100000))->capture_default_str()->group("Data");
+        ->check(CLI::Range(2, 100000))
+        ->capture_default_str()
+        ->group("Data");
     app.add_flag("--no_padding", no_padding, "Texts keep their own lengths; needs --batch_size 1")->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
@@ -54,9 +71,12 @@ std::optional<std::string> model_folder(const GptFlags& flags) {
 
 Gpt2Config read_config(const GptFlags& flags, const std::optional<std::string>& folder) {
   Gpt2Config config;
-  if (!flags.config.empty()) config = Gpt2Config::read(ConfigReader::from_file(flags.config));
-  else if (folder) config = Gpt2Config::read(ConfigReader::from_file((std::filesystem::path(*folder) / "config.json").string()));
-  else config = Gpt2Config::published(flags.model_size);
+  if (!flags.config.empty())
+    config = Gpt2Config::read(ConfigReader::from_file(flags.config));
+  else if (folder)
+    config = Gpt2Config::read(ConfigReader::from_file((std::filesystem::path(*folder) / "config.json").string()));
+  else
+    config = Gpt2Config::published(flags.model_size);
   // The reference trains without dropout whatever the checkpoint says.
   config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = static_cast<float>(std::max(flags.common.dropout, 0.0));
   return config;
@@ -78,27 +98,38 @@ int train(const GptFlags& flags) {
   const TrainingFlags& common = flags.common;
   common.apply();
   if (flags.no_padding && common.batch_size != 1) throw UsageError("--no_padding needs --batch_size 1");
-  if (!flags.config.empty() && flags.weights != "random") throw UsageError("--config describes a model without weights: add --weights random");
+  if (!flags.config.empty() && flags.weights != "random")
+    throw UsageError("--config describes a model without weights: add --weights random");
 
   const std::optional<std::string> folder = model_folder(flags);
-  if (common.tokenizer.empty() && !folder) throw UsageError("random weights bring no tokenizer: name its folder with --tokenizer");
+  if (common.tokenizer.empty() && !folder)
+    throw UsageError("random weights bring no tokenizer: name its folder with --tokenizer");
   const Gpt2Config config = read_config(flags, folder);
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? *folder : common.tokenizer);
-  CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(), " tokens, but the model's vocabulary only ",
-        config.vocab_size);
+  CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(),
+        " tokens, but the model's vocabulary only ", config.vocab_size);
 
   const TextSplits splits = common.read_splits();
   const Classes classes = find_classes(splits.train, flags.num_classes);
-  const auto dataset = [&](const TextTable& table) { return make_dataset(table, classes, *tokenizer, config.n_positions); };
+  const auto dataset = [&](const TextTable& table) {
+    return make_dataset(table, classes, *tokenizer, config.n_positions);
+  };
   const Dataset training = dataset(splits.train), validation = dataset(splits.validation), test = dataset(splits.test);
 
-  const Gpt2Classifier model(config, {.num_labels = classes.count, .position = flags.position(), .causal = !flags.disable_causal_mask});
+  const Gpt2Classifier model(
+      config, {.num_labels = classes.count, .position = flags.position(), .causal = !flags.disable_causal_mask});
   initialize(model, flags, folder);
   const std::int64_t length = flags.no_padding ? 0 : common.max_length(training.longest(), config.n_positions);
   // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
-  const std::int32_t pad = tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
-  return fine_tune({.model = model, .tokenizer = *tokenizer, .train = training, .validation = validation, .test = test,
-                    .form = {.max_length = length, .fill = !flags.no_padding, .pad_id = pad}, .label_names = classes.names_or_default()},
+  const std::int32_t pad =
+      tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
+  return fine_tune({.model = model,
+                    .tokenizer = *tokenizer,
+                    .train = training,
+                    .validation = validation,
+                    .test = test,
+                    .form = {.max_length = length, .fill = !flags.no_padding, .pad_id = pad},
+                    .label_names = classes.names_or_default()},
                    common);
 }
 

@@ -2,8 +2,8 @@
 //
 //   bench/kernels --threads=2 --benchmark_filter='attention.*'
 //
-// Names are op/label/direction. Inputs are read from and written to the same buffers every time, so what fits in a cache
-// stays there; the tables of embedding, adamw and grad_norm do not.
+// Names are op/label/direction. Inputs are read from and written to the same buffers every time, so what fits in a
+// cache stays there; the tables of embedding, adamw and grad_norm do not.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -27,10 +27,12 @@ class Buffers {
     std::mt19937 engine(1);
     for (const FloatInput& input : op.inputs) {
       fill(add(input.name, input.n), input.n, input.low, input.high, engine);
-      if (input.differentiable && op.backward != nullptr) call_.bind_grad(input.name, {add("grad " + input.name, input.n)});
+      if (input.differentiable && op.backward != nullptr)
+        call_.bind_grad(input.name, {add("grad " + input.name, input.n)});
     }
     for (const IntInput& input : op.ints)
-      std::memcpy(add(input.name, static_cast<std::int64_t>(input.values.size())), input.values.data(), input.values.size() * 4);
+      std::memcpy(add(input.name, static_cast<std::int64_t>(input.values.size())), input.values.data(),
+                  input.values.size() * 4);
     for (const Output& output : op.outputs) {
       add(output.name, output.n);
       if (output.differentiable) fill(add("d" + output.name, output.n), output.n, -1, 1, engine);
@@ -67,8 +69,10 @@ const Buffers& buffers_of(const OpCase& op) {
 void measure(benchmark::State& state, const OpCase& op, bool backward) {
   const Call& call = buffers_of(op).call();
   for (auto _ : state) {
-    if (backward) op.backward(call);
-    else op.forward(call);
+    if (backward)
+      op.backward(call);
+    else
+      op.forward(call);
   }
   const Work& work = backward ? op.backward_work : op.forward_work;
   const auto rate = [&](double per_call) {
@@ -97,8 +101,10 @@ int main(int argc, char** argv) {
   constexpr const char* kThreads = "--threads=";
   int kept = 1;
   for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], kThreads, std::strlen(kThreads)) == 0) attune::set_num_threads(std::atoi(argv[i] + std::strlen(kThreads)));
-    else argv[kept++] = argv[i];
+    if (std::strncmp(argv[i], kThreads, std::strlen(kThreads)) == 0)
+      attune::set_num_threads(std::atoi(argv[i] + std::strlen(kThreads)));
+    else
+      argv[kept++] = argv[i];
   }
   argc = kept;
   attune::testing::register_all();

@@ -1,5 +1,6 @@
-// Times one training step (forward, cross-entropy, backward, AdamW on every parameter) of a GPT classifier from random weights.
-// Its peer is bench/pytorch/train_step.py with the same options; scripts/bench_train_step.sh runs both in turn.
+// Times one training step (forward, cross-entropy, backward, AdamW on every parameter) of a GPT classifier from random
+// weights. Its peer is bench/pytorch/train_step.py with the same options; scripts/bench_train_step.sh runs both in
+// turn.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -24,7 +25,8 @@ struct Options {
 std::vector<std::int32_t> random_integers(std::int64_t n, std::int64_t below, std::uint64_t seed) {
   std::mt19937_64 engine(seed);
   std::vector<std::int32_t> out;
-  for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<std::int32_t>(engine() % static_cast<std::uint64_t>(below)));
+  for (std::int64_t i = 0; i < n; ++i)
+    out.push_back(static_cast<std::int32_t>(engine() % static_cast<std::uint64_t>(below)));
   return out;
 }
 
@@ -37,7 +39,8 @@ std::vector<double> run(const Options& options) {
   AdamWOptimizer optimizer(parameters_of(model, true), {});
   const auto ids = random_integers(options.batch_size * options.length, options.model.vocab_size, 1);
   const auto labels = random_integers(options.batch_size, 2, 2);
-  const std::vector<std::int32_t> lengths(static_cast<std::size_t>(options.batch_size), static_cast<std::int32_t>(options.length));
+  const std::vector<std::int32_t> lengths(static_cast<std::size_t>(options.batch_size),
+                                          static_cast<std::int32_t>(options.length));
 
   std::vector<double> milliseconds;
   for (int step = 0; step < options.warmup + options.steps; ++step) {
@@ -46,7 +49,8 @@ std::vector<double> run(const Options& options) {
     Variable loss;
     {
       const Tape::Recording recording(tape);
-      const Variable logits = model.forward(TokenBatch::padded(ids, lengths, false), {.training = true, .seed = 123, .step = 0});
+      const Variable logits =
+          model.forward(TokenBatch::padded(ids, lengths, false), {.training = true, .seed = 123, .step = 0});
       loss = cross_entropy(logits, Tensor::from(labels, {options.batch_size}));
     }
     tape.backward(loss);
@@ -79,9 +83,11 @@ int main(int argc, char** argv) {
     options.model.n_inner = 4 * options.model.n_embd;
     std::vector<double> milliseconds = attune::run(options);
     std::ranges::sort(milliseconds);
-    std::printf("{\"system\": \"attune\", \"threads\": %d, \"median_ms\": %.2f, \"min_ms\": %.2f, \"max_ms\": %.2f, \"steps\": %zu}\n",
-                attune::num_threads(), milliseconds[milliseconds.size() / 2], milliseconds.front(), milliseconds.back(),
-                milliseconds.size());
+    std::printf(
+        "{\"system\": \"attune\", \"threads\": %d, \"median_ms\": %.2f, \"min_ms\": %.2f, \"max_ms\": %.2f, \"steps\": "
+        "%zu}\n",
+        attune::num_threads(), milliseconds[milliseconds.size() / 2], milliseconds.front(), milliseconds.back(),
+        milliseconds.size());
   } catch (const attune::Error& error) {
     std::cerr << "train_step: error: " << error.what() << "\n";
     return 1;

@@ -15,11 +15,12 @@ namespace attune {
 using Json = nlohmann::ordered_json;
 
 // The first name of each is the one written.
-constexpr std::array<std::pair<const char*, Activation>, 5> kActivations = {{{"gelu", Activation::kGeluErf},
-                                                                             {"gelu_new", Activation::kGeluTanh},
-                                                                             {"gelu_pytorch_tanh", Activation::kGeluTanh},
-                                                                             {"gelu_fast", Activation::kGeluTanh},
-                                                                             {"relu", Activation::kRelu}}};
+constexpr std::array<std::pair<const char*, Activation>, 5> kActivations = {
+    {{"gelu", Activation::kGeluErf},
+     {"gelu_new", Activation::kGeluTanh},
+     {"gelu_pytorch_tanh", Activation::kGeluTanh},
+     {"gelu_fast", Activation::kGeluTanh},
+     {"relu", Activation::kRelu}}};
 
 struct ConfigReader::Impl {
   std::string name;
@@ -59,7 +60,9 @@ ConfigReader ConfigReader::from_text(const std::string& text, const std::string&
   return ConfigReader(std::move(impl));
 }
 
-const std::string& ConfigReader::name() const { return impl_->name; }
+const std::string& ConfigReader::name() const {
+  return impl_->name;
+}
 
 bool ConfigReader::has(const std::string& key) const {
   const auto found = impl_->json.find(key);
@@ -106,7 +109,9 @@ ConfigReader ConfigReader::object(const std::string& key) const {
 std::int64_t ConfigReader::integer_or(const std::string& key, std::int64_t fallback) const {
   return has(key) ? integer(key) : fallback;
 }
-double ConfigReader::number_or(const std::string& key, double fallback) const { return has(key) ? number(key) : fallback; }
+double ConfigReader::number_or(const std::string& key, double fallback) const {
+  return has(key) ? number(key) : fallback;
+}
 float ConfigReader::probability_or(const std::string& key, double fallback) const {
   const double value = number_or(key, fallback);
   CHECK(value >= 0 && value < 1, impl_->name, ": the key '", key, "' must be a probability in [0, 1), found ", value);
@@ -130,10 +135,12 @@ Activation ConfigReader::activation_or(const std::string& key, Activation fallba
 }
 
 std::int64_t ConfigReader::num_labels_or(std::int64_t fallback) const {
-  const auto named = static_cast<std::int64_t>(has("id2label") ? impl_->at("id2label", &Json::is_object, "an object").size() : 0);
+  const auto named =
+      static_cast<std::int64_t>(has("id2label") ? impl_->at("id2label", &Json::is_object, "an object").size() : 0);
   if (!has("num_labels")) return named > 0 ? named : fallback;
   const std::int64_t counted = positive("num_labels");
-  CHECK(named == 0 || named == counted, impl_->name, ": num_labels is ", counted, ", but id2label names ", named, " classes");
+  CHECK(named == 0 || named == counted, impl_->name, ": num_labels is ", counted, ", but id2label names ", named,
+        " classes");
   return counted;
 }
 
@@ -144,14 +151,16 @@ std::vector<std::string> ConfigReader::label_names() const {
   for (const auto& [id, label] : labels.items()) {
     std::size_t index = out.size();
     std::istringstream(id) >> index;
-    CHECK(index < out.size() && label.is_string() && out[index].empty(), impl_->name,
-          ": id2label must map 0 .. ", out.size() - 1, " to names, found '", id, "': ", label.dump());
+    CHECK(index < out.size() && label.is_string() && out[index].empty(), impl_->name, ": id2label must map 0 .. ",
+          out.size() - 1, " to names, found '", id, "': ", label.dump());
     out[index] = label.get<std::string>();
   }
   return out;
 }
 
-void ConfigReader::fail(const std::string& what) const { throw Error(impl_->name + ": " + what); }
+void ConfigReader::fail(const std::string& what) const {
+  throw Error(impl_->name + ": " + what);
+}
 
 std::string changed_config(const std::string& source, const ConfigChanges& changes) {
   Json json = Json::parse(source);
@@ -165,7 +174,8 @@ ConfigChanges label_changes(const std::vector<std::string>& label_names) {
     id2label[std::to_string(id)] = label_names[id];
     label2id[label_names[id]] = id;
   }
-  return {{"id2label", id2label.dump()}, {"label2id", label2id.dump()}, {"num_labels", std::to_string(label_names.size())}};
+  return {
+      {"id2label", id2label.dump()}, {"label2id", label2id.dump()}, {"num_labels", std::to_string(label_names.size())}};
 }
 
 const char* hf_name(Activation activation) {
@@ -174,14 +184,20 @@ const char* hf_name(Activation activation) {
   throw Error("this activation has no Hugging Face name");
 }
 
-std::string json_quote(const std::string& text) { return Json(text).dump(); }
+std::string json_quote(const std::string& text) {
+  return Json(text).dump();
+}
 
 template <class T>
 static std::string shortest(T value) {
   std::array<char, 32> digits{};
   return {digits.data(), std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr};
 }
-std::string json_number(double value) { return shortest(value); }
-std::string json_number(float value) { return shortest(value); }
+std::string json_number(double value) {
+  return shortest(value);
+}
+std::string json_number(float value) {
+  return shortest(value);
+}
 
 }  // namespace attune

@@ -45,7 +45,8 @@ class ConfigReader {
   /// An activation by its Hugging Face name.
   Activation activation_or(const std::string& key, Activation fallback) const;
 
-  /// Number of classes: of id2label, else num_labels, else `fallback`. Throws Error where the two contradict each other.
+  /// Number of classes: of id2label, else num_labels, else `fallback`. Throws Error where the two contradict each
+  /// other.
   std::int64_t num_labels_or(std::int64_t fallback) const;
   /// Names of the classes by id; empty where the file has none.
   std::vector<std::string> label_names() const;

@@ -12,10 +12,11 @@ std::unique_ptr<Classifier> build_gpt2(const ConfigReader& reader, const ModelOp
   Gpt2Config config = Gpt2Config::read(reader);
   if (options.dropout) config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = *options.dropout;
   const HeadPosition position = head_position(reader.text_or("attune_head_position", name_of(HeadPosition::kLast)));
-  return std::make_unique<Gpt2Classifier>(config, Gpt2Options{.num_labels = options.num_labels.value_or(reader.num_labels_or(2)),
-                                                              .position = options.position.value_or(position),
-                                                              .causal = options.causal.value_or(reader.boolean_or("attune_causal", true)),
-                                                              .dtype = options.dtype});
+  return std::make_unique<Gpt2Classifier>(
+      config, Gpt2Options{.num_labels = options.num_labels.value_or(reader.num_labels_or(2)),
+                          .position = options.position.value_or(position),
+                          .causal = options.causal.value_or(reader.boolean_or("attune_causal", true)),
+                          .dtype = options.dtype});
 }
 
 std::unique_ptr<Classifier> build_bert(const ConfigReader& reader, const ModelOptions& options) {
@@ -28,7 +29,8 @@ std::unique_ptr<Classifier> build_bert(const ConfigReader& reader, const ModelOp
 std::unique_ptr<Classifier> build_modernbert(const ConfigReader& reader, const ModelOptions& options) {
   ModernBertConfig config = ModernBertConfig::read(reader);
   if (options.dropout)
-    config.attention_dropout = config.embedding_dropout = config.mlp_dropout = config.classifier_dropout = *options.dropout;
+    config.attention_dropout = config.embedding_dropout = config.mlp_dropout = config.classifier_dropout =
+        *options.dropout;
   if (options.num_labels) config.num_labels = *options.num_labels;
   return std::make_unique<ModernBertClassifier>(config, options.dtype);
 }
@@ -49,7 +51,8 @@ bool OpenedClassifier::complete() const {
 
 OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator) {
   const ConfigReader config = ConfigReader::from_file(folder + "/config.json");
-  OpenedClassifier opened{.model = build_classifier(config, options), .label_names = config.label_names(), .report = {}};
+  OpenedClassifier opened{
+      .model = build_classifier(config, options), .label_names = config.label_names(), .report = {}};
   opened.report = load_weights(*opened.model, folder + "/model.safetensors", options.head);
   initialize_tensors(*opened.model, opened.report.missing, generator);
   if (options.head == Head::kFresh) opened.model->initialize_head(generator);

@@ -18,14 +18,14 @@ namespace attune {
 struct ModelOptions {
   DType dtype = DType::kFloat32;
   std::optional<std::int64_t> num_labels = {};
-  std::optional<float> dropout = {};         // at every site of the model
-  Head head = Head::kFromFile;               // kFresh: initialize_head()'s
-  std::optional<HeadPosition> position = {}; // GPT-2 only
-  std::optional<bool> causal = {};           // GPT-2 only
+  std::optional<float> dropout = {};          // at every site of the model
+  Head head = Head::kFromFile;                // kFresh: initialize_head()'s
+  std::optional<HeadPosition> position = {};  // GPT-2 only
+  std::optional<bool> causal = {};            // GPT-2 only
 };
 
-/// The model of a config.json, its parameters not filled. Throws Error naming an architecture that is not among gpt2, bert,
-/// distilbert, roberta, modernbert.
+/// The model of a config.json, its parameters not filled. Throws Error naming an architecture that is not among gpt2,
+/// bert, distilbert, roberta, modernbert.
 std::unique_ptr<Classifier> build_classifier(const ConfigReader& config, const ModelOptions& options);
 
 /// A model read from a folder.

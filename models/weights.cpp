@@ -1,9 +1,9 @@
 #include "models/weights.h"
 
+#include <re2/re2.h>
 #include <algorithm>
 #include <map>
 #include <utility>
-#include <re2/re2.h>
 
 #include "base/check.h"
 #include "engine/io/safetensors.h"
@@ -38,7 +38,8 @@ Tensor part_of(const HfTensor& tensor, const Tensor& parameter) {
 // A file's spelling of a name -> ours: no prefix, LayerNorm.weight / bias.
 std::string canonical_name(std::string name, const HfNaming& naming) {
   if (name.starts_with(naming.prefix)) name.erase(0, naming.prefix.size());
-  for (const auto& [legacy, modern] : {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"}, {"LayerNorm.beta", "LayerNorm.bias"}})
+  for (const auto& [legacy, modern] : {std::pair<std::string, std::string>{"LayerNorm.gamma", "LayerNorm.weight"},
+                                       {"LayerNorm.beta", "LayerNorm.bias"}})
     if (name.ends_with(legacy)) name.replace(name.size() - legacy.size(), legacy.size(), modern);
   return name;
 }
@@ -103,8 +104,8 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
     const Tensor target = part_of(tensor, parameters.at(tensor.parameter).value());
     Shape expected = target.shape();
     if (tensor.transposed) expected = {target.shape()[1], target.shape()[0]};
-    CHECK(shape_text(found->second->shape) == expected.str(), path, ": the tensor '", found->second->name, "' has shape ",
-          shape_text(found->second->shape), " where ", expected, " is needed");
+    CHECK(shape_text(found->second->shape) == expected.str(), path, ": the tensor '", found->second->name,
+          "' has shape ", shape_text(found->second->shape), " where ", expected, " is needed");
     const Tensor values = file.read(*found->second, target.dtype());
     target.copy_from(tensor.transposed ? transposed(values) : values);
     entries.erase(found);
@@ -117,8 +118,9 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
 void save_weights(const Classifier& model, const std::string& path) {
   const HfNaming naming = model.hf_naming();
   std::map<std::string, Tensor> values;
-  for_each_hf_tensor(model, [](const Parameter& parameter) { return parameter.value().to(Device::kCpu); },
-                     [&](const std::string& name, const Tensor& tensor) { values.emplace(name, tensor); });
+  for_each_hf_tensor(
+      model, [](const Parameter& parameter) { return parameter.value().to(Device::kCpu); },
+      [&](const std::string& name, const Tensor& tensor) { values.emplace(name, tensor); });
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) {

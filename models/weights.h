@@ -1,7 +1,7 @@
 // Parameters from and to Hugging Face checkpoints.
 //
-// A loader is forgiving about spelling (the family's prefix present or absent, LayerNorm.gamma / beta) and strict about content:
-// every parameter must be found with its shape, and a tensor that belongs nowhere is reported.
+// A loader is forgiving about spelling (the family's prefix present or absent, LayerNorm.gamma / beta) and strict about
+// content: every parameter must be found with its shape, and a tensor that belongs nowhere is reported.
 #pragma once
 
 #include <functional>
@@ -29,11 +29,12 @@ void initialize_tensors(const Classifier& model, const std::vector<std::string>&
 /// Writes model.safetensors as the ecosystem's class of the family reads it, atomically.
 void save_weights(const Classifier& model, const std::string& path);
 
-/// Values of one tensor as a Hugging Face file has it (rows cut out, transposed where the file is): from a parameter's tensor.
+/// Values of one tensor as a Hugging Face file has it (rows cut out, transposed where the file is): from a parameter's
+/// tensor.
 Tensor to_hf_layout(const HfTensor& tensor, const Tensor& parameter);
 
-/// Calls visit(canonical Hugging Face name, values in its layout) for each tensor of the model. `select` picks what of a
-/// parameter is shown: its value, its gradient; an undefined tensor is passed over.
+/// Calls visit(canonical Hugging Face name, values in its layout) for each tensor of the model. `select` picks what of
+/// a parameter is shown: its value, its gradient; an undefined tensor is passed over.
 void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(const Parameter&)>& select,
                         const std::function<void(const std::string&, const Tensor&)>& visit);
 

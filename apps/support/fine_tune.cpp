@@ -21,7 +21,9 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
     const char *title, *name;
     const Dataset& dataset;
   };
-  for (const Split& split : {Split{"Training", "train", job.train}, {"Validation", "validation", job.validation}, {"Test", "test", job.test}}) {
+  for (const Split& split : {Split{"Training", "train", job.train},
+                             {"Validation", "validation", job.validation},
+                             {"Test", "test", job.test}}) {
     Progress progress(split.title, 0);
     const bool training = &split.dataset == &job.train;
     const Evaluation result = trainer.evaluate_all(split.dataset, training, [&](std::int64_t done, std::int64_t total) {
@@ -53,7 +55,8 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
   set_trainable(job.model, [&](const std::string& name) { return job.model.trains(flags.layers(), name); });
-  std::cout << "Parameters: " << parameter_count(job.model) << ", of which trained: " << parameter_count(job.model, true) << std::endl;
+  std::cout << "Parameters: " << parameter_count(job.model)
+            << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
   const LogitsFn logits = [&](const Batch& batch, const ForwardPass& pass) {
     return job.model.forward(token_batch(batch, job.form.mask_padding), pass);
@@ -64,7 +67,8 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   bool finished = trainer.run(report, interrupted);
   report.clear_progress();
   const double minutes = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / 60;
-  std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n", minutes);
+  std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
+              minutes);
   std::fflush(stdout);
 
   const auto save = [&] {

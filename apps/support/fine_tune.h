@@ -22,7 +22,8 @@ struct FineTuneJob {
   std::vector<std::string> label_names;
 };
 
-/// Trains, prints the reference's lines, saves where --output is given. Returns the exit code: 0, or kInterruptedExit after Ctrl-C.
+/// Trains, prints the reference's lines, saves where --output is given. Returns the exit code: 0, or kInterruptedExit
+/// after Ctrl-C.
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 
 /// Writes model.safetensors, config.json and the tokenizer's files into a folder, each atomically.

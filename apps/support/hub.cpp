@@ -37,8 +37,8 @@ std::string find_in_hub_cache(const std::vector<std::string>& repositories) {
     const fs::path snapshot = root / "snapshots" / revision;
     if (fs::exists(snapshot / "config.json")) return snapshot.string();
   }
-  throw Error(str_cat("the model ", repositories.front(), " is not in the cache ", hub_cache_folder(), "; fetch it with: hf download ",
-                      repositories.front(), " (or name its folder with --model_dir)"));
+  throw Error(str_cat("the model ", repositories.front(), " is not in the cache ", hub_cache_folder(),
+                      "; fetch it with: hf download ", repositories.front(), " (or name its folder with --model_dir)"));
 }
 
 }  // namespace attune

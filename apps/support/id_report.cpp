@@ -19,7 +19,9 @@ void IdDigest::add(std::span<const std::int32_t> ids) {
   sha256_.update(std::as_bytes(ids));
 }
 
-std::int64_t LengthReport::total() const { return std::accumulate(lengths_.begin(), lengths_.end(), std::int64_t{0}); }
+std::int64_t LengthReport::total() const {
+  return std::accumulate(lengths_.begin(), lengths_.end(), std::int64_t{0});
+}
 
 std::int64_t LengthReport::longest() const {
   return lengths_.empty() ? 0 : *std::max_element(lengths_.begin(), lengths_.end());

@@ -51,8 +51,8 @@ class Collector {
     std::vector<ImdbReview> out;
     for (const char* folder : kFolders) {
       auto& files = by_folder_[folder];
-      CHECK(static_cast<std::int64_t>(files.size()) == kPerFolder, source_, ": found ", files.size(), " reviews in aclImdb/", folder,
-            " where ", kPerFolder, " are expected");
+      CHECK(static_cast<std::int64_t>(files.size()) == kPerFolder, source_, ": found ", files.size(),
+            " reviews in aclImdb/", folder, " where ", kPerFolder, " are expected");
       for (auto& [name, text] : files) out.push_back({std::move(text), std::string(folder).ends_with("pos") ? 1 : 0});
     }
     return out;
@@ -63,8 +63,10 @@ class Collector {
   static std::string universal_newlines(const std::string& raw) {
     std::string out;
     for (std::size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] != '\r') out += raw[i];
-      else if (i + 1 == raw.size() || raw[i + 1] != '\n') out += '\n';
+      if (raw[i] != '\r')
+        out += raw[i];
+      else if (i + 1 == raw.size() || raw[i + 1] != '\n')
+        out += '\n';
     }
     return out;
   }
@@ -84,7 +86,8 @@ std::optional<std::pair<std::string, std::string>> review_name(std::string_view 
   if (slash == std::string_view::npos || !path.ends_with(".txt")) return std::nullopt;
   const std::string_view parent = path.substr(0, slash);
   for (const std::string_view folder : kFolders)
-    if (parent == folder || parent.ends_with("/" + std::string(folder))) return std::pair(std::string(folder), std::string(path.substr(slash + 1)));
+    if (parent == folder || parent.ends_with("/" + std::string(folder)))
+      return std::pair(std::string(folder), std::string(path.substr(slash + 1)));
   return std::nullopt;
 }
 
@@ -99,7 +102,8 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
   const auto check = [&](la_ssize_t status) {
     if (status >= ARCHIVE_OK || status == ARCHIVE_WARN) return;
     const char* reason = archive_error_string(reader.get());
-    throw Error(str_cat(path, ": the archive cannot be read (is it complete?): ", reason == nullptr ? "it is damaged" : reason, name.empty() ? "" : ", at or after " + name));
+    throw Error(str_cat(path, ": the archive cannot be read (is it complete?): ",
+                        reason == nullptr ? "it is damaged" : reason, name.empty() ? "" : ", at or after " + name));
   };
   if (!fs::is_regular_file(path)) throw IoError(path, "no such file");
   check(archive_read_open_filename(reader.get(), path.c_str(), kReadBytes));
@@ -129,17 +133,20 @@ std::vector<ImdbReview> read_imdb_folder(const std::string& path, const Progress
   Collector collector(root.string(), progress);
   for (const char* folder : kFolders) {
     const std::string parent = (root / folder).string();
-    if (!fs::is_directory(parent)) throw IoError(parent, "no such folder; the extracted archive has train and test with pos and neg");
+    if (!fs::is_directory(parent))
+      throw IoError(parent, "no such folder; the extracted archive has train and test with pos and neg");
     std::error_code error;
     for (fs::directory_iterator file(parent, error), end; !error && file != end; file.increment(error))
-      if (file->path().extension() == ".txt") collector.add(folder, file->path().filename().string(), read_file(file->path().string()));
+      if (file->path().extension() == ".txt")
+        collector.add(folder, file->path().filename().string(), read_file(file->path().string()));
     if (error) throw IoError(parent, "cannot be read: " + error.message());
   }
   return collector.finish();
 }
 
 void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string& folder) {
-  CHECK(static_cast<std::int64_t>(reviews.size()) == kTotal, "the split is of ", kTotal, " reviews, not ", reviews.size());
+  CHECK(static_cast<std::int64_t>(reviews.size()) == kTotal, "the split is of ", kTotal, " reviews, not ",
+        reviews.size());
   const auto rows = static_cast<std::int32_t>(reviews.size());
   const std::vector<std::int32_t> order = numpy_permutation(kSeed, rows);
   create_folders(folder);
@@ -155,7 +162,8 @@ void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string
     files.push_back(std::make_unique<AtomicFile>((fs::path(folder) / split.name).string()));
     std::string text = "text,label\n";
     for (std::int64_t row = split.begin; row < split.end; ++row) {
-      const auto shuffled = static_cast<std::size_t>(order[static_cast<std::size_t>(order[static_cast<std::size_t>(row)])]);
+      const auto shuffled =
+          static_cast<std::size_t>(order[static_cast<std::size_t>(order[static_cast<std::size_t>(row)])]);
       text += csv_field(reviews[shuffled].text) + "," + std::to_string(reviews[shuffled].label) + "\n";
     }
     files.back()->write(text);

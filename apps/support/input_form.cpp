@@ -15,7 +15,8 @@ InputForm InputForm::read(const ConfigReader& config, std::int64_t model_positio
   InputForm form;
   form.max_length = config.integer_or("attune_max_length", model_positions);
   if (form.max_length < 0 || form.max_length > model_positions)
-    config.fail(str_cat("attune_max_length ", form.max_length, " does not fit a model of ", model_positions, " positions"));
+    config.fail(
+        str_cat("attune_max_length ", form.max_length, " does not fit a model of ", model_positions, " positions"));
   if (form.max_length == 0) form.max_length = model_positions;
   form.fill = config.boolean_or("attune_fill", false);
   form.mask_padding = config.boolean_or("attune_mask_padding", false);
@@ -23,6 +24,8 @@ InputForm InputForm::read(const ConfigReader& config, std::int64_t model_positio
   return form;
 }
 
-Collator InputForm::collator() const { return {.max_length = max_length, .pad_id = pad_id, .packed = !fill}; }
+Collator InputForm::collator() const {
+  return {.max_length = max_length, .pad_id = pad_id, .packed = !fill};
+}
 
 }  // namespace attune

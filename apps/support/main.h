@@ -20,16 +20,21 @@ inline std::string one_line(std::string_view message) {
   std::string out;
   for (const char c : message) {
     const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) out += c;
-    else out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+    if (byte >= 0x20 && byte != 0x7F)
+      out += c;
+    else
+      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
   }
   return out;
 }
 
-/// Parses the command line into what `app` was told of, then runs `body`. Returns its value; 0 after --help; 2 after a mistake on the command
-/// line; 130 after Interrupted; 1 after any other error. Errors are one line: "<program>: error: <what>".
+/// Parses the command line into what `app` was told of, then runs `body`. Returns its value; 0 after --help; 2 after a
+/// mistake on the command line; 130 after Interrupted; 1 after any other error. Errors are one line: "<program>: error:
+/// <what>".
 inline int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
-  const auto complain = [&](const char* what) { std::cerr << app.get_name() << ": error: " << one_line(what) << std::endl; };
+  const auto complain = [&](const char* what) {
+    std::cerr << app.get_name() << ": error: " << one_line(what) << std::endl;
+  };
   for (CLI::Option* option : app.get_options())  // an option given twice: the later one holds
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {

@@ -35,7 +35,8 @@ class TransformerPredictor : public Predictor {
       : tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
     TorchGenerator unused(0);
     opened_ = open_classifier(folder, {}, unused);
-    CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(), " is missing); fine-tune it first");
+    CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(),
+          " is missing); fine-tune it first");
     const Classifier& model = *opened_.model;
     CHECK(tokenizer_->vocab_size() <= model.vocab_size(), folder, ": the tokenizer has ", tokenizer_->vocab_size(),
           " tokens, but the model's vocabulary only ", model.vocab_size());
@@ -53,7 +54,8 @@ class TransformerPredictor : public Predictor {
     std::vector<std::int32_t> rows(texts.size());
     std::iota(rows.begin(), rows.end(), 0);
     const Batch batch = form_.collator()(dataset, rows);
-    const Tensor logits = opened_.model->forward(token_batch(batch, form_.mask_padding), {}).value().cast(DType::kFloat64);
+    const Tensor logits =
+        opened_.model->forward(token_batch(batch, form_.mask_padding), {}).value().cast(DType::kFloat64);
     std::vector<Prediction> out;
     const auto classes = static_cast<std::size_t>(logits.shape()[1]);
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -73,18 +75,20 @@ class BagOfWordsPredictor : public Predictor {
  public:
   explicit BagOfWordsPredictor(const std::string& folder) : model_(load_bag_of_words(folder)) {
     for (std::int32_t label : model_.classifier.classes)
-      label_names_.push_back(model_.label_names.empty() ? std::to_string(label) : model_.label_names[static_cast<std::size_t>(label)]);
+      label_names_.push_back(model_.label_names.empty() ? std::to_string(label)
+                                                        : model_.label_names[static_cast<std::size_t>(label)]);
   }
 
   // Its logits are the logarithms of its probabilities.
   std::vector<Prediction> predict(std::span<const std::string> texts) const override {
-    const std::vector<double> probabilities =
-        predict_probabilities(model_.classifier, count_words({texts.begin(), texts.end()}, split_words, model_.vocabulary));
+    const std::vector<double> probabilities = predict_probabilities(
+        model_.classifier, count_words({texts.begin(), texts.end()}, split_words, model_.vocabulary));
     const std::size_t classes = label_names_.size();
     std::vector<Prediction> out;
     for (std::size_t i = 0; i < texts.size(); ++i) {
       std::vector<double> logits;
-      for (std::size_t k = 0; k < classes; ++k) logits.push_back(std::log(std::max(probabilities[i * classes + k], 1e-300)));
+      for (std::size_t k = 0; k < classes; ++k)
+        logits.push_back(std::log(std::max(probabilities[i * classes + k], 1e-300)));
       out.push_back(from_logits(std::move(logits)));
     }
     return out;

@@ -30,8 +30,8 @@ class Predictor {
   mutable std::int64_t truncated_ = 0;
 };
 
-/// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's folder where it is not
-/// the model's. Throws Error where the folder is no complete classifier.
+/// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
+/// folder where it is not the model's. Throws Error where the folder is no complete classifier.
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer);
 
 }  // namespace attune

@@ -9,25 +9,34 @@ namespace {
 
 using Words = std::vector<std::string_view>;
 
-const Words kAspects = {"the acting", "the plot", "the photography", "the dialogue", "the score", "the pacing", "the lead",
-                        "the script", "the editing", "the supporting cast", "the ending", "the opening hour"};
-const Words kGood = {"gripping", "wonderful", "moving", "clever", "beautiful", "convincing", "funny", "tense", "original", "superb"};
-const Words kBad = {"dull", "clumsy", "predictable", "tedious", "wooden", "annoying", "flat", "lazy", "dreadful", "forgettable"};
-const Words kTitles = {"Harbour Lights", "The Last Orchard", "Nine Miles Out", "A Quiet Engine", "Paper Wolves",
-                       "The Glass Ferry", "Winter Signal", "Second Tide"};
+const Words kAspects = {"the acting", "the plot",        "the photography", "the dialogue", "the score",
+                        "the pacing", "the lead",        "the script",      "the editing",  "the supporting cast",
+                        "the ending", "the opening hour"};
+const Words kGood = {"gripping",   "wonderful", "moving", "clever",   "beautiful",
+                     "convincing", "funny",     "tense",  "original", "superb"};
+const Words kBad = {"dull",     "clumsy", "predictable", "tedious",  "wooden",
+                    "annoying", "flat",   "lazy",        "dreadful", "forgettable"};
+const Words kTitles = {"Harbour Lights", "The Last Orchard", "Nine Miles Out", "A Quiet Engine",
+                       "Paper Wolves",   "The Glass Ferry",  "Winter Signal",  "Second Tide"};
 const Words kHedges = {"perhaps ", "at times ", "somewhat ", "almost ", "to my surprise ", ""};
 const Words kOthers = {"My brother thought %a was %w, but I did not.", "The posters call %a %w; they are wrong.",
                        "Somebody behind me found %a %w. I could not agree less."};
 const Words kPlain = {"%A was %h%w.", "I found %a %h%w.", "%A struck me as %h%w.", "Above all, %a felt %h%w."};
-const Words kNegated = {"%A was not %w at all.", "%A was hardly %w.", "I cannot say that %a was %w.", "%A was anything but %w.",
-                        "Nobody could call %a %w."};
+const Words kNegated = {"%A was not %w at all.", "%A was hardly %w.", "I cannot say that %a was %w.",
+                        "%A was anything but %w.", "Nobody could call %a %w."};
 // The same words on both sides: order and negation decide.
-const Words kUpVerdicts = {"I would watch it again.", "You will not regret the ticket.", "Do not let the poster keep you away.",
-                           "I was not sorry to have stayed.", "It never lost me.", "I left happy, not early."};
-const Words kDownVerdicts = {"I would not watch it again.", "You will regret the ticket.", "Let the poster keep you away.",
-                             "I was sorry to have stayed.", "It lost me and never came back.", "I left early, not happy."};
-const Words kFiller = {"It runs for about two hours.", "I saw it on a rainy Tuesday.", "It was shot in the north.",
-                       "The director has made three films before.", "There is a dog in it.", "The hall was half full."};
+const Words kUpVerdicts = {"I would watch it again.",
+                           "You will not regret the ticket.",
+                           "Do not let the poster keep you away.",
+                           "I was not sorry to have stayed.",
+                           "It never lost me.",
+                           "I left happy, not early."};
+const Words kDownVerdicts = {"I would not watch it again.",     "You will regret the ticket.",
+                             "Let the poster keep you away.",   "I was sorry to have stayed.",
+                             "It lost me and never came back.", "I left early, not happy."};
+const Words kFiller = {"It runs for about two hours.", "I saw it on a rainy Tuesday.",
+                       "It was shot in the north.",    "The director has made three films before.",
+                       "There is a dog in it.",        "The hall was half full."};
 
 class Author {
  public:
@@ -64,13 +73,18 @@ class Author {
         continue;
       }
       switch (pattern[++i]) {
-        case 'a': out += aspect; break;
+        case 'a':
+          out += aspect;
+          break;
         case 'A':
           out += static_cast<char>(aspect[0] - 'a' + 'A');
           out += aspect.substr(1);
           break;
-        case 'h': out += pick(kHedges); break;
-        default: out += word;
+        case 'h':
+          out += pick(kHedges);
+          break;
+        default:
+          out += word;
       }
     }
     return out;

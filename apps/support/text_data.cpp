@@ -47,8 +47,9 @@ TextSplits read_text_splits(const std::string& folder, const TextColumns& column
   const auto read = [&](const char* name) {
     const std::filesystem::path path = std::filesystem::path(folder) / name;
     if (!std::filesystem::exists(path))
-      throw IoError(path.string(), "no such file; --data names a folder with train.csv, validation.csv and test.csv "
-                                   "(for the IMDb reviews: prepare_imdb --output DIR)");
+      throw IoError(path.string(),
+                    "no such file; --data names a folder with train.csv, validation.csv and test.csv "
+                    "(for the IMDb reviews: prepare_imdb --output DIR)");
     return read_text_table(path.string(), columns);
   };
   return {read("train.csv"), read("validation.csv"), read("test.csv")};
@@ -63,7 +64,8 @@ std::vector<std::string> Classes::names_or_default() const {
 
 Classes find_classes(const TextTable& training, std::int64_t at_least) {
   Classes classes;
-  const bool integers = std::ranges::all_of(training.labels, [](const std::string& label) { return class_number(label) >= 0; });
+  const bool integers =
+      std::ranges::all_of(training.labels, [](const std::string& label) { return class_number(label) >= 0; });
   if (integers) {
     std::int64_t largest = 0;
     for (const std::string& label : training.labels) largest = std::max(largest, class_number(label));
@@ -79,7 +81,8 @@ Classes find_classes(const TextTable& training, std::int64_t at_least) {
   return classes;
 }
 
-Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer, std::int64_t max_length) {
+Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer,
+                     std::int64_t max_length) {
   Dataset dataset;
   dataset.name = table.path;
   for (std::size_t i = 0; i < table.labels.size(); ++i)

@@ -40,7 +40,8 @@ struct Classes {
 Classes find_classes(const TextTable& training, std::int64_t at_least);
 
 /// Tokenises every text, special tokens included, cut to max_length (0: whole).
-Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer, std::int64_t max_length);
+Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer,
+                     std::int64_t max_length);
 
 /// The three splits of a folder: train.csv, validation.csv, test.csv.
 struct TextSplits {

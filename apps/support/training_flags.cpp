@@ -15,14 +15,21 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Data", "--text_column", columns.text, "Column of the texts");
   add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
-  add("Data", "--context_length", context_length, "Tokens per text: a number, longest_training_example, or model_context_length");
+  add("Data", "--context_length", context_length,
+      "Tokens per text: a number, longest_training_example, or model_context_length");
 
-  add("Data", "--max_train_examples", max_train_examples, "Use only the first N training rows; 0: all")->check(CLI::NonNegativeNumber);
-  add("Data", "--max_eval_examples", max_eval_examples, "Use only the first N validation and test rows; 0: all")->check(CLI::NonNegativeNumber);
+  add("Data", "--max_train_examples", max_train_examples, "Use only the first N training rows; 0: all")
+      ->check(CLI::NonNegativeNumber);
+  add("Data", "--max_eval_examples", max_eval_examples, "Use only the first N validation and test rows; 0: all")
+      ->check(CLI::NonNegativeNumber);
 
-  app.add_option("--model_dir", model_dir, "Hugging Face folder of the pretrained model; otherwise its cache is searched")->group("Model");
+  app.add_option("--model_dir", model_dir,
+                 "Hugging Face folder of the pretrained model; otherwise its cache is searched")
+      ->group("Model");
   add("Model", "--trainable_layers", trainable_layers, "What is trained; the rest is frozen");
-  app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")->check(CLI::Range(0.0, 0.999999))->group("Model");
+  app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
+      ->check(CLI::Range(0.0, 0.999999))
+      ->group("Model");
   add("Model", "--device", device, "cpu or cuda");
   add("Model", "--precision", precision, "fp32");
 
@@ -31,24 +38,30 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Training", "--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536));
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(CLI::PositiveNumber);
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(CLI::NonNegativeNumber);
-  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(CLI::NonNegativeNumber);
-  add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")->check(CLI::NonNegativeNumber);
-  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")->check(CLI::IsMember(lr_schedule_names()));
+  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")
+      ->check(CLI::NonNegativeNumber);
+  add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
+      ->check(CLI::NonNegativeNumber);
+  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")
+      ->check(CLI::IsMember(lr_schedule_names()));
   add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(CLI::NonNegativeNumber);
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(CLI::NonNegativeNumber);
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(CLI::PositiveNumber);
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
 
-  app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")->group("Results");
-  app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")->group("Results");
+  app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
+      ->group("Results");
+  app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")
+      ->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
 }
 
 void TrainingFlags::apply() const {
   if (device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
   if (device != "cpu") throw UsageError("--device '" + device + "' is unknown; the devices are cpu and cuda");
-  if (precision != "fp32") throw UsageError("--precision '" + precision + "' is unknown on the cpu; the only one is fp32");
+  if (precision != "fp32")
+    throw UsageError("--precision '" + precision + "' is unknown on the cpu; the only one is fp32");
   layers();
   if (threads > 0) set_num_threads(threads);
 }
@@ -66,7 +79,8 @@ TrainableLayers TrainingFlags::layers() const {
   if (trainable_layers == "last_block") return TrainableLayers::kLastBlock;
   if (trainable_layers == "last_layer") return TrainableLayers::kLastLayer;
   if (trainable_layers == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
-  throw UsageError("--trainable_layers '" + trainable_layers + "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+  throw UsageError("--trainable_layers '" + trainable_layers +
+                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
 }
 
 TrainOptions TrainingFlags::train_options() const {
@@ -99,8 +113,8 @@ std::int64_t TrainingFlags::max_length(std::int64_t longest_training_example, st
                        "' is neither a positive number nor longest_training_example nor model_context_length");
   }
   if (length > model_positions)
-    throw UsageError(str_cat("--context_length ", context_length, " means ", length, " tokens, but the model has only ", model_positions,
-                             " positions (model_context_length takes them all)"));
+    throw UsageError(str_cat("--context_length ", context_length, " means ", length, " tokens, but the model has only ",
+                             model_positions, " positions (model_context_length takes them all)"));
   return length;
 }
 

@@ -23,8 +23,8 @@ Variable layernorm(const Variable& x, const Variable& weight, const Variable& bi
 struct ResidualNorm {
   Variable sum, normed;
 };
-ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight, const Variable& bias,
-                                double eps, const DropoutSpec& dropout);
+ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight,
+                                const Variable& bias, double eps, const DropoutSpec& dropout);
 
 /// residual + dropout(branch).
 Variable residual(const Variable& residual, const Variable& branch, const DropoutSpec& dropout);
@@ -34,14 +34,15 @@ Variable activation(const Variable& x, Activation kind);
 /// f(first half of the features) * second half.
 Variable glu(const Variable& u, Activation kind);
 
-/// Turns queries and keys of a fused projection [N, 3 H D] by their positions, in place: `qkv` must be the fresh output of an op that
-/// does not save it, and is used up.
+/// Turns queries and keys of a fused projection [N, 3 H D] by their positions, in place: `qkv` must be the fresh output
+/// of an op that does not save it, and is used up.
 Variable rope(const Variable& qkv, const Sequences& sequences, std::int64_t heads, const ops::RopeTable& table);
 
 /// Attention on a fused projection [N, 3 H D] -> [N, H D].
 Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec);
 
-/// A table with the row each token takes; an undefined table takes no part. Its row padding_id (or -1) gets no gradient.
+/// A table with the row each token takes; an undefined table takes no part. Its row padding_id (or -1) gets no
+/// gradient.
 struct EmbeddingInput {
   Variable table;
   Tensor ids;

@@ -14,11 +14,17 @@ thread_local Tape* recording_tape = nullptr;
 }  // namespace
 
 Tape::Recording::Recording(Tape& tape) : previous_(std::exchange(recording_tape, &tape)) {}
-Tape::Recording::~Recording() { recording_tape = previous_; }
+Tape::Recording::~Recording() {
+  recording_tape = previous_;
+}
 NoGrad::NoGrad() : previous_(std::exchange(recording_tape, nullptr)) {}
-NoGrad::~NoGrad() { recording_tape = previous_; }
+NoGrad::~NoGrad() {
+  recording_tape = previous_;
+}
 
-Tape* Tape::current() { return recording_tape; }
+Tape* Tape::current() {
+  return recording_tape;
+}
 
 void Tape::record(std::vector<Grad> outputs, std::function<void()> backward) {
   steps_.push_back({std::move(outputs), std::move(backward)});
@@ -31,7 +37,8 @@ void Tape::backward(const Variable& loss, double seed) {
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();
-    const bool reached = std::ranges::any_of(step.outputs, [](const Grad& output) { return output.tensor().defined(); });
+    const bool reached =
+        std::ranges::any_of(step.outputs, [](const Grad& output) { return output.tensor().defined(); });
     if (reached) step.backward();
     for (const Grad& output : step.outputs) output.clear();
   }

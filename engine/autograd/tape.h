@@ -1,7 +1,7 @@
 // The record of one forward pass.
 //
-// Ops append themselves as they run, so the order of the tape is a topological order and backward is a loop from its end.
-// Each step is dropped as soon as it has run, and with it the tensors it had saved.
+// Ops append themselves as they run, so the order of the tape is a topological order and backward is a loop from its
+// end. Each step is dropped as soon as it has run, and with it the tensors it had saved.
 //
 //   Tape tape;
 //   { Tape::Recording recording(tape); loss = cross_entropy(model.forward(...), labels); }
@@ -32,8 +32,8 @@ class Tape {
   /// The tape that ops of this thread are recorded on, or null.
   static Tape* current();
 
-  /// Appends the step that produced variables with these gradients. `backward` runs only if something has reached one of
-  /// them; it reads them and adds to the gradients of the inputs it captured.
+  /// Appends the step that produced variables with these gradients. `backward` runs only if something has reached one
+  /// of them; it reads them and adds to the gradients of the inputs it captured.
   void record(std::vector<Grad> outputs, std::function<void()> backward);
 
   /// Fills the gradients of everything `loss` (one element) depends on: d loss / d loss = `seed`. Empties the tape.

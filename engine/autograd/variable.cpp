@@ -15,7 +15,9 @@ const Tensor kUndefined;
 Grad::Grad(const Tensor& like, bool requires_grad)
     : state_(std::make_shared<State>(State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor()})) {}
 
-const Tensor& Grad::tensor() const { return state_ == nullptr ? kUndefined : state_->gathered; }
+const Tensor& Grad::tensor() const {
+  return state_ == nullptr ? kUndefined : state_->gathered;
+}
 
 GradTarget Grad::target() const {
   if (!requires_grad()) return {};
@@ -30,8 +32,10 @@ GradTarget Grad::target() const {
 
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
-  if (state_->gathered.defined()) ops::scale_into(target(), gradient);
-  else state_->gathered = gradient;
+  if (state_->gathered.defined())
+    ops::scale_into(target(), gradient);
+  else
+    state_->gathered = gradient;
 }
 
 void Grad::clear() const {
@@ -41,10 +45,13 @@ void Grad::clear() const {
 Variable::Variable(Tensor value, bool requires_grad)
     : value_(std::make_shared<Tensor>(std::move(value))), grad_(*value_, requires_grad) {}
 
-const Tensor& Variable::value() const { return value_ == nullptr ? kUndefined : *value_; }
+const Tensor& Variable::value() const {
+  return value_ == nullptr ? kUndefined : *value_;
+}
 
 void Variable::set_value(Tensor value) const {
-  CHECK(value.shape() == value_->shape(), "a parameter of shape ", value_->shape(), " cannot take a value of shape ", value.shape());
+  CHECK(value.shape() == value_->shape(), "a parameter of shape ", value_->shape(), " cannot take a value of shape ",
+        value.shape());
   grad_.state_->dtype = value.dtype();
   grad_.state_->device = value.device();
   *value_ = std::move(value);

@@ -1,9 +1,9 @@
 // A tensor that may want a gradient.
 //
-// A Variable is a handle: copies share value and gradient. Ops on Variables (engine/autograd/functions.h) compute their value
-// at once and, where an input wants a gradient and a tape is recording, leave a backward step on the tape. A step captures
-// the Grad of a variable to write to it, and its value only where the formula needs it: values nobody needs any more are freed during
-// the forward pass.
+// A Variable is a handle: copies share value and gradient. Ops on Variables (engine/autograd/functions.h) compute their
+// value at once and, where an input wants a gradient and a tape is recording, leave a backward step on the tape. A step
+// captures the Grad of a variable to write to it, and its value only where the formula needs it: values nobody needs
+// any more are freed during the forward pass.
 #pragma once
 
 #include <memory>

@@ -8,7 +8,8 @@
 
 namespace attune {
 
-LoaderPass::LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options) : batch_size_(options.batch_size) {
+LoaderPass::LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options)
+    : batch_size_(options.batch_size) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   batches_ = options.drop_last ? rows / batch_size_ : ceil_div(rows, batch_size_);
   generator.random_int64();  // the base seed of workers, drawn whether there are any or not

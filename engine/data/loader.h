@@ -1,9 +1,9 @@
 // The reference recipe's data loaders, as far as they decide which examples come when.
 //
-// Every pass over a loader draws one 64-bit number from the run's generator when it begins; a shuffling loader draws a second
-// one when its first batch is asked for, seeds a generator of its own with it, and takes one permutation from that. A pass that
-// stops early draws nothing more. Hence the order of training batches depends on when evaluations happen, and both are
-// reproduced here (torch.utils.data.DataLoader with 0 workers).
+// Every pass over a loader draws one 64-bit number from the run's generator when it begins; a shuffling loader draws a
+// second one when its first batch is asked for, seeds a generator of its own with it, and takes one permutation from
+// that. A pass that stops early draws nothing more. Hence the order of training batches depends on when evaluations
+// happen, and both are reproduced here (torch.utils.data.DataLoader with 0 workers).
 #pragma once
 
 #include <cstdint>

@@ -30,9 +30,13 @@ std::size_t CsvReader::column(const std::string& name) const {
   throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ", known));
 }
 
-std::string CsvReader::where() const { return str_cat(path_, ":", row_line_); }
+std::string CsvReader::where() const {
+  return str_cat(path_, ":", row_line_);
+}
 
-void CsvReader::fail(const std::string& what) const { throw Error(where() + ": " + what); }
+void CsvReader::fail(const std::string& what) const {
+  throw Error(where() + ": " + what);
+}
 
 int CsvReader::get() {
   const int c = file_.get();
@@ -57,7 +61,9 @@ bool CsvReader::read_field(std::string& field) {
       field += static_cast<char>(c);
     }
     if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) c = get();
-    if (c != ',' && c != '\n' && c != kEnd) fail(str_cat("a quoted field is followed by '", static_cast<char>(c), "' where a comma or the end of the line is needed"));
+    if (c != ',' && c != '\n' && c != kEnd)
+      fail(str_cat("a quoted field is followed by '", static_cast<char>(c),
+                   "' where a comma or the end of the line is needed"));
     return c == ',';
   }
   for (; c != ',' && c != '\n' && c != kEnd; c = get()) {
@@ -76,14 +82,16 @@ bool CsvReader::read_row(std::vector<std::string>& fields) {
   for (bool more = true; more;) {
     fields.emplace_back();
     more = read_field(fields.back());
-    if (const auto bad = utf8_error(fields.back())) fail(str_cat("field ", fields.size(), " is not valid UTF-8 at its byte ", *bad));
+    if (const auto bad = utf8_error(fields.back()))
+      fail(str_cat("field ", fields.size(), " is not valid UTF-8 at its byte ", *bad));
   }
   return true;
 }
 
 bool CsvReader::next(std::vector<std::string>& fields) {
   if (!read_row(fields)) return false;
-  if (fields.size() != header_.size()) fail(str_cat("found ", fields.size(), " fields where the header has ", header_.size()));
+  if (fields.size() != header_.size())
+    fail(str_cat("found ", fields.size(), " fields where the header has ", header_.size()));
   return true;
 }
 

@@ -1,6 +1,8 @@
-// Comma-separated values after RFC 4180: quoted fields may hold commas, quotes (doubled) and line ends; rows end with LF or CRLF.
+// Comma-separated values after RFC 4180: quoted fields may hold commas, quotes (doubled) and line ends; rows end with
+// LF or CRLF.
 //
-// Rows are read one by one from the file; memory does not grow with it. Text must be UTF-8; a byte-order mark is passed over.
+// Rows are read one by one from the file; memory does not grow with it. Text must be UTF-8; a byte-order mark is passed
+// over.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +21,8 @@ class CsvReader {
   /// Index of a column. Throws Error listing the columns there are.
   std::size_t column(const std::string& name) const;
 
-  /// Reads the next row into `fields`; false at the end of the file. Throws Error naming file and line of an unterminated or
-  /// misplaced quote, a wrong number of fields, or text that is not UTF-8. Blank lines are passed over.
+  /// Reads the next row into `fields`; false at the end of the file. Throws Error naming file and line of an
+  /// unterminated or misplaced quote, a wrong number of fields, or text that is not UTF-8. Blank lines are passed over.
   bool next(std::vector<std::string>& fields);
   /// "path:line" of the first line of the row read last.
   std::string where() const;

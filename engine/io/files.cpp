@@ -42,7 +42,9 @@ AtomicFile::~AtomicFile() {
   unlink(temporary_.c_str());
 }
 
-void AtomicFile::fail(const char* what) const { throw IoError(path_, str_cat(what, ": ", std::strerror(errno))); }
+void AtomicFile::fail(const char* what) const {
+  throw IoError(path_, str_cat(what, ": ", std::strerror(errno)));
+}
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
@@ -71,7 +73,9 @@ void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
-void copy_file(const std::string& from, const std::string& to) { write_file(to, read_file(from)); }
+void copy_file(const std::string& from, const std::string& to) {
+  write_file(to, read_file(from));
+}
 
 void create_folders(const std::string& path) {
   std::error_code error;
@@ -81,7 +85,8 @@ void create_folders(const std::string& path) {
 
 void prepare_output_folder(const std::string& path) {
   create_folders(path);
-  if (access(path.c_str(), W_OK | X_OK) != 0) throw IoError(path, str_cat("no file can be created in the folder: ", std::strerror(errno)));
+  if (access(path.c_str(), W_OK | X_OK) != 0)
+    throw IoError(path, str_cat("no file can be created in the folder: ", std::strerror(errno)));
 }
 
 }  // namespace attune

@@ -24,7 +24,8 @@ class AtomicFile {
   /// Appends. Throws IoError naming the target (disk full, for one).
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
-  /// Has what was written so far on the disk, so that of several files none is renamed before all are safe. Throws IoError.
+  /// Has what was written so far on the disk, so that of several files none is renamed before all are safe. Throws
+  /// IoError.
   void sync();
   /// Syncs, renames over the target, and syncs the folder. Throws IoError where any of it fails.
   void commit();
@@ -42,7 +43,8 @@ void write_file(const std::string& path, std::string_view text);
 void copy_file(const std::string& from, const std::string& to);
 /// Creates a folder and its parents where missing. Throws IoError.
 void create_folders(const std::string& path);
-/// create_folders, and whether files can be made there: to be asked before hours of work rather than after. Throws IoError.
+/// create_folders, and whether files can be made there: to be asked before hours of work rather than after. Throws
+/// IoError.
 void prepare_output_folder(const std::string& path);
 
 }  // namespace attune

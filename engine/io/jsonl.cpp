@@ -16,7 +16,9 @@ JsonlReader::JsonlReader(const std::string& path) : path_(path == "-" ? "standar
   in_ = &file_;
 }
 
-std::string JsonlReader::where() const { return str_cat(path_, ":", line_); }
+std::string JsonlReader::where() const {
+  return str_cat(path_, ":", line_);
+}
 
 bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::string>& values) {
   std::string text;
@@ -39,7 +41,8 @@ bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::s
   for (const std::string& name : names) {
     const auto found = object.find(name);
     CHECK(found != object.end(), where(), ": there is no field '", name, "'");
-    CHECK(found->is_string() || found->is_number(), where(), ": the field '", name, "' is neither a string nor a number");
+    CHECK(found->is_string() || found->is_number(), where(), ": the field '", name,
+          "' is neither a string nor a number");
     values.push_back(found->is_string() ? found->get<std::string>() : found->dump());
   }
   return true;

@@ -27,9 +27,10 @@ constexpr std::uint64_t kMaxHeader = 100'000'000;
 
 const std::map<std::string_view, std::uint64_t>& bits_of_dtypes() {
   static const std::map<std::string_view, std::uint64_t> bits = {
-      {"BOOL", 8}, {"U8", 8},   {"I8", 8},   {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8},
-      {"I16", 16}, {"U16", 16}, {"F16", 16}, {"BF16", 16},   {"I32", 32},    {"U32", 32},    {"F32", 32},        {"I64", 64},
-      {"U64", 64}, {"F64", 64}, {"C64", 64}, {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}};
+      {"BOOL", 8},        {"U8", 8},          {"I8", 8},      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
+      {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
+      {"I32", 32},        {"U32", 32},        {"F32", 32},    {"I64", 64},    {"U64", 64},    {"F64", 64},
+      {"C64", 64},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}};
   return bits;
 }
 
@@ -75,8 +76,10 @@ class HeaderParser {
   void parse(std::vector<SafetensorsEntry>& entries, std::map<std::string, std::string>& metadata) {
     const Json header = read_header();
     for (const auto& [name, value] : header.items()) {
-      if (name == "__metadata__") read_metadata(value, metadata);
-      else entries.push_back(read_entry(name, value));
+      if (name == "__metadata__")
+        read_metadata(value, metadata);
+      else
+        entries.push_back(read_entry(name, value));
     }
     std::ranges::sort(entries, {}, [](const SafetensorsEntry& e) { return std::pair(e.begin, e.end); });
     check_tiling(entries);
@@ -91,11 +94,15 @@ class HeaderParser {
   }
 
   Json read_header() {
-    if (file_.size() < 8) fail(SafetensorsRule::kFileTooSmall, "it has ", file_.size(), " bytes, at least 8 are needed");
+    if (file_.size() < 8)
+      fail(SafetensorsRule::kFileTooSmall, "it has ", file_.size(), " bytes, at least 8 are needed");
     const std::uint64_t size = load_u64(file_.data());
-    if (size > kMaxHeader) fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", size, " bytes, at most ", kMaxHeader, " are allowed");
+    if (size > kMaxHeader)
+      fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", size, " bytes, at most ", kMaxHeader,
+           " are allowed");
     if (size > file_.size() - 8)
-      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", size, " bytes, but only ", file_.size() - 8, " follow (truncated?)");
+      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", size, " bytes, but only ", file_.size() - 8,
+           " follow (truncated?)");
     header_size_ = static_cast<std::size_t>(size);
     const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, header_size_);
     if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
@@ -132,7 +139,8 @@ class HeaderParser {
     if (!value.is_object()) bad("its entry is not an object");
     if (!value.contains("dtype") || !value["dtype"].is_string()) bad("dtype is missing or not a string");
     if (!value.contains("shape") || !value["shape"].is_array()) bad("shape is missing or not a list");
-    const bool offsets = value.contains("data_offsets") && value["data_offsets"].is_array() && value["data_offsets"].size() == 2;
+    const bool offsets =
+        value.contains("data_offsets") && value["data_offsets"].is_array() && value["data_offsets"].size() == 2;
     if (!offsets) bad("data_offsets is missing or not a pair");
     for (const auto* list : {&value["shape"], &value["data_offsets"]})
       for (const Json& item : *list)
@@ -144,7 +152,8 @@ class HeaderParser {
     entry.begin = value["data_offsets"][0].get<std::uint64_t>();
     entry.end = value["data_offsets"][1].get<std::uint64_t>();
     const auto bits = bits_of_dtypes().find(entry.dtype);
-    if (bits == bits_of_dtypes().end()) fail(SafetensorsRule::kUnknownDtype, "tensor '", name, "': unknown dtype '", entry.dtype, "'");
+    if (bits == bits_of_dtypes().end())
+      fail(SafetensorsRule::kUnknownDtype, "tensor '", name, "': unknown dtype '", entry.dtype, "'");
     std::uint64_t total_bits = bits->second;
     for (const Json& item : value["shape"]) {
       const auto extent = item.get<std::uint64_t>();
@@ -153,14 +162,17 @@ class HeaderParser {
         fail(SafetensorsRule::kShapeOverflow, "tensor '", name, "': shape ", value["shape"].dump(), " overflows");
       entry.shape.push_back(static_cast<std::int64_t>(extent));
     }
-    if (total_bits % 8 != 0) fail(SafetensorsRule::kNotWholeBytes, "tensor '", name, "': ", total_bits, " bits are not whole bytes");
+    if (total_bits % 8 != 0)
+      fail(SafetensorsRule::kNotWholeBytes, "tensor '", name, "': ", total_bits, " bits are not whole bytes");
     if (entry.begin > entry.end)
-      fail(SafetensorsRule::kOffsetsOrder, "tensor '", name, "': begins at ", entry.begin, " and ends before, at ", entry.end);
+      fail(SafetensorsRule::kOffsetsOrder, "tensor '", name, "': begins at ", entry.begin, " and ends before, at ",
+           entry.end);
     if (entry.end > buffer().size())
-      fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ", buffer().size(), " (truncated?)");
+      fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ",
+           buffer().size(), " (truncated?)");
     if (entry.end - entry.begin != total_bits / 8)
-      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", value["shape"].dump(), " needs ", total_bits / 8,
-           " bytes, found ", entry.end - entry.begin);
+      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", value["shape"].dump(), " needs ",
+           total_bits / 8, " bytes, found ", entry.end - entry.begin);
     return entry;
   }
 
@@ -168,7 +180,8 @@ class HeaderParser {
     std::uint64_t at = 0;
     for (const SafetensorsEntry& entry : entries) {
       if (entry.begin != at)
-        fail(SafetensorsRule::kHoleOrOverlap, "tensor '", entry.name, "': begins at byte ", entry.begin, " where the one before ends at ", at);
+        fail(SafetensorsRule::kHoleOrOverlap, "tensor '", entry.name, "': begins at byte ", entry.begin,
+             " where the one before ends at ", at);
       at = entry.end;
     }
     if (at != buffer().size())
@@ -239,9 +252,15 @@ SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_uniq
 SafetensorsFile::~SafetensorsFile() = default;
 SafetensorsFile::SafetensorsFile(SafetensorsFile&&) noexcept = default;
 
-const std::string& SafetensorsFile::path() const { return impl_->path; }
-const std::vector<SafetensorsEntry>& SafetensorsFile::entries() const { return impl_->entries; }
-const std::map<std::string, std::string>& SafetensorsFile::metadata() const { return impl_->metadata; }
+const std::string& SafetensorsFile::path() const {
+  return impl_->path;
+}
+const std::vector<SafetensorsEntry>& SafetensorsFile::entries() const {
+  return impl_->entries;
+}
+const std::map<std::string, std::string>& SafetensorsFile::metadata() const {
+  return impl_->metadata;
+}
 
 const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   const auto found = std::ranges::find(impl_->entries, name, &SafetensorsEntry::name);
@@ -249,7 +268,8 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
 }
 
 std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
-  return impl_->buffer.subspan(static_cast<std::size_t>(entry.begin), static_cast<std::size_t>(entry.end - entry.begin));
+  return impl_->buffer.subspan(static_cast<std::size_t>(entry.begin),
+                               static_cast<std::size_t>(entry.end - entry.begin));
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
@@ -262,17 +282,27 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   const auto raw = bytes(entry);
   const std::string& from = entry.dtype;
   const bool to_int = dtype == DType::kInt32;
-  if (!to_int && from == "F32") convert_floats<float>(raw, out, [](float x) { return x; });
-  else if (!to_int && from == "F64") convert_floats<double>(raw, out, [](double x) { return x; });
-  else if (!to_int && from == "F16") convert_floats<std::uint16_t>(raw, out, from_half);
+  if (!to_int && from == "F32")
+    convert_floats<float>(raw, out, [](float x) { return x; });
+  else if (!to_int && from == "F64")
+    convert_floats<double>(raw, out, [](double x) { return x; });
+  else if (!to_int && from == "F16")
+    convert_floats<std::uint16_t>(raw, out, from_half);
   else if (!to_int && from == "BF16")
-    convert_floats<std::uint16_t>(raw, out, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
-  else if (to_int && from == "I64") convert_integers<std::int64_t>(raw, out, where);
-  else if (to_int && from == "I32") convert_integers<std::int32_t>(raw, out, where);
-  else if (to_int && from == "I16") convert_integers<std::int16_t>(raw, out, where);
-  else if (to_int && from == "I8") convert_integers<std::int8_t>(raw, out, where);
-  else if (to_int && (from == "U8" || from == "BOOL")) convert_integers<std::uint8_t>(raw, out, where);
-  else throw Error(str_cat(where, " of dtype ", from, " cannot be read as ", dtype));
+    convert_floats<std::uint16_t>(
+        raw, out, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
+  else if (to_int && from == "I64")
+    convert_integers<std::int64_t>(raw, out, where);
+  else if (to_int && from == "I32")
+    convert_integers<std::int32_t>(raw, out, where);
+  else if (to_int && from == "I16")
+    convert_integers<std::int16_t>(raw, out, where);
+  else if (to_int && from == "I8")
+    convert_integers<std::int8_t>(raw, out, where);
+  else if (to_int && (from == "U8" || from == "BOOL"))
+    convert_integers<std::uint8_t>(raw, out, where);
+  else
+    throw Error(str_cat(where, " of dtype ", from, " cannot be read as ", dtype));
   return out;
 }
 
@@ -282,8 +312,10 @@ Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
   return read(*entry, dtype);
 }
 
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const std::map<std::string, std::string>& metadata) {
-  static const std::map<DType, const char*> names = {{DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kInt32, "I32"}};
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata) {
+  static const std::map<DType, const char*> names = {
+      {DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kInt32, "I32"}};
   std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
     return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
   });
@@ -294,7 +326,8 @@ void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors
     CHECK(!header.contains(named.name), path, ": two tensors are named '", named.name, "'");
     std::vector<std::int64_t> shape;
     for (int i = 0; i < named.tensor.shape().rank(); ++i) shape.push_back(named.tensor.shape()[i]);
-    header[named.name] = {{"dtype", names.at(named.tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + named.tensor.bytes()}}};
+    header[named.name] = {
+        {"dtype", names.at(named.tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + named.tensor.bytes()}}};
     at += named.tensor.bytes();
   }
   std::string text = header.dump();
@@ -304,7 +337,8 @@ void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors
   const std::uint64_t size = text.size();
   file.write(std::as_bytes(std::span(&size, 1)));
   file.write(text);
-  for (const NamedTensor& named : tensors) file.write({static_cast<const std::byte*>(named.tensor.raw()), named.tensor.bytes()});
+  for (const NamedTensor& named : tensors)
+    file.write({static_cast<const std::byte*>(named.tensor.raw()), named.tensor.bytes()});
   file.commit();
 }
 

@@ -1,7 +1,8 @@
 // The safetensors format: an 8-byte little-endian header length, a JSON header, then the tensors' bytes without holes.
 //
-// A file is checked completely when it is opened; nothing in it is trusted: sizes are multiplied with overflow checks, and every
-// rule of the format has its own error code. Reference behaviour: huggingface/safetensors (limits, order of checks).
+// A file is checked completely when it is opened; nothing in it is trusted: sizes are multiplied with overflow checks,
+// and every rule of the format has its own error code. Reference behaviour: huggingface/safetensors (limits, order of
+// checks).
 #pragma once
 
 #include <cstddef>
@@ -21,23 +22,23 @@ namespace attune {
 
 /// The rule of the format that a file breaks.
 enum class SafetensorsRule : std::uint8_t {
-  kFileTooSmall,         // under 8 bytes
-  kHeaderTooLarge,       // header over 100,000,000 bytes
-  kHeaderBeyondFile,     // header longer than the file
-  kHeaderStart,          // header does not start with '{'
+  kFileTooSmall,      // under 8 bytes
+  kHeaderTooLarge,    // header over 100,000,000 bytes
+  kHeaderBeyondFile,  // header longer than the file
+  kHeaderStart,       // header does not start with '{'
   kHeaderNotUtf8,
   kHeaderNotJson,
   kDuplicateKey,
-  kMetadata,             // __metadata__ is not an object of strings
-  kTensorEntry,          // not an object with dtype, shape and data_offsets of the right kinds
+  kMetadata,     // __metadata__ is not an object of strings
+  kTensorEntry,  // not an object with dtype, shape and data_offsets of the right kinds
   kUnknownDtype,
-  kShapeOverflow,        // product of the shape, or its bits, do not fit 64 bits
-  kNotWholeBytes,        // a tensor of sub-byte elements does not fill its last byte
-  kOffsetsOrder,         // begin > end
+  kShapeOverflow,  // product of the shape, or its bits, do not fit 64 bits
+  kNotWholeBytes,  // a tensor of sub-byte elements does not fill its last byte
+  kOffsetsOrder,   // begin > end
   kOffsetsBeyondFile,
-  kHoleOrOverlap,        // tensors do not tile the buffer
-  kSizeMismatch,         // span of bytes is not what dtype and shape need
-  kTrailingBytes,        // bytes after the last tensor
+  kHoleOrOverlap,  // tensors do not tile the buffer
+  kSizeMismatch,   // span of bytes is not what dtype and shape need
+  kTrailingBytes,  // bytes after the last tensor
 };
 
 /// A file that is not valid safetensors; the message names file, tensor, what was expected and what was found.
@@ -53,9 +54,9 @@ class SafetensorsError : public Error {
 /// One tensor of a file.
 struct SafetensorsEntry {
   std::string name;
-  std::string dtype;                // as the file spells it, e.g. "BF16"
+  std::string dtype;  // as the file spells it, e.g. "BF16"
   std::vector<std::int64_t> shape;
-  std::uint64_t begin = 0, end = 0; // bytes of the buffer
+  std::uint64_t begin = 0, end = 0;  // bytes of the buffer
 };
 
 class SafetensorsFile {
@@ -73,8 +74,8 @@ class SafetensorsFile {
   const SafetensorsEntry* find(std::string_view name) const;
   /// Little-endian, row-major, not necessarily aligned.
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
-  /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8, BOOL). Throws
-  /// Error naming file and tensor where its kind is another, or an integer does not fit.
+  /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
+  /// BOOL). Throws Error naming file and tensor where its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
   /// As above by name; throws Error where there is none.
   Tensor read(std::string_view name, DType dtype) const;
@@ -90,8 +91,9 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError, or Error where a name
-/// comes twice.
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const std::map<std::string, std::string>& metadata);
+/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError,
+/// or Error where a name comes twice.
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
+                       const std::map<std::string, std::string>& metadata);
 
 }  // namespace attune

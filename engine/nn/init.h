@@ -12,7 +12,8 @@ void uniform(TorchGenerator& generator, const Tensor& x, float low, float high);
 void normal(TorchGenerator& generator, const Tensor& x, float stddev);
 /// torch.nn.init.trunc_normal_(0, stddev), cut at +-2 stddev.
 void trunc_normal(TorchGenerator& generator, const Tensor& x, float stddev);
-/// torch.nn.Linear's default: U(-1/sqrt(inputs), 1/sqrt(inputs)) for the weight [outputs, inputs], then the bias [outputs] (or undefined).
+/// torch.nn.Linear's default: U(-1/sqrt(inputs), 1/sqrt(inputs)) for the weight [outputs, inputs], then the bias
+/// [outputs] (or undefined).
 void torch_linear(TorchGenerator& generator, const Tensor& weight, const Tensor& bias);
 
 }  // namespace attune::init

@@ -5,12 +5,15 @@
 namespace attune {
 namespace {
 
-Parameter make_parameter(const Shape& shape, DType dtype) { return Parameter(Tensor::zeros(shape, dtype), true); }
+Parameter make_parameter(const Shape& shape, DType dtype) {
+  return Parameter(Tensor::zeros(shape, dtype), true);
+}
 
 }  // namespace
 
 Linear::Linear(std::int64_t inputs, std::int64_t outputs, bool with_bias, DType dtype)
-    : weight(make_parameter({outputs, inputs}, dtype)), bias(with_bias ? make_parameter({outputs}, dtype) : Parameter()) {}
+    : weight(make_parameter({outputs, inputs}, dtype)),
+      bias(with_bias ? make_parameter({outputs}, dtype) : Parameter()) {}
 
 void Linear::for_each_parameter(const Visitor& visit, const std::string& prefix) const {
   visit(prefix + "weight", weight);
@@ -18,7 +21,9 @@ void Linear::for_each_parameter(const Visitor& visit, const std::string& prefix)
 }
 
 LayerNorm::LayerNorm(std::int64_t channels, double eps_, bool with_bias, DType dtype)
-    : weight(make_parameter({channels}, dtype)), bias(with_bias ? make_parameter({channels}, dtype) : Parameter()), eps(eps_) {
+    : weight(make_parameter({channels}, dtype)),
+      bias(with_bias ? make_parameter({channels}, dtype) : Parameter()),
+      eps(eps_) {
   ops::fill(weight.value(), 1);
 }
 
@@ -30,6 +35,8 @@ void LayerNorm::for_each_parameter(const Visitor& visit, const std::string& pref
 Embedding::Embedding(std::int64_t rows, std::int64_t channels, DType dtype, std::int64_t padding_id_)
     : weight(make_parameter({rows, channels}, dtype)), padding_id(padding_id_) {}
 
-void Embedding::for_each_parameter(const Visitor& visit, const std::string& prefix) const { visit(prefix + "weight", weight); }
+void Embedding::for_each_parameter(const Visitor& visit, const std::string& prefix) const {
+  visit(prefix + "weight", weight);
+}
 
 }  // namespace attune

@@ -1,7 +1,7 @@
 // Things with parameters.
 //
-// A Parameter is a Variable that outlives the step. A Module shows its parameters under dotted names ("blocks.3.attention.qkv.weight") in a
-// fixed order; loading, freezing, optimising and counting are loops over them.
+// A Parameter is a Variable that outlives the step. A Module shows its parameters under dotted names
+// ("blocks.3.attention.qkv.weight") in a fixed order; loading, freezing, optimising and counting are loops over them.
 #pragma once
 
 #include <cstdint>

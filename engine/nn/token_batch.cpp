@@ -9,7 +9,8 @@ namespace attune {
 
 TokenBatch TokenBatch::padded(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, bool mask) {
   const auto count = static_cast<std::int64_t>(lengths.size());
-  CHECK(count > 0 && static_cast<std::int64_t>(ids.size()) % count == 0, ids.size(), " ids do not form ", count, " rows of equal length");
+  CHECK(count > 0 && static_cast<std::int64_t>(ids.size()) % count == 0, ids.size(), " ids do not form ", count,
+        " rows of equal length");
   const std::int64_t length = static_cast<std::int64_t>(ids.size()) / count;
   TokenBatch batch;
   batch.lengths.assign(lengths.begin(), lengths.end());
@@ -25,7 +26,8 @@ TokenBatch TokenBatch::packed(std::span<const std::int32_t> ids, std::span<const
   TokenBatch batch;
   batch.lengths.assign(lengths.begin(), lengths.end());
   batch.sequences = Sequences::packed(lengths);
-  CHECK(static_cast<std::int64_t>(ids.size()) == batch.sequences.rows, ids.size(), " ids for sequences of ", batch.sequences.rows, " tokens");
+  CHECK(static_cast<std::int64_t>(ids.size()) == batch.sequences.rows, ids.size(), " ids for sequences of ",
+        batch.sequences.rows, " tokens");
   batch.ids = Tensor::from(ids, {batch.sequences.rows});
   std::int32_t begin = 0;
   for (std::int32_t length : lengths) {
@@ -71,7 +73,8 @@ ops::RowRanges TokenBatch::all_rows(bool real_only) const {
 
 Tensor TokenBatch::first_row_keys() const {
   std::vector<std::int32_t> keys;
-  for (std::int64_t b = 0; b < count(); ++b) keys.push_back(static_cast<std::int32_t>(row_key(static_cast<std::uint32_t>(b), 0)));
+  for (std::int64_t b = 0; b < count(); ++b)
+    keys.push_back(static_cast<std::int32_t>(row_key(static_cast<std::uint32_t>(b), 0)));
   return Tensor::from(keys, {count()}).to(ids.device());
 }
 

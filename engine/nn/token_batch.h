@@ -1,4 +1,5 @@
-// What a model reads: the token ids of a batch and how they form sequences, on one device; and the state of one forward pass.
+// What a model reads: the token ids of a batch and how they form sequences, on one device; and the state of one forward
+// pass.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +13,8 @@
 namespace attune {
 
 struct TokenBatch {
-  Tensor ids;                         // int32 [N]
-  Tensor type_ids;                    // int32 [N], or undefined: all 0
+  Tensor ids;       // int32 [N]
+  Tensor type_ids;  // int32 [N], or undefined: all 0
   Sequences sequences;
   std::vector<std::int32_t> lengths;  // host [B]: real tokens of each sequence, padding not counted
 

@@ -1,4 +1,5 @@
-// What op declarations share: where gradients go, which elements a dropout drops, and shape checks that name op and shapes.
+// What op declarations share: where gradients go, which elements a dropout drops, and shape checks that name op and
+// shapes.
 #pragma once
 
 #include "engine/tensor/tensor.h"
@@ -28,7 +29,9 @@ struct DropoutSpec {
 };
 
 /// Rows of a tensor seen as a matrix: the product of all extents but the innermost.
-inline std::int64_t rows_of(const Tensor& x) { return x.shape()[-1] == 0 ? 0 : x.numel() / x.shape()[-1]; }
+inline std::int64_t rows_of(const Tensor& x) {
+  return x.shape()[-1] == 0 ? 0 : x.numel() / x.shape()[-1];
+}
 
 /// Throws Error unless `x` has the given shape and dtype; `op` and `what` name it.
 inline void check_tensor(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {

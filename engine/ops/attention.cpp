@@ -18,7 +18,8 @@ AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const A
   const std::int64_t width = qkv.shape()[-1];
   CHECK(qkv.shape().rank() == 2 && width % (3 * spec.heads) == 0, "attention: a projection of shape ", qkv.shape(),
         " does not split into queries, keys and values of ", spec.heads, " heads");
-  CHECK(qkv.shape()[0] == sequences.rows, "attention: a projection of ", qkv.shape()[0], " rows for a batch of ", sequences.rows);
+  CHECK(qkv.shape()[0] == sequences.rows, "attention: a projection of ", qkv.shape()[0], " rows for a batch of ",
+        sequences.rows);
   const std::int64_t head_size = width / (3 * spec.heads);
   return {.offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
           .key_lengths = static_cast<const std::int32_t*>(sequences.key_lengths.raw()),
@@ -41,8 +42,14 @@ AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, co
   out.out = Tensor::empty({layout.rows, layout.heads * layout.head_size}, qkv.dtype(), qkv.device());
   out.lse = Tensor::empty({layout.heads, layout.rows}, qkv.dtype(), qkv.device());
   run_on(qkv.device(), [&](const auto& context) {
-    attune::attention_forward(context, {.out = out.out.raw(), .lse = out.lse.raw(), .q = part_of(qkv, 0), .k = part_of(qkv, 1),
-                                        .v = part_of(qkv, 2), .row_stride = qkv.shape()[-1], .layout = layout, .dtype = qkv.dtype()});
+    attune::attention_forward(context, {.out = out.out.raw(),
+                                        .lse = out.lse.raw(),
+                                        .q = part_of(qkv, 0),
+                                        .k = part_of(qkv, 1),
+                                        .v = part_of(qkv, 2),
+                                        .row_stride = qkv.shape()[-1],
+                                        .layout = layout,
+                                        .dtype = qkv.dtype()});
   });
   return out;
 }
@@ -53,10 +60,18 @@ void attention_backward(const Tensor& dqkv, const Tensor& dout, const AttentionO
   check_tensor(dout, saved.out.shape(), qkv.dtype(), "attention backward", "dout");
   const AttentionLayout layout = layout_of(qkv, sequences, spec);
   run_on(qkv.device(), [&](const auto& context) {
-    attune::attention_backward(
-        context, {.dq = part_of(dqkv, 0), .dk = part_of(dqkv, 1), .dv = part_of(dqkv, 2), .dout = dout.raw(), .out = saved.out.raw(),
-                  .lse = saved.lse.raw(), .q = part_of(qkv, 0), .k = part_of(qkv, 1), .v = part_of(qkv, 2),
-                  .row_stride = qkv.shape()[-1], .layout = layout, .dtype = qkv.dtype()});
+    attune::attention_backward(context, {.dq = part_of(dqkv, 0),
+                                         .dk = part_of(dqkv, 1),
+                                         .dv = part_of(dqkv, 2),
+                                         .dout = dout.raw(),
+                                         .out = saved.out.raw(),
+                                         .lse = saved.lse.raw(),
+                                         .q = part_of(qkv, 0),
+                                         .k = part_of(qkv, 1),
+                                         .v = part_of(qkv, 2),
+                                         .row_stride = qkv.shape()[-1],
+                                         .layout = layout,
+                                         .dtype = qkv.dtype()});
   });
 }
 

@@ -1,5 +1,5 @@
-// Multi-head attention on a fused projection (kernels/attention.h). qkv: [N, 3 H D], queries, keys and values side by side;
-// out: [N, H D].
+// Multi-head attention on a fused projection (kernels/attention.h). qkv: [N, 3 H D], queries, keys and values side by
+// side; out: [N, H D].
 #pragma once
 
 #include "engine/ops/args.h"

@@ -15,18 +15,27 @@ Tensor cross_entropy_forward(const Tensor& logits, const Tensor& labels) {
   Tensor loss = Tensor::empty({}, logits.dtype(), logits.device());
   Tensor losses = Tensor::empty({rows}, logits.dtype(), logits.device());
   run_on(logits.device(), [&](const auto& context) {
-    attune::cross_entropy_forward(context, {.loss = loss.raw(), .losses = losses.raw(), .logits = logits.raw(),
-                                            .labels = static_cast<const std::int32_t*>(labels.raw()), .rows = rows,
-                                            .classes = classes, .dtype = logits.dtype()});
+    attune::cross_entropy_forward(context, {.loss = loss.raw(),
+                                            .losses = losses.raw(),
+                                            .logits = logits.raw(),
+                                            .labels = static_cast<const std::int32_t*>(labels.raw()),
+                                            .rows = rows,
+                                            .classes = classes,
+                                            .dtype = logits.dtype()});
   });
   return loss;
 }
 
-void cross_entropy_backward(const GradTarget& dlogits, const Tensor& dloss, const Tensor& logits, const Tensor& labels) {
+void cross_entropy_backward(const GradTarget& dlogits, const Tensor& dloss, const Tensor& logits,
+                            const Tensor& labels) {
   run_on(logits.device(), [&](const auto& context) {
-    attune::cross_entropy_backward(context, {.dlogits = dlogits.out(), .dloss = dloss.raw(), .logits = logits.raw(),
-                                             .labels = static_cast<const std::int32_t*>(labels.raw()), .rows = logits.shape()[0],
-                                             .classes = logits.shape()[1], .dtype = logits.dtype()});
+    attune::cross_entropy_backward(context, {.dlogits = dlogits.out(),
+                                             .dloss = dloss.raw(),
+                                             .logits = logits.raw(),
+                                             .labels = static_cast<const std::int32_t*>(labels.raw()),
+                                             .rows = logits.shape()[0],
+                                             .classes = logits.shape()[1],
+                                             .dtype = logits.dtype()});
   });
 }
 

@@ -28,7 +28,9 @@ Tensor glu_forward(const Tensor& u, Activation kind) {
   const std::int64_t channels = u.shape()[-1] / 2;
   Tensor y = Tensor::empty({rows_of(u), channels}, u.dtype(), u.device());
   run_on(u.device(), [&](const auto& context) {
-    attune::glu_forward(context, {.y = y.raw(), .u = u.raw(), .rows = rows_of(u), .channels = channels, .kind = kind, .dtype = u.dtype()});
+    attune::glu_forward(
+        context,
+        {.y = y.raw(), .u = u.raw(), .rows = rows_of(u), .channels = channels, .kind = kind, .dtype = u.dtype()});
   });
   return y;
 }
@@ -36,8 +38,13 @@ Tensor glu_forward(const Tensor& u, Activation kind) {
 void glu_backward(const GradTarget& du, const Tensor& dy, const Tensor& u, Activation kind) {
   check_tensor(dy, {rows_of(u), u.shape()[-1] / 2}, u.dtype(), "glu backward", "dy");
   run_on(u.device(), [&](const auto& context) {
-    attune::glu_backward(context, {.du = du.out(), .dy = dy.raw(), .u = u.raw(), .rows = rows_of(u), .channels = dy.shape()[-1],
-                                   .kind = kind, .dtype = u.dtype()});
+    attune::glu_backward(context, {.du = du.out(),
+                                   .dy = dy.raw(),
+                                   .u = u.raw(),
+                                   .rows = rows_of(u),
+                                   .channels = dy.shape()[-1],
+                                   .kind = kind,
+                                   .dtype = u.dtype()});
   });
 }
 
@@ -49,8 +56,13 @@ Tensor dropout(const Tensor& x, const DropoutSpec& spec) {
 
 void dropout_backward(const GradTarget& dx, const Tensor& dy, const DropoutSpec& spec) {
   run_on(dy.device(), [&](const auto& context) {
-    attune::dropout(context, {.y = dx.tensor.raw(), .x = dy.raw(), .rows = rows_of(dy), .channels = dy.shape()[-1],
-                              .mask = spec.mask(), .mode = dx.mode, .dtype = dy.dtype()});
+    attune::dropout(context, {.y = dx.tensor.raw(),
+                              .x = dy.raw(),
+                              .rows = rows_of(dy),
+                              .channels = dy.shape()[-1],
+                              .mask = spec.mask(),
+                              .mode = dx.mode,
+                              .dtype = dy.dtype()});
   });
 }
 
@@ -58,8 +70,13 @@ Tensor residual_forward(const Tensor& residual, const Tensor& x, const DropoutSp
   check_tensor(residual, x.shape(), x.dtype(), "residual", "residual");
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::residual(context, {.y = y.raw(), .residual = residual.raw(), .x = x.raw(), .rows = rows_of(x),
-                               .channels = x.shape()[-1], .dropout = spec.mask(), .dtype = x.dtype()});
+    attune::residual(context, {.y = y.raw(),
+                               .residual = residual.raw(),
+                               .x = x.raw(),
+                               .rows = rows_of(x),
+                               .channels = x.shape()[-1],
+                               .dropout = spec.mask(),
+                               .dtype = x.dtype()});
   });
   return y;
 }
@@ -67,7 +84,12 @@ Tensor residual_forward(const Tensor& residual, const Tensor& x, const DropoutSp
 void scale_into(const GradTarget& target, const Tensor& x, double alpha) {
   check_tensor(target.tensor, x.shape(), x.dtype(), "scale", "target");
   run_on(x.device(), [&](const auto& context) {
-    attune::scale(context, {.y = target.tensor.raw(), .x = x.raw(), .n = x.numel(), .alpha = alpha, .mode = target.mode, .dtype = x.dtype()});
+    attune::scale(context, {.y = target.tensor.raw(),
+                            .x = x.raw(),
+                            .n = x.numel(),
+                            .alpha = alpha,
+                            .mode = target.mode,
+                            .dtype = x.dtype()});
   });
 }
 

@@ -1,5 +1,5 @@
-// Ops that map rows to rows of the same width: activations, gates, dropout, the residual addition, and the additions autograd
-// itself needs.
+// Ops that map rows to rows of the same width: activations, gates, dropout, the residual addition, and the additions
+// autograd itself needs.
 #pragma once
 
 #include "engine/ops/args.h"

@@ -9,8 +9,8 @@ namespace {
 EmbeddingTable table_of(const Lookup& lookup, const Lookup& words, const char* what) {
   if (!lookup.table.defined()) return {};
   check_tensor(lookup.ids, words.ids.shape(), DType::kInt32, "embedding", what);
-  CHECK(lookup.table.shape().rank() == 2 && lookup.table.shape()[1] == words.table.shape()[1], "embedding: a table of shape ",
-        lookup.table.shape(), " beside one of ", words.table.shape());
+  CHECK(lookup.table.shape().rank() == 2 && lookup.table.shape()[1] == words.table.shape()[1],
+        "embedding: a table of shape ", lookup.table.shape(), " beside one of ", words.table.shape());
   const std::int64_t rows = lookup.table.shape()[0];
   if (lookup.ids.device() == Device::kCpu)
     for (std::int32_t id : lookup.ids.values<std::int32_t>())
@@ -28,17 +28,27 @@ Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Loo
   const EmbeddingTable type_table = table_of(types, words, "token types");
   Tensor y = Tensor::empty({tokens, channels}, words.table.dtype(), words.table.device());
   run_on(y.device(), [&](const auto& context) {
-    attune::embedding_forward(context, {.y = y.raw(), .words = word_table, .positions = position_table, .types = type_table,
-                                        .tokens = tokens, .channels = channels, .dtype = y.dtype()});
+    attune::embedding_forward(context, {.y = y.raw(),
+                                        .words = word_table,
+                                        .positions = position_table,
+                                        .types = type_table,
+                                        .tokens = tokens,
+                                        .channels = channels,
+                                        .dtype = y.dtype()});
   });
   return y;
 }
 
 void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id) {
   run_on(dy.device(), [&](const auto& context) {
-    attune::embedding_backward(context, {.dtable = dtable.out(), .dy = dy.raw(), .ids = static_cast<const std::int32_t*>(ids.raw()),
-                                         .rows = dtable.tensor.shape()[0], .tokens = ids.numel(), .channels = dy.shape()[-1],
-                                         .padding_id = padding_id, .dtype = dy.dtype()});
+    attune::embedding_backward(context, {.dtable = dtable.out(),
+                                         .dy = dy.raw(),
+                                         .ids = static_cast<const std::int32_t*>(ids.raw()),
+                                         .rows = dtable.tensor.shape()[0],
+                                         .tokens = ids.numel(),
+                                         .channels = dy.shape()[-1],
+                                         .padding_id = padding_id,
+                                         .dtype = dy.dtype()});
   });
 }
 

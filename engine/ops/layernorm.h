@@ -1,5 +1,5 @@
-// Layer normalisation over the innermost dimension, with the residual addition and its dropout fused in (kernels/layernorm.h).
-// x, residual, y, sum: [..., C]; weight: [C]; bias: [C] or undefined.
+// Layer normalisation over the innermost dimension, with the residual addition and its dropout fused in
+// (kernels/layernorm.h). x, residual, y, sum: [..., C]; weight: [C]; bias: [C] or undefined.
 #pragma once
 
 #include "engine/ops/args.h"
@@ -11,8 +11,8 @@ struct LayerNormOut {
   Tensor sum;         // residual + dropout(x); x itself without a residual
   Tensor mean, rstd;  // [N], saved for backward
 };
-LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias, double eps,
-                               const DropoutSpec& dropout);
+LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
+                               double eps, const DropoutSpec& dropout);
 
 struct LayerNormGrads {
   GradTarget dx, dresidual, dweight, dbias;

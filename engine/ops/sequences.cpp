@@ -34,8 +34,10 @@ Sequences Sequences::packed(std::span<const std::int32_t> lengths) {
 Sequences Sequences::padded(std::int64_t count, std::int64_t length, std::span<const std::int32_t> key_lengths) {
   Sequences out = packed(std::vector<std::int32_t>(static_cast<std::size_t>(count), narrow<std::int32_t>(length)));
   if (!key_lengths.empty()) {
-    CHECK(static_cast<std::int64_t>(key_lengths.size()) == count, key_lengths.size(), " mask lengths for ", count, " sequences");
-    for (std::int32_t keys : key_lengths) CHECK(keys >= 0 && keys <= length, "a mask of ", keys, " tokens in a row of ", length);
+    CHECK(static_cast<std::int64_t>(key_lengths.size()) == count, key_lengths.size(), " mask lengths for ", count,
+          " sequences");
+    for (std::int32_t keys : key_lengths)
+      CHECK(keys >= 0 && keys <= length, "a mask of ", keys, " tokens in a row of ", length);
     out.key_lengths = Tensor::from(key_lengths, {count});
   }
   return out;

@@ -1,5 +1,5 @@
-// Which rows of a batch form which sequence. The same tokens can lie padded (every sequence fills max_length rows) or packed
-// (no padding rows); ops see only this description, so models are written once for both.
+// Which rows of a batch form which sequence. The same tokens can lie padded (every sequence fills max_length rows) or
+// packed (no padding rows); ops see only this description, so models are written once for both.
 #pragma once
 
 #include <cstdint>
@@ -10,10 +10,10 @@
 namespace attune {
 
 struct Sequences {
-  Tensor offsets;      // int32 [B + 1], first row of each sequence
-  Tensor key_lengths;  // int32 [B], rows that may be attended; undefined: all of a sequence
-  Tensor positions;    // int32 [N], place of each row within its sequence, from 0
-  Tensor row_keys;     // int32 [N], example << 16 | position (kernels/dropout.h)
+  Tensor offsets;               // int32 [B + 1], first row of each sequence
+  Tensor key_lengths;           // int32 [B], rows that may be attended; undefined: all of a sequence
+  Tensor positions;             // int32 [N], place of each row within its sequence, from 0
+  Tensor row_keys;              // int32 [N], example << 16 | position (kernels/dropout.h)
   std::int64_t count = 0;       // B
   std::int64_t rows = 0;        // N
   std::int64_t max_length = 0;  // rows of the longest sequence

@@ -9,7 +9,8 @@
 
 namespace attune {
 
-AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options) : options_(options) {
+AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options)
+    : options_(options) {
   CHECK(!parameters.empty(), "optimizer: no parameter is trainable");
   for (NamedParameter& named : parameters) {
     const Tensor& value = named.parameter.value();
@@ -24,7 +25,8 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
 double AdamWOptimizer::gradient_norm() const {
   std::vector<GradNormTensor> tensors;
   for (const Slot& slot : slots_)
-    if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined()) tensors.push_back({grad.raw(), grad.numel()});
+    if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined())
+      tensors.push_back({grad.raw(), grad.numel()});
   const Tensor& any = slots_.front().named.parameter.value();
   return run_on(any.device(), [&](const auto& context) { return grad_norm(context, tensors, any.dtype()); });
 }
@@ -39,8 +41,15 @@ void AdamWOptimizer::step(double learning_rate, double grad_scale) {
   }
   const Tensor& any = slots_.front().named.parameter.value();
   for (const auto& [step, tensors] : by_step) {
-    const AdamW args{.tensors = tensors, .lr = learning_rate, .beta1 = options_.beta1, .beta2 = options_.beta2, .eps = options_.eps,
-                     .weight_decay = options_.weight_decay, .step = step, .grad_scale = grad_scale, .dtype = any.dtype()};
+    const AdamW args{.tensors = tensors,
+                     .lr = learning_rate,
+                     .beta1 = options_.beta1,
+                     .beta2 = options_.beta2,
+                     .eps = options_.eps,
+                     .weight_decay = options_.weight_decay,
+                     .step = step,
+                     .grad_scale = grad_scale,
+                     .dtype = any.dtype()};
     run_on(any.device(), [&](const auto& context) { adamw(context, args); });
   }
 }

@@ -1,7 +1,7 @@
 // AdamW over the trainable parameters of a module, and what belongs to a step: clipping and the learning-rate schedule.
 //
-// All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter that no gradient
-// has reached is skipped altogether, its moments and its own step count untouched (torch.optim.AdamW).
+// All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter that no
+// gradient has reached is skipped altogether, its moments and its own step count untouched (torch.optim.AdamW).
 #pragma once
 
 #include <cstdint>
@@ -38,8 +38,8 @@ class AdamWOptimizer {
   AdamWOptions options_;
 };
 
-/// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1 (torch.nn.utils.clip_grad_norm_);
-/// max_norm <= 0 never clips.
+/// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
+/// (torch.nn.utils.clip_grad_norm_); max_norm <= 0 never clips.
 double clip_scale(double norm, double max_norm);
 
 }  // namespace attune

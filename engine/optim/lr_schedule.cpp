@@ -24,7 +24,8 @@ const std::vector<std::string>& lr_schedule_names() {
 
 LrSchedule::Kind lr_schedule_kind(const std::string& name) {
   const auto found = std::ranges::find(lr_schedule_names(), name);
-  CHECK(found != lr_schedule_names().end(), "unknown learning-rate schedule '", name, "'; there are constant, linear, cosine");
+  CHECK(found != lr_schedule_names().end(), "unknown learning-rate schedule '", name,
+        "'; there are constant, linear, cosine");
   return static_cast<LrSchedule::Kind>(found - lr_schedule_names().begin());
 }
 

@@ -17,18 +17,22 @@ constexpr std::size_t kAlignment = 64;
 
 #ifdef ATTUNE_SANITIZED
 
-std::size_t block_size(std::size_t bytes) { return std::max<std::size_t>(bytes, 1); }
-std::byte* take_block(std::size_t size) {
-  return static_cast<std::byte*>(::operator new(size, std::align_val_t{kAlignment}, std::nothrow));
+std::size_t block_size(std::size_t bytes) {
+  return std::max<std::size_t>(bytes, 1);
 }
-void give_block(std::byte* block, std::size_t) { ::operator delete(block, std::align_val_t{kAlignment}); }
+std::byte* take_block(std::size_t size) {
+  return static_cast<std::byte*>(::operator new (size, std::align_val_t{kAlignment}, std::nothrow));
+}
+void give_block(std::byte* block, std::size_t) {
+  ::operator delete (block, std::align_val_t{kAlignment});
+}
 
 #else
 
 // Free blocks by size class. Never destroyed: tensors in static storage may outlive any order of destruction.
 struct FreeLists {
   std::mutex mutex;
-  std::map<std::size_t, std::vector<std::byte*>> lists;
+  std::map<std::size_t, std::vector<std::byte*> > lists;
 };
 FreeLists& free_lists() {
   static FreeLists* lists = new FreeLists;
@@ -77,6 +81,8 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   return std::shared_ptr<Storage>(new Storage(block, size, device));
 }
 
-Storage::~Storage() { give_block(data_, size_); }
+Storage::~Storage() {
+  give_block(data_, size_);
+}
 
 }  // namespace attune

@@ -1,8 +1,8 @@
 // A reference-counted block of bytes on one device.
 //
-// Training allocates the same sizes in the same order at every step. Freed blocks are therefore kept in lists by size class
-// (at most 1/8 larger than asked for) and handed out again without touching the operating system; in sanitized builds every
-// block is its own exact allocation, so that a read past its end is seen.
+// Training allocates the same sizes in the same order at every step. Freed blocks are therefore kept in lists by size
+// class (at most 1/8 larger than asked for) and handed out again without touching the operating system; in sanitized
+// builds every block is its own exact allocation, so that a read past its end is seen.
 #pragma once
 
 #include <cstddef>

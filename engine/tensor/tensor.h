@@ -1,6 +1,7 @@
 // A dense, row-major array with a run-time element type: a shape over a window of a Storage.
 //
-// Copying a Tensor shares its bytes; nothing is copied behind the caller's back. clone(), to() and cast() copy and say so.
+// Copying a Tensor shares its bytes; nothing is copied behind the caller's back. clone(), to() and cast() copy and say
+// so.
 #pragma once
 
 #include <cstddef>

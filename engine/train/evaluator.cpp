@@ -16,7 +16,8 @@ std::vector<std::int32_t> argmax_rows(const Tensor& logits) {
   std::vector<std::int32_t> out;
   dispatch_float(logits.dtype(), "argmax", [&]<class T>() {
     const T* z = logits.values<T>().data();
-    for (std::int64_t b = 0; b < rows; ++b, z += classes) out.push_back(static_cast<std::int32_t>(std::max_element(z, z + classes) - z));
+    for (std::int64_t b = 0; b < rows; ++b, z += classes)
+      out.push_back(static_cast<std::int32_t>(std::max_element(z, z + classes) - z));
   });
   return out;
 }
@@ -31,7 +32,10 @@ Evaluation evaluate(const LogitsFn& logits_fn, const Dataset& dataset, const Loa
     const Batch batch = collator(dataset, pass.batch(done));
     const Variable logits = logits_fn(batch, {.training = false});
     const Shape label_shape{static_cast<std::int64_t>(batch.labels.size())};
-    out.loss += cross_entropy(logits, Tensor::from(batch.labels, label_shape).to(logits.value().device())).value().to(Device::kCpu).item();
+    out.loss += cross_entropy(logits, Tensor::from(batch.labels, label_shape).to(logits.value().device()))
+                    .value()
+                    .to(Device::kCpu)
+                    .item();
     const std::vector<std::int32_t> predicted = argmax_rows(logits.value().to(Device::kCpu));
     for (std::size_t b = 0; b < predicted.size(); ++b) out.correct += predicted[b] == batch.labels[b];
     out.examples += static_cast<std::int64_t>(predicted.size());

@@ -18,14 +18,14 @@ using LogitsFn = std::function<Variable(const Batch& batch, const ForwardPass& p
 TokenBatch token_batch(const Batch& batch, bool mask);
 
 struct Evaluation {
-  double loss = 0;             // mean over batches of the batches' mean losses
-  std::int64_t correct = 0;    // examples whose largest logit (the first of equals) is that of their label
+  double loss = 0;           // mean over batches of the batches' mean losses
+  std::int64_t correct = 0;  // examples whose largest logit (the first of equals) is that of their label
   std::int64_t examples = 0;
   double accuracy() const { return examples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(examples); }
 };
 
-/// Evaluates the first `max_batches` batches of a pass (all where negative). `progress(done, total)` is called after each
-/// batch and ends the evaluation early by returning false.
+/// Evaluates the first `max_batches` batches of a pass (all where negative). `progress(done, total)` is called after
+/// each batch and ends the evaluation early by returning false.
 Evaluation evaluate(const LogitsFn& logits, const Dataset& dataset, const LoaderPass& pass, const Collator& collator,
                     std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
 

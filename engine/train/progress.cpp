@@ -18,9 +18,15 @@ constexpr std::chrono::milliseconds kRedraw{100};
 }  // namespace
 
 Progress::Progress(std::string label, std::int64_t total)
-    : label_(std::move(label)), total_(total), enabled_(isatty(STDERR_FILENO) == 1), begin_(Clock::now()), last_(begin_ - kRedraw) {}
+    : label_(std::move(label)),
+      total_(total),
+      enabled_(isatty(STDERR_FILENO) == 1),
+      begin_(Clock::now()),
+      last_(begin_ - kRedraw) {}
 
-Progress::~Progress() { clear(); }
+Progress::~Progress() {
+  clear();
+}
 
 void Progress::clear() {
   if (!drawn_) return;
@@ -39,7 +45,8 @@ void Progress::update(std::int64_t done, const std::string& detail) {
   if (total_ > 0) {
     const double share = std::min(1.0, static_cast<double>(done) / static_cast<double>(total_));
     const int filled = static_cast<int>(share * kBarWidth);
-    line += "[" + std::string(static_cast<std::size_t>(filled), '#') + std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
+    line += "[" + std::string(static_cast<std::size_t>(filled), '#') +
+            std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
     line += str_cat(done, "/", total_);
     if (done > 0 && done < total_) line += ", " + format_duration(elapsed / share - elapsed) + " left";
   } else {
@@ -53,8 +60,10 @@ void Progress::update(std::int64_t done, const std::string& detail) {
 std::string format_duration(double seconds) {
   const auto total = static_cast<long long>(seconds + 0.5);
   char text[32];
-  if (total >= 3600) std::snprintf(text, sizeof(text), "%lld:%02lld:%02lld", total / 3600, total / 60 % 60, total % 60);
-  else std::snprintf(text, sizeof(text), "%lld:%02lld", total / 60, total % 60);
+  if (total >= 3600)
+    std::snprintf(text, sizeof(text), "%lld:%02lld:%02lld", total / 3600, total / 60 % 60, total % 60);
+  else
+    std::snprintf(text, sizeof(text), "%lld:%02lld", total / 60, total % 60);
   return text;
 }
 

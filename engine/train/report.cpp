@@ -43,7 +43,9 @@ void TrainReport::clear_progress() {
   if (progress_) progress_->clear();
 }
 
-void TrainReport::begin(std::int64_t total_steps) { progress_ = std::make_unique<Progress>("Training", total_steps); }
+void TrainReport::begin(std::int64_t total_steps) {
+  progress_ = std::make_unique<Progress>("Training", total_steps);
+}
 
 void TrainReport::step(const StepRecord& r) {
   log(str_cat("{\"step\": ", r.step, ", \"loss\": ", number(r.loss), ", \"learning_rate\": ", number(r.learning_rate),
@@ -53,7 +55,8 @@ void TrainReport::step(const StepRecord& r) {
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {
-  log(str_cat("{\"step\": ", r.step, ", \"train_loss\": ", number(r.train_loss), ", \"val_loss\": ", number(r.validation_loss), "}"));
+  log(str_cat("{\"step\": ", r.step, ", \"train_loss\": ", number(r.train_loss),
+              ", \"val_loss\": ", number(r.validation_loss), "}"));
   clear_progress();
   std::cout << text("Ep %lld (Step %06lld): Train loss %.3f, Val loss %.3f", static_cast<long long>(r.epoch),
                     static_cast<long long>(r.step), r.train_loss, r.validation_loss)
@@ -64,12 +67,14 @@ void TrainReport::epoch(const EpochRecord& r) {
   log(str_cat("{\"epoch\": ", r.epoch, ", \"train_accuracy\": ", number(r.train_accuracy),
               ", \"val_accuracy\": ", number(r.validation_accuracy), "}"));
   clear_progress();
-  std::cout << text("Training accuracy: %.2f%% | Validation accuracy: %.2f%%", 100 * r.train_accuracy, 100 * r.validation_accuracy)
+  std::cout << text("Training accuracy: %.2f%% | Validation accuracy: %.2f%%", 100 * r.train_accuracy,
+                    100 * r.validation_accuracy)
             << std::endl;
 }
 
 void TrainReport::accuracy(const std::string& title, const std::string& split, const Evaluation& evaluation) {
-  log(str_cat("{\"split\": \"", split, "\", \"accuracy\": ", number(evaluation.accuracy()), ", \"loss\": ", number(evaluation.loss), "}"));
+  log(str_cat("{\"split\": \"", split, "\", \"accuracy\": ", number(evaluation.accuracy()),
+              ", \"loss\": ", number(evaluation.loss), "}"));
   clear_progress();
   std::cout << text("%s accuracy: %.2f%%", title.c_str(), 100 * evaluation.accuracy()) << std::endl;
 }

@@ -1,11 +1,14 @@
-// What a training run tells: lines on standard output in the reference recipe's wording, a progress bar on a terminal, and a
-// log file of JSON lines with every digit.
+// What a training run tells: lines on standard output in the reference recipe's wording, a progress bar on a terminal,
+// and a log file of JSON lines with every digit.
 //
 // Log file, one object per line, written as the run goes:
 //   {"step": 0, "loss": ..., "learning_rate": ..., "grad_norm": ..., "tokens_per_second": ...}      after every batch
-//   {"step": 0, "train_loss": ..., "val_loss": ...}                                                after every evaluation
-//   {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}                                       at the end of an epoch
-//   {"split": "test", "accuracy": ..., "loss": ...}                                                 at the end of the run
+//   {"step": 0, "train_loss": ..., "val_loss": ...}                                                after every
+//   evaluation
+//   {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}                                       at the end of an
+//   epoch
+//   {"split": "test", "accuracy": ..., "loss": ...}                                                 at the end of the
+//   run
 #pragma once
 
 #include <fstream>

@@ -13,7 +13,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
+double seconds_since(Clock::time_point begin) {
+  return std::chrono::duration<double>(Clock::now() - begin).count();
+}
 
 // Names the first parameter whose gradient is not finite.
 std::string first_bad_gradient(const Module& model) {
@@ -39,9 +41,10 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
       generator_(options.seed),
       optimizer_(parameters_of(model, true), options.adamw) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
-  CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(), " training examples do not fill one batch of ",
-        options.batch_size);
-  CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ", options.accumulation_steps);
+  CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
+        " training examples do not fill one batch of ", options.batch_size);
+  CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ",
+        options.accumulation_steps);
   // Every epoch ends with an optimizer step, a full group of batches or not.
   const std::int64_t epoch_batches = data.train.size() / options.batch_size;
   options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
@@ -63,13 +66,15 @@ double Trainer::forward_backward(const Batch& batch, std::int64_t step) {
   Variable loss;
   {
     const Tape::Recording recording(tape);
-    const Variable logits = logits_(batch, {.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step)});
+    const Variable logits =
+        logits_(batch, {.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step)});
     const Shape label_shape{static_cast<std::int64_t>(batch.labels.size())};
     loss = cross_entropy(logits, Tensor::from(batch.labels, label_shape).to(logits.value().device()));
   }
   const double value = loss.value().to(Device::kCpu).item();
   tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
-  CHECK(std::isfinite(value), "training stopped at step ", step, ": the loss is ", value, "; ", first_bad_gradient(model_));
+  CHECK(std::isfinite(value), "training stopped at step ", step, ": the loss is ", value, "; ",
+        first_bad_gradient(model_));
   return value;
 }
 
@@ -78,7 +83,8 @@ std::optional<double> Trainer::apply(double learning_rate) {
   double scale = 1;
   if (options_.measure_grad_norm || options_.max_grad_norm > 0) {
     norm = optimizer_.gradient_norm();
-    CHECK(std::isfinite(*norm), "training stopped at optimizer step ", optimizer_steps_, ": ", first_bad_gradient(model_));
+    CHECK(std::isfinite(*norm), "training stopped at optimizer step ", optimizer_steps_, ": ",
+          first_bad_gradient(model_));
     scale = clip_scale(*norm, options_.max_grad_norm);
   }
   optimizer_.step(learning_rate, scale);
@@ -100,7 +106,8 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
       const double learning_rate = options_.schedule.at(optimizer_steps_);
       std::optional<double> norm;
       if ((i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches()) norm = apply(learning_rate);
-      observer.step({step, epoch, loss, learning_rate, norm, static_cast<double>(batch.ids.size()) / seconds_since(begin)});
+      observer.step(
+          {step, epoch, loss, learning_rate, norm, static_cast<double>(batch.ids.size()) / seconds_since(begin)});
       if (options_.eval_every > 0 && step % options_.eval_every == 0) observer.evaluation(evaluate_losses(step, epoch));
       if (stop()) return false;
     }
@@ -110,14 +117,16 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const Evaluation train = evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
+  const Evaluation train =
+      evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
   const Evaluation validation =
       evaluate(logits_, data_.validation, pass(data_.validation, false), data_.collator, options_.eval_batches);
   return {step, epoch, train.loss, validation.loss};
 }
 
 EpochRecord Trainer::evaluate_accuracies(std::int64_t epoch) {
-  const Evaluation train = evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
+  const Evaluation train =
+      evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
   const Evaluation validation =
       evaluate(logits_, data_.validation, pass(data_.validation, false), data_.collator, options_.eval_batches);
   return {epoch, train.accuracy(), validation.accuracy()};

@@ -1,11 +1,13 @@
 // The training loop of the reference recipe.
 //
-// For every batch: forward, cross-entropy, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss is
-// evaluated on the first batches of a fresh pass over the training split and of one over the validation split; at the end of an epoch
-// the accuracy is. All passes draw from one generator, so the order of examples is the reference's (engine/data/loader.h).
+// For every batch: forward, cross-entropy, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss
+// is evaluated on the first batches of a fresh pass over the training split and of one over the validation split; at
+// the end of an epoch the accuracy is. All passes draw from one generator, so the order of examples is the reference's
+// (engine/data/loader.h).
 //
-// A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where several
-// devices share a step, gradients are averaged between backward and the optimizer, in Trainer::apply, and nowhere else.
+// A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where
+// several devices share a step, gradients are averaged between backward and the optimizer, in Trainer::apply, and
+// nowhere else.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +30,8 @@ struct TrainOptions {
   std::int64_t eval_every = 50;         // batches between evaluations; 0: none
   std::int64_t eval_batches = 20;       // batches of each split per evaluation
   LrSchedule schedule;
-  double max_grad_norm = 0;             // clips where positive
-  bool measure_grad_norm = false;       // report the gradient norm even without clipping
+  double max_grad_norm = 0;        // clips where positive
+  bool measure_grad_norm = false;  // report the gradient norm even without clipping
   std::uint64_t seed = 123;
   AdamWOptions adamw;
 };
@@ -76,7 +78,8 @@ class Trainer {
   bool run(TrainObserver& observer, const std::function<bool()>& stop);
 
   /// Loss and accuracy over a whole split, in the reference's order of draws.
-  Evaluation evaluate_all(const Dataset& dataset, bool training_split, const std::function<bool(std::int64_t, std::int64_t)>& progress);
+  Evaluation evaluate_all(const Dataset& dataset, bool training_split,
+                          const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
   /// Batches of a full run.
   std::int64_t total_steps() const;

@@ -19,7 +19,8 @@ BertClassifier::Block::Block(const BertConfig& c, DType dtype, DropoutSites& sit
 BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
     : config_(config),
       words_(config.vocab_size, config.hidden_size, dtype, config.pad_token_id),
-      positions_(config.positions, config.hidden_size, dtype, config.family == BertFamily::kRoberta ? config.pad_token_id : -1),
+      positions_(config.positions, config.hidden_size, dtype,
+                 config.family == BertFamily::kRoberta ? config.pad_token_id : -1),
       types_(config.type_vocab_size, config.hidden_size, dtype),
       embedding_norm_(config.hidden_size, config.layer_norm_eps, true, dtype),
       embedding_site_(sites_.take()),
@@ -51,8 +52,8 @@ Tensor BertClassifier::position_ids(const TokenBatch& batch) const {
 }
 
 Variable BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
-  CHECK(batch.sequences.max_length <= max_length(), "a sequence of ", batch.sequences.max_length, " tokens, but the model has ",
-        max_length(), " positions");
+  CHECK(batch.sequences.max_length <= max_length(), "a sequence of ", batch.sequences.max_length,
+        " tokens, but the model has ", max_length(), " positions");
   EmbeddingInput types;
   if (config_.type_vocab_size > 0) {
     const bool given = batch.type_ids.defined();
@@ -66,7 +67,9 @@ Variable BertClassifier::run_block(const Block& block, Variable x, const TokenBa
                                    bool first_rows_only) const {
   const Sequences& sequences = batch.sequences;
   Variable attended = attention(block.qkv(x), sequences,
-                                {.heads = config_.heads, .causal = false, .window = -1,
+                                {.heads = config_.heads,
+                                 .causal = false,
+                                 .window = -1,
                                  .dropout = pass.dropout(config_.attention_dropout, block.attention_site, sequences)});
   Tensor keys = sequences.row_keys;
   if (first_rows_only) {
@@ -76,7 +79,8 @@ Variable BertClassifier::run_block(const Block& block, Variable x, const TokenBa
     keys = batch.first_row_keys();
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
-  x = block.attention_norm(x, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys)).normed;
+  x = block.attention_norm(x, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys))
+          .normed;
   const Variable mlp = block.fc_out(activation(block.fc(x), config_.activation));
   return block.output_norm(x, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys)).normed;
 }
@@ -102,7 +106,8 @@ void BertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& val
   if (name.ends_with("norm.weight")) return ops::fill(values, 1);
   init::normal(generator, values, static_cast<float>(config_.initializer_range));
   const Embedding* padded = name == "words.weight" ? &words_ : name == "positions.weight" ? &positions_ : nullptr;
-  if (padded != nullptr && padded->padding_id >= 0) ops::fill(values.rows(padded->padding_id, padded->padding_id + 1), 0);
+  if (padded != nullptr && padded->padding_id >= 0)
+    ops::fill(values.rows(padded->padding_id, padded->padding_id + 1), 0);
 }
 
 void BertClassifier::initialize_head(TorchGenerator& generator) const {
@@ -134,14 +139,19 @@ void BertClassifier::for_each_parameter(const Visitor& visit, const std::string&
 
 bool BertClassifier::trains(TrainableLayers layers, const std::string& parameter) const {
   const auto in_block = [&](std::size_t from_end) {
-    return blocks_.size() >= from_end && parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
+    return blocks_.size() >= from_end &&
+           parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
   };
   const bool classifier = parameter.starts_with("classifier."), dense = parameter.starts_with("dense.");
   switch (layers) {
-    case TrainableLayers::kAll: return true;
-    case TrainableLayers::kLastLayer: return classifier || (dense && config_.family == BertFamily::kRoberta);
-    case TrainableLayers::kLastBlock: return classifier || dense || in_block(1);
-    case TrainableLayers::kLastTwoBlocks: return classifier || dense || in_block(1) || in_block(2);
+    case TrainableLayers::kAll:
+      return true;
+    case TrainableLayers::kLastLayer:
+      return classifier || (dense && config_.family == BertFamily::kRoberta);
+    case TrainableLayers::kLastBlock:
+      return classifier || dense || in_block(1);
+    case TrainableLayers::kLastTwoBlocks:
+      return classifier || dense || in_block(1) || in_block(2);
   }
   return false;
 }

@@ -1,17 +1,18 @@
 // BERT, DistilBERT and RoBERTa as sequence classifiers: three configs of one encoder.
 //
-// A post-norm transformer encoder with learned positions, and a head on the first token. The families differ in where their
-// config.json and files keep things, and in four places of the arithmetic:
+// A post-norm transformer encoder with learned positions, and a head on the first token. The families differ in where
+// their config.json and files keep things, and in four places of the arithmetic:
 //
 //                  BERT                 DistilBERT              RoBERTa
 //   token types    type_vocab_size      none                    type_vocab_size
-//   positions      0, 1, 2, ...         0, 1, 2, ...            pad + 1, pad + 2, ... counting tokens that are not padding
-//   dropout of the attention output     yes / no / yes
-//   head           drop tanh(dense x)   drop relu(dense x)      drop tanh(dense drop x)
+//   positions      0, 1, 2, ...         0, 1, 2, ...            pad + 1, pad + 2, ... counting tokens that are not
+//   padding dropout of the attention output     yes / no / yes head           drop tanh(dense x)   drop relu(dense x)
+//   drop tanh(dense drop x)
 //
 // Only the first token reaches the head, so what follows attention in the last block is computed for that row alone.
 //
-// Devlin et al.: "BERT", arXiv 1810.04805. Sanh et al.: "DistilBERT", arXiv 1910.01108. Liu et al.: "RoBERTa", arXiv 1907.11692.
+// Devlin et al.: "BERT", arXiv 1810.04805. Sanh et al.: "DistilBERT", arXiv 1910.01108. Liu et al.: "RoBERTa", arXiv
+// 1907.11692.
 #pragma once
 
 #include <cstdint>
@@ -72,7 +73,8 @@ class BertClassifier : public Classifier {
   };
 
   Variable embed(const TokenBatch& batch, const ForwardPass& pass) const;
-  Variable run_block(const Block& block, Variable x, const TokenBatch& batch, const ForwardPass& pass, bool first_rows_only) const;
+  Variable run_block(const Block& block, Variable x, const TokenBatch& batch, const ForwardPass& pass,
+                     bool first_rows_only) const;
   Tensor position_ids(const TokenBatch& batch) const;
 
   BertConfig config_;

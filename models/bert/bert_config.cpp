@@ -11,29 +11,88 @@ struct Spelling {
   BertFamily family;
   const char *model_type, *architecture;
   // config.json
-  const char *hidden_size, *layers, *heads, *intermediate_size, *activation, *hidden_dropout, *attention_dropout, *head_dropout;
+  const char *hidden_size, *layers, *heads, *intermediate_size, *activation, *hidden_dropout, *attention_dropout,
+      *head_dropout;
   std::int64_t pad_token_id;  // where the key is missing
   // tensors
-  const char *layer, *query, *key, *value, *projection, *attention_norm, *fc, *fc_out, *output_norm, *dense, *classifier;
+  const char *layer, *query, *key, *value, *projection, *attention_norm, *fc, *fc_out, *output_norm, *dense,
+      *classifier;
 };
 constexpr std::array<Spelling, 3> kSpellings = {{
-    {BertFamily::kBert, "bert", "BertForSequenceClassification",
-     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act", "hidden_dropout_prob",
-     "attention_probs_dropout_prob", "classifier_dropout", 0,
-     "encoder.layer.", "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-     "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm", "pooler.dense", "classifier"},
-    {BertFamily::kDistilBert, "distilbert", "DistilBertForSequenceClassification",
-     "dim", "n_layers", "n_heads", "hidden_dim", "activation", "dropout", "attention_dropout", "seq_classif_dropout", 0,
-     "transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin", "sa_layer_norm",
-     "ffn.lin1", "ffn.lin2", "output_layer_norm", "pre_classifier", "classifier"},
-    {BertFamily::kRoberta, "roberta", "RobertaForSequenceClassification",
-     "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act", "hidden_dropout_prob",
-     "attention_probs_dropout_prob", "classifier_dropout", 1,
-     "encoder.layer.", "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-     "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm", "classifier.dense", "classifier.out_proj"},
+    {BertFamily::kBert,
+     "bert",
+     "BertForSequenceClassification",
+     "hidden_size",
+     "num_hidden_layers",
+     "num_attention_heads",
+     "intermediate_size",
+     "hidden_act",
+     "hidden_dropout_prob",
+     "attention_probs_dropout_prob",
+     "classifier_dropout",
+     0,
+     "encoder.layer.",
+     "attention.self.query",
+     "attention.self.key",
+     "attention.self.value",
+     "attention.output.dense",
+     "attention.output.LayerNorm",
+     "intermediate.dense",
+     "output.dense",
+     "output.LayerNorm",
+     "pooler.dense",
+     "classifier"},
+    {BertFamily::kDistilBert,
+     "distilbert",
+     "DistilBertForSequenceClassification",
+     "dim",
+     "n_layers",
+     "n_heads",
+     "hidden_dim",
+     "activation",
+     "dropout",
+     "attention_dropout",
+     "seq_classif_dropout",
+     0,
+     "transformer.layer.",
+     "attention.q_lin",
+     "attention.k_lin",
+     "attention.v_lin",
+     "attention.out_lin",
+     "sa_layer_norm",
+     "ffn.lin1",
+     "ffn.lin2",
+     "output_layer_norm",
+     "pre_classifier",
+     "classifier"},
+    {BertFamily::kRoberta,
+     "roberta",
+     "RobertaForSequenceClassification",
+     "hidden_size",
+     "num_hidden_layers",
+     "num_attention_heads",
+     "intermediate_size",
+     "hidden_act",
+     "hidden_dropout_prob",
+     "attention_probs_dropout_prob",
+     "classifier_dropout",
+     1,
+     "encoder.layer.",
+     "attention.self.query",
+     "attention.self.key",
+     "attention.self.value",
+     "attention.output.dense",
+     "attention.output.LayerNorm",
+     "intermediate.dense",
+     "output.dense",
+     "output.LayerNorm",
+     "classifier.dense",
+     "classifier.out_proj"},
 }};
 
-const Spelling& spelling_of(BertFamily family) { return kSpellings[static_cast<std::size_t>(family)]; }
+const Spelling& spelling_of(BertFamily family) {
+  return kSpellings[static_cast<std::size_t>(family)];
+}
 
 const Spelling& find_spelling(const ConfigReader& config) {
   const std::string type = config.text("model_type");
@@ -46,7 +105,8 @@ const Spelling& find_spelling(const ConfigReader& config) {
 void check_supported(const ConfigReader& config) {
   if (const std::string kind = config.text_or("position_embedding_type", "absolute"); kind != "absolute")
     config.fail("position_embedding_type '" + kind + "' is not supported (absolute is)");
-  if (const std::string kind = config.text_or("problem_type", "single_label_classification"); kind != "single_label_classification")
+  if (const std::string kind = config.text_or("problem_type", "single_label_classification");
+      kind != "single_label_classification")
     config.fail("problem_type '" + kind + "' is not supported (single_label_classification is)");
   for (const char* key : {"is_decoder", "add_cross_attention", "sinusoidal_pos_embds"})
     if (config.boolean_or(key, false)) config.fail(str_cat(key, " true is not supported"));
@@ -76,13 +136,16 @@ BertConfig BertConfig::read(const ConfigReader& config) {
   out.head_dropout = config.probability_or(spelling.head_dropout, distilled ? 0.2 : out.hidden_dropout);
   out.activation = config.activation_or(spelling.activation, Activation::kGeluErf);
   if (out.hidden_size % out.heads != 0)
-    config.fail(str_cat(spelling.hidden_size, " ", out.hidden_size, " is not a multiple of ", spelling.heads, " ", out.heads));
+    config.fail(
+        str_cat(spelling.hidden_size, " ", out.hidden_size, " is not a multiple of ", spelling.heads, " ", out.heads));
   if (out.pad_token_id < 0 || out.pad_token_id >= out.vocab_size)
     config.fail(str_cat("pad_token_id ", out.pad_token_id, " is not one of the ", out.vocab_size, " ids"));
   if (out.family == BertFamily::kRoberta && out.pad_token_id + 1 >= out.positions)
-    config.fail(str_cat("max_position_embeddings ", out.positions, " leaves no position beyond pad_token_id ", out.pad_token_id));
+    config.fail(str_cat("max_position_embeddings ", out.positions, " leaves no position beyond pad_token_id ",
+                        out.pad_token_id));
   if (!(out.layer_norm_eps > 0)) config.fail(str_cat("layer_norm_eps must be positive, found ", out.layer_norm_eps));
-  if (!(out.initializer_range >= 0)) config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
+  if (!(out.initializer_range >= 0))
+    config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
   return out;
 }
 
@@ -124,18 +187,23 @@ HfNaming BertClassifier::hf_naming() const {
   naming.prefix = std::string(spelling.model_type) + ".";
   auto& tensors = naming.tensors;
   const auto add = [&](const std::string& name, const std::string& parameter) {
-    for (const char* part : {".weight", ".bias"}) tensors.push_back({.name = name + part, .parameter = parameter + part});
+    for (const char* part : {".weight", ".bias"})
+      tensors.push_back({.name = name + part, .parameter = parameter + part});
   };
   tensors.push_back({.name = "embeddings.word_embeddings.weight", .parameter = "words.weight"});
   tensors.push_back({.name = "embeddings.position_embeddings.weight", .parameter = "positions.weight"});
-  if (config_.type_vocab_size > 0) tensors.push_back({.name = "embeddings.token_type_embeddings.weight", .parameter = "types.weight"});
+  if (config_.type_vocab_size > 0)
+    tensors.push_back({.name = "embeddings.token_type_embeddings.weight", .parameter = "types.weight"});
   add("embeddings.LayerNorm", "embedding_norm");
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const std::string hf = spelling.layer + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
     std::int64_t row = 0;
     for (const char* name : {spelling.query, spelling.key, spelling.value}) {
       for (const char* part : {".weight", ".bias"})
-        tensors.push_back({.name = hf + name + part, .parameter = at + "qkv" + part, .row_begin = row, .row_count = config_.hidden_size});
+        tensors.push_back({.name = hf + name + part,
+                           .parameter = at + "qkv" + part,
+                           .row_begin = row,
+                           .row_count = config_.hidden_size});
       row += config_.hidden_size;
     }
     add(hf + spelling.projection, at + "projection");
@@ -145,13 +213,18 @@ HfNaming BertClassifier::hf_naming() const {
     add(hf + spelling.output_norm, at + "output_norm");
   }
   for (const char* part : {".weight", ".bias"})
-    tensors.push_back({.name = std::string(spelling.dense) + part, .parameter = std::string("dense") + part, .optional = true});
+    tensors.push_back(
+        {.name = std::string(spelling.dense) + part, .parameter = std::string("dense") + part, .optional = true});
   for (const char* part : {".weight", ".bias"}) {
-    tensors.push_back({.name = std::string(spelling.classifier) + part, .parameter = std::string("classifier") + part, .head = true, .optional = true});
+    tensors.push_back({.name = std::string(spelling.classifier) + part,
+                       .parameter = std::string("classifier") + part,
+                       .head = true,
+                       .optional = true});
     naming.unprefixed.push_back(std::string(spelling.classifier) + part);
     if (config_.family != BertFamily::kBert) naming.unprefixed.push_back(std::string(spelling.dense) + part);
   }
-  naming.ignored = {R"(embeddings\.position_ids)", R"(cls\..*)", R"(lm_head\..*)", R"(vocab_(transform|layer_norm|projector)\..*)"};
+  naming.ignored = {R"(embeddings\.position_ids)", R"(cls\..*)", R"(lm_head\..*)",
+                    R"(vocab_(transform|layer_norm|projector)\..*)"};
   if (config_.family == BertFamily::kRoberta) naming.ignored.emplace_back(R"(pooler\.dense\..*)");
   return naming;
 }

@@ -31,8 +31,8 @@ Gpt2Classifier::Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& opti
 
 Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
   const Sequences& sequences = batch.sequences;
-  CHECK(sequences.max_length <= config_.n_positions, "gpt2: a sequence of ", sequences.max_length, " tokens, but the model has ",
-        config_.n_positions, " positions");
+  CHECK(sequences.max_length <= config_.n_positions, "gpt2: a sequence of ", sequences.max_length,
+        " tokens, but the model has ", config_.n_positions, " positions");
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
 
   Variable x = embedding(tokens_.lookup(batch.ids), positions_.lookup(sequences.positions), {});
@@ -42,9 +42,12 @@ Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPas
     const Block& block = blocks_[i];
     const LayerNorm& next_norm = i + 1 < blocks_.size() ? blocks_[i + 1].norm1 : final_norm_;
     const Variable attended = attention(block.qkv(normed), sequences,
-                                        {.heads = config_.n_head, .causal = options_.causal, .window = -1,
+                                        {.heads = config_.n_head,
+                                         .causal = options_.causal,
+                                         .window = -1,
                                          .dropout = drop(config_.attn_pdrop, block.attention_site)});
-    const ResidualNorm middle = block.norm2(x, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
+    const ResidualNorm middle =
+        block.norm2(x, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
     const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
     const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site));
     x = next.sum;
@@ -58,7 +61,8 @@ Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pas
   std::vector<std::int32_t> positions = batch.row_counts();
   for (std::size_t b = 0; b < positions.size(); ++b) {
     const bool before_padding = options_.position == HeadPosition::kFlexible && batch.lengths[b] > 0;
-    positions[b] = options_.position == HeadPosition::kFirst ? 0 : (before_padding ? batch.lengths[b] : positions[b]) - 1;
+    positions[b] =
+        options_.position == HeadPosition::kFirst ? 0 : (before_padding ? batch.lengths[b] : positions[b]) - 1;
   }
   const bool mean = options_.position == HeadPosition::kMean;
   return head_(pool(hidden_states(batch, pass), mean ? batch.all_rows(false) : batch.rows_at(positions)));
@@ -67,7 +71,8 @@ Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pas
 void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializer) const {
   const bool torch = initializer == Initializer::kTorch;
   const auto range = static_cast<float>(config_.initializer_range);
-  const auto residual_range = static_cast<float>(config_.initializer_range / std::sqrt(2.0 * static_cast<double>(config_.n_layer)));
+  const auto residual_range =
+      static_cast<float>(config_.initializer_range / std::sqrt(2.0 * static_cast<double>(config_.n_layer)));
   const auto linear_layer = [&](const Tensor& weight, const Tensor& bias, float stddev) {
     if (torch) {
       init::torch_linear(generator, weight, bias);
@@ -90,8 +95,10 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
 }
 
 void Gpt2Classifier::initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const {
-  if (tensor.name.ends_with(".bias")) ops::fill(values, 0);
-  else init::normal(generator, values, static_cast<float>(config_.initializer_range));
+  if (tensor.name.ends_with(".bias"))
+    ops::fill(values, 0);
+  else
+    init::normal(generator, values, static_cast<float>(config_.initializer_range));
 }
 
 void Gpt2Classifier::initialize_head(TorchGenerator& generator) const {
@@ -116,14 +123,19 @@ void Gpt2Classifier::for_each_parameter(const Visitor& visit, const std::string&
 
 bool Gpt2Classifier::trains(TrainableLayers layers, const std::string& parameter) const {
   const auto in_block = [&](std::size_t from_end) {
-    return blocks_.size() >= from_end && parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
+    return blocks_.size() >= from_end &&
+           parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
   };
   const bool head = parameter.starts_with("head.");
   switch (layers) {
-    case TrainableLayers::kAll: return true;
-    case TrainableLayers::kLastLayer: return head;
-    case TrainableLayers::kLastBlock: return head || parameter.starts_with("final_norm.") || in_block(1);
-    case TrainableLayers::kLastTwoBlocks: return head || parameter.starts_with("final_norm.") || in_block(1) || in_block(2);
+    case TrainableLayers::kAll:
+      return true;
+    case TrainableLayers::kLastLayer:
+      return head;
+    case TrainableLayers::kLastBlock:
+      return head || parameter.starts_with("final_norm.") || in_block(1);
+    case TrainableLayers::kLastTwoBlocks:
+      return head || parameter.starts_with("final_norm.") || in_block(1) || in_block(2);
   }
   return false;
 }

@@ -1,7 +1,7 @@
 // GPT-2 as a sequence classifier.
 //
-// A pre-norm transformer decoder: learned positions, causal attention without any padding mask (padding tokens are ordinary
-// tokens), tanh GELU, and a linear head with bias on one position or on the mean over positions.
+// A pre-norm transformer decoder: learned positions, causal attention without any padding mask (padding tokens are
+// ordinary tokens), tanh GELU, and a linear head with bias on one position or on the mean over positions.
 //
 // Radford et al.: "Language models are unsupervised multitask learners", 2019.
 #pragma once
@@ -67,8 +67,8 @@ class Gpt2Classifier : public Classifier {
   void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
   bool trains(TrainableLayers layers, const std::string& parameter) const override;
   HfNaming hf_naming() const override;
-  /// Moves the head's bias into ln_f.bias, since GPT2ForSequenceClassification has none: the smallest change d of ln_f.bias
-  /// with W d = bias. Where no d does (a head without full rank), the tensor score.bias stays in the file.
+  /// Moves the head's bias into ln_f.bias, since GPT2ForSequenceClassification has none: the smallest change d of
+  /// ln_f.bias with W d = bias. Where no d does (a head without full rank), the tensor score.bias stays in the file.
   void adapt_for_export(std::map<std::string, Tensor>& tensors) const override;
   std::int64_t num_labels() const override { return options_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }

@@ -14,10 +14,11 @@ struct PublishedSize {
   const char* repository;
   std::int64_t n_embd, n_layer, n_head;
 };
-constexpr std::array<PublishedSize, 4> kPublished = {{{"gpt2-small (124M)", "openai-community/gpt2", 768, 12, 12},
-                                                      {"gpt2-medium (355M)", "openai-community/gpt2-medium", 1024, 24, 16},
-                                                      {"gpt2-large (774M)", "openai-community/gpt2-large", 1280, 36, 20},
-                                                      {"gpt2-xl (1558M)", "openai-community/gpt2-xl", 1600, 48, 25}}};
+constexpr std::array<PublishedSize, 4> kPublished = {
+    {{"gpt2-small (124M)", "openai-community/gpt2", 768, 12, 12},
+     {"gpt2-medium (355M)", "openai-community/gpt2-medium", 1024, 24, 16},
+     {"gpt2-large (774M)", "openai-community/gpt2-large", 1280, 36, 20},
+     {"gpt2-xl (1558M)", "openai-community/gpt2-xl", 1600, 48, 25}}};
 
 const PublishedSize& find_size(const std::string& size) {
   std::string known;
@@ -32,16 +33,21 @@ const PublishedSize& find_size(const std::string& size) {
 
 const char* name_of(HeadPosition position) {
   switch (position) {
-    case HeadPosition::kFirst: return "first";
-    case HeadPosition::kLast: return "last";
-    case HeadPosition::kFlexible: return "flexible";
-    case HeadPosition::kMean: return "mean";
+    case HeadPosition::kFirst:
+      return "first";
+    case HeadPosition::kLast:
+      return "last";
+    case HeadPosition::kFlexible:
+      return "flexible";
+    case HeadPosition::kMean:
+      return "mean";
   }
   return "?";
 }
 
 HeadPosition head_position(const std::string& name) {
-  for (const HeadPosition position : {HeadPosition::kFirst, HeadPosition::kLast, HeadPosition::kFlexible, HeadPosition::kMean})
+  for (const HeadPosition position :
+       {HeadPosition::kFirst, HeadPosition::kLast, HeadPosition::kFlexible, HeadPosition::kMean})
     if (name == name_of(position)) return position;
   throw Error("unknown head position '" + name + "'; the positions are first, last, flexible, mean");
 }
@@ -65,7 +71,8 @@ Gpt2Config Gpt2Config::read(const ConfigReader& config) {
   if (out.n_embd % out.n_head != 0)
     config.fail(str_cat("n_embd ", out.n_embd, " is not a multiple of n_head ", out.n_head));
   if (!config.boolean_or("scale_attn_weights", true)) config.fail("scale_attn_weights false is not supported");
-  if (config.boolean_or("scale_attn_by_inverse_layer_idx", false)) config.fail("scale_attn_by_inverse_layer_idx true is not supported");
+  if (config.boolean_or("scale_attn_by_inverse_layer_idx", false))
+    config.fail("scale_attn_by_inverse_layer_idx true is not supported");
   if (config.boolean_or("add_cross_attention", false)) config.fail("add_cross_attention true is not supported");
   return out;
 }
@@ -80,7 +87,9 @@ Gpt2Config Gpt2Config::published(const std::string& size) {
   return out;
 }
 
-std::string Gpt2Config::repository(const std::string& size) { return find_size(size).repository; }
+std::string Gpt2Config::repository(const std::string& size) {
+  return find_size(size).repository;
+}
 
 const std::vector<std::string>& Gpt2Config::published_sizes() {
   static const std::vector<std::string> names = [] {
@@ -110,8 +119,8 @@ std::string Gpt2Config::json() const {
 }
 
 std::string Gpt2Classifier::hf_config(const std::vector<std::string>& label_names) const {
-  // Only the flexible position reads what GPT2ForSequenceClassification reads in a padded batch: the last token that is not
-  // padding. Without a pad_token_id that class reads the last position, which is what kLast does.
+  // Only the flexible position reads what GPT2ForSequenceClassification reads in a padded batch: the last token that is
+  // not padding. Without a pad_token_id that class reads the last position, which is what kLast does.
   ConfigChanges changes = label_changes(label_names);
   changes["architectures"] = R"(["GPT2ForSequenceClassification"])";
   if (options_.position == HeadPosition::kFlexible) changes["pad_token_id"] = std::to_string(config_.vocab_size - 1);
@@ -149,7 +158,8 @@ HfNaming Gpt2Classifier::hf_naming() const {
 }
 
 void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) const {
-  const Tensor weight = tensors.at("score.weight").cast(DType::kFloat64), bias = tensors.at("score.bias").cast(DType::kFloat64);
+  const Tensor weight = tensors.at("score.weight").cast(DType::kFloat64),
+               bias = tensors.at("score.bias").cast(DType::kFloat64);
   const std::int64_t classes = weight.shape()[0], channels = weight.shape()[1];
   const double* w = weight.values<double>().data();
   // d = W^T z with (W W^T) z = bias, by elimination with the largest pivot.
@@ -174,8 +184,10 @@ void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) co
   Tensor& shift = tensors.at("ln_f.bias");
   const Tensor moved = shift.cast(DType::kFloat64).clone();
   for (std::int64_t i = 0; i < classes; ++i) {
-    const double z = rows[static_cast<std::size_t>(i)][n] / rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(i)];
-    for (std::int64_t c = 0; c < channels; ++c) moved.values<double>()[static_cast<std::size_t>(c)] += z * w[i * channels + c];
+    const double z =
+        rows[static_cast<std::size_t>(i)][n] / rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(i)];
+    for (std::int64_t c = 0; c < channels; ++c)
+      moved.values<double>()[static_cast<std::size_t>(c)] += z * w[i * channels + c];
   }
   shift = moved.cast(shift.dtype());
   tensors.erase("score.bias");

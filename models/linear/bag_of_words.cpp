@@ -16,7 +16,9 @@ using Json = nlohmann::json;
 
 constexpr const char* kModelType = "bag_of_words";
 
-std::string in(const std::string& folder, const char* name) { return (std::filesystem::path(folder) / name).string(); }
+std::string in(const std::string& folder, const char* name) {
+  return (std::filesystem::path(folder) / name).string();
+}
 
 Json read_json(const std::string& path) {
   const Json json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);

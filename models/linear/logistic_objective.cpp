@@ -44,7 +44,8 @@ LogisticObjective::LogisticObjective(const CountMatrix& counts, std::span<const 
     CHECK(label >= 0 && label < classes, "logistic regression: label ", label, " is outside 0..", classes - 1);
   inverse_rows_ = 1.0 / static_cast<double>(rows);
   penalty_ = inverse_rows_ / c;
-  CHECK(penalty_ > 1e-100 && penalty_ < 1e100, "logistic regression: C must be a positive number of sensible size, not ", c);
+  CHECK(penalty_ > 1e-100 && penalty_ < 1e100,
+        "logistic regression: C must be a positive number of sensible size, not ", c);
   probabilities_.resize(static_cast<std::size_t>(rows * outputs_));
 }
 

@@ -36,23 +36,28 @@ ModernBertClassifier::ModernBertClassifier(const ModernBertConfig& config, DType
 
 Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
   const Sequences& sequences = batch.sequences;
-  CHECK(sequences.max_length <= config_.positions, "a sequence of ", sequences.max_length, " tokens, but the model has ",
-        config_.positions, " positions");
+  CHECK(sequences.max_length <= config_.positions, "a sequence of ", sequences.max_length,
+        " tokens, but the model has ", config_.positions, " positions");
   global_rope_ = global_rope_.to(batch.ids.device());
   local_rope_ = local_rope_.to(batch.ids.device());
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
 
-  Variable x = dropout(embedding_norm_(embedding(tokens_.lookup(batch.ids), {}, {})), drop(config_.embedding_dropout, embedding_site_));
+  Variable x = dropout(embedding_norm_(embedding(tokens_.lookup(batch.ids), {}, {})),
+                       drop(config_.embedding_dropout, embedding_site_));
   Variable normed = x;
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
     const bool global = config_.global_layers[i];
     const Variable turned = rope(block.qkv(normed), sequences, config_.heads, global ? global_rope_ : local_rope_);
     const Variable attended = attention(turned, sequences,
-                                        {.heads = config_.heads, .causal = false, .window = global ? -1 : config_.local_attention / 2,
+                                        {.heads = config_.heads,
+                                         .causal = false,
+                                         .window = global ? -1 : config_.local_attention / 2,
                                          .dropout = drop(config_.attention_dropout, block.attention_site)});
-    const ResidualNorm middle = block.mlp_norm(x, block.projection(attended), drop(config_.attention_dropout, block.projection_site));
-    const Variable gated = dropout(glu(block.fc(middle.normed), config_.hidden_activation), drop(config_.mlp_dropout, block.mlp_site));
+    const ResidualNorm middle =
+        block.mlp_norm(x, block.projection(attended), drop(config_.attention_dropout, block.projection_site));
+    const Variable gated =
+        dropout(glu(block.fc(middle.normed), config_.hidden_activation), drop(config_.mlp_dropout, block.mlp_site));
     const LayerNorm& next_norm = i + 1 < blocks_.size() ? *blocks_[i + 1].attention_norm : final_norm_;
     const ResidualNorm next = next_norm(middle.sum, block.fc_out(gated), {});
     x = next.sum;
@@ -64,12 +69,14 @@ Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const Forw
 Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
   // Without a mask the mean takes the padding in.
   const bool masked = batch.sequences.key_lengths.defined();
-  const Variable pooled = pool(hidden_states(batch, pass), config_.mean_pooling ? batch.all_rows(masked) : batch.first_rows());
+  const Variable pooled =
+      pool(hidden_states(batch, pass), config_.mean_pooling ? batch.all_rows(masked) : batch.first_rows());
   const Variable head = head_norm_(activation(dense_(pooled), config_.classifier_activation));
   return classifier_(dropout(head, pass.dropout(config_.classifier_dropout, classifier_site_, batch.first_row_keys())));
 }
 
-void ModernBertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const {
+void ModernBertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& values,
+                                             TorchGenerator& generator) const {
   const std::string& name = tensor.parameter;
   if (name.ends_with(".bias")) return ops::fill(values, 0);
   if (name.ends_with("norm.weight")) return ops::fill(values, 1);
@@ -104,15 +111,20 @@ void ModernBertClassifier::for_each_parameter(const Visitor& visit, const std::s
 
 bool ModernBertClassifier::trains(TrainableLayers layers, const std::string& parameter) const {
   const auto in_block = [&](std::size_t from_end) {
-    return blocks_.size() >= from_end && parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
+    return blocks_.size() >= from_end &&
+           parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
   };
   const bool classifier = parameter.starts_with("classifier.");
   const bool head = classifier || parameter.starts_with("dense.") || parameter.starts_with("head_norm.");
   switch (layers) {  // the recipe leaves the final norm frozen
-    case TrainableLayers::kAll: return true;
-    case TrainableLayers::kLastLayer: return classifier;
-    case TrainableLayers::kLastBlock: return head || in_block(1);
-    case TrainableLayers::kLastTwoBlocks: return head || in_block(1) || in_block(2);
+    case TrainableLayers::kAll:
+      return true;
+    case TrainableLayers::kLastLayer:
+      return classifier;
+    case TrainableLayers::kLastBlock:
+      return head || in_block(1);
+    case TrainableLayers::kLastTwoBlocks:
+      return head || in_block(1) || in_block(2);
   }
   return false;
 }

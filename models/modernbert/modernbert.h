@@ -1,8 +1,9 @@
 // ModernBERT as a sequence classifier.
 //
-// A pre-norm transformer encoder without biases: rotary positions, attention that is global in some layers and sees only its
-// neighbourhood in the others, gated GELU. The head reads the first token or the mean over tokens: classifier(norm(gelu(dense x))).
-// The first layer's attention has no norm before it (the embeddings are normed already).
+// A pre-norm transformer encoder without biases: rotary positions, attention that is global in some layers and sees
+// only its neighbourhood in the others, gated GELU. The head reads the first token or the mean over tokens:
+// classifier(norm(gelu(dense x))). The first layer's attention has no norm before it (the embeddings are normed
+// already).
 //
 // Warner et al.: "Smarter, better, faster, longer", arXiv 2412.13663.
 #pragma once

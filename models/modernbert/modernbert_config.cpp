@@ -9,7 +9,8 @@ std::vector<bool> read_layers(const ConfigReader& config) {
   const std::int64_t layers = config.positive("num_hidden_layers");
   std::vector<bool> global;
   if (!config.has("layer_types")) {
-    const std::int64_t every = config.has("global_attn_every_n_layers") ? config.positive("global_attn_every_n_layers") : 3;
+    const std::int64_t every =
+        config.has("global_attn_every_n_layers") ? config.positive("global_attn_every_n_layers") : 3;
     for (std::int64_t i = 0; i < layers; ++i) global.push_back(i % every == 0);
     return global;
   }
@@ -41,7 +42,8 @@ double read_theta(const ConfigReader& config, const char* layer_type, const char
 
 // Refuses what would change the arithmetic.
 void check_supported(const ConfigReader& config) {
-  if (const std::string kind = config.text_or("problem_type", "single_label_classification"); kind != "single_label_classification")
+  if (const std::string kind = config.text_or("problem_type", "single_label_classification");
+      kind != "single_label_classification")
     config.fail("problem_type '" + kind + "' is not supported (single_label_classification is)");
   for (const char* key : {"attention_bias", "mlp_bias", "norm_bias", "classifier_bias"})
     if (config.boolean_or(key, false)) config.fail(str_cat(key, " true is not supported"));
@@ -77,14 +79,16 @@ ModernBertConfig ModernBertConfig::read(const ConfigReader& config) {
   out.hidden_activation = config.activation_or("hidden_activation", Activation::kGeluErf);
   out.classifier_activation = config.activation_or("classifier_activation", Activation::kGeluErf);
   const std::string pooling = config.text_or("classifier_pooling", "cls");
-  if (pooling != "cls" && pooling != "mean") config.fail("classifier_pooling '" + pooling + "' is not supported (cls and mean are)");
+  if (pooling != "cls" && pooling != "mean")
+    config.fail("classifier_pooling '" + pooling + "' is not supported (cls and mean are)");
   out.mean_pooling = pooling == "mean";
   if (out.hidden_size % (2 * out.heads) != 0)
     config.fail(str_cat("hidden_size ", out.hidden_size, " does not split into ", out.heads, " heads of even size"));
   if (out.pad_token_id < 0 || out.pad_token_id >= out.vocab_size)
     config.fail(str_cat("pad_token_id ", out.pad_token_id, " is not one of the ", out.vocab_size, " ids"));
   if (!(out.norm_eps > 0)) config.fail(str_cat("norm_eps must be positive, found ", out.norm_eps));
-  if (!(out.initializer_range >= 0)) config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
+  if (!(out.initializer_range >= 0))
+    config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
   return out;
 }
 
@@ -102,7 +106,8 @@ std::string ModernBertConfig::json() const {
                         {"max_position_embeddings", std::to_string(positions)},
                         {"layer_types", "[" + types + "]"},
                         {"local_attention", std::to_string(local_attention)},
-                        {"rope_parameters", "{\"full_attention\":" + rope(global_theta) + ",\"sliding_attention\":" + rope(local_theta) + "}"},
+                        {"rope_parameters", "{\"full_attention\":" + rope(global_theta) +
+                                                ",\"sliding_attention\":" + rope(local_theta) + "}"},
                         {"pad_token_id", std::to_string(pad_token_id)},
                         {"norm_eps", json_number(norm_eps)},
                         {"initializer_range", json_number(initializer_range)},
@@ -117,7 +122,8 @@ std::string ModernBertConfig::json() const {
   std::int64_t every = 1;
   while (every < layers() && !global_layers[static_cast<std::size_t>(every)]) ++every;
   bool regular = true;
-  for (std::int64_t i = 0; i < layers(); ++i) regular = regular && global_layers[static_cast<std::size_t>(i)] == (i % every == 0);
+  for (std::int64_t i = 0; i < layers(); ++i)
+    regular = regular && global_layers[static_cast<std::size_t>(i)] == (i % every == 0);
   if (regular) {
     keys["global_attn_every_n_layers"] = std::to_string(every);
     keys["global_rope_theta"] = json_number(global_theta);
@@ -141,7 +147,8 @@ HfNaming ModernBertClassifier::hf_naming() const {
   tensors.push_back({.name = "embeddings.norm.weight", .parameter = "embedding_norm.weight"});
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const std::string hf = "layers." + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
-    if (blocks_[i].attention_norm) tensors.push_back({.name = hf + "attn_norm.weight", .parameter = at + "attention_norm.weight"});
+    if (blocks_[i].attention_norm)
+      tensors.push_back({.name = hf + "attn_norm.weight", .parameter = at + "attention_norm.weight"});
     tensors.push_back({.name = hf + "attn.Wqkv.weight", .parameter = at + "qkv.weight"});
     tensors.push_back({.name = hf + "attn.Wo.weight", .parameter = at + "projection.weight"});
     tensors.push_back({.name = hf + "mlp_norm.weight", .parameter = at + "mlp_norm.weight"});
@@ -153,7 +160,10 @@ HfNaming ModernBertClassifier::hf_naming() const {
                                         {"head.norm.weight", "head_norm.weight"},
                                         {"classifier.weight", "classifier.weight"},
                                         {"classifier.bias", "classifier.bias"}}) {
-    tensors.push_back({.name = name, .parameter = parameter, .head = std::string(parameter).starts_with("classifier."), .optional = true});
+    tensors.push_back({.name = name,
+                       .parameter = parameter,
+                       .head = std::string(parameter).starts_with("classifier."),
+                       .optional = true});
     naming.unprefixed.emplace_back(name);
   }
   naming.ignored = {R"(decoder\.(weight|bias))", R"(.*rotary_emb\..*inv_freq)"};

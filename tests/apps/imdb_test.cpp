@@ -56,7 +56,8 @@ void write_archive(const std::string& path, const std::vector<Member>& members) 
 // Some reviews as the archive has them.
 std::vector<Member> some_members(int count) {
   std::vector<Member> out;
-  for (int i = 0; i < count; ++i) out.push_back({"aclImdb/train/pos/" + std::to_string(i) + "_9.txt", "review " + std::to_string(i)});
+  for (int i = 0; i < count; ++i)
+    out.push_back({"aclImdb/train/pos/" + std::to_string(i) + "_9.txt", "review " + std::to_string(i)});
   return out;
 }
 
@@ -69,7 +70,9 @@ std::string digest(const std::filesystem::path& file) {
   return sha256_hex(std::as_bytes(std::span(text)));
 }
 
-void expect_contains(const std::string& message, const std::string& part) { EXPECT_NE(message.find(part), std::string::npos) << message; }
+void expect_contains(const std::string& message, const std::string& part) {
+  EXPECT_NE(message.find(part), std::string::npos) << message;
+}
 
 std::set<std::string> names_in(const std::filesystem::path& folder) {
   std::set<std::string> out;
@@ -97,13 +100,18 @@ TEST(Imdb, TruncatedArchiveIsRefused) {
 // An invented set of the right size: file names out of order, every kind of line end, commas and quotes.
 class WholeSet : public ::testing::Test {
  protected:
-  static std::string raw(const std::string& folder, int i) { return folder + " " + std::to_string(i) + ", \"quoted\"\r\nline\rend\n"; }
+  static std::string raw(const std::string& folder, int i) {
+    return folder + " " + std::to_string(i) + ", \"quoted\"\r\nline\rend\n";
+  }
   static std::string name(int i) { return std::to_string(i) + "_" + std::to_string(1 + i % 10) + ".txt"; }
 
   static std::vector<Member> members() {
-    std::vector<Member> out = {{"aclImdb/README", "not a review"}, {"aclImdb/train/unsup/0_0.txt", "unlabelled"}, {"aclImdb/train/urls_pos.txt", "url"}};
+    std::vector<Member> out = {{"aclImdb/README", "not a review"},
+                               {"aclImdb/train/unsup/0_0.txt", "unlabelled"},
+                               {"aclImdb/train/urls_pos.txt", "url"}};
     for (const char* folder : {"train/neg", "train/pos", "test/neg", "test/pos"})
-      for (int i = 12499; i >= 0; --i) out.push_back({"aclImdb/" + std::string(folder) + "/" + name(i), raw(folder, i)});
+      for (int i = 12499; i >= 0; --i)
+        out.push_back({"aclImdb/" + std::string(folder) + "/" + name(i), raw(folder, i)});
     return out;
   }
 
@@ -114,7 +122,8 @@ class WholeSet : public ::testing::Test {
       std::map<std::string, int> by_name;
       for (int i = 0; i < 12500; ++i) by_name[name(i)] = i;
       for (const auto& [file, i] : by_name)
-        out.push_back({folder + " " + std::to_string(i) + ", \"quoted\"\nline\nend\n", folder.ends_with("pos") ? 1 : 0});
+        out.push_back(
+            {folder + " " + std::to_string(i) + ", \"quoted\"\nline\nend\n", folder.ends_with("pos") ? 1 : 0});
     }
     return out;
   }
@@ -133,7 +142,8 @@ TEST_F(WholeSet, IsOrderedShuffledAndSplit) {
   write_imdb_splits(reviews, folder / "out");
   const std::vector<std::int32_t> p = numpy_permutation(123, 50000);
   std::size_t row = 0;
-  for (const auto& [file, count] : std::initializer_list<std::pair<const char*, int>>{{"train.csv", 35000}, {"validation.csv", 5000}, {"test.csv", 10000}}) {
+  for (const auto& [file, count] : std::initializer_list<std::pair<const char*, int>>{
+           {"train.csv", 35000}, {"validation.csv", 5000}, {"test.csv", 10000}}) {
     CsvReader reader(folder / ("out/" + std::string(file)));
     EXPECT_EQ(reader.header(), (std::vector<std::string>{"text", "label"}));
     int rows = 0;
@@ -177,8 +187,10 @@ TEST(Imdb, AFolderHasWhatAnArchiveHas) {
   EXPECT_EQ(message_of([&] { read_imdb_folder(folder.path().string(), kSilent); }),
             folder / "aclImdb: test/pos/0_2.txt is not valid UTF-8 at its byte 4");
   std::filesystem::remove_all(folder / "aclImdb/test/pos");
-  expect_contains(message_of([&] { read_imdb_folder(folder.path().string(), kSilent); }), folder / "aclImdb/test/pos: no such folder");
-  expect_contains(message_of([&] { read_imdb_folder(folder / "nowhere", kSilent); }), folder / "nowhere/test/pos: no such folder");
+  expect_contains(message_of([&] { read_imdb_folder(folder.path().string(), kSilent); }),
+                  folder / "aclImdb/test/pos: no such folder");
+  expect_contains(message_of([&] { read_imdb_folder(folder / "nowhere", kSilent); }),
+                  folder / "nowhere/test/pos: no such folder");
 }
 
 TEST(Imdb, ArchivesThatAreNotTheDataSetAreNamed) {
@@ -186,20 +198,24 @@ TEST(Imdb, ArchivesThatAreNotTheDataSetAreNamed) {
   EXPECT_EQ(archive_message(folder / "none.tar.gz"), folder / "none.tar.gz: no such file");
   expect_contains(archive_message(folder.path().string()), folder.path().string());
   write_file(folder / "text.tar.gz", "this is no archive");
-  expect_contains(archive_message(folder / "text.tar.gz"), "text.tar.gz: the archive cannot be read (is it complete?): ");
+  expect_contains(archive_message(folder / "text.tar.gz"),
+                  "text.tar.gz: the archive cannot be read (is it complete?): ");
   write_file(folder / "empty.tar.gz", "");
   expect_contains(archive_message(folder / "empty.tar.gz"), folder / "empty.tar.gz");
 
   auto members = some_members(3);
   write_archive(folder / "few.tar.gz", members);
-  expect_contains(archive_message(folder / "few.tar.gz"), "found 0 reviews in aclImdb/test/pos where 12500 are expected");
+  expect_contains(archive_message(folder / "few.tar.gz"),
+                  "found 0 reviews in aclImdb/test/pos where 12500 are expected");
   members.push_back({"aclImdb/train/neg/7_1.txt", "caf\xe9"});
   write_archive(folder / "latin.tar.gz", members);
-  expect_contains(archive_message(folder / "latin.tar.gz"), "latin.tar.gz: train/neg/7_1.txt is not valid UTF-8 at its byte 3");
+  expect_contains(archive_message(folder / "latin.tar.gz"),
+                  "latin.tar.gz: train/neg/7_1.txt is not valid UTF-8 at its byte 3");
   members.back() = {"elsewhere/aclImdb/train/pos/1_9.txt", "again"};
   write_archive(folder / "twice.tar.gz", members);
   expect_contains(archive_message(folder / "twice.tar.gz"), "train/pos/1_9.txt is there twice");
-  write_archive(folder / "deep.tar.gz", {{std::string(200000, 'd') + "/" + std::string(300000, '/') + "x.txt", "deep"}});
+  write_archive(folder / "deep.tar.gz",
+                {{std::string(200000, 'd') + "/" + std::string(300000, '/') + "x.txt", "deep"}});
   expect_contains(archive_message(folder / "deep.tar.gz"), "deep.tar.gz: ");
 }
 
@@ -215,7 +231,9 @@ std::string ustar_header(const std::string& name, std::uint64_t size) {
   put(136, "00000000000");
   put(148, "        ");  // the checksum counts as spaces
   put(156, "0");
-  put(257, std::string("ustar\0" "00", 8));
+  put(257, std::string("ustar\0"
+                       "00",
+                       8));
   unsigned sum = 0;
   for (const char c : header) sum += static_cast<unsigned char>(c);
   std::snprintf(octal, sizeof(octal), "%06o", sum);
@@ -227,10 +245,12 @@ std::string ustar_header(const std::string& name, std::uint64_t size) {
 TEST(Imdb, AnArchivesWordOnSizesIsNotTrusted) {
   const TempDir folder;
   write_file(folder / "huge.tar", ustar_header("aclImdb/test/pos/0_1.txt", 077777777777) + "few bytes");
-  expect_contains(archive_message(folder / "huge.tar"), "aclImdb/test/pos/0_1.txt has 8589934591 bytes; that is no review");
+  expect_contains(archive_message(folder / "huge.tar"),
+                  "aclImdb/test/pos/0_1.txt has 8589934591 bytes; that is no review");
   write_file(folder / "short.tar", ustar_header("aclImdb/test/pos/0_1.txt", 5000) + "few bytes");
   expect_contains(archive_message(folder / "short.tar"), "aclImdb/test/pos/0_1.txt");
-  std::string damaged = ustar_header("aclImdb/test/pos/0_1.txt", 3) + "abc" + std::string(509, '\0') + ustar_header("aclImdb/test/pos/0_2.txt", 0);
+  std::string damaged = ustar_header("aclImdb/test/pos/0_1.txt", 3) + "abc" + std::string(509, '\0') +
+                        ustar_header("aclImdb/test/pos/0_2.txt", 0);
   damaged[1024] ^= 1;
   write_file(folder / "damaged.tar", damaged + std::string(1024, '\0'));
   expect_contains(archive_message(folder / "damaged.tar"), "the archive cannot be read (is it complete?): ");
@@ -245,7 +265,8 @@ TEST(Imdb, MutatedArchivesAreRefused) {
     const std::string whole = read_file(folder / file);
     for (int i = 0; i < 300; ++i) {
       std::string bytes = whole;
-      for (unsigned flips = 1 + random() % 4; flips > 0; --flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+      for (unsigned flips = 1 + random() % 4; flips > 0; --flips)
+        bytes[random() % bytes.size()] = static_cast<char>(random());
       if (i % 3 == 0) bytes.resize(random() % bytes.size());
       std::ofstream(folder / "mutated", std::ios::binary) << bytes;
       EXPECT_FALSE(archive_message(folder / "mutated").empty());

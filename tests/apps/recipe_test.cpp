@@ -1,5 +1,6 @@
-// The reference recipe end to end: train_gpt itself, run on the real reviews with the options of each run of golden/recipe.json, starts from the
-// same values and has the same losses and evaluations. Seed, shuffles, tokenizer, model, gradient and optimizer in one.
+// The reference recipe end to end: train_gpt itself, run on the real reviews with the options of each run of
+// golden/recipe.json, starts from the same values and has the same losses and evaluations. Seed, shuffles, tokenizer,
+// model, gradient and optimizer in one.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -20,12 +21,14 @@ namespace {
 using Json = nlohmann::json;
 
 std::string config_text(const Json& options) {
-  return Json{{"model_type", "gpt2"}, {"vocab_size", 50257}, {"n_positions", 1024}, {"n_embd", options["n_embd"]},
-              {"n_layer", options["n_layer"]}, {"n_head", options["n_head"]}}.dump();
+  return Json{{"model_type", "gpt2"},        {"vocab_size", 50257},           {"n_positions", 1024},
+              {"n_embd", options["n_embd"]}, {"n_layer", options["n_layer"]}, {"n_head", options["n_head"]}}
+      .dump();
 }
 
 // The golden name of a parameter (the reference's own model) -> rows of ours.
-Tensor parameter_rows(const std::map<std::string, Parameter>& parameters, const std::string& golden, std::int64_t width) {
+Tensor parameter_rows(const std::map<std::string, Parameter>& parameters, const std::string& golden,
+                      std::int64_t width) {
   static const std::map<std::string, std::string> plain = {
       {"att.out_proj", "projection"}, {"ff.0", "fc"}, {"ff.2", "fc_out"}, {"norm1", "norm1"}, {"norm2", "norm2"}};
   static const std::map<std::string, std::int64_t> fused = {{"att.W_query", 0}, {"att.W_key", 1}, {"att.W_value", 2}};
@@ -35,7 +38,8 @@ Tensor parameter_rows(const std::map<std::string, Parameter>& parameters, const 
   if (golden.starts_with("out_head.")) return parameters.at("head." + golden.substr(9)).value();
   const std::string rest = golden.substr(std::string("trf_blocks.").size());
   const std::size_t first = rest.find('.'), last = rest.rfind('.');
-  const std::string block = "blocks." + rest.substr(0, first) + ".", part = rest.substr(first + 1, last - first - 1), kind = rest.substr(last);
+  const std::string block = "blocks." + rest.substr(0, first) + ".", part = rest.substr(first + 1, last - first - 1),
+                    kind = rest.substr(last);
   if (const auto at = fused.find(part); at != fused.end())
     return parameters.at(block + "qkv" + kind).value().rows(at->second * width, (at->second + 1) * width);
   return parameters.at(block + plain.at(part) + kind).value();
@@ -62,9 +66,11 @@ void expect_initial_values(const Json& run) {
 std::vector<Json> train(const Json& options, const std::filesystem::path& data, const TempDir& folder) {
   std::ofstream(folder / "config.json") << config_text(options);
   const auto text = [](const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); };
-  std::string command = std::string(ATTUNE_TRAIN_GPT) + " --weights random --data " + imdb_csvs(data).string() + " --tokenizer " +
-                        (data / "tokenizers" / "gpt2").string() + " --config " + (folder / "config.json") + " --log_file " + (folder / "log.jsonl");
-  for (const char* name : {"seed", "context_length", "batch_size", "trainable_layers", "trainable_token_pos", "learning_rate", "max_steps"})
+  std::string command = std::string(ATTUNE_TRAIN_GPT) + " --weights random --data " + imdb_csvs(data).string() +
+                        " --tokenizer " + (data / "tokenizers" / "gpt2").string() + " --config " +
+                        (folder / "config.json") + " --log_file " + (folder / "log.jsonl");
+  for (const char* name : {"seed", "context_length", "batch_size", "trainable_layers", "trainable_token_pos",
+                           "learning_rate", "max_steps"})
     command += " --" + std::string(name) + " " + text(options[name]);
   if (options["average_embeddings"].get<bool>()) command += " --average_embeddings";
   command += " --no_final_evaluation > " + (folder / "out.txt") + " 2>&1";
@@ -87,8 +93,10 @@ TEST(Recipe, EveryRunStepByStep) {
     std::vector<double> losses;
     std::map<std::string, Json> evaluations;
     for (const Json& record : train(run["options"], data, folder)) {
-      if (record.contains("val_loss")) evaluations[std::to_string(record["step"].get<int>())] = record;
-      else if (record.contains("loss") && record.contains("step")) losses.push_back(record["loss"]);
+      if (record.contains("val_loss"))
+        evaluations[std::to_string(record["step"].get<int>())] = record;
+      else if (record.contains("loss") && record.contains("step"))
+        losses.push_back(record["loss"]);
     }
     ASSERT_EQ(losses.size(), run["losses"].size());
     for (std::size_t i = 0; i < losses.size(); ++i) {

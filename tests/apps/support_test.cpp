@@ -1,4 +1,5 @@
-// What all programs share: exit codes and the one line of an error, Ctrl-C, downloads, and models in the Hugging Face cache.
+// What all programs share: exit codes and the one line of an error, Ctrl-C, downloads, and models in the Hugging Face
+// cache.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -64,7 +65,8 @@ TEST(RunProgram, HelpIsNoMistake) {
 }
 
 TEST(RunProgram, MistakesOnTheCommandLineReturnTwo) {
-  for (const auto& arguments : std::vector<std::vector<const char*>>{{}, {"--count"}, {"--count", "many"}, {"--count", "3", "--other"}, {"--count", "3", "x"}}) {
+  for (const auto& arguments : std::vector<std::vector<const char*>>{
+           {}, {"--count"}, {"--count", "many"}, {"--count", "3", "--other"}, {"--count", "3", "x"}}) {
     const Outcome outcome = run(arguments, [] { return 0; });
     EXPECT_EQ(outcome.code, 2);
     EXPECT_TRUE(outcome.err.starts_with("program: error: ")) << outcome.err;
@@ -132,7 +134,8 @@ TEST(Download, FromAFileAddress) {
   const std::string bytes(300000, 'x');
   write_file(folder / "source", bytes);
   std::int64_t last = 0;
-  download_file("file://" + (folder / "source"), folder / "target", [&](std::int64_t done, std::int64_t) { last = done; });
+  download_file("file://" + (folder / "source"), folder / "target",
+                [&](std::int64_t done, std::int64_t) { last = done; });
   EXPECT_EQ(read_file(folder / "target"), bytes);
   EXPECT_EQ(last, 300000);
 }
@@ -140,7 +143,8 @@ TEST(Download, FromAFileAddress) {
 TEST(Download, AFailureNamesTheAddressAndLeavesNothing) {
   const TempDir folder;
   const ProgressFn silent = [](std::int64_t, std::int64_t) {};
-  for (const std::string& url : {"file://" + (folder / "nothing"), std::string("http://127.0.0.1:1/x"), std::string("gopher://127.0.0.1/x"), std::string("no address")}) {
+  for (const std::string& url : {"file://" + (folder / "nothing"), std::string("http://127.0.0.1:1/x"),
+                                 std::string("gopher://127.0.0.1/x"), std::string("no address")}) {
     const std::string message = message_of([&] { download_file(url, folder / "target", silent); });
     EXPECT_TRUE(message.starts_with(url + ": the download failed: ")) << message;
   }
@@ -153,7 +157,8 @@ TEST(Download, NamesOfAddresses) {
   EXPECT_EQ(file_name_of_url("https://host/a/b.tar.gz"), "b.tar.gz");
   EXPECT_EQ(file_name_of_url("https://host/b.tar.gz?x=/y#z"), "b.tar.gz");
   EXPECT_EQ(file_name_of_url("file:///b"), "b");
-  for (const char* url : {"https://host", "https://host/", "https://host/a/", "https://host/..", "https://host?/x", "", "b"})
+  for (const char* url :
+       {"https://host", "https://host/", "https://host/a/", "https://host/..", "https://host?/x", "", "b"})
     EXPECT_EQ(message_of([&] { file_name_of_url(url); }), "the address " + std::string(url) + " names no file");
 }
 
@@ -179,9 +184,11 @@ class Hub : public ::testing::Test {
     return snapshot.string();
   }
 
-  static constexpr std::array<const char*, 5> kNames = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"};
+  static constexpr std::array<const char*, 5> kNames = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME",
+                                                        "XDG_CACHE_HOME", "HOME"};
   TempDir cache_;
-  std::optional<std::string> home_ = getenv("HOME") != nullptr ? std::optional<std::string>(getenv("HOME")) : std::nullopt;
+  std::optional<std::string> home_ =
+      getenv("HOME") != nullptr ? std::optional<std::string>(getenv("HOME")) : std::nullopt;
 };
 
 TEST_F(Hub, FindsTheSnapshotOfMain) {
@@ -189,9 +196,12 @@ TEST_F(Hub, FindsTheSnapshotOfMain) {
   add("models--FacebookAI--roberta-base", "def", "def\n");
   EXPECT_EQ(find_in_hub_cache({"FacebookAI/roberta-large"}), snapshot);
   EXPECT_EQ(find_in_hub_cache({"roberta-large", "FacebookAI/roberta-large"}), snapshot);
-  EXPECT_TRUE(find_in_hub_cache({"FacebookAI/roberta-base"}).ends_with("models--FacebookAI--roberta-base/snapshots/def")) << "a newline ends the reference";
+  EXPECT_TRUE(
+      find_in_hub_cache({"FacebookAI/roberta-base"}).ends_with("models--FacebookAI--roberta-base/snapshots/def"))
+      << "a newline ends the reference";
   add("models--bert-base-uncased", "123", "123");
-  EXPECT_TRUE(find_in_hub_cache({"bert-base-uncased", "google-bert/bert-base-uncased"}).ends_with("models--bert-base-uncased/snapshots/123"));
+  EXPECT_TRUE(find_in_hub_cache({"bert-base-uncased", "google-bert/bert-base-uncased"})
+                  .ends_with("models--bert-base-uncased/snapshots/123"));
 }
 
 TEST_F(Hub, WhatIsNotThereComesWithTheCommandThatFetchesIt) {

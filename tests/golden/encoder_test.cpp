@@ -1,5 +1,6 @@
-// The encoder families against the reference library: logits, loss, gradients and hidden states with and without the padding mask; training
-// runs, whole and with frozen layers; and packed sequences against padded ones, dropout included.
+// The encoder families against the reference library: logits, loss, gradients and hidden states with and without the
+// padding mask; training runs, whole and with frozen layers; and packed sequences against padded ones, dropout
+// included.
 #include <tuple>
 
 #include "engine/autograd/functions.h"
@@ -72,8 +73,8 @@ TEST_P(EncoderGolden, HiddenStatesOfRealTokens) {
           const std::size_t padded_row = b * static_cast<std::size_t>(inputs.length) + t;
           const std::size_t row = layout == Layout::kPacked ? packed_row : padded_row;
           for (std::size_t c = 0; c < channels; ++c)
-            ASSERT_NEAR(found.values<double>()[row * channels + c], expected.values<double>()[padded_row * channels + c],
-                        golden_tolerance(subject.dtype).logits)
+            ASSERT_NEAR(found.values<double>()[row * channels + c],
+                        expected.values<double>()[padded_row * channels + c], golden_tolerance(subject.dtype).logits)
                 << "sequence " << b << " token " << t << " channel " << c;
         }
     }
@@ -86,7 +87,8 @@ TEST_P(EncoderGolden, TrainingRuns) {
     const GoldenCase golden(folder);
     if (!golden.report.contains("training")) continue;
     for (const char* run : {"all", "last_layer", "last_block"})
-      if (golden.report["training"].contains(run)) expect_training(golden, load(golden, Layout::kMasked, options()), run);
+      if (golden.report["training"].contains(run))
+        expect_training(golden, load(golden, Layout::kMasked, options()), run);
   }
 }
 

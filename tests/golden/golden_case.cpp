@@ -26,7 +26,8 @@ double norm(const Tensor& x) {
 
 double distance(const Tensor& a, const Tensor& b) {
   const Tensor difference = a.clone();
-  for (std::size_t i = 0; i < difference.values<double>().size(); ++i) difference.values<double>()[i] -= b.values<double>()[i];
+  for (std::size_t i = 0; i < difference.values<double>().size(); ++i)
+    difference.values<double>()[i] -= b.values<double>()[i];
   return norm(difference);
 }
 
@@ -86,20 +87,25 @@ TrainableLayers layers_of(const std::string& run) {
   return names.at(run);
 }
 
-// The key bias inside GPT-2's fused bias: its gradient is zero in exact arithmetic, so its values after training are noise.
-bool has_key_bias(const std::string& name) { return name.ends_with("attn.c_attn.bias"); }
+// The key bias inside GPT-2's fused bias: its gradient is zero in exact arithmetic, so its values after training are
+// noise.
+bool has_key_bias(const std::string& name) {
+  return name.ends_with("attn.c_attn.bias");
+}
 void drop_key_bias(const Tensor& bias) {
   auto values = bias.values<double>();
   const std::size_t third = values.size() / 3;
-  std::fill(values.begin() + static_cast<std::ptrdiff_t>(third), values.begin() + static_cast<std::ptrdiff_t>(2 * third), 0.0);
+  std::fill(values.begin() + static_cast<std::ptrdiff_t>(third),
+            values.begin() + static_cast<std::ptrdiff_t>(2 * third), 0.0);
 }
 
 }  // namespace
 
-// float32: the project's promise (PyTorch's own float32 lies within a third of it). float64: the golden values themselves are
-// stored as float32, half a unit of which is 6e-8.
+// float32: the project's promise (PyTorch's own float32 lies within a third of it). float64: the golden values
+// themselves are stored as float32, half a unit of which is 6e-8.
 GoldenTolerance golden_tolerance(DType dtype) {
-  if (dtype == DType::kFloat64) return {.logits = 5e-7, .gradient = 2e-7, .zero_gradient = 1e-12, .loss = 1e-6, .parameter = 2e-7};
+  if (dtype == DType::kFloat64)
+    return {.logits = 5e-7, .gradient = 2e-7, .zero_gradient = 1e-12, .loss = 1e-6, .parameter = 2e-7};
   return {.logits = 2e-5, .gradient = 1e-5, .zero_gradient = 1e-5, .loss = 1e-4, .parameter = 2e-5};
 }
 
@@ -115,7 +121,9 @@ std::vector<std::filesystem::path> golden_cases(const std::string& family) {
 }
 
 GoldenCase::GoldenCase(const std::filesystem::path& case_folder)
-    : folder(case_folder), report(Json::parse(std::ifstream(case_folder / "report.json"))), outputs(file("outputs.safetensors")) {}
+    : folder(case_folder),
+      report(Json::parse(std::ifstream(case_folder / "report.json"))),
+      outputs(file("outputs.safetensors")) {}
 
 GoldenCase::Inputs GoldenCase::inputs(int batch) const {
   const SafetensorsFile in(file("inputs.safetensors"));
@@ -128,7 +136,8 @@ GoldenCase::Inputs GoldenCase::inputs(int batch) const {
   out.ids.assign(ids.values<std::int32_t>().begin(), ids.values<std::int32_t>().end());
   out.labels.assign(labels.values<std::int32_t>().begin(), labels.values<std::int32_t>().end());
   for (std::int64_t b = 0; b < out.count; ++b) {
-    const auto row = mask.values<std::int32_t>().subspan(static_cast<std::size_t>(b * out.length), static_cast<std::size_t>(out.length));
+    const auto row = mask.values<std::int32_t>().subspan(static_cast<std::size_t>(b * out.length),
+                                                         static_cast<std::size_t>(out.length));
     out.lengths.push_back(static_cast<std::int32_t>(std::ranges::count(row, 1)));
   }
   return out;
@@ -174,15 +183,17 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
   const Json& expected = training[run];
   set_trainable(*subject.model, [&](const std::string& name) { return subject.model->trains(layers_of(run), name); });
   const NamedTensors before = values_of(subject);
-  AdamWOptimizer optimizer(parameters_of(*subject.model, true),
-                           {.beta1 = training["betas"][0], .beta2 = training["betas"][1], .eps = training["eps"],
-                            .weight_decay = training["weight_decay"]});
+  AdamWOptimizer optimizer(parameters_of(*subject.model, true), {.beta1 = training["betas"][0],
+                                                                 .beta2 = training["betas"][1],
+                                                                 .eps = training["eps"],
+                                                                 .weight_decay = training["weight_decay"]});
   for (int step = 0; step < expected["steps"].get<int>(); ++step) {
     const Passed passed = forward_backward(subject, golden.inputs(step % 4));
     const double loss = expected["losses"][static_cast<std::size_t>(step)];
     EXPECT_LE(std::abs(passed.loss - loss), tolerance.loss * std::max(loss, 0.01)) << "loss of step " << step;
     const double gradient_norm = expected["gradient_norms"][static_cast<std::size_t>(step)];
-    EXPECT_NEAR(optimizer.gradient_norm(), gradient_norm, 10 * tolerance.loss * gradient_norm) << "gradient norm of step " << step;
+    EXPECT_NEAR(optimizer.gradient_norm(), gradient_norm, 10 * tolerance.loss * gradient_norm)
+        << "gradient norm of step " << step;
     optimizer.step(training["lr"]);
     optimizer.zero_grad();
   }
@@ -197,7 +208,8 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
   if (run != "all" || !std::filesystem::exists(golden.file("trained.safetensors"))) return;
   const SafetensorsFile trained(golden.file("trained.safetensors"));
   const std::set<std::string> zero = text_set(golden.report["zero_gradient_tensors"]);
-  const double reach = expected["steps"].get<double>() * training["lr"].get<double>();  // AdamW moves noise by at most this
+  const double reach =
+      expected["steps"].get<double>() * training["lr"].get<double>();  // AdamW moves noise by at most this
   for (const auto& [name, values] : after) {
     const Tensor reference = trained.read("param." + name, DType::kFloat64);
     if (zero.contains(name)) {

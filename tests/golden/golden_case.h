@@ -1,7 +1,7 @@
 // Parity of whole models with the reference library: every case folder under $ATTUNE_DATA/golden/<family>.
 //
-// A case holds an HF folder with random weights, four batches, and what float64 makes of them: logits, loss, every gradient
-// by name, and a training run. Tolerances are those of golden_tolerance; a family adds how to build its model
+// A case holds an HF folder with random weights, four batches, and what float64 makes of them: logits, loss, every
+// gradient by name, and a training run. Tolerances are those of golden_tolerance; a family adds how to build its model
 // and batches and which variants it has.
 #pragma once
 
@@ -26,7 +26,8 @@ std::vector<std::filesystem::path> golden_cases(const std::string& family);
 struct GoldenTolerance {
   double logits;         // absolute
   double gradient;       // of each tensor, norm-wise relative
-  double zero_gradient;  // of each tensor whose gradient is zero in exact arithmetic: norm over the largest norm of the model
+  double zero_gradient;  // of each tensor whose gradient is zero in exact arithmetic: norm over the largest norm of the
+                         // model
   double loss;           // of a training run, relative with the reference's floor of 0.01
   double parameter;      // after the run, norm-wise relative
 };
@@ -58,7 +59,8 @@ struct GoldenModel {
   DType dtype;
 };
 
-/// Compares logits, loss and gradients (whole where the case has `grad.*`, else norms) under `prefix` ("" or "unmasked." ...).
+/// Compares logits, loss and gradients (whole where the case has `grad.*`, else norms) under `prefix` ("" or
+/// "unmasked." ...).
 void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const std::string& prefix);
 /// Runs the training `run` of the report ("all", "last_layer", ...) and compares losses, gradient norms, which tensors
 /// change, and the parameters afterwards where the case has them.

@@ -1,5 +1,5 @@
-// GPT-2 against the reference library: logits, loss and gradients at every head position, with and without the causal mask; training runs,
-// whole and with frozen layers.
+// GPT-2 against the reference library: logits, loss and gradients at every head position, with and without the causal
+// mask; training runs, whole and with frozen layers.
 #include "models/gpt2/gpt2.h"
 
 #include "tests/golden/golden_case.h"

@@ -1,5 +1,5 @@
-// A real pretrained encoder (12 heads of 32, float16 file without prefix and head) against the reference library: sentence embeddings, pooled
-// output, logits, gradients and a training run on real reviews.
+// A real pretrained encoder (12 heads of 32, float16 file without prefix and head) against the reference library:
+// sentence embeddings, pooled output, logits, gradients and a training run on real reviews.
 #include <cmath>
 #include <fstream>
 #include <map>
@@ -20,7 +20,8 @@ struct Tolerance {
   double embeddings, logits, gradient, loss, parameter;
 };
 Tolerance tolerance_of(DType dtype) {
-  if (dtype == DType::kFloat64) return {.embeddings = 1e-6, .logits = 1e-7, .gradient = 1e-9, .loss = 1e-10, .parameter = 1e-10};
+  if (dtype == DType::kFloat64)
+    return {.embeddings = 1e-6, .logits = 1e-7, .gradient = 1e-9, .loss = 1e-10, .parameter = 1e-10};
   return {.embeddings = 1e-5, .logits = 1e-5, .gradient = 2e-5, .loss = 1e-5, .parameter = 1e-5};
 }
 
@@ -32,7 +33,8 @@ struct Rows {
   /// Rows [begin, end) as a batch of their own.
   Rows slice(std::size_t begin, std::size_t end) const {
     const auto part = [](const std::vector<std::int32_t>& all, std::size_t from, std::size_t to) {
-      return std::vector<std::int32_t>(all.begin() + static_cast<std::ptrdiff_t>(from), all.begin() + static_cast<std::ptrdiff_t>(to));
+      return std::vector<std::int32_t>(all.begin() + static_cast<std::ptrdiff_t>(from),
+                                       all.begin() + static_cast<std::ptrdiff_t>(to));
     };
     return {part(ids, begin * length, end * length), part(lengths, begin, end), part(labels, begin, end), length};
   }
@@ -44,7 +46,8 @@ class MiniLm : public ::testing::TestWithParam<DType> {
     golden_ = data / "golden" / "minilm";
     const DType dtype = GetParam();
     TorchGenerator generator(1);
-    OpenedClassifier opened = open_classifier((data / "models" / "all-MiniLM-L6-v2").string(), {.dtype = dtype, .num_labels = 2, .dropout = 0.0F}, generator);
+    OpenedClassifier opened = open_classifier((data / "models" / "all-MiniLM-L6-v2").string(),
+                                              {.dtype = dtype, .num_labels = 2, .dropout = 0.0F}, generator);
     EXPECT_EQ(opened.report.missing, (std::vector<std::string>{"classifier.weight", "classifier.bias"}));
     EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
     model_ = std::move(opened.model);
@@ -58,8 +61,10 @@ class MiniLm : public ::testing::TestWithParam<DType> {
   SafetensorsFile file(const std::string& name) const { return SafetensorsFile((golden_ / name).string()); }
   Json json(const std::string& name) const { return Json::parse(std::ifstream(golden_ / name)); }
 
-  static Rows rows(const SafetensorsFile& in, const std::string& ids_name, const std::string& mask_name, const std::string& labels_name) {
-    const Tensor ids = in.read(ids_name, DType::kInt32), mask = in.read(mask_name, DType::kInt32), labels = in.read(labels_name, DType::kInt32);
+  static Rows rows(const SafetensorsFile& in, const std::string& ids_name, const std::string& mask_name,
+                   const std::string& labels_name) {
+    const Tensor ids = in.read(ids_name, DType::kInt32), mask = in.read(mask_name, DType::kInt32),
+                 labels = in.read(labels_name, DType::kInt32);
     Rows out;
     out.length = static_cast<std::size_t>(ids.shape()[1]);
     out.ids.assign(ids.values<std::int32_t>().begin(), ids.values<std::int32_t>().end());
@@ -86,7 +91,8 @@ class MiniLm : public ::testing::TestWithParam<DType> {
   }
 
   // Calls visit(name as the golden files spell it, float64 values).
-  void for_each(const std::function<Tensor(const Parameter&)>& select, const std::function<void(const std::string&, const Tensor&)>& visit) const {
+  void for_each(const std::function<Tensor(const Parameter&)>& select,
+                const std::function<void(const std::string&, const Tensor&)>& visit) const {
     for_each_hf_tensor(*model_, select, [&](const std::string& name, const Tensor& values) {
       visit((name.starts_with("classifier.") ? "" : "bert.") + name, values.cast(DType::kFloat64));
     });
@@ -122,7 +128,8 @@ TEST_P(MiniLm, EmbeddingsPooledOutputAndLogits) {
   const Variable hidden = model_->hidden_states(batch, {});
 
   const Variable first = pool(hidden, batch.first_rows());
-  const Variable pooled = activation(linear(first, by_name_.at("dense.weight"), by_name_.at("dense.bias")), Activation::kTanh);
+  const Variable pooled =
+      activation(linear(first, by_name_.at("dense.weight"), by_name_.at("dense.bias")), Activation::kTanh);
   expect_near(pooled.value(), encoder.read("pooler_output", DType::kFloat64), tolerance.embeddings, "pooler output");
   expect_near(model_->forward(batch, {}).value(), encoder.read("logits", DType::kFloat64), tolerance.logits, "logits");
 
@@ -142,28 +149,31 @@ TEST_P(MiniLm, EveryGradient) {
   open(data);
   const Tolerance tolerance = tolerance_of(GetParam());
   const Json golden = json("gradients.json");
-  EXPECT_NEAR(forward_backward(rows(file("encoder.safetensors"), "input_ids", "attention_mask", "labels")), golden["loss"].get<double>(), tolerance.loss);
+  EXPECT_NEAR(forward_backward(rows(file("encoder.safetensors"), "input_ids", "attention_mask", "labels")),
+              golden["loss"].get<double>(), tolerance.loss);
 
   std::size_t seen = 0;
-  for_each([](const Parameter& p) { return p.grad().tensor(); }, [&](const std::string& name, const Tensor& gradient) {
-    SCOPED_TRACE(name);
-    ++seen;
-    const Json& expected = golden["gradients"].at(name);
-    const auto values = gradient.values<double>();
-    if (name.ends_with("key.bias")) {  // zero in exact arithmetic
-      EXPECT_LE(l2(gradient), tolerance.gradient * 1e-2);
-      return;
-    }
-    const double norm = expected["l2"];
-    EXPECT_NEAR(l2(gradient), norm, tolerance.gradient * norm);
-    double sum = 0;
-    for (double v : values) sum += v;
-    EXPECT_NEAR(sum, expected["sum"].get<double>(), tolerance.gradient * norm * std::sqrt(static_cast<double>(values.size())));
-    for (std::size_t i = 0; i < expected["index"].size(); ++i)
-      EXPECT_NEAR(values[expected["index"][i].get<std::size_t>()], expected["value"][i].get<double>(),
-                  tolerance.gradient * expected["max_abs"].get<double>())
-          << "element " << expected["index"][i];
-  });
+  for_each([](const Parameter& p) { return p.grad().tensor(); },
+           [&](const std::string& name, const Tensor& gradient) {
+             SCOPED_TRACE(name);
+             ++seen;
+             const Json& expected = golden["gradients"].at(name);
+             const auto values = gradient.values<double>();
+             if (name.ends_with("key.bias")) {  // zero in exact arithmetic
+               EXPECT_LE(l2(gradient), tolerance.gradient * 1e-2);
+               return;
+             }
+             const double norm = expected["l2"];
+             EXPECT_NEAR(l2(gradient), norm, tolerance.gradient * norm);
+             double sum = 0;
+             for (double v : values) sum += v;
+             EXPECT_NEAR(sum, expected["sum"].get<double>(),
+                         tolerance.gradient * norm * std::sqrt(static_cast<double>(values.size())));
+             for (std::size_t i = 0; i < expected["index"].size(); ++i)
+               EXPECT_NEAR(values[expected["index"][i].get<std::size_t>()], expected["value"][i].get<double>(),
+                           tolerance.gradient * expected["max_abs"].get<double>())
+                   << "element " << expected["index"][i];
+           });
   EXPECT_EQ(seen, golden["gradients"].size());
 }
 
@@ -173,12 +183,17 @@ TEST_P(MiniLm, TrainingRunOnReviews) {
   const Tolerance tolerance = tolerance_of(GetParam());
   const Json golden = json("trajectory.json");
   const SafetensorsFile in = file("trajectory_inputs.safetensors");
-  const Rows train = rows(in, "train_ids", "train_mask", "train_labels"), test = rows(in, "test_ids", "test_mask", "test_labels");
-  AdamWOptimizer optimizer(parameters_of(*model_), {.beta1 = golden["betas"][0], .beta2 = golden["betas"][1], .eps = golden["eps"],
+  const Rows train = rows(in, "train_ids", "train_mask", "train_labels"),
+             test = rows(in, "test_ids", "test_mask", "test_labels");
+  AdamWOptimizer optimizer(parameters_of(*model_), {.beta1 = golden["betas"][0],
+                                                    .beta2 = golden["betas"][1],
+                                                    .eps = golden["eps"],
                                                     .weight_decay = golden["weight_decay"]});
   const std::size_t batch = golden["batch"];
   for (std::size_t step = 0; step < golden["losses"].size(); ++step) {
-    EXPECT_NEAR(forward_backward(train.slice(step * batch, (step + 1) * batch)), golden["losses"][step].get<double>(), tolerance.loss) << "step " << step;
+    EXPECT_NEAR(forward_backward(train.slice(step * batch, (step + 1) * batch)), golden["losses"][step].get<double>(),
+                tolerance.loss)
+        << "step " << step;
     const double norm = golden["gradient_norms"][step];
     EXPECT_NEAR(optimizer.gradient_norm(), norm, 10 * tolerance.loss * norm) << "step " << step;
     optimizer.step(golden["lr"]);
@@ -187,12 +202,15 @@ TEST_P(MiniLm, TrainingRunOnReviews) {
 
   std::vector<double> logits;
   for (const Json& row : golden["test_logits"]) logits.insert(logits.end(), row.begin(), row.end());
-  expect_near(model_->forward(test.padded(), {}).value(), Tensor::from(logits, {static_cast<std::int64_t>(test.labels.size()), 2}), tolerance.logits, "test logits");
-  for_each([](const Parameter& p) { return p.value(); }, [&](const std::string& name, const Tensor& values) {
-    if (name.ends_with("key.bias")) return;  // moved by rounding noise
-    const double norm = golden["final_parameters"].at(name)["l2"];
-    EXPECT_NEAR(l2(values), norm, tolerance.parameter * norm) << name;
-  });
+  expect_near(model_->forward(test.padded(), {}).value(),
+              Tensor::from(logits, {static_cast<std::int64_t>(test.labels.size()), 2}), tolerance.logits,
+              "test logits");
+  for_each([](const Parameter& p) { return p.value(); },
+           [&](const std::string& name, const Tensor& values) {
+             if (name.ends_with("key.bias")) return;  // moved by rounding noise
+             const double norm = golden["final_parameters"].at(name)["l2"];
+             EXPECT_NEAR(l2(values), norm, tolerance.parameter * norm) << name;
+           });
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, MiniLm, ::testing::Values(DType::kFloat64, DType::kFloat32),

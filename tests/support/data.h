@@ -29,7 +29,7 @@ class TempDir {
 }  // namespace attune::testing
 
 /// Leaves the test as skipped, naming ATTUNE_DATA, unless the real data is there; otherwise `var` is its folder.
-#define ATTUNE_DATA_OR_SKIP(var)                                                                    \
-  const auto var##_folder = ::attune::testing::data_dir();                                         \
-  if (!var##_folder) GTEST_SKIP() << "needs the real data: set ATTUNE_DATA to its folder";          \
+#define ATTUNE_DATA_OR_SKIP(var)                                                           \
+  const auto var##_folder = ::attune::testing::data_dir();                                 \
+  if (!var##_folder) GTEST_SKIP() << "needs the real data: set ATTUNE_DATA to its folder"; \
   [[maybe_unused]] const std::filesystem::path& var = *var##_folder

@@ -18,7 +18,9 @@ std::filesystem::path imdb_csvs(const std::filesystem::path& data) {
   try {
     // test.csv is put in place last, so its presence means that all three are there.
     if (!std::filesystem::exists(folder / "test.csv"))
-      write_imdb_splits(read_imdb_archive((data / "imdb" / "aclImdb_labeled.tar.xz").string(), [](std::int64_t, std::int64_t) {}), folder.string());
+      write_imdb_splits(
+          read_imdb_archive((data / "imdb" / "aclImdb_labeled.tar.xz").string(), [](std::int64_t, std::int64_t) {}),
+          folder.string());
   } catch (...) {
     close(lock);
     throw;

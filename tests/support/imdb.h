@@ -5,8 +5,8 @@
 
 namespace attune::testing {
 
-/// Folder with train.csv, validation.csv and test.csv. Made on the first call of any test process; the others wait for it.
-/// Throws where the archive is missing or damaged.
+/// Folder with train.csv, validation.csv and test.csv. Made on the first call of any test process; the others wait for
+/// it. Throws where the archive is missing or damaged.
 std::filesystem::path imdb_csvs(const std::filesystem::path& data);
 
 }  // namespace attune::testing

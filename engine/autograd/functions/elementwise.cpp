@@ -10,8 +10,10 @@ Variable residual(const Variable& residual, const Variable& branch, const Dropou
   if (!recording(residual, branch)) return Variable(std::move(y));
   return recorded(std::move(y), [dresidual = residual.grad(), dbranch = branch.grad(), dropout](const Tensor& dy) {
     dresidual.add(dy);
-    if (dropout.p == 0) dbranch.add(dy);
-    else if (dbranch.requires_grad()) ops::dropout_backward(dbranch.target(), dy, dropout);
+    if (dropout.p == 0)
+      dbranch.add(dy);
+    else if (dbranch.requires_grad())
+      ops::dropout_backward(dbranch.target(), dy, dropout);
   });
 }
 
@@ -19,7 +21,8 @@ Variable dropout(const Variable& x, const DropoutSpec& spec) {
   if (spec.p == 0) return x;
   Tensor y = ops::dropout(x.value(), spec);
   if (!recording(x)) return Variable(std::move(y));
-  return recorded(std::move(y), [dx = x.grad(), spec](const Tensor& dy) { ops::dropout_backward(dx.target(), dy, spec); });
+  return recorded(std::move(y),
+                  [dx = x.grad(), spec](const Tensor& dy) { ops::dropout_backward(dx.target(), dy, spec); });
 }
 
 Variable activation(const Variable& x, Activation kind) {

@@ -18,7 +18,8 @@ bool recording(const Inputs&... inputs) {
 template <class Backward>
 Variable recorded(Tensor value, Backward backward) {
   Variable output(std::move(value), true);
-  Tape::current()->record({output.grad()}, [grad = output.grad(), backward = std::move(backward)] { backward(grad.tensor()); });
+  Tape::current()->record({output.grad()},
+                          [grad = output.grad(), backward = std::move(backward)] { backward(grad.tensor()); });
   return output;
 }
 
