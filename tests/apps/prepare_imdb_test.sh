@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# prepare_imdb on the command line: the invented set, what it says about mistakes, and that a failure leaves no file behind.
+#
+# usage: prepare_imdb_test.sh PREPARE_IMDB
+set -euo pipefail
+program=$1
+source "$(dirname "$0")/checks.sh"
+
+"$program" --synthetic --output "$folder/new/set" >"$folder/out"
+expect "what it wrote" "Wrote train.csv, validation.csv and test.csv to $folder/new/set" "$(cat "$folder/out")"
+expect "files" "test.csv train.csv validation.csv" "$(ls "$folder/new/set" | xargs)"
+for split in train validation test; do expect "columns of $split" text,label "$(head -1 "$folder/new/set/$split.csv")"; done
+expect "rows" "2400 300 300" "$(for split in train validation test; do tail -n +2 "$folder/new/set/$split.csv" | grep -cE ',[01]$'; done | xargs)"
+"$program" --synthetic --output "$folder/again" >/dev/null
+expect "the same set again" "" "$(diff -r "$folder/new/set" "$folder/again")"
+
+expect_error "no output" 2 "--output is required" --synthetic
+expect_error "two sources" 2 "--archive excludes --folder" --output "$folder/x" --archive a --folder b
+expect_error "an invented set from an archive" 2 "--synthetic" --output "$folder/x" --archive a --synthetic
+expect_error "output below a file" 1 "$folder/out" --output "$folder/out/below" --synthetic
+expect_error "no archive there" 1 "$folder/none.tar.gz: no such file" --output "$folder/x" --archive "$folder/none.tar.gz"
+expect_error "no folder there" 1 "$folder/none/test/pos: no such folder" --output "$folder/x" --folder "$folder/none"
+expect_error "an address that names no file" 1 "https://example.org/ names no file" --output "$folder/x" --url https://example.org/
+expect_error "a download that fails" 1 "file://$folder/none.tar.gz: the download failed" --output "$folder/x" --url "file://$folder/none.tar.gz"
+expect "nothing is left of them" "" "$(ls "$folder/x")"
+
+mkdir -p "$folder/aclImdb/train/pos" && echo fine >"$folder/aclImdb/train/pos/0_9.txt"
+tar -czf "$folder/few.tar.gz" -C "$folder" aclImdb
+expect_error "a set that is not whole" 1 "found 0 reviews in aclImdb/test/pos where 12500 are expected" --output "$folder/x" --url "file://$folder/few.tar.gz"
+expect "the download is kept" "few.tar.gz" "$(ls "$folder/x")"
+expect_error "the download used again" 1 "$folder/x/few.tar.gz: found 0 reviews" --output "$folder/x" --url "file://$folder/few.tar.gz"
+grep -qF "Using $folder/x/few.tar.gz" "$folder/out" || fail "the download used again: $(cat "$folder/out")"
+
+# A limit on the size of files fails a write half way, as a full disk does.
+code=0
+(trap '' XFSZ && ulimit -f 8 && "$program" --synthetic --output "$folder/full" >/dev/null 2>"$folder/err") || code=$?
+expect "no room, exit code" 1 "$code"
+expect "no room, message" "prepare_imdb: error: $folder/full/train.csv: cannot be written: File too large" "$(cat "$folder/err")"
+expect "no room, files" "" "$(ls "$folder/full")"
+finish
