@@ -39,10 +39,10 @@ std::string archive_path(const ImdbFlags& flags) {
   return path;
 }
 
-// Invented reviews: 2,400 for training, 300 each for validation and test, three labels in a hundred wrong.
+// Invented reviews: 8,000 for training, 300 each for validation and test, three labels in a hundred wrong.
 void write_synthetic(const std::string& folder) {
   constexpr std::array<std::pair<const char*, std::int64_t>, 3> kSplits = {
-      {{"train.csv", 2400}, {"validation.csv", 300}, {"test.csv", 300}}};
+      {{"train.csv", 8000}, {"validation.csv", 300}, {"test.csv", 300}}};
   constexpr double kNoise = 0.03;
   std::uint64_t seed = 1;
   for (const auto& [name, rows] : kSplits) {

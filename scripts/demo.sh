@@ -25,13 +25,13 @@ fi
 
 if [ -n "$real" ] && [ -n "${ATTUNE_DATA:-}" ] && [ -d "$ATTUNE_DATA/tokenizers/gpt2" ]; then
   echo "demo: the real IMDb reviews, GPT-2's vocabulary"
-  data=$real tokenizer=$ATTUNE_DATA/tokenizers/gpt2 vocabulary=50257 steps=1500 epochs=1
+  data=$real tokenizer=$ATTUNE_DATA/tokenizers/gpt2 vocabulary=50257 steps=1500 epochs=1 position=(--average_embeddings)
   samples=("A moving, beautifully acted film. I loved every minute of it."
     "Dull, badly written and far too long. A waste of time."
     "I expected to be bored, but it is one of the best films of the year.")
 else
   echo "demo: invented reviews, a vocabulary learned from them"
-  data=$out/invented tokenizer=$out/tokenizer vocabulary=600 steps=0 epochs=8
+  data=$out/invented tokenizer=$out/tokenizer vocabulary=600 steps=0 epochs=4 position=(--trainable_token_pos flexible)
   "$bin/prepare_imdb" --synthetic --output "$data"
   "$bin/tokenize" --train bpe --vocab_size $vocabulary --csv "$data/train.csv" --column text --output "$tokenizer"
   samples=("I went to see Paper Wolves. The plot was not dull at all. I would watch it again."
@@ -43,7 +43,7 @@ cat >"$out/config.json" <<END
 {"model_type": "gpt2", "vocab_size": $vocabulary, "n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 2}
 END
 "$bin/train_gpt" --data "$data" --tokenizer "$tokenizer" --weights random --initializer gpt2 --config "$out/config.json" \
-  --context_length 128 --average_embeddings --trainable_layers all --learning_rate 1e-3 --lr_schedule linear --warmup_steps 50 \
+  --context_length 128 "${position[@]}" --trainable_layers all --learning_rate 1e-3 --lr_schedule linear --warmup_steps 50 \
   --num_epochs $epochs --max_steps $steps --eval_freq 300 --output "$out/model"
 
 printf '\nA few predictions (LABEL_1 is positive):\n'

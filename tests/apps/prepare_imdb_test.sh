@@ -10,7 +10,7 @@ source "$(dirname "$0")/checks.sh"
 expect "what it wrote" "Wrote train.csv, validation.csv and test.csv to $folder/new/set" "$(cat "$folder/out")"
 expect "files" "test.csv train.csv validation.csv" "$(ls "$folder/new/set" | xargs)"
 for split in train validation test; do expect "columns of $split" text,label "$(head -1 "$folder/new/set/$split.csv")"; done
-expect "rows" "2400 300 300" "$(for split in train validation test; do tail -n +2 "$folder/new/set/$split.csv" | grep -cE ',[01]$'; done | xargs)"
+expect "rows" "8000 300 300" "$(for split in train validation test; do tail -n +2 "$folder/new/set/$split.csv" | grep -cE ',[01]$'; done | xargs)"
 "$program" --synthetic --output "$folder/again" >/dev/null
 expect "the same set again" "" "$(diff -r "$folder/new/set" "$folder/again")"
 
