@@ -33,8 +33,11 @@ class Buffers {
     for (const IntInput& input : op.ints)
       std::memcpy(add(input.name, static_cast<std::int64_t>(input.values.size())), input.values.data(),
                   input.values.size() * 4);
+    for (const DoubleInput& input : op.doubles)
+      std::memcpy(add(input.name, 2 * static_cast<std::int64_t>(input.values.size())), input.values.data(),
+                  input.values.size() * 8);
     for (const Output& output : op.outputs) {
-      add(output.name, output.n);
+      add(output.name, output.float64 ? 2 * output.n : output.n);
       if (output.differentiable) fill(add("d" + output.name, output.n), output.n, -1, 1, engine);
     }
     op.forward(call_);  // backward reads what forward saves

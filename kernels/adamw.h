@@ -1,10 +1,14 @@
-// AdamW over all parameters in one call, PyTorch's order of operations; and the norm of all gradients.
+// AdamW over all parameters in one call, PyTorch's order of operations; the norm of all gradients, and their clipping.
 //
 // Per element at step t (1, 2, ...), with gradient g = grad * grad_scale:
 //   p -= lr * weight_decay * p          (decoupled, first)
 //   m = beta1 m + (1 - beta1) g         v = beta2 v + (1 - beta2) g^2
 //   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 // The scalars are computed in double, the elements in their own type.
+//
+// What changes from step to step (AdamWScalars, grad_scale, the norm) lies in the context's memory, and nothing waits
+// for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each other with no
+// word from the host.
 //
 // Loshchilov, Hutter: "Decoupled weight decay regularization", arXiv 1711.05101.
 #pragma once
@@ -26,11 +30,21 @@ struct AdamWTensor {
   void* master = nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
 };
 
+/// What changes from step to step: three doubles side by side.
+struct AdamWScalars {
+  double learning_rate;
+  double step_size;         // learning_rate / (1 - beta1^t)
+  double root_correction2;  // sqrt(1 - beta2^t)
+};
+
+/// The scalars of step t, from 1.
+AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std::int64_t t);
+
 struct AdamW {
   std::span<const AdamWTensor> tensors;
-  double lr, beta1, beta2, eps, weight_decay;
-  std::int64_t step;      // t, from 1
-  double grad_scale = 1;  // e.g. of clipping
+  const AdamWScalars* scalars;         // in the context's memory
+  const double* grad_scale = nullptr;  // in the context's memory, e.g. clip_scale's; null: 1
+  double beta1, beta2, eps, weight_decay;
   DType dtype;
 };
 
@@ -43,8 +57,26 @@ struct GradNormTensor {
   std::int64_t n;
 };
 
-/// sqrt of the sum of squares over all tensors, accumulated in double in a fixed order.
-double grad_norm(const CpuContext&, std::span<const GradNormTensor> tensors, DType dtype);
-double grad_norm(const CudaContext&, std::span<const GradNormTensor> tensors, DType dtype);
+/// norm = sqrt of the sum of squares over all tensors, accumulated in double in a fixed order; 0 of none.
+struct GradNorm {
+  double* norm;  // [1] in the context's memory
+  std::span<const GradNormTensor> tensors;
+  DType dtype;
+};
+
+void grad_norm(const CpuContext&, const GradNorm&);
+void grad_norm(const CudaContext&, const GradNorm&);
+
+/// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
+/// (torch.nn.utils.clip_grad_norm_), NaN where the norm is; max_norm <= 0 never clips.
+constexpr double clip_scale(double norm, double max_norm) {
+  if (max_norm <= 0) return 1;
+  const double scale = max_norm / (norm + 1e-6);
+  return scale > 1 ? 1 : scale;
+}
+
+/// scale = clip_scale(norm, max_norm); both [1] in the context's memory.
+void clip_scale(const CpuContext&, double* scale, const double* norm, double max_norm);
+void clip_scale(const CudaContext&, double* scale, const double* norm, double max_norm);
 
 }  // namespace attune

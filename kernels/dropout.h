@@ -24,8 +24,11 @@ struct DropoutMask {
   std::uint32_t step = 0;                   // of the run: forward passes in training
   std::uint32_t site = 0;                   // which dropout of the model; attention adds the head (site + head)
   const std::uint32_t* row_keys = nullptr;  // [N] example << 16 | position of each row
+  const std::uint32_t* step_at = nullptr;   // [1] read instead of `step`, so that a captured step can be replayed; or null
 
   bool active() const { return p > 0; }
+  /// The step, where `step_at` is in host memory or null.
+  constexpr std::uint32_t drawn_step() const { return step_at == nullptr ? step : *step_at; }
   /// Elements whose 32 random bits are below this are dropped.
   std::uint32_t threshold() const { return static_cast<std::uint32_t>(static_cast<double>(p) * 4294967296.0); }
   /// What kept elements are multiplied with.
@@ -35,9 +38,9 @@ struct DropoutMask {
 /// Packs the (example, position) of a token into a row key; both below 65,536.
 constexpr std::uint32_t row_key(std::uint32_t example, std::uint32_t position) { return example << 16 | position; }
 
-/// The random bits of channels 4 * block .. 4 * block + 3 of one row.
+/// The random bits of channels 4 * block .. 4 * block + 3 of one row; of a mask in host memory.
 constexpr PhiloxBits dropout_bits(const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::uint32_t block) {
-  return philox4x32(mask.seed, {mask.step, mask.site + site_offset, key, block});
+  return philox4x32(mask.seed, {mask.drawn_step(), mask.site + site_offset, key, block});
 }
 
 /// y = dropout(x). Backward is the same call on dy.

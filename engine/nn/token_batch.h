@@ -46,12 +46,13 @@ struct ForwardPass {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
+  Tensor step_at = {};  // int32 [1] on the model's device, read instead of `step`; or undefined
 
   DropoutSpec dropout(float p, std::uint32_t site, const Sequences& sequences) const {
     return dropout(p, site, sequences.row_keys);
   }
   DropoutSpec dropout(float p, std::uint32_t site, const Tensor& row_keys) const {
-    return training ? DropoutSpec{p, seed, step, site, row_keys} : DropoutSpec{};
+    return training ? DropoutSpec{p, seed, step, site, row_keys, step_at} : DropoutSpec{};
   }
 };
 

@@ -23,9 +23,17 @@ struct DropoutSpec {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
   std::uint32_t site = 0;
-  Tensor row_keys;  // int32 [N]
+  Tensor row_keys = {};  // int32 [N]
+  Tensor step_at = {};   // int32 [1] read instead of `step`; or undefined
 
-  DropoutMask mask() const { return {p, seed, step, site, static_cast<const std::uint32_t*>(row_keys.raw())}; }
+  DropoutMask mask() const {
+    return {.p = p,
+            .seed = seed,
+            .step = step,
+            .site = site,
+            .row_keys = static_cast<const std::uint32_t*>(row_keys.raw()),
+            .step_at = static_cast<const std::uint32_t*>(step_at.raw())};
+  }
 };
 
 /// Rows of a tensor seen as a matrix: the product of all extents but the innermost.

@@ -1,6 +1,5 @@
 #include "engine/optim/adamw.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -28,7 +27,11 @@ double AdamWOptimizer::gradient_norm() const {
     if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined())
       tensors.push_back({grad.raw(), grad.numel()});
   const Tensor& any = slots_.front().named.parameter.value();
-  return run_on(any.device(), [&](const auto& context) { return grad_norm(context, tensors, any.dtype()); });
+  const Tensor norm = Tensor::empty({1}, DType::kFloat64, any.device());
+  run_on(any.device(), [&](const auto& context) {
+    grad_norm(context, {.norm = static_cast<double*>(norm.raw()), .tensors = tensors, .dtype = any.dtype()});
+  });
+  return norm.to(Device::kCpu).item();
 }
 
 void AdamWOptimizer::step(double learning_rate, double grad_scale) {
@@ -40,15 +43,18 @@ void AdamWOptimizer::step(double learning_rate, double grad_scale) {
     by_step[++slot.step].push_back({value.raw(), grad.raw(), slot.m.raw(), slot.v.raw(), value.numel()});
   }
   const Tensor& any = slots_.front().named.parameter.value();
+  const Tensor scale = Tensor::from(std::vector<double>{grad_scale}, {1}).to(any.device());
   for (const auto& [step, tensors] : by_step) {
+    const AdamWScalars s = adamw_scalars(learning_rate, options_.beta1, options_.beta2, step);
+    const Tensor scalars =
+        Tensor::from(std::vector<double>{s.learning_rate, s.step_size, s.root_correction2}, {3}).to(any.device());
     const AdamW args{.tensors = tensors,
-                     .lr = learning_rate,
+                     .scalars = static_cast<const AdamWScalars*>(scalars.raw()),
+                     .grad_scale = static_cast<const double*>(scale.raw()),
                      .beta1 = options_.beta1,
                      .beta2 = options_.beta2,
                      .eps = options_.eps,
                      .weight_decay = options_.weight_decay,
-                     .step = step,
-                     .grad_scale = grad_scale,
                      .dtype = any.dtype()};
     run_on(any.device(), [&](const auto& context) { adamw(context, args); });
   }
@@ -56,11 +62,6 @@ void AdamWOptimizer::step(double learning_rate, double grad_scale) {
 
 void AdamWOptimizer::zero_grad() const {
   for (const Slot& slot : slots_) slot.named.parameter.grad().clear();
-}
-
-double clip_scale(double norm, double max_norm) {
-  if (max_norm <= 0) return 1;
-  return std::min(1.0, max_norm / (norm + 1e-6));
 }
 
 }  // namespace attune

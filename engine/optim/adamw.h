@@ -38,8 +38,4 @@ class AdamWOptimizer {
   AdamWOptions options_;
 };
 
-/// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
-/// (torch.nn.utils.clip_grad_norm_); max_norm <= 0 never clips.
-double clip_scale(double norm, double max_norm);
-
 }  // namespace attune

@@ -60,17 +60,22 @@ void for_pieces(std::span<const Tensor> tensors, const std::vector<std::int64_t>
 
 }  // namespace
 
+AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std::int64_t t) {
+  return {.learning_rate = learning_rate,
+          .step_size = learning_rate / (1 - std::pow(beta1, static_cast<double>(t))),
+          .root_correction2 = std::sqrt(1 - std::pow(beta2, static_cast<double>(t)))};
+}
+
 void adamw(const CpuContext&, const AdamW& args) {
   dispatch_float(args.dtype, "adamw", [&]<class T>() {
-    const double t = static_cast<double>(args.step);
-    const Scalars<T> scalars{.decay = static_cast<T>(1 - args.lr * args.weight_decay),
+    const Scalars<T> scalars{.decay = static_cast<T>(1 - args.scalars->learning_rate * args.weight_decay),
                              .one_minus_beta1 = static_cast<T>(1 - args.beta1),
                              .beta2 = static_cast<T>(args.beta2),
                              .one_minus_beta2 = static_cast<T>(1 - args.beta2),
-                             .root_correction2 = static_cast<T>(std::sqrt(1 - std::pow(args.beta2, t))),
+                             .root_correction2 = static_cast<T>(args.scalars->root_correction2),
                              .eps = static_cast<T>(args.eps),
-                             .step_size = static_cast<T>(args.lr / (1 - std::pow(args.beta1, t))),
-                             .grad_scale = static_cast<T>(args.grad_scale)};
+                             .step_size = static_cast<T>(args.scalars->step_size),
+                             .grad_scale = static_cast<T>(args.grad_scale == nullptr ? 1.0 : *args.grad_scale)};
     for_pieces(args.tensors, first_pieces(args.tensors),
                [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
                  update(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
@@ -79,17 +84,21 @@ void adamw(const CpuContext&, const AdamW& args) {
   });
 }
 
-double grad_norm(const CpuContext&, std::span<const GradNormTensor> tensors, DType dtype) {
-  const std::vector<std::int64_t> first = first_pieces(tensors);
+void grad_norm(const CpuContext&, const GradNorm& args) {
+  const std::vector<std::int64_t> first = first_pieces(args.tensors);
   std::vector<double> sums(static_cast<std::size_t>(first.back()));
-  dispatch_float(dtype, "gradient norm", [&]<class T>() {
-    for_pieces(tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+  dispatch_float(args.dtype, "gradient norm", [&]<class T>() {
+    for_pieces(args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
       sums[static_cast<std::size_t>(piece)] = sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
     });
   });
   double sum = 0;
   for (double piece : sums) sum += piece;
-  return std::sqrt(sum);
+  *args.norm = std::sqrt(sum);
+}
+
+void clip_scale(const CpuContext&, double* scale, const double* norm, double max_norm) {
+  *scale = clip_scale(*norm, max_norm);
 }
 
 }  // namespace attune

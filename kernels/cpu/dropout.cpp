@@ -21,8 +21,9 @@ ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site,
   const std::uint32_t threshold = mask.threshold();
   const T kept = static_cast<T>(mask.scale());
   alignas(64) std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
+  const std::uint32_t step = mask.drawn_step();
   for (std::uint32_t i = 0; i < kBlocks; ++i) {
-    c0[i] = mask.step;
+    c0[i] = step;
     c1[i] = site;
     c2[i] = key;
     c3[i] = first + i;

@@ -1,4 +1,4 @@
-// AdamW over all parameters in one launch, and the norm of all gradients (kernels/adamw.h).
+// AdamW over all parameters in one launch, the norm of all gradients and their clipping (kernels/adamw.h).
 //
 // The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table
 // that lies on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors where the
@@ -8,7 +8,6 @@
 // block. Deterministic.
 #include "kernels/adamw.h"
 
-#include <cmath>
 #include <vector>
 
 #include "kernels/cuda/device/reduce.cuh"
@@ -40,6 +39,25 @@ struct Entry {
 struct Scalars {
   float decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
 };
+
+// What the scalars are made of: the same at every step, and read from memory.
+struct Recipe {
+  const AdamWScalars* scalars;
+  const double* grad_scale;  // or null
+  double weight_decay;
+  float one_minus_beta1, beta2, one_minus_beta2, eps;
+};
+
+__device__ Scalars scalars_of(const Recipe& r) {
+  return {.decay = static_cast<float>(1 - load_global(&r.scalars->learning_rate) * r.weight_decay),
+          .one_minus_beta1 = r.one_minus_beta1,
+          .beta2 = r.beta2,
+          .one_minus_beta2 = r.one_minus_beta2,
+          .root_correction2 = static_cast<float>(load_global(&r.scalars->root_correction2)),
+          .eps = r.eps,
+          .step_size = static_cast<float>(load_global(&r.scalars->step_size)),
+          .grad_scale = r.grad_scale == nullptr ? 1.0f : static_cast<float>(load_global(r.grad_scale))};
+}
 
 // The tensor that chunk `blockIdx.x` belongs to.
 __device__ Entry own_entry(const Entry* entries, int count) {
@@ -98,8 +116,9 @@ __device__ void for_own_elements(const Entry& e, Body&& body) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, Scalars scalars) {
+__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, Recipe recipe) {
   const Entry e = own_entry(entries, count);
+  const Scalars scalars = scalars_of(recipe);
   for_own_elements(e, [&](auto width, std::int64_t i) { update<T, decltype(width)::value>(e, scalars, i); });
 }
 
@@ -116,11 +135,15 @@ __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums,
   if (threadIdx.x == 0) store_global(sums + blockIdx.x, sum);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) add_sums_kernel(double* total, const double* sums, int count) {
+__global__ void __launch_bounds__(Traits::kThreads) norm_kernel(double* norm, const double* sums, int count) {
   double sum = 0;
   for (int i = static_cast<int>(threadIdx.x); i < count; i += Traits::kThreads) sum += load_global(sums + i);
   sum = block_sum(sum);
-  if (threadIdx.x == 0) store_global(total, sum);
+  if (threadIdx.x == 0) store_global(norm, sqrt(sum));
+}
+
+__global__ void clip_scale_kernel(double* scale, const double* norm, double max_norm) {
+  store_global(scale, clip_scale(load_global(norm), max_norm));
 }
 
 // The table of all tensors with elements, and the number of chunks.
@@ -158,24 +181,22 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .wide = 0});
   }
   if (table.entries.empty()) return;
-  const double t = static_cast<double>(args.step);
-  const Scalars scalars{.decay = static_cast<float>(1 - args.lr * args.weight_decay),
-                        .one_minus_beta1 = static_cast<float>(1 - args.beta1),
-                        .beta2 = static_cast<float>(args.beta2),
-                        .one_minus_beta2 = static_cast<float>(1 - args.beta2),
-                        .root_correction2 = static_cast<float>(std::sqrt(1 - std::pow(args.beta2, t))),
-                        .eps = static_cast<float>(args.eps),
-                        .step_size = static_cast<float>(args.lr / (1 - std::pow(args.beta1, t))),
-                        .grad_scale = static_cast<float>(args.grad_scale)};
+  const Recipe recipe{.scalars = args.scalars,
+                      .grad_scale = args.grad_scale,
+                      .weight_decay = args.weight_decay,
+                      .one_minus_beta1 = static_cast<float>(1 - args.beta1),
+                      .beta2 = static_cast<float>(args.beta2),
+                      .one_minus_beta2 = static_cast<float>(1 - args.beta2),
+                      .eps = static_cast<float>(args.eps)};
   cuda::dispatch_device_float(args.dtype, "adamw", [&]<class T>() {
     cuda::launch("adamw", adamw_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
-                 context.stream(), table.on_device(context), table.count(), scalars);
+                 context.stream(), table.on_device(context), table.count(), recipe);
   });
 }
 
-double grad_norm(const CudaContext& context, std::span<const GradNormTensor> tensors, DType dtype) {
+void grad_norm(const CudaContext& context, const GradNorm& args) {
   Table table;
-  for (const GradNormTensor& t : tensors)
+  for (const GradNormTensor& t : args.tensors)
     table.add({.param = nullptr,
                .grad = t.data,
                .m = nullptr,
@@ -184,19 +205,18 @@ double grad_norm(const CudaContext& context, std::span<const GradNormTensor> ten
                .n = t.n,
                .first_chunk = 0,
                .wide = 0});
-  if (table.entries.empty()) return 0;
-  const cuda::Scratch sums((static_cast<std::size_t>(table.chunks) + 1) * sizeof(double), context.stream());
-  double* total = sums.as<double>();
-  cuda::dispatch_device_float(dtype, "gradient norm", [&]<class T>() {
-    cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
-                 context.stream(), total + 1, table.on_device(context), table.count());
-  });
-  cuda::launch("grad_norm_sum", add_sums_kernel, {1}, {Traits::kThreads}, 0, context.stream(), total, total + 1,
+  const cuda::Scratch sums(static_cast<std::size_t>(table.chunks) * sizeof(double), context.stream());
+  if (table.chunks > 0)
+    cuda::dispatch_device_float(args.dtype, "gradient norm", [&]<class T>() {
+      cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
+                   context.stream(), sums.as<double>(), table.on_device(context), table.count());
+    });
+  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args.norm, sums.as<double>(),
                static_cast<int>(table.chunks));
-  double squares = 0;
-  cuda::copy_to_host(&squares, total, sizeof squares, context.stream());
-  context.stream().synchronize();
-  return std::sqrt(squares);
+}
+
+void clip_scale(const CudaContext& context, double* scale, const double* norm, double max_norm) {
+  cuda::launch("clip_scale", clip_scale_kernel, {1}, {1}, 0, context.stream(), scale, norm, max_norm);
 }
 
 }  // namespace attune

@@ -60,12 +60,14 @@ struct Range {
 struct Sequence {
   std::int64_t first_row;
   int head, length, key_length;
+  std::uint32_t step;  // of the dropout
 
   __device__ Sequence(const AttentionPlan& plan, int b, int h) : head(h) {
     const int begin = load_global(plan.offsets + b);
     first_row = begin;
     length = load_global(plan.offsets + b + 1) - begin;
     key_length = plan.key_lengths == nullptr ? length : load_global(plan.key_lengths + b);
+    step = step_of(plan.dropout);
   }
 
   /// Row i of a [N, H, D] tensor with `stride` elements between rows.
@@ -110,7 +112,7 @@ struct Sequence {
 
 __device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key,
                                                      int block) {
-  return philox4x32(plan.dropout.seed, {plan.dropout.step, plan.dropout.site + static_cast<std::uint32_t>(s.head), key,
+  return philox4x32(plan.dropout.seed, {s.step, plan.dropout.site + static_cast<std::uint32_t>(s.head), key,
                                         static_cast<std::uint32_t>(block)});
 }
 

@@ -25,6 +25,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
     dropout_kernel(T* y, const T* added, const T* x, std::int64_t channels, DropoutPlan plan) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W, n = blockIdx.x;
   if (c >= channels) return;
+  plan.step = step_of(plan);
   const std::int64_t at = n * channels + c;
   float v[W];
   load(v, x + at);

@@ -56,6 +56,7 @@ __global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_k
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
+  args.dropout.step = step_of(args.dropout);
   const std::int64_t at = n * channels;
   float* row = warp_row(channels, 1);
   float total = 0;
@@ -175,6 +176,7 @@ template <class T, int W>
 __global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_backward_kernel(Backward<T> args) {
   const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp),
             warp = static_cast<int>(threadIdx.x / kWarp);
+  args.dropout.step = step_of(args.dropout);
   float* partial = warp_row(channels, 2);
   if (args.partials != nullptr)
     for (int c = static_cast<int>(threadIdx.x % kWarp) * W; c < channels; c += kWarp * W) {

@@ -12,11 +12,12 @@ namespace {
 TEST(AdamWTest, FirstTwoSteps) {
   double p = 1, g = 0.5, m = 0, v = 0;
   const AdamWTensor tensor{&p, &g, &m, &v, 1};
-  AdamW args{.tensors = {&tensor, 1}, .lr = 5e-5, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 1,
-             .dtype = DType::kFloat64};
+  AdamWScalars scalars = adamw_scalars(5e-5, 0.9, 0.999, 1);
+  const AdamW args{.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1,
+                   .dtype = DType::kFloat64};
   adamw(CpuContext{}, args);
   EXPECT_NEAR(p, 0.999945000001, 1e-15);
-  args.step = 2;
+  scalars = adamw_scalars(5e-5, 0.9, 0.999, 2);
   adamw(CpuContext{}, args);
   EXPECT_NEAR(p, 0.9998900002769999, 1e-15);
 }
@@ -24,7 +25,8 @@ TEST(AdamWTest, FirstTwoSteps) {
 TEST(AdamWTest, WithoutGradientOnlyDecays) {
   std::vector<float> p(100, 2.0f), g(100, 0.0f), m(100, 0.0f), v(100, 0.0f);
   const AdamWTensor tensor{p.data(), g.data(), m.data(), v.data(), 100};
-  adamw(CpuContext{}, {.tensors = {&tensor, 1}, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 1,
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
+  adamw(CpuContext{}, {.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1,
                        .dtype = DType::kFloat32});
   for (float x : p) EXPECT_FLOAT_EQ(x, 2.0f * 0.999f);
 }
@@ -33,11 +35,13 @@ TEST(AdamWTest, GradScaleIsAScaledGradient) {
   std::vector<double> p(37, 1.0), q = p, g, half, m(37, 0.0), v(37, 0.0), m2 = m, v2 = v;
   for (int i = 0; i < 37; ++i) g.push_back(0.1 * i - 1), half.push_back(0.5 * g.back());
   const AdamWTensor scaled{p.data(), g.data(), m.data(), v.data(), 37}, plain{q.data(), half.data(), m2.data(), v2.data(), 37};
-  AdamW args{.tensors = {&scaled, 1}, .lr = 0.01, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 1,
-             .grad_scale = 0.5, .dtype = DType::kFloat64};
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
+  const double scale = 0.5;
+  AdamW args{.tensors = {&scaled, 1}, .scalars = &scalars, .grad_scale = &scale, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8,
+             .weight_decay = 0.1, .dtype = DType::kFloat64};
   adamw(CpuContext{}, args);
   args.tensors = {&plain, 1};
-  args.grad_scale = 1;
+  args.grad_scale = nullptr;
   adamw(CpuContext{}, args);
   EXPECT_EQ(p, q);
   EXPECT_EQ(m, m2);
@@ -47,7 +51,13 @@ TEST(AdamWTest, GradScaleIsAScaledGradient) {
 TEST(GradNormTest, SumsAllTensors) {
   const std::vector<float> a(3, 2.0f), b(100000, 0.5f);
   const GradNormTensor tensors[] = {{a.data(), 3}, {b.data(), 100000}};
-  EXPECT_DOUBLE_EQ(grad_norm(CpuContext{}, tensors, DType::kFloat32), std::sqrt(12.0 + 25000.0));
+  double norm = -1, scale = -1;
+  grad_norm(CpuContext{}, {.norm = &norm, .tensors = tensors, .dtype = DType::kFloat32});
+  EXPECT_DOUBLE_EQ(norm, std::sqrt(12.0 + 25000.0));
+  clip_scale(CpuContext{}, &scale, &norm, 2);
+  EXPECT_DOUBLE_EQ(scale, 2 / (norm + 1e-6));
+  grad_norm(CpuContext{}, {.norm = &norm, .tensors = {}, .dtype = DType::kFloat32});
+  EXPECT_EQ(norm, 0);
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 namespace attune::testing {
 namespace {
 
+constexpr std::int32_t kMaskStep = 3;
+
 struct Rows {
   std::vector<std::int32_t> offsets{0}, keys;
 };
@@ -33,7 +35,7 @@ AttentionLayout layout_of(const Call& c, const AttentionSpec& spec, std::int64_t
           .causal = spec.causal,
           .window = spec.window,
           .scale = 1.0 / std::sqrt(static_cast<double>(spec.head_size)),
-          .dropout = {.p = spec.p, .seed = 99, .step = 3, .site = 40, .row_keys = static_cast<const std::uint32_t*>(c["row_keys"])}};
+          .dropout = mask_of(c, spec.p, 99, kMaskStep, 40)};
 }
 
 }  // namespace
@@ -44,7 +46,8 @@ OpCase attention_case(const AttentionSpec& spec) {
   const std::int64_t width = spec.heads * spec.head_size;
   OpCase op{.op = "attention", .label = spec.label, .tolerance = kAttention};
   op.inputs = {{.name = "qkv", .n = rows * 3 * width, .low = -2, .high = 2}};
-  op.ints = {{"offsets", r.offsets}, {"row_keys", r.keys}};
+  op.ints = {{"offsets", r.offsets}};
+  with_masks(op, r.keys, kMaskStep);
   if (!spec.key_lengths.empty()) op.ints.push_back({"key_lengths", spec.key_lengths});
   op.outputs = {{"out", rows * width}, {"lse", spec.heads * rows, false, true}};
   op.grads_accumulate = false;

@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/adamw.h"
+#include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/layernorm.h"
@@ -89,8 +91,8 @@ TEST_F(CudaCases, ScatterOfLongRuns) {
       }
 }
 
-// A piece of a training step: layer norm backward (scratch memory, two launches of column sums) and AdamW (a constant
-// table).
+// A piece of a training step: dropout, layer norm backward (scratch memory, two launches of column sums), the gradient's
+// norm, clipping and AdamW (a constant table), replayed with other scalars and another step of the dropout.
 TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
   constexpr std::int64_t kRows = 300, kChannels = 24;
   const CudaContext context;
@@ -103,14 +105,24 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
     return buffer;
   };
   const cuda::Buffer x = on_device(kRows * kChannels, 0.1f), dy = on_device(kRows * kChannels, 0.02f),
-                     mean = on_device(kRows, 0.0f), rstd = on_device(kRows, 0.01f),
-                     dweight = on_device(kChannels, 0.0f);
+                     mean = on_device(kRows, 0.0f), rstd = on_device(kRows, 0.01f), keys = on_device(kRows, 0.1f),
+                     dropped = on_device(kRows * kChannels, 0.0f), dweight = on_device(kChannels, 0.0f),
+                     scalars(sizeof(AdamWScalars)), norm(sizeof(double)), scale(sizeof(double)),
+                     step_at(sizeof(std::uint32_t));
   const auto step = [&](const cuda::Buffer& weight, std::span<const AdamWTensor> tensors) {
+    dropout(context, {.y = dropped.data(),
+                      .x = dy.data(),
+                      .rows = kRows,
+                      .channels = kChannels,
+                      .mask = {.p = 0.5f,
+                               .row_keys = static_cast<const std::uint32_t*>(keys.data()),
+                               .step_at = static_cast<const std::uint32_t*>(step_at.data())},
+                      .dtype = DType::kFloat32});
     layernorm_backward(context, {.dx = {},
                                  .dresidual = {},
                                  .dweight = {dweight.data()},
                                  .dbias = {},
-                                 .dy = dy.data(),
+                                 .dy = dropped.data(),
                                  .dsum = nullptr,
                                  .sum = x.data(),
                                  .mean = mean.data(),
@@ -120,36 +132,45 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                                  .channels = kChannels,
                                  .dropout = {},
                                  .dtype = DType::kFloat32});
+    const GradNormTensor gradient{dweight.data(), kChannels};
+    grad_norm(context, {.norm = static_cast<double*>(norm.data()), .tensors = {&gradient, 1}, .dtype = DType::kFloat32});
+    clip_scale(context, static_cast<double*>(scale.data()), static_cast<const double*>(norm.data()), 0.5);
     adamw(context, {.tensors = tensors,
-                    .lr = 0.01,
+                    .scalars = static_cast<const AdamWScalars*>(scalars.data()),
+                    .grad_scale = static_cast<const double*>(scale.data()),
                     .beta1 = 0.9,
                     .beta2 = 0.99,
                     .eps = 1e-8,
                     .weight_decay = 0.1,
-                    .step = 1,
                     .dtype = DType::kFloat32});
   };
-  const auto result_of = [&](bool captured) {
+  const auto result_of = [&](bool captured, std::uint32_t stride) {
     const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f),
                        v = on_device(kChannels, 0.0f);
     const AdamWTensor tensors[] = {
         {.param = weight.data(), .grad = dweight.data(), .m = m.data(), .v = v.data(), .n = kChannels}};
+    std::optional<cuda::Graph> graph;
     if (captured) {
       context.stream().begin_capture();
       step(weight, tensors);
-      const cuda::Graph graph = context.stream().end_capture();
-      for (int i = 0; i < 3; ++i) graph.launch(context.stream());
-      context.stream().synchronize();
-    } else {
-      for (int i = 0; i < 3; ++i) step(weight, tensors);
+      graph = context.stream().end_capture();
+    }
+    for (std::uint32_t t = 1; t <= 3; ++t) {
+      const AdamWScalars now = adamw_scalars(0.01 * t, 0.9, 0.99, t);
+      const std::uint32_t dropout_step = t * stride;
+      cuda::copy_to_device(scalars.data(), &now, sizeof now, context.stream());
+      cuda::copy_to_device(step_at.data(), &dropout_step, sizeof dropout_step, context.stream());
+      if (graph) graph->launch(context.stream());
+      else step(weight, tensors);
     }
     std::vector<float> out(kChannels);
     cuda::copy_to_host(out.data(), weight.data(), weight.bytes(), context.stream());
     context.stream().synchronize();
     return out;
   };
-  const std::vector<float> direct = result_of(false);
-  EXPECT_EQ(result_of(true), direct);
+  const std::vector<float> direct = result_of(false, 1);
+  EXPECT_EQ(result_of(true, 1), direct);
+  EXPECT_NE(result_of(true, 0), direct);
   EXPECT_NE(direct, std::vector<float>(kChannels, direct[0]));
 }
 
@@ -159,12 +180,11 @@ TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
   const AdamWTensor tensors[] = {
       {.param = memory.data(), .grad = memory.data(), .m = memory.data(), .v = memory.data(), .n = 4}};
   EXPECT_THROW(adamw(context, {.tensors = tensors,
-                               .lr = 0,
+                               .scalars = static_cast<const AdamWScalars*>(memory.data()),
                                .beta1 = 0,
                                .beta2 = 0,
                                .eps = 1,
                                .weight_decay = 0,
-                               .step = 1,
                                .dtype = DType::kBFloat16}),
                Error);
 }

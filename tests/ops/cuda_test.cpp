@@ -65,6 +65,13 @@ TEST_P(CudaOp, UnwantedGradientsChangeNothing) {
   }
 }
 
+// The step in memory stands for the step in the call, in every op that draws masks.
+TEST_P(CudaOp, StepInMemory) {
+  if (op.mask_step < 0) return;
+  for (DType dtype : kTypes)
+    EXPECT_EQ(run_with({.dtype = dtype, .further = {{"step_at", {op.mask_step}}}}), run_with({.dtype = dtype})) << op.name();
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, CudaOp, ::testing::ValuesIn(test_cases()), case_name);
 
 }  // namespace

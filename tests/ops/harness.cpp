@@ -96,8 +96,7 @@ class Memory {
  public:
   Memory(Backend& backend, const RunOptions& options) : backend_(backend), options_(options) {}
 
-  void* add(const std::string& name, const std::vector<double>& values, bool statistic) {
-    const DType dtype = statistic ? statistics_dtype(options_.dtype) : options_.dtype;
+  void* add(const std::string& name, const std::vector<double>& values, DType dtype) {
     return add(name, encode(values, dtype), size_of(dtype));
   }
   void* add(const std::string& name, const std::vector<std::int32_t>& values) {
@@ -131,13 +130,18 @@ std::vector<double> prior(std::int64_t n) {
   return out;
 }
 
-// Whether an input, or the upstream gradient of an output, is a statistic.
-bool is_statistic(const OpCase& op, const std::string& name) {
+DType dtype_of(const Output& output, DType dtype) {
+  if (output.float64) return DType::kFloat64;
+  return output.statistic ? statistics_dtype(dtype) : dtype;
+}
+
+// Of an input, or of the upstream gradient of an output.
+DType dtype_of(const OpCase& op, const std::string& name, DType dtype) {
   for (const FloatInput& input : op.inputs)
-    if (input.name == name) return input.statistic;
+    if (input.name == name) return input.statistic ? statistics_dtype(dtype) : dtype;
   for (const Output& output : op.outputs)
-    if ("d" + output.name == name) return output.statistic;
-  return false;
+    if ("d" + output.name == name) return dtype_of(output, dtype);
+  return dtype;
 }
 
 }  // namespace
@@ -145,7 +149,7 @@ bool is_statistic(const OpCase& op, const std::string& name) {
 Values rounded_inputs(const OpCase& op, const Values& inputs, DType dtype) {
   Values out = inputs;
   for (auto& [name, values] : out) {
-    const DType own = is_statistic(op, name) ? statistics_dtype(dtype) : dtype;
+    const DType own = dtype_of(op, name, dtype);
     values = decode(encode(values, own).data(), values.size(), own);
   }
   return out;
@@ -176,33 +180,37 @@ Values run(const OpCase& op, Backend& backend, const Values& inputs, const RunOp
   const bool backward = options.backward && op.backward != nullptr;
   Memory memory(backend, options);
   Call call(backend, options.dtype);
-  for (const auto& [name, values] : inputs) call.bind(name, memory.add(name, values, is_statistic(op, name)));
-  for (const IntInput& input : op.ints) call.bind(input.name, memory.add(input.name, input.values));
-  for (const Output& output : op.outputs) call.bind(output.name, memory.add(output.name, poison(output.n), output.statistic));
+  for (const auto& [name, values] : inputs) call.bind(name, memory.add(name, values, dtype_of(op, name, options.dtype)));
+  std::vector<IntInput> ints = op.ints;
+  ints.insert(ints.end(), options.further.begin(), options.further.end());
+  for (const IntInput& input : ints) call.bind(input.name, memory.add(input.name, input.values));
+  for (const DoubleInput& input : op.doubles) call.bind(input.name, memory.add(input.name, input.values, DType::kFloat64));
+  for (const Output& output : op.outputs) call.bind(output.name, memory.add(output.name, poison(output.n), dtype_of(output, options.dtype)));
   if (backward)
     for (const FloatInput& input : op.inputs) {
       if (!input.differentiable || input.name == options.unwanted) continue;
       const bool add = options.mode == GradMode::kAccumulate && op.grads_accumulate;
-      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n), false), options.mode});
+      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n), options.dtype), options.mode});
     }
   op.forward(call);
   if (backward) op.backward(call);
   memory.fetch_all(where);
 
   for (const auto& [name, values] : inputs) EXPECT_TRUE(memory.at(name).unchanged()) << where << ": input " << name << " was changed";
-  for (const IntInput& input : op.ints) EXPECT_TRUE(memory.at(input.name).unchanged()) << where << ": " << input.name << " was changed";
+  for (const IntInput& input : ints) EXPECT_TRUE(memory.at(input.name).unchanged()) << where << ": " << input.name << " was changed";
+  for (const DoubleInput& input : op.doubles) EXPECT_TRUE(memory.at(input.name).unchanged()) << where << ": " << input.name << " was changed";
   Values out;
-  const auto collect = [&](const std::string& name, std::int64_t n, bool statistic) {
-    out[name] = decode(memory.at(name).fetched(), static_cast<std::size_t>(n), statistic ? statistics_dtype(options.dtype) : options.dtype);
+  const auto collect = [&](const std::string& name, std::int64_t n, DType dtype) {
+    out[name] = decode(memory.at(name).fetched(), static_cast<std::size_t>(n), dtype);
     for (std::size_t i = 0; i < out[name].size(); ++i)
       if (std::isnan(out[name][i])) {
         ADD_FAILURE() << where << ": " << name << "[" << i << "] was not written, or is NaN";
         break;
       }
   };
-  for (const Output& output : op.outputs) collect(output.name, output.n, output.statistic);
+  for (const Output& output : op.outputs) collect(output.name, output.n, dtype_of(output, options.dtype));
   for (const FloatInput& input : op.inputs)
-    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n, false);
+    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n, options.dtype);
   return out;
 }
 

@@ -29,6 +29,7 @@ struct RunOptions {
   bool unaligned = false;             // every buffer begins one element past an aligned address
   GradMode mode = GradMode::kWrite;   // kAccumulate: onto prior_gradient()
   std::string unwanted = {};               // input whose gradient nobody wants
+  std::vector<IntInput> further = {};      // buffers that the case does not name, but its functions look for
 };
 
 /// What gradient buffers hold before a run that accumulates.

@@ -14,6 +14,7 @@
 
 #include "base/dtype.h"
 #include "kernels/context.h"
+#include "kernels/dropout.h"
 #include "tests/ops/tolerances.h"
 
 namespace attune::testing {
@@ -47,6 +48,8 @@ class Call {
   void* operator[](const std::string& name) const;
   /// The integer buffer of this name; null for one the case does not have.
   const std::int32_t* ints(const std::string& name) const { return static_cast<const std::int32_t*>((*this)[name]); }
+  /// The float64 buffer of this name; null for one the case does not have.
+  double* doubles(const std::string& name) const { return static_cast<double*>((*this)[name]); }
   /// Where the gradient of this input goes; no data if nobody wants it.
   GradOut grad(const std::string& name) const;
   /// `at` elements into a float buffer.
@@ -89,11 +92,18 @@ struct IntInput {
   std::vector<std::int32_t> values;
 };
 
+/// float64 whatever the dtype.
+struct DoubleInput {
+  std::string name;
+  std::vector<double> values;
+};
+
 struct Output {
   std::string name;
   std::int64_t n;
   bool differentiable = true;
   bool statistic = false;  // kept in statistics_dtype, as is its upstream gradient
+  bool float64 = false;    // kept in float64 whatever the dtype; not differentiable
 };
 
 /// How often a byte is moved and a multiplication or addition done at least, per call.
@@ -108,6 +118,8 @@ struct OpCase {
   Tolerance tolerance;
   std::vector<FloatInput> inputs = {};
   std::vector<IntInput> ints = {};
+  std::vector<DoubleInput> doubles = {};
+  std::int32_t mask_step = -1;  // of its dropout masks, set by with_masks; -1: it has none
   std::vector<Output> outputs = {};
   std::function<void(const Call&)> forward = {};
   std::function<void(const Call&)> backward = {};  // empty: no gradient
@@ -116,6 +128,11 @@ struct OpCase {
 
   std::string name() const { return op + "/" + label; }
 };
+
+/// Gives the case the row keys and the step of dropout masks.
+void with_masks(OpCase& op, std::vector<std::int32_t> row_keys, std::int32_t step);
+/// The mask of such a case. Where the run brings a buffer "step_at", the step is to be read there and is wrong in the mask.
+DropoutMask mask_of(const Call& c, float p, std::uint64_t seed, std::uint32_t step, std::uint32_t site);
 
 /// All cases the tests run, small sizes and odd ones.
 std::vector<OpCase> test_cases();

@@ -47,9 +47,8 @@ std::vector<std::int32_t> row_keys(std::int64_t rows) {
   return out;
 }
 
-DropoutMask mask_of(const Call& c, float p) {
-  return {.p = p, .seed = 0x123456789abcdefull, .step = 7, .site = 21, .row_keys = static_cast<const std::uint32_t*>(c["row_keys"])};
-}
+constexpr std::int32_t kMaskStep = 7;
+DropoutMask mask_of(const Call& c, float p) { return mask_of(c, p, 0x123456789abcdefull, kMaskStep, 21); }
 
 double floats(double n) { return 4 * n; }
 
@@ -127,7 +126,7 @@ OpCase scale_case(std::int64_t n) {
 OpCase dropout_case(std::int64_t rows, std::int64_t channels, float p) {
   OpCase op{.op = "dropout", .label = sizes({rows, channels}, p == 0 ? "off" : ""), .tolerance = kElementwise};
   op.inputs = {{.name = "x", .n = rows * channels}};
-  op.ints = {{"row_keys", row_keys(rows)}};
+  with_masks(op, row_keys(rows), kMaskStep);
   op.outputs = {{"y", rows * channels}};
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
@@ -149,7 +148,7 @@ OpCase residual_case(std::int64_t rows, std::int64_t channels, float p) {
   OpCase op{.op = "residual", .label = sizes({rows, channels}, p == 0 ? "" : "dropout"), .tolerance = kElementwise};
   op.inputs = {{.name = "residual", .n = rows * channels, .differentiable = false},
                {.name = "x", .n = rows * channels, .differentiable = false}};
-  op.ints = {{"row_keys", row_keys(rows)}};
+  with_masks(op, row_keys(rows), kMaskStep);
   op.outputs = {{"y", rows * channels, false}};
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
@@ -200,7 +199,7 @@ OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions
   if (o.residual) {
     op.inputs.push_back({.name = "residual", .n = n});
     op.outputs.push_back({"sum", n});
-    op.ints = {{"row_keys", row_keys(rows)}};
+    with_masks(op, row_keys(rows), kMaskStep);
   }
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
@@ -348,6 +347,8 @@ OpCase adamw_case(std::vector<std::int64_t> extents) {
                {.name = "grad", .n = n, .differentiable = false},
                {.name = "m0", .n = n, .differentiable = false, .statistic = true},
                {.name = "v0", .n = n, .differentiable = false, .low = 0.01, .statistic = true}};
+  const AdamWScalars scalars = adamw_scalars(1e-2, 0.9, 0.999, 3);
+  op.doubles = {{"scalars", {scalars.learning_rate, scalars.step_size, scalars.root_correction2}}, {"grad_scale", {0.5}}};
   op.outputs = {{"param", n, false}, {"m", n, false, true}, {"v", n, false, true}, {"master", n, false, true}};
   op.forward = [=](const Call& c) {
     const bool has_master = statistics_dtype(c.dtype()) != c.dtype();
@@ -363,8 +364,9 @@ OpCase adamw_case(std::vector<std::int64_t> extents) {
       at += extent;
     }
     c.run([&](const auto& on) {
-      adamw(on, {.tensors = tensors, .lr = 1e-2, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1, .step = 3,
-                 .grad_scale = 0.5, .dtype = c.dtype()});
+      adamw(on, {.tensors = tensors, .scalars = reinterpret_cast<const AdamWScalars*>(c.doubles("scalars")),
+                 .grad_scale = c.doubles("grad_scale"), .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1,
+                 .dtype = c.dtype()});
     });
     if (!has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
@@ -376,7 +378,8 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
   const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
   OpCase op{.op = "grad_norm", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
   op.inputs = {{.name = "grad", .n = n, .differentiable = false}};
-  op.outputs = {{"norm", 1, false, true}};
+  op.outputs = {{.name = "norm", .n = 1, .differentiable = false, .float64 = true},
+                {.name = "scale", .n = 1, .differentiable = false, .float64 = true}};
   op.forward = [=](const Call& c) {
     std::vector<GradNormTensor> tensors;
     std::int64_t at = 0;
@@ -385,11 +388,8 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
       at += extent;
     }
     c.run([&](const auto& on) {
-      const double norm = grad_norm(on, tensors, c.dtype());
-      dispatch_float(statistics_dtype(c.dtype()), "grad_norm", [&]<class T>() {
-        const T value = static_cast<T>(norm);
-        c.backend().upload(c["norm"], &value, sizeof(T));
-      });
+      grad_norm(on, {.norm = c.doubles("norm"), .tensors = tensors, .dtype = c.dtype()});
+      clip_scale(on, c.doubles("scale"), c.doubles("norm"), 0.1);
     });
   };
   op.forward_work.bytes = floats(1.0 * n);

@@ -60,6 +60,13 @@ TEST_P(Op, ThreadsChangeNoBit) {
   set_num_threads(before);
 }
 
+// The step in memory stands for the step in the call, in every op that draws masks.
+TEST_P(Op, StepInMemory) {
+  if (op.mask_step < 0) return;
+  for (DType dtype : {DType::kFloat32, DType::kFloat64})
+    EXPECT_EQ(run_with({.dtype = dtype, .further = {{"step_at", {op.mask_step}}}}), run_with({.dtype = dtype})) << op.name();
+}
+
 INSTANTIATE_TEST_SUITE_P(Table, Op, ::testing::ValuesIn(test_cases()), case_name);
 
 }  // namespace

@@ -41,16 +41,23 @@ struct DropoutPlan {
   std::uint32_t step, site, threshold;
   float scale;
   const std::uint32_t* row_keys;  // null: nothing is dropped
+  const std::uint32_t* step_at;   // null: step is known
 };
 
 inline DropoutPlan plan_of(const DropoutMask& mask) {
-  if (!mask.active()) return {.seed = 0, .step = 0, .site = 0, .threshold = 0, .scale = 1, .row_keys = nullptr};
+  if (!mask.active()) return {.seed = 0, .step = 0, .site = 0, .threshold = 0, .scale = 1, .row_keys = nullptr, .step_at = nullptr};
   return {.seed = mask.seed,
           .step = mask.step,
           .site = mask.site,
           .threshold = mask.threshold(),
           .scale = static_cast<float>(mask.scale()),
-          .row_keys = mask.row_keys};
+          .row_keys = mask.row_keys,
+          .step_at = mask.step_at};
+}
+
+/// The step of a plan, brought from memory where it lies there: once, when a kernel begins.
+__device__ __forceinline__ std::uint32_t step_of(const DropoutPlan& plan) {
+  return plan.step_at == nullptr ? plan.step : load_global(plan.step_at);
 }
 
 /// What channels channel .. channel + N - 1 of a row are multiplied with. N is 1 or a multiple of 4; channel is a

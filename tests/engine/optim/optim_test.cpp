@@ -104,6 +104,7 @@ TEST(Clipping, ScalesDownToTheLargestNorm) {
   EXPECT_EQ(clip_scale(0, 1), 1);
   EXPECT_EQ(clip_scale(1e9, 0), 1);
   EXPECT_EQ(clip_scale(1e9, -1), 1);
+  EXPECT_TRUE(std::isnan(clip_scale(std::numeric_limits<double>::quiet_NaN(), 1)));
 }
 
 TEST(Schedules, Shapes) {
