@@ -9,6 +9,7 @@
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/cast.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
@@ -120,6 +121,22 @@ OpCase scale_case(std::int64_t n) {
     });
   };
   op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * n);
+  return op;
+}
+
+// Between the dtype and that of its statistics, both ways: float32 and bfloat16 where the dtype is bfloat16.
+OpCase cast_case(std::int64_t n) {
+  OpCase op{.op = "cast", .label = sizes({n}), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = n, .differentiable = false}, {.name = "exact", .n = n, .differentiable = false, .statistic = true}};
+  op.outputs = {{.name = "wide", .n = n, .differentiable = false, .statistic = true}, {.name = "narrow", .n = n, .differentiable = false}};
+  op.forward = [=](const Call& c) {
+    const DType own = c.dtype(), statistic = statistics_dtype(own);
+    c.run([&](const auto& on) {
+      cast(on, {.y = c["wide"], .x = c["x"], .n = n, .to = statistic, .from = own});
+      cast(on, {.y = c["narrow"], .x = c["exact"], .n = n, .to = own, .from = statistic});
+    });
+  };
+  op.forward_work.bytes = floats(4.0 * n);
   return op;
 }
 
@@ -408,6 +425,7 @@ std::vector<OpCase> test_cases() {
     for (Activation kind : kActivations) out.push_back(activation_case(n, kind));
     out.push_back(fill_case(n));
     out.push_back(scale_case(n));
+    out.push_back(cast_case(n));
   }
   for (std::int64_t width : kWidths) {
     for (Activation kind : kActivations) out.push_back(glu_case(3, width, kind));
@@ -454,6 +472,7 @@ std::vector<OpCase> speed_cases() {
   out.push_back(glu_case(kTokens, 1152, Activation::kGeluErf));
   out.push_back(fill_case(kWords * kWidth));
   out.push_back(scale_case(kTokens * kWidth));
+  out.push_back(cast_case(kTokens * kWidth));
   out.push_back(dropout_case(kTokens, kWidth, 0.1f));
   out.push_back(residual_case(kTokens, kWidth, 0));
   out.push_back(residual_case(kTokens, kWidth, 0.1f));
