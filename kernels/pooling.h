@@ -1,7 +1,10 @@
-// One vector per sequence: a chosen row, or the mean of a range of rows.
+// One vector per sequence: one of its rows, or the mean of all or of the real ones.
 //
-//   y[b] = mean of x[n] for begins[b] <= n < ends[b]         (a single row: ends = begins + 1)
-//   dx[n] = dy[b] / (ends[b] - begins[b]) inside the range of its sequence, 0 elsewhere
+//   y[b] = mean of x[n] over the rows n of pooled_rows(b); 0 where there are none
+//   dx[n] = dy[b] / (number of them) for these rows, 0 elsewhere
+//
+// Which rows these are is a choice, made from what lies in the context's memory: a captured step pools batches of other
+// lengths.
 #pragma once
 
 #include "base/dtype.h"
@@ -9,21 +12,53 @@
 
 namespace attune {
 
+/// Which rows of a sequence are pooled. Real rows come first, padding after them.
+enum class PooledRows : std::uint8_t {
+  kFirst,     // its first row
+  kLast,      // its last row, padding or not
+  kLastReal,  // the last row before padding; its last row where no row is real
+  kAll,       // all rows, padding too
+  kReal,      // the rows before padding
+};
+
+/// Rows [begin, end) of a batch.
+struct RowRange {
+  std::int32_t begin, end;
+};
+
+/// What is pooled of a sequence that owns rows [first, next), the first `real` of them being no padding.
+constexpr RowRange pooled_rows(PooledRows rows, std::int32_t first, std::int32_t next, std::int32_t real) {
+  switch (rows) {
+    case PooledRows::kFirst: return {first, first + 1};
+    case PooledRows::kLast: return {next - 1, next};
+    case PooledRows::kLastReal: return real > 0 ? RowRange{first + real - 1, first + real} : RowRange{next - 1, next};
+    case PooledRows::kAll: return {first, next};
+    case PooledRows::kReal: return {first, first + real};
+  }
+  return {first, first};
+}
+
+/// Sequences whose rows are pooled. Each has a row at least; rows beyond offsets[B] belong to none.
+struct PooledLayout {
+  const std::int32_t* offsets;  // [B + 1] first row of each sequence
+  const std::int32_t* lengths;  // [B] real rows, at most all of its rows
+  std::int64_t sequences;       // B
+  std::int64_t rows;            // N >= offsets[B]
+  std::int64_t channels;        // C
+  PooledRows pooled;
+};
+
 struct PoolForward {
   void* y;        // [B, C]
   const void* x;  // [N, C]
-  const std::int32_t* begins;  // [B] first row of each range
-  const std::int32_t* ends;    // [B] one past its last row; ranges are not empty, ascending, and do not overlap
-  std::int64_t sequences, rows, channels;
+  PooledLayout layout;
   DType dtype;
 };
 
 struct PoolBackward {
-  GradOut dx;      // [N, C]; kWrite zeroes the rows of no range
+  GradOut dx;      // [N, C]; kWrite zeroes the rows that are not pooled
   const void* dy;  // [B, C]
-  const std::int32_t* begins;
-  const std::int32_t* ends;
-  std::int64_t sequences, rows, channels;
+  PooledLayout layout;
   DType dtype;
 };
 

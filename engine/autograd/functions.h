@@ -51,8 +51,8 @@ struct EmbeddingInput {
 /// Sum of the rows of up to three tables: [N, C].
 Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions, const EmbeddingInput& types);
 
-/// [N, C] -> [B, C]: the mean of a range of rows for each sequence.
-Variable pool(const Variable& x, const ops::RowRanges& ranges);
+/// [N, C] -> [B, C]: one row of each sequence, or the mean of all or of the real ones.
+Variable pool(const Variable& x, const ops::PooledSequences& sequences);
 
 /// Mean softmax cross-entropy of [B, L] logits: a scalar.
 Variable cross_entropy(const Variable& logits, const Tensor& labels);

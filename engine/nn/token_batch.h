@@ -16,29 +16,21 @@ struct TokenBatch {
   Tensor ids;       // int32 [N]
   Tensor type_ids;  // int32 [N], or undefined: all 0
   Sequences sequences;
-  std::vector<std::int32_t> lengths;  // host [B]: real tokens of each sequence, padding not counted
+  Tensor lengths;         // int32 [B]: real tokens of each sequence, padding not counted
+  Tensor first_row_keys;  // int32 [B]: row key of each sequence's first row, for dropout on one row per sequence
 
   /// Rows of `length` ids each, real tokens first; lengths[b] of them are real. With `mask`, attention sees only those.
   static TokenBatch padded(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, bool mask);
   /// Sequences one after the other without padding; ids.size() is the sum of the lengths.
   static TokenBatch packed(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths);
+  /// first_row_keys of any batch of `count` sequences (kernels/dropout.h).
+  static Tensor first_row_keys_of(std::int64_t count);
 
-  std::int64_t count() const { return sequences.count; }
-  /// Host [B]: rows of each sequence, padding counted.
-  std::vector<std::int32_t> row_counts() const;
-  /// The first row of each sequence.
-  ops::RowRanges first_rows() const;
-  /// Row `positions[b]` of each sequence.
-  ops::RowRanges rows_at(std::span<const std::int32_t> positions) const;
-  /// All rows of each sequence, or only its first lengths[b] where `real_only`.
-  ops::RowRanges all_rows(bool real_only) const;
-  /// int32 [B]: the row key of each sequence's first row, for dropout on one row per sequence (kernels/dropout.h).
-  Tensor first_row_keys() const;
+  /// Sequences with a result. `sequences` may end with one more, of rows that only fill up.
+  std::int64_t count() const { return lengths.numel(); }
+  /// The chosen rows of each sequence, for pool().
+  ops::PooledSequences pooled(PooledRows rows) const { return {sequences.offsets, lengths, rows}; }
   TokenBatch to(Device device) const;
-
- private:
-  std::vector<std::int32_t> begins_;  // host [B]: first row of each sequence
-  ops::RowRanges ranges(std::vector<std::int32_t> begins, std::vector<std::int32_t> ends) const;
 };
 
 /// State of one forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.

@@ -1,15 +1,19 @@
-// One row per sequence: the mean of a range of rows, of a single row where the range has one (kernels/pooling.h).
-// x: [N, C]; begins, ends: int32 [B]; y: [B, C].
+// One row per sequence: a chosen one, or the mean of all or of the real ones (kernels/pooling.h).
+// x: [N, C]; offsets: int32 [B + 1] or longer; lengths: int32 [B]; y: [B, C].
 #pragma once
 
 #include "engine/ops/args.h"
+#include "kernels/pooling.h"
 
 namespace attune::ops {
 
-struct RowRanges {
-  Tensor begins, ends;
+/// Which rows of which sequences are pooled.
+struct PooledSequences {
+  Tensor offsets;  // first row of each sequence, one more at the end; those of further sequences may follow
+  Tensor lengths;  // [B] real rows of each
+  PooledRows rows;
 };
-Tensor pool_forward(const Tensor& x, const RowRanges& ranges);
-void pool_backward(const GradTarget& dx, const Tensor& dy, const RowRanges& ranges);
+Tensor pool_forward(const Tensor& x, const PooledSequences& sequences);
+void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences& sequences);
 
 }  // namespace attune::ops

@@ -73,10 +73,10 @@ Variable BertClassifier::run_block(const Block& block, Variable x, const TokenBa
                                  .dropout = pass.dropout(config_.attention_dropout, block.attention_site, sequences)});
   Tensor keys = sequences.row_keys;
   if (first_rows_only) {
-    const ops::RowRanges first = batch.first_rows();
+    const ops::PooledSequences first = batch.pooled(PooledRows::kFirst);
     attended = pool(attended, first);
     x = pool(x, first);
-    keys = batch.first_row_keys();
+    keys = batch.first_row_keys;
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
   x = block.attention_norm(x, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys))
@@ -94,7 +94,7 @@ Variable BertClassifier::hidden_states(const TokenBatch& batch, const ForwardPas
 Variable BertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
   Variable x = embed(batch, pass);
   for (const Block& block : blocks_) x = run_block(block, x, batch, pass, &block == &blocks_.back());
-  const Tensor keys = batch.first_row_keys();
+  const Tensor keys = batch.first_row_keys;
   if (config_.family == BertFamily::kRoberta) x = dropout(x, pass.dropout(config_.head_dropout, dense_site_, keys));
   x = activation(dense_(x), config_.family == BertFamily::kDistilBert ? Activation::kRelu : Activation::kTanh);
   return classifier_(dropout(x, pass.dropout(config_.head_dropout, classifier_site_, keys)));

@@ -6,6 +6,24 @@
 #include "engine/ops/elementwise.h"
 
 namespace attune {
+namespace {
+
+// The mean of the logits over positions is the head on the mean of the states: the head is affine.
+PooledRows pooled_rows_of(HeadPosition position) {
+  switch (position) {
+    case HeadPosition::kFirst:
+      return PooledRows::kFirst;
+    case HeadPosition::kLast:
+      return PooledRows::kLast;
+    case HeadPosition::kFlexible:
+      return PooledRows::kLastReal;
+    case HeadPosition::kMean:
+      return PooledRows::kAll;
+  }
+  return PooledRows::kLast;
+}
+
+}  // namespace
 
 Gpt2Classifier::Block::Block(const Gpt2Config& c, DType dtype, DropoutSites& sites)
     : norm1(c.n_embd, c.layer_norm_epsilon, true, dtype),
@@ -57,15 +75,7 @@ Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPas
 }
 
 Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
-  // The mean of the logits over positions is the head on the mean of the states: the head is affine.
-  std::vector<std::int32_t> positions = batch.row_counts();
-  for (std::size_t b = 0; b < positions.size(); ++b) {
-    const bool before_padding = options_.position == HeadPosition::kFlexible && batch.lengths[b] > 0;
-    positions[b] =
-        options_.position == HeadPosition::kFirst ? 0 : (before_padding ? batch.lengths[b] : positions[b]) - 1;
-  }
-  const bool mean = options_.position == HeadPosition::kMean;
-  return head_(pool(hidden_states(batch, pass), mean ? batch.all_rows(false) : batch.rows_at(positions)));
+  return head_(pool(hidden_states(batch, pass), batch.pooled(pooled_rows_of(options_.position))));
 }
 
 void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializer) const {

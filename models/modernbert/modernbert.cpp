@@ -69,10 +69,10 @@ Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const Forw
 Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
   // Without a mask the mean takes the padding in.
   const bool masked = batch.sequences.key_lengths.defined();
-  const Variable pooled =
-      pool(hidden_states(batch, pass), config_.mean_pooling ? batch.all_rows(masked) : batch.first_rows());
+  const PooledRows rows = !config_.mean_pooling ? PooledRows::kFirst : masked ? PooledRows::kReal : PooledRows::kAll;
+  const Variable pooled = pool(hidden_states(batch, pass), batch.pooled(rows));
   const Variable head = head_norm_(activation(dense_(pooled), config_.classifier_activation));
-  return classifier_(dropout(head, pass.dropout(config_.classifier_dropout, classifier_site_, batch.first_row_keys())));
+  return classifier_(dropout(head, pass.dropout(config_.classifier_dropout, classifier_site_, batch.first_row_keys)));
 }
 
 void ModernBertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& values,

@@ -127,13 +127,13 @@ TEST_P(MiniLm, EmbeddingsPooledOutputAndLogits) {
   const TokenBatch batch = inputs.padded();
   const Variable hidden = model_->hidden_states(batch, {});
 
-  const Variable first = pool(hidden, batch.first_rows());
+  const Variable first = pool(hidden, batch.pooled(PooledRows::kFirst));
   const Variable pooled =
       activation(linear(first, by_name_.at("dense.weight"), by_name_.at("dense.bias")), Activation::kTanh);
   expect_near(pooled.value(), encoder.read("pooler_output", DType::kFloat64), tolerance.embeddings, "pooler output");
   expect_near(model_->forward(batch, {}).value(), encoder.read("logits", DType::kFloat64), tolerance.logits, "logits");
 
-  const Tensor mean = pool(hidden, batch.all_rows(true)).value().cast(DType::kFloat64).clone();
+  const Tensor mean = pool(hidden, batch.pooled(PooledRows::kReal)).value().cast(DType::kFloat64).clone();
   const auto width = static_cast<std::size_t>(mean.shape()[1]);
   for (std::size_t b = 0; b < inputs.labels.size(); ++b) {
     const auto row = mean.values<double>().subspan(b * width, width);

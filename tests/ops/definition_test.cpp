@@ -2,6 +2,7 @@
 // attention, dropout, AdamW and the matrix product have tests of their own.)
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -152,15 +153,27 @@ TEST(Definition, GluGatesTheFirstHalfWithTheSecond) {
     }
 }
 
-TEST(Definition, PoolingTakesTheMeanOfItsRows) {
+// Sequences of 4 rows, 3 of them real, and of 2 rows, none of them real; a seventh row belongs to none.
+TEST(Definition, PoolingTakesTheMeanOfTheChosenRows) {
   const Numbers x = random_numbers(7 * 3);
-  const std::vector<std::int32_t> begins{0, 5}, ends{4, 6};
-  Numbers y(2 * 3);
-  pool_forward(CpuContext{}, {.y = y.data(), .x = x.data(), .begins = begins.data(), .ends = ends.data(), .sequences = 2, .rows = 7,
-                              .channels = 3, .dtype = kDouble});
+  const std::vector<std::int32_t> offsets{0, 4, 6}, lengths{3, 0};
+  const auto pooled = [&](PooledRows rows, std::size_t c) {
+    Numbers y(2 * 3, std::nan(""));
+    pool_forward(CpuContext{}, {.y = y.data(), .x = x.data(),
+                                .layout = {.offsets = offsets.data(), .lengths = lengths.data(), .sequences = 2, .rows = 7, .channels = 3,
+                                           .pooled = rows},
+                                .dtype = kDouble});
+    return std::array{y[c], y[3 + c]};
+  };
   for (std::size_t c = 0; c < 3; ++c) {
-    EXPECT_NEAR(y[c], (x[c] + x[3 + c] + x[6 + c] + x[9 + c]) / 4, kLastBits);
-    EXPECT_EQ(y[3 + c], x[15 + c]);
+    const auto row = [&](std::size_t n) { return x[n * 3 + c]; };
+    EXPECT_EQ(pooled(PooledRows::kFirst, c), (std::array{row(0), row(4)}));
+    EXPECT_EQ(pooled(PooledRows::kLast, c), (std::array{row(3), row(5)}));
+    EXPECT_EQ(pooled(PooledRows::kLastReal, c), (std::array{row(2), row(5)}));
+    EXPECT_NEAR(pooled(PooledRows::kAll, c)[0], (row(0) + row(1) + row(2) + row(3)) / 4, kLastBits);
+    EXPECT_NEAR(pooled(PooledRows::kAll, c)[1], (row(4) + row(5)) / 2, kLastBits);
+    EXPECT_NEAR(pooled(PooledRows::kReal, c)[0], (row(0) + row(1) + row(2)) / 3, kLastBits);
+    EXPECT_EQ(pooled(PooledRows::kReal, c)[1], 0);
   }
 }
 

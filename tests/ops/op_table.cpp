@@ -274,23 +274,34 @@ OpCase embedding_case(std::int64_t tokens, std::int64_t channels, Vocabulary v) 
   return op;
 }
 
-OpCase pooling_case(std::vector<std::int32_t> begins, std::vector<std::int32_t> ends, std::int64_t rows, std::int64_t channels) {
-  const auto sequences = static_cast<std::int64_t>(begins.size());
-  OpCase op{.op = "pooling", .label = sizes({sequences, rows, channels}), .tolerance = kReduction};
+const char* name_of(PooledRows rows) {
+  switch (rows) {
+    case PooledRows::kFirst: return "first";
+    case PooledRows::kLast: return "last";
+    case PooledRows::kLastReal: return "last_real";
+    case PooledRows::kAll: return "all";
+    case PooledRows::kReal: return "real";
+  }
+  return "?";
+}
+
+// offsets[B + 1], lengths[B], and rows after the last sequence.
+OpCase pooling_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> lengths, std::int64_t rows, std::int64_t channels,
+                    PooledRows pooled) {
+  const auto sequences = static_cast<std::int64_t>(lengths.size());
+  OpCase op{.op = "pooling", .label = sizes({sequences, rows, channels}, name_of(pooled)), .tolerance = kReduction};
   op.inputs = {{.name = "x", .n = rows * channels}};
-  op.ints = {{"begins", begins}, {"ends", ends}};
+  op.ints = {{"offsets", offsets}, {"lengths", lengths}};
   op.outputs = {{"y", sequences * channels}};
+  const auto layout = [=](const Call& c) {
+    return PooledLayout{.offsets = c.ints("offsets"), .lengths = c.ints("lengths"), .sequences = sequences, .rows = rows,
+                        .channels = channels, .pooled = pooled};
+  };
   op.forward = [=](const Call& c) {
-    c.run([&](const auto& on) {
-      pool_forward(on, {.y = c["y"], .x = c["x"], .begins = c.ints("begins"), .ends = c.ints("ends"), .sequences = sequences,
-                        .rows = rows, .channels = channels, .dtype = c.dtype()});
-    });
+    c.run([&](const auto& on) { pool_forward(on, {.y = c["y"], .x = c["x"], .layout = layout(c), .dtype = c.dtype()}); });
   };
   op.backward = [=](const Call& c) {
-    c.run([&](const auto& on) {
-      pool_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .begins = c.ints("begins"), .ends = c.ints("ends"),
-                         .sequences = sequences, .rows = rows, .channels = channels, .dtype = c.dtype()});
-    });
+    c.run([&](const auto& on) { pool_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .layout = layout(c), .dtype = c.dtype()}); });
   };
   op.forward_work.bytes = op.backward_work.bytes = floats(1.0 * rows * channels);
   return op;
@@ -414,6 +425,7 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
 }
 
 constexpr Activation kActivations[] = {Activation::kGeluTanh, Activation::kGeluErf, Activation::kRelu, Activation::kTanh};
+constexpr PooledRows kPooledRows[] = {PooledRows::kFirst, PooledRows::kLast, PooledRows::kLastReal, PooledRows::kAll, PooledRows::kReal};
 // Smallest, around one AVX-512 vector of float, odd primes, a model's width.
 constexpr std::int64_t kWidths[] = {1, 15, 16, 17, 37, 131, 768};
 
@@ -440,13 +452,15 @@ std::vector<OpCase> test_cases() {
     out.push_back(cross_entropy_case(3, width + 1));
     out.push_back(embedding_case(23, width, {11, 9, 0, -1}));
     out.push_back(embedding_case(23, width, {11, 9, 2, -1}));
-    out.push_back(pooling_case({0, 5, 9}, {4, 6, 11}, 13, width));
+    for (PooledRows pooled : kPooledRows) out.push_back(pooling_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
   }
   out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
   out.push_back(cross_entropy_case(129, 2));
   out.push_back(embedding_case(1, 1, {1, 1, 0, -1}));
-  out.push_back(pooling_case({0}, {1}, 1, 17));
-  out.push_back(pooling_case({0, 700}, {600, 701}, 1000, 37));
+  for (PooledRows pooled : kPooledRows) {
+    out.push_back(pooling_case({0, 1}, {1}, 1, 17, pooled));
+    out.push_back(pooling_case({0, 700, 1000}, {600, 300}, 1000, 37, pooled));
+  }
   for (bool bias : {false, true})
     for (auto [n, i, o] : {std::array<std::int64_t, 3>{1, 1, 1}, {1, 16, 16}, {3, 17, 15}, {16, 15, 17}, {37, 131, 41}, {8, 768, 2},
                            {131, 64, 192}, {1031, 37, 67}})
@@ -482,7 +496,7 @@ std::vector<OpCase> speed_cases() {
   out.push_back(cross_entropy_case(kTokens, 2));
   out.push_back(cross_entropy_case(64, kWords));
   out.push_back(embedding_case(kTokens, kWidth, {kWords, 1024, 0, -1}));
-  out.push_back(pooling_case({0, 256, 512, 768}, {256, 512, 768, 1024}, 1024, kWidth));
+  out.push_back(pooling_case({0, 256, 512, 768, 1024}, {256, 256, 256, 256}, 1024, kWidth, PooledRows::kAll));
   out.push_back(rope_case(kTokens, 12, 64, 3 * kWidth));
   for (auto [i, o] : {std::array<std::int64_t, 2>{256, 256}, {256, 1024}, {1024, 256}, {768, 2304}, {768, 3072}, {3072, 768}})
     out.push_back(linear_case(kTokens, i, o, true));

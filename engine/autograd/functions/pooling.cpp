@@ -5,11 +5,11 @@
 
 namespace attune {
 
-Variable pool(const Variable& x, const ops::RowRanges& ranges) {
-  Tensor y = ops::pool_forward(x.value(), ranges);
+Variable pool(const Variable& x, const ops::PooledSequences& sequences) {
+  Tensor y = ops::pool_forward(x.value(), sequences);
   if (!recording(x)) return Variable(std::move(y));
   return recorded(std::move(y),
-                  [dx = x.grad(), ranges](const Tensor& dy) { ops::pool_backward(dx.target(), dy, ranges); });
+                  [dx = x.grad(), sequences](const Tensor& dy) { ops::pool_backward(dx.target(), dy, sequences); });
 }
 
 }  // namespace attune

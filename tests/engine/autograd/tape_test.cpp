@@ -103,9 +103,10 @@ TEST(Tape, FrozenInputsRecordNothing) {
   const Variable n = layernorm(h, b, b, 1e-5);
   const ResidualNorm r = residual_layernorm(h, n, b, {}, 1e-5, {});
   const Variable g = glu(activation(sum_of(r.sum, r.normed), Activation::kGeluTanh), Activation::kGeluErf);
-  const Tensor row = Tensor::from(std::vector<std::int32_t>{0}, {1}), end = Tensor::from(std::vector<std::int32_t>{1}, {1});
+  const Tensor row = Tensor::from(std::vector<std::int32_t>{0}, {1}), end = Tensor::from(std::vector<std::int32_t>{1}, {1}),
+               offsets = Tensor::from(std::vector<std::int32_t>{0, 1}, {2});
   const Variable e = embedding({w, row}, {w, end}, {});
-  const Variable loss = cross_entropy(pool(e, {row, end}), row);
+  const Variable loss = cross_entropy(pool(e, {offsets, end, PooledRows::kAll}), row);
   EXPECT_EQ(tape.size(), 0u);
   for (const Variable* y : {&h, &n, &r.sum, &r.normed, &g, &e, &loss}) EXPECT_FALSE(y->requires_grad());
 }

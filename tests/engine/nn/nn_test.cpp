@@ -11,10 +11,6 @@ namespace {
 using Ints = std::vector<std::int32_t>;
 
 Ints ints(const Tensor& x) { return {x.values<std::int32_t>().begin(), x.values<std::int32_t>().end()}; }
-void expect_ranges(const ops::RowRanges& ranges, const Ints& begins, const Ints& ends) {
-  EXPECT_EQ(ints(ranges.begins), begins);
-  EXPECT_EQ(ints(ranges.ends), ends);
-}
 std::int32_t key(std::int32_t example, std::int32_t position) { return example * 65536 + position; }
 
 TEST(TokenBatches, Padded) {
@@ -22,33 +18,47 @@ TEST(TokenBatches, Padded) {
   EXPECT_EQ(batch.count(), 3);
   EXPECT_EQ(batch.sequences.rows, 9);
   EXPECT_EQ(batch.sequences.max_length, 3);
-  EXPECT_EQ(batch.row_counts(), (Ints{3, 3, 3}));
+  EXPECT_EQ(ints(batch.lengths), (Ints{3, 2, 1}));
   EXPECT_EQ(ints(batch.sequences.offsets), (Ints{0, 3, 6, 9}));
   EXPECT_EQ(ints(batch.sequences.positions), (Ints{0, 1, 2, 0, 1, 2, 0, 1, 2}));
   EXPECT_EQ(ints(batch.sequences.key_lengths), (Ints{3, 2, 1}));
-  expect_ranges(batch.first_rows(), {0, 3, 6}, {1, 4, 7});
-  expect_ranges(batch.rows_at(Ints{2, 1, 0}), {2, 4, 6}, {3, 5, 7});
-  expect_ranges(batch.all_rows(true), {0, 3, 6}, {3, 5, 7});
-  expect_ranges(batch.all_rows(false), {0, 3, 6}, {3, 6, 9});
 }
 
 TEST(TokenBatches, Packed) {
   const TokenBatch batch = TokenBatch::packed(Ints{1, 2, 3, 4, 5, 6}, Ints{3, 2, 1});
   EXPECT_EQ(batch.sequences.rows, 6);
-  EXPECT_EQ(batch.row_counts(), (Ints{3, 2, 1}));
+  EXPECT_EQ(batch.count(), 3);
+  EXPECT_EQ(ints(batch.lengths), (Ints{3, 2, 1}));
   EXPECT_EQ(ints(batch.sequences.offsets), (Ints{0, 3, 5, 6}));
   EXPECT_EQ(ints(batch.sequences.positions), (Ints{0, 1, 2, 0, 1, 0}));
   EXPECT_FALSE(batch.sequences.key_lengths.defined());
-  expect_ranges(batch.first_rows(), {0, 3, 5}, {1, 4, 6});
-  expect_ranges(batch.rows_at(Ints{2, 1, 0}), {2, 4, 5}, {3, 5, 6});
-  for (const bool real_only : {false, true}) expect_ranges(batch.all_rows(real_only), {0, 3, 5}, {3, 5, 6});
 }
 
 TEST(TokenBatches, RowKeysNameExampleAndPositionInEveryLayout) {
   const TokenBatch padded = TokenBatch::padded(Ints{1, 2, 3, 0}, Ints{2, 1}, true), packed = TokenBatch::packed(Ints{1, 2, 3}, Ints{2, 1});
   EXPECT_EQ(ints(padded.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0), key(1, 1)}));
   EXPECT_EQ(ints(packed.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0)}));
-  for (const TokenBatch* batch : {&padded, &packed}) EXPECT_EQ(ints(batch->first_row_keys()), (Ints{key(0, 0), key(1, 0)}));
+  for (const TokenBatch* batch : {&padded, &packed}) EXPECT_EQ(ints(batch->first_row_keys), (Ints{key(0, 0), key(1, 0)}));
+}
+
+// Values are the numbers of the rows: the pooled value names the row, or is the mean of the rows' numbers.
+TEST(TokenBatches, PooledRows) {
+  const TokenBatch padded = TokenBatch::padded(Ints(9), Ints{3, 2, 0}, true), packed = TokenBatch::packed(Ints(6), Ints{3, 2, 1});
+  const auto pooled = [](const TokenBatch& batch, PooledRows rows) {
+    std::vector<double> numbers;
+    for (std::int64_t n = 0; n < batch.sequences.rows; ++n) numbers.push_back(static_cast<double>(n));
+    const Tensor y = ops::pool_forward(Tensor::from(numbers, {batch.sequences.rows, 1}), batch.pooled(rows));
+    return std::vector<double>(y.values<double>().begin(), y.values<double>().end());
+  };
+  using Doubles = std::vector<double>;
+  EXPECT_EQ(pooled(padded, PooledRows::kFirst), (Doubles{0, 3, 6}));
+  EXPECT_EQ(pooled(padded, PooledRows::kLast), (Doubles{2, 5, 8}));
+  EXPECT_EQ(pooled(padded, PooledRows::kLastReal), (Doubles{2, 4, 8}));  // nothing real: the last row
+  EXPECT_EQ(pooled(padded, PooledRows::kAll), (Doubles{1, 4, 7}));
+  EXPECT_EQ(pooled(padded, PooledRows::kReal), (Doubles{1, 3.5, 0}));
+  EXPECT_EQ(pooled(packed, PooledRows::kFirst), (Doubles{0, 3, 5}));
+  for (PooledRows rows : {PooledRows::kLast, PooledRows::kLastReal}) EXPECT_EQ(pooled(packed, rows), (Doubles{2, 4, 5}));
+  for (PooledRows rows : {PooledRows::kAll, PooledRows::kReal}) EXPECT_EQ(pooled(packed, rows), (Doubles{1, 3.5, 5}));
 }
 
 TEST(TokenBatches, AMaskOnlyWhereItMasks) {
@@ -64,7 +74,7 @@ TEST(TokenBatches, Errors) {
   EXPECT_THROW(TokenBatch::packed(Ints{1, 2, 3}, Ints{1, 1}), Error);
   EXPECT_THROW(TokenBatch::packed(Ints{1, 2}, Ints{2, 0}), Error);
   EXPECT_THROW(TokenBatch::packed(Ints{}, Ints{}), Error);
-  EXPECT_THROW((void)TokenBatch::packed(Ints{1, 2}, Ints{1, 1}).rows_at(Ints{0}), Error);
+  EXPECT_THROW(TokenBatch::padded(Ints{1, 2}, Ints{1, 2}, false), Error);
 }
 
 TEST(ForwardPasses, DropoutActsInTrainingOnly) {
