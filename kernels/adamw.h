@@ -13,6 +13,7 @@
 // Loshchilov, Hutter: "Decoupled weight decay regularization", arXiv 1711.05101.
 #pragma once
 
+#include <limits>
 #include <span>
 
 #include "base/dtype.h"
@@ -27,6 +28,7 @@ struct AdamWTensor {
   void* m;  // float32 where the dtype is bfloat16
   void* v;  // likewise
   std::int64_t n;
+  DType dtype;             // of param and grad; tensors of float32 and bfloat16 may be mixed, float64 ones are alone
   void* master = nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
 };
 
@@ -43,9 +45,8 @@ AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std
 struct AdamW {
   std::span<const AdamWTensor> tensors;
   const AdamWScalars* scalars;         // in the context's memory
-  const double* grad_scale = nullptr;  // in the context's memory, e.g. clip_scale's; null: 1
+  const double* grad_scale = nullptr;  // in the context's memory, e.g. clip_scale's; null: 1; NaN: nothing is changed
   double beta1, beta2, eps, weight_decay;
-  DType dtype;
 };
 
 void adamw(const CpuContext&, const AdamW&);
@@ -55,21 +56,22 @@ void adamw(const CudaContext&, const AdamW&);
 struct GradNormTensor {
   const void* data;
   std::int64_t n;
+  DType dtype;
 };
 
 /// norm = sqrt of the sum of squares over all tensors, accumulated in double in a fixed order; 0 of none.
 struct GradNorm {
   double* norm;  // [1] in the context's memory
   std::span<const GradNormTensor> tensors;
-  DType dtype;
 };
 
 void grad_norm(const CpuContext&, const GradNorm&);
 void grad_norm(const CudaContext&, const GradNorm&);
 
 /// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
-/// (torch.nn.utils.clip_grad_norm_), NaN where the norm is; max_norm <= 0 never clips.
+/// (torch.nn.utils.clip_grad_norm_), NaN where the norm is not finite; max_norm <= 0 never clips.
 constexpr double clip_scale(double norm, double max_norm) {
+  if (!(norm <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::quiet_NaN();
   if (max_norm <= 0) return 1;
   const double scale = max_norm / (norm + 1e-6);
   return scale > 1 ? 1 : scale;

@@ -3,9 +3,13 @@
 //   s = residual + dropout(x)               (s = x where there is no residual)
 //   y = (s - mean) * rstd * weight + bias    rstd = 1 / sqrt(variance + eps), biased variance, two passes
 //
-// Backward, with g = dy * weight and h = (s - mean) * rstd:
+// Backward, with dy the gradient of y, g = dy * weight and h = (s - mean) * rstd:
 //   ds = rstd * (g - mean_c(g) - h * mean_c(g * h)) + dsum     dsum: gradient that reaches s by other ways
 //   dresidual = ds      dx = dropout'(ds)      dweight = sum_n dy * h      dbias = sum_n dy
+//
+// In bfloat16 only what matrix products write and read is bfloat16: a branch x beside a residual, and y. The residual
+// stream is float32 (residual, s, x where it is s itself), and so are weight, bias and the gradients of all of these.
+// y is then wanted twice: rounded, by the products of its block, and whole, where it goes on as residual (`stream`).
 //
 // Ba, Kiros, Hinton: "Layer normalization", arXiv 1607.06450.
 #pragma once
@@ -16,15 +20,18 @@
 
 namespace attune {
 
+// S marks what is of type statistics_dtype(dtype): float32 where dtype is bfloat16, else dtype itself.
+
 struct LayerNormForward {
-  void* y;               // [N, C]
-  void* sum;             // [N, C] s; required with a residual or dropout, otherwise null
-  void* mean;            // [N] saved for backward, or null
-  void* rstd;            // [N] saved for backward, or null
-  const void* x;         // [N, C]
-  const void* residual;  // [N, C] or null
-  const void* weight;    // [C]
-  const void* bias;      // [C] or null
+  void* y;                 // [N, C]
+  void* stream = nullptr;  // [N, C] S, y before it is rounded, or null
+  void* sum;               // [N, C] S, s; required with a residual or dropout, otherwise null
+  void* mean;              // [N] S, saved for backward, or null
+  void* rstd;              // [N] S, saved for backward, or null
+  const void* x;           // [N, C]; S without a residual
+  const void* residual;    // [N, C] S, or null
+  const void* weight;      // [C] S
+  const void* bias;        // [C] S, or null
   std::int64_t rows, channels;
   double eps;
   DropoutMask dropout;  // of x; only with a residual
@@ -32,16 +39,18 @@ struct LayerNormForward {
 };
 
 struct LayerNormBackward {
-  GradOut dx;         // [N, C]
-  GradOut dresidual;  // [N, C]; only with a residual
-  GradOut dweight;    // [C]
-  GradOut dbias;      // [C]
-  const void* dy;     // [N, C]
-  const void* dsum;   // [N, C] or null
-  const void* sum;    // [N, C] s (x itself where there was no residual)
-  const void* mean;   // [N]
-  const void* rstd;   // [N]
-  const void* weight; // [C]
+  GradOut dx;                    // [N, C]; S without a residual
+  GradOut dresidual;             // [N, C] S; only with a residual
+  GradOut dweight;               // [C] S
+  GradOut dbias;                 // [C] S
+  const void* dy;                // [N, C], or null where only dstream is there
+  const void* dstream = nullptr;  // [N, C] S, or null: gradient of `stream`, added to dy
+  const void* dsum;              // [N, C] S, or null
+  const void* sum;               // [N, C] S, s (x itself where there was no residual)
+  const void* mean;              // [N] S
+  const void* rstd;              // [N] S
+  const void* weight;            // [C] S
+  bool residual;                 // whether there was one
   std::int64_t rows, channels;
   DropoutMask dropout;
   DType dtype;

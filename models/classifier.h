@@ -40,7 +40,8 @@ class Classifier : public Module {
  public:
   /// Logits [B, L] of a batch.
   virtual Variable forward(const TokenBatch& batch, const ForwardPass& pass) const = 0;
-  /// The hidden states [N, C] of the last block, after the final norm where the family has one.
+  /// The hidden states [N, C] of the last block, after the final norm where the family has one; what the head reads.
+  /// Heads see one row per sequence and are float32 in every precision.
   virtual Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const = 0;
   /// Whether the parameter is trained under this choice.
   virtual bool trains(TrainableLayers layers, const std::string& parameter) const = 0;

@@ -92,8 +92,8 @@ TrainOptions TrainingFlags::train_options() const {
   options.eval_every = eval_freq;
   options.eval_batches = eval_iter;
   options.schedule = {.kind = lr_schedule_kind(lr_schedule), .peak = learning_rate, .warmup_steps = warmup_steps};
-  options.max_grad_norm = max_grad_norm;
-  options.measure_grad_norm = !log_file.empty();
+  options.adamw.max_grad_norm = max_grad_norm;
+  options.adamw.measure_norm = !log_file.empty();
   options.seed = seed;
   options.adamw.weight_decay = weight_decay;
   return options;

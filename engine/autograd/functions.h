@@ -16,15 +16,26 @@ namespace attune {
 /// x W^T + b; `bias` may be undefined.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 
-/// Layer norm of x; `bias` may be undefined.
-Variable layernorm(const Variable& x, const Variable& weight, const Variable& bias, double eps);
+/// Layer norm of x (of the residual stream's type), rounded to `dtype`; `bias` may be undefined.
+Variable layernorm(const Variable& x, const Variable& weight, const Variable& bias, double eps, DType dtype);
 
-/// s = residual + dropout(branch) and its layer norm, in one pass.
+/// s = residual + dropout(branch) and its layer norm, in one pass. In bfloat16 the residual stream (residual, sum,
+/// stream) is float32 (kernels/layernorm.h).
 struct ResidualNorm {
-  Variable sum, normed;
+  Variable sum;     // s
+  Variable normed;  // its norm in the branch's type, for what is multiplied next
+  Variable stream;  // its norm in the stream's type, for a residual; undefined where not asked for
+};
+struct ResidualNormSpec {
+  double eps;
+  DropoutSpec dropout;
+  bool stream = false;
 };
 ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight,
-                                const Variable& bias, double eps, const DropoutSpec& dropout);
+                                const Variable& bias, const ResidualNormSpec& spec);
+
+/// x in another float type; x itself where it has it already.
+Variable cast(const Variable& x, DType dtype);
 
 /// residual + dropout(branch).
 Variable residual(const Variable& residual, const Variable& branch, const DropoutSpec& dropout);

@@ -9,11 +9,15 @@
 
 namespace attune {
 
-/// y = x W^T + b, weight [outputs, inputs], bias [outputs] or none.
+/// y = x W^T + b, weight [outputs, inputs], bias [outputs] or none. A layer that sees one row per sequence costs little
+/// and decides much: kWhole keeps it from being rounded where others are.
 class Linear : public Module {
  public:
-  Linear(std::int64_t inputs, std::int64_t outputs, bool bias, DType dtype);
+  enum class Rounding : std::uint8_t { kAllowed, kWhole };
+  Linear(std::int64_t inputs, std::int64_t outputs, bool bias, DType dtype, Rounding rounding = Rounding::kAllowed);
   Variable operator()(const Variable& x) const { return linear(x, weight, bias); }
+  /// What inputs and outputs are held in.
+  DType dtype() const { return weight.value().dtype(); }
   void for_each_parameter(const Visitor& visit, const std::string& prefix) const override;
 
   Parameter weight, bias;
@@ -23,10 +27,12 @@ class Linear : public Module {
 class LayerNorm : public Module {
  public:
   LayerNorm(std::int64_t channels, double eps, bool bias, DType dtype);
-  Variable operator()(const Variable& x) const { return layernorm(x, weight, bias, eps); }
-  /// sum = residual + dropout(branch), and its norm.
-  ResidualNorm operator()(const Variable& residual, const Variable& branch, const DropoutSpec& dropout) const {
-    return residual_layernorm(residual, branch, weight, bias, eps, dropout);
+  /// The norm of a part of the residual stream, rounded to `dtype`.
+  Variable operator()(const Variable& x, DType dtype) const { return layernorm(x, weight, bias, eps, dtype); }
+  /// sum = residual + dropout(branch), and its norm; `stream`: also unrounded, as the next residual.
+  ResidualNorm operator()(const Variable& residual, const Variable& branch, const DropoutSpec& dropout,
+                          bool stream = false) const {
+    return residual_layernorm(residual, branch, weight, bias, {eps, dropout, stream});
   }
   void for_each_parameter(const Visitor& visit, const std::string& prefix) const override;
 

@@ -36,4 +36,9 @@ std::int64_t parameter_count(const Module& module, bool trainable_only = false);
 /// Makes exactly the parameters trainable for which `trainable(name)` holds.
 void set_trainable(const Module& module, const std::function<bool(const std::string& name)>& trainable);
 
+/// Moves the float32 parameters of a module to `device`. Where `dtype` is bfloat16, those that matrix products read
+/// (Variable::may_be_rounded) are rounded, and their float32 values stay as masters (Variable::master): on the device
+/// where the parameter is trainable, on the host where it is frozen. Gradients are dropped.
+void place(const Module& module, Device device, DType dtype);
+
 }  // namespace attune

@@ -40,7 +40,7 @@ AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, co
   const AttentionLayout layout = layout_of(qkv, sequences, spec);
   AttentionOut out;
   out.out = Tensor::empty({layout.rows, layout.heads * layout.head_size}, qkv.dtype(), qkv.device());
-  out.lse = Tensor::empty({layout.heads, layout.rows}, qkv.dtype(), qkv.device());
+  out.lse = Tensor::empty({layout.heads, layout.rows}, statistics_dtype(qkv.dtype()), qkv.device());
   run_on(qkv.device(), [&](const auto& context) {
     attune::attention_forward(context, {.out = out.out.raw(),
                                         .lse = out.lse.raw(),

@@ -12,8 +12,9 @@ Tensor cross_entropy_forward(const Tensor& logits, const Tensor& labels) {
   if (labels.device() == Device::kCpu)
     for (std::int32_t label : labels.values<std::int32_t>())
       CHECK(label >= 0 && label < classes, "cross entropy: label ", label, " with ", classes, " classes");
-  Tensor loss = Tensor::empty({}, logits.dtype(), logits.device());
-  Tensor losses = Tensor::empty({rows}, logits.dtype(), logits.device());
+  const DType dtype = statistics_dtype(logits.dtype());
+  Tensor loss = Tensor::empty({}, dtype, logits.device());
+  Tensor losses = Tensor::empty({rows}, dtype, logits.device());
   run_on(logits.device(), [&](const auto& context) {
     attune::cross_entropy_forward(context, {.loss = loss.raw(),
                                             .losses = losses.raw(),

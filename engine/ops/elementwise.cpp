@@ -1,6 +1,7 @@
 #include "engine/ops/elementwise.h"
 
 #include "engine/ops/run_on.h"
+#include "kernels/cast.h"
 #include "kernels/elementwise.h"
 #include "kernels/glu.h"
 #include "kernels/residual.h"
@@ -91,6 +92,15 @@ void scale_into(const GradTarget& target, const Tensor& x, double alpha) {
                             .mode = target.mode,
                             .dtype = x.dtype()});
   });
+}
+
+Tensor cast(const Tensor& x, DType dtype) {
+  if (dtype == x.dtype()) return x;
+  Tensor y = Tensor::empty(x.shape(), dtype, x.device());
+  run_on(x.device(), [&](const auto& context) {
+    attune::cast(context, {.y = y.raw(), .x = x.raw(), .n = x.numel(), .to = dtype, .from = x.dtype()});
+  });
+  return y;
 }
 
 void fill(const Tensor& x, double value) {

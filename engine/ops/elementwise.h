@@ -24,6 +24,8 @@ Tensor residual_forward(const Tensor& residual, const Tensor& x, const DropoutSp
 
 /// target (+)= alpha * x.
 void scale_into(const GradTarget& target, const Tensor& x, double alpha = 1);
+/// x in another float type, on its device; x itself where it has it already.
+Tensor cast(const Tensor& x, DType dtype);
 /// Sets every element.
 void fill(const Tensor& x, double value);
 

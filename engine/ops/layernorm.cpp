@@ -6,19 +6,24 @@
 namespace attune::ops {
 
 LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
-                               double eps, const DropoutSpec& dropout) {
+                               const LayerNormSpec& spec) {
   const std::int64_t rows = rows_of(x), channels = x.shape()[-1];
-  check_tensor(weight, {channels}, x.dtype(), "layernorm", "weight");
-  check_optional(bias, {channels}, x.dtype(), "layernorm", "bias");
-  check_optional(residual, x.shape(), x.dtype(), "layernorm", "residual");
-  CHECK(residual.defined() || dropout.p == 0, "layernorm: dropout needs a residual");
+  const DType wide = statistics_dtype(spec.dtype);
+  const auto make = [&](const Shape& shape, DType dtype) { return Tensor::empty(shape, dtype, x.device()); };
+  check_tensor(x, x.shape(), residual.defined() ? spec.dtype : wide, "layernorm", "x");
+  check_tensor(weight, {channels}, wide, "layernorm", "weight");
+  check_optional(bias, {channels}, wide, "layernorm", "bias");
+  check_optional(residual, x.shape(), wide, "layernorm", "residual");
+  CHECK(residual.defined() || spec.dropout.p == 0, "layernorm: dropout needs a residual");
   LayerNormOut out;
-  out.y = Tensor::empty(x.shape(), x.dtype(), x.device());
-  out.sum = residual.defined() ? Tensor::empty(x.shape(), x.dtype(), x.device()) : x;
-  out.mean = Tensor::empty({rows}, x.dtype(), x.device());
-  out.rstd = Tensor::empty({rows}, x.dtype(), x.device());
+  out.y = make(x.shape(), spec.dtype);
+  if (spec.stream) out.stream = wide == spec.dtype ? out.y : make(x.shape(), wide);
+  out.sum = residual.defined() ? make(x.shape(), wide) : x;
+  out.mean = make({rows}, wide);
+  out.rstd = make({rows}, wide);
   run_on(x.device(), [&](const auto& context) {
     attune::layernorm_forward(context, {.y = out.y.raw(),
+                                        .stream = wide == spec.dtype ? nullptr : out.stream.raw(),
                                         .sum = residual.defined() ? out.sum.raw() : nullptr,
                                         .mean = out.mean.raw(),
                                         .rstd = out.rstd.raw(),
@@ -28,31 +33,37 @@ LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Te
                                         .bias = bias.raw(),
                                         .rows = rows,
                                         .channels = channels,
-                                        .eps = eps,
-                                        .dropout = dropout.mask(),
-                                        .dtype = x.dtype()});
+                                        .eps = spec.eps,
+                                        .dropout = spec.dropout.mask(),
+                                        .dtype = spec.dtype});
   });
   return out;
 }
 
-void layernorm_backward(const LayerNormGrads& grads, const Tensor& dy, const Tensor& dsum, const LayerNormOut& saved,
-                        const Tensor& weight, const DropoutSpec& dropout) {
-  check_optional(dsum, dy.shape(), dy.dtype(), "layernorm backward", "dsum");
-  run_on(dy.device(), [&](const auto& context) {
+void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& upstream, const LayerNormOut& saved,
+                        const Tensor& weight, bool residual, const LayerNormSpec& spec) {
+  const Tensor& sum = saved.sum;
+  CHECK(upstream.dy.defined() || upstream.dstream.defined(), "layernorm backward: no gradient reached the output");
+  check_optional(upstream.dy, sum.shape(), spec.dtype, "layernorm backward", "dy");
+  check_optional(upstream.dstream, sum.shape(), sum.dtype(), "layernorm backward", "dstream");
+  check_optional(upstream.dsum, sum.shape(), sum.dtype(), "layernorm backward", "dsum");
+  run_on(sum.device(), [&](const auto& context) {
     attune::layernorm_backward(context, {.dx = grads.dx.out(),
                                          .dresidual = grads.dresidual.out(),
                                          .dweight = grads.dweight.out(),
                                          .dbias = grads.dbias.out(),
-                                         .dy = dy.raw(),
-                                         .dsum = dsum.raw(),
-                                         .sum = saved.sum.raw(),
+                                         .dy = upstream.dy.raw(),
+                                         .dstream = upstream.dstream.raw(),
+                                         .dsum = upstream.dsum.raw(),
+                                         .sum = sum.raw(),
                                          .mean = saved.mean.raw(),
                                          .rstd = saved.rstd.raw(),
                                          .weight = weight.raw(),
-                                         .rows = rows_of(dy),
-                                         .channels = dy.shape()[-1],
-                                         .dropout = dropout.mask(),
-                                         .dtype = dy.dtype()});
+                                         .residual = residual,
+                                         .rows = rows_of(sum),
+                                         .channels = sum.shape()[-1],
+                                         .dropout = spec.dropout.mask(),
+                                         .dtype = spec.dtype});
   });
 }
 

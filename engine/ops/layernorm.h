@@ -1,5 +1,6 @@
 // Layer normalisation over the innermost dimension, with the residual addition and its dropout fused in
-// (kernels/layernorm.h). x, residual, y, sum: [..., C]; weight: [C]; bias: [C] or undefined.
+// (kernels/layernorm.h). x, residual, y, stream, sum: [..., C]; weight: [C]; bias: [C] or undefined. S below is
+// statistics_dtype of y's type: what the residual stream and the parameters are held in.
 #pragma once
 
 #include "engine/ops/args.h"
@@ -8,17 +9,28 @@ namespace attune::ops {
 
 struct LayerNormOut {
   Tensor y;
-  Tensor sum;         // residual + dropout(x); x itself without a residual
-  Tensor mean, rstd;  // [N], saved for backward
+  Tensor stream;      // S: y before it is rounded; y itself where its type is S; undefined where not asked for
+  Tensor sum;         // S: residual + dropout(x); x itself without a residual
+  Tensor mean, rstd;  // [N] S, saved for backward
+};
+struct LayerNormSpec {
+  double eps;
+  DType dtype;          // of y, and of x where there is a residual; otherwise x is S
+  bool stream = false;  // whether y is wanted unrounded as well
+  DropoutSpec dropout;  // of x, only with a residual
 };
 LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
-                               double eps, const DropoutSpec& dropout);
+                               const LayerNormSpec& spec);
 
 struct LayerNormGrads {
   GradTarget dx, dresidual, dweight, dbias;
 };
-/// dsum (or undefined) is the gradient that reaches `sum` by other ways.
-void layernorm_backward(const LayerNormGrads& grads, const Tensor& dy, const Tensor& dsum, const LayerNormOut& saved,
-                        const Tensor& weight, const DropoutSpec& dropout);
+/// Gradients that arrive; each may be undefined, but not both of the first two.
+struct LayerNormUpstream {
+  Tensor dy, dstream;
+  Tensor dsum;  // reaches `sum` by other ways
+};
+void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& upstream, const LayerNormOut& saved,
+                        const Tensor& weight, bool residual, const LayerNormSpec& spec);
 
 }  // namespace attune::ops

@@ -3,16 +3,16 @@
 //   run_on(x.device(), [&](const auto& context) { layernorm_forward(context, args); });
 #pragma once
 
-#include "base/check.h"
-#include "engine/tensor/device.h"
-#include "kernels/context.h"
+#include <utility>
+
+#include "engine/tensor/context.h"
 
 namespace attune {
 
 template <class F>
 decltype(auto) run_on(Device device, F&& f) {
-  CHECK(device == Device::kCpu, "this build of attune has no CUDA: use --device cpu, or build with the cuda preset");
-  return f(CpuContext{});
+  if (device == Device::kCuda) return std::forward<F>(f)(std::as_const(cuda_context()));
+  return std::forward<F>(f)(CpuContext{});
 }
 
 }  // namespace attune

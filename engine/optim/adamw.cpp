@@ -1,63 +1,97 @@
 #include "engine/optim/adamw.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
-#include "engine/ops/elementwise.h"
 #include "engine/ops/run_on.h"
 
 namespace attune {
+namespace {
+
+Tensor scalars_tensor(const AdamWScalars& s) {
+  return Tensor::from(std::vector<double>{s.learning_rate, s.step_size, s.root_correction2}, {3});
+}
+
+}  // namespace
 
 AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options)
     : options_(options) {
   CHECK(!parameters.empty(), "optimizer: no parameter is trainable");
   for (NamedParameter& named : parameters) {
     const Tensor& value = named.parameter.value();
-    Slot slot{std::move(named), Tensor::empty(value.shape(), value.dtype(), value.device()),
-              Tensor::empty(value.shape(), value.dtype(), value.device())};
-    ops::fill(slot.m, 0);
-    ops::fill(slot.v, 0);
-    slots_.push_back(std::move(slot));
+    const DType dtype = statistics_dtype(value.dtype());
+    const Shape shape = value.shape();
+    const Device device = value.device();
+    slots_.push_back({std::move(named), Tensor::zeros(shape, dtype, device), Tensor::zeros(shape, dtype, device)});
   }
+  scalars_ = Tensor::empty({3}, DType::kFloat64, device());
+  if (options.max_grad_norm <= 0 && !options.measure_norm) return;
+  norm_ = Tensor::empty({1}, DType::kFloat64, device());
+  clip_ = Tensor::empty({1}, DType::kFloat64, device());
 }
 
-double AdamWOptimizer::gradient_norm() const {
+void AdamWOptimizer::begin_step(double learning_rate) {
+  learning_rate_ = learning_rate;
+  ++steps_;
+  scalars_.copy_from(scalars_tensor(adamw_scalars(learning_rate, options_.beta1, options_.beta2, steps_)));
+}
+
+bool AdamWOptimizer::capturable() const {
+  return std::ranges::all_of(
+      slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().tensor().defined(); });
+}
+
+void AdamWOptimizer::measure() {
   std::vector<GradNormTensor> tensors;
   for (const Slot& slot : slots_)
     if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined())
-      tensors.push_back({grad.raw(), grad.numel()});
-  const Tensor& any = slots_.front().named.parameter.value();
-  const Tensor norm = Tensor::empty({1}, DType::kFloat64, any.device());
-  run_on(any.device(), [&](const auto& context) {
-    grad_norm(context, {.norm = static_cast<double*>(norm.raw()), .tensors = tensors, .dtype = any.dtype()});
+      tensors.push_back({grad.raw(), grad.numel(), grad.dtype()});
+  run_on(device(), [&](const auto& context) {
+    auto* norm = static_cast<double*>(norm_.raw());
+    grad_norm(context, {.norm = norm, .tensors = tensors});
+    clip_scale(context, static_cast<double*>(clip_.raw()), norm, options_.max_grad_norm);
   });
-  return norm.to(Device::kCpu).item();
 }
 
-void AdamWOptimizer::step(double learning_rate, double grad_scale) {
-  std::map<std::int64_t, std::vector<AdamWTensor>> by_step;  // almost always one entry
+void AdamWOptimizer::update() {
+  if (norm_.defined()) measure();
+  std::map<std::int64_t, std::vector<AdamWTensor>> by_missed;  // almost always one entry
   for (Slot& slot : slots_) {
-    const Tensor& grad = slot.named.parameter.grad().tensor();
-    if (!grad.defined()) continue;
-    const Tensor& value = slot.named.parameter.value();
-    by_step[++slot.step].push_back({value.raw(), grad.raw(), slot.m.raw(), slot.v.raw(), value.numel()});
+    const Parameter& parameter = slot.named.parameter;
+    const Tensor &grad = parameter.grad().tensor(), &value = parameter.value();
+    if (!grad.defined()) {
+      ++slot.missed;
+      continue;
+    }
+    by_missed[slot.missed].push_back({.param = value.raw(),
+                                      .grad = grad.raw(),
+                                      .m = slot.m.raw(),
+                                      .v = slot.v.raw(),
+                                      .n = value.numel(),
+                                      .dtype = value.dtype(),
+                                      .master = parameter.master().raw()});
   }
-  const Tensor& any = slots_.front().named.parameter.value();
-  const Tensor scale = Tensor::from(std::vector<double>{grad_scale}, {1}).to(any.device());
-  for (const auto& [step, tensors] : by_step) {
-    const AdamWScalars s = adamw_scalars(learning_rate, options_.beta1, options_.beta2, step);
-    const Tensor scalars =
-        Tensor::from(std::vector<double>{s.learning_rate, s.step_size, s.root_correction2}, {3}).to(any.device());
-    const AdamW args{.tensors = tensors,
-                     .scalars = static_cast<const AdamWScalars*>(scalars.raw()),
-                     .grad_scale = static_cast<const double*>(scale.raw()),
-                     .beta1 = options_.beta1,
-                     .beta2 = options_.beta2,
-                     .eps = options_.eps,
-                     .weight_decay = options_.weight_decay,
-                     .dtype = any.dtype()};
-    run_on(any.device(), [&](const auto& context) { adamw(context, args); });
+  for (const auto& [missed, tensors] : by_missed) {
+    if (missed == 0) {
+      apply(tensors, scalars_);
+    } else {
+      const AdamWScalars own = adamw_scalars(learning_rate_, options_.beta1, options_.beta2, steps_ - missed);
+      apply(tensors, scalars_tensor(own).to(device()));
+    }
   }
+}
+
+void AdamWOptimizer::apply(const std::vector<AdamWTensor>& tensors, const Tensor& scalars) {
+  run_on(device(), [&](const auto& context) {
+    adamw(context, {.tensors = tensors,
+                    .scalars = static_cast<const AdamWScalars*>(scalars.raw()),
+                    .grad_scale = static_cast<const double*>(clip_.raw()),
+                    .beta1 = options_.beta1,
+                    .beta2 = options_.beta2,
+                    .eps = options_.eps,
+                    .weight_decay = options_.weight_decay});
+  });
 }
 
 void AdamWOptimizer::zero_grad() const {

@@ -14,6 +14,8 @@ namespace attune {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
+  double max_grad_norm = 0;   // gradients are clipped to this norm where positive
+  bool measure_norm = false;  // the norm is measured even without clipping
 };
 
 class AdamWOptimizer {
@@ -21,10 +23,21 @@ class AdamWOptimizer {
   /// Holds two moments per element of each parameter given.
   AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options);
 
-  /// Norm of all gradients, as one vector.
-  double gradient_norm() const;
-  /// One step; gradients are multiplied with `grad_scale` first.
-  void step(double learning_rate, double grad_scale = 1);
+  /// One step: begin_step and update.
+  void step(double learning_rate) {
+    begin_step(learning_rate);
+    update();
+  }
+  /// Tells the device what is new about the next step. A captured update() is replayed after this.
+  void begin_step(double learning_rate);
+  /// Measures and clips the gradients where the options say so, and applies them (not where they were measured and are
+  /// not finite). Only starts work on the device.
+  void update();
+  /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device. Undefined where
+  /// the options do not ask for it.
+  const Tensor& norm() const { return norm_; }
+  /// Whether update() may be captured and replayed: every parameter has had a gradient at every step, and has one now.
+  bool capturable() const;
   /// Drops all gradients.
   void zero_grad() const;
 
@@ -32,10 +45,18 @@ class AdamWOptimizer {
   struct Slot {
     NamedParameter named;
     Tensor m, v;
-    std::int64_t step = 0;
+    std::int64_t missed = 0;  // steps without a gradient
   };
+  Device device() const { return slots_.front().named.parameter.value().device(); }
+  void measure();
+  void apply(const std::vector<AdamWTensor>& tensors, const Tensor& scalars);
+
   std::vector<Slot> slots_;
   AdamWOptions options_;
+  std::int64_t steps_ = 0;
+  Tensor scalars_;      // AdamWScalars of a parameter that has missed no step: float64 [3]
+  Tensor norm_, clip_;  // float64 [1]
+  double learning_rate_ = 0;
 };
 
 }  // namespace attune

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
 #include <vector>
 
 #include "base/check.h"
+#include "engine/tensor/context.h"
 
 namespace attune {
 namespace {
@@ -74,7 +76,11 @@ void give_block(std::byte* block, std::size_t size) {
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
-  CHECK(device == Device::kCpu, "this build of attune has no CUDA: use --device cpu, or build with the cuda preset");
+  if (device == Device::kCuda) {
+    static_cast<void>(cuda_context());  // says why where there is no device
+    auto* block = static_cast<std::byte*>(cuda::allocate(bytes));
+    return std::shared_ptr<Storage>(new Storage(block, bytes, device));
+  }
   const std::size_t size = block_size(bytes);
   std::byte* block = take_block(size);
   CHECK(block != nullptr, "out of memory: ", size, " bytes could not be allocated on the cpu");
@@ -82,7 +88,35 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
 }
 
 Storage::~Storage() {
-  give_block(data_, size_);
+  if (device_ == Device::kCuda)
+    cuda::deallocate(data_);
+  else
+    give_block(data_, size_);
+}
+
+void copy_bytes(Place<void*> to, Place<const void*> from, std::size_t bytes) {
+  if (bytes == 0) return;
+  if (to.device == Device::kCpu && from.device == Device::kCpu) {
+    std::memcpy(to.data, from.data, bytes);
+    return;
+  }
+  const cuda::Stream& stream = cuda_context().stream();
+  if (from.device == Device::kCpu) {
+    cuda::copy_to_device(to.data, from.data, bytes, stream);
+  } else if (to.device == Device::kCpu) {
+    cuda::copy_to_host(to.data, from.data, bytes, stream);
+    stream.synchronize();
+  } else {
+    cuda::copy_on_device(to.data, from.data, bytes, stream);
+  }
+}
+
+void zero_bytes(Place<void*> place, std::size_t bytes) {
+  if (bytes == 0) return;
+  if (place.device == Device::kCuda)
+    cuda::set_zero(place.data, bytes, cuda_context().stream());
+  else
+    std::memset(place.data, 0, bytes);
 }
 
 }  // namespace attune

@@ -1,8 +1,9 @@
-// A reference-counted block of bytes on one device.
+// A reference-counted block of bytes on one device, and copies between blocks.
 //
 // Training allocates the same sizes in the same order at every step. Freed blocks are therefore kept in lists by size
 // class (at most 1/8 larger than asked for) and handed out again without touching the operating system; in sanitized
-// builds every block is its own exact allocation, so that a read past its end is seen.
+// builds every block is its own exact allocation, so that a read past its end is seen. Device memory is valid for work on
+// the stream of the process's CUDA context (engine/tensor/context.h).
 #pragma once
 
 #include <cstddef>
@@ -14,7 +15,8 @@ namespace attune {
 
 class Storage {
  public:
-  /// Uninitialised bytes, aligned to 64. Throws Error naming the size where memory is exhausted.
+  /// Uninitialised bytes, aligned to 64. Throws Error naming the size where memory is exhausted, or why the device
+  /// cannot be used.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
   ~Storage();
@@ -31,5 +33,15 @@ class Storage {
   std::size_t size_;
   Device device_;
 };
+
+/// Where some bytes lie.
+template <class Pointer>
+struct Place {
+  Pointer data;
+  Device device;
+};
+/// Copies `bytes` from one place to another. Copies from a device wait for all its work; `from` may be reused at once.
+void copy_bytes(Place<void*> to, Place<const void*> from, std::size_t bytes);
+void zero_bytes(Place<void*> place, std::size_t bytes);
 
 }  // namespace attune

@@ -1,9 +1,7 @@
 #include "engine/tensor/tensor.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "base/check.h"
+#include "kernels/cast.h"
 
 namespace attune {
 
@@ -17,20 +15,20 @@ Tensor Tensor::empty(const Shape& shape, DType dtype, Device device) {
 
 Tensor Tensor::zeros(const Shape& shape, DType dtype, Device device) {
   Tensor tensor = empty(shape, dtype, device);
-  std::memset(tensor.raw(), 0, tensor.bytes());
+  zero_bytes({tensor.raw(), device}, tensor.bytes());
   return tensor;
 }
 
 Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, DType dtype) {
   Tensor tensor = empty(shape, dtype);
   CHECK(bytes.size() == tensor.bytes(), bytes.size() / size_of(dtype), " values do not fill a tensor of shape ", shape);
-  if (!bytes.empty()) std::memcpy(tensor.raw(), bytes.data(), bytes.size());
+  copy_bytes({tensor.raw(), Device::kCpu}, {bytes.data(), Device::kCpu}, bytes.size());
   return tensor;
 }
 
 double Tensor::item() const {
   CHECK(numel() == 1, "item() of a tensor of shape ", shape_);
-  return dispatch_float(dtype_, "item", [&]<class T>() { return static_cast<double>(values<T>()[0]); });
+  return cast(DType::kFloat64).values<double>()[0];
 }
 
 Tensor Tensor::view(const Shape& shape) const {
@@ -70,19 +68,16 @@ Tensor Tensor::to(Device target) const {
 
 Tensor Tensor::cast(DType target) const {
   if (target == dtype_) return *this;
-  Tensor out = empty(shape_, target, device());
-  dispatch_float(dtype_, "cast", [&]<class From>() {
-    dispatch_float(target, "cast", [&]<class To>() {
-      std::ranges::transform(values<From>(), out.values<To>().begin(), [](From x) { return static_cast<To>(x); });
-    });
-  });
+  CHECK(device() == Device::kCpu, "a tensor on the ", device(), " cannot be converted there");
+  Tensor out = empty(shape_, target);
+  attune::cast(CpuContext{}, {.y = out.raw(), .x = raw(), .n = numel(), .to = target, .from = dtype_});
   return out;
 }
 
 void Tensor::copy_from(const Tensor& other) const {
   CHECK(other.shape_ == shape_ && other.dtype_ == dtype_, "a tensor of ", other.dtype_, " ", other.shape_,
         " cannot be copied into one of ", dtype_, " ", shape_);
-  if (bytes() != 0) std::memcpy(raw(), other.raw(), bytes());
+  copy_bytes({raw(), device()}, {other.raw(), other.device()}, bytes());
 }
 
 }  // namespace attune

@@ -43,13 +43,14 @@ class Tensor {
 
   /// First byte, on its device; null where undefined.
   void* raw() const { return storage_ == nullptr ? nullptr : storage_->data() + offset_; }
-  /// Elements of a host tensor. Throws Error where T is not the dtype.
+  /// Elements of a host tensor. Throws Error where T is not the dtype or the tensor is not on the host.
   template <class T>
   std::span<T> values() const {
     CHECK(dtype_ == dtype_of<T>::value, "a tensor of ", dtype_, " was read as ", dtype_of<T>::value);
+    CHECK(!defined() || device() == Device::kCpu, "a tensor on the ", device(), " was read on the cpu");
     return {static_cast<T*>(raw()), static_cast<std::size_t>(numel())};
   }
-  /// The one element of a host tensor of either float type.
+  /// The one element of a host tensor of any float type.
   double item() const;
 
   /// The same bytes under another shape of as many elements.
@@ -60,9 +61,10 @@ class Tensor {
   Tensor clone() const;
   /// A copy on `device`; the tensor itself where it is there already.
   Tensor to(Device device) const;
-  /// A copy converted between float32 and float64; the tensor itself where it has that type already.
+  /// A copy of a host tensor converted to another float type (bfloat16: rounded to nearest, ties to even); the tensor
+  /// itself where it has that type already.
   Tensor cast(DType dtype) const;
-  /// Copies the elements of a tensor of the same shape and dtype into this one's bytes.
+  /// Copies the elements of a tensor of the same shape and dtype, on any device, into this one's bytes.
   void copy_from(const Tensor& other) const;
 
   /// Whether no other Tensor shares these bytes.

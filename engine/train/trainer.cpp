@@ -79,15 +79,13 @@ double Trainer::forward_backward(const Batch& batch, std::int64_t step) {
 }
 
 std::optional<double> Trainer::apply(double learning_rate) {
+  optimizer_.step(learning_rate);
   std::optional<double> norm;
-  double scale = 1;
-  if (options_.measure_grad_norm || options_.max_grad_norm > 0) {
-    norm = optimizer_.gradient_norm();
+  if (optimizer_.norm().defined()) {
+    norm = optimizer_.norm().to(Device::kCpu).item();
     CHECK(std::isfinite(*norm), "training stopped at optimizer step ", optimizer_steps_, ": ",
           first_bad_gradient(model_));
-    scale = clip_scale(*norm, options_.max_grad_norm);
   }
-  optimizer_.step(learning_rate, scale);
   optimizer_.zero_grad();
   ++optimizer_steps_;
   return norm;

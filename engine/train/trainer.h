@@ -30,8 +30,6 @@ struct TrainOptions {
   std::int64_t eval_every = 50;         // batches between evaluations; 0: none
   std::int64_t eval_batches = 20;       // batches of each split per evaluation
   LrSchedule schedule;
-  double max_grad_norm = 0;        // clips where positive
-  bool measure_grad_norm = false;  // report the gradient norm even without clipping
   std::uint64_t seed = 123;
   AdamWOptions adamw;
 };

@@ -17,6 +17,18 @@ struct Scalars {
 };
 
 template <class T>
+Scalars<T> scalars_of(const AdamW& args) {
+  return {.decay = static_cast<T>(1 - args.scalars->learning_rate * args.weight_decay),
+          .one_minus_beta1 = static_cast<T>(1 - args.beta1),
+          .beta2 = static_cast<T>(args.beta2),
+          .one_minus_beta2 = static_cast<T>(1 - args.beta2),
+          .root_correction2 = static_cast<T>(args.scalars->root_correction2),
+          .eps = static_cast<T>(args.eps),
+          .step_size = static_cast<T>(args.scalars->step_size),
+          .grad_scale = static_cast<T>(args.grad_scale == nullptr ? 1.0 : *args.grad_scale)};
+}
+
+template <class T>
 ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v, const Scalars<T>& s,
                           std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
@@ -67,29 +79,22 @@ AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std
 }
 
 void adamw(const CpuContext&, const AdamW& args) {
-  dispatch_float(args.dtype, "adamw", [&]<class T>() {
-    const Scalars<T> scalars{.decay = static_cast<T>(1 - args.scalars->learning_rate * args.weight_decay),
-                             .one_minus_beta1 = static_cast<T>(1 - args.beta1),
-                             .beta2 = static_cast<T>(args.beta2),
-                             .one_minus_beta2 = static_cast<T>(1 - args.beta2),
-                             .root_correction2 = static_cast<T>(args.scalars->root_correction2),
-                             .eps = static_cast<T>(args.eps),
-                             .step_size = static_cast<T>(args.scalars->step_size),
-                             .grad_scale = static_cast<T>(args.grad_scale == nullptr ? 1.0 : *args.grad_scale)};
-    for_pieces(args.tensors, first_pieces(args.tensors),
-               [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
+  if (args.grad_scale != nullptr && std::isnan(*args.grad_scale)) return;
+  for_pieces(args.tensors, first_pieces(args.tensors),
+             [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
+               dispatch_float(tensor.dtype, "adamw", [&]<class T>() {
                  update(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
-                        static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from, scalars, n);
+                        static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from, scalars_of<T>(args), n);
                });
-  });
+             });
 }
 
 void grad_norm(const CpuContext&, const GradNorm& args) {
   const std::vector<std::int64_t> first = first_pieces(args.tensors);
   std::vector<double> sums(static_cast<std::size_t>(first.back()));
-  dispatch_float(args.dtype, "gradient norm", [&]<class T>() {
-    for_pieces(args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
-      sums[static_cast<std::size_t>(piece)] = sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
+  for_pieces(args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+    sums[static_cast<std::size_t>(piece)] = dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() {
+      return sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
     });
   });
   double sum = 0;

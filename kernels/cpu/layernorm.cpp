@@ -93,15 +93,32 @@ void forward_row(const LayerNormForward& args, std::int64_t n, T* factors) {
   }
   const Moments<T> moments = normalise(static_cast<T*>(args.y) + at, s, static_cast<const T*>(args.weight),
                                        static_cast<const T*>(args.bias), static_cast<T>(args.eps), args.channels);
+  if (args.stream != nullptr)
+    std::copy_n(static_cast<const T*>(args.y) + at, args.channels, static_cast<T*>(args.stream) + at);
   if (args.mean != nullptr) static_cast<T*>(args.mean)[n] = moments.mean;
   if (args.rstd != nullptr) static_cast<T*>(args.rstd)[n] = moments.rstd;
 }
 
-// Writes the row's gradients and adds its share of the parameters' to `partial`: dweight [C], dbias [C], or null.
+// The gradient of row `at` of y, both ways added; `room` takes the sum where there are two.
 template <class T>
-void backward_row(const LayerNormBackward& args, std::int64_t n, T* partial, T* ds, T* factors) {
+const T* gradient_of_y(const LayerNormBackward& args, std::int64_t at, T* room) {
+  const T* dy = static_cast<const T*>(args.dy);
+  const T* dstream = static_cast<const T*>(args.dstream);
+  if (dy == nullptr) return dstream + at;
+  if (dstream == nullptr) return dy + at;
+  std::copy_n(dy + at, args.channels, room);
+  add(room, dstream + at, args.channels);
+  return room;
+}
+
+// Writes the row's gradients and adds its share of the parameters' to `partial`: dweight [C], dbias [C], or null. `room`
+// has place for three rows.
+template <class T>
+void backward_row(const LayerNormBackward& args, std::int64_t n, T* partial, T* room) {
   const std::int64_t channels = args.channels, at = n * channels;
-  const T* dy = static_cast<const T*>(args.dy) + at;
+  T* ds = room;
+  T* factors = room + channels;
+  const T* dy = gradient_of_y(args, at, room + 2 * channels);
   const T* s = static_cast<const T*>(args.sum) + at;
   const Moments<T> moments{static_cast<const T*>(args.mean)[n], static_cast<const T*>(args.rstd)[n]};
   if (partial != nullptr) add_parameter_gradients(partial, partial + channels, dy, s, moments, channels);
@@ -135,8 +152,8 @@ void layernorm_backward(const CpuContext&, const LayerNormBackward& args) {
     parallel_for(args.rows, chunks.size, [&](std::int64_t begin, std::int64_t end) {
       T* partial = parameters ? partials + begin / chunks.size * 2 * channels : nullptr;
       if (parameters) std::fill(partial, partial + 2 * channels, T(0));
-      T* ds = scratch<T>(ScratchSlot::kRow, 2 * channels);
-      for (std::int64_t n = begin; n < end; ++n) backward_row<T>(args, n, partial, ds, ds + channels);
+      T* room = scratch<T>(ScratchSlot::kRow, 3 * channels);
+      for (std::int64_t n = begin; n < end; ++n) backward_row<T>(args, n, partial, room);
     });
     if (args.dweight)
       add_partials(static_cast<T*>(args.dweight.data), args.dweight.accumulate(), partials, chunks.count, 2 * channels, channels);

@@ -33,7 +33,9 @@ struct Entry {
   float* master;  // null: param itself is float32
   std::int64_t n;
   std::int32_t first_chunk;
-  std::int32_t wide;  // all pointers allow 16-byte accesses
+  std::int32_t wide;      // all pointers allow 16-byte accesses
+  std::int32_t bfloat16;  // else float32
+  std::int32_t unused;    // no padding: equal tables are equal bytes
 };
 
 struct Scalars {
@@ -76,6 +78,7 @@ __device__ Entry own_entry(const Entry* entries, int count) {
   e.n = load_global(&entries[low].n);
   e.first_chunk = load_global(&entries[low].first_chunk);
   e.wide = load_global(&entries[low].wide);
+  e.bfloat16 = load_global(&entries[low].bfloat16);
   return e;
 }
 
@@ -92,7 +95,8 @@ __device__ void update(const Entry& e, const Scalars& s, std::int64_t i) {
     const float grad = g[j] * s.grad_scale;
     m[j] = m[j] + s.one_minus_beta1 * (grad - m[j]);
     v[j] = s.beta2 * v[j] + s.one_minus_beta2 * grad * grad;
-    p[j] = p[j] * s.decay - s.step_size * (m[j] / (sqrtf(v[j]) / s.root_correction2 + s.eps));
+    // One rounding: a decayed p rounded first would lie on a grid that equal steps leave with equal errors.
+    p[j] = fmaf(p[j], s.decay, -s.step_size * (m[j] / (sqrtf(v[j]) / s.root_correction2 + s.eps)));
   }
   store(e.m + i, m);
   store(e.v + i, v);
@@ -115,20 +119,24 @@ __device__ void for_own_elements(const Entry& e, Body&& body) {
     body(std::integral_constant<int, 1>{}, i);
 }
 
-template <class T>
 __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, Recipe recipe) {
   const Entry e = own_entry(entries, count);
   const Scalars scalars = scalars_of(recipe);
-  for_own_elements(e, [&](auto width, std::int64_t i) { update<T, decltype(width)::value>(e, scalars, i); });
+  if (scalars.grad_scale != scalars.grad_scale) return;  // NaN
+  for_own_elements(e, [&](auto width, std::int64_t i) {
+    constexpr int W = decltype(width)::value;
+    if (e.bfloat16 != 0) update<BFloat16, W>(e, scalars, i);
+    else update<float, W>(e, scalars, i);
+  });
 }
 
-template <class T>
 __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
   const Entry e = own_entry(entries, count);
   double sum = 0;
   for_own_elements(e, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
-    load(g, static_cast<const T*>(e.grad) + i);
+    if (e.bfloat16 != 0) load(g, static_cast<const BFloat16*>(e.grad) + i);
+    else load(g, static_cast<const float*>(e.grad) + i);
     for (float x : g) sum += static_cast<double>(x) * static_cast<double>(x);
   });
   sum = block_sum(sum);
@@ -164,12 +172,16 @@ struct Table {
   int count() const { return static_cast<int>(entries.size()); }
 };
 
+std::int32_t is_bfloat16(DType dtype) {
+  return cuda::dispatch_device_float(dtype, "adamw", [&]<class T>() { return sizeof(T) == sizeof(BFloat16) ? 1 : 0; });
+}
+
 }  // namespace
 
 void adamw(const CudaContext& context, const AdamW& args) {
   Table table;
   for (const AdamWTensor& t : args.tensors) {
-    CHECK(args.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(args.dtype),
+    CHECK(t.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(t.dtype),
           " parameters need a float32 master copy");
     table.add({.param = t.param,
                .grad = t.grad,
@@ -178,7 +190,9 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .master = static_cast<float*>(t.master),
                .n = t.n,
                .first_chunk = 0,
-               .wide = 0});
+               .wide = 0,
+               .bfloat16 = is_bfloat16(t.dtype),
+               .unused = 0});
   }
   if (table.entries.empty()) return;
   const Recipe recipe{.scalars = args.scalars,
@@ -188,10 +202,8 @@ void adamw(const CudaContext& context, const AdamW& args) {
                       .beta2 = static_cast<float>(args.beta2),
                       .one_minus_beta2 = static_cast<float>(1 - args.beta2),
                       .eps = static_cast<float>(args.eps)};
-  cuda::dispatch_device_float(args.dtype, "adamw", [&]<class T>() {
-    cuda::launch("adamw", adamw_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
-                 context.stream(), table.on_device(context), table.count(), recipe);
-  });
+  cuda::launch("adamw", adamw_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
+               table.on_device(context), table.count(), recipe);
 }
 
 void grad_norm(const CudaContext& context, const GradNorm& args) {
@@ -204,13 +216,13 @@ void grad_norm(const CudaContext& context, const GradNorm& args) {
                .master = nullptr,
                .n = t.n,
                .first_chunk = 0,
-               .wide = 0});
+               .wide = 0,
+               .bfloat16 = is_bfloat16(t.dtype),
+               .unused = 0});
   const cuda::Scratch sums(static_cast<std::size_t>(table.chunks) * sizeof(double), context.stream());
   if (table.chunks > 0)
-    cuda::dispatch_device_float(args.dtype, "gradient norm", [&]<class T>() {
-      cuda::launch("grad_norm", squares_kernel<T>, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
-                   context.stream(), sums.as<double>(), table.on_device(context), table.count());
-    });
+    cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
+                 context.stream(), sums.as<double>(), table.on_device(context), table.count());
   cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args.norm, sums.as<double>(),
                static_cast<int>(table.chunks));
 }

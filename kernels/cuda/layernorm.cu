@@ -2,7 +2,7 @@
 //
 // A warp owns a row; a lane owns every 32nd vector of it. Forward reads x (and residual) once, keeps s in shared
 // memory, where only its own lane reads it again, and takes mean and variance in two passes over it: DRAM traffic is 2
-// N C elements, 4 N C with a residual. Backward reads dy and s twice, the second time from the L1 cache, and writes ds;
+// N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C where y is also wanted as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds;
 // dweight and dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial
 // sums in float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and
 // rstd are float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four
@@ -38,13 +38,14 @@ __device__ float* warp_row(int channels, int floats_per_channel) {
 template <class T>
 struct Forward {
   T* y;
-  T* sum;
+  float* stream;
+  float* sum;
   float* mean;
   float* rstd;
-  const T* x;
-  const T* residual;
-  const T* weight;
-  const T* bias;
+  const T* branch;        // x beside a residual, else null
+  const float* residual;  // or x itself
+  const float* weight;
+  const float* bias;
   std::int64_t rows;
   int channels;
   float eps;
@@ -62,12 +63,12 @@ __global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_k
   float total = 0;
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W];
-    load(s, args.x + at + c);
-    if (args.residual != nullptr) {
-      float r[W];
-      apply_dropout(s, args.dropout, n, c);
-      load(r, args.residual + at + c);
-      for (int i = 0; i < W; ++i) s[i] = to_f(from_f<T>(s[i] + r[i]));  // what is stored is what is normalised
+    load(s, args.residual + at + c);
+    if (args.branch != nullptr) {
+      float x[W];
+      load(x, args.branch + at + c);
+      apply_dropout(x, args.dropout, n, c);
+      for (int i = 0; i < W; ++i) s[i] += x[i];
       store(args.sum + at + c, s);
     }
     for (int i = 0; i < W; ++i) total += s[i];
@@ -92,6 +93,7 @@ __global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_k
       for (int i = 0; i < W; ++i) s[i] += b[i];
     }
     store(args.y + at + c, s);
+    if (args.stream != nullptr) store(args.stream + at + c, s);
   }
   if (threadIdx.x % kWarp != 0) return;
   if (args.mean != nullptr) store_global(args.mean + n, mean);
@@ -100,20 +102,32 @@ __global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_k
 
 template <class T>
 struct Backward {
-  T* dx;
-  T* dresidual;
-  bool accumulate_dx, accumulate_dresidual;
+  T* dbranch;  // dx beside a residual, or null
+  float* ds;   // dresidual, or dx without a residual, or null
+  bool accumulate_dbranch, accumulate_ds;
   float* partials;  // [blocks, 2, C] sums for dweight and dbias, or null
   const T* dy;
-  const T* dsum;
-  const T* sum;
+  const float* dstream;
+  const float* dsum;
+  const float* sum;
   const float* mean;
   const float* rstd;
-  const T* weight;
+  const float* weight;
   std::int64_t rows;
   int channels;
   DropoutPlan dropout;
 };
+
+// The gradient of y that lies at `at`, both ways added.
+template <class T, int W>
+__device__ void load_dy(const Backward<T>& args, float (&dy)[W], std::int64_t at) {
+  if (args.dy != nullptr) load(dy, args.dy + at);
+  else load(dy, args.dstream + at);
+  if (args.dy == nullptr || args.dstream == nullptr) return;
+  float d[W];
+  load(d, args.dstream + at);
+  for (int i = 0; i < W; ++i) dy[i] += d[i];
+}
 
 // ds of the vector at channel c of row n, to wherever it is wanted.
 template <class T, int W>
@@ -126,10 +140,10 @@ __device__ void store_ds(const Backward<T>& args, float (&ds)[W], std::int64_t n
   }
   float copy[W];
   for (int i = 0; i < W; ++i) copy[i] = ds[i];
-  if (args.dresidual != nullptr) store_gradient(args.dresidual + at, copy, args.accumulate_dresidual);
-  if (args.dx == nullptr) return;
+  if (args.ds != nullptr) store_gradient(args.ds + at, copy, args.accumulate_ds);
+  if (args.dbranch == nullptr) return;
   apply_dropout(ds, args.dropout, n, c);
-  store_gradient(args.dx + at, ds, args.accumulate_dx);
+  store_gradient(args.dbranch + at, ds, args.accumulate_dbranch);
 }
 
 template <class T, int W>
@@ -140,7 +154,7 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
   float sum_g = 0, sum_gh = 0;
   for (int c = first; c < channels; c += kWarp * W) {
     float dy[W], h[W], w[W];
-    load(dy, args.dy + at + c);
+    load_dy(args, dy, at + c);
     load(h, args.sum + at + c);
     load(w, args.weight + c);
     for (int i = 0; i < W; ++i) {
@@ -156,12 +170,12 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
     store_shared_floats(partial + c, dweight);
     store_shared_floats(partial + channels + c, dbias);
   }
-  if (args.dx == nullptr && args.dresidual == nullptr) return;
+  if (args.dbranch == nullptr && args.ds == nullptr) return;
   const float mean_g = warp_sum(sum_g) / static_cast<float>(channels),
               mean_gh = warp_sum(sum_gh) / static_cast<float>(channels);
   for (int c = first; c < channels; c += kWarp * W) {
     float dy[W], h[W], w[W];
-    load(dy, args.dy + at + c);
+    load_dy(args, dy, at + c);
     load(h, args.sum + at + c);
     load(w, args.weight + c);
     for (int i = 0; i < W; ++i) {
@@ -210,16 +224,19 @@ int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
 void layernorm_forward(const CudaContext& context, const LayerNormForward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm", [&]<class T>() {
     const int warps = warps_for(args.channels, sizeof(float));
-    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
-                      cuda::aligned(args.y, args.sum, args.x, args.residual, args.weight, args.bias);
+    const bool wide =
+        args.channels % cuda::kVectorWidth<T> == 0 &&
+        cuda::aligned(args.y, args.stream, args.sum, args.x, args.residual, args.weight, args.bias);
+    const bool residual = args.residual != nullptr;
     const Forward<T> arguments{.y = static_cast<T*>(args.y),
-                               .sum = static_cast<T*>(args.sum),
+                               .stream = static_cast<float*>(args.stream),
+                               .sum = static_cast<float*>(args.sum),
                                .mean = static_cast<float*>(args.mean),
                                .rstd = static_cast<float*>(args.rstd),
-                               .x = static_cast<const T*>(args.x),
-                               .residual = static_cast<const T*>(args.residual),
-                               .weight = static_cast<const T*>(args.weight),
-                               .bias = static_cast<const T*>(args.bias),
+                               .branch = residual ? static_cast<const T*>(args.x) : nullptr,
+                               .residual = static_cast<const float*>(residual ? args.residual : args.x),
+                               .weight = static_cast<const float*>(args.weight),
+                               .bias = static_cast<const float*>(args.bias),
                                .rows = args.rows,
                                .channels = narrow<int>(args.channels),
                                .eps = static_cast<float>(args.eps),
@@ -238,20 +255,22 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
     const int warps = warps_for(args.channels, 2 * sizeof(float));
     const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMostBlocks);
     const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
-                      cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dsum, args.sum, args.weight);
+                      cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);
     const cuda::Scratch partials(static_cast<std::size_t>(parameters ? blocks * 2 * args.channels : 0) * sizeof(float),
                                  context.stream());
-    const Backward<T> arguments{.dx = static_cast<T*>(args.dx.data),
-                                .dresidual = static_cast<T*>(args.dresidual.data),
-                                .accumulate_dx = args.dx.accumulate(),
-                                .accumulate_dresidual = args.dresidual.accumulate(),
+    const GradOut ds = args.residual ? args.dresidual : args.dx, dbranch = args.residual ? args.dx : GradOut{};
+    const Backward<T> arguments{.dbranch = static_cast<T*>(dbranch.data),
+                                .ds = static_cast<float*>(ds.data),
+                                .accumulate_dbranch = dbranch.accumulate(),
+                                .accumulate_ds = ds.accumulate(),
                                 .partials = parameters ? partials.as<float>() : nullptr,
                                 .dy = static_cast<const T*>(args.dy),
-                                .dsum = static_cast<const T*>(args.dsum),
-                                .sum = static_cast<const T*>(args.sum),
+                                .dstream = static_cast<const float*>(args.dstream),
+                                .dsum = static_cast<const float*>(args.dsum),
+                                .sum = static_cast<const float*>(args.sum),
                                 .mean = static_cast<const float*>(args.mean),
                                 .rstd = static_cast<const float*>(args.rstd),
-                                .weight = static_cast<const T*>(args.weight),
+                                .weight = static_cast<const float*>(args.weight),
                                 .rows = args.rows,
                                 .channels = narrow<int>(args.channels),
                                 .dropout = plan_of(args.dropout)};
@@ -269,7 +288,7 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
                                     .channels = args.channels,
                                     .row_stride = 2 * args.channels,
                                     .dtype = DType::kFloat32,
-                                    .out_dtype = args.dtype});
+                                    .out_dtype = DType::kFloat32});
     };
     finish(args.dweight, 0);
     finish(args.dbias, args.channels);

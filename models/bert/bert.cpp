@@ -2,7 +2,6 @@
 
 #include "engine/nn/init.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/position_ids.h"
 
 namespace attune {
 
@@ -25,8 +24,8 @@ BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
       types_(config.type_vocab_size, config.hidden_size, dtype),
       embedding_norm_(config.hidden_size, config.layer_norm_eps, true, dtype),
       embedding_site_(sites_.take()),
-      dense_(config.hidden_size, config.hidden_size, true, dtype),
-      classifier_(config.hidden_size, config.num_labels, true, dtype),
+      dense_(config.hidden_size, config.hidden_size, true, dtype, Linear::Rounding::kWhole),
+      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kWhole),
       dense_site_(sites_.take()),
       classifier_site_(sites_.take()) {
   for (std::int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, dtype, sites_);
@@ -36,12 +35,23 @@ std::int64_t BertClassifier::max_length() const {
   return config_.family == BertFamily::kRoberta ? config_.positions - config_.pad_token_id - 1 : config_.positions;
 }
 
+// RoBERTa counts the tokens that are not padding from pad_id + 1 on; padding takes the row pad_id.
 Tensor BertClassifier::position_ids(const TokenBatch& batch) const {
   if (config_.family != BertFamily::kRoberta) return batch.sequences.positions;
-  return ops::position_ids(batch.ids, batch.sequences, static_cast<std::int32_t>(config_.pad_token_id));
+  const Tensor ids = batch.ids.to(Device::kCpu), places = batch.sequences.positions.to(Device::kCpu);
+  const auto pad = static_cast<std::int32_t>(config_.pad_token_id);
+  std::vector<std::int32_t> out;
+  std::int32_t counted = 0;
+  for (std::size_t n = 0; n < ids.values<std::int32_t>().size(); ++n) {
+    if (places.values<std::int32_t>()[n] == 0) counted = 0;
+    const bool real = ids.values<std::int32_t>()[n] != pad;
+    counted += real ? 1 : 0;
+    out.push_back(real ? pad + counted : pad);
+  }
+  return Tensor::from(out, ids.shape()).to(batch.ids.device());
 }
 
-Variable BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
+BertClassifier::Hidden BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
   CHECK(batch.sequences.max_length <= max_length(), "a sequence of ", batch.sequences.max_length,
         " tokens, but the model has ", max_length(), " positions");
   EmbeddingInput types;
@@ -50,40 +60,46 @@ Variable BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass)
     types = types_.lookup(given ? batch.type_ids : Tensor::zeros(batch.ids.shape(), DType::kInt32, batch.ids.device()));
   }
   const Variable sum = embedding(words_.lookup(batch.ids), positions_.lookup(position_ids(batch)), types);
-  return dropout(embedding_norm_(sum), pass.dropout(config_.hidden_dropout, embedding_site_, batch.sequences));
+  const Variable stream = dropout(embedding_norm_(sum, sum.value().dtype()),
+                                  pass.dropout(config_.hidden_dropout, embedding_site_, batch.sequences));
+  return {cast(stream, blocks_.front().qkv.dtype()), stream};
 }
 
-Variable BertClassifier::run_block(const Block& block, Variable x, const TokenBatch& batch, const ForwardPass& pass,
-                                   bool first_rows_only) const {
+BertClassifier::Hidden BertClassifier::run_block(const Block& block, const Hidden& x, const TokenBatch& batch,
+                                                 const ForwardPass& pass, bool first_rows_only) const {
   const Sequences& sequences = batch.sequences;
-  Variable attended = attention(block.qkv(x), sequences,
+  Variable attended = attention(block.qkv(x.normed), sequences,
                                 {.heads = config_.heads,
                                  .causal = false,
                                  .window = -1,
                                  .dropout = pass.dropout(config_.attention_dropout, block.attention_site, sequences)});
+  Variable residual = x.stream;
   Tensor keys = sequences.row_keys;
   if (first_rows_only) {
     const ops::PooledSequences first = batch.pooled(PooledRows::kFirst);
     attended = pool(attended, first);
-    x = pool(x, first);
+    residual = pool(residual, first);
     keys = batch.first_row_keys;
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
-  x = block.attention_norm(x, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys))
-          .normed;
-  const Variable mlp = block.fc_out(activation(block.fc(x), config_.activation));
-  return block.output_norm(x, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys)).normed;
+  const ResidualNorm middle = block.attention_norm(
+      residual, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys), true);
+  const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
+  const ResidualNorm out =
+      block.output_norm(middle.stream, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys), true);
+  return {out.normed, out.stream};
 }
 
 Variable BertClassifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
-  Variable x = embed(batch, pass);
+  Hidden x = embed(batch, pass);
   for (const Block& block : blocks_) x = run_block(block, x, batch, pass, false);
-  return x;
+  return x.stream;
 }
 
 Variable BertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
-  Variable x = embed(batch, pass);
-  for (const Block& block : blocks_) x = run_block(block, x, batch, pass, &block == &blocks_.back());
+  Hidden hidden = embed(batch, pass);
+  for (const Block& block : blocks_) hidden = run_block(block, hidden, batch, pass, &block == &blocks_.back());
+  Variable x = hidden.stream;
   const Tensor keys = batch.first_row_keys;
   if (config_.family == BertFamily::kRoberta) x = dropout(x, pass.dropout(config_.head_dropout, dense_site_, keys));
   x = activation(dense_(x), config_.family == BertFamily::kDistilBert ? Activation::kRelu : Activation::kTanh);

@@ -72,8 +72,12 @@ class BertClassifier : public Classifier {
     std::uint32_t attention_site, projection_site, mlp_site;
   };
 
-  Variable embed(const TokenBatch& batch, const ForwardPass& pass) const;
-  Variable run_block(const Block& block, Variable x, const TokenBatch& batch, const ForwardPass& pass,
+  // The states between blocks: in the type that products read, and as the residual stream holds them.
+  struct Hidden {
+    Variable normed, stream;
+  };
+  Hidden embed(const TokenBatch& batch, const ForwardPass& pass) const;
+  Hidden run_block(const Block& block, const Hidden& x, const TokenBatch& batch, const ForwardPass& pass,
                      bool first_rows_only) const;
   Tensor position_ids(const TokenBatch& batch) const;
 

@@ -43,7 +43,7 @@ Gpt2Classifier::Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& opti
       positions_(config.n_positions, config.n_embd, options.dtype),
       embedding_site_(sites_.take()),
       final_norm_(config.n_embd, config.layer_norm_epsilon, true, options.dtype),
-      head_(config.n_embd, options.num_labels, true, options.dtype) {
+      head_(config.n_embd, options.num_labels, true, options.dtype, Linear::Rounding::kWhole) {
   for (std::int64_t i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, options.dtype, sites_);
 }
 
@@ -55,10 +55,11 @@ Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPas
 
   Variable x = embedding(tokens_.lookup(batch.ids), positions_.lookup(sequences.positions), {});
   x = dropout(x, drop(config_.embd_pdrop, embedding_site_));
-  Variable normed = blocks_.front().norm1(x);
+  Variable normed = blocks_.front().norm1(x, blocks_.front().qkv.dtype());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
-    const LayerNorm& next_norm = i + 1 < blocks_.size() ? blocks_[i + 1].norm1 : final_norm_;
+    const bool last = i + 1 == blocks_.size();
+    const LayerNorm& next_norm = last ? final_norm_ : blocks_[i + 1].norm1;
     const Variable attended = attention(block.qkv(normed), sequences,
                                         {.heads = config_.n_head,
                                          .causal = options_.causal,
@@ -67,9 +68,9 @@ Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPas
     const ResidualNorm middle =
         block.norm2(x, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
     const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
-    const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site));
+    const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site), last);
     x = next.sum;
-    normed = next.normed;
+    normed = last ? next.stream : next.normed;
   }
   return normed;
 }

@@ -25,9 +25,9 @@ ModernBertClassifier::ModernBertClassifier(const ModernBertConfig& config, DType
       embedding_norm_(config.hidden_size, config.norm_eps, false, dtype),
       embedding_site_(sites_.take()),
       final_norm_(config.hidden_size, config.norm_eps, false, dtype),
-      dense_(config.hidden_size, config.hidden_size, false, dtype),
+      dense_(config.hidden_size, config.hidden_size, false, dtype, Linear::Rounding::kWhole),
       head_norm_(config.hidden_size, config.norm_eps, false, dtype),
-      classifier_(config.hidden_size, config.num_labels, true, dtype),
+      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kWhole),
       classifier_site_(sites_.take()),
       global_rope_(ops::RopeTable::make(config.positions, config.hidden_size / config.heads, config.global_theta)),
       local_rope_(ops::RopeTable::make(config.positions, config.hidden_size / config.heads, config.local_theta)) {
@@ -42,9 +42,9 @@ Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const Forw
   local_rope_ = local_rope_.to(batch.ids.device());
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
 
-  Variable x = dropout(embedding_norm_(embedding(tokens_.lookup(batch.ids), {}, {})),
-                       drop(config_.embedding_dropout, embedding_site_));
-  Variable normed = x;
+  const Variable words = embedding(tokens_.lookup(batch.ids), {}, {});
+  Variable x = dropout(embedding_norm_(words, words.value().dtype()), drop(config_.embedding_dropout, embedding_site_));
+  Variable normed = cast(x, blocks_.front().qkv.dtype());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const Block& block = blocks_[i];
     const bool global = config_.global_layers[i];
@@ -58,10 +58,11 @@ Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const Forw
         block.mlp_norm(x, block.projection(attended), drop(config_.attention_dropout, block.projection_site));
     const Variable gated =
         dropout(glu(block.fc(middle.normed), config_.hidden_activation), drop(config_.mlp_dropout, block.mlp_site));
-    const LayerNorm& next_norm = i + 1 < blocks_.size() ? *blocks_[i + 1].attention_norm : final_norm_;
-    const ResidualNorm next = next_norm(middle.sum, block.fc_out(gated), {});
+    const bool last = i + 1 == blocks_.size();
+    const LayerNorm& next_norm = last ? final_norm_ : *blocks_[i + 1].attention_norm;
+    const ResidualNorm next = next_norm(middle.sum, block.fc_out(gated), {}, last);
     x = next.sum;
-    normed = next.normed;
+    normed = last ? next.stream : next.normed;
   }
   return normed;
 }
@@ -71,7 +72,8 @@ Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPas
   const bool masked = batch.sequences.key_lengths.defined();
   const PooledRows rows = !config_.mean_pooling ? PooledRows::kFirst : masked ? PooledRows::kReal : PooledRows::kAll;
   const Variable pooled = pool(hidden_states(batch, pass), batch.pooled(rows));
-  const Variable head = head_norm_(activation(dense_(pooled), config_.classifier_activation));
+  const Variable activated = activation(dense_(pooled), config_.classifier_activation);
+  const Variable head = head_norm_(activated, activated.value().dtype());
   return classifier_(dropout(head, pass.dropout(config_.classifier_dropout, classifier_site_, batch.first_row_keys)));
 }
 

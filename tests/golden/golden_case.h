@@ -22,6 +22,16 @@ namespace attune::testing {
 /// Case folders of a family, sorted; empty where there are none.
 std::vector<std::filesystem::path> golden_cases(const std::string& family);
 
+/// Where and in which type a model is run. The device is the CUDA one of the build: a GPU or the simulator.
+struct Variant {
+  DType dtype;
+  Device device = Device::kCpu;
+  /// For test names: "float32", "cuda_bfloat16", ...
+  std::string name() const { return (device == Device::kCuda ? "cuda_" : "") + std::string(name_of(dtype)); }
+};
+/// Every variant the tests run.
+std::vector<Variant> golden_variants();
+
 /// What float arithmetic of one type may be off by.
 struct GoldenTolerance {
   double logits;         // absolute
@@ -31,8 +41,6 @@ struct GoldenTolerance {
   double loss;           // of a training run, relative with the reference's floor of 0.01
   double parameter;      // after the run, norm-wise relative
 };
-GoldenTolerance golden_tolerance(DType dtype);
-
 /// A file of case outputs and a batch.
 class GoldenCase {
  public:
@@ -45,6 +53,8 @@ class GoldenCase {
     std::int64_t count = 0, length = 0;
   };
   Inputs inputs(int batch) const;
+  /// bfloat16: twice the distance of the reference's own bfloat16 run from the truth, of this very case.
+  GoldenTolerance tolerance(DType dtype) const;
 
   std::filesystem::path folder;
   nlohmann::json report;
@@ -56,12 +66,20 @@ struct GoldenModel {
   std::unique_ptr<Classifier> model;
   std::function<TokenBatch(const GoldenCase::Inputs&)> batch;
   std::function<std::string(const std::string&)> golden_name;  // canonical HF name -> the golden files' spelling
-  DType dtype;
+  Variant variant;
+
+  /// The batch on the model's device.
+  TokenBatch batch_of(const GoldenCase::Inputs& inputs) const { return batch(inputs).to(variant.device); }
 };
+/// The type a model of this variant is loaded in, before GoldenModel's model is placed where it runs.
+DType loading_dtype(const Variant& variant);
+/// Moves a freshly loaded model to where the variant runs.
+void place_golden(const GoldenModel& subject);
 
 /// Compares logits, loss and gradients (whole where the case has `grad.*`, else norms) under `prefix` ("" or
-/// "unmasked." ...).
-void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const std::string& prefix);
+/// "unmasked." ...). Gradients are those of `reference` instead where it is given: a float64 model.
+void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const std::string& prefix,
+                    const GoldenModel* reference = nullptr);
 /// Runs the training `run` of the report ("all", "last_layer", ...) and compares losses, gradient norms, which tensors
 /// change, and the parameters afterwards where the case has them.
 void expect_training(const GoldenCase& golden, const GoldenModel& subject, const std::string& run);

@@ -128,12 +128,13 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                                  .mean = mean.data(),
                                  .rstd = rstd.data(),
                                  .weight = weight.data(),
+                                 .residual = false,
                                  .rows = kRows,
                                  .channels = kChannels,
                                  .dropout = {},
                                  .dtype = DType::kFloat32});
-    const GradNormTensor gradient{dweight.data(), kChannels};
-    grad_norm(context, {.norm = static_cast<double*>(norm.data()), .tensors = {&gradient, 1}, .dtype = DType::kFloat32});
+    const GradNormTensor gradient{dweight.data(), kChannels, DType::kFloat32};
+    grad_norm(context, {.norm = static_cast<double*>(norm.data()), .tensors = {&gradient, 1}});
     clip_scale(context, static_cast<double*>(scale.data()), static_cast<const double*>(norm.data()), 0.5);
     adamw(context, {.tensors = tensors,
                     .scalars = static_cast<const AdamWScalars*>(scalars.data()),
@@ -141,14 +142,18 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                     .beta1 = 0.9,
                     .beta2 = 0.99,
                     .eps = 1e-8,
-                    .weight_decay = 0.1,
-                    .dtype = DType::kFloat32});
+                    .weight_decay = 0.1});
   };
   const auto result_of = [&](bool captured, std::uint32_t stride) {
     const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f),
                        v = on_device(kChannels, 0.0f);
     const AdamWTensor tensors[] = {
-        {.param = weight.data(), .grad = dweight.data(), .m = m.data(), .v = v.data(), .n = kChannels}};
+        {.param = weight.data(),
+         .grad = dweight.data(),
+         .m = m.data(),
+         .v = v.data(),
+         .n = kChannels,
+         .dtype = DType::kFloat32}};
     std::optional<cuda::Graph> graph;
     if (captured) {
       context.stream().begin_capture();
@@ -178,14 +183,18 @@ TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
   const CudaContext context;
   const cuda::Buffer memory(64);
   const AdamWTensor tensors[] = {
-      {.param = memory.data(), .grad = memory.data(), .m = memory.data(), .v = memory.data(), .n = 4}};
+      {.param = memory.data(),
+       .grad = memory.data(),
+       .m = memory.data(),
+       .v = memory.data(),
+       .n = 4,
+       .dtype = DType::kBFloat16}};
   EXPECT_THROW(adamw(context, {.tensors = tensors,
                                .scalars = static_cast<const AdamWScalars*>(memory.data()),
                                .beta1 = 0,
                                .beta2 = 0,
                                .eps = 1,
-                               .weight_decay = 0,
-                               .dtype = DType::kBFloat16}),
+                               .weight_decay = 0}),
                Error);
 }
 

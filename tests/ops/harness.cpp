@@ -190,7 +190,7 @@ Values run(const OpCase& op, Backend& backend, const Values& inputs, const RunOp
     for (const FloatInput& input : op.inputs) {
       if (!input.differentiable || input.name == options.unwanted) continue;
       const bool add = options.mode == GradMode::kAccumulate && op.grads_accumulate;
-      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n), options.dtype), options.mode});
+      call.bind_grad(input.name, {memory.add("grad " + input.name, add ? prior(input.n) : poison(input.n), dtype_of(op, input.name, options.dtype)), options.mode});
     }
   op.forward(call);
   if (backward) op.backward(call);
@@ -210,7 +210,7 @@ Values run(const OpCase& op, Backend& backend, const Values& inputs, const RunOp
   };
   for (const Output& output : op.outputs) collect(output.name, output.n, dtype_of(output, options.dtype));
   for (const FloatInput& input : op.inputs)
-    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n, options.dtype);
+    if (memory.all().contains("grad " + input.name)) collect("grad " + input.name, input.n, dtype_of(op, input.name, options.dtype));
   return out;
 }
 

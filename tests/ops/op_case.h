@@ -84,7 +84,7 @@ struct FloatInput {
   bool differentiable = true;
   double low = -1, high = 1;  // uniform
   double gap = 0;             // no value closer to 0 than this (kinks, divisions)
-  bool statistic = false;     // kept in statistics_dtype
+  bool statistic = false;     // kept in statistics_dtype, as is its gradient
 };
 
 struct IntInput {

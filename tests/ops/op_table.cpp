@@ -203,24 +203,27 @@ OpCase linear_case(std::int64_t rows, std::int64_t inputs, std::int64_t outputs,
 struct LayerNormOptions {
   bool bias = true, residual = false;
   float p = 0;
+  bool stream = false;
 };
 
 OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions o) {
   const std::int64_t n = rows * channels;
   OpCase op{.op = "layernorm",
-            .label = sizes({rows, channels}, std::string(o.bias ? "bias" : "nobias") + (o.residual ? "_residual" : "") + (o.p > 0 ? "_dropout" : "")),
+            .label = sizes({rows, channels}, std::string(o.bias ? "bias" : "nobias") + (o.residual ? "_residual" : "") + (o.stream ? "_stream" : "") + (o.p > 0 ? "_dropout" : "")),
             .tolerance = kReduction};
-  op.inputs = {{.name = "x", .n = n, .low = -2, .high = 3}, {.name = "weight", .n = channels, .low = 0.5, .high = 1.5}};
-  if (o.bias) op.inputs.push_back({.name = "bias", .n = channels});
+  op.inputs = {{.name = "x", .n = n, .low = -2, .high = 3, .statistic = !o.residual},
+               {.name = "weight", .n = channels, .low = 0.5, .high = 1.5, .statistic = true}};
+  if (o.bias) op.inputs.push_back({.name = "bias", .n = channels, .statistic = true});
   op.outputs = {{"y", n}, {"mean", rows, false, true}, {"rstd", rows, false, true}};
+  if (o.stream) op.outputs.push_back({.name = "stream", .n = n, .statistic = true});
   if (o.residual) {
-    op.inputs.push_back({.name = "residual", .n = n});
-    op.outputs.push_back({"sum", n});
+    op.inputs.push_back({.name = "residual", .n = n, .statistic = true});
+    op.outputs.push_back({.name = "sum", .n = n, .statistic = true});
     with_masks(op, row_keys(rows), kMaskStep);
   }
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
-      layernorm_forward(on, {.y = c["y"], .sum = c["sum"], .mean = c["mean"], .rstd = c["rstd"], .x = c["x"], .residual = c["residual"],
+      layernorm_forward(on, {.y = c["y"], .stream = c["stream"], .sum = c["sum"], .mean = c["mean"], .rstd = c["rstd"], .x = c["x"], .residual = c["residual"],
                              .weight = c["weight"], .bias = c["bias"], .rows = rows, .channels = channels, .eps = 1e-5,
                              .dropout = mask_of(c, o.p), .dtype = c.dtype()});
     });
@@ -228,8 +231,8 @@ OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions
   op.backward = [=](const Call& c) {
     c.run([&](const auto& on) {
       layernorm_backward(on, {.dx = c.grad("x"), .dresidual = c.grad("residual"), .dweight = c.grad("weight"), .dbias = c.grad("bias"),
-                              .dy = c["dy"], .dsum = c["dsum"], .sum = o.residual ? c["sum"] : c["x"], .mean = c["mean"],
-                              .rstd = c["rstd"], .weight = c["weight"], .rows = rows, .channels = channels,
+                              .dy = c["dy"], .dstream = c["dstream"], .dsum = c["dsum"], .sum = o.residual ? c["sum"] : c["x"], .mean = c["mean"],
+                              .rstd = c["rstd"], .weight = c["weight"], .residual = o.residual, .rows = rows, .channels = channels,
                               .dropout = mask_of(c, o.p), .dtype = c.dtype()});
     });
   };
@@ -387,14 +390,13 @@ OpCase adamw_case(std::vector<std::int64_t> extents) {
     std::int64_t at = 0;
     for (std::int64_t extent : extents) {
       tensors.push_back({.param = c.offset(c["param"], at), .grad = c.offset(c["grad"], at), .m = c.statistic_offset(c["m"], at),
-                         .v = c.statistic_offset(c["v"], at), .n = extent,
+                         .v = c.statistic_offset(c["v"], at), .n = extent, .dtype = c.dtype(),
                          .master = has_master ? c.statistic_offset(c["master"], at) : nullptr});
       at += extent;
     }
     c.run([&](const auto& on) {
       adamw(on, {.tensors = tensors, .scalars = reinterpret_cast<const AdamWScalars*>(c.doubles("scalars")),
-                 .grad_scale = c.doubles("grad_scale"), .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1,
-                 .dtype = c.dtype()});
+                 .grad_scale = c.doubles("grad_scale"), .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1});
     });
     if (!has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
@@ -412,11 +414,11 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
     std::vector<GradNormTensor> tensors;
     std::int64_t at = 0;
     for (std::int64_t extent : extents) {
-      tensors.push_back({c.offset(c["grad"], at), extent});
+      tensors.push_back({c.offset(c["grad"], at), extent, c.dtype()});
       at += extent;
     }
     c.run([&](const auto& on) {
-      grad_norm(on, {.norm = c.doubles("norm"), .tensors = tensors, .dtype = c.dtype()});
+      grad_norm(on, {.norm = c.doubles("norm"), .tensors = tensors});
       clip_scale(on, c.doubles("scale"), c.doubles("norm"), 0.1);
     });
   };
@@ -447,7 +449,7 @@ std::vector<OpCase> test_cases() {
     }
     // A row of one channel is its own mean: y = bias, and dx vanishes up to rounding, which no relative bound describes.
     if (width > 1)
-      for (LayerNormOptions o : {LayerNormOptions{}, {.bias = false}, {.residual = true}, {.residual = true, .p = kDropoutP}})
+      for (LayerNormOptions o : {LayerNormOptions{}, {.bias = false}, {.residual = true}, {.residual = true, .p = kDropoutP}, {.residual = true, .stream = true}})
         out.push_back(layernorm_case(7, width, o));
     out.push_back(cross_entropy_case(3, width + 1));
     out.push_back(embedding_case(23, width, {11, 9, 0, -1}));

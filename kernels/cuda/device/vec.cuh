@@ -22,19 +22,29 @@ __device__ __forceinline__ T from_f(float x) {
   else return float_to_bf16(x);
 }
 
-/// x[i] = p[i] for i < N, in one access; p is aligned to it.
+/// Elements of T that one access moves where N are wanted.
+template <class T, int N>
+inline constexpr int kAccess = N < 16 / static_cast<int>(sizeof(T)) ? N : 16 / static_cast<int>(sizeof(T));
+
+/// x[i] = p[i] for i < N, up to 16 bytes at a time; p is aligned to them.
 template <int N, class T>
 __device__ __forceinline__ void load(float (&x)[N], const T* p) {
-  const Vec<T, N> v = load_global(reinterpret_cast<const Vec<T, N>*>(p));
-  for (int i = 0; i < N; ++i) x[i] = to_f(v.v[i]);
+  constexpr int kStep = kAccess<T, N>;
+  for (int i = 0; i < N; i += kStep) {
+    const Vec<T, kStep> v = load_global(reinterpret_cast<const Vec<T, kStep>*>(p + i));
+    for (int j = 0; j < kStep; ++j) x[i + j] = to_f(v.v[j]);
+  }
 }
 
 /// p[i] = x[i] rounded to T.
 template <int N, class T>
 __device__ __forceinline__ void store(T* p, const float (&x)[N]) {
-  Vec<T, N> v;
-  for (int i = 0; i < N; ++i) v.v[i] = from_f<T>(x[i]);
-  store_global(reinterpret_cast<Vec<T, N>*>(p), v);
+  constexpr int kStep = kAccess<T, N>;
+  for (int i = 0; i < N; i += kStep) {
+    Vec<T, kStep> v;
+    for (int j = 0; j < kStep; ++j) v.v[j] = from_f<T>(x[i + j]);
+    store_global(reinterpret_cast<Vec<T, kStep>*>(p + i), v);
+  }
 }
 
 /// p[i] = x[i], or p[i] += x[i].

@@ -100,8 +100,8 @@ TEST(Tape, FrozenInputsRecordNothing) {
   Tape tape;
   const Tape::Recording recording(tape);
   const Variable h = linear(x, w, b);
-  const Variable n = layernorm(h, b, b, 1e-5);
-  const ResidualNorm r = residual_layernorm(h, n, b, {}, 1e-5, {});
+  const Variable n = layernorm(h, b, b, 1e-5, h.value().dtype());
+  const ResidualNorm r = residual_layernorm(h, n, b, {}, {.eps = 1e-5, .dropout = {}});
   const Variable g = glu(activation(sum_of(r.sum, r.normed), Activation::kGeluTanh), Activation::kGeluErf);
   const Tensor row = Tensor::from(std::vector<std::int32_t>{0}, {1}), end = Tensor::from(std::vector<std::int32_t>{1}, {1}),
                offsets = Tensor::from(std::vector<std::int32_t>{0, 1}, {2});

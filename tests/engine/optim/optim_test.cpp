@@ -34,16 +34,19 @@ TEST(AdamW, TheReferencesTwoSteps) {
 }
 
 TEST(AdamW, TheFormulaOverManySteps) {
-  const AdamWOptions options{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.3};
+  const AdamWOptions options{.beta1 = 0.8, .beta2 = 0.95, .eps = 1e-3, .weight_decay = 0.3, .max_grad_norm = 1.2};
   const NamedParameter theta = parameter("theta", {1, -2, 0});
   AdamWOptimizer optimizer({theta}, options);
   Values x = {1, -2, 0}, m(3), v(3);
+  int clipped = 0;
   for (int t = 1; t <= 20; ++t) {
-    const double rate = 0.01 * t, scale = t % 3 == 0 ? 0.25 : 1;
+    const double rate = 0.01 * t;
     Values g;
     for (std::size_t i = 0; i < 3; ++i) g.push_back(std::sin(t + 2.0 * static_cast<double>(i)));
+    const double norm = std::hypot(g[0], g[1], g[2]), scale = norm > 1.2 ? 1.2 / (norm + 1e-6) : 1;
+    clipped += scale < 1 ? 1 : 0;
     add_gradient(theta, g);
-    optimizer.step(rate, scale);
+    optimizer.step(rate);
     optimizer.zero_grad();
     for (std::size_t i = 0; i < 3; ++i) {
       x[i] *= 1 - rate * options.weight_decay;
@@ -54,6 +57,8 @@ TEST(AdamW, TheFormulaOverManySteps) {
       EXPECT_NEAR(value(theta, i), x[i], 1e-13) << "step " << t << ", element " << i;
     }
   }
+  EXPECT_GT(clipped, 0);
+  EXPECT_LT(clipped, 20);
 }
 
 TEST(AdamW, AParameterWithoutGradientIsSkippedAltogether) {
@@ -82,15 +87,20 @@ TEST(AdamW, AZeroGradientStillDecays) {
 
 TEST(AdamW, TheNormIsThatOfAllGradients) {
   const NamedParameter a = parameter("a", {1, 1}), b = parameter("b", {1}), c = parameter("c", {1});
-  AdamWOptimizer optimizer({a, b, c}, {});
+  AdamWOptimizer optimizer({a, b, c}, {.measure_norm = true});
   add_gradient(a, {2, -3});
   add_gradient(b, {6});
-  EXPECT_NEAR(optimizer.gradient_norm(), 7, 1e-14);
+  optimizer.step(0);
+  EXPECT_NEAR(optimizer.norm().item(), 7, 1e-14);
   optimizer.zero_grad();
-  EXPECT_EQ(optimizer.gradient_norm(), 0);
   EXPECT_FALSE(a.parameter.grad().tensor().defined());
+  optimizer.step(0);
+  EXPECT_EQ(optimizer.norm().item(), 0);
   add_gradient(c, {std::numeric_limits<double>::quiet_NaN()});
-  EXPECT_TRUE(std::isnan(optimizer.gradient_norm()));
+  optimizer.step(0);
+  EXPECT_TRUE(std::isnan(optimizer.norm().item()));
+  EXPECT_EQ(value(c), 1);  // nothing was applied
+  EXPECT_FALSE(AdamWOptimizer({a}, {}).norm().defined());
 }
 
 TEST(AdamW, SomethingMustBeTrainable) {
@@ -104,6 +114,7 @@ TEST(Clipping, ScalesDownToTheLargestNorm) {
   EXPECT_EQ(clip_scale(0, 1), 1);
   EXPECT_EQ(clip_scale(1e9, 0), 1);
   EXPECT_EQ(clip_scale(1e9, -1), 1);
+  EXPECT_TRUE(std::isnan(clip_scale(std::numeric_limits<double>::infinity(), 0)));
   EXPECT_TRUE(std::isnan(clip_scale(std::numeric_limits<double>::quiet_NaN(), 1)));
 }
 

@@ -49,7 +49,7 @@ Outcome outcome(int threads, std::uint64_t seed) {
   TrainOptions options = quiet(1, 1e-3);
   options.batch_size = 8;
   options.seed = seed;
-  options.max_grad_norm = 0.5;
+  options.adamw.max_grad_norm = 0.5;
   TinyRun run(config, examples, options);
   run.run();
   Outcome out{run.weights(), {}};
@@ -153,8 +153,8 @@ TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
   for (const bool clipped : {false, true}) {
     const BadGradient model;
     TrainOptions options = quiet(2);
-    options.measure_grad_norm = !clipped;
-    options.max_grad_norm = clipped ? 1 : 0;
+    options.adamw.measure_norm = !clipped;
+    options.adamw.max_grad_norm = clipped ? 1 : 0;
     Trainer trainer(model, [&](const Batch& batch, const ForwardPass&) { return model.logits(batch); }, {examples, examples, {}}, options);
     Recorder recorder;
     const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
@@ -166,7 +166,7 @@ TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
 TEST(Training, TwoBatchesOfFourAreOneOfEight) {
   const Dataset examples = invented_examples(24, 6, 11, 3);
   TrainOptions options = quiet(2);
-  options.max_grad_norm = 0.3;
+  options.adamw.max_grad_norm = 0.3;
   options.accumulation_steps = 2;
   TinyRun accumulated(tiny_config(), examples, options, DType::kFloat64);
   accumulated.run();
@@ -189,7 +189,7 @@ TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
   const Dataset examples = invented_examples(12, 6, 11, 3);  // three batches, two per optimizer step
   TrainOptions options = quiet(2, 8);
   options.accumulation_steps = 2;
-  options.measure_grad_norm = true;
+  options.adamw.measure_norm = true;
   options.schedule.kind = LrSchedule::Kind::kLinear;
   TinyRun run(tiny_config(), examples, options, DType::kFloat64);
   run.run();
