@@ -2,6 +2,7 @@
 
 #include "engine/nn/init.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/position_ids.h"
 
 namespace attune {
 
@@ -35,20 +36,9 @@ std::int64_t BertClassifier::max_length() const {
   return config_.family == BertFamily::kRoberta ? config_.positions - config_.pad_token_id - 1 : config_.positions;
 }
 
-// RoBERTa counts the tokens that are not padding from pad_id + 1 on; padding takes the row pad_id.
 Tensor BertClassifier::position_ids(const TokenBatch& batch) const {
   if (config_.family != BertFamily::kRoberta) return batch.sequences.positions;
-  const Tensor ids = batch.ids.to(Device::kCpu), places = batch.sequences.positions.to(Device::kCpu);
-  const auto pad = static_cast<std::int32_t>(config_.pad_token_id);
-  std::vector<std::int32_t> out;
-  std::int32_t counted = 0;
-  for (std::size_t n = 0; n < ids.values<std::int32_t>().size(); ++n) {
-    if (places.values<std::int32_t>()[n] == 0) counted = 0;
-    const bool real = ids.values<std::int32_t>()[n] != pad;
-    counted += real ? 1 : 0;
-    out.push_back(real ? pad + counted : pad);
-  }
-  return Tensor::from(out, ids.shape()).to(batch.ids.device());
+  return ops::position_ids(batch.ids, batch.sequences, static_cast<std::int32_t>(config_.pad_token_id));
 }
 
 BertClassifier::Hidden BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {

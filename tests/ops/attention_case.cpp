@@ -98,6 +98,13 @@ std::vector<AttentionSpec> attention_test_specs() {
       {.label = "dropout_64_causal", .lengths = {35}, .heads = 2, .head_size = 64, .causal = true, .p = 0.2f},
       {.label = "dropout_128", .lengths = {18, 7}, .key_lengths = {18, 3}, .head_size = 128, .p = 0.2f},
       {.label = "dropout_odd_window", .lengths = {45}, .heads = 2, .head_size = 7, .window = 6, .p = 0.2f},
+      // Batches filled up: sequences of no rows, and a last one that is padding alone.
+      {.label = "no_rows", .lengths = {0, 33, 0, 5, 0}, .key_lengths = {0, 33, 0, 5, 0}, .heads = 2, .head_size = 32},
+      {.label = "filled_up", .lengths = {37, 70, 130}, .key_lengths = {37, 70, 0}, .heads = 2, .head_size = 64},
+      {.label = "filled_up_causal", .lengths = {37, 70, 5}, .key_lengths = {37, 70, 0}, .heads = 2, .head_size = 32, .causal = true},
+      {.label = "filled_up_window", .lengths = {90, 70}, .key_lengths = {90, 0}, .heads = 2, .head_size = 32, .window = 5},
+      {.label = "filled_up_dropout", .lengths = {20, 0, 70}, .key_lengths = {20, 0, 0}, .heads = 2, .head_size = 128, .p = 0.2f},
+      {.label = "filled_up_odd", .lengths = {20, 18}, .key_lengths = {20, 0}, .head_size = 7, .causal = true, .window = 3, .p = 0.2f},
       {.label = "several_blocks", .lengths = {300, 257}, .head_size = 64, .causal = true, .p = 0.1f},
       {.label = "long_window", .lengths = {700}, .head_size = 32, .window = 64},
   };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -146,6 +147,27 @@ TEST(AttentionLayouts, QueryWithoutKeyGivesZero) {
     for (std::size_t c = 0; c < 16; ++c) {
       EXPECT_EQ(values.at("out")[row * 16 + c], 0);
       EXPECT_EQ(values.at("grad qkv")[row * 48 + c], 0);
+    }
+}
+
+// Rows that only fill a batch up change no bit of the others.
+TEST(AttentionLayouts, RowsThatFillUpChangeNothing) {
+  for (const std::int64_t window : {-1, 6})
+    for (const bool causal : {false, true}) {
+      const AttentionSpec plain{.label = "plain", .lengths = {40, 3}, .heads = 2, .head_size = 16, .causal = causal, .window = window, .p = 0.2f};
+      AttentionSpec filled = plain;
+      filled.lengths = {40, 3, 21}, filled.key_lengths = {40, 3, 0};
+      const OpCase plain_op = attention_case(plain), filled_op = attention_case(filled);
+      Values inputs = random_inputs(filled_op);
+      Values plain_inputs = inputs;
+      for (auto& [name, values] : plain_inputs) values.resize(values.size() / 64 * 43);
+      const Values a = run(filled_op, cpu_backend(), inputs, {.dtype = DType::kFloat32});
+      const Values b = run(plain_op, cpu_backend(), plain_inputs, {.dtype = DType::kFloat32});
+      for (const char* name : {"out", "grad qkv"}) {
+        const std::vector<double>&all = a.at(name), &real = b.at(name);
+        EXPECT_TRUE(std::equal(real.begin(), real.end(), all.begin())) << name;
+        EXPECT_TRUE(std::all_of(all.begin() + static_cast<std::ptrdiff_t>(real.size()), all.end(), [](double x) { return x == 0; })) << name;
+      }
     }
 }
 

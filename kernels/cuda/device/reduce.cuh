@@ -1,4 +1,4 @@
-// Sums and maxima over a warp or a block, in an order fixed by lane and warp: the same bits on every run.
+// Sums, maxima and prefix sums over a warp or a block, in an order fixed by lane and warp: the same bits on every run.
 #pragma once
 
 #include "kernels/cuda/platform.cuh"
@@ -37,6 +37,30 @@ __device__ __forceinline__ T block_sum(T x) {
   for (unsigned w = 1; w < warps; ++w) total += load_shared(&partials.warps[w]);
   __syncthreads();  // the next call may write
   return total;
+}
+
+/// The sum over the threads before this one; `total` becomes that over all (whole warps, one-dimensional). All threads
+/// must call it.
+__device__ __forceinline__ int block_exclusive_sum(int x, int& total) {
+  BlockPartials<int>& partials = shared_variable<BlockPartials<int>>();
+  const unsigned warps = blockDim.x / kWarp, warp = threadIdx.x / kWarp;
+  const int lane = static_cast<int>(threadIdx.x % kWarp);
+  int inclusive = x;
+  for (int step = 1; step < kWarp; step *= 2) {
+    const int before = __shfl_up_sync(kAllLanes, inclusive, static_cast<unsigned>(step));
+    if (lane >= step) inclusive += before;
+  }
+  if (lane == kWarp - 1) store_shared(&partials.warps[warp], inclusive);
+  __syncthreads();
+  int before = 0;
+  total = 0;
+  for (unsigned w = 0; w < warps; ++w) {
+    const int sum = load_shared(&partials.warps[w]);
+    if (w < warp) before += sum;
+    total += sum;
+  }
+  __syncthreads();  // the next call may write
+  return before + inclusive - x;
 }
 
 }  // namespace attune::device

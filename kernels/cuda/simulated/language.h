@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <type_traits>
@@ -182,4 +183,5 @@ T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T>
   std::atomic_ref<T>(*address).compare_exchange_strong(compare, value);
   return compare;
 }
+inline int __popc(unsigned bits) { return std::popcount(bits); }
 inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }

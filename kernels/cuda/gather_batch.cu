@@ -1,0 +1,85 @@
+// A batch out of a data set (kernels/gather_batch.h).
+//
+// First one block makes the offsets: a thread adds the rows of a run of examples, the block adds the runs up, and the
+// thread walks its run again. Then a thread owns a row of the batch; it finds its sequence by bisection in the offsets,
+// which stay in the cache. Deterministic. Moves 20 bytes per row.
+#include "kernels/gather_batch.h"
+
+#include "kernels/cuda/device/reduce.cuh"
+#include "kernels/cuda/device/vec.cuh"
+#include "kernels/cuda/dispatch.h"
+
+namespace attune {
+namespace {
+
+using namespace device;
+
+struct Traits {
+  static constexpr int kThreads = 256;
+};
+
+struct Example {
+  std::int64_t start;
+  int kept;
+};
+
+__device__ Example example_of(const GatherBatch& args, int b) {
+  const int e = load_global(args.examples + b);
+  const std::int64_t start = load_global(args.store.starts + e);
+  return {start, static_cast<int>(args.kept(load_global(args.store.starts + e + 1) - start))};
+}
+
+__global__ void __launch_bounds__(Traits::kThreads) batch_offsets_kernel(GatherBatch args) {
+  const int count = static_cast<int>(args.count), per_thread = (count + Traits::kThreads - 1) / Traits::kThreads;
+  const int thread_begin = static_cast<int>(threadIdx.x) * per_thread;
+  const int begin = thread_begin < count ? thread_begin : count;
+  const int end = begin + per_thread < count ? begin + per_thread : count;
+  int own = 0, total = 0;
+  for (int b = begin; b < end; ++b) own += static_cast<int>(args.rows_of(example_of(args, b).kept));
+  int row = block_exclusive_sum(own, total);
+  for (int b = begin; b < end; ++b) {
+    const int kept = example_of(args, b).kept, real = static_cast<int>(args.real(kept));
+    store_global(args.offsets + b, row);
+    store_global(args.lengths + b, real);
+    store_global(args.key_lengths + b, real);
+    if (args.store.labels != nullptr)
+      store_global(args.labels + b, load_global(args.store.labels + load_global(args.examples + b)));
+    row += static_cast<int>(args.rows_of(kept));
+  }
+  if (threadIdx.x != 0) return;
+  store_global(args.offsets + count, total);
+  if (args.padded_length > 0) return;
+  store_global(args.offsets + count + 1, static_cast<int>(args.rows));
+  store_global(args.key_lengths + count, 0);
+}
+
+__global__ void __launch_bounds__(Traits::kThreads) batch_rows_kernel(GatherBatch args) {
+  const int n = static_cast<int>(global_index()), count = static_cast<int>(args.count);
+  if (n >= args.rows) return;
+  int low = 0, high = count;  // the first sequence that ends after row n, or the one of the rows after all
+  while (low < high) {
+    const int middle = (low + high) / 2;
+    if (load_global(args.offsets + middle + 1) > n) high = middle;
+    else low = middle + 1;
+  }
+  const int t = n - load_global(args.offsets + low);
+  std::int32_t id = args.pad_id;
+  if (low < count)
+    if (const Example example = example_of(args, low); t < example.kept)
+      id = load_global(args.store.tokens + example.start + t);
+  store_global(args.ids + n, id);
+  store_global(args.positions + n, low < count ? t : 0);
+  store_global(args.row_keys + n, static_cast<std::uint32_t>(low) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu));
+}
+
+}  // namespace
+
+void gather_batch(const CudaContext& context, const GatherBatch& args) {
+  CHECK(args.count > 0 && args.count < 65536, "batch: ", args.count, " examples");
+  CHECK(args.rows < (std::int64_t{1} << 31), "batch: ", args.rows, " rows");
+  cuda::launch("batch_offsets", batch_offsets_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args);
+  cuda::launch("batch_rows", batch_rows_kernel, {cuda::blocks_for(args.rows, Traits::kThreads)}, {Traits::kThreads}, 0,
+               context.stream(), args);
+}
+
+}  // namespace attune

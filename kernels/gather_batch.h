@@ -1,0 +1,60 @@
+// A batch made of examples of a data set, all in the context's memory: nothing of it needs the host, so that a captured step
+// can be replayed with other examples.
+//
+// Of example e the tokens starts[e] .. starts[e + 1) are kept up to max_length. Two layouts:
+//
+//   padded   sequence b owns rows b * padded_length ..: its tokens, then padding.  S = B
+//   packed   the sequences' tokens one after the other; an example without tokens becomes one padding token.  The rows after
+//            the last one form a further sequence B, of no rows where there are none: padding that no query attends, so that
+//            batches of different numbers of tokens can have the same number of rows.  S = B + 1
+//
+// Rows of the further sequence have position 0 (every model has one) and row key (B, place within it).
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/context.h"
+
+namespace attune {
+
+/// The examples of a split.
+struct TokenStore {
+  const std::int32_t* tokens;  // [starts[E]]
+  const std::int64_t* starts;  // [E + 1] first token of each example
+  const std::int32_t* labels;  // [E], or null
+};
+
+struct GatherBatch {
+  std::int32_t* ids;          // [N]
+  std::int32_t* positions;    // [N] place within the sequence
+  std::uint32_t* row_keys;    // [N] index in the batch << 16 | position (kernels/dropout.h)
+  std::int32_t* offsets;      // [S + 1] first row of each sequence
+  std::int32_t* key_lengths;  // [S] real tokens; 0 of the further sequence
+  std::int32_t* lengths;      // [B] real tokens
+  std::int32_t* labels;       // [B]; unused without labels
+  TokenStore store;
+  const std::int32_t* examples;    // [B] rows of the store
+  std::int64_t count;              // B, below 65,536
+  std::int64_t rows;               // N: B * padded_length, or at least the sum of the lengths
+  std::int64_t padded_length = 0;  // rows of each sequence, which cut longer ones; 0: packed
+  std::int64_t max_length = 0;     // longer examples are cut; 0: none
+  std::int32_t pad_id;
+
+  /// S.
+  constexpr std::int64_t sequences() const { return padded_length > 0 ? count : count + 1; }
+  /// Tokens kept of an example of `tokens` tokens.
+  constexpr std::int64_t kept(std::int64_t tokens) const {
+    if (max_length > 0 && tokens > max_length) tokens = max_length;
+    return padded_length > 0 && tokens > padded_length ? padded_length : tokens;
+  }
+  /// Rows of an example of which `kept` tokens are kept.
+  constexpr std::int64_t rows_of(std::int64_t kept) const { return padded_length > 0 ? padded_length : kept > 0 ? kept : 1; }
+  /// Its real tokens, to attention and pooling: what becomes one padding token counts as one.
+  constexpr std::int64_t real(std::int64_t kept) const { return padded_length > 0 ? kept : rows_of(kept); }
+};
+
+/// Throws Error where a packed batch has more tokens than `rows`, which a device cannot see.
+void gather_batch(const CpuContext&, const GatherBatch&);
+void gather_batch(const CudaContext&, const GatherBatch&);
+
+}  // namespace attune
