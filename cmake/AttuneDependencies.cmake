@@ -1,12 +1,22 @@
 # Every third-party library, found as a system package (third_party/README.md says what each is for; scripts/setup.sh
-# installs them). A missing one is named together with the command that installs it.
+# installs them). A missing one is named together with the command that installs it. ATTUNE_DEPENDENCIES names a folder of
+# scripts/stage_dependencies.sh to look in first, for machines where they cannot be installed.
+set(ATTUNE_DEPENDENCIES "$ENV{ATTUNE_DEPENDENCIES}" CACHE PATH "Folder filled by scripts/stage_dependencies.sh")
+if(ATTUNE_DEPENDENCIES)
+  get_filename_component(staged_ "${ATTUNE_DEPENDENCIES}/usr" ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
+  if(NOT EXISTS ${staged_}/include/re2)
+    message(FATAL_ERROR "ATTUNE_DEPENDENCIES names ${ATTUNE_DEPENDENCIES}, which scripts/stage_dependencies.sh has not filled")
+  endif()
+  list(PREPEND CMAKE_PREFIX_PATH ${staged_})
+  add_link_options(-Wl,--disable-new-dtags)  # libraries that these libraries need are looked for in the folder too
+endif()
+
 function(attune_missing what package)
   message(FATAL_ERROR "${what} was not found. Install it with scripts/setup.sh, or: apt-get install ${package}")
 endfunction()
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
-find_package(PkgConfig REQUIRED)
 
 find_package(nlohmann_json QUIET)
 if(NOT nlohmann_json_FOUND)
@@ -17,28 +27,22 @@ if(NOT CLI11_FOUND)
   attune_missing("CLI11" libcli11-dev)
 endif()
 
-# attune_pkg(<target> <pkg-config name> <Debian package>): an imported target from pkg-config.
-macro(attune_pkg target module package)
-  pkg_check_modules(${target} QUIET IMPORTED_TARGET ${module})
-  if(NOT ${target}_FOUND)
-    attune_missing("${module}" ${package})
+# attune_find(<target> <header> <library> <Debian package>): an imported target for a library without a CMake package.
+macro(attune_find target header library package)
+  find_path(${target}_INCLUDE_DIR ${header})
+  find_library(${target}_LIBRARY ${library})
+  if(NOT ${target}_LIBRARY OR NOT ${target}_INCLUDE_DIR)
+    attune_missing("${library}" ${package})
   endif()
-  add_library(${target} ALIAS PkgConfig::${target})
+  add_library(${target} UNKNOWN IMPORTED)
+  set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${${target}_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${${target}_INCLUDE_DIR})
 endmacro()
-attune_pkg(re2 re2 libre2-dev)
-attune_pkg(utf8proc libutf8proc libutf8proc-dev)
-attune_pkg(archive libarchive libarchive-dev)
-attune_pkg(curl libcurl libcurl4-openssl-dev)
-attune_pkg(crypto libcrypto libssl-dev)
-
-# liblbfgs ships no pkg-config file.
-find_library(LBFGS_LIBRARY lbfgs)
-find_path(LBFGS_INCLUDE_DIR lbfgs.h)
-if(NOT LBFGS_LIBRARY OR NOT LBFGS_INCLUDE_DIR)
-  attune_missing("liblbfgs" liblbfgs-dev)
-endif()
-add_library(lbfgs UNKNOWN IMPORTED)
-set_target_properties(lbfgs PROPERTIES IMPORTED_LOCATION ${LBFGS_LIBRARY} INTERFACE_INCLUDE_DIRECTORIES ${LBFGS_INCLUDE_DIR})
+attune_find(re2 re2/re2.h re2 libre2-dev)
+attune_find(utf8proc utf8proc.h utf8proc libutf8proc-dev)
+attune_find(lbfgs lbfgs.h lbfgs liblbfgs-dev)
+attune_find(archive archive.h archive libarchive-dev)
+attune_find(curl curl/curl.h curl libcurl4-openssl-dev)
+attune_find(crypto openssl/evp.h crypto libssl-dev)
 
 # The CUDA toolkit (12.4 or later), or Boost.Context for the fibers of the block simulator (kernels/cuda/simulated).
 if(ATTUNE_CUDA STREQUAL nvidia)

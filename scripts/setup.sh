@@ -6,7 +6,7 @@ set -euo pipefail
 
 # third_party/README.md says what each library is for.
 packages=(
-  g++ cmake ninja-build pkg-config ca-certificates git
+  g++ cmake ninja-build ca-certificates git
   libgtest-dev libbenchmark-dev
   libre2-dev nlohmann-json3-dev libcli11-dev libutf8proc-dev
   libboost-context-dev liblbfgs-dev

@@ -6,7 +6,7 @@
 set -euo pipefail
 project=$1
 installed=$(sed -n '/^packages=(/,/^)/p' "$project/scripts/setup.sh" | sed '1d;$d' | xargs -n 1)
-named=$(grep -v "^#" "$project/cmake/AttuneDependencies.cmake" | grep -oE '(attune_missing\("[^"]*" |attune_pkg\(([^ ]+ ){2})[a-z0-9.+-]+' | awk '{print $NF}' | grep -vx package)
+named=$(grep -v "^#" "$project/cmake/AttuneDependencies.cmake" | grep -oE '(attune_missing\("[^"]*" |attune_find\(([^ ]+ ){3})[a-z0-9.+-]+' | awk '{print $NF}' | grep -vx package)
 [ -n "$installed" ] && [ -n "$named" ] || { echo "no packages found in setup.sh or AttuneDependencies.cmake"; exit 1; }
 failures=0
 for package in $installed; do
