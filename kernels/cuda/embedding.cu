@@ -2,8 +2,7 @@
 //
 // Forward: a block owns a token, a thread a vector of channels. Moves up to 4 N C elements.
 //
-// Backward without atomics: tokens are sorted by id, equal ids in token order, by counting for each token those before
-// it (N^2 integer comparisons out of shared memory: 0.1 ms for 16 thousand tokens). The sorted list is cut into chunks
+// Backward without atomics: tokens are sorted by id, equal ids in token order (sort.h). The sorted list is cut into chunks
 // of 32; a block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes to the
 // table; the parts of a longer run go to float32 partials, which the run's first chunk adds in a second kernel.
 // Deterministic. Reads dy once.
@@ -11,6 +10,7 @@
 
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/sort.h"
 
 namespace attune {
 namespace {
@@ -19,7 +19,6 @@ using namespace device;
 
 struct Traits {
   static constexpr int kThreads = 128;
-  static constexpr int kRankThreads = 256;
   static constexpr int kChunk = 32;  // sorted tokens of a block
 };
 
@@ -42,33 +41,6 @@ __global__ void __launch_bounds__(Traits::kThreads)
     for (int i = 0; i < W; ++i) sum[i] += v[i];
   }
   store(y + n * channels + c, sum);
-}
-
-struct RankTile {
-  std::int32_t ids[Traits::kRankThreads];
-};
-
-// sorted[rank of token n] = n and its id.
-__global__ void __launch_bounds__(Traits::kRankThreads)
-    embedding_sort_kernel(std::int32_t* tokens, std::int32_t* sorted_ids, const std::int32_t* ids, int count) {
-  RankTile& tile = shared_variable<RankTile>();
-  const int n = static_cast<int>(global_index());
-  const std::int32_t id = n < count ? load_global(ids + n) : 0;
-  int rank = 0;
-  for (int base = 0; base < count; base += Traits::kRankThreads) {
-    const int own = base + static_cast<int>(threadIdx.x);
-    __syncthreads();
-    if (own < count) store_shared(&tile.ids[threadIdx.x], load_global(ids + own));
-    __syncthreads();
-    const int size = count - base < Traits::kRankThreads ? count - base : Traits::kRankThreads;
-    for (int i = 0; i < size; ++i) {
-      const std::int32_t other = load_shared(&tile.ids[i]);
-      rank += other < id || (other == id && base + i < n) ? 1 : 0;
-    }
-  }
-  if (n >= count) return;
-  store_global(tokens + rank, n);
-  store_global(sorted_ids + rank, id);
 }
 
 template <class T>
@@ -121,11 +93,19 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatte
     return;  // no run is shared with the next chunk
   if (begin > 0 && load_global(args.sorted_ids + begin - 1) == id && load_global(args.sorted_ids + begin) == id)
     return;  // it began earlier
+  int low = end, high = args.count;  // the end of the run, so that its parts can be loaded ahead
+  while (low < high) {
+    const int middle = (low + high) / 2;
+    if (load_global(args.sorted_ids + middle) == id) low = middle + 1;
+    else high = middle;
+  }
   float sum[W];
   load(sum, args.partials + (static_cast<std::int64_t>(blockIdx.x) * 2 + 1) * args.channels + c);
-  for (int at = end; at < args.count && load_global(args.sorted_ids + at) == id; at += Traits::kChunk) {
+  const int next_chunk = (low + Traits::kChunk - 1) / Traits::kChunk;
+#pragma unroll 8
+  for (int chunk = static_cast<int>(blockIdx.x) + 1; chunk < next_chunk; ++chunk) {
     float v[W];
-    load(v, args.partials + static_cast<std::int64_t>(at / Traits::kChunk) * 2 * args.channels + c);
+    load(v, args.partials + static_cast<std::int64_t>(chunk) * 2 * args.channels + c);
     for (int i = 0; i < W; ++i) sum[i] += v[i];
   }
   store_gradient(args.dtable + id * args.channels + c, sum, args.accumulate);
@@ -163,8 +143,11 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
     const cuda::Scratch partials(std::size_t{chunks} * 2 * static_cast<std::size_t>(args.channels) * sizeof(float),
                                  context.stream());
     std::int32_t* tokens = sorted.as<std::int32_t>();
-    cuda::launch("embedding_sort", embedding_sort_kernel, {cuda::blocks_for(count, Traits::kRankThreads)},
-                 {Traits::kRankThreads}, 0, context.stream(), tokens, tokens + count, args.ids, count);
+    cuda::sort_by_id(context, {.order = tokens,
+                               .sorted_ids = tokens + count,
+                               .ids = args.ids,
+                               .rows = count,
+                               .id_limit = args.rows});
     const Scatter<T> scatter{.dtable = static_cast<T*>(args.dtable.data),
                              .accumulate = args.dtable.accumulate(),
                              .partials = partials.as<float>(),

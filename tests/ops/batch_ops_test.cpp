@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <vector>
 
 #include "engine/data/dataset.h"
 #include "engine/nn/token_batch.h"
+#include "kernels/cuda/sort.h"
 #include "kernels/gather_batch.h"
 #include "kernels/position_ids.h"
 #include "tests/ops/cuda_backend.h"
@@ -177,6 +179,34 @@ TEST_P(BatchOps, PaddedRowsCutLongerExamples) {
   const Gathered got = gather(backend(), store, {0, 1}, {3, 0, 6}, 9);
   EXPECT_EQ(got.ids, (Ints{1, 2, 3, 6, 9, 9}));
   EXPECT_EQ(got.lengths, (Ints{3, 1}));
+}
+
+// Against a stable sort: one digit and several, tiles filled and not, all ids equal, the largest id there is.
+TEST(SortById, IsStable) {
+  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  CudaBackend backend;
+  std::mt19937 engine(11);
+  struct Case {
+    std::int64_t rows, id_limit;
+  };
+  for (const auto& [rows, id_limit] : {Case{1, 1}, {5, 1}, {1500, 1}, {31, 2}, {300, 256}, {300, 257}, {1024, 512}, {1025, 50257},
+                                       {4100, 30522}, {2500, 65537}, {100, std::int64_t{1} << 31}})
+    for (const std::uint64_t seed : {1, 2}) {
+      cuda::set_schedule_seed(seed);
+      Ints ids, order(static_cast<std::size_t>(rows)), sorted;
+      for (std::int64_t n = 0; n < rows; ++n)
+        ids.push_back(static_cast<std::int32_t>(n % 7 == 0 ? id_limit - 1 : static_cast<std::int64_t>(engine()) % id_limit));
+      std::iota(order.begin(), order.end(), 0);
+      std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) { return ids[static_cast<std::size_t>(a)] < ids[static_cast<std::size_t>(b)]; });
+      for (const std::int32_t n : order) sorted.push_back(ids[static_cast<std::size_t>(n)]);
+      const DeviceArray<std::int32_t> on_ids(backend, ids), out(backend, Ints(ids.size(), -1)), out_ids(backend, Ints(ids.size(), -1));
+      const Context context = backend.context();
+      cuda::sort_by_id(*std::get<const CudaContext*>(context),
+                       {.order = out.data(), .sorted_ids = out_ids.data(), .ids = on_ids.data(), .rows = rows, .id_limit = id_limit});
+      EXPECT_EQ(out.values(), order) << rows << " rows, ids below " << id_limit;
+      EXPECT_EQ(out_ids.values(), sorted) << rows << " rows, ids below " << id_limit;
+    }
+  cuda::set_schedule_seed(1);
 }
 
 TEST(GatherBatch, TheCpuSeesTooFewRows) {

@@ -76,6 +76,7 @@ TEST_F(CudaCases, ScatterOfLongRuns) {
     cases.push_back(scatter_case("two_ids" + suffix, dealt({150, 151}), 2, 17, padding));
     cases.push_back(scatter_case("chunk_edges" + suffix, dealt({32, 64, 31, 33, 1, 95, 0, 65}), 9, 8, padding));
     cases.push_back(scatter_case("exactly_one_chunk" + suffix, dealt({16, 16}), 2, 4, padding));
+    cases.push_back(scatter_case("one_id_in_many_chunks" + suffix, dealt({40, 1100, 30}), 3, 8, padding));
     cases.push_back(scatter_case("many_ids" + suffix, dealt(std::vector<int>(120, 3)), 130, 5, padding));
   }
   for (const OpCase& op : cases)
