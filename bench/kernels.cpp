@@ -1,116 +1,253 @@
 // Speed of every op of the test table at sizes of real models: time, GB/s of the bytes that must move, GFLOP/s.
 //
-//   bench/kernels --threads=2 --benchmark_filter='attention.*'
+//   bench_kernels --threads=2 --benchmark_filter='attention.*'
+//   bench_kernels --device=cuda --dtype=bfloat16 --benchmark_format=json
+//   ATTUNE_SIMULATE_GPU=1 bench_kernels --device=cuda --sizes=tiny --samples=1
 //
-// Names are op/label/direction. Inputs are read from and written to the same buffers every time, so what fits in a
-// cache stays there; the tables of embedding, adamw and grad_norm do not.
+// Names are op/label/direction on the CPU, with the dtype and the state of the cache after it on a GPU.
+//
+// On the CPU inputs are read from and written to the same buffers every time, so what fits in a cache stays there; the
+// tables of embedding, adamw and grad_norm do not.
+//
+// On a GPU calls are captured in a graph, enough of them for two milliseconds, and events are recorded around its launch: no
+// launch from the host is in the time, but the gap between two kernels of a graph is (fill/1 shows it). A figure is the
+// median over --samples launches, after one that does not count; min_us and max_us are the extremes. "warm" calls use the
+// same buffers, which a cache of tens of megabytes keeps between calls; "cold" ones go round copies of 256 MiB in all (at
+// most 64). A training step lies between the two: what the kernel before has just written is warm, weights are cold.
+// ceiling/... is what the card gives at best: a copy of 1 GiB and a product of 8192 x 8192 matrices.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
-#include <map>
+#include <iostream>
 #include <memory>
-#include <random>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/parallel.h"
+#include "bench/op_buffers.h"
+#include "tests/ops/cuda_backend.h"
 #include "tests/ops/op_case.h"
 
 namespace attune::testing {
 namespace {
 
-// The buffers of one case, made when its first benchmark runs and dropped when the next case's does.
-class Buffers {
- public:
-  explicit Buffers(const OpCase& op) : call_(cpu_backend(), DType::kFloat32) {
-    std::mt19937 engine(1);
-    for (const FloatInput& input : op.inputs) {
-      fill(add(input.name, input.n), input.n, input.low, input.high, engine);
-      if (input.differentiable && op.backward != nullptr)
-        call_.bind_grad(input.name, {add("grad " + input.name, input.n)});
-    }
-    for (const IntInput& input : op.ints)
-      std::memcpy(add(input.name, static_cast<std::int64_t>(input.values.size())), input.values.data(),
-                  input.values.size() * 4);
-    for (const DoubleInput& input : op.doubles)
-      std::memcpy(add(input.name, 2 * static_cast<std::int64_t>(input.values.size())), input.values.data(),
-                  input.values.size() * 8);
-    for (const Output& output : op.outputs) {
-      add(output.name, output.float64 ? 2 * output.n : output.n);
-      if (output.differentiable) fill(add("d" + output.name, output.n), output.n, -1, 1, engine);
-    }
-    op.forward(call_);  // backward reads what forward saves
-  }
-  const Call& call() const { return call_; }
-
- private:
-  float* add(const std::string& name, std::int64_t n) {
-    buffers_.emplace_back(static_cast<std::size_t>(n));
-    call_.bind(name, buffers_.back().data());
-    return buffers_.back().data();
-  }
-  static void fill(float* x, std::int64_t n, double low, double high, std::mt19937& engine) {
-    std::uniform_real_distribution<float> uniform(static_cast<float>(low), static_cast<float>(high));
-    for (std::int64_t i = 0; i < n; ++i) x[i] = uniform(engine);
-  }
-  std::vector<std::vector<float>> buffers_;
-  Call call_;
+struct Options {
+  bool cuda = false;
+  std::vector<DType> dtypes = {DType::kFloat32};
+  SpeedSizes sizes = SpeedSizes::kReal;
+  int samples = 9;
 };
 
-const Buffers& buffers_of(const OpCase& op) {
-  static std::string name;
-  static std::unique_ptr<Buffers> buffers;
-  if (name != op.name()) {
+void count(benchmark::State& state, double bytes, double flops) {
+  const auto rate = [](double per_call) {
+    return benchmark::Counter(1e-9 * per_call, benchmark::Counter::kIsIterationInvariantRate);
+  };
+  state.counters["bytes"] = bytes;
+  state.counters["GB/s"] = rate(bytes);
+  if (flops == 0) return;
+  state.counters["flops"] = flops;
+  state.counters["GFLOP/s"] = rate(flops);
+}
+
+// The buffers of one case, made when its first benchmark runs and dropped when the next case's does.
+const OpBuffers& buffers_of(const OpCase& op, Backend& backend, DType dtype) {
+  static std::string key;
+  static std::unique_ptr<OpBuffers> buffers;
+  const std::string wanted = backend.name() + op.name() + name_of(dtype);
+  if (key != wanted) {
+    key.clear();
     buffers.reset();
-    buffers = std::make_unique<Buffers>(op);
-    name = op.name();
+    buffers = std::make_unique<OpBuffers>(op, backend, dtype);
+    key = wanted;
   }
   return *buffers;
 }
 
-void measure(benchmark::State& state, const OpCase& op, bool backward) {
-  const Call& call = buffers_of(op).call();
-  for (auto _ : state) {
-    if (backward)
-      op.backward(call);
-    else
-      op.forward(call);
-  }
+void measure_on_cpu(benchmark::State& state, const OpCase& op, bool backward) {
+  const Call& call = buffers_of(op, cpu_backend(), DType::kFloat32).call();
+  const auto& run = backward ? op.backward : op.forward;
+  for (auto _ : state) run(call);
   const Work& work = backward ? op.backward_work : op.forward_work;
-  const auto rate = [&](double per_call) {
-    return benchmark::Counter(1e-9 * per_call, benchmark::Counter::kIsIterationInvariantRate);
-  };
-  state.counters["GB/s"] = rate(work.bytes);
-  if (work.flops > 0) state.counters["GFLOP/s"] = rate(work.flops);
+  count(state, work.bytes.of(DType::kFloat32), work.flops);
 }
 
-void register_all() {
-  static const std::vector<OpCase> cases = speed_cases();
-  for (const OpCase& op : cases)
-    for (bool backward : {false, true}) {
-      if (backward && op.backward == nullptr) continue;
-      benchmark::RegisterBenchmark((op.name() + (backward ? "/backward" : "/forward")).c_str(),
-                                   [&op, backward](benchmark::State& state) { measure(state, op, backward); })
-          ->Unit(benchmark::kMicrosecond)
-          ->UseRealTime();
+// ---- on a GPU
+
+CudaBackend& cuda_backend() {
+  static CudaBackend backend;
+  return backend;
+}
+const cuda::Stream& stream() { return std::get<const CudaContext*>(cuda_backend().context())->stream(); }
+
+// Milliseconds of the device's time that `work` puts on the stream.
+template <class F>
+double device_ms(F&& work) {
+  cuda::Event begin, end;
+  begin.record(stream());
+  work();
+  end.record(stream());
+  end.synchronize();
+  stream().synchronize();  // throws what failed
+  return cuda::Event::elapsed_ms(begin, end);
+}
+
+// Times call(i), i = 0, 1, ...: at least `least` calls, enough for two milliseconds. Reports one call.
+template <class F>
+void measure_calls(benchmark::State& state, int samples, int least, F&& call) {
+  constexpr double kMilliseconds = 2;
+  constexpr int kMost = 1000;
+  call(0);  // loads kernels, chooses the algorithm of products
+  const double once = std::max(device_ms([&] { call(0); }), 1e-3);
+  const int calls = std::clamp(static_cast<int>(kMilliseconds / once), least, std::max(least, kMost));
+  stream().begin_capture();
+  for (int i = 0; i < calls; ++i) call(i);
+  const cuda::Graph graph = stream().end_capture();
+  const auto launch = [&] { graph.launch(stream()); };
+  device_ms(launch);
+  std::vector<double> us;
+  for (int i = 0; i < samples; ++i) us.push_back(1e3 * device_ms(launch) / calls);
+  std::ranges::sort(us);
+  for (auto _ : state) state.SetIterationTime(1e-6 * us[us.size() / 2]);
+  state.counters["min_us"] = us.front();
+  state.counters["max_us"] = us.back();
+  state.counters["calls"] = calls;
+}
+
+void measure_on_gpu(benchmark::State& state, const Options& options, const OpCase& op, bool backward, DType dtype, bool cold) {
+  const OpBuffers& first = buffers_of(op, cuda_backend(), dtype);
+  std::vector<std::unique_ptr<OpBuffers>> others;
+  if (cold) {
+    constexpr double kBytes = 256 << 20;
+    const int most = options.sizes == SpeedSizes::kReal ? 64 : 2;
+    const int copies = std::clamp(static_cast<int>(std::ceil(kBytes / first.bytes())), 1, most);
+    for (int i = 1; i < copies; ++i) others.push_back(std::make_unique<OpBuffers>(first));
+  }
+  const auto sets = others.size() + 1;
+  const auto& run = backward ? op.backward : op.forward;
+  measure_calls(state, options.samples, static_cast<int>(sets), [&](int i) {
+    const std::size_t set = static_cast<std::size_t>(i) % sets;
+    run(set == 0 ? first.call() : others[set - 1]->call());
+  });
+  const Work& work = backward ? op.backward_work : op.forward_work;
+  count(state, work.bytes.of(dtype), work.flops);
+  state.counters["buffers"] = static_cast<double>(sets);
+}
+
+void measure_copy(benchmark::State& state, int samples) {
+  constexpr std::size_t kBytes = std::size_t{1} << 30;
+  const cuda::Buffer from(kBytes), to(kBytes);
+  const std::vector<std::uint32_t> values = [] {
+    std::mt19937 engine(1);
+    std::vector<std::uint32_t> out(1 << 20);
+    for (std::uint32_t& value : out) value = engine();
+    return out;
+  }();
+  const std::size_t piece = values.size() * sizeof(std::uint32_t);
+  for (std::size_t at = 0; at < kBytes; at += piece)
+    cuda_backend().upload(static_cast<std::byte*>(from.data()) + at, values.data(), piece);
+  measure_calls(state, samples, 1, [&](int) { cuda::copy_on_device(to.data(), from.data(), kBytes, stream()); });
+  count(state, 2.0 * kBytes, 0);
+}
+
+// ---- the list
+
+template <class F>
+void add(const std::string& name, bool on_gpu, F&& measure) {
+  auto* entry = benchmark::RegisterBenchmark(name.c_str(), [measure](benchmark::State& state) {
+    try {
+      measure(state);
+    } catch (const Error& error) {
+      state.SkipWithError(error.what());
     }
+  });
+  entry->Unit(benchmark::kMicrosecond);
+  if (on_gpu) entry->UseManualTime()->Iterations(1);
+  else entry->UseRealTime();
+}
+
+void register_all(const Options& options) {
+  if (options.cuda && options.sizes == SpeedSizes::kReal) {
+    static const OpCase ceiling = speed_cases(SpeedSizes::kCeiling).front();
+    add("ceiling/copy", true, [options](benchmark::State& state) { measure_copy(state, options.samples); });
+    for (const DType dtype : options.dtypes)
+      add(std::string("ceiling/") + ceiling.name() + "/" + name_of(dtype), true, [options, dtype](benchmark::State& state) {
+        measure_on_gpu(state, options, ceiling, false, dtype, false);
+      });
+  }
+  static const std::vector<OpCase> cases = speed_cases(options.sizes);
+  for (const OpCase& op : cases)
+    for (const DType dtype : options.dtypes)
+      for (const bool backward : {false, true}) {
+        if (backward && op.backward == nullptr) continue;
+        const std::string name = op.name() + (backward ? "/backward" : "/forward");
+        if (!options.cuda) {
+          add(name, false, [&op, backward](benchmark::State& state) { measure_on_cpu(state, op, backward); });
+          continue;
+        }
+        for (const bool cold : {false, true})
+          add(name + "/" + name_of(dtype) + (cold ? "/cold" : "/warm"), true, [=, &op](benchmark::State& state) {
+            measure_on_gpu(state, options, op, backward, dtype, cold);
+          });
+      }
+}
+
+// The value of --name=value, if `argument` is that.
+std::optional<std::string> value_of(const char* argument, const char* name) {
+  const std::string prefix = std::string("--") + name + "=";
+  if (std::strncmp(argument, prefix.c_str(), prefix.size()) != 0) return {};
+  return argument + prefix.size();
+}
+
+// Takes out the arguments that are ours. Throws Error for a value that is not known.
+Options parse(int& argc, char** argv) {
+  Options options;
+  bool chosen = false;
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    if (const auto threads = value_of(argv[i], "threads")) {
+      set_num_threads(std::atoi(threads->c_str()));
+    } else if (const auto device = value_of(argv[i], "device")) {
+      CHECK(*device == "cpu" || *device == "cuda", "--device=", *device, ": cpu or cuda");
+      options.cuda = *device == "cuda";
+    } else if (const auto dtype = value_of(argv[i], "dtype")) {
+      CHECK(*dtype == "float32" || *dtype == "bfloat16", "--dtype=", *dtype, ": float32 or bfloat16");
+      options.dtypes = {*dtype == "float32" ? DType::kFloat32 : DType::kBFloat16};
+      chosen = true;
+    } else if (const auto sizes = value_of(argv[i], "sizes")) {
+      CHECK(*sizes == "real" || *sizes == "tiny", "--sizes=", *sizes, ": real or tiny");
+      options.sizes = *sizes == "real" ? SpeedSizes::kReal : SpeedSizes::kTiny;
+    } else if (const auto samples = value_of(argv[i], "samples")) {
+      options.samples = std::atoi(samples->c_str());
+      CHECK(options.samples > 0, "--samples=", *samples, ": at least 1");
+    } else {
+      argv[kept++] = argv[i];
+    }
+  }
+  argc = kept;
+  if (options.cuda && !chosen) options.dtypes = {DType::kFloat32, DType::kBFloat16};
+  CHECK(options.cuda || options.dtypes == std::vector{DType::kFloat32}, "--dtype=bfloat16 needs --device=cuda");
+  CHECK(!options.cuda || cuda::available(), "--device=cuda: this machine has no CUDA device that can be used");
+  if (options.cuda) {
+    benchmark::AddCustomContext("device", cuda::device_info().name);
+    benchmark::AddCustomContext("backend", cuda::backend_name());
+  }
+  return options;
 }
 
 }  // namespace
 }  // namespace attune::testing
 
 int main(int argc, char** argv) {
-  constexpr const char* kThreads = "--threads=";
-  int kept = 1;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], kThreads, std::strlen(kThreads)) == 0)
-      attune::set_num_threads(std::atoi(argv[i] + std::strlen(kThreads)));
-    else
-      argv[kept++] = argv[i];
+  try {
+    attune::testing::register_all(attune::testing::parse(argc, argv));
+  } catch (const attune::Error& error) {
+    std::cerr << "bench_kernels: error: " << error.what() << "\n";
+    return 2;
   }
-  argc = kept;
-  attune::testing::register_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   benchmark::RunSpecifiedBenchmarks();

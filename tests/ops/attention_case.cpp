@@ -74,8 +74,8 @@ OpCase attention_case(const AttentionSpec& spec) {
       const std::int64_t last = spec.causal ? i : std::min<std::int64_t>(length - 1, i + reach);
       pairs += static_cast<double>(last - std::max<std::int64_t>(0, i - reach) + 1);
     }
-  op.forward_work = {4.0 * 4 * rows * width, 4.0 * pairs * width};
-  op.backward_work = {4.0 * 8 * rows * width, 10.0 * pairs * width};
+  op.forward_work = {elements(4.0 * rows * width), 4.0 * pairs * width};
+  op.backward_work = {elements(8.0 * rows * width), 10.0 * pairs * width};
   return op;
 }
 
@@ -110,12 +110,19 @@ std::vector<AttentionSpec> attention_test_specs() {
   };
 }
 
-std::vector<AttentionSpec> attention_speed_specs() {
+std::vector<AttentionSpec> attention_speed_specs(SpeedSizes sizes) {
+  if (sizes == SpeedSizes::kTiny)
+    return {{.label = "2x20_causal_h2_d64", .lengths = {20, 20}, .heads = 2, .head_size = 64, .causal = true},
+            {.label = "2x20_h2_d64_dropout", .lengths = {20, 20}, .heads = 2, .head_size = 64, .p = 0.1f},
+            {.label = "1x40_h2_d64_window8", .lengths = {40}, .heads = 2, .head_size = 64, .window = 8}};
   const std::vector<std::int32_t> eight(8, 256);
   return {
       {.label = "8x256_causal_h4_d64", .lengths = eight, .heads = 4, .head_size = 64, .causal = true},
+      {.label = "8x256_causal_h12_d64", .lengths = eight, .heads = 12, .head_size = 64, .causal = true},
       {.label = "8x256_h12_d64", .lengths = eight, .heads = 12, .head_size = 64},
       {.label = "8x256_h12_d64_dropout", .lengths = eight, .heads = 12, .head_size = 64, .p = 0.1f},
+      {.label = "8x256_causal_h16_d64", .lengths = eight, .heads = 16, .head_size = 64, .causal = true},
+      {.label = "8x256_h16_d64_dropout", .lengths = eight, .heads = 16, .head_size = 64, .p = 0.1f},
       {.label = "2x1024_causal_h12_d64", .lengths = {1024, 1024}, .heads = 12, .head_size = 64, .causal = true},
       {.label = "8x256_h12_d64_window64", .lengths = eight, .heads = 12, .head_size = 64, .window = 64},
       {.label = "1x2048_h12_d64_window64", .lengths = {2048}, .heads = 12, .head_size = 64, .window = 64},

@@ -23,6 +23,6 @@ struct AttentionSpec {
 OpCase attention_case(const AttentionSpec& spec);
 
 std::vector<AttentionSpec> attention_test_specs();
-std::vector<AttentionSpec> attention_speed_specs();
+std::vector<AttentionSpec> attention_speed_specs(SpeedSizes sizes);
 
 }  // namespace attune::testing

@@ -106,9 +106,17 @@ struct Output {
   bool float64 = false;    // kept in float64 whatever the dtype; not differentiable
 };
 
-/// How often a byte is moved and a multiplication or addition done at least, per call.
+/// Bytes by the dtype of the run.
+struct Bytes {
+  double float32 = 0, bfloat16 = 0;
+  double of(DType dtype) const { return dtype == DType::kBFloat16 ? bfloat16 : float32; }
+};
+/// Those of n elements of that dtype.
+inline Bytes elements(double n) { return {4 * n, 2 * n}; }
+
+/// The bytes that are moved and the multiplications and additions that are done at least, per call.
 struct Work {
-  double bytes = 0;  // for float32
+  Bytes bytes;
   double flops = 0;
 };
 
@@ -136,7 +144,10 @@ DropoutMask mask_of(const Call& c, float p, std::uint64_t seed, std::uint32_t st
 
 /// All cases the tests run, small sizes and odd ones.
 std::vector<OpCase> test_cases();
-/// The same ops at sizes of real models, for bench/kernels.
-std::vector<OpCase> speed_cases();
+/// How large the cases of bench/kernels are: those of real models, what a simulated device does in a moment, or the one
+/// product that shows the highest rate of a GPU.
+enum class SpeedSizes : std::uint8_t { kReal, kTiny, kCeiling };
+/// The same ops at other sizes, for bench/kernels. Updates are in place.
+std::vector<OpCase> speed_cases(SpeedSizes sizes);
 
 }  // namespace attune::testing

@@ -51,8 +51,6 @@ std::vector<std::int32_t> row_keys(std::int64_t rows) {
 constexpr std::int32_t kMaskStep = 7;
 DropoutMask mask_of(const Call& c, float p) { return mask_of(c, p, 0x123456789abcdefull, kMaskStep, 21); }
 
-double floats(double n) { return 4 * n; }
-
 const char* name_of(Activation kind) {
   switch (kind) {
     case Activation::kGeluTanh: return "gelu_tanh";
@@ -75,8 +73,8 @@ OpCase activation_case(std::int64_t n, Activation kind) {
       activation_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .x = c["x"], .n = n, .kind = kind, .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = floats(2.0 * n);
-  op.backward_work.bytes = floats(3.0 * n);
+  op.forward_work.bytes = elements(2.0 * n);
+  op.backward_work.bytes = elements(3.0 * n);
   return op;
 }
 
@@ -94,8 +92,8 @@ OpCase glu_case(std::int64_t rows, std::int64_t channels, Activation kind) {
       glu_backward(on, {.du = c.grad("u"), .dy = c["dy"], .u = c["u"], .rows = rows, .channels = channels, .kind = kind, .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = floats(3.0 * rows * channels);
-  op.backward_work.bytes = floats(5.0 * rows * channels);
+  op.forward_work.bytes = elements(3.0 * rows * channels);
+  op.backward_work.bytes = elements(5.0 * rows * channels);
   return op;
 }
 
@@ -103,7 +101,7 @@ OpCase fill_case(std::int64_t n) {
   OpCase op{.op = "fill", .label = sizes({n}), .tolerance = kExact};
   op.outputs = {{"y", n, false}};
   op.forward = [=](const Call& c) { c.run([&](const auto& on) { fill(on, {.y = c["y"], .n = n, .value = 0.375, .dtype = c.dtype()}); }); };
-  op.forward_work.bytes = floats(n);
+  op.forward_work.bytes = elements(n);
   return op;
 }
 
@@ -120,7 +118,7 @@ OpCase scale_case(std::int64_t n) {
       scale(on, {.y = c.grad("x").data, .x = c["dy"], .n = n, .alpha = 0.7, .mode = c.grad("x").mode, .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * n);
+  op.forward_work.bytes = op.backward_work.bytes = elements(2.0 * n);
   return op;
 }
 
@@ -136,7 +134,7 @@ OpCase cast_case(std::int64_t n) {
       cast(on, {.y = c["narrow"], .x = c["exact"], .n = n, .to = own, .from = statistic});
     });
   };
-  op.forward_work.bytes = floats(4.0 * n);
+  op.forward_work.bytes = {16.0 * n, 12.0 * n};
   return op;
 }
 
@@ -157,7 +155,7 @@ OpCase dropout_case(std::int64_t rows, std::int64_t channels, float p) {
                    .mode = c.grad("x").mode, .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * rows * channels);
+  op.forward_work.bytes = op.backward_work.bytes = elements(2.0 * rows * channels);
   return op;
 }
 
@@ -173,7 +171,7 @@ OpCase residual_case(std::int64_t rows, std::int64_t channels, float p) {
                     .dropout = mask_of(c, p), .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = floats(3.0 * rows * channels);
+  op.forward_work.bytes = elements(3.0 * rows * channels);
   return op;
 }
 
@@ -194,9 +192,9 @@ OpCase linear_case(std::int64_t rows, std::int64_t inputs, std::int64_t outputs,
                            .weight = c["weight"], .rows = rows, .inputs = inputs, .outputs = outputs, .dtype = c.dtype()});
     });
   };
-  const double product = 2.0 * rows * inputs * outputs, elements = 1.0 * rows * (inputs + outputs) + 1.0 * inputs * outputs;
-  op.forward_work = {floats(elements), product};
-  op.backward_work = {floats(2 * elements), 2 * product};
+  const double product = 2.0 * rows * inputs * outputs, touched = 1.0 * rows * (inputs + outputs) + 1.0 * inputs * outputs;
+  op.forward_work = {elements(touched), product};
+  op.backward_work = {elements(2 * touched), 2 * product};
   return op;
 }
 
@@ -236,8 +234,8 @@ OpCase layernorm_case(std::int64_t rows, std::int64_t channels, LayerNormOptions
                               .dropout = mask_of(c, o.p), .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = floats((o.residual ? 4.0 : 2.0) * n);
-  op.backward_work.bytes = floats((o.residual ? 5.0 : 3.0) * n);
+  op.forward_work.bytes = elements((o.residual ? 4.0 : 2.0) * n);
+  op.backward_work.bytes = elements((o.residual ? 5.0 : 3.0) * n);
   return op;
 }
 
@@ -272,8 +270,8 @@ OpCase embedding_case(std::int64_t tokens, std::int64_t channels, Vocabulary v) 
     table("positions", "position_ids", v.positions);
     if (v.types > 0) table("types", "type_ids", v.types);
   };
-  op.forward_work.bytes = floats(3.0 * tokens * channels);
-  op.backward_work.bytes = floats(6.0 * tokens * channels + 1.0 * (v.words + v.positions) * channels);
+  op.forward_work.bytes = elements(3.0 * tokens * channels);
+  op.backward_work.bytes = elements(6.0 * tokens * channels + 1.0 * (v.words + v.positions) * channels);
   return op;
 }
 
@@ -306,13 +304,15 @@ OpCase pooling_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t>
   op.backward = [=](const Call& c) {
     c.run([&](const auto& on) { pool_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .layout = layout(c), .dtype = c.dtype()}); });
   };
-  op.forward_work.bytes = op.backward_work.bytes = floats(1.0 * rows * channels);
+  const bool all = pooled == PooledRows::kAll || pooled == PooledRows::kReal;
+  op.forward_work.bytes = elements(1.0 * ((all ? rows : sequences) + sequences) * channels);
+  op.backward_work.bytes = elements(1.0 * (rows + sequences) * channels);
   return op;
 }
 
 // The tables hold the cosines and sines of P angles per channel pair; they are float32 whatever the dtype, so the case passes
 // them as integers of the same bits.
-OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, std::int64_t row_stride) {
+OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, std::int64_t row_stride, bool in_place = false) {
   constexpr std::int64_t kPositions = 50;
   const std::int64_t half = head_size / 2;
   IntInput cosines{"cosines", {}}, sines{"sines", {}};
@@ -336,14 +336,14 @@ OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, 
   };
   const auto bytes = [=](const Call& c) { return static_cast<std::size_t>(rows * row_stride) * size_of(c.dtype()); };
   op.forward = [=](const Call& c) {
-    c.backend().copy(c["y"], c["x"], bytes(c));
+    if (!in_place) c.backend().copy(c["y"], c["x"], bytes(c));
     rotate(c, c["y"], false);
   };
   op.backward = [=](const Call& c) {
-    c.backend().copy(c.grad("x").data, c["dy"], bytes(c));
+    if (!in_place) c.backend().copy(c.grad("x").data, c["dy"], bytes(c));
     rotate(c, c.grad("x").data, true);
   };
-  op.forward_work.bytes = op.backward_work.bytes = floats(2.0 * rows * heads * head_size);
+  op.forward_work.bytes = op.backward_work.bytes = elements(2.0 * rows * heads * head_size);
   return op;
 }
 
@@ -364,14 +364,14 @@ OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
                                   .labels = c.ints("labels"), .rows = rows, .classes = classes, .dtype = c.dtype()});
     });
   };
-  op.forward_work.bytes = floats(1.0 * rows * classes);
-  op.backward_work.bytes = floats(2.0 * rows * classes);
+  op.forward_work.bytes = elements(1.0 * rows * classes);
+  op.backward_work.bytes = elements(2.0 * rows * classes);
   return op;
 }
 
-// Several tensors in one call; the state is copied first, since the update is in place. grad_scale is a power of two, so that
+// Several tensors in one call; unless the case is in place, the state is copied first. grad_scale is a power of two, so that
 // float32 and float64 agree on it. Where there is no master copy, `master` is the parameter again.
-OpCase adamw_case(std::vector<std::int64_t> extents) {
+OpCase adamw_case(std::vector<std::int64_t> extents, bool in_place = false) {
   const std::int64_t n = std::accumulate(extents.begin(), extents.end(), std::int64_t{0});
   OpCase op{.op = "adamw", .label = sizes({static_cast<std::int64_t>(extents.size()), n}), .tolerance = kElementwise};
   op.inputs = {{.name = "master0", .n = n, .differentiable = false, .statistic = true},
@@ -384,8 +384,10 @@ OpCase adamw_case(std::vector<std::int64_t> extents) {
   op.forward = [=](const Call& c) {
     const bool has_master = statistics_dtype(c.dtype()) != c.dtype();
     const std::size_t bytes = static_cast<std::size_t>(n) * size_of(statistics_dtype(c.dtype()));
-    for (const char* name : {"master", "m", "v"}) c.backend().copy(c[name], c[std::string(name) + "0"], bytes);
-    if (!has_master) c.backend().copy(c["param"], c["master0"], bytes);
+    if (!in_place) {
+      for (const char* name : {"master", "m", "v"}) c.backend().copy(c[name], c[std::string(name) + "0"], bytes);
+      if (!has_master) c.backend().copy(c["param"], c["master0"], bytes);
+    }
     std::vector<AdamWTensor> tensors;
     std::int64_t at = 0;
     for (std::int64_t extent : extents) {
@@ -398,9 +400,9 @@ OpCase adamw_case(std::vector<std::int64_t> extents) {
       adamw(on, {.tensors = tensors, .scalars = reinterpret_cast<const AdamWScalars*>(c.doubles("scalars")),
                  .grad_scale = c.doubles("grad_scale"), .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1});
     });
-    if (!has_master) c.backend().copy(c["master"], c["param"], bytes);
+    if (!in_place && !has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
-  op.forward_work.bytes = floats(7.0 * n);
+  op.forward_work.bytes = {28.0 * n, 28.0 * n};
   return op;
 }
 
@@ -422,7 +424,7 @@ OpCase grad_norm_case(std::vector<std::int64_t> extents) {
       clip_scale(on, c.doubles("scale"), c.doubles("norm"), 0.1);
     });
   };
-  op.forward_work.bytes = floats(1.0 * n);
+  op.forward_work.bytes = elements(1.0 * n);
   return op;
 }
 
@@ -481,31 +483,46 @@ std::vector<OpCase> test_cases() {
   return out;
 }
 
-std::vector<OpCase> speed_cases() {
-  constexpr std::int64_t kTokens = 2048, kWidth = 768, kWords = 50257;
+std::vector<OpCase> speed_cases(SpeedSizes sizes) {
+  if (sizes == SpeedSizes::kCeiling) {
+    OpCase product = linear_case(8192, 8192, 8192, false);
+    product.backward = nullptr;
+    return {product};
+  }
+  const bool real = sizes == SpeedSizes::kReal;
+  const std::int64_t tokens = real ? 2048 : 40, words = real ? 50257 : 101, classes_rows = real ? 64 : 4;
   std::vector<OpCase> out;
-  for (Activation kind : kActivations) out.push_back(activation_case(kTokens * 4 * kWidth, kind));
-  out.push_back(glu_case(kTokens, 1152, Activation::kGeluErf));
-  out.push_back(fill_case(kWords * kWidth));
-  out.push_back(scale_case(kTokens * kWidth));
-  out.push_back(cast_case(kTokens * kWidth));
-  out.push_back(dropout_case(kTokens, kWidth, 0.1f));
-  out.push_back(residual_case(kTokens, kWidth, 0));
-  out.push_back(residual_case(kTokens, kWidth, 0.1f));
-  out.push_back(layernorm_case(kTokens, kWidth, {}));
-  out.push_back(layernorm_case(kTokens, kWidth, {.residual = true}));
-  out.push_back(layernorm_case(kTokens, kWidth, {.residual = true, .p = 0.1f}));
-  out.push_back(cross_entropy_case(kTokens, 2));
-  out.push_back(cross_entropy_case(64, kWords));
-  out.push_back(embedding_case(kTokens, kWidth, {kWords, 1024, 0, -1}));
-  out.push_back(pooling_case({0, 256, 512, 768, 1024}, {256, 256, 256, 256}, 1024, kWidth, PooledRows::kAll));
-  out.push_back(rope_case(kTokens, 12, 64, 3 * kWidth));
-  for (auto [i, o] : {std::array<std::int64_t, 2>{256, 256}, {256, 1024}, {1024, 256}, {768, 2304}, {768, 3072}, {3072, 768}})
-    out.push_back(linear_case(kTokens, i, o, true));
-  out.push_back(linear_case(8, 768, 2, true));
-  for (const AttentionSpec& spec : attention_speed_specs()) out.push_back(attention_case(spec));
-  out.push_back(adamw_case({kWords * kWidth}));
-  out.push_back(grad_norm_case({kWords * kWidth}));
+  out.push_back(fill_case(1));  // what a launch costs
+  for (const std::int64_t width : real ? std::vector<std::int64_t>{768, 1024} : std::vector<std::int64_t>{64}) {
+    for (Activation kind : kActivations) out.push_back(activation_case(tokens * 4 * width, kind));
+    out.push_back(glu_case(tokens, width * 3 / 2, Activation::kGeluErf));
+    out.push_back(fill_case(words * width));
+    out.push_back(scale_case(tokens * width));
+    out.push_back(cast_case(tokens * width));
+    out.push_back(dropout_case(tokens, width, 0.1f));
+    out.push_back(residual_case(tokens, width, 0));
+    out.push_back(residual_case(tokens, width, 0.1f));
+    out.push_back(layernorm_case(tokens, width, {}));
+    out.push_back(layernorm_case(tokens, width, {.residual = true}));
+    out.push_back(layernorm_case(tokens, width, {.residual = true, .p = 0.1f}));
+    out.push_back(embedding_case(tokens, width, {words, real ? 1024 : 50, 0, -1}));
+    const auto sequence = static_cast<std::int32_t>(tokens / 8);
+    std::vector<std::int32_t> offsets;
+    for (std::int32_t b = 0; b <= 8; ++b) offsets.push_back(b * sequence);
+    for (PooledRows pooled : {PooledRows::kLast, PooledRows::kAll})
+      out.push_back(pooling_case(offsets, std::vector<std::int32_t>(8, sequence), tokens, width, pooled));
+    out.push_back(rope_case(tokens, width / 64, 64, 3 * width, true));
+    for (auto [i, o] : {std::array<std::int64_t, 2>{width, width}, {width, 3 * width}, {width, 4 * width}, {4 * width, width}})
+      out.push_back(linear_case(tokens, i, o, true));
+    out.push_back(linear_case(8, width, 2, true));
+    out.push_back(adamw_case({words * width}, true));
+    out.push_back(grad_norm_case({words * width}));
+  }
+  out.push_back(cross_entropy_case(8, 2));
+  out.push_back(cross_entropy_case(classes_rows, words));
+  for (const AttentionSpec& spec : attention_speed_specs(sizes)) out.push_back(attention_case(spec));
+  if (real)  // a small model
+    for (auto [i, o] : {std::array<std::int64_t, 2>{256, 256}, {256, 1024}, {1024, 256}}) out.push_back(linear_case(tokens, i, o, true));
   return out;
 }
 
