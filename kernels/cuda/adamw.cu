@@ -5,7 +5,7 @@
 // tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
 // copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
 // bandwidth. The norm adds squares in float64, in a fixed order: per thread, per block, then the blocks' sums by one
-// block. Deterministic.
+// block. Every thread reads the scalars of the step from memory, where they stay in the cache. Deterministic.
 #include "kernels/adamw.h"
 
 #include <vector>

@@ -8,9 +8,9 @@
 // first products in the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands
 // (tile.cuh). Deterministic.
 //
-// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 127
-// in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 184 in the dK dV kernel with its two
-// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 228 at D = 128, nothing spilled
+// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 128
+// in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
+// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128, nothing spilled
 // (scripts/kernel_resources.sh). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
 // cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"

@@ -265,6 +265,46 @@ TEST(Registry, RobertaPositionsCountRealTokens) {
   }
 }
 
+// A batch may end with a sequence of padding that only fills up its rows: neither logits nor gradients know of it.
+TEST(Registry, RowsThatFillUpABatchChangeNothing) {
+  const std::vector<std::int32_t> ids = {5, 6, 7, 8, 9, 10, 11, 12, 13}, lengths = {4, 5}, labels = {1, 0};
+  for (const auto& [family, config] : small_configs()) {
+    const auto model = random_model(family, {.dtype = DType::kFloat64, .dropout = 0.2F});
+    const TokenBatch plain = TokenBatch::packed(ids, lengths);
+    std::vector<std::int32_t> filled_ids = ids;
+    filled_ids.resize(16, model->pad_id());
+    TokenBatch filled = TokenBatch::packed(filled_ids, std::vector<std::int32_t>{4, 5, 7});
+    filled.sequences.positions = Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
+    filled.sequences.key_lengths = Tensor::from(std::vector<std::int32_t>{4, 5, 0}, {3});
+    filled.lengths = plain.lengths;
+    filled.first_row_keys = plain.first_row_keys;
+    std::map<std::string, std::vector<double>> gradients[2];
+    std::vector<double> logits[2];
+    for (const int i : {0, 1}) {
+      Tape tape;
+      Variable loss;
+      {
+        const Tape::Recording recording(tape);
+        const Variable y = model->forward(i == 0 ? plain : filled, {.training = true, .seed = 3, .step = 9});
+        logits[i].assign(y.value().values<double>().begin(), y.value().values<double>().end());
+        loss = cross_entropy(y, Tensor::from(labels, {2}));
+      }
+      tape.backward(loss);
+      for (const auto& [name, parameter] : parameters_of(*model)) {
+        const Tensor gradient = parameter.grad().tensor();
+        if (!gradient.defined()) continue;
+        gradients[i][name].assign(gradient.values<double>().begin(), gradient.values<double>().end());
+        parameter.grad().clear();
+      }
+    }
+    ASSERT_EQ(logits[0].size(), logits[1].size()) << family;
+    for (std::size_t k = 0; k < logits[0].size(); ++k) EXPECT_NEAR(logits[1][k], logits[0][k], 1e-14) << family;
+    ASSERT_EQ(gradients[0].size(), gradients[1].size()) << family;
+    for (const auto& [name, values] : gradients[0])
+      for (std::size_t k = 0; k < values.size(); ++k) ASSERT_NEAR(gradients[1].at(name)[k], values[k], 1e-14) << family << " " << name;
+  }
+}
+
 TEST(Registry, TokenTypesDefaultToTheFirst) {
   const auto model = random_model("bert");
   const std::vector<std::int32_t> ids = {5, 6, 7}, lengths = {3};
