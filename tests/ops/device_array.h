@@ -12,7 +12,7 @@ class DeviceArray {
  public:
   DeviceArray(Backend& backend, const std::vector<T>& values)
       : backend_(backend), size_(values.size()), data_(static_cast<T*>(backend.allocate(size_ * sizeof(T)))) {
-    backend_.upload(data_, values.data(), size_ * sizeof(T));
+    if (size_ > 0) backend_.upload(data_, values.data(), size_ * sizeof(T));
   }
   ~DeviceArray() { backend_.release(data_); }
   DeviceArray(const DeviceArray&) = delete;
@@ -21,7 +21,7 @@ class DeviceArray {
   T* data() const { return data_; }
   std::vector<T> values() const {
     std::vector<T> out(size_);
-    backend_.download(out.data(), data_, size_ * sizeof(T));
+    if (size_ > 0) backend_.download(out.data(), data_, size_ * sizeof(T));
     return out;
   }
 
