@@ -17,7 +17,8 @@ namespace attune {
 namespace {
 
 struct PredictFlags {
-  std::string model_dir, tokenizer, csv, column = "text", jsonl, field = "text", format = "text", device = "cpu";
+  std::string model_dir, tokenizer, csv, column = "text", jsonl, field = "text", format = "text";
+  PlacementFlags placement;
   std::vector<std::string> texts;
   std::int64_t batch_size = 32;
   int threads = 0;
@@ -36,8 +37,8 @@ struct PredictFlags {
     app.add_option("--format", format, "text, csv or jsonl")
         ->check(CLI::IsMember({"text", "csv", "jsonl"}))
         ->capture_default_str();
-    app.add_option("--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536))->capture_default_str();
-    app.add_option("--device", device, "cpu or cuda")->capture_default_str();
+    app.add_option("--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65535))->capture_default_str();
+    placement.declare(app, "");
     app.add_option("--threads", threads, "CPU threads; 0: all cores")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
@@ -91,12 +92,10 @@ void print(const PredictFlags& flags, const std::vector<std::string>& labels, co
 }
 
 int predict(const PredictFlags& flags) {
-  if (flags.device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
-  if (flags.device != "cpu")
-    throw UsageError("--device '" + flags.device + "' is unknown; the devices are cpu and cuda");
+  flags.placement.check();
   if (flags.threads > 0) set_num_threads(flags.threads);
   TextSource source = flags.source();
-  const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer);
+  const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
   catch_interrupts();
   print_header(flags, model->label_names());
   Progress progress("Predicting", 0);

@@ -119,7 +119,11 @@ void save_weights(const Classifier& model, const std::string& path) {
   const HfNaming naming = model.hf_naming();
   std::map<std::string, Tensor> values;
   for_each_hf_tensor(
-      model, [](const Parameter& parameter) { return parameter.value().to(Device::kCpu); },
+      model,
+      [](const Parameter& parameter) {
+        const Tensor& master = parameter.master();
+        return (master.defined() ? master : parameter.value()).to(Device::kCpu);
+      },
       [&](const std::string& name, const Tensor& tensor) { values.emplace(name, tensor); });
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;

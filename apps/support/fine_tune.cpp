@@ -58,11 +58,13 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
-  const LogitsFn logits = [&](const Batch& batch, const ForwardPass& pass) {
-    return job.model.forward(token_batch(batch, job.form.mask_padding), pass);
+  const LogitsFn logits = [&](const TokenBatch& batch, const ForwardPass& pass) {
+    return job.model.forward(batch, pass);
   };
+  flags.placement.place_model(job.model);
   TrainReport report(flags.log_file);
-  Trainer trainer(job.model, logits, {job.train, job.validation, job.form.collator()}, flags.train_options());
+  Trainer trainer(job.model, logits,
+                  {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
   const auto begin = std::chrono::steady_clock::now();
   bool finished = trainer.run(report, interrupted);
   report.clear_progress();

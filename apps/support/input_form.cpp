@@ -24,8 +24,8 @@ InputForm InputForm::read(const ConfigReader& config, std::int64_t model_positio
   return form;
 }
 
-Collator InputForm::collator() const {
-  return {.max_length = max_length, .pad_id = pad_id, .packed = !fill};
+BatchForm InputForm::batch_form() const {
+  return {.max_length = max_length, .pad_id = pad_id, .packed = !fill, .mask = mask_padding};
 }
 
 }  // namespace attune

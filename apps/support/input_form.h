@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/data/dataset.h"
+#include "engine/nn/example_store.h"
 #include "models/config_reader.h"
 
 namespace attune {
@@ -21,7 +21,7 @@ struct InputForm {
   /// From a config.json; without the keys, as the ecosystem's classes take texts: whole up to `model_positions`,
   /// nothing padded.
   static InputForm read(const ConfigReader& config, std::int64_t model_positions);
-  Collator collator() const;
+  BatchForm batch_form() const;
 };
 
 }  // namespace attune

@@ -8,7 +8,7 @@
 
 #include "apps/support/input_form.h"
 #include "base/check.h"
-#include "engine/train/evaluator.h"
+#include "engine/autograd/tape.h"
 #include "models/linear/bag_of_words.h"
 #include "models/registry.h"
 #include "tokenizer/tokenizer.h"
@@ -31,8 +31,9 @@ Prediction from_logits(std::vector<double> logits) {
 
 class TransformerPredictor : public Predictor {
  public:
-  TransformerPredictor(const std::string& folder, const ConfigReader& config, const std::string& tokenizer_folder)
-      : tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
+  TransformerPredictor(const std::string& folder, const ConfigReader& config, const std::string& tokenizer_folder,
+                       const PlacementFlags& placement)
+      : device_(placement.device()), tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
     TorchGenerator unused(0);
     opened_ = open_classifier(folder, {}, unused);
     CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(),
@@ -40,6 +41,7 @@ class TransformerPredictor : public Predictor {
     const Classifier& model = *opened_.model;
     CHECK(tokenizer_->vocab_size() <= model.vocab_size(), folder, ": the tokenizer has ", tokenizer_->vocab_size(),
           " tokens, but the model's vocabulary only ", model.vocab_size());
+    placement.place_model(model);
     form_ = InputForm::read(config, model.max_length());
     label_names_ = opened_.label_names;
     for (std::int64_t i = static_cast<std::int64_t>(label_names_.size()); i < model.num_labels(); ++i)
@@ -48,14 +50,13 @@ class TransformerPredictor : public Predictor {
 
   std::vector<Prediction> predict(std::span<const std::string> texts) const override {
     const NoGrad no_grad;
-    Dataset dataset;
-    dataset.ids = tokenizer_->encode_batch(texts, {.max_length = form_.max_length});
-    for (const auto& ids : dataset.ids) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
+    const auto encoded = tokenizer_->encode_batch(texts, {.max_length = form_.max_length});
+    for (const auto& ids : encoded) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
     std::vector<std::int32_t> rows(texts.size());
     std::iota(rows.begin(), rows.end(), 0);
-    const Batch batch = form_.collator()(dataset, rows);
+    const LabelledBatch batch = ExampleStore(encoded, {}, form_.batch_form(), device_).batch(rows);
     const Tensor logits =
-        opened_.model->forward(token_batch(batch, form_.mask_padding), {}).value().cast(DType::kFloat64);
+        opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
     std::vector<Prediction> out;
     const auto classes = static_cast<std::size_t>(logits.shape()[1]);
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -66,6 +67,7 @@ class TransformerPredictor : public Predictor {
   }
 
  private:
+  Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   OpenedClassifier opened_;
   InputForm form_;
@@ -100,10 +102,11 @@ class BagOfWordsPredictor : public Predictor {
 
 }  // namespace
 
-std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer) {
+std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
+                                          const PlacementFlags& placement) {
   const ConfigReader config = ConfigReader::from_file((std::filesystem::path(folder) / "config.json").string());
   if (config.text_or("model_type", "") == "bag_of_words") return std::make_unique<BagOfWordsPredictor>(folder);
-  return std::make_unique<TransformerPredictor>(folder, config, tokenizer);
+  return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement);
 }
 
 }  // namespace attune

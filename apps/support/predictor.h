@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/support/placement.h"
+
 namespace attune {
 
 /// What a model says of one text.
@@ -31,7 +33,9 @@ class Predictor {
 };
 
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
-/// folder where it is not the model's. Throws Error where the folder is no complete classifier.
-std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer);
+/// folder where it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Throws
+/// Error where the folder is no complete classifier.
+std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
+                                          const PlacementFlags& placement);
 
 }  // namespace attune

@@ -30,12 +30,11 @@ void TrainingFlags::declare(CLI::App& app) {
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
       ->check(CLI::Range(0.0, 0.999999))
       ->group("Model");
-  add("Model", "--device", device, "cpu or cuda");
-  add("Model", "--precision", precision, "fp32");
+  placement.declare(app, "Model");
 
   add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(CLI::PositiveNumber);
   add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(CLI::PositiveNumber);
-  add("Training", "--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65536));
+  add("Training", "--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65535));
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(CLI::PositiveNumber);
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(CLI::NonNegativeNumber);
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")
@@ -48,6 +47,8 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(CLI::NonNegativeNumber);
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(CLI::PositiveNumber);
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
+  app.add_flag("--no_graphs", no_graphs, "On cuda: start every kernel of a step by itself instead of replaying a graph")
+      ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
 
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
@@ -58,10 +59,7 @@ void TrainingFlags::declare(CLI::App& app) {
 }
 
 void TrainingFlags::apply() const {
-  if (device == "cuda") throw UsageError("--device cuda: this build of attune has no CUDA; use --device cpu");
-  if (device != "cpu") throw UsageError("--device '" + device + "' is unknown; the devices are cpu and cuda");
-  if (precision != "fp32")
-    throw UsageError("--precision '" + precision + "' is unknown on the cpu; the only one is fp32");
+  placement.check();
   layers();
   if (threads > 0) set_num_threads(threads);
 }
@@ -95,6 +93,7 @@ TrainOptions TrainingFlags::train_options() const {
   options.adamw.max_grad_norm = max_grad_norm;
   options.adamw.measure_norm = !log_file.empty();
   options.seed = seed;
+  options.graphs = !no_graphs;
   options.adamw.weight_decay = weight_decay;
   return options;
 }

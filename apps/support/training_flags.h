@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "apps/support/placement.h"
 #include "apps/support/text_data.h"
 #include "engine/train/trainer.h"
 #include "models/classifier.h"
@@ -25,7 +26,7 @@ struct TrainingFlags {
   std::string model_dir;
   std::string trainable_layers;
   double dropout = -1;  // negative: the model's own
-  std::string device = "cpu", precision = "fp32";
+  PlacementFlags placement;
   // training
   std::int64_t num_epochs = 1, batch_size = 8, accumulation_steps = 1, max_steps = 0, eval_freq = 50, eval_iter = 20;
   double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;
@@ -35,12 +36,12 @@ struct TrainingFlags {
   int threads = 0;
   // results
   std::string output, log_file;
-  bool no_final_evaluation = false;
+  bool no_final_evaluation = false, no_graphs = false;
 
   /// Declares every option; defaults are the values held now.
   void declare(CLI::App& app);
   /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
-  /// UsageError listing the valid values.
+  /// UsageError listing the valid values, Error where the device cannot be used.
   void apply() const;
   /// The three splits of --data, as far as --max_train_examples and --max_eval_examples go.
   TextSplits read_splits() const;

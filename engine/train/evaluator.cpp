@@ -1,15 +1,32 @@
 #include "engine/train/evaluator.h"
 
 #include <algorithm>
+#include <deque>
+#include <utility>
 
 #include "engine/autograd/functions.h"
+#include "engine/tensor/host_copy.h"
 
 namespace attune {
+namespace {
 
-TokenBatch token_batch(const Batch& batch, bool mask) {
-  if (batch.padded_length > 0) return TokenBatch::padded(batch.ids, batch.lengths, mask);
-  return TokenBatch::packed(batch.ids, batch.lengths);
-}
+// Batches whose results may be outstanding while a device works.
+constexpr std::size_t kMostPending = 8;
+
+struct PendingBatch {
+  std::span<const std::int32_t> examples;
+  HostCopy loss, logits;
+
+  void add_to(Evaluation& sum, const std::vector<std::int32_t>& labels) const {
+    sum.loss += loss.get().item();
+    const std::vector<std::int32_t> predicted = argmax_rows(logits.get());
+    for (std::size_t b = 0; b < predicted.size(); ++b)
+      sum.correct += predicted[b] == labels[static_cast<std::size_t>(examples[b])];
+    sum.examples += static_cast<std::int64_t>(predicted.size());
+  }
+};
+
+}  // namespace
 
 std::vector<std::int32_t> argmax_rows(const Tensor& logits) {
   const std::int64_t rows = logits.shape()[0], classes = logits.shape()[1];
@@ -22,26 +39,25 @@ std::vector<std::int32_t> argmax_rows(const Tensor& logits) {
   return out;
 }
 
-Evaluation evaluate(const LogitsFn& logits_fn, const Dataset& dataset, const LoaderPass& pass, const Collator& collator,
+Evaluation evaluate(const LogitsFn& logits_fn, const ExampleStore& examples, const LoaderPass& pass,
                     std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   const NoGrad no_grad;
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
   Evaluation out;
+  std::deque<PendingBatch> pending;
+  const auto take = [&](std::size_t most_left) {
+    for (; pending.size() > most_left; pending.pop_front()) pending.front().add_to(out, examples.labels());
+  };
   std::int64_t done = 0;
   while (done < batches) {
-    const Batch batch = collator(dataset, pass.batch(done));
-    const Variable logits = logits_fn(batch, {.training = false});
-    const Shape label_shape{static_cast<std::int64_t>(batch.labels.size())};
-    out.loss += cross_entropy(logits, Tensor::from(batch.labels, label_shape).to(logits.value().device()))
-                    .value()
-                    .to(Device::kCpu)
-                    .item();
-    const std::vector<std::int32_t> predicted = argmax_rows(logits.value().to(Device::kCpu));
-    for (std::size_t b = 0; b < predicted.size(); ++b) out.correct += predicted[b] == batch.labels[b];
-    out.examples += static_cast<std::int64_t>(predicted.size());
+    const LabelledBatch batch = examples.batch(pass.batch(done));
+    const Variable logits = logits_fn(batch.tokens, {.training = false});
+    pending.push_back({pass.batch(done), HostCopy(cross_entropy(logits, batch.labels).value()), HostCopy(logits.value())});
+    take(kMostPending);
     ++done;
     if (progress && !progress(done, batches)) break;
   }
+  take(0);
   if (done > 0) out.loss /= static_cast<double>(done);
   return out;
 }

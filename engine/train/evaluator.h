@@ -5,17 +5,13 @@
 #include <functional>
 
 #include "engine/autograd/variable.h"
-#include "engine/data/dataset.h"
 #include "engine/data/loader.h"
-#include "engine/nn/token_batch.h"
+#include "engine/nn/example_store.h"
 
 namespace attune {
 
 /// A model as training sees it: the logits [B, L] of a batch.
-using LogitsFn = std::function<Variable(const Batch& batch, const ForwardPass& pass)>;
-
-/// A batch as models read it, with the padding mask where `mask`.
-TokenBatch token_batch(const Batch& batch, bool mask);
+using LogitsFn = std::function<Variable(const TokenBatch& batch, const ForwardPass& pass)>;
 
 struct Evaluation {
   double loss = 0;           // mean over batches of the batches' mean losses
@@ -24,9 +20,9 @@ struct Evaluation {
   double accuracy() const { return examples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(examples); }
 };
 
-/// Evaluates the first `max_batches` batches of a pass (all where negative). `progress(done, total)` is called after
-/// each batch and ends the evaluation early by returning false.
-Evaluation evaluate(const LogitsFn& logits, const Dataset& dataset, const LoaderPass& pass, const Collator& collator,
+/// Evaluates the first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done,
+/// total)` is called after each batch and ends the evaluation early by returning false.
+Evaluation evaluate(const LogitsFn& logits, const ExampleStore& examples, const LoaderPass& pass,
                     std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
 
 /// Index of the largest of L logits for each of B rows, the first of equals; host tensor [B, L].

@@ -17,6 +17,10 @@ double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
+// Packed batches on a device have a multiple of so many rows: few enough shapes to capture each, few rows that only
+// fill up.
+constexpr std::int64_t kDeviceRows = 64;
+
 // Names the first parameter whose gradient is not finite.
 std::string first_bad_gradient(const Module& model) {
   for (const auto& [name, parameter] : parameters_of(model, true)) {
@@ -39,7 +43,11 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
       data_(data),
       options_(options),
       generator_(options.seed),
-      optimizer_(parameters_of(model, true), options.adamw) {
+      optimizer_(parameters_of(model, true), options.adamw),
+      train_(store(data.train)),
+      validation_(store(data.validation)),
+      runner_(logits_, optimizer_,
+              {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
         " training examples do not fill one batch of ", options.batch_size);
@@ -56,39 +64,33 @@ std::int64_t Trainer::total_steps() const {
   return options_.max_steps > 0 ? std::min(all, options_.max_steps) : all;
 }
 
-LoaderPass Trainer::pass(const Dataset& dataset, bool training_split) {
-  return LoaderPass(generator_, dataset.size(),
+ExampleStore Trainer::store(const Dataset& dataset) const {
+  BatchForm form = data_.form;
+  if (data_.device == Device::kCuda) form.row_multiple = kDeviceRows;
+  return ExampleStore(dataset.ids, dataset.labels, form, data_.device);
+}
+
+LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
+  return LoaderPass(generator_, examples,
                     {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split});
 }
 
-double Trainer::forward_backward(const Batch& batch, std::int64_t step) {
-  Tape tape;
-  Variable loss;
-  {
-    const Tape::Recording recording(tape);
-    const Variable logits =
-        logits_(batch, {.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step)});
-    const Shape label_shape{static_cast<std::int64_t>(batch.labels.size())};
-    loss = cross_entropy(logits, Tensor::from(batch.labels, label_shape).to(logits.value().device()));
-  }
-  const double value = loss.value().to(Device::kCpu).item();
-  tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
-  CHECK(std::isfinite(value), "training stopped at step ", step, ": the loss is ", value, "; ",
-        first_bad_gradient(model_));
-  return value;
-}
-
-std::optional<double> Trainer::apply(double learning_rate) {
-  optimizer_.step(learning_rate);
-  std::optional<double> norm;
-  if (optimizer_.norm().defined()) {
-    norm = optimizer_.norm().to(Device::kCpu).item();
-    CHECK(std::isfinite(*norm), "training stopped at optimizer step ", optimizer_steps_, ": ",
+void Trainer::tell(TrainObserver& observer, const std::vector<StepResult>& results) {
+  for (const StepResult& result : results) {
+    const Started started = started_.front();
+    started_.pop_front();
+    CHECK(std::isfinite(result.loss), "training stopped at step ", result.step, ": the loss is ", result.loss, "; ",
           first_bad_gradient(model_));
+    if (result.grad_norm) {
+      CHECK(std::isfinite(*result.grad_norm), "training stopped at optimizer step ", told_updates_, ": ",
+            first_bad_gradient(model_));
+      ++told_updates_;
+    }
+    const auto begin = std::max(started.begin, last_told_);
+    observer.step({result.step, started.epoch, result.loss, started.learning_rate, result.grad_norm,
+                   static_cast<double>(started.tokens) / seconds_since(begin)});
+    last_told_ = Clock::now();
   }
-  optimizer_.zero_grad();
-  ++optimizer_steps_;
-  return norm;
 }
 
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
@@ -96,43 +98,42 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
   std::int64_t step = 0;
   const std::int64_t last_step = total_steps();
   for (std::int64_t epoch = 1; epoch <= options_.epochs && step < last_step; ++epoch) {
-    const LoaderPass epoch_pass = pass(data_.train, true);
+    const LoaderPass epoch_pass = pass(train_.size(), true);
     for (std::int64_t i = 0; i < epoch_pass.batches() && step < last_step; ++i, ++step) {
-      const auto begin = Clock::now();
-      const Batch batch = data_.collator(data_.train, epoch_pass.batch(i));
-      const double loss = forward_backward(batch, step);
+      const bool update = (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches();
       const double learning_rate = options_.schedule.at(optimizer_steps_);
-      std::optional<double> norm;
-      if ((i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches()) norm = apply(learning_rate);
-      observer.step(
-          {step, epoch, loss, learning_rate, norm, static_cast<double>(batch.ids.size()) / seconds_since(begin)});
-      if (options_.eval_every > 0 && step % options_.eval_every == 0) observer.evaluation(evaluate_losses(step, epoch));
-      if (stop()) return false;
+      started_.push_back({epoch, learning_rate, train_.tokens_of(epoch_pass.batch(i)), Clock::now()});
+      runner_.start(train_, epoch_pass.batch(i), step, update ? std::optional(learning_rate) : std::nullopt);
+      optimizer_steps_ += update ? 1 : 0;
+      const bool evaluates = options_.eval_every > 0 && step % options_.eval_every == 0;
+      tell(observer, runner_.take(evaluates));
+      if (evaluates) observer.evaluation(evaluate_losses(step, epoch));
+      if (stop()) {
+        tell(observer, runner_.take(true));
+        return false;
+      }
     }
+    tell(observer, runner_.take(true));
     if (step % epoch_pass.batches() == 0) observer.epoch(evaluate_accuracies(epoch));
   }
   return true;
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const Evaluation train =
-      evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
-  const Evaluation validation =
-      evaluate(logits_, data_.validation, pass(data_.validation, false), data_.collator, options_.eval_batches);
+  const Evaluation train = evaluate(logits_, train_, pass(train_.size(), true), options_.eval_batches);
+  const Evaluation validation = evaluate(logits_, validation_, pass(validation_.size(), false), options_.eval_batches);
   return {step, epoch, train.loss, validation.loss};
 }
 
 EpochRecord Trainer::evaluate_accuracies(std::int64_t epoch) {
-  const Evaluation train =
-      evaluate(logits_, data_.train, pass(data_.train, true), data_.collator, options_.eval_batches);
-  const Evaluation validation =
-      evaluate(logits_, data_.validation, pass(data_.validation, false), data_.collator, options_.eval_batches);
+  const Evaluation train = evaluate(logits_, train_, pass(train_.size(), true), options_.eval_batches);
+  const Evaluation validation = evaluate(logits_, validation_, pass(validation_.size(), false), options_.eval_batches);
   return {epoch, train.accuracy(), validation.accuracy()};
 }
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
-  return evaluate(logits_, dataset, pass(dataset, training_split), data_.collator, -1, progress);
+  return evaluate(logits_, store(dataset), pass(dataset.size(), training_split), -1, progress);
 }
 
 }  // namespace attune

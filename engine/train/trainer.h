@@ -6,11 +6,14 @@
 // (engine/data/loader.h).
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where
-// several devices share a step, gradients are averaged between backward and the optimizer, in Trainer::apply, and
-// nowhere else.
+// several devices share a step, gradients are averaged between backward and the optimizer, in StepRunner::work, and
+// nowhere else. On a CUDA device the host runs a few steps ahead: what it tells of a step, and what it finds wrong with
+// it, comes that much later.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <optional>
 
@@ -19,6 +22,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/step_runner.h"
 
 namespace attune {
 
@@ -31,6 +35,7 @@ struct TrainOptions {
   std::int64_t eval_batches = 20;       // batches of each split per evaluation
   LrSchedule schedule;
   std::uint64_t seed = 123;
+  bool graphs = true;  // capture steps where the device can (engine/train/step_runner.h)
   AdamWOptions adamw;
 };
 
@@ -60,11 +65,12 @@ class TrainObserver {
   virtual void epoch(const EpochRecord& record) = 0;
 };
 
-/// The splits of a run and how their examples become batches.
+/// The splits of a run, how their examples become batches, and where the model lives.
 struct TrainData {
   const Dataset& train;
   const Dataset& validation;
-  Collator collator;
+  BatchForm form;
+  Device device = Device::kCpu;
 };
 
 class Trainer {
@@ -83,11 +89,19 @@ class Trainer {
   std::int64_t total_steps() const;
 
  private:
-  double forward_backward(const Batch& batch, std::int64_t step);
-  std::optional<double> apply(double learning_rate);
-  LoaderPass pass(const Dataset& dataset, bool training_split);
+  // What is told of a step beside its result.
+  struct Started {
+    std::int64_t epoch;
+    double learning_rate;
+    std::int64_t tokens;
+    std::chrono::steady_clock::time_point begin;
+  };
+
+  void tell(TrainObserver& observer, const std::vector<StepResult>& results);
+  LoaderPass pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_accuracies(std::int64_t epoch);
+  ExampleStore store(const Dataset& dataset) const;
 
   const Module& model_;
   LogitsFn logits_;
@@ -95,7 +109,12 @@ class Trainer {
   TrainOptions options_;
   TorchGenerator generator_;
   AdamWOptimizer optimizer_;
-  std::int64_t optimizer_steps_ = 0;
+  ExampleStore train_, validation_;
+  StepRunner runner_;
+  std::deque<Started> started_;
+  std::chrono::steady_clock::time_point last_told_;
+  std::int64_t optimizer_steps_ = 0;  // started
+  std::int64_t told_updates_ = 0;
 };
 
 }  // namespace attune

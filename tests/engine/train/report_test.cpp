@@ -88,14 +88,14 @@ class Evaluations : public ::testing::Test {
     TorchGenerator generator(1);
     const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
     return evaluate(
-        [](const Batch& batch, const ForwardPass& forward) {
+        [](const TokenBatch& batch, const ForwardPass& forward) {
           EXPECT_FALSE(forward.training);
           EXPECT_EQ(Tape::current(), nullptr);
           std::vector<double> logits;
-          for (const std::int32_t id : batch.ids) logits.insert(logits.end(), {kLogits[id][0], kLogits[id][1]});
-          return Variable(Tensor::from(logits, {static_cast<std::int64_t>(batch.ids.size()), 2}), true);
+          for (const std::int32_t id : batch.ids.values<std::int32_t>()) logits.insert(logits.end(), {kLogits[id][0], kLogits[id][1]});
+          return Variable(Tensor::from(logits, {batch.count(), 2}), true);
         },
-        examples_, pass, {}, max_batches, progress);
+        ExampleStore(examples_.ids, examples_.labels, {}, Device::kCpu), pass, max_batches, progress);
   }
   double loss(std::size_t example) const {
     const double* z = kLogits[example];

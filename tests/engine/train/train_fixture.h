@@ -56,7 +56,7 @@ class TinyRun {
   TinyRun(const Gpt2Config& config, const Dataset& examples, const TrainOptions& options, DType dtype = DType::kFloat32)
       : model(started_model(config, dtype)),
         trainer(*model,
-                [this](const Batch& batch, const ForwardPass& pass) { return model->forward(token_batch(batch, false), pass); },
+                [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
                 {examples, examples, {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}}, options) {}
 
   bool run(const std::function<bool()>& stop = [] { return false; }) { return trainer.run(recorder, stop); }

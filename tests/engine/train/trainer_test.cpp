@@ -138,8 +138,8 @@ TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
 class BadGradient : public Module {
  public:
   void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override { visit(prefix + "only.weight", weight); }
-  Variable logits(const Batch& batch) const {
-    const Variable out(Tensor::zeros({static_cast<std::int64_t>(batch.labels.size()), 2}, DType::kFloat32), true);
+  Variable logits(const TokenBatch& batch) const {
+    const Variable out(Tensor::zeros({batch.count(), 2}, DType::kFloat32), true);
     const float value = ++batches > 2 ? std::numeric_limits<float>::infinity() : 1;
     Tape::current()->record({out.grad()}, [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
     return out;
@@ -155,7 +155,7 @@ TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
     TrainOptions options = quiet(2);
     options.adamw.measure_norm = !clipped;
     options.adamw.max_grad_norm = clipped ? 1 : 0;
-    Trainer trainer(model, [&](const Batch& batch, const ForwardPass&) { return model.logits(batch); }, {examples, examples, {}}, options);
+    Trainer trainer(model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); }, {examples, examples, {}}, options);
     Recorder recorder;
     const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
     EXPECT_EQ(message, "training stopped at optimizer step 2: the gradient of only.weight is not finite");
@@ -210,7 +210,7 @@ TEST(Training, FrozenParametersStayAsTheyAre) {
   set_trainable(model, [&](const std::string& name) { return model.trains(TrainableLayers::kLastLayer, name); });
   std::vector<Tensor> before;
   for (const auto& [name, parameter] : parameters_of(model)) before.push_back(parameter.value().clone());
-  Trainer trainer(model, [&](const Batch& batch, const ForwardPass& pass) { return model.forward(token_batch(batch, false), pass); },
+  Trainer trainer(model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
                   {examples, examples, {.max_length = 6}}, quiet(1));
   Recorder recorder;
   trainer.run(recorder, [] { return false; });

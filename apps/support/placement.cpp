@@ -1,0 +1,32 @@
+#include "apps/support/placement.h"
+
+#include <CLI/CLI.hpp>
+
+#include "engine/tensor/context.h"
+
+namespace attune {
+
+void PlacementFlags::declare(CLI::App& app, const std::string& group) {
+  const auto add = [&](const char* name, std::string& value, const char* text) {
+    auto* option = app.add_option(name, value, text)->capture_default_str();
+    if (!group.empty()) option->group(group);
+  };
+  add("--device", device_name, "cpu, or cuda: an NVIDIA GPU");
+  add("--precision", precision, "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (float32 weights beside)");
+}
+
+void PlacementFlags::check() const {
+  if (device_name != "cpu" && device_name != "cuda")
+    throw UsageError("--device '" + device_name + "' is unknown; the devices are cpu and cuda");
+  if (precision != "fp32" && precision != "tf32" && precision != "bf16")
+    throw UsageError("--precision '" + precision + "' is unknown; the precisions are fp32, tf32 and bf16");
+  if (device() == Device::kCpu && precision != "fp32")
+    throw UsageError("--precision " + precision + " needs --device cuda; the cpu has only fp32");
+  if (device() == Device::kCuda) static_cast<void>(cuda_context());
+}
+
+void PlacementFlags::place_model(const Module& model) const {
+  place(model, device(), precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
+}
+
+}  // namespace attune

@@ -1,0 +1,28 @@
+// Where a model runs and in which precision: --device and --precision of every program that runs one.
+#pragma once
+
+#include <string>
+
+#include "base/dtype.h"
+#include "engine/nn/module.h"
+
+namespace CLI {
+class App;
+}
+
+namespace attune {
+
+struct PlacementFlags {
+  std::string device_name = "cpu", precision = "fp32";
+
+  /// Declares the options in a group of the help text.
+  void declare(CLI::App& app, const std::string& group);
+  /// Throws UsageError listing the valid names where one is unknown or the device has no such precision, Error saying why
+  /// where the device cannot be used.
+  void check() const;
+  Device device() const { return device_name == "cuda" ? Device::kCuda : Device::kCpu; }
+  /// Moves a model of float32 parameters there; which of them are trained is decided before.
+  void place_model(const Module& model) const;
+};
+
+}  // namespace attune

@@ -1,0 +1,27 @@
+// Work of the CUDA device recorded once and started again as a whole (a CUDA graph). What is recorded are launches and
+// copies with their addresses: a replay reads and writes the same tensors.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+namespace attune {
+
+class CapturedWork {
+ public:
+  /// Records what `work` puts on the device instead of running it. Memory that is allocated meanwhile belongs to
+  /// recorded work for good. Passes on what `work` throws.
+  explicit CapturedWork(const std::function<void()>& work);
+  ~CapturedWork();
+  CapturedWork(const CapturedWork&) = delete;
+  CapturedWork& operator=(const CapturedWork&) = delete;
+
+  /// Starts the recorded work.
+  void replay() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace attune

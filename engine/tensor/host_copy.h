@@ -1,0 +1,28 @@
+// A tensor on its way to the host: the copy is started behind the work that makes the tensor, and waited for when it is
+// wanted.
+#pragma once
+
+#include <memory>
+
+#include "engine/tensor/tensor.h"
+
+namespace attune {
+
+class HostCopy {
+ public:
+  /// Starts to copy `x`, whose bytes may change as soon as later work of its device does so.
+  explicit HostCopy(const Tensor& x);
+  ~HostCopy();
+  HostCopy(HostCopy&&) noexcept;
+  HostCopy& operator=(HostCopy&&) noexcept;
+
+  /// The copy on the host, after waiting for it.
+  const Tensor& get() const;
+
+ private:
+  struct Arrival;
+  Tensor host_;
+  std::unique_ptr<Arrival> arrival_;  // none: it is there
+};
+
+}  // namespace attune

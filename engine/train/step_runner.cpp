@@ -1,0 +1,106 @@
+#include "engine/train/step_runner.h"
+
+#include <utility>
+
+#include "engine/autograd/functions.h"
+#include "engine/tensor/captured_work.h"
+#include "engine/tensor/host_copy.h"
+
+namespace attune {
+namespace {
+
+// Results that may be outstanding while a device works: enough for the host to run ahead of it, few enough for the
+// progress it shows.
+constexpr std::size_t kMostPending = 4;
+
+}  // namespace
+
+struct StepRunner::Pending {
+  std::int64_t step;
+  HostCopy loss;
+  std::optional<HostCopy> norm;
+
+  StepResult result() const {
+    return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt};
+  }
+};
+
+struct StepRunner::Captured {
+  LabelledBatch batch;
+  std::unique_ptr<CapturedWork> work;
+};
+
+StepRunner::StepRunner(const LogitsFn& logits, AdamWOptimizer& optimizer, const StepOptions& options)
+    : logits_(logits), optimizer_(optimizer), options_(options) {}
+
+StepRunner::~StepRunner() = default;
+
+bool StepRunner::uses_graphs(const ExampleStore& store) const {
+  return options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 && warm_ &&
+         optimizer_.capturable();
+}
+
+void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
+  // Gradients live until the next group begins, so that a bad one can be named.
+  if (group_begins_) optimizer_.zero_grad();
+  store.gather(batch);
+  Tape tape;
+  Variable loss;
+  {
+    const Tape::Recording recording(tape);
+    loss = cross_entropy(logits_(batch.tokens, pass), batch.labels);
+  }
+  tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
+  if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());
+  loss_.copy_from(loss.value());
+  if (update) optimizer_.update();
+}
+
+StepRunner::Captured& StepRunner::captured_for(const ExampleStore& store, const BatchShape& shape,
+                                               const ForwardPass& pass) {
+  std::unique_ptr<Captured>& found = captured_[shape];
+  if (!found) {
+    auto made = std::make_unique<Captured>();
+    made->batch = store.make(shape);
+    made->work = std::make_unique<CapturedWork>([&] { work(store, made->batch, pass, true); });
+    found = std::move(made);
+  }
+  return *found;
+}
+
+void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
+                       std::optional<double> learning_rate) {
+  if (learning_rate) optimizer_.begin_step(*learning_rate);
+  ForwardPass pass{.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step), .step_at = {}};
+  const BatchShape shape = store.shape_of(examples);
+  const Tensor chosen = Tensor::from(examples, {shape.count});
+  if (learning_rate && uses_graphs(store)) {
+    if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
+    pass.step_at = step_at_;
+    const Captured& captured = captured_for(store, shape, pass);
+    step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{static_cast<std::int32_t>(step)}, {1}));
+    captured.batch.examples.copy_from(chosen);
+    captured.work->replay();
+  } else {
+    LabelledBatch batch = store.make(shape);
+    batch.examples.copy_from(chosen);
+    work(store, batch, pass, learning_rate.has_value());
+    warm_ = true;
+  }
+  group_begins_ = learning_rate.has_value();
+  const bool measured = learning_rate && optimizer_.norm().defined();
+  pending_.push_back(
+      {step, HostCopy(loss_), measured ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
+}
+
+std::vector<StepResult> StepRunner::take(bool wait) {
+  const bool ahead = loss_.defined() && loss_.device() == Device::kCuda && !wait;
+  std::vector<StepResult> out;
+  while (pending_.size() > (ahead ? kMostPending : 0)) {
+    out.push_back(pending_.front().result());
+    pending_.pop_front();
+  }
+  return out;
+}
+
+}  // namespace attune
