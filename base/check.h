@@ -2,6 +2,7 @@
 //
 //   Error       the caller's mistake: a bad flag, shape, file content. CHECK throws it.
 //   IoError     the machine said no: a file that cannot be opened, read, written. Names the path.
+//   OutOfMemory the machine said no: names the bytes asked for and, of a device, those free.
 //   DCHECK      our own bug: compiled out of release builds.
 //
 // A message is one line that names what is wrong and where. Only main() catches (apps/support/main.h): it prints the
@@ -30,6 +31,12 @@ class Error : public std::runtime_error {
 
 /// A mistake on the command line; programs exit with 2 instead of 1.
 class UsageError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// There is not enough memory for what was asked; asking for less may help.
+class OutOfMemory : public Error {
  public:
   using Error::Error;
 };

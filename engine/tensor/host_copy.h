@@ -17,7 +17,7 @@ class HostCopy {
   HostCopy& operator=(HostCopy&&) noexcept;
 
   /// The copy on the host, after waiting for it.
-  const Tensor& get() const;
+  const Tensor& get();
 
  private:
   struct Arrival;

@@ -77,19 +77,18 @@ void give_block(std::byte* block, std::size_t size) {
 
 std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   if (device == Device::kCuda) {
-    static_cast<void>(cuda_context());  // says why where there is no device
-    auto* block = static_cast<std::byte*>(cuda::allocate(bytes));
+    auto* block = static_cast<std::byte*>(cuda::arena_allocate(bytes, cuda_context().stream()));
     return std::shared_ptr<Storage>(new Storage(block, bytes, device));
   }
   const std::size_t size = block_size(bytes);
   std::byte* block = take_block(size);
-  CHECK(block != nullptr, "out of memory: ", size, " bytes could not be allocated on the cpu");
+  if (block == nullptr) throw OutOfMemory(str_cat("out of memory: ", size, " bytes could not be allocated on the cpu"));
   return std::shared_ptr<Storage>(new Storage(block, size, device));
 }
 
 Storage::~Storage() {
   if (device_ == Device::kCuda)
-    cuda::deallocate(data_);
+    cuda::arena_free(data_, cuda_context().stream());
   else
     give_block(data_, size_);
 }

@@ -15,8 +15,8 @@ namespace attune {
 
 class Storage {
  public:
-  /// Uninitialised bytes, aligned to 64. Throws Error naming the size where memory is exhausted, or why the device
-  /// cannot be used.
+  /// Uninitialised bytes, aligned to 64. Throws OutOfMemory naming the size where memory is exhausted, Error saying why
+  /// where the device cannot be used.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
   ~Storage();

@@ -17,7 +17,7 @@ struct PendingBatch {
   std::span<const std::int32_t> examples;
   HostCopy loss, logits;
 
-  void add_to(Evaluation& sum, const std::vector<std::int32_t>& labels) const {
+  void add_to(Evaluation& sum, const std::vector<std::int32_t>& labels) {
     sum.loss += loss.get().item();
     const std::vector<std::int32_t> predicted = argmax_rows(logits.get());
     for (std::size_t b = 0; b < predicted.size(); ++b)

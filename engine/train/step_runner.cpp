@@ -20,7 +20,7 @@ struct StepRunner::Pending {
   HostCopy loss;
   std::optional<HostCopy> norm;
 
-  StepResult result() const {
+  StepResult result() {
     return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt};
   }
 };
@@ -33,7 +33,9 @@ struct StepRunner::Captured {
 StepRunner::StepRunner(const LogitsFn& logits, AdamWOptimizer& optimizer, const StepOptions& options)
     : logits_(logits), optimizer_(optimizer), options_(options) {}
 
-StepRunner::~StepRunner() = default;
+StepRunner::~StepRunner() {
+  optimizer_.zero_grad();  // gradients may lie in memory of captured work
+}
 
 bool StepRunner::uses_graphs(const ExampleStore& store) const {
   return options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 && warm_ &&

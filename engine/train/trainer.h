@@ -87,6 +87,8 @@ class Trainer {
 
   /// Batches of a full run.
   std::int64_t total_steps() const;
+  /// CUDA graphs that the steps so far were replayed from.
+  std::int64_t graphs() const { return runner_.graphs(); }
 
  private:
   // What is told of a step beside its result.

@@ -7,6 +7,11 @@
 
 namespace attune {
 
+cuda::Scratch::Scratch(std::size_t bytes, const Stream& stream)
+    : data_(arena_allocate(bytes, stream)), stream_(stream) {}
+
+cuda::Scratch::~Scratch() { arena_free(data_, stream_); }
+
 struct CudaContext::Kept {
   struct Constant {
     cuda::Buffer buffer;
@@ -14,7 +19,7 @@ struct CudaContext::Kept {
   };
   std::map<std::string, Constant> constants;
 
-  Kept() { CHECK(cuda::available(), "no CUDA device can be used: use --device cpu"); }
+  Kept() { CHECK(cuda::available(), cuda::unavailable_reason()); }
 };
 
 CudaContext::CudaContext() : kept_(std::make_unique<Kept>()), matmul_plans_(cuda::make_matmul_plans()) {}

@@ -22,6 +22,8 @@ namespace cuda {
 
 /// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
 bool available();
+/// Why not, in one line; empty where it may.
+std::string unavailable_reason();
 /// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has
 /// its own.
 void set_schedule_seed(std::uint64_t seed);
@@ -37,7 +39,8 @@ struct DeviceInfo {
 /// The current device. Throws Error where there is none.
 const DeviceInfo& device_info();
 
-/// Uninitialised device memory, aligned to 256 bytes. Throws Error naming the size where there is not enough.
+/// Uninitialised device memory, aligned to 256 bytes. Throws OutOfMemory naming the size and the bytes that are free
+/// where there is not enough.
 void* allocate(std::size_t bytes);
 /// Waits for all work of the device, then frees. Null is allowed.
 void deallocate(void* device) noexcept;
@@ -134,7 +137,26 @@ void copy_to_host(void* host, const void* device, std::size_t bytes, const Strea
 void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream& stream);
 void set_zero(void* device, std::size_t bytes, const Stream& stream);
 
-/// Stream-ordered temporary memory: valid for work put on the stream during the life of the object.
+/// Memory from the arena of the device: valid for work put on the stream until it is freed there, and handed out again
+/// at once to what is put on it later. One stream uses the arena. What is allocated while the stream is captured belongs
+/// to captured work for good: ordinary work never gets it, other captured work may. Freeing what was allocated before is
+/// allowed meanwhile. Throws OutOfMemory as allocate() does.
+void* arena_allocate(std::size_t bytes, const Stream& stream);
+void arena_free(void* device, const Stream& stream) noexcept;
+
+/// Bytes of the arena's blocks: of those in use, the most there were since the last reset, and those held for reuse
+/// beside.
+struct ArenaUse {
+  std::size_t in_use, peak, reserved;
+};
+ArenaUse arena_use();
+void reset_arena_peak();
+
+/// Page-locked host memory, which copies from a device reach without the host waiting. Freed blocks are kept for reuse.
+void* pinned_allocate(std::size_t bytes);
+void pinned_free(void* host, std::size_t bytes) noexcept;
+
+/// Temporary memory of the arena: valid for work put on the stream during the life of the object.
 class Scratch {
  public:
   Scratch(std::size_t bytes, const Stream& stream);

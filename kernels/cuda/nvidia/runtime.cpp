@@ -2,14 +2,15 @@
 #include "kernels/cuda/runtime.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <limits>
 #include <map>
 #include <mutex>
 #include <vector>
 
+#include "kernels/cuda/block_pool.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
 #include "kernels/cuda/nvidia/launch.cuh"
 #include "kernels/cuda/nvidia/stream.h"
@@ -27,12 +28,49 @@ void report(cudaError_t status, const char* call) noexcept {
   if (status != cudaSuccess) std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cudaGetErrorString(status));
 }
 
-// Temporary memory given back stays with the process.
-void keep_scratch_memory() {
-  cudaMemPool_t pool;
-  CUDA_CHECK(cudaDeviceGetDefaultMemPool(&pool, 0));
-  std::uint64_t threshold = std::numeric_limits<std::uint64_t>::max();
-  CUDA_CHECK(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
+// The blocks that ordinary work gets, and those of captured work.
+struct Arena {
+  std::mutex mutex;
+  BlockPool ordinary, captured;
+  std::size_t in_use = 0, peak = 0;
+
+  void release() {
+    const auto free_segment = [](void* segment) { report(cudaFree(segment), "cudaFree"); };
+    ordinary.release(free_segment);
+    captured.release(free_segment);
+  }
+};
+Arena& arena() {
+  static Arena* instance = new Arena;  // blocks may be freed by static destructors
+  return *instance;
+}
+
+// Page-locked blocks by size, a power of two.
+struct PinnedBlocks {
+  std::mutex mutex;
+  std::map<std::size_t, std::vector<void*>> free;
+};
+PinnedBlocks& pinned_blocks() {
+  static PinnedBlocks* instance = new PinnedBlocks;
+  return *instance;
+}
+
+void* try_allocate(std::size_t bytes) {
+  void* device = nullptr;
+  const cudaError_t status = cudaMalloc(&device, std::max<std::size_t>(bytes, 1));
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());  // it is answered, and must not be found by the next call
+    return nullptr;
+  }
+  CUDA_CHECK(status);
+  return device;
+}
+
+[[noreturn]] void out_of_memory(std::size_t bytes) {
+  std::size_t free = 0, total = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", total, " free on ",
+                            device_info().name));
 }
 
 }  // namespace
@@ -52,13 +90,27 @@ struct Graph::State {
   }
 };
 
-bool available() {
-  static const bool value = [] {
-    int count = 0;
-    return cudaGetDeviceCount(&count) == cudaSuccess && count > 0;
+std::string unavailable_reason() {
+  static const std::string reason = [] {
+    int count = 0, major = 0, minor = 0;
+    const cudaError_t status = cudaGetDeviceCount(&count);
+    if (status == cudaErrorInsufficientDriver)
+      return std::string("no CUDA device can be used: there is no NVIDIA driver, or one too old for CUDA ") +
+             std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10);
+    if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
+      return std::string("no CUDA device can be used: this machine has none");
+    if (status != cudaSuccess)
+      return std::string("no CUDA device can be used: ") + cudaGetErrorString(status);
+    CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
+    CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0));
+    if (major >= 8) return std::string();
+    return "no CUDA device can be used: the first has compute capability " + std::to_string(major) + "." +
+           std::to_string(minor) + ", the kernels need 8.0 or later";
   }();
-  return value;
+  return reason;
 }
+
+bool available() { return unavailable_reason().empty(); }
 
 void set_schedule_seed(std::uint64_t) {}
 
@@ -66,7 +118,7 @@ const char* backend_name() { return "nvidia"; }
 
 const DeviceInfo& device_info() {
   static const DeviceInfo info = [] {
-    CHECK(available(), "this machine has no usable NVIDIA GPU");
+    CHECK(available(), unavailable_reason());
     cudaDeviceProp properties;
     CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
     return DeviceInfo{.name = properties.name,
@@ -78,11 +130,13 @@ const DeviceInfo& device_info() {
 }
 
 void* allocate(std::size_t bytes) {
-  void* device = nullptr;
-  const cudaError_t status = cudaMalloc(&device, std::max<std::size_t>(bytes, 1));
-  CHECK(status != cudaErrorMemoryAllocation, "out of memory: ", bytes, " bytes could not be allocated on the gpu");
-  CUDA_CHECK(status);
-  return device;
+  if (void* device = try_allocate(bytes)) return device;
+  {
+    const std::scoped_lock lock(arena().mutex);
+    arena().release();
+  }
+  if (void* device = try_allocate(bytes)) return device;
+  out_of_memory(bytes);
 }
 
 void deallocate(void* device) noexcept {
@@ -90,8 +144,7 @@ void deallocate(void* device) noexcept {
 }
 
 Stream::Stream() : state_(std::make_unique<State>()) {
-  static const bool once = (keep_scratch_memory(), true);
-  static_cast<void>(once);
+  CHECK(available(), unavailable_reason());
   CUDA_CHECK(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking));
 }
 
@@ -162,13 +215,59 @@ void set_zero(void* device, std::size_t bytes, const Stream& stream) {
   if (bytes != 0) CUDA_CHECK(cudaMemsetAsync(device, 0, bytes, stream.state().stream));
 }
 
-Scratch::Scratch(std::size_t bytes, const Stream& stream) : data_(nullptr), stream_(stream) {
-  const cudaError_t status = cudaMallocAsync(&data_, std::max<std::size_t>(bytes, 1), stream.state().stream);
-  CHECK(status != cudaErrorMemoryAllocation, "out of memory: ", bytes, " bytes could not be allocated on the gpu");
-  CUDA_CHECK(status);
+void* arena_allocate(std::size_t bytes, const Stream& stream) {
+  Arena& a = arena();
+  const std::scoped_lock lock(a.mutex);
+  BlockPool& pool = stream.capturing() ? a.captured : a.ordinary;
+  void* block = pool.allocate(bytes, try_allocate);
+  if (block == nullptr) {  // what is free in the arena may make room as one piece
+    a.release();
+    block = pool.allocate(bytes, try_allocate);
+  }
+  if (block == nullptr) out_of_memory(bytes);
+  a.in_use += pool.size_of(block);
+  a.peak = std::max(a.peak, a.in_use);
+  return block;
 }
 
-Scratch::~Scratch() { report(cudaFreeAsync(data_, stream_.state().stream), "cudaFreeAsync"); }
+void arena_free(void* device, const Stream&) noexcept {
+  if (device == nullptr) return;
+  Arena& a = arena();
+  const std::scoped_lock lock(a.mutex);
+  a.in_use -= (a.ordinary.owns(device) ? a.ordinary : a.captured).free(device);
+}
+
+ArenaUse arena_use() {
+  Arena& a = arena();
+  const std::scoped_lock lock(a.mutex);
+  return {a.in_use, a.peak, a.ordinary.reserved() + a.captured.reserved()};
+}
+
+void reset_arena_peak() {
+  const std::scoped_lock lock(arena().mutex);
+  arena().peak = arena().in_use;
+}
+
+void* pinned_allocate(std::size_t bytes) {
+  const std::size_t size = std::bit_ceil(std::max<std::size_t>(bytes, 64));
+  PinnedBlocks& blocks = pinned_blocks();
+  const std::scoped_lock lock(blocks.mutex);
+  std::vector<void*>& free = blocks.free[size];
+  void* host = nullptr;
+  if (free.empty()) {
+    CUDA_CHECK(cudaMallocHost(&host, size));
+  } else {
+    host = free.back();
+    free.pop_back();
+  }
+  return host;
+}
+
+void pinned_free(void* host, std::size_t bytes) noexcept {
+  if (host == nullptr) return;
+  const std::scoped_lock lock(pinned_blocks().mutex);
+  pinned_blocks().free[std::bit_ceil(std::max<std::size_t>(bytes, 64))].push_back(host);
+}
 
 void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes,
                    const Stream& stream, void** arguments) {

@@ -26,6 +26,7 @@ struct Extent {
 struct Table {
   std::shared_mutex mutex;
   std::map<const std::byte*, std::size_t> blocks;
+  std::size_t in_use = 0;
   std::atomic<std::uint64_t> frees{0};  // what threads remember is valid as long as nothing was freed
 };
 
@@ -61,6 +62,7 @@ void* allocate_memory(std::size_t bytes) {
   Table& t = table();
   const std::unique_lock lock(t.mutex);
   t.blocks[static_cast<const std::byte*>(block)] = size;
+  t.in_use += size;
   return block;
 }
 
@@ -69,10 +71,18 @@ void free_memory(void* device) noexcept {
   Table& t = table();
   {
     const std::unique_lock lock(t.mutex);
-    t.blocks.erase(static_cast<const std::byte*>(device));
+    const auto found = t.blocks.find(static_cast<const std::byte*>(device));
+    t.in_use -= found->second;
+    t.blocks.erase(found);
     ++t.frees;
   }
   ::operator delete (device, std::align_val_t{kAlignment});
+}
+
+std::size_t memory_in_use() {
+  Table& t = table();
+  const std::shared_lock lock(t.mutex);
+  return t.in_use;
 }
 
 bool is_device_memory(const void* address, std::size_t bytes) {

@@ -9,6 +9,8 @@ namespace attune::simulated {
 /// A block filled with NaN. Throws Error where memory is exhausted.
 void* allocate_memory(std::size_t bytes);
 void free_memory(void* device) noexcept;
+/// Bytes of all live blocks.
+std::size_t memory_in_use();
 /// Whether all of the bytes lie in one live block of device memory.
 bool is_device_memory(const void* address, std::size_t bytes);
 

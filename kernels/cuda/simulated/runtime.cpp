@@ -3,6 +3,7 @@
 // run.
 #include "kernels/cuda/runtime.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -33,6 +35,12 @@ bool synchronous() {
   return value;
 }
 
+// Bytes the device has.
+std::size_t memory_size() {
+  const char* value = std::getenv("ATTUNE_SIMULATED_MEMORY");
+  return value == nullptr ? std::size_t{4} << 30 : std::strtoull(value, nullptr, 10);
+}
+
 // Streams that exist, for calls that wait for the whole device.
 struct AllStreams {
   std::recursive_mutex mutex;
@@ -43,13 +51,32 @@ AllStreams& all_streams() {
   return *instance;
 }
 
+// Sizes of the arena's blocks in use.
+struct Arena {
+  std::map<void*, std::size_t> blocks;
+  std::size_t in_use = 0, peak = 0;
+};
+Arena& arena() {
+  static Arena* instance = new Arena;
+  return *instance;
+}
+
+// The arena's blocks that belong to graphs.
+std::set<void*>& captured_blocks() {
+  static auto* instance = new std::set<void*>;
+  return *instance;
+}
+
 }  // namespace
 
 struct Graph::State {
   std::vector<Work> work;
-  std::vector<void*> scratch;  // temporary memory of the captured calls
+  std::vector<void*> memory;  // of the captured calls: as long as they may be replayed, nobody else gets it
   ~State() {
-    for (void* block : scratch) simulated::free_memory(block);
+    for (void* block : memory) {
+      captured_blocks().erase(block);
+      simulated::free_memory(block);
+    }
   }
 };
 
@@ -81,10 +108,14 @@ struct Event::State {
   std::chrono::steady_clock::time_point reached;
 };
 
-bool available() {
+std::string unavailable_reason() {
   const char* value = std::getenv("ATTUNE_SIMULATE_GPU");
-  return value != nullptr && std::string(value) == "1";
+  if (value != nullptr && std::string(value) == "1") return "";
+  return "no CUDA device can be used: this build of attune has no CUDA; build with the cuda preset (for tests, "
+         "ATTUNE_SIMULATE_GPU=1 stands in for a device)";
 }
+
+bool available() { return unavailable_reason().empty(); }
 
 void set_schedule_seed(std::uint64_t seed) { simulated::set_seed(seed); }
 
@@ -94,11 +125,17 @@ const DeviceInfo& device_info() {
   static const DeviceInfo info{.name = "block simulator",
                                .multiprocessors = 4,
                                .shared_bytes = simulated::kMaxShared,
-                               .total_bytes = std::size_t{4} << 30};
+                               .total_bytes = memory_size()};
   return info;
 }
 
-void* allocate(std::size_t bytes) { return simulated::allocate_memory(bytes); }
+void* allocate(std::size_t bytes) {
+  const std::size_t total = device_info().total_bytes, held = simulated::memory_in_use();
+  if (held + bytes > total)
+    throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", total - std::min(held, total), " of ",
+                              total, " free on ", device_info().name));
+  return simulated::allocate_memory(bytes);
+}
 
 void deallocate(void* device) noexcept {
   if (device == nullptr) return;
@@ -226,12 +263,41 @@ void set_zero(void* device, std::size_t bytes, const Stream& stream) {
   });
 }
 
-Scratch::Scratch(std::size_t bytes, const Stream& stream) : data_(simulated::allocate_memory(bytes)), stream_(stream) {}
-
-Scratch::~Scratch() {
-  Stream::State& s = stream_.state();
-  if (s.capture) s.capture->scratch.push_back(data_);
-  else enqueue(stream_, [data = data_] { simulated::free_memory(data); });
+void* arena_allocate(std::size_t bytes, const Stream& stream) {
+  Arena& a = arena();
+  void* block = allocate(bytes);
+  a.blocks[block] = bytes;
+  a.in_use += bytes;
+  a.peak = std::max(a.peak, a.in_use);
+  if (Stream::State& s = stream.state(); s.capture) {
+    s.capture->memory.push_back(block);
+    captured_blocks().insert(block);
+  }
+  return block;
 }
+
+void arena_free(void* device, const Stream& stream) noexcept {
+  if (device == nullptr) return;
+  Arena& a = arena();
+  const auto found = a.blocks.find(device);
+  a.in_use -= found->second;
+  a.blocks.erase(found);
+  if (captured_blocks().contains(device)) return;
+  Stream::State& s = stream.state();
+  if (s.capture) {
+    s.capture->memory.push_back(device);
+    captured_blocks().insert(device);
+  } else {
+    enqueue(stream, [device] { simulated::free_memory(device); });
+  }
+}
+
+ArenaUse arena_use() { return {arena().in_use, arena().peak, arena().in_use}; }
+
+void reset_arena_peak() { arena().peak = arena().in_use; }
+
+void* pinned_allocate(std::size_t bytes) { return ::operator new(std::max<std::size_t>(bytes, 1)); }
+
+void pinned_free(void* host, std::size_t) noexcept { ::operator delete(host); }
 
 }  // namespace attune::cuda

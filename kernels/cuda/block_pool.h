@@ -1,0 +1,54 @@
+// Blocks of device memory cut from large segments: best fit, neighbours joined again when both are free.
+//
+// Only bookkeeping; the segments come from the caller. The same sequence of calls gives the same addresses, since the
+// choice depends on sizes and on the order of segments alone. Knuth: "The art of computer programming", vol. 1, 2.5.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <set>
+#include <utility>
+
+namespace attune::cuda {
+
+class BlockPool {
+ public:
+  /// Of every block's address and size.
+  static constexpr std::size_t kGranularity = 512;
+
+  /// Gets `bytes` of new memory from the device, or null where there is not enough.
+  using NewSegment = std::function<void*(std::size_t bytes)>;
+  using FreeSegment = std::function<void(void*)>;
+
+  /// A block of at least `bytes`; null where no free block is large enough and there is no new segment.
+  void* allocate(std::size_t bytes, const NewSegment& new_segment);
+  /// Whether the block is one of this pool's.
+  bool owns(const void* block) const { return used_.contains(block); }
+  std::size_t size_of(const void* block) const { return used_.at(block).size; }
+  /// Gives a block back. Returns its size.
+  std::size_t free(void* block);
+  /// Gives segments that are free as a whole back to the device.
+  void release(const FreeSegment& free_segment);
+  /// Bytes of all segments.
+  std::size_t reserved() const { return reserved_; }
+
+ private:
+  struct Span {
+    std::byte* begin;
+    std::size_t size;
+    std::size_t segment;  // number of the segment, in the order they came
+  };
+  using Key = std::pair<std::size_t, std::pair<std::size_t, const std::byte*>>;  // size, segment, address
+  static Key key_of(const Span& span) { return {span.size, {span.segment, span.begin}}; }
+  void add_free(const Span& span);
+  void remove_free(const Span& span);
+
+  std::map<const void*, Span> used_;
+  std::map<const std::byte*, Span> free_by_address_;
+  std::set<Key> free_by_size_;
+  std::map<std::size_t, Span> segments_;  // by number
+  std::size_t next_segment_ = 0, reserved_ = 0;
+};
+
+}  // namespace attune::cuda

@@ -1,0 +1,171 @@
+// Training on the CUDA device, a GPU or the simulator: the CPU's run, the same bits on every run and in every schedule,
+// captured or not, packed or padded.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/cuda/runtime.h"
+#include "models/bert/bert.h"
+#include "tests/engine/train/train_fixture.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+struct DeviceRun {
+  std::vector<double> losses, norms, weights;
+  std::int64_t evaluations = 0, graphs = 0;
+};
+
+struct How {
+  Device device = Device::kCuda;
+  DType dtype = DType::kFloat32;
+  bool graphs = true, packed = false;
+  std::uint64_t schedule = 1;
+  std::int64_t accumulation_steps = 1, epochs = 2;
+};
+
+Gpt2Config small_config() {
+  Gpt2Config config{.vocab_size = 31, .n_positions = 12, .n_embd = 16, .n_layer = 2, .n_head = 2, .n_inner = 32};
+  config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = 0.1F;
+  return config;
+}
+
+template <class Model>
+DeviceRun run_of(const Model& model, const How& how) {
+  if (how.device == Device::kCuda) cuda::set_schedule_seed(how.schedule);
+  const Dataset examples = invented_examples(14, 12, 30, 5);
+  place(model, how.device, how.dtype);
+  TrainOptions options;
+  options.epochs = how.epochs;
+  options.batch_size = 4;
+  options.accumulation_steps = how.accumulation_steps;
+  options.eval_every = 3;
+  options.eval_batches = 1;
+  options.schedule = {.kind = LrSchedule::Kind::kLinear, .peak = 1e-2, .warmup_steps = 1};
+  options.graphs = how.graphs;
+  options.adamw.max_grad_norm = 1;
+  Trainer trainer(
+      model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
+      {examples, examples, {.max_length = 12, .pad_id = 30, .packed = how.packed, .mask = true}, how.device}, options);
+  Recorder recorder;
+  EXPECT_TRUE(trainer.run(recorder, [] { return false; }));
+  DeviceRun out;
+  for (const StepRecord& record : recorder.steps) {
+    out.losses.push_back(record.loss);
+    if (record.grad_norm) out.norms.push_back(*record.grad_norm);
+  }
+  for (const auto& [name, parameter] : parameters_of(model)) {
+    const Tensor& exact = parameter.master().defined() ? parameter.master() : parameter.value();
+    const Tensor values = exact.to(Device::kCpu).cast(DType::kFloat64);
+    out.weights.insert(out.weights.end(), values.values<double>().begin(), values.values<double>().end());
+  }
+  out.graphs = trainer.graphs();
+  out.evaluations = static_cast<std::int64_t>(recorder.evaluations.size());
+  return out;
+}
+
+DeviceRun gpt_run(const How& how) {
+  return run_of(*started_model(small_config(), DType::kFloat32), how);
+}
+
+DeviceRun bert_run(const How& how) {
+  const BertConfig config{.family = BertFamily::kRoberta,
+                          .vocab_size = 31,
+                          .hidden_size = 16,
+                          .layers = 2,
+                          .heads = 2,
+                          .intermediate_size = 24,
+                          .positions = 20,
+                          .type_vocab_size = 1,
+                          .pad_token_id = 1};
+  const BertClassifier model(config, DType::kFloat32);
+  TorchGenerator generator(7);
+  for (const HfTensor& tensor : model.hf_naming().tensors)
+    for (const auto& [name, parameter] : parameters_of(model)) {
+      if (name != tensor.parameter) continue;
+      const std::int64_t rows = tensor.row_count < 0 ? parameter.shape()[0] : tensor.row_count;
+      model.initialize_tensor(tensor, parameter.value().rows(tensor.row_begin, tensor.row_begin + rows), generator);
+    }
+  return run_of(model, how);
+}
+
+void expect_near(const std::vector<double>& found, const std::vector<double>& expected, double relative,
+                 double absolute = 0) {
+  ASSERT_EQ(found.size(), expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i)
+    EXPECT_NEAR(found[i], expected[i], relative * std::abs(expected[i]) + absolute) << i;
+}
+
+class DeviceTraining : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
+  }
+};
+
+TEST_F(DeviceTraining, IsTheCpusRun) {
+  for (const bool packed : {false, true})
+    for (const auto& run : {gpt_run, bert_run}) {
+      const DeviceRun cpu = run({.device = Device::kCpu, .packed = packed}), device = run({.packed = packed});
+      EXPECT_EQ(cpu.losses.size(), 6u);
+      EXPECT_EQ(device.evaluations, 2);
+      expect_near(device.losses, cpu.losses, 1e-5);
+      expect_near(device.norms, cpu.norms, 1e-4);
+    }
+}
+
+TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEverySchedule) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16})
+    for (const auto& run : {gpt_run, bert_run}) {
+      const DeviceRun first = run({.dtype = dtype, .packed = true, .epochs = 1});
+      for (const std::uint64_t schedule : {2, 3}) {
+        const DeviceRun again = run({.dtype = dtype, .packed = true, .schedule = schedule, .epochs = 1});
+        EXPECT_EQ(again.losses, first.losses);
+        EXPECT_EQ(again.norms, first.norms);
+        EXPECT_EQ(again.weights, first.weights);
+      }
+    }
+}
+
+TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const DeviceRun captured = bert_run({.dtype = dtype, .packed = true}),
+                    direct = bert_run({.dtype = dtype, .graphs = false, .packed = true});
+    EXPECT_GT(captured.graphs, 0);
+    EXPECT_EQ(direct.graphs, 0);
+    EXPECT_EQ(captured.losses, direct.losses);
+    EXPECT_EQ(captured.weights, direct.weights);
+  }
+}
+
+TEST_F(DeviceTraining, BFloat16FollowsFloat32) {
+  const DeviceRun whole = bert_run({.packed = true}), rounded = bert_run({.dtype = DType::kBFloat16, .packed = true});
+  expect_near(rounded.losses, whole.losses, 0.02);
+  EXPECT_NE(rounded.losses, whole.losses);
+}
+
+TEST_F(DeviceTraining, PackedIsPadded) {
+  const DeviceRun padded = bert_run({}), packed = bert_run({.packed = true});
+  expect_near(packed.losses, padded.losses, 1e-5);
+}
+
+TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
+  const DeviceRun cpu = gpt_run({.device = Device::kCpu, .accumulation_steps = 2}),
+                  device = gpt_run({.accumulation_steps = 2});
+  expect_near(device.losses, cpu.losses, 1e-5);
+  EXPECT_EQ(device.norms.size(), 4u);
+}
+
+// A loss that is not finite is told of the step it happened in, though the host was steps ahead.
+TEST_F(DeviceTraining, ABadLossNamesItsStep) {
+  const auto model = started_model(small_config(), DType::kFloat32);
+  for (const auto& [name, parameter] : parameters_of(*model))
+    if (name == "head.bias") parameter.value().values<float>()[0] = std::numeric_limits<float>::infinity();
+  const std::string message = message_of([&] { run_of(*model, {}); });
+  EXPECT_TRUE(message.starts_with("training stopped at step 0: the loss is ")) << message;
+}
+
+}  // namespace
+}  // namespace attune::testing
