@@ -7,6 +7,7 @@
 
 #include "apps/support/interrupt.h"
 #include "engine/io/files.h"
+#include "engine/tensor/context.h"
 #include "engine/train/report.h"
 #include "models/weights.h"
 
@@ -37,21 +38,7 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
   return true;
 }
 
-}  // namespace
-
-void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names, const InputForm& form) {
-  create_folders(folder);
-  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
-  save_weights(model, at("model.safetensors"));
-  write_file(at("config.json"), changed_config(model.hf_config(label_names), form.config_changes()));
-  for (const std::string& file : tokenizer.files()) {
-    const std::string target = at(fs::path(file).filename().string());
-    if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);
-  }
-}
-
-int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
+int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
   set_trainable(job.model, [&](const std::string& name) { return job.model.trains(flags.layers(), name); });
@@ -65,6 +52,13 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   TrainReport report(flags.log_file);
   Trainer trainer(job.model, logits,
                   {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
+  if (flags.placement.device() == Device::kCuda) {
+    const double gib = 1 << 30, predicted = static_cast<double>(trainer.predict_peak_memory());
+    const DeviceMemory memory = cuda_memory();
+    std::printf("Predicted peak memory: %.2f of %.2f GiB on %s\n", predicted / gib,
+                static_cast<double>(memory.total) / gib, memory.device_name.c_str());
+    std::fflush(stdout);
+  }
   const auto begin = std::chrono::steady_clock::now();
   bool finished = trainer.run(report, interrupted);
   report.clear_progress();
@@ -84,6 +78,30 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
     finished = evaluate_splits(trainer, job, report);
   }
   return finished ? 0 : kInterruptedExit;
+}
+
+}  // namespace
+
+void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
+                       const std::vector<std::string>& label_names, const InputForm& form) {
+  create_folders(folder);
+  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
+  save_weights(model, at("model.safetensors"));
+  write_file(at("config.json"), changed_config(model.hf_config(label_names), form.config_changes()));
+  for (const std::string& file : tokenizer.files()) {
+    const std::string target = at(fs::path(file).filename().string());
+    if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);
+  }
+}
+
+int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
+  try {
+    return run_job(job, flags);
+  } catch (const OutOfMemory& error) {
+    throw OutOfMemory(std::string(error.what()) +
+                      "; less is needed with a smaller --batch_size (--accumulation_steps makes up for it), a smaller "
+                      "--context_length, --precision bf16, or fewer --trainable_layers");
+  }
 }
 
 }  // namespace attune

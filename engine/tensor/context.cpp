@@ -8,4 +8,13 @@ CudaContext& cuda_context() {
   return *context;
 }
 
+DeviceMemory cuda_memory() {
+  const cuda::ArenaUse use = cuda::arena_use();
+  return {use.in_use, use.peak, cuda::device_info().total_bytes, cuda::device_info().name};
+}
+
+void reset_cuda_memory_peak() {
+  cuda::reset_arena_peak();
+}
+
 }  // namespace attune

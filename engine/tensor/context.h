@@ -1,6 +1,9 @@
 // The contexts that tensors live in: one of each device for the whole process.
 #pragma once
 
+#include <cstddef>
+#include <string>
+
 #include "engine/tensor/device.h"
 #include "kernels/cuda/runtime.h"
 
@@ -9,5 +12,13 @@ namespace attune {
 /// The context of the process's CUDA device, made at the first call; tensors of other devices are not touched by it.
 /// Throws Error saying why where no CUDA device may be used.
 CudaContext& cuda_context();
+
+/// Device memory that tensors take: bytes in use, the most there were since the last reset, and what the device has.
+struct DeviceMemory {
+  std::size_t in_use, peak, total;
+  std::string device_name;
+};
+DeviceMemory cuda_memory();
+void reset_cuda_memory_peak();
 
 }  // namespace attune

@@ -4,6 +4,7 @@
 
 #include "engine/autograd/functions.h"
 #include "engine/tensor/captured_work.h"
+#include "engine/tensor/context.h"
 #include "engine/tensor/host_copy.h"
 
 namespace attune {
@@ -93,6 +94,23 @@ void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> 
   const bool measured = learning_rate && optimizer_.norm().defined();
   pending_.push_back(
       {step, HostCopy(loss_), measured ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
+}
+
+std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::span<const std::int32_t> examples) {
+  optimizer_.zero_grad();
+  reset_cuda_memory_peak();
+  work(store, store.batch(examples), {.training = true, .seed = options_.seed, .step = 0, .step_at = {}}, false);
+  return cuda_memory().peak;
+}
+
+std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length) {
+  const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id), labels = {0, 0};
+  const ExampleStore store({example, example}, labels, form, Device::kCuda);
+  const std::size_t one = peak_of_batch(store, std::vector<std::int32_t>{0}),
+                    two = peak_of_batch(store, std::vector<std::int32_t>{0, 1});
+  warm_ = true;
+  const std::size_t more = two > one ? two - one : 0;
+  return one + static_cast<std::size_t>(batch_size - 1) * more;
 }
 
 std::vector<StepResult> StepRunner::take(bool wait) {

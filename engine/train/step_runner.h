@@ -45,6 +45,9 @@ class StepRunner {
   /// Starts step `step` (from 0) on these examples; with a learning rate it ends with an update.
   void start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
              std::optional<double> learning_rate);
+  /// Bytes of device memory that steps of `batch_size` examples of `length` tokens will need at most, what is held
+  /// already included: learned from two small batches, which change nothing but gradients.
+  std::size_t predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length);
   /// The results that are there, in order; all of those started, waiting for them, where `wait`.
   std::vector<StepResult> take(bool wait);
   /// Graphs captured so far.
@@ -56,13 +59,14 @@ class StepRunner {
 
   bool uses_graphs(const ExampleStore& store) const;
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update);
+  std::size_t peak_of_batch(const ExampleStore& store, std::span<const std::int32_t> examples);
   Captured& captured_for(const ExampleStore& store, const BatchShape& shape, const ForwardPass& pass);
 
   LogitsFn logits_;
   AdamWOptimizer& optimizer_;
   StepOptions options_;
   bool group_begins_ = true;  // the next step is the first since the last update
-  bool warm_ = false;         // a step has run outside of a graph
+  bool warm_ = false;         // a batch has been through the model outside of a graph
   Tensor step_at_;            // int32 [1]: the dropout step, read by captured work
   Tensor loss_;               // of the latest step
   std::map<BatchShape, std::unique_ptr<Captured>> captured_;

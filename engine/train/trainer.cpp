@@ -70,6 +70,11 @@ ExampleStore Trainer::store(const Dataset& dataset) const {
   return ExampleStore(dataset.ids, dataset.labels, form, data_.device);
 }
 
+std::size_t Trainer::predict_peak_memory() {
+  const std::int64_t longest = std::max<std::int64_t>(data_.train.longest(), 1), most = data_.form.max_length;
+  return runner_.predict_peak_memory(data_.form, options_.batch_size, most > 0 ? std::min(longest, most) : longest);
+}
+
 LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
   return LoaderPass(generator_, examples,
                     {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split});

@@ -87,6 +87,8 @@ class Trainer {
 
   /// Batches of a full run.
   std::int64_t total_steps() const;
+  /// Bytes of device memory the run will need at most, before it begins. Only on a CUDA device.
+  std::size_t predict_peak_memory();
   /// CUDA graphs that the steps so far were replayed from.
   std::int64_t graphs() const { return runner_.graphs(); }
 

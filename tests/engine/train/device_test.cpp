@@ -158,6 +158,29 @@ TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
   EXPECT_EQ(device.norms.size(), 4u);
 }
 
+// Two small batches tell what large ones will need.
+TEST_F(DeviceTraining, PeakMemoryIsPredicted) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const auto model = started_model(small_config(), DType::kFloat32);
+    place(*model, Device::kCuda, dtype);
+    Dataset examples = invented_examples(6, 1, 30, 5);
+    for (auto& ids : examples.ids) ids.assign(12, 3);
+    TrainOptions options;
+    options.batch_size = 6;
+    options.eval_every = 0;
+    options.graphs = false;
+    Trainer trainer(
+        *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
+        {examples, examples, {.packed = true}, Device::kCuda}, options);
+    const auto predicted = static_cast<double>(trainer.predict_peak_memory());
+    cuda::reset_arena_peak();
+    Recorder recorder;
+    trainer.run(recorder, [] { return false; });
+    const auto needed = static_cast<double>(cuda::arena_use().peak);
+    EXPECT_NEAR(predicted, needed, 0.05 * needed);
+  }
+}
+
 // A loss that is not finite is told of the step it happened in, though the host was steps ahead.
 TEST_F(DeviceTraining, ABadLossNamesItsStep) {
   const auto model = started_model(small_config(), DType::kFloat32);

@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# train_gpt and predict on the CUDA device, a GPU or the simulator: the CPU's losses, the same bits from equal runs, a model that
+# both devices read; and what they say where there is no device, no memory, or no kernel for a model.
+#
+# usage: device_test.sh TRAIN_GPT PREDICT TOKENIZE PREPARE_IMDB BACKEND (nvidia or simulated)
+set -euo pipefail
+train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4 backend=$5
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+
+"$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
+mkdir "$folder/data"
+for split in train validation test; do head -13 "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
+"$tokenize" --train bpe --vocab_size 300 --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
+config() { echo "{\"model_type\": \"gpt2\", \"vocab_size\": 300, \"n_positions\": 16, \"n_embd\": $1, \"n_layer\": 1, \"n_head\": $2}"; }
+config 32 2 >"$folder/config.json"
+common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16
+  --batch_size 4 --trainable_layers all --eval_freq 2 --eval_iter 1 --max_steps 3 --no_final_evaluation)
+
+if [ "$backend" = simulated ]; then
+  unset ATTUNE_SIMULATE_GPU
+  expect_error "a build without CUDA" 1 "this build of attune has no CUDA" "${common[@]}" --device cuda
+  export ATTUNE_SIMULATE_GPU=1
+fi
+
+train() { "$train_gpt" "${common[@]}" --log_file "$folder/$1.log" --output "$folder/$1" "${@:2}" >"$folder/$1.out"; }
+losses() { sed -n 's/.*"loss": \([^,]*\), "learning.*/\1/p' "$folder/$1.log"; }
+apart() { paste -d' ' <(losses "$1") <(losses "$2") | awk -v most="$3" '{d = ($1 - $2) / $2; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 3 && m <= most) ? "agree" : "differ"}'; }
+train cpu
+train cuda --device cuda
+train again --device cuda
+train bf16 --device cuda --precision bf16
+train tf32 --device cuda --precision tf32
+train direct --device cuda --no_graphs
+grep -qE '^Predicted peak memory: [0-9.]+ of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
+expect "float32 and the CPU" agree "$(apart cuda cpu 1e-5)"
+expect "bfloat16 and the CPU" agree "$(apart bf16 cpu 0.02)"
+expect "TF32 and the CPU" agree "$(apart tf32 cpu 0.01)"
+cmp "$folder/cuda/model.safetensors" "$folder/again/model.safetensors" || fail "equal runs differ"
+cmp "$folder/cuda/model.safetensors" "$folder/direct/model.safetensors" || fail "captured steps differ from direct ones"
+
+# The saved model on either device; what bfloat16 training saves is float32.
+answer() { "$predict" --model_dir "$folder/$1" --text "It never lost me." --text "I left early." --format csv "${@:2}" | tail -n +2; }
+both=$(paste -d, <(answer cuda) <(answer cuda --device cuda) | awk -F, '{d = $4 - $9; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 2 && m < 1e-5) ? "agree" : "differ"}')
+expect "predictions of both devices" agree "$both"
+answer bf16 >/dev/null || fail "a model trained in bfloat16 cannot be read"
+expect "bytes of both checkpoints" "$(wc -c <"$folder/cuda/model.safetensors")" "$(wc -c <"$folder/bf16/model.safetensors")"
+
+# Mistakes.
+expect_error "bfloat16 on the CPU" 2 "needs --device cuda" "${common[@]}" --precision bf16
+expect_error "an unknown precision" 2 "fp32, tf32 and bf16" "${common[@]}" --device cuda --precision fp8
+config 264 2 >"$folder/wide.json"
+expect_error "a head no kernel has" 1 "head" "${common[@]}" --config "$folder/wide.json" --device cuda
+if [ "$backend" = simulated ]; then
+  export ATTUNE_SIMULATED_MEMORY=400000
+  expect_error "too little memory" 1 "smaller --batch_size" "${common[@]}" --device cuda
+  grep -qE '[0-9]+ bytes asked for, [0-9]+ of 400000 free' "$folder/err" || fail "the bytes asked for and free: $(cat "$folder/err")"
+fi
+finish
