@@ -59,7 +59,7 @@ printf '#include <boost/context/%s>\n' fiber.hpp protected_fixedsize_stack.hpp >
   tar -cf "$work/boost.tar" boost/version.hpp -T "$work/boost_headers" && rm -r boost && tar -xf "$work/boost.tar")
 
 cp -a "$work/all/usr/include/${library_folder#lib/}/." "$work/all/usr/include/" && rm -r "$work/all/usr/include/${library_folder#lib/}"
-rm -rf "$folder/usr" && mkdir -p "$folder/usr/$library_folder" "$folder/usr/share"
+rm -rf "${folder:?}/usr" && mkdir -p "$folder/usr/$library_folder" "$folder/usr/share"
 cp -a "$work/all/usr/include" "$folder/usr/"
 cp -a "$work/all/usr/share/cmake" "$folder/usr/share/"
 (cd "$libraries" && cp -a cmake ./*.a ./*.so* "$folder/usr/$library_folder/")

@@ -1,0 +1,228 @@
+#!/usr/bin/env bash
+# Builds attune on a machine with an NVIDIA GPU, tests its kernels there, runs them under compute-sanitizer, times them and a training step
+# beside PyTorch's, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures beside it. Ten minutes on 16 cores; a stage
+# that fails or is too slow is reported and does not stop the others. Exits with 1 where any did.
+#
+# usage: scripts/gpu_report.sh [options] OUTPUT_FOLDER
+#   --dependencies FOLDER   libraries staged by scripts/stage_dependencies.sh, where they are not installed
+#   --data FOLDER           the real data (ATTUNE_DATA), for the tests that need it
+#   --simulate              the same stages on the block simulator, as far as they reach; also what happens without nvcc or a GPU
+#   --asan                  with --simulate: the simulated tests under AddressSanitizer too, in place of the sanitizers of a GPU
+#   --commit TEXT           what is measured, where the sources are no git repository
+#   --build FOLDER          where to build (build/cuda or build/simulated)
+#   --budget SECONDS        for everything together (600); the limit of each stage is a share of it
+set -uo pipefail
+usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
+mistake() {
+  echo "gpu_report: $*" >&2
+  exit 2
+}
+
+dependencies='' data=${ATTUNE_DATA:-} simulate='' asan='' commit='' budget=600 build='' output=''
+while [ $# -gt 0 ]; do
+  case $1 in
+    --help | -h) usage && exit 0 ;;
+    --simulate) simulate='as asked' && shift && continue ;;
+    --asan) asan=1 && shift && continue ;;
+    --dependencies | --data | --commit | --build | --budget)
+      [ $# -ge 2 ] || mistake "$1 needs a value"
+      declare "${1#--}=$2" && shift 2 && continue
+      ;;
+    -*) mistake "$1 is no option (--help lists them)" ;;
+  esac
+  [ -z "$output" ] || mistake "one output folder, not $output and $1"
+  output=$1 && shift
+done
+[ -n "$output" ] || mistake "an output folder is needed"
+[[ $budget =~ ^[0-9]+$ ]] || mistake "--budget $budget is no number of seconds"
+for folder in $dependencies $data; do [ -d "$folder" ] || mistake "$folder is no folder"; done
+command -v python3 >/dev/null || mistake "python3 is needed to write the report"
+mkdir -p "$output" && output=$(cd "$output" && pwd) || mistake "$output cannot be made"
+[ -z "$dependencies" ] || dependencies=$(cd "$dependencies" && pwd)
+if [ -n "$data" ]; then
+  ATTUNE_DATA=$(cd "$data" && pwd)
+  export ATTUNE_DATA
+fi
+cd "$(dirname "$0")/.." || exit 2
+rm -rf "$output"/{report.md,stages.jsonl,about.json,ctest.xml,kernels.json,train_step,logs}
+mkdir -p "$output/logs" "$output/train_step"
+
+[ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
+if [ -z "$simulate" ]; then
+  command -v nvcc >/dev/null || simulate='no nvcc here'
+  nvidia-smi >/dev/null 2>&1 || simulate='no GPU here'
+fi
+cores=$(nproc)
+if [ -n "$simulate" ]; then
+  preset=simulated label=simulated
+  export ATTUNE_SIMULATE_GPU=1
+else
+  preset=cuda label=gpu
+fi
+build=${build:-build/$preset}
+
+# ---- stages
+
+# record NAME STATUS CODE SECONDS LIMIT LOG NOTE COMMAND: one line of stages.jsonl
+record() {
+  python3 -c 'import json, sys
+keys = ("name", "status", "code", "seconds", "limit", "log", "note", "command")
+row = dict(zip(keys, sys.argv[1:]))
+row.update({key: int(row[key]) for key in ("code", "seconds", "limit")})
+print(json.dumps(row))' "$@" >>"$output/stages.jsonl"
+  printf 'gpu_report: %-34s %s (%s s)%s\n' "$1" "$2" "$4" "${7:+: $7}"
+}
+not_available() { record "$1" 'not available' 0 0 0 '' "$2" ''; }
+
+# stage NAME LIMIT STDOUT COMMAND...: runs it for at most LIMIT six hundredths of the budget, or what is left of it. STDOUT is a file, or -
+# for the log.
+stage() {
+  local name=$1 limit=$(($2 * budget / 600)) to=$3 begin=$SECONDS code=0 status=ok left=$((budget - 8 - SECONDS))
+  shift 3
+  local log=logs/${name//[^a-z0-9]/_}.log
+  [ "$limit" -le "$left" ] || limit=$left
+  if [ "$limit" -lt 3 ]; then
+    record "$name" 'no time left' 0 0 0 '' '' "$*"
+    return 1
+  fi
+  [ "$to" != - ] || to=$output/$log.out
+  timeout --kill-after=5 "$limit" "$@" >"$to" 2>"$output/$log" </dev/null || code=$?
+  [ "$to" != "$output/$log.out" ] || { cat "$to" "$output/$log" >"$to.both" && mv "$to.both" "$output/$log" && rm "$to"; }
+  case $code in
+    0) ;;
+    124 | 137) status='timed out' ;;
+    *) status=failed ;;
+  esac
+  record "$name" "$status" $code $((SECONDS - begin)) "$limit" "$log" '' "$*"
+  return $code
+}
+
+write_about() {
+  local torch
+  torch=$(timeout 60 python3 -c 'import torch; print(torch.__version__, "with CUDA" if torch.cuda.is_available() else "without CUDA")' 2>/dev/null) || torch=none
+  [ -n "$commit" ] || commit=$(git describe --always --dirty --abbrev=12 2>/dev/null) || commit=unknown
+  [[ $torch == *"with CUDA" ]] && torch_cuda=1
+  python3 - "$output/about.json" "$simulate" "$commit" "$torch" "$cores" <<'PYTHON'
+import datetime, json, subprocess, sys
+output, simulate, commit, torch, cores = sys.argv[1:]
+def first(*command):
+    try:
+        lines = subprocess.run(command, capture_output=True, text=True, timeout=30).stdout.strip().splitlines()
+        return lines[-1] if command[0] == "nvcc" else lines[0]
+    except (OSError, IndexError, subprocess.TimeoutExpired):
+        return "none"
+json.dump({
+    "device": f"the block simulator ({simulate})" if simulate else first("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"),
+    "driver": "" if simulate else first("nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"),
+    "CUDA toolkit": first("nvcc", "--version"),
+    "compiler": first("c++", "--version"),
+    "cmake": first("cmake", "--version"),
+    "PyTorch": torch,
+    "cores": cores,
+    "commit": commit,
+    "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
+}, open(output, "w"), indent=1)
+PYTHON
+}
+
+# Configures and builds what the stages need: CPU tests stay out.
+build_all() {
+  local options=(-D ATTUNE_WERROR=OFF) capability
+  [ -z "$dependencies" ] || options+=(-D "ATTUNE_DEPENDENCIES=$dependencies")
+  if [ -z "$simulate" ]; then
+    capability=$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null | head -1)
+    case $capability in
+      9.*) options+=(-D CMAKE_CUDA_ARCHITECTURES=90a-real) ;;
+      8.*) options+=(-D CMAKE_CUDA_ARCHITECTURES=80-real) ;;
+      *) options+=(-D CMAKE_CUDA_ARCHITECTURES=80) ;;  # compiled for the card when it is loaded
+    esac
+  fi
+  stage configure 90 - cmake --preset $preset -B "$build" "${options[@]}" || return
+  local known targets
+  known=$(cmake --build "$build" --target help | sed -nE 's/^([A-Za-z0-9_]+):.*/\1/p')
+  targets=$({ # a test is named after its program, or after it and what it runs of it
+    ctest --test-dir "$build" -N -L $label | sed -nE 's/^ *Test +#[0-9]+: ([A-Za-z0-9_]+).*/\1/p'
+    printf '%s\n' bench_kernels bench_train_step prepare_imdb tokenize train_gpt train_bert predict
+  } | awk 'NR == FNR { known[$1]; next } { for (name in known) if (index($1 "_", name "_") == 1) print name }' <(echo "$known") - | sort -u)
+  # shellcheck disable=SC2086  # targets are words
+  stage build 330 - cmake --build "$build" --parallel "$cores" --target $targets -- -k 0
+}
+
+# CTest ends its tests before the stage's limit, so that its file has those that were done. Whole models are too much for the simulator.
+run_tests() {
+  local limit=$((150 * budget / 600)) options=()
+  [ -z "$simulate" ] || options=(--label-exclude golden)
+  stage tests 160 - ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure \
+    --timeout "$limit" --stop-time "$(date -d "+$limit seconds" +%H:%M:%S)" --parallel 4
+}
+
+# Of the kernel tests, what a sanitizer gets through in its time.
+sanitizer_cases='Table/CudaOp.AgreesWithTheCpuUnderEverySchedule/*:CudaCases.*-*40009*:*1000*:*1031*:*several_blocks*:*long_window*:*x768*'
+sanitizers() {
+  local tool pids=()
+  if [ -n "$simulate" ]; then
+    for tool in memcheck racecheck initcheck synccheck; do not_available "sanitizer $tool" 'needs a GPU; the simulator refuses what they find'; done
+    if [ -n "$asan" ]; then
+      stage 'configure asan' 90 - cmake --preset asan ${dependencies:+-D ATTUNE_DEPENDENCIES="$dependencies"} &&
+        stage 'build asan' 330 - cmake --build build/asan --parallel "$cores" --target ops_cuda_test simulator_test &&
+        stage 'AddressSanitizer' 330 - ctest --test-dir build/asan -R '^(ops_cuda_test|simulator_test)$' --output-on-failure --timeout 320
+    fi
+    return
+  fi
+  if ! command -v compute-sanitizer >/dev/null; then
+    for tool in memcheck racecheck initcheck synccheck; do not_available "sanitizer $tool" 'compute-sanitizer is not installed'; done
+    return
+  fi
+  for tool in memcheck racecheck initcheck synccheck; do  # nothing is timed meanwhile
+    stage "sanitizer $tool" 100 - compute-sanitizer --tool $tool --error-exitcode 86 --print-limit 20 \
+      "$build"/tests/ops_cuda_test "--gtest_filter=$sanitizer_cases" &
+    pids+=($!)
+  done
+  wait "${pids[@]}"
+}
+
+kernel_benches() {
+  local options=(--device=cuda)
+  [ -z "$simulate" ] || options+=(--sizes=tiny --samples=1)
+  stage kernels 120 "$output/kernels.json" "$build"/bin/bench_kernels "${options[@]}" --benchmark_format=json
+}
+
+# train_step NAME COMMAND...: its line of JSON becomes train_step/NAME.json
+train_step() {
+  local name=$1
+  shift
+  stage "train step $name" 60 "$output/train_step/$name.json" "$@"
+}
+train_steps() {
+  local start=$build/train_step_start precision entry own=()
+  if [ -n "$simulate" ]; then
+    local size=(--layers 1 --width 64 --heads 2 --vocabulary 101 --batch_size 2 --length 16 --steps 1 --warmup 2)
+  else
+    local size=(--layers 12 --width 768 --heads 12 --batch_size 8 --length 256 --steps 100 --warmup 10)
+  fi
+  for precision in bf16 fp32; do
+    [ $precision != bf16 ] || own=(--save "$start")  # the first weights and the batch, for the peer
+    train_step "$precision-attune" "$build"/bin/bench_train_step --device cuda --precision $precision "${size[@]}" "${own[@]}"
+    own=()
+  done
+  if [ -n "$simulate" ] || [ -z "$torch_cuda" ]; then
+    not_available 'train step PyTorch' "$([ -n "$simulate" ] && echo needs a GPU || echo python3 has no PyTorch with CUDA)"
+    return
+  fi
+  for entry in bf16:sdpa bf16:compile-cudagraphs fp32:sdpa tf32:sdpa bf16:eager bf16:compile fp32:compile-cudagraphs; do
+    train_step "${entry/:/-pytorch-}" python3 bench/pytorch/train_step.py --device cuda --precision "${entry%:*}" --variant "${entry#*:}" \
+      "${size[@]}" --load "$start"
+  done
+  rm -rf "$start"
+}
+
+torch_cuda=''
+write_about
+echo "gpu_report: on $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["device"])' "$output/about.json")"
+if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/ops_cuda_test ]; then
+  run_tests
+  sanitizers
+  kernel_benches
+  train_steps
+fi
+python3 scripts/gpu_report.py "$output"
