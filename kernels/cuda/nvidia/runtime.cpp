@@ -77,6 +77,7 @@ void* try_allocate(std::size_t bytes) {
 
 struct Event::State {
   cudaEvent_t event = nullptr;
+  const Stream::State* stream = nullptr;  // that recorded it
 };
 
 struct Graph::State {
@@ -143,6 +144,20 @@ void deallocate(void* device) noexcept {
   if (device != nullptr) report(cudaFree(device), "cudaFree");
 }
 
+namespace {
+
+// What went wrong on a stream is known only later: names the kernels it may have been.
+void throw_on_fault(cudaError_t status, const Stream::State& state) {
+  if (status == cudaSuccess) return;
+  std::string kernels;
+  for (const char* name : state.recent)
+    if (name != nullptr) kernels += (kernels.empty() ? "" : ", ") + std::string(name);
+  throw Error(str_cat("cuda: work on the gpu failed: ", cudaGetErrorString(status), "; the latest kernels were ", kernels,
+                      " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
+}
+
+}  // namespace
+
 Stream::Stream() : state_(std::make_unique<State>()) {
   CHECK(available(), unavailable_reason());
   CUDA_CHECK(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking));
@@ -155,7 +170,7 @@ Stream::~Stream() {
 
 void Stream::synchronize() const {
   CHECK(!state_->capture, "a stream cannot be waited for while it is being captured");
-  CUDA_CHECK(cudaStreamSynchronize(state_->stream));
+  throw_on_fault(cudaStreamSynchronize(state_->stream), *state_);
 }
 
 void Stream::wait(const Event& event) const { CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0)); }
@@ -178,8 +193,15 @@ bool Stream::capturing() const { return state_->capture != nullptr; }
 
 Event::Event() : state_(std::make_unique<State>()) { CUDA_CHECK(cudaEventCreate(&state_->event)); }
 Event::~Event() { report(cudaEventDestroy(state_->event), "cudaEventDestroy"); }
-void Event::record(const Stream& stream) { CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream)); }
-void Event::synchronize() const { CUDA_CHECK(cudaEventSynchronize(state_->event)); }
+void Event::record(const Stream& stream) {
+  CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream));
+  state_->stream = &stream.state();
+}
+void Event::synchronize() const {
+  const cudaError_t status = cudaEventSynchronize(state_->event);
+  if (state_->stream != nullptr) throw_on_fault(status, *state_->stream);
+  else CUDA_CHECK(status);
+}
 double Event::elapsed_ms(const Event& begin, const Event& end) {
   float ms = 0;
   CUDA_CHECK(cudaEventElapsedTime(&ms, begin.state_->event, end.state_->event));
@@ -283,6 +305,7 @@ void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, 
   if (status == cudaSuccess && synchronous() && !stream.state().capture)
     status = cudaStreamSynchronize(stream.state().stream);
   CHECK(status == cudaSuccess, "cuda: kernel ", name, ": ", cudaGetErrorString(status));
+  stream.state().started(name);
 }
 
 }  // namespace attune::cuda
