@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/autograd/functions.h"
+#include "engine/tensor/captured_work.h"
 #include "engine/tensor/host_copy.h"
 
 namespace attune {
@@ -39,20 +40,55 @@ std::vector<std::int32_t> argmax_rows(const Tensor& logits) {
   return out;
 }
 
-Evaluation evaluate(const LogitsFn& logits_fn, const ExampleStore& examples, const LoaderPass& pass,
-                    std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+struct Evaluator::Work {
+  std::unique_ptr<CapturedWork> replayed;  // none: done once
+  LabelledBatch batch;
+  Tensor loss, logits;
+
+  void run(const LogitsFn& logits_fn, const ExampleStore& examples) {
+    examples.gather(batch);
+    const Variable out = logits_fn(batch.tokens, {.training = false});
+    loss = cross_entropy(out, batch.labels).value();
+    logits = out.value();
+  }
+};
+
+Evaluator::Evaluator(LogitsFn logits, const ExampleStore& examples, bool graphs)
+    : logits_(std::move(logits)), examples_(examples), graphs_(graphs && examples.device() == Device::kCuda) {}
+
+Evaluator::~Evaluator() = default;
+
+Evaluator::Work& Evaluator::start(std::span<const std::int32_t> examples) {
+  const BatchShape shape = examples_.shape_of(examples);
+  std::unique_ptr<Work>& work = graphs_ && warm_ ? captured_[shape] : once_;
+  if (!work || !work->replayed) {
+    work = std::make_unique<Work>();
+    work->batch = examples_.make(shape);
+    if (graphs_ && warm_)
+      work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, examples_); });
+  }
+  work->batch.examples.copy_from(Tensor::from(examples, {shape.count}));
+  if (work->replayed)
+    work->replayed->replay();
+  else
+    work->run(logits_, examples_);
+  warm_ = true;
+  return *work;
+}
+
+Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
+                          const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   const NoGrad no_grad;
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
   Evaluation out;
   std::deque<PendingBatch> pending;
   const auto take = [&](std::size_t most_left) {
-    for (; pending.size() > most_left; pending.pop_front()) pending.front().add_to(out, examples.labels());
+    for (; pending.size() > most_left; pending.pop_front()) pending.front().add_to(out, examples_.labels());
   };
   std::int64_t done = 0;
   while (done < batches) {
-    const LabelledBatch batch = examples.batch(pass.batch(done));
-    const Variable logits = logits_fn(batch.tokens, {.training = false});
-    pending.push_back({pass.batch(done), HostCopy(cross_entropy(logits, batch.labels).value()), HostCopy(logits.value())});
+    const Work& work = start(pass.batch(done));
+    pending.push_back({pass.batch(done), HostCopy(work.loss), HostCopy(work.logits)});
     take(kMostPending);
     ++done;
     if (progress && !progress(done, batches)) break;

@@ -3,6 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "engine/autograd/variable.h"
 #include "engine/data/loader.h"
@@ -20,10 +24,33 @@ struct Evaluation {
   double accuracy() const { return examples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(examples); }
 };
 
-/// Evaluates the first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done,
-/// total)` is called after each batch and ends the evaluation early by returning false.
-Evaluation evaluate(const LogitsFn& logits, const ExampleStore& examples, const LoaderPass& pass,
-                    std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
+/// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead, and from the
+/// second batch of a shape on the work is replayed from a CUDA graph.
+class Evaluator {
+ public:
+  /// `graphs`: capture and replay where the device can.
+  Evaluator(LogitsFn logits, const ExampleStore& examples, bool graphs);
+  ~Evaluator();
+  Evaluator(const Evaluator&) = delete;
+  Evaluator& operator=(const Evaluator&) = delete;
+
+  /// The first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done, total)` is
+  /// called after each batch and ends the evaluation early by returning false.
+  Evaluation run(const LoaderPass& pass, std::int64_t max_batches,
+                 const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
+
+ private:
+  // Work on a batch and where its results lie.
+  struct Work;
+  Work& start(std::span<const std::int32_t> examples);
+
+  LogitsFn logits_;
+  const ExampleStore& examples_;
+  bool graphs_;
+  bool warm_ = false;           // a batch has been through the model outside of a graph
+  std::unique_ptr<Work> once_;  // of the latest batch that was not captured
+  std::map<BatchShape, std::unique_ptr<Work>> captured_;
+};
 
 /// Index of the largest of L logits for each of B rows, the first of equals; host tensor [B, L].
 std::vector<std::int32_t> argmax_rows(const Tensor& logits);

@@ -46,6 +46,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
       optimizer_(parameters_of(model, true), options.adamw),
       train_(store(data.train)),
       validation_(store(data.validation)),
+      train_evaluator_(logits_, train_, options.graphs),
+      validation_evaluator_(logits_, validation_, options.graphs),
       runner_(logits_, optimizer_,
               {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
@@ -125,20 +127,21 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const Evaluation train = evaluate(logits_, train_, pass(train_.size(), true), options_.eval_batches);
-  const Evaluation validation = evaluate(logits_, validation_, pass(validation_.size(), false), options_.eval_batches);
+  const Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
+  const Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
   return {step, epoch, train.loss, validation.loss};
 }
 
 EpochRecord Trainer::evaluate_accuracies(std::int64_t epoch) {
-  const Evaluation train = evaluate(logits_, train_, pass(train_.size(), true), options_.eval_batches);
-  const Evaluation validation = evaluate(logits_, validation_, pass(validation_.size(), false), options_.eval_batches);
+  const Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
+  const Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
   return {epoch, train.accuracy(), validation.accuracy()};
 }
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
-  return evaluate(logits_, store(dataset), pass(dataset.size(), training_split), -1, progress);
+  const ExampleStore examples = store(dataset);
+  return Evaluator(logits_, examples, options_.graphs).run(pass(dataset.size(), training_split), -1, progress);
 }
 
 }  // namespace attune

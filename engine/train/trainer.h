@@ -114,6 +114,7 @@ class Trainer {
   TorchGenerator generator_;
   AdamWOptimizer optimizer_;
   ExampleStore train_, validation_;
+  Evaluator train_evaluator_, validation_evaluator_;
   StepRunner runner_;
   std::deque<Started> started_;
   std::chrono::steady_clock::time_point last_told_;

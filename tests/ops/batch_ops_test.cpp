@@ -12,6 +12,7 @@
 #include "kernels/cuda/sort.h"
 #include "kernels/gather_batch.h"
 #include "kernels/position_ids.h"
+#include "tests/support/collator.h"
 #include "tests/ops/cuda_backend.h"
 #include "tests/ops/device_array.h"
 

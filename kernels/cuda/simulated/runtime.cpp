@@ -75,7 +75,7 @@ struct Graph::State {
   ~State() {
     for (void* block : memory) {
       captured_blocks().erase(block);
-      simulated::free_memory(block);
+      if (!arena().blocks.contains(block)) simulated::free_memory(block);  // else whoever holds it frees it
     }
   }
 };

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/collator.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {

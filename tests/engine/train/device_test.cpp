@@ -14,8 +14,8 @@ namespace attune::testing {
 namespace {
 
 struct DeviceRun {
-  std::vector<double> losses, norms, weights;
-  std::int64_t evaluations = 0, graphs = 0;
+  std::vector<double> losses, norms, evaluations, weights;
+  std::int64_t graphs = 0;
 };
 
 struct How {
@@ -62,7 +62,10 @@ DeviceRun run_of(const Model& model, const How& how) {
     out.weights.insert(out.weights.end(), values.values<double>().begin(), values.values<double>().end());
   }
   out.graphs = trainer.graphs();
-  out.evaluations = static_cast<std::int64_t>(recorder.evaluations.size());
+  for (const EvaluationRecord& record : recorder.evaluations)
+    out.evaluations.insert(out.evaluations.end(), {record.train_loss, record.validation_loss});
+  const Evaluation all = trainer.evaluate_all(examples, false, {});
+  out.evaluations.insert(out.evaluations.end(), {all.loss, all.accuracy()});
   return out;
 }
 
@@ -110,7 +113,8 @@ TEST_F(DeviceTraining, IsTheCpusRun) {
     for (const auto& run : {gpt_run, bert_run}) {
       const DeviceRun cpu = run({.device = Device::kCpu, .packed = packed}), device = run({.packed = packed});
       EXPECT_EQ(cpu.losses.size(), 6u);
-      EXPECT_EQ(device.evaluations, 2);
+      EXPECT_EQ(cpu.evaluations.size(), 6u);
+      expect_near(device.evaluations, cpu.evaluations, 1e-5);
       expect_near(device.losses, cpu.losses, 1e-5);
       expect_near(device.norms, cpu.norms, 1e-4);
     }
@@ -136,6 +140,7 @@ TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
     EXPECT_GT(captured.graphs, 0);
     EXPECT_EQ(direct.graphs, 0);
     EXPECT_EQ(captured.losses, direct.losses);
+    EXPECT_EQ(captured.evaluations, direct.evaluations);
     EXPECT_EQ(captured.weights, direct.weights);
   }
 }

@@ -87,7 +87,8 @@ class Evaluations : public ::testing::Test {
   Evaluation run(std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {}) const {
     TorchGenerator generator(1);
     const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
-    return evaluate(
+    const ExampleStore store(examples_.ids, examples_.labels, {}, Device::kCpu);
+    return Evaluator(
         [](const TokenBatch& batch, const ForwardPass& forward) {
           EXPECT_FALSE(forward.training);
           EXPECT_EQ(Tape::current(), nullptr);
@@ -95,7 +96,7 @@ class Evaluations : public ::testing::Test {
           for (const std::int32_t id : batch.ids.values<std::int32_t>()) logits.insert(logits.end(), {kLogits[id][0], kLogits[id][1]});
           return Variable(Tensor::from(logits, {batch.count(), 2}), true);
         },
-        ExampleStore(examples_.ids, examples_.labels, {}, Device::kCpu), pass, max_batches, progress);
+        store, true).run(pass, max_batches, progress);
   }
   double loss(std::size_t example) const {
     const double* z = kLogits[example];
