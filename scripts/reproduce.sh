@@ -29,8 +29,9 @@ command that fetches them; a row that fails is reported, and the others go on. R
   --data DIR       folder with train.csv, validation.csv and test.csv (default: prepared under OUTPUT/imdb)
   --archive FILE   aclImdb_v1.tar.gz on this machine, to prepare the data from (default: download it)
   --models DIR     look here before the Hugging Face cache: DIR/ROW (e.g. DIR/bert), DIR/NAME or DIR/OWNER/NAME
-  --bin DIR        attune's programs (default: build/release/bin)
+  --bin DIR        attune's programs (default: build/release/bin, on cuda build/cuda/bin)
   --device NAME    cpu or cuda (default: cpu)
+  --precision NAME fp32, or on cuda tf32 or bf16 (default: fp32)
   --rows LIST      rows to run, separated by commas; the table shows the others if they are finished
   --save           keep the trained models too, in OUTPUT/models/ROW
   --dry_run        only say what would be run
@@ -50,14 +51,14 @@ row_names() {
 mistake() { echo "reproduce: $1 (--help explains the options)" >&2; exit 2; }
 note() { echo "reproduce: $1"; }
 
-output=$root/build/reproduce data='' archive='' models='' bin=$root/build/release/bin device=cpu rows='' save='' dry_run=''
+output=$root/build/reproduce data='' archive='' models='' bin='' device=cpu precision=fp32 rows='' save='' dry_run=''
 while [ $# -gt 0 ]; do
   option=$1
   case $option in
     --help | -h) usage; exit 0 ;;
     --dry_run) dry_run=yes; shift; continue ;;
     --save) save=yes; shift; continue ;;
-    --output | --data | --archive | --models | --bin | --device | --rows) ;;
+    --output | --data | --archive | --models | --bin | --device | --precision | --rows) ;;
     *) mistake "unknown option '$option'" ;;
   esac
   [ -n "${2:-}" ] || mistake "$option needs a value"
@@ -68,12 +69,17 @@ while [ $# -gt 0 ]; do
     --models) models=$2 ;;
     --bin) bin=$2 ;;
     --device) device=$2 ;;
+    --precision) precision=$2 ;;
     --rows) rows=$2 ;;
   esac
   shift 2
 done
 
 [[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"
+[[ $precision == fp32 || $device == cuda ]] || mistake "--precision $precision needs --device cuda"
+preset=release
+[ "$device" = cpu ] || preset=cuda
+bin=${bin:-$root/build/$preset/bin}
 [ -z "$data" ] || [ -z "$archive" ] || mistake "--data and --archive exclude each other"
 [ -z "$archive" ] || [ -f "$archive" ] || mistake "--archive $archive: no such file"
 [ -z "$models" ] || [ -d "$models" ] || mistake "--models $models: no such folder"
@@ -127,11 +133,11 @@ number() { sed -nE "s/$2/\1/p" "$1" | tail -1; }
 
 # keep_result NAME LOG SECONDS: writes the row's result only when the log holds all of it.
 keep_result() {
-  local name=$1 log=$2 on=$device minutes train validation test parameters
+  local name=$1 log=$2 on="$device $precision" minutes train validation test parameters
   train=$(number "$log" '^Training accuracy: ([0-9.]+)%$')
   validation=$(number "$log" '^Validation accuracy: ([0-9.]+)%$')
   test=$(number "$log" '^Test accuracy: ([0-9.]+)%$')
-  [ "$name" != logreg ] || on=cpu  # it knows no other device
+  [ "$name" != logreg ] || on="cpu float64"  # it knows no other device
   minutes=$(number "$log" '^Training completed in ([0-9.]+) minutes\.$')
   parameters=$(number "$log" '^Parameters: ([0-9]+),.*$')
   [ -n "$parameters" ] || parameters=$(number "$log" '^Vocabulary: ([0-9]+) words,.*$' | awk 'NF {print $1 + 1}')
@@ -159,7 +165,7 @@ run_row() {
     fi
     command=("$bin/train_bert")
     [ "$name" != gpt2 ] || command=("$bin/train_gpt")
-    command+=(--model_dir "$folder" --data "$data" --trainable_layers "$layers" --num_epochs 1 --device "$device")
+    command+=(--model_dir "$folder" --data "$data" --trainable_layers "$layers" --num_epochs 1 --device "$device" --precision "$precision")
   fi
   [ -z "$save" ] || command+=(--output "$output/models/$name")
   if [ -n "$dry_run" ]; then echo "${command[*]}"; return; fi
@@ -197,7 +203,7 @@ write_table() {
 
 if [ -z "$dry_run" ]; then
   for program in prepare_imdb train_logreg train_gpt train_bert; do
-    [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset release && cmake --build --preset release) or name --bin"
+    [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset $preset && cmake --build --preset $preset) or name --bin"
   done
   mkdir -p "$output/rows"
 fi
