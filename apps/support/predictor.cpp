@@ -41,6 +41,7 @@ class TransformerPredictor : public Predictor {
     const Classifier& model = *opened_.model;
     CHECK(tokenizer_->vocab_size() <= model.vocab_size(), folder, ": the tokenizer has ", tokenizer_->vocab_size(),
           " tokens, but the model's vocabulary only ", model.vocab_size());
+    set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
     form_ = InputForm::read(config, model.max_length());
     label_names_ = opened_.label_names;

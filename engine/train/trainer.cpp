@@ -55,7 +55,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
         " training examples do not fill one batch of ", options.batch_size);
   CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ",
         options.accumulation_steps);
-  // Every epoch ends with an optimizer step, a full group of batches or not.
+  // Every epoch and the run end with an optimizer step, a full group of batches or not.
   const std::int64_t epoch_batches = data.train.size() / options.batch_size;
   options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
                                   ceil_div(total_steps() % epoch_batches, options.accumulation_steps);
@@ -107,7 +107,8 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
   for (std::int64_t epoch = 1; epoch <= options_.epochs && step < last_step; ++epoch) {
     const LoaderPass epoch_pass = pass(train_.size(), true);
     for (std::int64_t i = 0; i < epoch_pass.batches() && step < last_step; ++i, ++step) {
-      const bool update = (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches();
+      const bool update = (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches() ||
+                          step + 1 == last_step;
       const double learning_rate = options_.schedule.at(optimizer_steps_);
       started_.push_back({epoch, learning_rate, train_.tokens_of(epoch_pass.batch(i)), Clock::now()});
       runner_.start(train_, epoch_pass.batch(i), step, update ? std::optional(learning_rate) : std::nullopt);

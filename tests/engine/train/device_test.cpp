@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "kernels/cuda/runtime.h"
 #include "models/bert/bert.h"
@@ -161,6 +162,27 @@ TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
                   device = gpt_run({.accumulation_steps = 2});
   expect_near(device.losses, cpu.losses, 1e-5);
   EXPECT_EQ(device.norms.size(), 4u);
+}
+
+// What is frozen is rounded on the device, but its float32 value is what a checkpoint gets.
+TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
+  const auto model = started_model(small_config(), DType::kFloat32);
+  set_trainable(*model, [&](const std::string& name) { return model->trains(TrainableLayers::kLastLayer, name); });
+  std::map<std::string, Tensor> before;
+  for (const auto& [name, parameter] : parameters_of(*model)) before[name] = parameter.value().clone();
+  const DeviceRun run = run_of(*model, {.dtype = DType::kBFloat16});
+  EXPECT_GT(run.graphs, 0);
+  int rounded = 0;
+  for (const auto& [name, parameter] : parameters_of(*model)) {
+    const Tensor after = (parameter.master().defined() ? parameter.master() : parameter.value()).to(Device::kCpu);
+    const bool same = std::ranges::equal(after.values<float>(), before.at(name).values<float>());
+    EXPECT_EQ(same, !model->trains(TrainableLayers::kLastLayer, name)) << name;
+    rounded += parameter.value().dtype() == DType::kBFloat16 ? 1 : 0;
+    if (parameter.master().defined()) {
+      EXPECT_EQ(parameter.master().device(), Device::kCpu) << name;
+    }
+  }
+  EXPECT_EQ(rounded, 16);  // weights and biases of four linear layers in each of two blocks
 }
 
 // Two small batches tell what large ones will need.

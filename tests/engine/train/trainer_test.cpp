@@ -203,6 +203,19 @@ TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
   EXPECT_EQ(rates, (std::vector<double>{8, 8, 6, 4, 4, 2}));  // zero is reached after the last of four steps, not before it
 }
 
+TEST(Training, TheLastGroupOfARunThatIsCutShortIsApplied) {
+  const Dataset examples = invented_examples(24, 6, 11, 3);  // six batches
+  TrainOptions options = quiet(1);
+  options.accumulation_steps = 2;
+  options.max_steps = 3;
+  options.adamw.measure_norm = true;
+  TinyRun run(tiny_config(), examples, options);
+  run.run();
+  std::vector<bool> stepped;
+  for (const StepRecord& record : run.recorder.steps) stepped.push_back(record.grad_norm.has_value());
+  EXPECT_EQ(stepped, (std::vector<bool>{false, true, true}));
+}
+
 TEST(Training, FrozenParametersStayAsTheyAre) {
   const Dataset examples = invented_examples(16, 6, 11, 3);
   const auto started = started_model(tiny_config(), DType::kFloat32);
