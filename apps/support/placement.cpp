@@ -26,6 +26,7 @@ void PlacementFlags::check() const {
 }
 
 void PlacementFlags::place_model(const Module& model) const {
+  if (device() == Device::kCuda) set_tensor_float32(precision == "tf32");
   place(model, device(), precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
 }
 

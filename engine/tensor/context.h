@@ -13,6 +13,9 @@ namespace attune {
 /// Throws Error saying why where no CUDA device may be used.
 CudaContext& cuda_context();
 
+/// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.
+void set_tensor_float32(bool on);
+
 /// Device memory that tensors take: bytes in use, the most there were since the last reset, and what the device has.
 struct DeviceMemory {
   std::size_t in_use, peak, total;

@@ -6,7 +6,8 @@
 
 namespace attune::cuda {
 
-/// c[M, N] = op(a) op(b) + bias, or += where it accumulates. All row-major and dense; products are summed in float32.
+/// c[M, N] = op(a) op(b) + bias, or += where it accumulates. All row-major and dense; products are summed in float32;
+/// float32 operands are rounded to TF32 where the context says so.
 struct Matmul {
   void* c;        // [M, N]
   const void* a;  // [M, K], or [K, M] if transposed

@@ -177,6 +177,9 @@ class Scratch {
 struct MatmulPlans;
 std::shared_ptr<MatmulPlans> make_matmul_plans();
 
+/// How products of float32 matrices are made: exactly, or with operands rounded to TF32 (10 bits of mantissa).
+enum class MatmulPrecision : std::uint8_t { kFloat32, kTensorFloat32 };
+
 }  // namespace cuda
 
 /// Where CUDA ops run: one stream and what is kept between calls on it.
@@ -194,12 +197,16 @@ class CudaContext {
   /// were asked for.
   const void* constant(std::span<const std::byte> bytes) const;
   cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
+  /// For what is launched from now on; float32 at first.
+  void set_matmul_precision(cuda::MatmulPrecision precision) { matmul_precision_ = precision; }
+  cuda::MatmulPrecision matmul_precision() const { return matmul_precision_; }
 
  private:
   struct Kept;
   std::unique_ptr<Kept> kept_;  // first: making it asks whether there is a GPU
   cuda::Stream stream_;
   std::shared_ptr<cuda::MatmulPlans> matmul_plans_;
+  cuda::MatmulPrecision matmul_precision_ = cuda::MatmulPrecision::kFloat32;
 };
 
 }  // namespace attune

@@ -36,6 +36,7 @@ grep -qE '^Predicted peak memory: [0-9.]+ of [0-9.]+ GiB on ' "$folder/cuda.out"
 expect "float32 and the CPU" agree "$(apart cuda cpu 1e-5)"
 expect "bfloat16 and the CPU" agree "$(apart bf16 cpu 0.02)"
 expect "TF32 and the CPU" agree "$(apart tf32 cpu 0.01)"
+expect "TF32 is no float32" differ "$(apart tf32 cpu 1e-6)"
 cmp "$folder/cuda/model.safetensors" "$folder/again/model.safetensors" || fail "equal runs differ"
 cmp "$folder/cuda/model.safetensors" "$folder/direct/model.safetensors" || fail "captured steps differ from direct ones"
 

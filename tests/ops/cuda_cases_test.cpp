@@ -10,6 +10,7 @@
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/layernorm.h"
+#include "kernels/linear.h"
 #include "tests/ops/cuda_backend.h"
 #include "tests/ops/harness.h"
 
@@ -197,6 +198,34 @@ TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
                                .eps = 1,
                                .weight_decay = 0}),
                Error);
+}
+
+// TF32 keeps 10 bits of mantissa: of 1 + 2^-11 nothing but the 1, to even; of 1 + 3 * 2^-11 more than there was.
+TEST_F(CudaCases, ProductsInTf32RoundTheirOperands) {
+  CudaContext context;
+  const std::vector<float> x{1 + 0x1p-11f, 1 + 3 * 0x1p-11f, -1 - 0x1p-10f}, one{1};
+  const cuda::Buffer a(x.size() * sizeof(float)), b(sizeof(float)), c(x.size() * sizeof(float));
+  cuda::copy_to_device(a.data(), x.data(), a.bytes(), context.stream());
+  cuda::copy_to_device(b.data(), one.data(), b.bytes(), context.stream());
+  const auto product = [&](cuda::MatmulPrecision precision) {
+    context.set_matmul_precision(precision);
+    linear_forward(context, {.y = c.data(),
+                             .x = a.data(),
+                             .weight = b.data(),
+                             .bias = nullptr,
+                             .rows = 3,
+                             .inputs = 1,
+                             .outputs = 1,
+                             .dtype = DType::kFloat32});
+    std::vector<float> out(3);
+    cuda::copy_to_host(out.data(), c.data(), c.bytes(), context.stream());
+    context.stream().synchronize();
+    return out;
+  };
+  EXPECT_EQ(product(cuda::MatmulPrecision::kFloat32), x);
+  if (std::string(cuda::backend_name()) == "simulated") {
+    EXPECT_EQ(product(cuda::MatmulPrecision::kTensorFloat32), (std::vector<float>{1, 1 + 0x1p-9f, -1 - 0x1p-10f}));
+  }
 }
 
 TEST_F(CudaCases, Float64HasNoKernel) {

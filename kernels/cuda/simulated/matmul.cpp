@@ -3,6 +3,8 @@
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <vector>
 
 #include "base/bfloat16.h"
@@ -13,6 +15,15 @@
 
 namespace attune::cuda {
 namespace {
+
+// Operands as the product takes them: bfloat16 exactly, float32 whole or rounded to TF32, ties to even.
+float rounded_to_tf32(float x) {
+  if (!std::isfinite(x)) return x;
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  return std::bit_cast<float>((bits + 0xFFFu + (bits >> 13 & 1u)) & ~0x1FFFu);
+}
+float operand(float x, bool tf32) { return tf32 ? rounded_to_tf32(x) : x; }
+float operand(BFloat16 x, bool) { return to_float(x); }
 
 float value_of(float x) { return x; }
 float value_of(BFloat16 x) { return to_float(x); }
@@ -29,7 +40,7 @@ void check_operand(const void* data, std::int64_t elements, std::size_t size, co
 constexpr std::int64_t kBlock = 64;
 
 template <class T>
-void run(const Matmul& args) {
+void run(const Matmul& args, bool tf32) {
   check_operand(args.a, args.m * args.k, sizeof(T), "a");
   check_operand(args.b, args.k * args.n, sizeof(T), "b");
   check_operand(args.c, args.m * args.n, sizeof(T), "c");
@@ -40,7 +51,7 @@ void run(const Matmul& args) {
   for (std::int64_t k = 0; k < args.k; ++k)
     for (std::int64_t n = 0; n < args.n; ++n)
       rows_of_b[static_cast<std::size_t>(k * args.n + n)] =
-          value_of(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n]);
+          operand(args.transpose_b ? b[n * args.k + k] : b[k * args.n + n], tf32);
   parallel_for(args.m, 8, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> sums(static_cast<std::size_t>(args.n)), block(sums.size());
     for (std::int64_t m = begin; m < end; ++m) {
@@ -50,7 +61,7 @@ void run(const Matmul& args) {
       for (std::int64_t first = 0; first < args.k; first += kBlock) {  // sums of sums lose less
         std::fill(block.begin(), block.end(), 0.0f);
         for (std::int64_t k = first; k < std::min(first + kBlock, args.k); ++k) {
-          const float x = value_of(args.transpose_a ? a[k * args.m + m] : a[m * args.k + k]);
+          const float x = operand(args.transpose_a ? a[k * args.m + m] : a[m * args.k + k], tf32);
           const float* row = rows_of_b.data() + k * args.n;
           for (std::int64_t n = 0; n < args.n; ++n) block[static_cast<std::size_t>(n)] += x * row[n];
         }
@@ -70,7 +81,9 @@ struct MatmulPlans {};
 std::shared_ptr<MatmulPlans> make_matmul_plans() { return std::make_shared<MatmulPlans>(); }
 
 void matmul(const CudaContext& context, const Matmul& args) {
-  dispatch_device_float(args.dtype, "matmul", [&]<class T>() { enqueue(context.stream(), [args] { run<T>(args); }); });
+  const bool tf32 = context.matmul_precision() == MatmulPrecision::kTensorFloat32;
+  dispatch_device_float(args.dtype, "matmul",
+                        [&]<class T>() { enqueue(context.stream(), [args, tf32] { run<T>(args, tf32); }); });
 }
 
 }  // namespace attune::cuda
