@@ -1,13 +1,32 @@
 // Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is asked for c^T =
-// op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds. float32 products stay
-// in float32 (no TF32). Per shape the library's first choice of algorithm is kept: the same on every run, and so are
-// the bits.
+// op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds.
+//
+// Per shape the library names up to 16 algorithms, best guess first. They are timed once, on operands of our own (a
+// product of zeros is faster than any other) and on a stream of our own, so that a capture under way is not disturbed.
+// The fastest is kept for the process and noted in a file, since another algorithm may add in another order: the next
+// run on this machine takes the same one, and its bits. Algorithms that split a sum over blocks and join the parts in
+// the output's type are not asked for; the others join in a fixed order.
+//   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
+//   ATTUNE_MATMUL_CACHE=FILE    where choices are noted; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"
 
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <limits>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <sstream>
+#include <string>
 #include <tuple>
+#include <vector>
 
+#include "base/bfloat16.h"
 #include "base/check.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
 #include "kernels/cuda/nvidia/stream.h"
@@ -24,7 +43,7 @@ cudaDataType_t type_of(DType dtype) {
 }
 
 // What decides the algorithm.
-using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, bool, bool, bool, bool, DType, bool>;
+using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, bool, bool, bool, bool, DType, bool, bool>;
 
 bool all_aligned(const Matmul& args) {
   const auto bits = reinterpret_cast<std::uintptr_t>(args.a) | reinterpret_cast<std::uintptr_t>(args.b) |
@@ -36,11 +55,13 @@ bool all_aligned(const Matmul& args) {
 struct Plan {
   cublasLtMatmulDesc_t product = nullptr;
   cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;
-  cublasLtMatmulAlgo_t algorithm{};
+  std::vector<cublasLtMatmulAlgo_t> candidates;  // the library's best guess first
+  std::size_t chosen = 0;
 
-  Plan(cublasLtHandle_t handle, const Matmul& args) {
+  Plan(cublasLtHandle_t handle, const Matmul& args, bool tf32) {
     const cudaDataType_t type = type_of(args.dtype);
-    CUDA_CHECK(cublasLtMatmulDescCreate(&product, CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    CUDA_CHECK(
+        cublasLtMatmulDescCreate(&product, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
     set(CUBLASLT_MATMUL_DESC_TRANSA, args.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, args.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     if (args.bias != nullptr) {
@@ -55,7 +76,7 @@ struct Plan {
     args.transpose_b ? layout(first, args.k, args.n) : layout(first, args.n, args.k);
     args.transpose_a ? layout(second, args.m, args.k) : layout(second, args.k, args.m);
     layout(result, args.n, args.m);
-    choose(handle, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
+    ask(handle, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
   }
   ~Plan() {
     cublasLtMatrixLayoutDestroy(result);
@@ -71,27 +92,145 @@ struct Plan {
     CUDA_CHECK(cublasLtMatmulDescSetAttribute(product, attribute, &value, sizeof value));
   }
 
+  /// Puts the product on a stream.
+  void run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, const Matmul& args, void* workspace,
+           const Stream& stream) {
+    if (args.bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+    const float alpha = 1, beta = args.accumulate ? 1 : 0;
+    CUDA_CHECK(cublasLtMatmul(handle, product, &alpha, args.b, first, args.a, second, &beta, args.c, result, args.c,
+                              result, &algorithm, workspace, kWorkspaceBytes, stream.state().stream));
+  }
+
  private:
-  void choose(cublasLtHandle_t handle, std::uint32_t alignment) {
+  void ask(cublasLtHandle_t handle, std::uint32_t alignment) {
     cublasLtMatmulPreference_t preference;
     CUDA_CHECK(cublasLtMatmulPreferenceCreate(&preference));
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
       CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value));
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
+    constexpr std::uint32_t kReductions = CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, kReductions);
     for (auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                            CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       prefer(attribute, alignment);
-    cublasLtMatmulHeuristicResult_t found{};
+    std::array<cublasLtMatmulHeuristicResult_t, 16> found{};
     int count = 0;
     const cublasStatus_t status =
-        cublasLtMatmulAlgoGetHeuristic(handle, product, first, second, result, result, preference, 1, &found, &count);
+        cublasLtMatmulAlgoGetHeuristic(handle, product, first, second, result, result, preference,
+                                       static_cast<int>(found.size()), found.data(), &count);
     cublasLtMatmulPreferenceDestroy(preference);
     CUDA_CHECK(status);
-    CHECK(count == 1, "cuda: cuBLASLt has no algorithm for a matrix product");
-    algorithm = found.algo;
+    for (int i = 0; i < count; ++i)
+      if (found[static_cast<std::size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
+        candidates.push_back(found[static_cast<std::size_t>(i)].algo);
+    CHECK(!candidates.empty(), "cuda: cuBLASLt has no algorithm for a matrix product of ", name_of_product());
+  }
+
+  std::string name_of_product() const {
+    std::uint64_t columns = 0, rows = 0;
+    cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_ROWS, &columns, sizeof columns, nullptr);
+    cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_COLS, &rows, sizeof rows, nullptr);
+    return str_cat("[", rows, ", ", columns, "]");
   }
 };
+
+// Device memory with values of mixed sizes and signs, the same on every run.
+Buffer filled(std::int64_t elements, DType dtype, const Stream& stream) {
+  constexpr std::int64_t kPattern = 1 << 16;
+  const std::size_t size = size_of(dtype);
+  std::vector<std::byte> pattern(static_cast<std::size_t>(std::min(elements, kPattern)) * size);
+  std::uint32_t state = 12345;
+  for (std::size_t at = 0; at < pattern.size(); at += size) {
+    state = state * 1664525u + 1013904223u;
+    const float value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
+    if (dtype == DType::kFloat32) {
+      std::memcpy(pattern.data() + at, &value, size);
+    } else {
+      const BFloat16 rounded = to_bfloat16(value);
+      std::memcpy(pattern.data() + at, &rounded, size);
+    }
+  }
+  Buffer buffer(static_cast<std::size_t>(elements) * size);
+  for (std::size_t at = 0; at < buffer.bytes(); at += pattern.size())
+    copy_to_device(static_cast<std::byte*>(buffer.data()) + at, pattern.data(),
+                   std::min(pattern.size(), buffer.bytes() - at), stream);
+  return buffer;
+}
+
+// The choices of earlier runs on this machine.
+class Choices {
+ public:
+  Choices() {
+    if (const char* named = std::getenv("ATTUNE_MATMUL_CACHE")) {
+      path_ = named;
+    } else {
+      const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
+      if (cache == nullptr && home == nullptr) return;
+      std::string device = device_info().name;
+      for (char& c : device) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
+      path_ = cache != nullptr ? std::filesystem::path(cache) : std::filesystem::path(home) / ".cache";
+      path_ /= std::filesystem::path("attune") / str_cat("matmul-", device, "-", cublasLtGetVersion(), ".txt");
+    }
+    std::ifstream in(path_);
+    for (std::string line; std::getline(in, line);)
+      if (const auto colon = line.rfind(": "); colon != std::string::npos)
+        known_[line.substr(0, colon)] = static_cast<std::size_t>(std::strtoul(line.c_str() + colon + 2, nullptr, 10));
+  }
+
+  std::optional<std::size_t> find(const Shape& shape) const {
+    const auto found = known_.find(text_of(shape));
+    return found == known_.end() ? std::nullopt : std::optional(found->second);
+  }
+  // A file that cannot be written costs the next run its own timing, nothing else.
+  void note(const Shape& shape, std::size_t choice) {
+    known_[text_of(shape)] = choice;
+    if (path_.empty()) return;
+    std::error_code ignored;
+    std::filesystem::create_directories(path_.parent_path(), ignored);
+    std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + std::to_string(choice) + "\n";
+  }
+
+ private:
+  static std::string text_of(const Shape& shape) {
+    std::ostringstream out;
+    std::apply([&](auto... part) { ((out << (out.tellp() > 0 ? " " : "") << part), ...); }, shape);
+    return out.str();
+  }
+  std::filesystem::path path_;
+  std::map<std::string, std::size_t> known_;
+};
+
+// Which candidate is fastest. Throws OutOfMemory where there is no room to try.
+std::size_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& args) {
+  constexpr int kRepeats = 5;
+  const Stream stream;
+  const Buffer a = filled(args.m * args.k, args.dtype, stream), b = filled(args.k * args.n, args.dtype, stream),
+               c = filled(args.m * args.n, args.dtype, stream), bias = filled(args.n, args.dtype, stream),
+               workspace(kWorkspaceBytes);
+  Matmul trial = args;
+  trial.a = a.data(), trial.b = b.data(), trial.c = c.data();
+  if (args.bias != nullptr) trial.bias = bias.data();
+  std::size_t best = 0;
+  double least = std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
+    const auto repeat = [&](int times) {
+      for (int t = 0; t < times; ++t) plan.run(handle, plan.candidates[i], trial, workspace.data(), stream);
+    };
+    repeat(2);
+    Event begin, end;
+    begin.record(stream);
+    repeat(kRepeats);
+    end.record(stream);
+    stream.synchronize();
+    // A later candidate must be clearly faster: the order is the library's judgement.
+    if (const double ms = Event::elapsed_ms(begin, end); ms < 0.98 * least) {
+      least = ms;
+      best = i;
+    }
+  }
+  return best;
+}
 
 }  // namespace
 
@@ -99,30 +238,57 @@ struct MatmulPlans {
   cublasLtHandle_t handle = nullptr;
   std::mutex mutex;
   std::map<Shape, Plan> plans;
+  Buffer workspace{kWorkspaceBytes};  // for the context's stream
+  std::optional<Choices> choices;     // none: nothing is timed
 
-  MatmulPlans() { CUDA_CHECK(cublasLtCreate(&handle)); }
+  MatmulPlans() {
+    CUDA_CHECK(cublasLtCreate(&handle));
+    const char* tuning = std::getenv("ATTUNE_MATMUL_TUNING");
+    if (tuning == nullptr || std::string(tuning) != "0") choices.emplace();
+  }
   ~MatmulPlans() {
     plans.clear();
     cublasLtDestroy(handle);
   }
+
+  Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32) {
+    const auto [at, fresh] = plans.try_emplace(shape, handle, args, tf32);
+    Plan& plan = at->second;
+    if (!fresh || !choices || plan.candidates.size() == 1) return plan;
+    if (const auto known = choices->find(shape); known && *known < plan.candidates.size()) {
+      plan.chosen = *known;
+    } else {
+      try {
+        plan.chosen = fastest(handle, plan, args);
+        choices->note(shape, plan.chosen);
+      } catch (const OutOfMemory&) {  // no room to try: the first guess
+      }
+    }
+    return plan;
+  }
 };
 
-std::shared_ptr<MatmulPlans> make_matmul_plans() { return std::make_shared<MatmulPlans>(); }
+std::shared_ptr<MatmulPlans> make_matmul_plans() {
+  return std::make_shared<MatmulPlans>();
+}
 
 void matmul(const CudaContext& context, const Matmul& args) {
   if (args.m == 0 || args.n == 0) return;
   MatmulPlans& kept = context.matmul_plans();
   const std::scoped_lock lock(kept.mutex);
-  const Shape shape{args.m,           args.n,           args.k,
-                    args.transpose_a, args.transpose_b, args.bias != nullptr,
-                    args.accumulate,  args.dtype,       all_aligned(args)};
-  Plan& plan = kept.plans.try_emplace(shape, kept.handle, args).first->second;
-  if (args.bias != nullptr) plan.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
-  const float alpha = 1, beta = args.accumulate ? 1 : 0;
-  const Scratch workspace(kWorkspaceBytes, context.stream());
-  CUDA_CHECK(cublasLtMatmul(kept.handle, plan.product, &alpha, args.b, plan.first, args.a, plan.second, &beta, args.c,
-                            plan.result, args.c, plan.result, &plan.algorithm, workspace.as<void>(), kWorkspaceBytes,
-                            context.stream().state().stream));
+  const bool tf32 = args.dtype == DType::kFloat32 && context.matmul_precision() == MatmulPrecision::kTensorFloat32;
+  const Shape shape{args.m,
+                    args.n,
+                    args.k,
+                    args.transpose_a,
+                    args.transpose_b,
+                    args.bias != nullptr,
+                    args.accumulate,
+                    args.dtype,
+                    all_aligned(args),
+                    tf32};
+  Plan& plan = kept.plan_for(shape, args, tf32);
+  plan.run(kept.handle, plan.candidates[plan.chosen], args, kept.workspace.data(), context.stream());
 }
 
 }  // namespace attune::cuda
