@@ -152,7 +152,7 @@ build_all() {
 run_tests() {
   local limit=$((150 * budget / 600)) options=()
   [ -z "$simulate" ] || options=(--label-exclude golden)
-  stage tests 160 - ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure \
+  stage tests 160 - ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure --test-output-truncation head \
     --timeout "$limit" --stop-time "$(date -d "+$limit seconds" +%H:%M:%S)" --parallel 4
 }
 

@@ -1,11 +1,41 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test. Set ATTUNE_DATA to the folder of the real data to run the tests
-# that need it; without it they are shown as skipped.
+# Installs what is missing, builds, and runs every test. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
+# without it they are shown as skipped.
 #
-# usage: scripts/test.sh [ctest arguments, e.g. -L unit]
+# Without arguments two stages follow: the CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread
+# schedules; and, where the CUDA toolkit is installed, everything compiled with nvcc for the GPUs of the cuda preset, warnings being errors.
+#
+# usage: scripts/test.sh [ctest arguments, e.g. -L unit: of the first tests, and no further stage]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-scripts/setup.sh
-cmake --preset release
-cmake --build --preset release --parallel "$(nproc)"
-ctest --preset release --parallel 2 "$@"
+jobs=$(nproc)
+
+stage='' summary=''
+# run STAGE COMMAND...
+run() {
+  local begin=$SECONDS
+  stage=$1
+  echo "==== $stage"
+  "${@:2}"
+  summary+="==== $stage: passed, $((SECONDS - begin)) s"$'\n'
+  stage=''
+}
+trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' EXIT
+
+run "dependencies" scripts/setup.sh
+run "configure" cmake --preset release
+run "build" cmake --build --preset release --parallel "$jobs"
+run "tests" ctest --preset release --parallel 2 "$@"
+[ $# -eq 0 ] || exit 0
+
+run "sanitizers: configure" cmake --preset asan
+run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target ops_cuda_test batch_ops_test simulator_test
+run "sanitizers: kernels on the simulated device" ctest --preset asan -L simulated -R '^(ops_cuda|batch_ops|simulator)_test$' --parallel 2
+
+[ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
+if command -v nvcc >/dev/null; then
+  run "nvcc: configure" cmake --preset cuda
+  run "nvcc: build, not run" cmake --build --preset cuda --parallel "$jobs"
+else
+  summary+="==== nvcc: not installed, skipped"$'\n'
+fi
