@@ -40,6 +40,15 @@ std::vector<std::int32_t> random_integers(std::int64_t n, std::int64_t below, st
   return out;
 }
 
+// Multiplications and additions of a step's matrix products, heads and embeddings left out: of weights three times 2 T P,
+// of attention one forward and two and a half backward over the pairs that may see each other.
+double flops_of(const Options& options) {
+  const auto width = static_cast<double>(options.model.n_embd), layers = static_cast<double>(options.model.n_layer);
+  const auto batch = static_cast<double>(options.batch_size), length = static_cast<double>(options.length);
+  const double pairs = batch * length * (length + 1) / 2;
+  return layers * (6 * batch * length * 12 * width * width + 3.5 * 4 * width * pairs);
+}
+
 struct Timed {
   std::vector<double> milliseconds;  // of a step, as often as it was measured
   double first_loss = 0, last_loss = 0;
@@ -133,10 +142,10 @@ int main(int argc, char** argv) {
     std::printf(
         "{\"system\": \"attune\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt %lld x %lld, "
         "batch %lld x %lld\", \"threads\": %d, \"median_ms\": %.3f, \"min_ms\": %.3f, \"max_ms\": %.3f, \"steps\": %d, "
-        "\"first_loss\": %.7g, \"last_loss\": %.7g}\n",
+        "\"flops\": %.6g, \"first_loss\": %.7g, \"last_loss\": %.7g}\n",
         options.device.c_str(), options.precision.c_str(), timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
         static_cast<long long>(options.model.n_embd), static_cast<long long>(options.batch_size), static_cast<long long>(options.length),
-        attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(), options.steps, timed.first_loss, timed.last_loss);
+        attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(), options.steps, attune::flops_of(options), timed.first_loss, timed.last_loss);
   } catch (const attune::Error& error) {
     std::cerr << "train_step: error: " << error.what() << "\n";
     return 1;

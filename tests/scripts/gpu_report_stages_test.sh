@@ -31,7 +31,7 @@ tool "$build/bin/bench_train_step" 'case "$*" in
 esac'
 
 code=0
-PATH="$tools:$PATH" "$script" --build "$build" --budget 30 --commit abc123 "$out" >"$folder/out" 2>&1 || code=$?
+PATH="$tools:$PATH" "$script" --build "$build" --budget 40 --commit abc123 "$out" >"$folder/out" 2>&1 || code=$?
 expect "exit code" 1 "$code"
 expect "architecture" 1 "$(grep -c 'CMAKE_CUDA_ARCHITECTURES=90a-real' "$folder/configured")"
 report=$(cat "$out/report.md")

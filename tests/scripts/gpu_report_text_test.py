@@ -126,15 +126,17 @@ class Report(unittest.TestCase):
             self.assertIn("Not measured:", self.report(0))
 
     def test_training_steps(self):
-        run = {"system": "attune", "model": "gpt2", "precision": "bf16", "median_ms": 2.0, "min_ms": 1.9, "max_ms": 2.2, "first_loss": 0.7, "last_loss": 0.5}
+        run = {"system": "attune", "model": "gpt2", "precision": "bf16", "median_ms": 2.0, "min_ms": 1.9, "max_ms": 2.2, "first_loss": 0.7, "last_loss": 0.5,
+               "flops": 8e11}
+        self.put("kernels.json", json.dumps({"benchmarks": [kernel("ceiling/linear/8x8x8/bfloat16", 1000, flops=8e11)]}))
         self.put("train_step/a.json", json.dumps(run))
         self.put("train_step/b.json", json.dumps({**run, "system": "pytorch", "variant": "sdpa", "median_ms": 5.0, "min_ms": 4.5, "max_ms": 5.5, "last_loss": 0.51}))
         self.put("train_step/c.json", "")
         self.put("train_step/d.json", json.dumps({"error": "no fused attention"}))
         self.put("train_step/e.json", "7")
         text = self.report(0)
-        self.assertIn("| gpt2 | bf16 | attune |  | 2.00 | 1.90 | 2.20 | 15 % |  | 0.70000 | 0.50000 |  |\n"
-                      "| gpt2 | bf16 | pytorch | sdpa | 5.00 | 4.50 | 5.50 | 20 % | 2.50 | 0.70000 | 0.51000 | 2.0e-02 |", text)
+        self.assertIn("| gpt2 | bf16 | attune |  | 2.00 | 1.90 | 2.20 | 15 % | 400.0 | 50 % |  | 0.70000 | 0.50000 |  |\n"
+                      "| gpt2 | bf16 | pytorch | sdpa | 5.00 | 4.50 | 5.50 | 20 % | 160.0 | 20 % | 2.50 | 0.70000 | 0.51000 | 2.0e-02 |", text)
         for words in ("- c: c.json cannot be read", "- d: no fused attention", "- e: no object"):
             self.assertIn(words, text)
 
