@@ -14,6 +14,7 @@
 // median over --samples launches, after one that does not count; min_us and max_us are the extremes. "warm" calls use the
 // same buffers, which a cache of tens of megabytes keeps between calls; "cold" ones go round copies of 256 MiB in all (at
 // most 64). A training step lies between the two: what the kernel before has just written is warm, weights are cold.
+// attention_cudnn/... is the same op by NVIDIA's cuDNN, in builds that have it (ATTUNE_CUDNN).
 // ceiling/... is what the card gives at best: a copy of 1 GiB and a product of 8192 x 8192 matrices.
 #include <benchmark/benchmark.h>
 
@@ -29,6 +30,8 @@
 
 #include "base/parallel.h"
 #include "bench/op_buffers.h"
+#include "kernels/cuda/cudnn_attention.h"
+#include "tests/ops/attention_case.h"
 #include "tests/ops/cuda_backend.h"
 #include "tests/ops/op_case.h"
 
@@ -137,6 +140,24 @@ void measure_on_gpu(benchmark::State& state, const Options& options, const OpCas
   state.counters["buffers"] = static_cast<double>(sets);
 }
 
+// Attention as cuDNN does it, where the build has that.
+std::vector<OpCase> cudnn_cases(SpeedSizes sizes) {
+  std::vector<OpCase> out;
+  if (!cuda::has_cudnn_attention()) return out;
+  for (const AttentionSpec& spec : attention_speed_specs(sizes)) {
+    if (spec.p > 0) continue;  // its masks are others
+    OpCase& op = out.emplace_back(attention_case(spec));
+    op.op = "attention_cudnn";
+    for (auto* direction : {&op.forward, &op.backward})
+      *direction = [by_own = *direction](const Call& call) {
+        cuda_backend().set_cudnn_attention(true);
+        by_own(call);
+        cuda_backend().set_cudnn_attention(false);
+      };
+  }
+  return out;
+}
+
 void measure_copy(benchmark::State& state, int samples) {
   constexpr std::size_t kBytes = std::size_t{1} << 30;
   const cuda::Buffer from(kBytes), to(kBytes);
@@ -169,6 +190,22 @@ void add(const std::string& name, bool on_gpu, F&& measure) {
   else entry->UseRealTime();
 }
 
+// `op` outlives the benchmarks.
+void register_case(const Options& options, const OpCase& op, DType dtype) {
+  for (const bool backward : {false, true}) {
+    if (backward && op.backward == nullptr) continue;
+    const std::string name = op.name() + (backward ? "/backward" : "/forward");
+    if (!options.cuda) {
+      add(name, false, [&op, backward](benchmark::State& state) { measure_on_cpu(state, op, backward); });
+      continue;
+    }
+    for (const bool cold : {false, true})
+      add(name + "/" + name_of(dtype) + (cold ? "/cold" : "/warm"), true, [=, &op](benchmark::State& state) {
+        measure_on_gpu(state, options, op, backward, dtype, cold);
+      });
+  }
+}
+
 void register_all(const Options& options) {
   if (options.cuda && options.sizes == SpeedSizes::kReal) {
     static const OpCase ceiling = speed_cases(SpeedSizes::kCeiling).front();
@@ -180,19 +217,10 @@ void register_all(const Options& options) {
   }
   static const std::vector<OpCase> cases = speed_cases(options.sizes);
   for (const OpCase& op : cases)
-    for (const DType dtype : options.dtypes)
-      for (const bool backward : {false, true}) {
-        if (backward && op.backward == nullptr) continue;
-        const std::string name = op.name() + (backward ? "/backward" : "/forward");
-        if (!options.cuda) {
-          add(name, false, [&op, backward](benchmark::State& state) { measure_on_cpu(state, op, backward); });
-          continue;
-        }
-        for (const bool cold : {false, true})
-          add(name + "/" + name_of(dtype) + (cold ? "/cold" : "/warm"), true, [=, &op](benchmark::State& state) {
-            measure_on_gpu(state, options, op, backward, dtype, cold);
-          });
-      }
+    for (const DType dtype : options.dtypes) register_case(options, op, dtype);
+  static const std::vector<OpCase> by_cudnn = options.cuda ? cudnn_cases(options.sizes) : std::vector<OpCase>();
+  if (std::ranges::count(options.dtypes, DType::kBFloat16) != 0)
+    for (const OpCase& op : by_cudnn) register_case(options, op, DType::kBFloat16);
 }
 
 // The value of --name=value, if `argument` is that.

@@ -4,6 +4,7 @@ option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
 set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests) or nvidia")
 set_property(CACHE ATTUNE_CUDA PROPERTY STRINGS simulated nvidia)
+option(ATTUNE_CUDNN "With ATTUNE_CUDA=nvidia: build attention by cuDNN 9 as a second implementation" OFF)
 if(ATTUNE_CUDA STREQUAL nvidia)
   set(ATTUNE_CUDA_TEST_LABEL gpu)  # of tests that run on either
 else()

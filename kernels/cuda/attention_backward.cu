@@ -14,6 +14,7 @@
 // (scripts/kernel_resources.sh). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
 // cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/cudnn_attention.h"
 
 namespace attune {
 namespace {
@@ -251,6 +252,7 @@ void launch_delta(const CudaContext& context, float* delta, const AttentionBackw
 }  // namespace
 
 void attention_backward(const CudaContext& context, const AttentionBackward& args) {
+  if (auto* cudnn = context.cudnn_attention()) return cuda::cudnn_attention_backward(context, *cudnn, args);
   const AttentionLayout& layout = args.layout;
   cuda::dispatch_device_float(args.dtype, "attention backward", [&]<class T>() {
     const cuda::Scratch delta(static_cast<std::size_t>(layout.heads * layout.rows) * sizeof(float), context.stream());

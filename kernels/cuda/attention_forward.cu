@@ -13,6 +13,7 @@
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/cudnn_attention.h"
 
 namespace attune {
 namespace {
@@ -164,6 +165,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
 }  // namespace
 
 void attention_forward(const CudaContext& context, const AttentionForward& args) {
+  if (auto* cudnn = context.cudnn_attention()) return cuda::cudnn_attention_forward(context, *cudnn, args);
   const AttentionLayout& layout = args.layout;
   cuda::dispatch_device_float(args.dtype, "attention", [&]<class T>() {
     const Forward<T> arguments{.out = static_cast<T*>(args.out),

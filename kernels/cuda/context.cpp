@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/check.h"
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/runtime.h"
 
 namespace attune {
@@ -10,7 +11,9 @@ namespace attune {
 cuda::Scratch::Scratch(std::size_t bytes, const Stream& stream)
     : data_(arena_allocate(bytes, stream)), stream_(stream) {}
 
-cuda::Scratch::~Scratch() { arena_free(data_, stream_); }
+cuda::Scratch::~Scratch() {
+  arena_free(data_, stream_);
+}
 
 struct CudaContext::Kept {
   struct Constant {
@@ -25,6 +28,11 @@ struct CudaContext::Kept {
 CudaContext::CudaContext() : kept_(std::make_unique<Kept>()), matmul_plans_(cuda::make_matmul_plans()) {}
 
 CudaContext::~CudaContext() = default;
+
+void CudaContext::set_cudnn_attention(bool on) {
+  if (on && !cudnn_plans_) cudnn_plans_ = cuda::make_cudnn_plans();
+  cudnn_attention_ = on;
+}
 
 const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   const std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());

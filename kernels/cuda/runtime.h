@@ -32,6 +32,7 @@ const char* backend_name();
 
 struct DeviceInfo {
   std::string name;
+  int compute_capability;  // 80 is 8.0
   int multiprocessors;
   std::size_t shared_bytes;  // a block may use, after opting in
   std::size_t total_bytes;
@@ -180,6 +181,9 @@ std::shared_ptr<MatmulPlans> make_matmul_plans();
 /// How products of float32 matrices are made: exactly, or with operands rounded to TF32 (10 bits of mantissa).
 enum class MatmulPrecision : std::uint8_t { kFloat32, kTensorFloat32 };
 
+/// The second implementation of attention (cudnn_attention.h).
+struct CudnnPlans;
+
 }  // namespace cuda
 
 /// Where CUDA ops run: one stream and what is kept between calls on it.
@@ -200,6 +204,10 @@ class CudaContext {
   /// For what is launched from now on; float32 at first.
   void set_matmul_precision(cuda::MatmulPrecision precision) { matmul_precision_ = precision; }
   cuda::MatmulPrecision matmul_precision() const { return matmul_precision_; }
+  /// Whose attention is launched from now on: cuDNN's, or our own as at first. Throws Error where cuDNN cannot be used.
+  void set_cudnn_attention(bool on);
+  /// Null: our own.
+  cuda::CudnnPlans* cudnn_attention() const { return cudnn_attention_ ? cudnn_plans_.get() : nullptr; }
 
  private:
   struct Kept;
@@ -207,6 +215,8 @@ class CudaContext {
   cuda::Stream stream_;
   std::shared_ptr<cuda::MatmulPlans> matmul_plans_;
   cuda::MatmulPrecision matmul_precision_ = cuda::MatmulPrecision::kFloat32;
+  std::shared_ptr<cuda::CudnnPlans> cudnn_plans_;
+  bool cudnn_attention_ = false;
 };
 
 }  // namespace attune

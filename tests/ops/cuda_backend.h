@@ -10,6 +10,7 @@ class CudaBackend : public Backend {
  public:
   std::string name() const override { return cuda::backend_name(); }
   Context context() const override { return &context_; }
+  void set_cudnn_attention(bool on) { context_.set_cudnn_attention(on); }
   void* allocate(std::size_t bytes) override { return cuda::allocate(bytes); }
   void release(void* data) override { cuda::deallocate(data); }
   void upload(void* to, const void* from, std::size_t bytes) override {

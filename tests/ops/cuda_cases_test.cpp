@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "kernels/adamw.h"
+#include "kernels/cuda/sequence_tables.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
@@ -226,6 +227,39 @@ TEST_F(CudaCases, ProductsInTf32RoundTheirOperands) {
   if (std::string(cuda::backend_name()) == "simulated") {
     EXPECT_EQ(product(cuda::MatmulPrecision::kTensorFloat32), (std::vector<float>{1, 1 + 0x1p-9f, -1 - 0x1p-10f}));
   }
+}
+
+TEST_F(CudaCases, TablesOfSequences) {
+  const CudaContext context;
+  const std::vector<std::int32_t> offsets{0, 5, 5, 12, 20}, key_lengths{5, 0, 3, 0};
+  const cuda::Buffer on_device(offsets.size() * 4), keys_on_device(key_lengths.size() * 4), out(4 * 5 * 4);
+  cuda::copy_to_device(on_device.data(), offsets.data(), on_device.bytes(), context.stream());
+  cuda::copy_to_device(keys_on_device.data(), key_lengths.data(), keys_on_device.bytes(), context.stream());
+  const auto tables = [&](bool masked) {
+    auto* first = static_cast<std::int32_t*>(out.data());
+    cuda::set_zero(out.data(), out.bytes(), context.stream());
+    cuda::sequence_tables(context, {.lengths = first,
+                              .strided_places = first + 5,
+                              .dense_places = first + 10,
+                              .statistic_places = first + 15,
+                              .offsets = static_cast<const std::int32_t*>(on_device.data()),
+                              .key_lengths = masked ? static_cast<const std::int32_t*>(keys_on_device.data()) : nullptr,
+                              .sequences = 4,
+                              .row_stride = 300,
+                              .width = 100,
+                              .heads = 2});
+    std::vector<std::int32_t> values(20);
+    cuda::copy_to_host(values.data(), out.data(), out.bytes(), context.stream());
+    context.stream().synchronize();
+    return values;
+  };
+  // Lengths, and where rows 0, 5, 5, 12 and 20 lie in three matrices.
+  const std::vector<std::int32_t> places{0, 1500, 1500, 3600, 6000, 0, 500, 500, 1200, 2000, 0, 10, 10, 24, 40};
+  std::vector<std::int32_t> of_keys{5, 0, 3, 0, 0}, of_rows{5, 0, 7, 8, 0};
+  of_keys.insert(of_keys.end(), places.begin(), places.end());
+  of_rows.insert(of_rows.end(), places.begin(), places.end());
+  EXPECT_EQ(tables(true), of_keys);
+  EXPECT_EQ(tables(false), of_rows);
 }
 
 TEST_F(CudaCases, Float64HasNoKernel) {

@@ -123,6 +123,7 @@ const DeviceInfo& device_info() {
     cudaDeviceProp properties;
     CUDA_CHECK(cudaGetDeviceProperties(&properties, 0));
     return DeviceInfo{.name = properties.name,
+                      .compute_capability = 10 * properties.major + properties.minor,
                       .multiprocessors = properties.multiProcessorCount,
                       .shared_bytes = properties.sharedMemPerBlockOptin,
                       .total_bytes = properties.totalGlobalMem};

@@ -123,6 +123,7 @@ const char* backend_name() { return "simulated"; }
 
 const DeviceInfo& device_info() {
   static const DeviceInfo info{.name = "block simulator",
+                               .compute_capability = 80,
                                .multiprocessors = 4,
                                .shared_bytes = simulated::kMaxShared,
                                .total_bytes = memory_size()};

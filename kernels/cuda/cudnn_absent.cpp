@@ -1,0 +1,24 @@
+// What a build without cuDNN says of it.
+#include "base/check.h"
+#include "kernels/cuda/cudnn_attention.h"
+
+namespace attune::cuda {
+
+struct CudnnPlans {};
+
+bool has_cudnn_attention() {
+  return false;
+}
+
+std::shared_ptr<CudnnPlans> make_cudnn_plans() {
+  throw Error("attention by cuDNN: this build has none; it takes -D ATTUNE_CUDA=nvidia -D ATTUNE_CUDNN=ON and cuDNN 9");
+}
+
+void cudnn_attention_forward(const CudaContext&, CudnnPlans&, const AttentionForward&) {
+  make_cudnn_plans();
+}
+void cudnn_attention_backward(const CudaContext&, CudnnPlans&, const AttentionBackward&) {
+  make_cudnn_plans();
+}
+
+}  // namespace attune::cuda

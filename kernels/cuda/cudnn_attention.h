@@ -1,0 +1,29 @@
+// Attention by NVIDIA's cuDNN: a second implementation of kernels/attention.h on the device, to check our own against
+// and to time it beside. A build has it where CMake was told -D ATTUNE_CUDNN=ON; nothing needs it.
+//
+// It takes bfloat16 without dropout (its masks are drawn from other numbers than ours), and packed batches from compute
+// capability 9.0 on. Rows behind the keys of their sequence are no queries to it: their output and gradients are 0.
+// What it saves as lse is in an order of its own, [B, H, T] of a padded batch and [N, H] of a packed one, so that a
+// backward must follow a forward of the same implementation.
+#pragma once
+
+#include <memory>
+
+#include "kernels/attention.h"
+#include "kernels/cuda/runtime.h"
+
+namespace attune::cuda {
+
+/// Whether this build has it.
+bool has_cudnn_attention();
+
+/// The graphs that cuDNN has compiled, one per shape, mask and direction.
+struct CudnnPlans;
+/// Throws Error where the build has no cuDNN, or the library cannot be used.
+std::shared_ptr<CudnnPlans> make_cudnn_plans();
+
+/// Throw Error, saying why, for what cuDNN has no kernel for.
+void cudnn_attention_forward(const CudaContext& context, CudnnPlans& plans, const AttentionForward& args);
+void cudnn_attention_backward(const CudaContext& context, CudnnPlans& plans, const AttentionBackward& args);
+
+}  // namespace attune::cuda
