@@ -17,6 +17,7 @@
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "engine/optim/adamw.h"
+#include "engine/tensor/context.h"
 #include "engine/train/step_runner.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
@@ -27,7 +28,7 @@ namespace {
 struct Options {
   Gpt2Config model{.vocab_size = 50257, .n_positions = 1024, .n_embd = 256, .n_layer = 2, .n_head = 4, .n_inner = 0};
   std::int64_t batch_size = 8, length = 256;
-  std::string device = "cpu", precision = "fp32", save;
+  std::string device = "cpu", precision = "fp32", attention = "own", save;
   bool graphs = true;
   int steps = 30, warmup = 5, threads = 0;
 };
@@ -84,6 +85,7 @@ Timed run(const Options& options) {
     texts.push_back(random_integers(options.length, options.model.vocab_size, static_cast<std::uint64_t>(b) + 10));
   const std::vector<std::int32_t> labels = random_integers(options.batch_size, 2, 2);
   if (!options.save.empty()) save(options.save, model, texts, labels);
+  if (device == Device::kCuda) set_cudnn_attention(options.attention == "cudnn");
   place(model, device, options.precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
   AdamWOptimizer optimizer(parameters_of(model, true), {});
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
@@ -120,6 +122,7 @@ int main(int argc, char** argv) {
   CLI::App app("Times one GPT training step");
   app.add_option("--device", options.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
   app.add_option("--precision", options.precision, "fp32, or on cuda bf16")->check(CLI::IsMember({"fp32", "bf16"}))->capture_default_str();
+  app.add_option("--attention", options.attention, "own, or in bf16 cudnn")->check(CLI::IsMember({"own", "cudnn"}))->capture_default_str();
   app.add_option("--layers", options.model.n_layer, "Transformer blocks")->capture_default_str();
   app.add_option("--width", options.model.n_embd, "Embedding width")->capture_default_str();
   app.add_option("--heads", options.model.n_head, "Attention heads")->capture_default_str();
@@ -134,16 +137,17 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   try {
     CHECK(options.device == "cuda" || options.precision == "fp32", "--precision ", options.precision, " needs --device cuda");
+    CHECK(options.attention == "own" || options.precision == "bf16", "--attention cudnn needs --precision bf16");
     if (options.threads > 0) attune::set_num_threads(options.threads);
     options.model.n_inner = 4 * options.model.n_embd;
     attune::Timed timed = attune::run(options);
     std::vector<double>& ms = timed.milliseconds;
     std::ranges::sort(ms);
     std::printf(
-        "{\"system\": \"attune\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt %lld x %lld, "
+        "{\"system\": \"attune%s\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt %lld x %lld, "
         "batch %lld x %lld\", \"threads\": %d, \"median_ms\": %.3f, \"min_ms\": %.3f, \"max_ms\": %.3f, \"steps\": %d, "
         "\"flops\": %.6g, \"first_loss\": %.7g, \"last_loss\": %.7g}\n",
-        options.device.c_str(), options.precision.c_str(), timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
+        options.attention == "cudnn" ? ", attention by cuDNN" : "", options.device.c_str(), options.precision.c_str(), timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
         static_cast<long long>(options.model.n_embd), static_cast<long long>(options.batch_size), static_cast<long long>(options.length),
         attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(), options.steps, attune::flops_of(options), timed.first_loss, timed.last_loss);
   } catch (const attune::Error& error) {

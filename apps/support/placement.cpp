@@ -13,6 +13,7 @@ void PlacementFlags::declare(CLI::App& app, const std::string& group) {
   };
   add("--device", device_name, "cpu, or cuda: an NVIDIA GPU");
   add("--precision", precision, "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (float32 weights beside)");
+  add("--attention", attention, "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
 }
 
 void PlacementFlags::check() const {
@@ -22,7 +23,11 @@ void PlacementFlags::check() const {
     throw UsageError("--precision '" + precision + "' is unknown; the precisions are fp32, tf32 and bf16");
   if (device() == Device::kCpu && precision != "fp32")
     throw UsageError("--precision " + precision + " needs --device cuda; the cpu has only fp32");
-  if (device() == Device::kCuda) static_cast<void>(cuda_context());
+  if (attention != "own" && attention != "cudnn")
+    throw UsageError("--attention '" + attention + "' is unknown; there are own and cudnn");
+  if (attention == "cudnn" && precision != "bf16")
+    throw UsageError("--attention cudnn needs --device cuda --precision bf16");
+  if (device() == Device::kCuda) set_cudnn_attention(attention == "cudnn");
 }
 
 void PlacementFlags::place_model(const Module& model) const {

@@ -1,4 +1,4 @@
-// Where a model runs and in which precision: --device and --precision of every program that runs one.
+// Where a model runs and in which precision: --device, --precision and --attention of every program that runs one.
 #pragma once
 
 #include <string>
@@ -13,12 +13,12 @@ class App;
 namespace attune {
 
 struct PlacementFlags {
-  std::string device_name = "cpu", precision = "fp32";
+  std::string device_name = "cpu", precision = "fp32", attention = "own";
 
   /// Declares the options in a group of the help text.
   void declare(CLI::App& app, const std::string& group);
-  /// Throws UsageError listing the valid names where one is unknown or the device has no such precision, Error saying why
-  /// where the device cannot be used.
+  /// Throws UsageError listing the valid names where one is unknown or the device has no such precision or attention, Error
+  /// saying why where the device or cuDNN cannot be used.
   void check() const;
   Device device() const { return device_name == "cuda" ? Device::kCuda : Device::kCpu; }
   /// Moves a model of float32 parameters there; which of them are trained is decided before.

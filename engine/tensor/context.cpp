@@ -12,6 +12,10 @@ void set_tensor_float32(bool on) {
   cuda_context().set_matmul_precision(on ? cuda::MatmulPrecision::kTensorFloat32 : cuda::MatmulPrecision::kFloat32);
 }
 
+void set_cudnn_attention(bool on) {
+  cuda_context().set_cudnn_attention(on);
+}
+
 DeviceMemory cuda_memory() {
   const cuda::ArenaUse use = cuda::arena_use();
   return {use.in_use, use.peak, cuda::device_info().total_bytes, cuda::device_info().name};

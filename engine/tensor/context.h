@@ -15,6 +15,9 @@ CudaContext& cuda_context();
 
 /// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.
 void set_tensor_float32(bool on);
+/// Whether attention on the CUDA device is cuDNN's from now on (kernels/cuda/cudnn_attention.h). Throws Error saying why
+/// where cuDNN cannot be used.
+void set_cudnn_attention(bool on);
 
 /// Device memory that tensors take: bytes in use, the most there were since the last reset, and what the device has.
 struct DeviceMemory {

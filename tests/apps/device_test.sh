@@ -50,9 +50,12 @@ expect "bytes of both checkpoints" "$(wc -c <"$folder/cuda/model.safetensors")" 
 # Mistakes.
 expect_error "bfloat16 on the CPU" 2 "needs --device cuda" "${common[@]}" --precision bf16
 expect_error "an unknown precision" 2 "fp32, tf32 and bf16" "${common[@]}" --device cuda --precision fp8
+expect_error "an unknown attention" 2 "there are own and cudnn" "${common[@]}" --attention flash
+expect_error "cuDNN's attention in float32" 2 "needs --device cuda --precision bf16" "${common[@]}" --device cuda --attention cudnn
 config 264 2 >"$folder/wide.json"
 expect_error "a head no kernel has" 1 "head" "${common[@]}" --config "$folder/wide.json" --device cuda
 if [ "$backend" = simulated ]; then
+  expect_error "no cuDNN" 1 "this build has none" "${common[@]}" --device cuda --precision bf16 --attention cudnn
   export ATTUNE_SIMULATED_MEMORY=400000
   expect_error "too little memory" 1 "smaller --batch_size" "${common[@]}" --device cuda
   grep -qE '[0-9]+ bytes asked for, [0-9]+ of 400000 free' "$folder/err" || fail "the bytes asked for and free: $(cat "$folder/err")"
