@@ -137,6 +137,14 @@ build_all() {
       *) options+=(-D CMAKE_CUDA_ARCHITECTURES=80) ;;  # compiled for the card when it is loaded
     esac
   fi
+  # cuDNN is the toolkit's, or the one that PyTorch brought.
+  local cudnn=''
+  if [ -z "$simulate" ] && [ -f "$dependencies/usr/include/cudnn_frontend.h" ]; then
+    cudnn=$(python3 -c 'import nvidia.cudnn; print(list(nvidia.cudnn.__path__)[0])' 2>/dev/null) ||
+      cudnn=$(find "$(dirname "$(dirname "$(readlink -f "$(command -v nvcc)")")")" -name cudnn_graph.h -printf '%h\n' -quit)
+    [ -z "$cudnn" ] || options+=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$cudnn")
+  fi
+  with_cudnn=${cudnn:+1}
   stage configure 90 - cmake --preset $preset -B "$build" "${options[@]}" || return
   local known targets
   known=$(cmake --build "$build" --target help | sed -nE 's/^([A-Za-z0-9_]+):.*/\1/p')
@@ -206,6 +214,8 @@ train_steps() {
     train_step "$precision-attune" "$build"/bin/bench_train_step --device cuda --precision $precision "${size[@]}" "${own[@]}"
     own=()
   done
+  [ -z "$with_cudnn" ] ||
+    train_step bf16-attune-cudnn "$build"/bin/bench_train_step --device cuda --precision bf16 --attention cudnn "${size[@]}"
   if [ -n "$simulate" ] || [ -z "$torch_cuda" ]; then
     not_available 'train step PyTorch' "$([ -n "$simulate" ] && echo needs a GPU || echo python3 has no PyTorch with CUDA)"
     return
@@ -217,7 +227,7 @@ train_steps() {
   rm -rf "$start"
 }
 
-torch_cuda=''
+torch_cuda='' with_cudnn=''
 write_about
 echo "gpu_report: on $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["device"])' "$output/about.json")"
 if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/ops_cuda_test ]; then

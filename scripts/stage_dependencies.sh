@@ -17,6 +17,7 @@ if [ $# -ne 1 ] || [[ $1 == -* ]]; then
 fi
 say() { echo "stage_dependencies: $*"; }
 [[ $(. /etc/os-release && echo "$ID$VERSION_ID") == debian12* ]] || { say "this needs Debian 12, whose packages it takes"; exit 1; }
+scripts=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 work=$(mktemp -d)
@@ -64,4 +65,6 @@ cp -a "$work/all/usr/include" "$folder/usr/"
 cp -a "$work/all/usr/share/cmake" "$folder/usr/share/"
 (cd "$libraries" && cp -a cmake ./*.a ./*.so* "$folder/usr/$library_folder/")
 find "$folder/usr/$library_folder" -xtype l -delete  # links to libraries of the packages left out
+# For -D ATTUNE_CUDNN=ON, which is optional, as these headers then are.
+"$scripts/fetch_cudnn_frontend.sh" "$folder/usr" || say "without the headers of cuDNN's frontend"
 say "$(find "$folder/usr" -type f | wc -l) files, $(du -sm --apparent-size "$folder/usr" | cut -f1) MiB in $folder/usr"
