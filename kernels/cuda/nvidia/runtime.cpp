@@ -69,8 +69,8 @@ void* try_allocate(std::size_t bytes) {
 [[noreturn]] void out_of_memory(std::size_t bytes) {
   std::size_t free = 0, total = 0;
   CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", total, " free on ",
-                            device_info().name));
+  throw OutOfMemory(
+      str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", total, " free on ", device_info().name));
 }
 
 }  // namespace
@@ -100,8 +100,7 @@ std::string unavailable_reason() {
              std::to_string(CUDART_VERSION / 1000) + "." + std::to_string(CUDART_VERSION % 1000 / 10);
     if (status == cudaErrorNoDevice || (status == cudaSuccess && count == 0))
       return std::string("no CUDA device can be used: this machine has none");
-    if (status != cudaSuccess)
-      return std::string("no CUDA device can be used: ") + cudaGetErrorString(status);
+    if (status != cudaSuccess) return std::string("no CUDA device can be used: ") + cudaGetErrorString(status);
     CUDA_CHECK(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, 0));
     CUDA_CHECK(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, 0));
     if (major >= 8) return std::string();
@@ -111,11 +110,15 @@ std::string unavailable_reason() {
   return reason;
 }
 
-bool available() { return unavailable_reason().empty(); }
+bool available() {
+  return unavailable_reason().empty();
+}
 
 void set_schedule_seed(std::uint64_t) {}
 
-const char* backend_name() { return "nvidia"; }
+const char* backend_name() {
+  return "nvidia";
+}
 
 const DeviceInfo& device_info() {
   static const DeviceInfo info = [] {
@@ -153,8 +156,8 @@ void throw_on_fault(cudaError_t status, const Stream::State& state) {
   std::string kernels;
   for (const char* name : state.recent)
     if (name != nullptr) kernels += (kernels.empty() ? "" : ", ") + std::string(name);
-  throw Error(str_cat("cuda: work on the gpu failed: ", cudaGetErrorString(status), "; the latest kernels were ", kernels,
-                      " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
+  throw Error(str_cat("cuda: work on the gpu failed: ", cudaGetErrorString(status), "; the latest kernels were ",
+                      kernels, " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
 }
 
 }  // namespace
@@ -174,7 +177,9 @@ void Stream::synchronize() const {
   throw_on_fault(cudaStreamSynchronize(state_->stream), *state_);
 }
 
-void Stream::wait(const Event& event) const { CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0)); }
+void Stream::wait(const Event& event) const {
+  CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0));
+}
 
 void Stream::begin_capture() const {
   CHECK(!state_->capture, "the stream is being captured already");
@@ -190,18 +195,26 @@ Graph Stream::end_capture() const {
   return Graph(std::move(graph));
 }
 
-bool Stream::capturing() const { return state_->capture != nullptr; }
+bool Stream::capturing() const {
+  return state_->capture != nullptr;
+}
 
-Event::Event() : state_(std::make_unique<State>()) { CUDA_CHECK(cudaEventCreate(&state_->event)); }
-Event::~Event() { report(cudaEventDestroy(state_->event), "cudaEventDestroy"); }
+Event::Event() : state_(std::make_unique<State>()) {
+  CUDA_CHECK(cudaEventCreate(&state_->event));
+}
+Event::~Event() {
+  report(cudaEventDestroy(state_->event), "cudaEventDestroy");
+}
 void Event::record(const Stream& stream) {
   CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream));
   state_->stream = &stream.state();
 }
 void Event::synchronize() const {
   const cudaError_t status = cudaEventSynchronize(state_->event);
-  if (state_->stream != nullptr) throw_on_fault(status, *state_->stream);
-  else CUDA_CHECK(status);
+  if (state_->stream != nullptr)
+    throw_on_fault(status, *state_->stream);
+  else
+    CUDA_CHECK(status);
 }
 double Event::elapsed_ms(const Event& begin, const Event& end) {
   float ms = 0;
@@ -292,20 +305,35 @@ void pinned_free(void* host, std::size_t bytes) noexcept {
   pinned_blocks().free[std::bit_ceil(std::max<std::size_t>(bytes, 64))].push_back(host);
 }
 
+namespace {
+
+void check_launch(cudaError_t status, const char* kernel) {
+  if (status == cudaErrorNoKernelImageForDevice) {
+    const DeviceInfo& info = device_info();
+    throw Error(str_cat("cuda: this build has no kernels for ", info.name, ", of compute capability ",
+                        info.compute_capability / 10, ".", info.compute_capability % 10,
+                        ": build it with the preset cuda_native or cuda_portable"));
+  }
+  CHECK(status == cudaSuccess, "cuda: kernel ", kernel, ": ", cudaGetErrorString(status));
+}
+
+}  // namespace
+
 void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes,
                    const Stream& stream, void** arguments) {
   constexpr std::size_t kDefaultShared = 48 << 10;
   if (shared_bytes > kDefaultShared) {
     CHECK(shared_bytes <= device_info().shared_bytes, "cuda: kernel ", name, " needs ", shared_bytes,
           " bytes of shared memory, the gpu grants ", device_info().shared_bytes);
-    CUDA_CHECK(
-        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)));
+    check_launch(
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes)),
+        name);
   }
   cudaError_t status = cudaLaunchKernel(kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z}, arguments,
                                         shared_bytes, stream.state().stream);
   if (status == cudaSuccess && synchronous() && !stream.state().capture)
     status = cudaStreamSynchronize(stream.state().stream);
-  CHECK(status == cudaSuccess, "cuda: kernel ", name, ": ", cudaGetErrorString(status));
+  check_launch(status, name);
   stream.state().started(name);
 }
 
