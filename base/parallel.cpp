@@ -54,17 +54,15 @@ thread_local bool inside_loop = false;
 class Pool {
  public:
   explicit Pool(int threads) {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
-  }
-  ~Pool() {
-    {
-      const std::scoped_lock lock(mutex_);
-      stop_ = true;
-      generation_.fetch_add(1);
+    try {
+      for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+    } catch (const std::exception& error) {
+      const std::size_t started = workers_.size() + 1;
+      stop();
+      throw Error(str_cat("only ", started, " of ", threads, " threads could be started: ", error.what()));
     }
-    wake_.notify_all();
-    for (std::thread& worker : workers_) worker.join();
   }
+  ~Pool() { stop(); }
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
   void run(Loop& loop) {
@@ -86,6 +84,15 @@ class Pool {
   }
 
  private:
+  void stop() {
+    {
+      const std::scoped_lock lock(mutex_);
+      stop_ = true;
+      generation_.fetch_add(1);
+    }
+    wake_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
   void work() {
     inside_loop = true;
     std::uint64_t seen = 0;

@@ -1,8 +1,12 @@
 #include "base/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <mutex>
 #include <set>
 #include <vector>
@@ -71,6 +75,31 @@ TEST_P(ParallelTest, ManySmallLoops) {
 INSTANTIATE_TEST_SUITE_P(Threads, ParallelTest, ::testing::Values(1, 2, 3, 8));
 
 TEST(Parallel, RefusesZeroThreads) { EXPECT_THROW(set_num_threads(0), Error); }
+
+#ifndef __SANITIZE_ADDRESS__  // it needs address space that the limit refuses
+// In a process of its own: room for a few stacks, not for a thousand. The pool there was still works.
+void start_too_many_threads() {
+  set_num_threads(1);
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const rlim_t room = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 27);
+  const rlimit limit{room, room};
+  setrlimit(RLIMIT_AS, &limit);
+  try {
+    set_num_threads(1000);
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+  }
+  std::atomic<int> sum{0};
+  parallel_for(100, 1, [&](std::int64_t, std::int64_t) { ++sum; });
+  _exit(num_threads() == 1 && sum == 100 ? 0 : 1);
+}
+
+TEST(ParallelDeathTest, ThreadsTheSystemRefusesAreAnError) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(start_too_many_threads(), ::testing::ExitedWithCode(0), "only [0-9]+ of 1000 threads could be started: ");
+}
+#endif
 
 }  // namespace
 }  // namespace attune
