@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "base/math.h"
@@ -55,8 +56,10 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, co
         " training examples do not fill one batch of ", options.batch_size);
   CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ",
         options.accumulation_steps);
-  // Every epoch and the run end with an optimizer step, a full group of batches or not.
   const std::int64_t epoch_batches = data.train.size() / options.batch_size;
+  CHECK(options.epochs <= std::numeric_limits<std::int64_t>::max() / epoch_batches, options.epochs, " epochs of ",
+        epoch_batches, " batches are more than can be counted");
+  // Every epoch and the run end with an optimizer step, a full group of batches or not.
   options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
                                   ceil_div(total_steps() % epoch_batches, options.accumulation_steps);
 }

@@ -249,6 +249,10 @@ TEST(Training, OptionsThatCannotWork) {
   options.accumulation_steps = 1;
   options.batch_size = 0;
   EXPECT_THROW(TinyRun(tiny_config(), examples, options), Error);
+  options = quiet(std::numeric_limits<std::int64_t>::max());
+  options.batch_size = 1;
+  EXPECT_EQ(message_of([&] { TinyRun(tiny_config(), examples, options); }),
+            "9223372036854775807 epochs of 3 batches are more than can be counted");
 }
 
 }  // namespace
