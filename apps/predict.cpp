@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
 #include "apps/support/predictor.h"
@@ -37,10 +38,10 @@ struct PredictFlags {
     app.add_option("--format", format, "text, csv or jsonl")
         ->check(CLI::IsMember({"text", "csv", "jsonl"}))
         ->capture_default_str();
-    app.add_option("--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65535))->capture_default_str();
+    app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
     placement.declare(app, "");
     app.add_option("--threads", threads, "CPU threads; 0: all cores")
-        ->check(CLI::NonNegativeNumber)
+        ->check(thread_count())
         ->capture_default_str();
     app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
   }

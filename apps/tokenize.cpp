@@ -3,6 +3,7 @@
 //   tokenize --tokenizer DIR --text "Hello world" --format tokens
 //   tokenize --tokenizer DIR --csv train.csv --column text --max_length 256 --format digest
 //   tokenize --train bpe --vocab_size 8000 --csv train.csv --output DIR
+#include "apps/support/flag_checks.h"
 #include "apps/support/main.h"
 #include "apps/support/print_ids.h"
 #include "apps/support/text_source.h"
@@ -33,7 +34,7 @@ void declare_source(CLI::App& app, Flags& flags) {
 void declare_encoding(CLI::App& app, Flags& flags) {
   app.add_option("--tokenizer", flags.tokenizer, "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt");
   app.add_option("--max_length", flags.encode.max_length, "Cut to this many ids, special tokens included; 0: whole")
-      ->check(CLI::NonNegativeNumber)
+      ->check(count_from(0))
       ->capture_default_str();
   app.add_flag("--special,!--no-special", flags.encode.add_special_tokens,
                "Put the template's special tokens around each text (default)");
@@ -43,7 +44,7 @@ void declare_encoding(CLI::App& app, Flags& flags) {
       ->check(CLI::IsMember({"ids", "tokens", "jsonl", "digest", "lengths"}))
       ->capture_default_str();
   app.add_option("--threads", flags.threads, "Threads; 0: all cores")
-      ->check(CLI::NonNegativeNumber)
+      ->check(thread_count())
       ->capture_default_str();
 }
 
@@ -52,12 +53,12 @@ void declare_training(CLI::App& app, TrainTokenizerOptions& train) {
                    ->check(CLI::IsMember({"bpe", "wordpiece"}))
                    ->excludes("--tokenizer");
   auto* size = app.add_option("--vocab_size", train.vocab_size, "Tokens to train, special ones included")
-                   ->check(CLI::PositiveNumber)
+                   ->check(count_from(1))
                    ->needs(kind);
   auto* output = app.add_option("--output", train.output, "Folder for the trained tokenizer's files")->needs(kind);
   kind->needs(size, output);
   app.add_option("--min_frequency", train.min_frequency, "Pairs that occur less often are no tokens")
-      ->check(CLI::PositiveNumber)
+      ->check(count_from(1))
       ->needs(kind)
       ->capture_default_str();
   app.add_option("--special_token", train.special_tokens,

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "apps/support/fine_tune.h"
+#include "apps/support/flag_checks.h"
 #include "apps/support/hub.h"
 #include "apps/support/main.h"
 #include "models/registry.h"
@@ -50,7 +51,7 @@ struct BertFlags {
         ->capture_default_str()
         ->group("Model");
     app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(CLI::Range(2, 100000))
+        ->check(count_from(2, 100000))
         ->capture_default_str()
         ->group("Data");
     app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")

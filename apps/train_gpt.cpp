@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "apps/support/fine_tune.h"
+#include "apps/support/flag_checks.h"
 #include "apps/support/hub.h"
 #include "apps/support/main.h"
 #include "models/gpt2/gpt2.h"
@@ -48,7 +49,7 @@ struct GptFlags {
         ->group("Model");
     app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
     app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(CLI::Range(2, 100000))
+        ->check(count_from(2, 100000))
         ->capture_default_str()
         ->group("Data");
     app.add_flag("--no_padding", no_padding, "Texts keep their own lengths; needs --batch_size 1")->group("Data");

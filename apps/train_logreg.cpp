@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdio>
 
+#include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
 #include "apps/support/text_data.h"
@@ -34,11 +35,11 @@ struct LogregFlags {
     add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
     add("Data", "--text_column", columns.text, "Column of the texts");
     add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
-    add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(CLI::PositiveNumber);
-    add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(CLI::PositiveNumber);
-    add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(CLI::PositiveNumber);
-    add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
-    add("Results", "--top", top, "Strongest words to list per class")->check(CLI::NonNegativeNumber);
+    add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
+    add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
+    add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(count_from(1));
+    add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
+    add("Results", "--top", top, "Strongest words to list per class")->check(count_from(0));
     app.add_option("--output", output, "Folder for the trained model")->group("Results");
     app.add_option("--load", load, "Folder of a trained model to evaluate instead of training one")->group("Results");
   }

@@ -1,8 +1,8 @@
 #include "apps/support/training_flags.h"
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 
+#include "apps/support/flag_checks.h"
 #include "base/parallel.h"
 
 namespace attune {
@@ -19,37 +19,37 @@ void TrainingFlags::declare(CLI::App& app) {
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
   add("Data", "--max_train_examples", max_train_examples, "Use only the first N training rows; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_from(0));
   add("Data", "--max_eval_examples", max_eval_examples, "Use only the first N validation and test rows; 0: all")
-      ->check(CLI::NonNegativeNumber);
+      ->check(count_from(0));
 
   app.add_option("--model_dir", model_dir,
                  "Hugging Face folder of the pretrained model; otherwise its cache is searched")
       ->group("Model");
   add("Model", "--trainable_layers", trainable_layers, "What is trained; the rest is frozen");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
-      ->check(CLI::Range(0.0, 0.999999))
+      ->check(dropout_probability())
       ->group("Model");
   placement.declare(app, "Model");
 
-  add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(CLI::PositiveNumber);
-  add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(CLI::PositiveNumber);
-  add("Training", "--batch_size", batch_size, "Texts per batch")->check(CLI::Range(1, 65535));
-  add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(CLI::PositiveNumber);
-  add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(CLI::NonNegativeNumber);
+  add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
+  add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
+  add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
+  add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
+  add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
-      ->check(CLI::NonNegativeNumber);
+      ->check(not_negative());
   add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")
       ->check(CLI::IsMember(lr_schedule_names()));
-  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(CLI::NonNegativeNumber);
-  add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(CLI::NonNegativeNumber);
-  add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(CLI::PositiveNumber);
+  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(count_from(0));
+  add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
+  add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_flag("--no_graphs", no_graphs, "On cuda: start every kernel of a step by itself instead of replaying a graph")
       ->group("Training");
-  add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(CLI::NonNegativeNumber);
+  add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
       ->group("Results");

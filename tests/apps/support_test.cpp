@@ -1,4 +1,4 @@
-// What all programs share: exit codes and the one line of an error, Ctrl-C, downloads, and models in the Hugging Face
+// What all programs share: exit codes and the one line of an error, what a number may be, Ctrl-C, downloads, and models in the Hugging Face
 // cache.
 #include <gtest/gtest.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/support/download.h"
+#include "apps/support/flag_checks.h"
 #include "apps/support/hub.h"
 #include "apps/support/main.h"
 #include "engine/io/files.h"
@@ -75,6 +76,29 @@ TEST(RunProgram, MistakesOnTheCommandLineReturnTwo) {
   const Outcome outcome = run_throwing([] { throw UsageError("--a and --b exclude each other"); });
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.err, "program: error: --a and --b exclude each other\n");
+}
+
+// The messages of a flag checked so, given these values; empty where a value is taken.
+std::vector<std::string> told(const CLI::Validator& check, const std::vector<std::string>& values) {
+  std::vector<std::string> out;
+  for (std::string value : values) out.push_back(check(value));
+  return out;
+}
+
+TEST(FlagChecks, TakeFiniteNumbersInTheirRange) {
+  using Messages = std::vector<std::string>;
+  EXPECT_EQ(told(positive(), {"5e-6", "1", "0", "-1", "nan", "inf", "1e999", "many"}),
+            (Messages{"", "", "must be positive, not 0", "must be positive, not -1", "must be positive, not nan",
+                      "must be positive, not inf", "must be positive, not 1e999", "must be positive, not many"}));
+  EXPECT_EQ(told(not_negative(), {"0", "0.5", "-0.5", "NaN"}),
+            (Messages{"", "", "must be at least 0, not -0.5", "must be at least 0, not NaN"}));
+  EXPECT_EQ(told(dropout_probability(), {"0", "0.9", "1", "0.999999999", "nan", "-0.1"}),
+            (Messages{"", "", "must be at least 0 and below 1, not 1", "must be at least 0 and below 1, not 0.999999999",
+                      "must be at least 0 and below 1, not nan", "must be at least 0 and below 1, not -0.1"}));
+  EXPECT_EQ(told(count_from(1, 10), {"1", "10", "0", "11", "nan"}),
+            (Messages{"", "", "must be from 1 to 10, not 0", "must be from 1 to 10, not 11", "must be from 1 to 10, not nan"}));
+  EXPECT_EQ(told(count_from(0), {"2147483647", "9223372036854775807"}),
+            (Messages{"", "must be from 0 to 2147483647, not 9223372036854775807"}));
 }
 
 TEST(RunProgram, OtherErrorsReturnOne) {

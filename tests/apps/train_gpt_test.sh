@@ -60,6 +60,16 @@ grep -q 'Training interrupted' "$folder/out" || fail "Ctrl-C is not told"
 
 # Mistakes: one line, what and where.
 expect_error "an unknown flag" 2 "--no_such_flag" --no_such_flag
+# A number that is none, or that a run could not count to, is refused before anything is read.
+for flag in learning_rate weight_decay max_grad_norm dropout; do
+  expect_error "--$flag nan" 2 "--$flag: must be " "${common[@]}" --$flag nan
+  expect_error "--$flag inf" 2 "not inf" "${common[@]}" --$flag inf
+done
+for flag in num_epochs accumulation_steps eval_iter batch_size; do
+  expect_error "--$flag 0" 2 "--$flag: must be from 1 to " "${common[@]}" --$flag 0
+  expect_error "--$flag 9223372036854775807" 2 "not 9223372036854775807" "${common[@]}" --$flag 9223372036854775807
+done
+expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
 expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer" "${common[@]}" --trainable_layers middle
 expect_error "an unknown device" 2 "cpu and cuda" "${common[@]}" --device tpu
