@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -54,6 +55,12 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string out = "[";
   for (std::size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
   return out + "]";
+}
+
+bool is_finite(const Tensor& tensor) {
+  return dispatch_float(tensor.dtype(), "finiteness", [&]<class T>() {
+    return std::ranges::all_of(tensor.values<T>(), [](T x) { return std::isfinite(x); });
+  });
 }
 
 }  // namespace
@@ -124,7 +131,10 @@ void save_weights(const Classifier& model, const std::string& path) {
         const Tensor& master = parameter.master();
         return (master.defined() ? master : parameter.value()).to(Device::kCpu);
       },
-      [&](const std::string& name, const Tensor& tensor) { values.emplace(name, tensor); });
+      [&](const std::string& name, const Tensor& tensor) {
+        CHECK(is_finite(tensor), path, ": not written: the tensor '", name, "' holds values that are not finite");
+        values.emplace(name, tensor);
+      });
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) {

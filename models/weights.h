@@ -26,7 +26,8 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
 
 /// Gives the named tensors (LoadReport::missing) the initial values of their family, in the order of its naming.
 void initialize_tensors(const Classifier& model, const std::vector<std::string>& names, TorchGenerator& generator);
-/// Writes model.safetensors as the ecosystem's class of the family reads it, atomically.
+/// Writes model.safetensors as the ecosystem's class of the family reads it, atomically. Throws Error naming the tensor,
+/// and writes nothing, where a value is not finite.
 void save_weights(const Classifier& model, const std::string& path);
 
 /// Values of one tensor as a Hugging Face file has it (rows cut out, transposed where the file is): from a parameter's

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
+#include <limits>
 #include <map>
 
 #include "engine/autograd/functions.h"
@@ -68,6 +70,19 @@ class Folder {
 };
 
 class EveryFamily : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
+    const auto model = random_model(GetParam());
+    const HfTensor spoilt = model->hf_naming().tensors.back();
+    for (const auto& [name, parameter] : parameters_of(*model))
+      if (name == spoilt.parameter) parameter.value().values<float>().back() = bad;
+    const TempDir folder;
+    EXPECT_EQ(message_of([&] { save_weights(*model, folder / "model.safetensors"); }),
+              (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.name + "' holds values that are not finite");
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
+  }
+}
 
 TEST_P(EveryFamily, ASavedFolderComesBack) {
   const auto model = random_model(GetParam(), {.num_labels = 3, .dropout = 0.1F});
