@@ -1,6 +1,7 @@
 #include "engine/train/evaluator.h"
 
 #include <algorithm>
+#include <cmath>
 #include <deque>
 #include <utility>
 
@@ -21,9 +22,20 @@ struct PendingBatch {
   void add_to(Evaluation& sum, const std::vector<std::int32_t>& labels) {
     sum.loss += loss.get().item();
     const std::vector<std::int32_t> predicted = argmax_rows(logits.get());
+    check_finite(logits.get());
     for (std::size_t b = 0; b < predicted.size(); ++b)
       sum.correct += predicted[b] == labels[static_cast<std::size_t>(examples[b])];
     sum.examples += static_cast<std::int64_t>(predicted.size());
+  }
+
+  void check_finite(const Tensor& rows) const {
+    const auto classes = static_cast<std::size_t>(rows.shape()[1]);
+    dispatch_float(rows.dtype(), "evaluation", [&]<class T>() {
+      const std::span<const T> z = rows.values<T>();
+      for (std::size_t i = 0; i < z.size(); ++i)
+        CHECK(std::isfinite(z[i]), "evaluation stopped: the logits of example ", examples[i / classes],
+              " (counted from 0) are not finite");
+    });
   }
 };
 

@@ -35,7 +35,8 @@ class Evaluator {
   Evaluator& operator=(const Evaluator&) = delete;
 
   /// The first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done, total)` is
-  /// called after each batch and ends the evaluation early by returning false.
+  /// called after each batch and ends the evaluation early by returning false. Throws Error naming the example whose
+  /// logits are not finite.
   Evaluation run(const LoaderPass& pass, std::int64_t max_batches,
                  const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
 

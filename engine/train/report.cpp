@@ -34,9 +34,15 @@ TrainReport::TrainReport(const std::string& log_file) : log_path_(log_file) {
 }
 
 void TrainReport::log(const std::string& line) {
-  if (log_path_.empty()) return;
+  if (!log_.is_open()) return;
+  errno = 0;
   log_ << line << std::endl;
-  if (!log_) throw IoError(log_path_, "the log file cannot be written");
+  if (log_) return;
+  const std::string why = errno == 0 ? "" : std::string(": ") + std::strerror(errno);
+  log_.close();
+  clear_progress();
+  std::cerr << "warning: " << log_path_ << ": the log file cannot be written" << why << "; the run goes on without it"
+            << std::endl;
 }
 
 void TrainReport::clear_progress() {

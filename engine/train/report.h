@@ -22,7 +22,8 @@ namespace attune {
 
 class TrainReport : public TrainObserver {
  public:
-  /// `log_file` may be empty: no log. Throws IoError where it cannot be created.
+  /// `log_file` may be empty: no log. Throws IoError where it cannot be created. Where it cannot be written later, a
+  /// run of hours is worth more than its log: a warning on standard error, and the log ends there.
   explicit TrainReport(const std::string& log_file);
 
   void begin(std::int64_t total_steps) override;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -12,6 +13,7 @@
 #include "engine/autograd/tape.h"
 #include "engine/io/files.h"
 #include "tests/support/data.h"
+#include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
@@ -75,6 +77,18 @@ TEST(Reports, ALogThatCannotBeWritten) {
   EXPECT_THROW(TrainReport(dir / "missing/log.jsonl"), IoError);
 }
 
+TEST(Reports, ALogThatFailsLaterIsToldOnceAndEndsNothing) {
+  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
+  const Captured captured;
+  ::testing::internal::CaptureStderr();
+  TrainReport report("/dev/full");
+  tell(report);
+  tell(report);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "warning: /dev/full: the log file cannot be written: No space left on device; the run goes on without it\n");
+  EXPECT_NE(captured.text().find("Test accuracy"), std::string::npos);
+}
+
 TEST(Reports, Durations) {
   EXPECT_EQ(format_duration(65), "1:05");
   EXPECT_EQ(format_duration(7384), "2:03:04");
@@ -89,11 +103,12 @@ class Evaluations : public ::testing::Test {
     const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
     const ExampleStore store(examples_.ids, examples_.labels, {}, Device::kCpu);
     return Evaluator(
-        [](const TokenBatch& batch, const ForwardPass& forward) {
+        [this](const TokenBatch& batch, const ForwardPass& forward) {
           EXPECT_FALSE(forward.training);
           EXPECT_EQ(Tape::current(), nullptr);
           std::vector<double> logits;
-          for (const std::int32_t id : batch.ids.values<std::int32_t>()) logits.insert(logits.end(), {kLogits[id][0], kLogits[id][1]});
+          for (const std::int32_t id : batch.ids.values<std::int32_t>())
+            logits.insert(logits.end(), {kLogits[id][0], id == damaged_ ? damage_ : kLogits[id][1]});
           return Variable(Tensor::from(logits, {batch.count(), 2}), true);
         },
         store, true).run(pass, max_batches, progress);
@@ -103,6 +118,8 @@ class Evaluations : public ::testing::Test {
     return std::log(std::exp(z[0]) + std::exp(z[1])) - z[examples_.labels[example]];
   }
 
+  int damaged_ = -1;  // the example with this as one of its logits
+  double damage_ = 0;
   static constexpr double kLogits[5][2] = {{0, 1}, {2, 2}, {2, 2}, {-1, -3}, {0.5, 0.25}};
   Dataset examples_{.name = "x", .ids = {{0}, {1}, {2}, {3}, {4}}, .labels = {1, 0, 1, 0, 1}};
 };
@@ -136,6 +153,18 @@ TEST_F(Evaluations, ProgressMayEndThem) {
   EXPECT_EQ(seen, (std::vector<std::int64_t>{1, 2}));
   EXPECT_EQ(stopped.examples, 4);
   EXPECT_NEAR(stopped.loss, ((loss(0) + loss(1)) / 2 + (loss(2) + loss(3)) / 2) / 2, 1e-14);
+}
+
+TEST_F(Evaluations, LogitsThatAreNotFiniteAreNoResult) {
+  for (const double damage : {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::infinity(),
+                              -std::numeric_limits<double>::infinity()}) {
+    damage_ = damage;
+    for (damaged_ = 0; damaged_ < 5; ++damaged_)
+      EXPECT_EQ(message_of([&] { run(-1); }), "evaluation stopped: the logits of example " + std::to_string(damaged_) +
+                                                  " (counted from 0) are not finite");
+    damaged_ = 4;
+    EXPECT_NO_THROW(run(2)) << "it is not among the first four";
+  }
 }
 
 }  // namespace
