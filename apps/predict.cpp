@@ -1,6 +1,8 @@
 // Classifies texts with a saved model: label, probabilities and logits as text, CSV or JSON lines, in the order of the
 // input. Texts are read, classified and printed in batches, so that memory does not grow with the input.
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 
@@ -106,12 +108,16 @@ int predict(const PredictFlags& flags) {
     if (texts.empty()) break;
     const std::vector<Prediction> predictions = model->predict(texts);
     progress.clear();
-    for (std::size_t i = 0; i < texts.size(); ++i) print(flags, model->label_names(), texts[i], predictions[i]);
+    for (std::size_t i = 0; i < texts.size(); ++i) {
+      CHECK(std::ranges::all_of(predictions[i].logits, [](double z) { return std::isfinite(z); }), flags.model_dir,
+            ": the logits of text ", done + static_cast<std::int64_t>(i) + 1,
+            " are not finite; the model is damaged or its training has failed");
+      print(flags, model->label_names(), texts[i], predictions[i]);
+    }
     done += static_cast<std::int64_t>(texts.size());
     progress.update(done, "texts");
   }
   progress.clear();
-  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) throw IoError("standard output", "cannot be written");
   if (model->truncated() > 0)
     std::fprintf(stderr, "predict: note: %lld texts reached the model's length and may have been cut\n",
                  static_cast<long long>(model->truncated()));

@@ -48,6 +48,41 @@ share=$(paste -d, <(tail -n +2 "$folder/whole.csv" | cut -d, -f1) <(tail -n +2 "
 expect "predictions and the trainer's evaluation" "$(grep '^Test' "$folder/out")" "$share"
 expect "lines of standard input" 3 "$(printf 'a\n\nc\n' | "$predict" --model_dir "$folder/one" --format jsonl | grep -c probabilities)"
 
+# A model that training has made useless is neither saved nor judged nor asked.
+diverged=("${common[@]}" --trainable_layers all --max_steps 1 --eval_freq 0)
+expect_error "weights that are not finite" 1 "holds values that are not finite" "${diverged[@]}" --learning_rate 1e300 --output "$folder/diverged"
+expect "files of a model that is not finite" "" "$(ls "$folder/diverged")"
+expect_error "an evaluation that is not finite" 1 "the logits of example" "${diverged[@]}" --learning_rate 1e30
+cp -r "$folder/one" "$folder/damaged"
+header=$((8 + $(od -An -t u8 -N 8 "$folder/one/model.safetensors")))
+size=$(wc -c <"$folder/one/model.safetensors")
+{ head -c "$header" "$folder/one/model.safetensors"; head -c $((size - header)) /dev/zero | tr '\0' '\377'; } >"$folder/damaged/model.safetensors"
+program=$predict
+for format in text csv jsonl; do
+  expect_error "logits that are not finite, $format" 1 "damaged: the logits of text 1 are not finite" --model_dir "$folder/damaged" --text fine --format "$format"
+  [ "$format" = csv ] || expect "what is printed of them" "" "$(cat "$folder/out")"
+done
+
+# Results that are lost are an error; a log that is lost is a warning.
+if [ -e /dev/full ]; then
+  lost() {
+    local name=$1 code=0
+    shift
+    "$@" >/dev/full 2>"$folder/err" || code=$?
+    expect "$name with a full standard output" "1: $(basename "$1"): error: standard output: cannot be written" "$code: $(cat "$folder/err")"
+  }
+  lost "train_gpt" "$train_gpt" "${small[@]}" --max_steps 1 --output "$folder/unheard"
+  [ -s "$folder/unheard/model.safetensors" ] || fail "nobody listened, and the model was not saved"
+  lost "help" "$train_gpt" --help
+  lost "predict" "$predict" --model_dir "$folder/one" --text fine
+  lost "tokenize" "$tokenize" --tokenizer "$folder/tokenizer" --text fine
+  lost "prepare_imdb" "$prepare_imdb" --synthetic --output "$folder/invented"
+  "$train_gpt" "${small[@]}" --max_steps 6 --threads 1 --output "$folder/unlogged" --log_file /dev/full >/dev/null 2>"$folder/err" || fail "a full log ends the run"
+  expect "a full log" "warning: /dev/full: the log file cannot be written: No space left on device; the run goes on without it" "$(cat "$folder/err")"
+  cmp "$folder/one/model.safetensors" "$folder/unlogged/model.safetensors" || fail "a full log changes the model"
+fi
+program=$train_gpt
+
 # Ctrl-C: the step is finished, the model saved, the exit code the shell's.
 "$train_gpt" "${common[@]}" --trainable_layers all --num_epochs 100000 --eval_freq 0 --output "$folder/interrupted" >"$folder/out" & pid=$!
 sleep 2
