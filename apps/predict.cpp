@@ -9,6 +9,7 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
+#include "apps/support/memory_advice.h"
 #include "apps/support/predictor.h"
 #include "apps/support/text_source.h"
 #include "base/parallel.h"
@@ -94,6 +95,18 @@ void print(const PredictFlags& flags, const std::vector<std::string>& labels, co
   std::puts(line.c_str());
 }
 
+// Predictions for one batch; where memory ends, with what would need less.
+std::vector<Prediction> predict_batch(const PredictFlags& flags, const Predictor& model,
+                                      const std::vector<std::string>& texts) {
+  try {
+    return model.predict(texts);
+  } catch (const OutOfMemory& error) {
+    std::vector<std::string> ways = flags.placement.memory_savers();
+    if (texts.size() > 1) ways.insert(ways.begin(), "a smaller --batch_size");
+    throw OutOfMemory(error.what() + memory_advice(ways));
+  }
+}
+
 int predict(const PredictFlags& flags) {
   flags.placement.check();
   if (flags.threads > 0) set_num_threads(flags.threads);
@@ -106,7 +119,7 @@ int predict(const PredictFlags& flags) {
   while (!interrupted()) {
     const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.batch_size));
     if (texts.empty()) break;
-    const std::vector<Prediction> predictions = model->predict(texts);
+    const std::vector<Prediction> predictions = predict_batch(flags, *model, texts);
     progress.clear();
     for (std::size_t i = 0; i < texts.size(); ++i) {
       CHECK(std::ranges::all_of(predictions[i].logits, [](double z) { return std::isfinite(z); }), flags.model_dir,

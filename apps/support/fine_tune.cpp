@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "apps/support/interrupt.h"
+#include "apps/support/memory_advice.h"
 #include "engine/io/files.h"
 #include "engine/tensor/context.h"
 #include "engine/train/report.h"
@@ -53,11 +54,13 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   Trainer trainer(job.model, logits,
                   {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
-    const double gib = 1 << 30, predicted = static_cast<double>(trainer.predict_peak_memory());
+    const std::size_t predicted = trainer.predict_peak_memory();
     const DeviceMemory memory = cuda_memory();
-    std::printf("Predicted peak memory: %.2f of %.2f GiB on %s\n", predicted / gib,
-                static_cast<double>(memory.total) / gib, memory.device_name.c_str());
-    std::fflush(stdout);
+    std::cout << "Predicted peak memory: " << memory_size_text(predicted) << " of " << memory_size_text(memory.total)
+              << " on " << memory.device_name << std::endl;
+    if (predicted > memory.total)
+      std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
+                << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
   }
   const auto begin = std::chrono::steady_clock::now();
   bool finished = trainer.run(report, interrupted);
@@ -98,9 +101,7 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   try {
     return run_job(job, flags);
   } catch (const OutOfMemory& error) {
-    throw OutOfMemory(std::string(error.what()) +
-                      "; less is needed with a smaller --batch_size (--accumulation_steps makes up for it), a smaller "
-                      "--context_length, --precision bf16, or fewer --trainable_layers");
+    throw OutOfMemory(error.what() + memory_advice(flags.memory_savers(job.form.max_length)));
   }
 }
 

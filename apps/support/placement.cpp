@@ -35,4 +35,9 @@ void PlacementFlags::place_model(const Module& model) const {
   place(model, device(), precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
 }
 
+std::vector<std::string> PlacementFlags::memory_savers() const {
+  if (device() == Device::kCpu || precision == "bf16") return {};
+  return {"--precision bf16"};
+}
+
 }  // namespace attune

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/dtype.h"
 #include "engine/nn/module.h"
@@ -23,6 +24,8 @@ struct PlacementFlags {
   Device device() const { return device_name == "cuda" ? Device::kCuda : Device::kCpu; }
   /// Moves a model of float32 parameters there; which of them are trained is decided before.
   void place_model(const Module& model) const;
+  /// Values of these flags that would need less memory (apps/support/memory_advice.h).
+  std::vector<std::string> memory_savers() const;
 };
 
 }  // namespace attune

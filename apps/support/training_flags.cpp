@@ -1,6 +1,7 @@
 #include "apps/support/training_flags.h"
 
 #include <charconv>
+#include <utility>
 
 #include "apps/support/flag_checks.h"
 #include "base/parallel.h"
@@ -96,6 +97,15 @@ TrainOptions TrainingFlags::train_options() const {
   options.graphs = !no_graphs;
   options.adamw.weight_decay = weight_decay;
   return options;
+}
+
+std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) const {
+  std::vector<std::string> out;
+  if (batch_size > 1) out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
+  if (row_length > 1) out.emplace_back("a smaller --context_length");
+  for (std::string& way : placement.memory_savers()) out.push_back(std::move(way));
+  if (layers() != TrainableLayers::kLastLayer) out.emplace_back("fewer --trainable_layers");
+  return out;
 }
 
 std::int64_t TrainingFlags::max_length(std::int64_t longest_training_example, std::int64_t model_positions) const {

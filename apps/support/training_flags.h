@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "apps/support/placement.h"
 #include "apps/support/text_data.h"
@@ -47,6 +48,8 @@ struct TrainingFlags {
   TextSplits read_splits() const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
+  /// Flags that would need less memory, of those that can still be lowered; batches may have rows of `row_length` tokens.
+  std::vector<std::string> memory_savers(std::int64_t row_length) const;
   /// Tokens per example under --context_length: a number, the longest training example, or the model's positions.
   std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;
 };

@@ -32,7 +32,7 @@ train again --device cuda
 train bf16 --device cuda --precision bf16
 train tf32 --device cuda --precision tf32
 train direct --device cuda --no_graphs
-grep -qE '^Predicted peak memory: [0-9.]+ of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
+grep -qE '^Predicted peak memory: [0-9.]+ MiB of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
 expect "float32 and the CPU" agree "$(apart cuda cpu 1e-5)"
 expect "bfloat16 and the CPU" agree "$(apart bf16 cpu 0.02)"
 expect "TF32 and the CPU" agree "$(apart tf32 cpu 0.01)"
@@ -59,5 +59,19 @@ if [ "$backend" = simulated ]; then
   export ATTUNE_SIMULATED_MEMORY=400000
   expect_error "too little memory" 1 "smaller --batch_size" "${common[@]}" --device cuda
   grep -qE '[0-9]+ bytes asked for, [0-9]+ of 400000 free' "$folder/err" || fail "the bytes asked for and free: $(cat "$folder/err")"
+  grep -qF -- "--precision bf16" "$folder/err" || fail "a precision that needs less is not named"
+  expect_error "too little memory in bfloat16" 1 "smaller --batch_size" "${common[@]}" --device cuda --precision bf16
+  if grep -qF -- "--precision" "$folder/err"; then fail "the precision in force is advised"; fi
+  # A batch far beyond the memory is told before it begins.
+  ATTUNE_SIMULATED_MEMORY=4000000 "$train_gpt" "${common[@]}" --device cuda --data "$folder/all" --batch_size 1000 --max_train_examples 1000 \
+    --max_eval_examples 10 >"$folder/out" 2>"$folder/err" && fail "a batch that does not fit"
+  grep -qE '^Predicted peak memory: [0-9.]+ MiB of 3.8 MiB on ' "$folder/out" || fail "the predicted memory of a large batch: $(cat "$folder/out")"
+  grep -qE '^warning: the run will hardly fit .*--batch_size.*--context_length.*--precision bf16' "$folder/err" || fail "no warning of too little memory: $(cat "$folder/err")"
+  program=$predict
+  ATTUNE_SIMULATED_MEMORY=200000 expect_error "too little memory to predict" 1 "less is needed with a smaller --batch_size or --precision bf16" \
+    --model_dir "$folder/cuda" --csv "$folder/data/test.csv" --device cuda
+  ATTUNE_SIMULATED_MEMORY=100000 expect_error "too little memory to predict in bfloat16" 1 "less is needed with a smaller --batch_size" \
+    --model_dir "$folder/cuda" --csv "$folder/data/test.csv" --device cuda --precision bf16
+  if grep -qF -- "--precision" "$folder/err"; then fail "the precision in force is advised to predict"; fi
 fi
 finish

@@ -1,5 +1,5 @@
-// What all programs share: exit codes and the one line of an error, what a number may be, Ctrl-C, downloads, and models in the Hugging Face
-// cache.
+// What all programs share: exit codes and the one line of an error, what a number may be, what to say where memory is
+// short, Ctrl-C, downloads, and models in the Hugging Face cache.
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -11,6 +11,8 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/hub.h"
 #include "apps/support/main.h"
+#include "apps/support/memory_advice.h"
+#include "apps/support/training_flags.h"
 #include "engine/io/files.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -118,6 +120,33 @@ TEST(RunProgram, InterruptedWorkReturnsWhatShellsExpect) {
   const Outcome outcome = run_throwing([] { throw Interrupted(); });
   EXPECT_EQ(outcome.code, 130);
   EXPECT_EQ(outcome.err, "program: error: interrupted\n");
+}
+
+TEST(MemoryAdvice, SizesInTheUnitThatFits) {
+  EXPECT_EQ(memory_size_text(400000), "0.4 MiB");
+  EXPECT_EQ(memory_size_text((std::size_t{1} << 30) - (std::size_t{1} << 20)), "1023.0 MiB");
+  EXPECT_EQ(memory_size_text(std::size_t{1} << 30), "1.00 GiB");
+  EXPECT_EQ(memory_size_text(std::size_t{79} << 30), "79.00 GiB");
+}
+
+TEST(MemoryAdvice, NamesWhatCanStillBeLowered) {
+  const auto advice = [](const TrainingFlags& flags, std::int64_t row_length) {
+    return memory_advice(flags.memory_savers(row_length));
+  };
+  const std::string batch = "a smaller --batch_size (--accumulation_steps makes up for it)";
+  TrainingFlags flags;
+  flags.trainable_layers = "all";
+  EXPECT_EQ(advice(flags, 256),
+            "; less is needed with " + batch + ", a smaller --context_length or fewer --trainable_layers");
+  flags.placement.device_name = "cuda";
+  EXPECT_EQ(advice(flags, 256), "; less is needed with " + batch +
+                                    ", a smaller --context_length, --precision bf16 or fewer --trainable_layers");
+  flags.placement.precision = "bf16";
+  EXPECT_EQ(advice(flags, 0), "; less is needed with " + batch + " or fewer --trainable_layers");
+  flags.trainable_layers = "last_layer";
+  EXPECT_EQ(advice(flags, 0), "; less is needed with " + batch);
+  flags.batch_size = 1;
+  EXPECT_EQ(advice(flags, 0), "");
 }
 
 // In a process of its own: the first signal is a question, the second the end.

@@ -1,0 +1,16 @@
+// What a program says where memory is short: sizes in the unit that fits them, and the flags that would need less.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace attune {
+
+/// "317.4 MiB", from 1 GiB on "2.71 GiB".
+std::string memory_size_text(std::size_t bytes);
+
+/// "; less is needed with a, b or c"; empty where there are no ways to need less.
+std::string memory_advice(const std::vector<std::string>& ways);
+
+}  // namespace attune
