@@ -150,7 +150,7 @@ __global__ void __launch_bounds__(Traits::kThreads) norm_kernel(double* norm, co
   if (threadIdx.x == 0) store_global(norm, sqrt(sum));
 }
 
-__global__ void clip_scale_kernel(double* scale, const double* norm, double max_norm) {
+__global__ void __launch_bounds__(1) clip_scale_kernel(double* scale, const double* norm, double max_norm) {
   store_global(scale, clip_scale(load_global(norm), max_norm));
 }
 

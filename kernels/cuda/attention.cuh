@@ -24,6 +24,9 @@ struct AttentionTraits {
   static constexpr int kWalked = sizeof(T) == 4 ? 32 : 64;
   static constexpr int kWalkedTwice = D == 128 ? 32 : kWalked;  // in the backward kernels
   static constexpr int kStride = D + kRowPad<T>;
+  /// Dynamic shared memory of a block.
+  static constexpr std::size_t kForwardBytes = std::size_t{(kOwn + 2 * kWalked) * kStride} * sizeof(T);
+  static constexpr std::size_t kBackwardBytes = std::size_t{2 * (kOwn + kWalkedTwice) * kStride} * sizeof(T);
 };
 
 /// AttentionLayout for kernels.
@@ -166,13 +169,19 @@ template <class T, class F>
 void dispatch_head(const char* op, std::int64_t head_size, std::int64_t row_stride, bool pointers_aligned, F&& f) {
   const bool vectors = pointers_aligned && head_size % kVectorWidth<T> == 0 && row_stride % kVectorWidth<T> == 0;
   const auto with = [&](auto size) {
-    if (vectors) f(size, std::true_type{});
-    else f(size, std::false_type{});
+    if (vectors)
+      f(size, std::true_type{});
+    else
+      f(size, std::false_type{});
   };
-  if (head_size <= 32) with(std::integral_constant<int, 32>{});
-  else if (head_size <= 64) with(std::integral_constant<int, 64>{});
-  else if (head_size <= 128) with(std::integral_constant<int, 128>{});
-  else throw Error(str_cat(op, ": head size ", head_size, " is more than the 128 CUDA kernels support"));
+  if (head_size <= 32)
+    with(std::integral_constant<int, 32>{});
+  else if (head_size <= 64)
+    with(std::integral_constant<int, 64>{});
+  else if (head_size <= 128)
+    with(std::integral_constant<int, 128>{});
+  else
+    throw Error(str_cat(op, ": head size ", head_size, " is more than the 128 CUDA kernels support"));
 }
 
 }  // namespace attune::cuda

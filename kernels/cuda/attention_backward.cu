@@ -11,7 +11,7 @@
 // Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 128
 // in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
 // accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128, nothing spilled
-// (scripts/kernel_resources.sh). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
+// (scripts/kernel_resources.py). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
 // cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cudnn_attention.h"
@@ -269,20 +269,18 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
                                 .plan = plan_of(layout, args.row_stride),
                                 .dense = layout.heads * layout.head_size};
     const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.q, args.k, args.v);
-    cuda::dispatch_head<T>(
-        "attention backward", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
-          constexpr int D = decltype(size)::value;
-          constexpr bool kVector = decltype(vectors)::value;
-          using Traits = AttentionTraits<T, D>;
-          constexpr std::size_t kShared =
-              static_cast<std::size_t>(2 * (Traits::kOwn + Traits::kWalkedTwice) * Traits::kStride) * sizeof(T);
-          const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads),
-                                narrow<unsigned>(layout.sequences)};
-          cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared,
-                       context.stream(), arguments);
-          cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid, {Traits::kThreads}, kShared,
-                       context.stream(), arguments);
-        });
+    cuda::dispatch_head<T>("attention backward", layout.head_size, args.row_stride, pointers,
+                           [&](auto size, auto vectors) {
+                             constexpr int D = decltype(size)::value;
+                             constexpr bool kVector = decltype(vectors)::value;
+                             using Traits = AttentionTraits<T, D>;
+                             const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn),
+                                                   narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)};
+                             cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads},
+                                          Traits::kBackwardBytes, context.stream(), arguments);
+                             cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid,
+                                          {Traits::kThreads}, Traits::kBackwardBytes, context.stream(), arguments);
+                           });
   });
 }
 

@@ -178,12 +178,10 @@ void attention_forward(const CudaContext& context, const AttentionForward& args)
     cuda::dispatch_head<T>("attention", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
       constexpr int D = decltype(size)::value;
       using Traits = AttentionTraits<T, D>;
-      constexpr std::size_t kShared =
-          static_cast<std::size_t>((Traits::kOwn + 2 * Traits::kWalked) * Traits::kStride) * sizeof(T);
       cuda::launch("attention_forward", attention_forward_kernel<T, D, decltype(vectors)::value>,
                    {cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads),
                     narrow<unsigned>(layout.sequences)},
-                   {Traits::kThreads}, kShared, context.stream(), arguments);
+                   {Traits::kThreads}, Traits::kForwardBytes, context.stream(), arguments);
     });
   });
 }

@@ -1,0 +1,96 @@
+#!/usr/bin/env python3
+"""What every kernel takes of a multiprocessor: registers and bytes spilled as ptxas says, shared memory, threads of a block, and how many of
+the 64 warps that leaves. Compiles the kernels: minutes, no GPU needed.
+
+usage: scripts/kernel_resources.py [architecture, 80 by default] [kernel source, all by default]...
+"""
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+# Of a multiprocessor, by architecture: KiB of shared memory, of which a block takes 1 beside what it asks for. 65,536 registers, given to
+# warps 256 at a time, 64 warps and 32 blocks are the same on all of these ("Compute Capabilities" in the CUDA C++ Programming Guide).
+SHARED_KIB = {"80": 164, "90": 228, "90a": 228}
+REGISTERS, WARPS, BLOCKS = 65536, 64, 32
+
+# Dynamic shared memory is asked for at launch. That of attention is fixed by its tiles, which the compiler is asked for; that of layer norm
+# is 4 (forward) or 8 bytes (backward) times the channels for each warp of a block of at most four: taken here at 768 channels.
+ATTENTION = r"""
+#include <cstdio>
+#include "kernels/cuda/attention.cuh"
+template <class T, int D> void say(const char* type) {
+  using Traits = attune::device::AttentionTraits<T, D>;
+  std::printf("attention_forward_kernel<%s, %d %zu\n", type, D, Traits::kForwardBytes);
+  for (const char* kernel : {"attention_dq_kernel", "attention_dk_dv_kernel"}) std::printf("%s<%s, %d %zu\n", kernel, type, D, Traits::kBackwardBytes);
+}
+template <class T> void say_all(const char* type) { say<T, 32>(type), say<T, 64>(type), say<T, 128>(type); }
+int main() { say_all<float>("float"), say_all<attune::BFloat16>("BFloat16"); }
+"""
+LAYERNORM = {"layernorm_forward_kernel": 4 * 4 * 768, "layernorm_backward_kernel": 4 * 8 * 768}
+
+
+def run(*command, **options):
+    done = subprocess.run(command, capture_output=True, text=True, **options)
+    if done.returncode != 0:
+        sys.exit(f"kernel_resources: {' '.join(map(str, command))} failed:\n{done.stderr}")
+    return done.stdout + done.stderr
+
+
+def dynamic_shared():
+    with tempfile.TemporaryDirectory() as folder:
+        run("g++", "-std=c++20", "-O1", "-Wno-unknown-pragmas", "-I.", "-x", "c++", "-", "-o", f"{folder}/say", input=ATTENTION)
+        return LAYERNORM | {name: int(size) for name, size in (line.rsplit(" ", 1) for line in run(f"{folder}/say").splitlines())}
+
+
+def plain(mangled):
+    name = re.sub(r"^void |\(attune::Activation\)|attune::|\(anonymous namespace\)::", "", run("c++filt", mangled).strip())
+    return name[: name.index("(")] if "(" in name else name
+
+
+def compile_source(source, arch):
+    """(mangled name, registers, bytes spilled, static shared memory, threads of a block) of every kernel of the source."""
+    with tempfile.TemporaryDirectory() as folder:
+        said = run("nvcc", "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I.", "-gencode", f"arch=compute_{arch},code=sm_{arch}",
+                   "-Xptxas", "-v", "-cubin", "--keep", "--keep-dir", folder, "-o", f"{folder}/out.cubin", str(source))
+        ptx = "".join(path.read_text() for path in pathlib.Path(folder).glob("*.ptx"))
+    threads = {name: int(size) for name, size in re.findall(r"\.entry (\w+)\(.*?\.maxntid (\d+)", ptx, re.S)}
+    for name, part in re.findall(r"Compiling entry function '(\w+)'(.*?)(?=Compiling entry function|\Z)", said, re.S):
+        shared = re.search(r"(\d+) bytes smem", part)
+        yield (name, int(re.search(r"Used (\d+) registers", part)[1]), int(re.search(r"(\d+) bytes spill stores", part)[1]),
+               int(shared[1]) if shared else 0, threads[name])
+
+
+def warps_of(registers, shared, threads, arch):
+    """Warps of a multiprocessor, and what keeps there from being more."""
+    warps = -(-threads // 32)
+    blocks = {"registers": REGISTERS // (-(-registers * 32 // 256) * 256) // warps,
+              "shared": SHARED_KIB[arch] * 1024 // (shared + 1024),
+              "warps": min(BLOCKS, WARPS // warps)}
+    least = min(blocks, key=lambda what: (blocks[what], what != "warps"))
+    return blocks[least] * warps, "" if least == "warps" else least
+
+
+def main(arch="80", *sources):
+    if arch not in SHARED_KIB:
+        sys.exit(f"kernel_resources: architecture {arch} is none of {', '.join(SHARED_KIB)}")
+    sources = sources or sorted(pathlib.Path("kernels/cuda").glob("*.cu"))
+    dynamic = dynamic_shared()
+    with concurrent.futures.ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)))) as pool:
+        kernels = [kernel for found in pool.map(lambda source: list(compile_source(source, arch)), sources) for kernel in found]
+    print(f"{'':58} registers spilled  static dynamic threads  warps")
+    for name, registers, spilled, static, threads in sorted((plain(mangled), *rest) for mangled, *rest in kernels):
+        asked = next((size for start, size in dynamic.items() if re.match(re.escape(start) + r"\b", name)), 0)
+        warps, limit = warps_of(registers, static + asked, threads, arch)
+        print(f"{name:58} {registers:9} {spilled:7} {static:7} {asked:7} {threads:7} {warps:6} {limit}".rstrip())
+
+
+if __name__ == "__main__":
+    if {"--help", "-h"} & set(sys.argv):
+        print(__doc__.strip())
+    else:
+        os.chdir(pathlib.Path(__file__).resolve().parent.parent)
+        main(*sys.argv[1:])
