@@ -14,7 +14,7 @@ CapturedWork::CapturedWork(const std::function<void()>& work) {
   try {
     work();
   } catch (...) {
-    static_cast<void>(stream.end_capture());
+    stream.abandon_capture();
     throw;
   }
   state_ = std::make_unique<State>(State{stream.end_capture()});

@@ -72,9 +72,10 @@ __global__ void __launch_bounds__(DeltaTraits::kThreads)
   }
 }
 
-// exp(scale * score - lse), 0 where the query may not see the key.
+// exp(scale * score - lse), 0 where the query may not see the key. At most 1: the difference of two large numbers may
+// come out positive.
 __device__ __forceinline__ float probability(float score, float scale, float lse, bool allowed) {
-  return allowed ? fast_exp2(score * (scale * kLog2E) - lse * kLog2E) : 0.0f;
+  return allowed ? fast_exp2(fminf(score * (scale * kLog2E) - lse * kLog2E, 0.0f)) : 0.0f;
 }
 
 template <class T, int D, bool kVector>

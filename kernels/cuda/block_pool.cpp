@@ -29,7 +29,8 @@ void* BlockPool::allocate(std::size_t bytes, const NewSegment& new_segment) {
   const std::size_t size = rounded(bytes);
   auto best = free_by_size_.lower_bound({size, {0, nullptr}});
   if (best == free_by_size_.end()) {
-    std::size_t wanted = std::max(size, kSegment);
+    // The more there is the larger: what was cut for batches of one size serves those of another only within a segment.
+    std::size_t wanted = std::max({size, kSegment, rounded(reserved_ / 4)});
     void* memory = new_segment(wanted);
     if (memory == nullptr && wanted > size) memory = new_segment(wanted = size);
     if (memory == nullptr) return nullptr;
@@ -83,6 +84,29 @@ void BlockPool::release(const FreeSegment& free_segment) {
     reserved_ -= segment.size;
     at = segments_.erase(at);
   }
+}
+
+void* ArenaPools::allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
+                           const BlockPool::FreeSegment& free_segment) {
+  BlockPool& pool = captured ? captured_ : ordinary_;
+  void* block = pool.allocate(bytes, new_segment);
+  if (block == nullptr) {  // what is free may make room as one piece
+    release(free_segment);
+    block = pool.allocate(bytes, new_segment);
+  }
+  if (block == nullptr) return nullptr;
+  in_use_ += pool.size_of(block);
+  peak_ = std::max(peak_, in_use_);
+  return block;
+}
+
+void ArenaPools::free(void* block) {
+  in_use_ -= (ordinary_.owns(block) ? ordinary_ : captured_).free(block);
+}
+
+void ArenaPools::release(const BlockPool::FreeSegment& free_segment) {
+  ordinary_.release(free_segment);
+  if (graphs_ == 0) captured_.release(free_segment);
 }
 
 }  // namespace attune::cuda

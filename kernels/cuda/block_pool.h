@@ -1,4 +1,5 @@
-// Blocks of device memory cut from large segments: best fit, neighbours joined again when both are free.
+// Blocks of device memory cut from large segments: best fit, neighbours joined again when both are free. Two pools of
+// them are the arena of a device: one for ordinary work, one for work recorded in graphs.
 //
 // Only bookkeeping; the segments come from the caller. The same sequence of calls gives the same addresses, since the
 // choice depends on sizes and on the order of segments alone. Knuth: "The art of computer programming", vol. 1, 2.5.
@@ -49,6 +50,30 @@ class BlockPool {
   std::set<Key> free_by_size_;
   std::map<std::size_t, Span> segments_;  // by number
   std::size_t next_segment_ = 0, reserved_ = 0;
+};
+
+/// What a graph was recorded with is free to the pool afterwards, so that the next graph may use it too, but a replay
+/// still writes there: as long as a graph lives, the captured pool keeps its segments.
+class ArenaPools {
+ public:
+  /// As BlockPool::allocate; where the device has no room, free segments are given back to it first.
+  void* allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
+                 const BlockPool::FreeSegment& free_segment);
+  void free(void* block);
+  /// Gives segments that nobody uses back to the device.
+  void release(const BlockPool::FreeSegment& free_segment);
+  void graph_begins() { ++graphs_; }
+  void graph_ends() { --graphs_; }
+
+  /// Bytes of the blocks in use, and the most there were since the last reset.
+  std::size_t in_use() const { return in_use_; }
+  std::size_t peak() const { return peak_; }
+  void reset_peak() { peak_ = in_use_; }
+  std::size_t reserved() const { return ordinary_.reserved() + captured_.reserved(); }
+
+ private:
+  BlockPool ordinary_, captured_;
+  std::size_t graphs_ = 0, in_use_ = 0, peak_ = 0;
 };
 
 }  // namespace attune::cuda

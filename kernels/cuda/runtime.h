@@ -86,6 +86,8 @@ class Stream {
   /// From here until end_capture, work is recorded instead of run.
   void begin_capture() const;
   Graph end_capture() const;
+  /// Forgets what was recorded.
+  void abandon_capture() const;
   bool capturing() const;
 
   struct State;
@@ -152,6 +154,10 @@ struct ArenaUse {
 };
 ArenaUse arena_use();
 void reset_arena_peak();
+/// Gives what the arena holds for reuse back to the device, but for what graphs were recorded with.
+void arena_release();
+/// Bytes of the device that nobody has taken.
+std::size_t free_bytes();
 
 /// Page-locked host memory, which copies from a device reach without the host waiting. Freed blocks are kept for reuse.
 void* pinned_allocate(std::size_t bytes);

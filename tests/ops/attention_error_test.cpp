@@ -97,5 +97,19 @@ TEST(AttentionError, AtMostTwiceANaiveRun) {
   }
 }
 
+// Scores so large that a unit of them is lost in their rounding: no gradient overflows for it.
+TEST(AttentionError, LargeScoresHaveFiniteGradients) {
+  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  CudaBackend backend;
+  OpCase op = attention_case({.label = "large", .lengths = {70}, .heads = 2, .head_size = 32});
+  op.inputs[0].low = -1e5, op.inputs[0].high = 1e5;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const Values values = run(op, backend, rounded_inputs(op, random_inputs(op), dtype), {.dtype = dtype});
+    for (const char* name : {"out", "grad qkv"})
+      EXPECT_TRUE(std::ranges::all_of(values.at(name), [](double x) { return std::isfinite(x); }))
+          << name << " in " << name_of(dtype);
+  }
+}
+
 }  // namespace
 }  // namespace attune::testing

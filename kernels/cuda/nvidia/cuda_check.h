@@ -8,8 +8,12 @@
 
 namespace attune::cuda {
 
-/// Throws Error naming the call unless it succeeded.
+/// Throws Error naming the call unless it succeeded, OutOfMemory where that is why.
 inline void check(cudaError_t status, const char* call) {
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());  // it is told, and must not be found by the next call
+    throw OutOfMemory(str_cat("out of memory: ", call, " found none free"));
+  }
   if (status != cudaSuccess) throw Error(str_cat("cuda: ", call, ": ", cudaGetErrorString(status)));
 }
 inline void check(cublasStatus_t status, const char* call) {

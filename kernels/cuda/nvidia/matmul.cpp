@@ -76,7 +76,7 @@ struct Plan {
     args.transpose_b ? layout(first, args.k, args.n) : layout(first, args.n, args.k);
     args.transpose_a ? layout(second, args.m, args.k) : layout(second, args.k, args.m);
     layout(result, args.n, args.m);
-    ask(handle, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
+    ask(handle, type, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
   }
   ~Plan() {
     cublasLtMatrixLayoutDestroy(result);
@@ -92,25 +92,27 @@ struct Plan {
     CUDA_CHECK(cublasLtMatmulDescSetAttribute(product, attribute, &value, sizeof value));
   }
 
-  /// Puts the product on a stream.
-  void run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, const Matmul& args, void* workspace,
-           const Stream& stream) {
+  /// Puts the product on a stream. An algorithm may turn out to be none for it.
+  cublasStatus_t run(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm, const Matmul& args,
+                     void* workspace, const Stream& stream) {
     if (args.bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
     const float alpha = 1, beta = args.accumulate ? 1 : 0;
-    CUDA_CHECK(cublasLtMatmul(handle, product, &alpha, args.b, first, args.a, second, &beta, args.c, result, args.c,
-                              result, &algorithm, workspace, kWorkspaceBytes, stream.state().stream));
+    return cublasLtMatmul(handle, product, &alpha, args.b, first, args.a, second, &beta, args.c, result, args.c, result,
+                          &algorithm, workspace, kWorkspaceBytes, stream.state().stream);
   }
 
  private:
-  void ask(cublasLtHandle_t handle, std::uint32_t alignment) {
+  void ask(cublasLtHandle_t handle, cudaDataType_t type, std::uint32_t alignment) {
     cublasLtMatmulPreference_t preference;
     CUDA_CHECK(cublasLtMatmulPreferenceCreate(&preference));
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
       CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value));
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
-    constexpr std::uint32_t kReductions = CUBLASLT_REDUCTION_SCHEME_INPLACE | CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
-    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, kReductions);
+    // "In place" joins the parts in the output, in its type.
+    const std::uint32_t reductions =
+        CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (type == CUDA_R_32F ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0);
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions);
     for (auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                            CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       prefer(attribute, alignment);
@@ -214,13 +216,16 @@ std::size_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& args) {
   std::size_t best = 0;
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
-    const auto repeat = [&](int times) {
-      for (int t = 0; t < times; ++t) plan.run(handle, plan.candidates[i], trial, workspace.data(), stream);
+    const auto runs = [&](int times) {
+      bool all = true;
+      for (int t = 0; t < times; ++t)
+        all = all && plan.run(handle, plan.candidates[i], trial, workspace.data(), stream) == CUBLAS_STATUS_SUCCESS;
+      return all;
     };
-    repeat(2);
+    if (!runs(2)) continue;
     Event begin, end;
     begin.record(stream);
-    repeat(kRepeats);
+    runs(kRepeats);
     end.record(stream);
     stream.synchronize();
     // A later candidate must be clearly faster: the order is the library's judgement.
@@ -288,7 +293,7 @@ void matmul(const CudaContext& context, const Matmul& args) {
                     all_aligned(args),
                     tf32};
   Plan& plan = kept.plan_for(shape, args, tf32);
-  plan.run(kept.handle, plan.candidates[plan.chosen], args, kept.workspace.data(), context.stream());
+  CUDA_CHECK(plan.run(kept.handle, plan.candidates[plan.chosen], args, kept.workspace.data(), context.stream()));
 }
 
 }  // namespace attune::cuda

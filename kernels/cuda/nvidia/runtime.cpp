@@ -28,17 +28,9 @@ void report(cudaError_t status, const char* call) noexcept {
   if (status != cudaSuccess) std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cudaGetErrorString(status));
 }
 
-// The blocks that ordinary work gets, and those of captured work.
 struct Arena {
   std::mutex mutex;
-  BlockPool ordinary, captured;
-  std::size_t in_use = 0, peak = 0;
-
-  void release() {
-    const auto free_segment = [](void* segment) { report(cudaFree(segment), "cudaFree"); };
-    ordinary.release(free_segment);
-    captured.release(free_segment);
-  }
+  ArenaPools pools;
 };
 Arena& arena() {
   static Arena* instance = new Arena;  // blocks may be freed by static destructors
@@ -66,11 +58,13 @@ void* try_allocate(std::size_t bytes) {
   return device;
 }
 
+void free_segment(void* segment) {
+  report(cudaFree(segment), "cudaFree");
+}
+
 [[noreturn]] void out_of_memory(std::size_t bytes) {
-  std::size_t free = 0, total = 0;
-  CUDA_CHECK(cudaMemGetInfo(&free, &total));
-  throw OutOfMemory(
-      str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", total, " free on ", device_info().name));
+  throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free_bytes(), " of ",
+                            device_info().total_bytes, " free on ", device_info().name));
 }
 
 }  // namespace
@@ -85,9 +79,17 @@ struct Graph::State {
   cudaGraphExec_t executable = nullptr;
   std::vector<std::vector<std::byte>> staged;  // host memory that captured copies read
 
+  State() {
+    const std::scoped_lock lock(arena().mutex);
+    arena().pools.graph_begins();
+  }
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
   ~State() {
     if (executable != nullptr) report(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
     if (graph != nullptr) report(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    const std::scoped_lock lock(arena().mutex);
+    arena().pools.graph_ends();
   }
 };
 
@@ -138,7 +140,7 @@ void* allocate(std::size_t bytes) {
   if (void* device = try_allocate(bytes)) return device;
   {
     const std::scoped_lock lock(arena().mutex);
-    arena().release();
+    arena().pools.release(free_segment);
   }
   if (void* device = try_allocate(bytes)) return device;
   out_of_memory(bytes);
@@ -185,6 +187,13 @@ void Stream::begin_capture() const {
   CHECK(!state_->capture, "the stream is being captured already");
   CUDA_CHECK(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeRelaxed));
   state_->capture = std::make_unique<Graph::State>();
+}
+
+void Stream::abandon_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  static_cast<void>(cudaStreamEndCapture(state_->stream, &state_->capture->graph));  // it may be invalid already
+  static_cast<void>(cudaGetLastError());
+  state_->capture.reset();
 }
 
 Graph Stream::end_capture() const {
@@ -252,36 +261,38 @@ void set_zero(void* device, std::size_t bytes, const Stream& stream) {
 }
 
 void* arena_allocate(std::size_t bytes, const Stream& stream) {
-  Arena& a = arena();
-  const std::scoped_lock lock(a.mutex);
-  BlockPool& pool = stream.capturing() ? a.captured : a.ordinary;
-  void* block = pool.allocate(bytes, try_allocate);
-  if (block == nullptr) {  // what is free in the arena may make room as one piece
-    a.release();
-    block = pool.allocate(bytes, try_allocate);
-  }
+  const std::scoped_lock lock(arena().mutex);
+  void* block = arena().pools.allocate(bytes, stream.capturing(), try_allocate, free_segment);
   if (block == nullptr) out_of_memory(bytes);
-  a.in_use += pool.size_of(block);
-  a.peak = std::max(a.peak, a.in_use);
   return block;
 }
 
 void arena_free(void* device, const Stream&) noexcept {
   if (device == nullptr) return;
-  Arena& a = arena();
-  const std::scoped_lock lock(a.mutex);
-  a.in_use -= (a.ordinary.owns(device) ? a.ordinary : a.captured).free(device);
+  const std::scoped_lock lock(arena().mutex);
+  arena().pools.free(device);
+}
+
+void arena_release() {
+  const std::scoped_lock lock(arena().mutex);
+  arena().pools.release(free_segment);
 }
 
 ArenaUse arena_use() {
-  Arena& a = arena();
-  const std::scoped_lock lock(a.mutex);
-  return {a.in_use, a.peak, a.ordinary.reserved() + a.captured.reserved()};
+  const std::scoped_lock lock(arena().mutex);
+  const ArenaPools& pools = arena().pools;
+  return {pools.in_use(), pools.peak(), pools.reserved()};
 }
 
 void reset_arena_peak() {
   const std::scoped_lock lock(arena().mutex);
-  arena().peak = arena().in_use;
+  arena().pools.reset_peak();
+}
+
+std::size_t free_bytes() {
+  std::size_t free = 0, total = 0;
+  CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return free;
 }
 
 void* pinned_allocate(std::size_t bytes) {

@@ -51,10 +51,18 @@ AllStreams& all_streams() {
   return *instance;
 }
 
-// Sizes of the arena's blocks in use.
+// Sizes of the arena's blocks: of those in use, and of those that are free but not the device's yet, because work that
+// reads them is not done or is part of a graph.
 struct Arena {
-  std::map<void*, std::size_t> blocks;
-  std::size_t in_use = 0, peak = 0;
+  std::map<void*, std::size_t> blocks, freed;
+  std::size_t in_use = 0, peak = 0, reserved = 0;
+
+  void give_back(void* block) {
+    const auto found = freed.find(block);
+    reserved -= found->second;
+    freed.erase(found);
+    simulated::free_memory(block);
+  }
 };
 Arena& arena() {
   static Arena* instance = new Arena;
@@ -75,7 +83,7 @@ struct Graph::State {
   ~State() {
     for (void* block : memory) {
       captured_blocks().erase(block);
-      if (!arena().blocks.contains(block)) simulated::free_memory(block);  // else whoever holds it frees it
+      if (arena().freed.contains(block)) arena().give_back(block);  // else whoever holds it frees it
     }
   }
 };
@@ -131,10 +139,9 @@ const DeviceInfo& device_info() {
 }
 
 void* allocate(std::size_t bytes) {
-  const std::size_t total = device_info().total_bytes, held = simulated::memory_in_use();
-  if (held + bytes > total)
-    throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", total - std::min(held, total), " of ",
-                              total, " free on ", device_info().name));
+  if (const std::size_t free = free_bytes(); bytes > free)
+    throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", device_info().total_bytes,
+                              " free on ", device_info().name));
   return simulated::allocate_memory(bytes);
 }
 
@@ -199,6 +206,11 @@ void Stream::begin_capture() const {
 Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
   return Graph(std::move(state_->capture));
+}
+
+void Stream::abandon_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  state_->capture.reset();
 }
 
 bool Stream::capturing() const { return state_->capture != nullptr; }
@@ -269,6 +281,7 @@ void* arena_allocate(std::size_t bytes, const Stream& stream) {
   void* block = allocate(bytes);
   a.blocks[block] = bytes;
   a.in_use += bytes;
+  a.reserved += bytes;
   a.peak = std::max(a.peak, a.in_use);
   if (Stream::State& s = stream.state(); s.capture) {
     s.capture->memory.push_back(block);
@@ -282,20 +295,26 @@ void arena_free(void* device, const Stream& stream) noexcept {
   Arena& a = arena();
   const auto found = a.blocks.find(device);
   a.in_use -= found->second;
-  a.blocks.erase(found);
+  a.freed.insert(a.blocks.extract(found));
   if (captured_blocks().contains(device)) return;
   Stream::State& s = stream.state();
   if (s.capture) {
     s.capture->memory.push_back(device);
     captured_blocks().insert(device);
   } else {
-    enqueue(stream, [device] { simulated::free_memory(device); });
+    enqueue(stream, [device] { arena().give_back(device); });
   }
 }
 
-ArenaUse arena_use() { return {arena().in_use, arena().peak, arena().in_use}; }
+ArenaUse arena_use() { return {arena().in_use, arena().peak, arena().reserved}; }
 
 void reset_arena_peak() { arena().peak = arena().in_use; }
+
+void arena_release() {}  // what is freed is the device's at once
+
+std::size_t free_bytes() {
+  return device_info().total_bytes - std::min(simulated::memory_in_use(), device_info().total_bytes);
+}
 
 void* pinned_allocate(std::size_t bytes) { return ::operator new(std::max<std::size_t>(bytes, 1)); }
 
