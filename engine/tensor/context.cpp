@@ -1,5 +1,7 @@
 #include "engine/tensor/context.h"
 
+#include <algorithm>
+
 namespace attune {
 
 CudaContext& cuda_context() {
@@ -18,7 +20,12 @@ void set_cudnn_attention(bool on) {
 
 DeviceMemory cuda_memory() {
   const cuda::ArenaUse use = cuda::arena_use();
-  return {use.in_use, use.peak, cuda::device_info().total_bytes, cuda::device_info().name};
+  const std::size_t total = cuda::device_info().total_bytes, taken = total - std::min(cuda::free_bytes(), total);
+  return {use.in_use, use.peak, taken - std::min(use.reserved, taken), total, cuda::device_info().name};
+}
+
+void release_cuda_memory() {
+  cuda::arena_release();
 }
 
 void reset_cuda_memory_peak() {

@@ -19,12 +19,15 @@ void set_tensor_float32(bool on);
 /// where cuDNN cannot be used.
 void set_cudnn_attention(bool on);
 
-/// Device memory that tensors take: bytes in use, the most there were since the last reset, and what the device has.
+/// Bytes of device memory: tensors in use, the most there were since the last reset, what others than tensors have taken
+/// (libraries, graphs, other processes), and what the device has.
 struct DeviceMemory {
-  std::size_t in_use, peak, total;
+  std::size_t in_use, peak, others, total;
   std::string device_name;
 };
 DeviceMemory cuda_memory();
+/// Gives device memory that was kept for further tensors back.
+void release_cuda_memory();
 void reset_cuda_memory_peak();
 
 }  // namespace attune

@@ -76,8 +76,7 @@ Evaluator::Work& Evaluator::start(std::span<const std::int32_t> examples) {
   if (!work || !work->replayed) {
     work = std::make_unique<Work>();
     work->batch = examples_.make(shape);
-    if (graphs_ && warm_)
-      work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, examples_); });
+    if (graphs_ && warm_) work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, examples_); });
   }
   work->batch.examples.copy_from(Tensor::from(examples, {shape.count}));
   if (work->replayed)

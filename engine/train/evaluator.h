@@ -24,8 +24,8 @@ struct Evaluation {
   double accuracy() const { return examples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(examples); }
 };
 
-/// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead, and from the
-/// second batch of a shape on the work is replayed from a CUDA graph.
+/// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead, and
+/// all work but the first batch's is recorded in a CUDA graph per shape and replayed.
 class Evaluator {
  public:
   /// `graphs`: capture and replay where the device can.

@@ -1,5 +1,7 @@
 #include "engine/train/step_runner.h"
 
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "engine/autograd/functions.h"
@@ -21,9 +23,7 @@ struct StepRunner::Pending {
   HostCopy loss;
   std::optional<HostCopy> norm;
 
-  StepResult result() {
-    return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt};
-  }
+  StepResult result() { return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt}; }
 };
 
 struct StepRunner::Captured {
@@ -96,21 +96,32 @@ void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> 
       {step, HostCopy(loss_), measured ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
 }
 
-std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::span<const std::int32_t> examples) {
-  optimizer_.zero_grad();
+std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t size) {
+  std::vector<std::int32_t> examples(size);
+  std::iota(examples.begin(), examples.end(), 0);
   reset_cuda_memory_peak();
   work(store, store.batch(examples), {.training = true, .seed = options_.seed, .step = 0, .step_at = {}}, false);
   return cuda_memory().peak;
 }
 
 std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length) {
-  const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id), labels = {0, 0};
-  const ExampleStore store({example, example}, labels, form, Device::kCuda);
-  const std::size_t one = peak_of_batch(store, std::vector<std::int32_t>{0}),
-                    two = peak_of_batch(store, std::vector<std::int32_t>{0, 1});
+  // The gradients are there before and stay, so that the peak grows by the same number of bytes with every example;
+  // large enough batches that those grow past what does not depend on them.
+  const auto most = static_cast<std::size_t>(std::min<std::int64_t>(batch_size, 4)), half = most / 2;
+  const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id);
+  const ExampleStore store(std::vector(most, example), std::vector<std::int32_t>(most, 0), form, Device::kCuda);
+  group_begins_ = true;
+  peak_of_batch(store, 1);
+  group_begins_ = false;
+  std::size_t peak = peak_of_batch(store, most);
+  if (batch_size > static_cast<std::int64_t>(most))
+    peak += (peak - peak_of_batch(store, half)) / (most - half) * (static_cast<std::size_t>(batch_size) - most);
+  const std::size_t others = cuda_memory().others;
   warm_ = true;
-  const std::size_t more = two > one ? two - one : 0;
-  return one + static_cast<std::size_t>(batch_size - 1) * more;
+  group_begins_ = true;
+  optimizer_.zero_grad();
+  release_cuda_memory();
+  return peak + others;
 }
 
 std::vector<StepResult> StepRunner::take(bool wait) {

@@ -45,8 +45,9 @@ class StepRunner {
   /// Starts step `step` (from 0) on these examples; with a learning rate it ends with an update.
   void start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
              std::optional<double> learning_rate);
-  /// Bytes of device memory that steps of `batch_size` examples of `length` tokens will need at most, what is held
-  /// already included: learned from two small batches, which change nothing but gradients.
+  /// Bytes of the device's memory that will be taken while steps of `batch_size` examples of `length` tokens run, others'
+  /// included: learned from small batches, which change nothing. Tensors will not need more; what a device loses beside is
+  /// between blocks of different sizes.
   std::size_t predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length);
   /// The results that are there, in order; all of those started, waiting for them, where `wait`.
   std::vector<StepResult> take(bool wait);
@@ -59,7 +60,7 @@ class StepRunner {
 
   bool uses_graphs(const ExampleStore& store) const;
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update);
-  std::size_t peak_of_batch(const ExampleStore& store, std::span<const std::int32_t> examples);
+  std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
   Captured& captured_for(const ExampleStore& store, const BatchShape& shape, const ForwardPass& pass);
 
   LogitsFn logits_;

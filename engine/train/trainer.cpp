@@ -22,8 +22,8 @@ double seconds_since(Clock::time_point begin) {
 // fill up.
 constexpr std::int64_t kDeviceRows = 64;
 
-// Names the first parameter whose gradient is not finite.
-std::string first_bad_gradient(const Module& model) {
+// Names the first parameter whose gradient is not finite; empty where all are.
+std::string bad_gradient(const Module& model) {
   for (const auto& [name, parameter] : parameters_of(model, true)) {
     const Tensor& grad = parameter.grad().tensor();
     if (!grad.defined()) continue;
@@ -33,7 +33,7 @@ std::string first_bad_gradient(const Module& model) {
     });
     if (!finite) return "the gradient of " + name + " is not finite";
   }
-  return "all gradients are finite";
+  return "";
 }
 
 }  // namespace
@@ -77,7 +77,11 @@ ExampleStore Trainer::store(const Dataset& dataset) const {
 
 std::size_t Trainer::predict_peak_memory() {
   const std::int64_t longest = std::max<std::int64_t>(data_.train.longest(), 1), most = data_.form.max_length;
-  return runner_.predict_peak_memory(data_.form, options_.batch_size, most > 0 ? std::min(longest, most) : longest);
+  const std::int64_t length = most > 0 ? std::min(longest, most) : longest;
+  // A packed batch is filled up with rows: of some more examples, as it were.
+  std::int64_t examples = options_.batch_size;
+  if (data_.form.packed) examples = ceil_div(ceil_div(examples * length, kDeviceRows) * kDeviceRows, length);
+  return runner_.predict_peak_memory(data_.form, examples, length);
 }
 
 LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
@@ -85,22 +89,32 @@ LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
                     {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split});
 }
 
+void Trainer::check_finite(const StepResult& result) const {
+  if (std::isfinite(result.loss) && std::isfinite(result.grad_norm.value_or(0))) return;
+  // On a device the gradients are those of a later step, of which a bad one is still worth a name; those of replayed
+  // steps lie where only their graph knows.
+  const std::string gradient = runner_.graphs() == 0 ? bad_gradient(model_) : "";
+  if (!std::isfinite(result.loss))
+    throw Error(str_cat("training stopped at step ", result.step, ": the loss is ", result.loss,
+                        gradient.empty() ? "" : "; " + gradient));
+  throw Error(str_cat("training stopped at optimizer step ", told_updates_, ": ",
+                      gradient.empty() ? "the norm of the gradient is not finite" : gradient));
+}
+
 void Trainer::tell(TrainObserver& observer, const std::vector<StepResult>& results) {
+  // What arrived together took the time since the last arrival together.
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < results.size(); ++i) tokens += started_[i].tokens;
+  const double seconds = results.empty() ? 0 : seconds_since(std::max(started_.front().begin, last_told_));
   for (const StepResult& result : results) {
     const Started started = started_.front();
     started_.pop_front();
-    CHECK(std::isfinite(result.loss), "training stopped at step ", result.step, ": the loss is ", result.loss, "; ",
-          first_bad_gradient(model_));
-    if (result.grad_norm) {
-      CHECK(std::isfinite(*result.grad_norm), "training stopped at optimizer step ", told_updates_, ": ",
-            first_bad_gradient(model_));
-      ++told_updates_;
-    }
-    const auto begin = std::max(started.begin, last_told_);
+    check_finite(result);
+    if (result.grad_norm) ++told_updates_;
     observer.step({result.step, started.epoch, result.loss, started.learning_rate, result.grad_norm,
-                   static_cast<double>(started.tokens) / seconds_since(begin)});
-    last_told_ = Clock::now();
+                   static_cast<double>(tokens) / seconds});
   }
+  if (!results.empty()) last_told_ = Clock::now();
 }
 
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
@@ -110,8 +124,8 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
   for (std::int64_t epoch = 1; epoch <= options_.epochs && step < last_step; ++epoch) {
     const LoaderPass epoch_pass = pass(train_.size(), true);
     for (std::int64_t i = 0; i < epoch_pass.batches() && step < last_step; ++i, ++step) {
-      const bool update = (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches() ||
-                          step + 1 == last_step;
+      const bool update =
+          (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches() || step + 1 == last_step;
       const double learning_rate = options_.schedule.at(optimizer_steps_);
       started_.push_back({epoch, learning_rate, train_.tokens_of(epoch_pass.batch(i)), Clock::now()});
       runner_.start(train_, epoch_pass.batch(i), step, update ? std::optional(learning_rate) : std::nullopt);

@@ -78,7 +78,8 @@ class Trainer {
   Trainer(const Module& model, LogitsFn logits, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
-  /// Throws Error naming step and tensor where the loss is not finite, or the gradient where its norm is measured.
+  /// Throws Error naming the step where the loss is not finite, or the norm of the gradient where it is measured; and the
+  /// tensor whose gradient is not, unless steps are replayed from graphs.
   bool run(TrainObserver& observer, const std::function<bool()>& stop);
 
   /// Loss and accuracy over a whole split, in the reference's order of draws.
@@ -87,7 +88,8 @@ class Trainer {
 
   /// Batches of a full run.
   std::int64_t total_steps() const;
-  /// Bytes of device memory the run will need at most, before it begins. Only on a CUDA device.
+  /// Bytes of the device's memory that will be taken at most, but for gaps between blocks, before the run begins
+  /// (StepRunner::predict_peak_memory). Only on a CUDA device.
   std::size_t predict_peak_memory();
   /// CUDA graphs that the steps so far were replayed from.
   std::int64_t graphs() const { return runner_.graphs(); }
@@ -101,6 +103,7 @@ class Trainer {
     std::chrono::steady_clock::time_point begin;
   };
 
+  void check_finite(const StepResult& result) const;
   void tell(TrainObserver& observer, const std::vector<StepResult>& results);
   LoaderPass pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
