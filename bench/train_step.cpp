@@ -85,7 +85,10 @@ Timed run(const Options& options) {
     texts.push_back(random_integers(options.length, options.model.vocab_size, static_cast<std::uint64_t>(b) + 10));
   const std::vector<std::int32_t> labels = random_integers(options.batch_size, 2, 2);
   if (!options.save.empty()) save(options.save, model, texts, labels);
-  if (device == Device::kCuda) set_cudnn_attention(options.attention == "cudnn");
+  if (device == Device::kCuda) {
+    set_cudnn_attention(options.attention == "cudnn");
+    set_tensor_float32(options.precision == "tf32");
+  }
   place(model, device, options.precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
   AdamWOptimizer optimizer(parameters_of(model, true), {});
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
@@ -121,7 +124,7 @@ int main(int argc, char** argv) {
   attune::Options options;
   CLI::App app("Times one GPT training step");
   app.add_option("--device", options.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--precision", options.precision, "fp32, or on cuda bf16")->check(CLI::IsMember({"fp32", "bf16"}))->capture_default_str();
+  app.add_option("--precision", options.precision, "fp32, or on cuda tf32 or bf16")->check(CLI::IsMember({"fp32", "tf32", "bf16"}))->capture_default_str();
   app.add_option("--attention", options.attention, "own, or in bf16 cudnn")->check(CLI::IsMember({"own", "cudnn"}))->capture_default_str();
   app.add_option("--layers", options.model.n_layer, "Transformer blocks")->capture_default_str();
   app.add_option("--width", options.model.n_embd, "Embedding width")->capture_default_str();

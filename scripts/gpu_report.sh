@@ -209,7 +209,7 @@ train_steps() {
   else
     local size=(--layers 12 --width 768 --heads 12 --batch_size 8 --length 256 --steps 100 --warmup 10)
   fi
-  for precision in bf16 fp32; do
+  for precision in bf16 tf32 fp32; do
     [ $precision != bf16 ] || own=(--save "$start")  # the first weights and the batch, for the peer
     train_step "$precision-attune" "$build"/bin/bench_train_step --device cuda --precision $precision "${size[@]}" "${own[@]}"
     own=()
