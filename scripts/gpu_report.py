@@ -8,6 +8,7 @@ The folder holds, each where its stage got that far:
   logs/<stage>.log      what each stage printed
   kernels.json          bench_kernels in Google Benchmark's format
   train_step/*.json     one JSON object per run of bench_train_step and of its peer
+  fine_tuning.txt       what train_bert printed
 A file that is missing or broken is named in the report, and nothing else is lost. Exits with 1 where a stage failed.
 
 usage: gpu_report.py FOLDER
@@ -249,6 +250,15 @@ def train_section(folder):
     return out + "".join(f"\n- {line}\n" for line in problems)
 
 
+def fine_tuning_section(folder):
+    try:
+        lines = (folder / "fine_tuning.txt").read_text().splitlines()
+    except OSError:
+        return "Not done.\n"
+    told = [line.strip() for line in lines if re.search(r"accuracy|completed in|peak memory", line)]
+    return "MiniLM on the reviews, in bf16:\n\n" + "".join(f"- {line}\n" for line in told) if told else "It told no accuracy.\n"
+
+
 def main(folder):
     stages, broken = read_stages(folder)
     for s in stages:
@@ -259,7 +269,7 @@ def main(folder):
         verdict = "No stage ran."
     text = f"# GPU report\n\n{verdict}\n\n" + about_section(folder)
     for title, body in (("Stages", stages_section(stages, broken)), ("Tests", tests_section(folder)), ("Sanitizers", sanitizer_section(stages)),
-                        ("Kernels", kernels_section(folder)), ("Training step", train_section(folder))):
+                        ("Kernels", kernels_section(folder)), ("Training step", train_section(folder)), ("Fine-tuning", fine_tuning_section(folder))):
         text += f"\n## {title}\n\n{body}"
     (folder / "report.md").write_text(text)
     print(f"{folder / 'report.md'}: {verdict}")

@@ -44,7 +44,7 @@ if [ -n "$data" ]; then
   export ATTUNE_DATA
 fi
 cd "$(dirname "$0")/.." || exit 2
-rm -rf "$output"/{report.md,stages.jsonl,about.json,ctest.xml,kernels.json,train_step,logs}
+rm -rf "$output"/{report.md,stages.jsonl,about.json,ctest.xml,kernels.json,fine_tuning.txt,train_step,logs}
 mkdir -p "$output/logs" "$output/train_step"
 
 [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
@@ -227,6 +227,18 @@ train_steps() {
   rm -rf "$start"
 }
 
+# A real model on the real reviews, by the README's command: what the numbers are worth in the end.
+fine_tune() {
+  local model=models/all-MiniLM-L6-v2 archive=imdb/aclImdb_labeled.tar.xz
+  if [ -n "$simulate" ] || [ ! -d "${ATTUNE_DATA:-}/$model" ] || [ ! -f "$ATTUNE_DATA/$archive" ]; then
+    not_available 'fine-tuning' "$([ -n "$simulate" ] && echo needs a GPU || echo "needs --data with $model and $archive")"
+    return
+  fi
+  stage 'prepare reviews' 40 - "$build"/bin/prepare_imdb --archive "$ATTUNE_DATA/$archive" --output "$build/imdb" &&
+    stage 'fine-tuning' 120 "$output/fine_tuning.txt" "$build"/bin/train_bert --model_dir "$ATTUNE_DATA/$model" --data "$build/imdb" \
+      --context_length 128 --learning_rate 2e-5 --eval_freq 0 --num_epochs 1 --device cuda --precision bf16
+}
+
 torch_cuda='' with_cudnn=''
 write_about
 echo "gpu_report: on $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["device"])' "$output/about.json")"
@@ -235,5 +247,6 @@ if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/ops_cud
   sanitizers
   kernel_benches
   train_steps
+  fine_tune
 fi
 python3 scripts/gpu_report.py "$output"

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <map>
 
 #include "engine/tensor/context.h"
@@ -135,6 +136,54 @@ TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEverySchedule) {
         EXPECT_EQ(again.weights, first.weights);
       }
     }
+}
+
+std::vector<std::byte> bits_of(const Module& model) {
+  std::vector<std::byte> out;
+  for (const auto& [name, parameter] : parameters_of(model))
+    for (const Tensor& x : {parameter.value(), parameter.master()}) {
+      if (!x.defined()) continue;
+      const Tensor host = x.to(Device::kCpu);
+      const auto* bytes = static_cast<const std::byte*>(host.raw());
+      out.insert(out.end(), bytes, bytes + host.bytes());
+    }
+  return out;
+}
+
+// Two steps, the second one from a graph, a thousand times on a GPU, with enough of everything to keep many blocks busy.
+TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
+  const bool gpu = std::string(cuda::backend_name()) == "nvidia";
+  Gpt2Config config = small_config();
+  if (gpu)
+    config = {.vocab_size = 2000, .n_positions = 128, .n_embd = 256, .n_layer = 4, .n_head = 4, .n_inner = 1024,
+              .embd_pdrop = 0.1F, .attn_pdrop = 0.1F, .resid_pdrop = 0.1F};
+  const Dataset examples = invented_examples(8, static_cast<std::uint32_t>(config.n_positions),
+                                             static_cast<std::uint32_t>(config.vocab_size), 5);
+  std::vector<std::int32_t> all(8);
+  std::iota(all.begin(), all.end(), 0);
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const auto model = started_model(config, DType::kFloat32);
+    place(*model, Device::kCuda, dtype);
+    const ExampleStore store(examples.ids, examples.labels, {.packed = true}, Device::kCuda);
+    std::vector<std::pair<Tensor, Tensor>> first;  // what to begin with again
+    for (const auto& [name, parameter] : parameters_of(*model))
+      for (const Tensor& x : {parameter.value(), parameter.master()})
+        if (x.defined()) first.emplace_back(x, x.clone());
+    std::vector<std::byte> expected;
+    for (int repeat = 0; repeat < (gpu ? 1000 : 3); ++repeat) {
+      cuda::set_schedule_seed(static_cast<std::uint64_t>(repeat) + 1);
+      for (auto& [x, values] : first) x.copy_from(values);
+      AdamWOptimizer optimizer(parameters_of(*model, true), {.max_grad_norm = 1});
+      StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
+                        optimizer, {.seed = 3});
+      for (int step = 0; step < 2; ++step) runner.start(store, all, step, 1e-3);
+      runner.take(true);
+      EXPECT_EQ(runner.graphs(), 1);
+      std::vector<std::byte> bits = bits_of(*model);
+      if (repeat == 0) expected = std::move(bits);
+      else ASSERT_TRUE(bits == expected) << "repeat " << repeat << " in " << name_of(dtype);
+    }
+  }
 }
 
 TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
