@@ -30,8 +30,6 @@ class LoaderPass {
   std::int64_t batches() const { return batches_; }
   /// Rows of batch i; the last may be shorter unless it is dropped.
   std::span<const std::int32_t> batch(std::int64_t i) const;
-  /// The order of all rows of the pass.
-  const std::vector<std::int32_t>& order() const { return order_; }
 
  private:
   std::vector<std::int32_t> order_;

@@ -10,6 +10,9 @@
 namespace attune {
 namespace {
 
+// Row keys are two numbers of 16 bits (kernels/dropout.h).
+constexpr std::int64_t kMostRowKeys = 65536;
+
 Tensor int_tensor(std::int64_t n, Device device) {
   return Tensor::empty({n}, DType::kInt32, device);
 }
@@ -58,10 +61,11 @@ BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const 
   for (const std::int32_t e : examples) CHECK(e >= 0 && e < size(), "there is no example ", e, " of ", size());
   const auto count = narrow<std::int64_t>(examples.size());
   const std::int64_t longest = longest_of(examples);
-  if (!form_.packed) {
-    const std::int64_t length = form_.max_length > 0 ? form_.max_length : longest;
+  const std::int64_t length = form_.packed || form_.max_length == 0 ? longest : form_.max_length;
+  CHECK(count <= kMostRowKeys && length <= kMostRowKeys, "a batch has at most ", kMostRowKeys,
+        " sequences of as many tokens, not ", count, " of up to ", length);
+  if (!form_.packed)
     return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
-  }
   std::int64_t rows = 0;
   for (const std::int32_t e : examples) rows += std::max(kept_[static_cast<std::size_t>(e)], 1);
   // What fills up is a sequence too, and no longer than the others may be.

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
-#include <vector>
 
 #include "engine/ops/args.h"
 #include "engine/ops/pooling.h"
@@ -19,10 +17,6 @@ struct TokenBatch {
   Tensor lengths;         // int32 [B]: real tokens of each sequence, padding not counted
   Tensor first_row_keys;  // int32 [B]: row key of each sequence's first row, for dropout on one row per sequence
 
-  /// Rows of `length` ids each, real tokens first; lengths[b] of them are real. With `mask`, attention sees only those.
-  static TokenBatch padded(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths, bool mask);
-  /// Sequences one after the other without padding; ids.size() is the sum of the lengths.
-  static TokenBatch packed(std::span<const std::int32_t> ids, std::span<const std::int32_t> lengths);
   /// first_row_keys of any batch of `count` sequences (kernels/dropout.h).
   static Tensor first_row_keys_of(std::int64_t count);
 
@@ -30,7 +24,6 @@ struct TokenBatch {
   std::int64_t count() const { return lengths.numel(); }
   /// The chosen rows of each sequence, for pool().
   ops::PooledSequences pooled(PooledRows rows) const { return {sequences.offsets, lengths, rows}; }
-  TokenBatch to(Device device) const;
 };
 
 /// State of one forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.

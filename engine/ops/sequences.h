@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "engine/tensor/tensor.h"
 
@@ -17,12 +16,6 @@ struct Sequences {
   std::int64_t count = 0;       // B
   std::int64_t rows = 0;        // N
   std::int64_t max_length = 0;  // rows of the longest sequence
-
-  /// B sequences of `length` rows each. `key_lengths` (or empty: no mask) says how many of them are real tokens.
-  static Sequences padded(std::int64_t count, std::int64_t length, std::span<const std::int32_t> key_lengths = {});
-  /// Sequences of the given lengths one after the other, without padding.
-  static Sequences packed(std::span<const std::int32_t> lengths);
-  Sequences to(Device device) const;
 };
 
 }  // namespace attune

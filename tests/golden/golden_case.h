@@ -16,6 +16,7 @@
 
 #include "engine/io/safetensors.h"
 #include "models/classifier.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 
@@ -69,7 +70,7 @@ struct GoldenModel {
   Variant variant;
 
   /// The batch on the model's device.
-  TokenBatch batch_of(const GoldenCase::Inputs& inputs) const { return batch(inputs).to(variant.device); }
+  TokenBatch batch_of(const GoldenCase::Inputs& inputs) const { return on_device(batch(inputs), variant.device); }
 };
 /// The type a model of this variant is loaded in, before GoldenModel's model is placed where it runs.
 DType loading_dtype(const Variant& variant);

@@ -10,6 +10,7 @@
 #include "models/registry.h"
 #include "tests/golden/golden_case.h"
 #include "tests/support/data.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -17,13 +18,13 @@ namespace {
 enum class Layout { kMasked, kUnmasked, kPacked };
 
 TokenBatch batch_of(const GoldenCase::Inputs& inputs, Layout layout) {
-  if (layout != Layout::kPacked) return TokenBatch::padded(inputs.ids, inputs.lengths, layout == Layout::kMasked);
+  if (layout != Layout::kPacked) return padded_batch(inputs.ids, inputs.lengths, layout == Layout::kMasked);
   std::vector<std::int32_t> real;
   for (std::int64_t b = 0; b < inputs.count; ++b) {
     const auto row = inputs.ids.begin() + b * inputs.length;
     real.insert(real.end(), row, row + inputs.lengths[static_cast<std::size_t>(b)]);
   }
-  return TokenBatch::packed(real, inputs.lengths);
+  return packed_batch(real, inputs.lengths);
 }
 
 GoldenModel load(const GoldenCase& golden, Layout layout, const Variant& variant, ModelOptions options = {}) {

@@ -6,6 +6,7 @@
 #include "tests/support/data.h"
 
 #include "models/weights.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -34,7 +35,7 @@ GoldenModel load(const GoldenCase& golden, HeadPosition position, bool causal, c
               const auto row = inputs.ids.begin() + b * inputs.length;
               real.push_back(static_cast<std::int32_t>(inputs.length - std::count(row, row + inputs.length, pad)));
             }
-            return TokenBatch::padded(inputs.ids, real, false);
+            return padded_batch(inputs.ids, real, false);
           },
       .golden_name =
           [](const std::string& name) { return name.starts_with("score.") ? "out_head." + name.substr(6) : name; },

@@ -9,6 +9,7 @@
 #include "models/registry.h"
 #include "tests/golden/golden_case.h"
 #include "tests/support/data.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -29,7 +30,7 @@ struct Rows {
   std::vector<std::int32_t> ids, lengths, labels;
   std::size_t length = 0;
 
-  TokenBatch padded() const { return TokenBatch::padded(ids, lengths, true); }
+  TokenBatch padded() const { return padded_batch(ids, lengths, true); }
   /// Rows [begin, end) as a batch of their own.
   Rows slice(std::size_t begin, std::size_t end) const {
     const auto part = [](const std::vector<std::int32_t>& all, std::size_t from, std::size_t to) {

@@ -14,6 +14,7 @@
 #include "engine/io/safetensors.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -172,16 +173,16 @@ TEST_P(EveryFamily, TooLongASequenceIsRefused) {
   const auto model = random_model(GetParam());
   EXPECT_EQ(model->max_length(), 20);
   const std::vector<std::int32_t> ids(21, 5), lengths = {21};
-  const std::string message = message_of([&] { (void)model->forward(TokenBatch::packed(ids, lengths), {}); });
+  const std::string message = message_of([&] { (void)model->forward(packed_batch(ids, lengths), {}); });
   EXPECT_NE(message.find("a sequence of 21 tokens"), std::string::npos) << message;
   const std::vector<std::int32_t> whole(20, 5), all = {20};
-  EXPECT_EQ(model->forward(TokenBatch::packed(whole, all), {}).shape().str(), "[1, 2]");
+  EXPECT_EQ(model->forward(packed_batch(whole, all), {}).shape().str(), "[1, 2]");
 }
 
 TEST_P(EveryFamily, AnIdBeyondTheVocabularyIsRefused) {
   const auto model = random_model(GetParam());
   const std::vector<std::int32_t> ids = {5, 31}, lengths = {2};
-  const std::string message = message_of([&] { (void)model->forward(TokenBatch::packed(ids, lengths), {}); });
+  const std::string message = message_of([&] { (void)model->forward(packed_batch(ids, lengths), {}); });
   EXPECT_NE(message.find("31"), std::string::npos) << message;
 }
 
@@ -266,7 +267,7 @@ TEST(Registry, RobertaPositionsCountRealTokens) {
   Variable loss;
   {
     const Tape::Recording recording(tape);
-    loss = cross_entropy(model->forward(TokenBatch::packed(ids, lengths), {}), Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+    loss = cross_entropy(model->forward(packed_batch(ids, lengths), {}), Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
   }
   tape.backward(loss);
   for (const auto& [name, parameter] : parameters_of(*model)) {
@@ -285,10 +286,10 @@ TEST(Registry, RowsThatFillUpABatchChangeNothing) {
   const std::vector<std::int32_t> ids = {5, 6, 7, 8, 9, 10, 11, 12, 13}, lengths = {4, 5}, labels = {1, 0};
   for (const auto& [family, config] : small_configs()) {
     const auto model = random_model(family, {.dtype = DType::kFloat64, .dropout = 0.2F});
-    const TokenBatch plain = TokenBatch::packed(ids, lengths);
+    const TokenBatch plain = packed_batch(ids, lengths);
     std::vector<std::int32_t> filled_ids = ids;
     filled_ids.resize(16, model->pad_id());
-    TokenBatch filled = TokenBatch::packed(filled_ids, std::vector<std::int32_t>{4, 5, 7});
+    TokenBatch filled = packed_batch(filled_ids, std::vector<std::int32_t>{4, 5, 7});
     filled.sequences.positions = Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
     filled.sequences.key_lengths = Tensor::from(std::vector<std::int32_t>{4, 5, 0}, {3});
     filled.lengths = plain.lengths;
@@ -323,7 +324,7 @@ TEST(Registry, RowsThatFillUpABatchChangeNothing) {
 TEST(Registry, TokenTypesDefaultToTheFirst) {
   const auto model = random_model("bert");
   const std::vector<std::int32_t> ids = {5, 6, 7}, lengths = {3};
-  TokenBatch batch = TokenBatch::packed(ids, lengths);
+  TokenBatch batch = packed_batch(ids, lengths);
   const auto logits = [&] { return model->forward(batch, {}).value().clone(); };
   const Tensor without = logits();
   batch.type_ids = Tensor::from(std::vector<std::int32_t>{0, 0, 0}, {3});

@@ -12,9 +12,10 @@
 #include "kernels/cuda/sort.h"
 #include "kernels/gather_batch.h"
 #include "kernels/position_ids.h"
-#include "tests/support/collator.h"
 #include "tests/ops/cuda_backend.h"
 #include "tests/ops/device_array.h"
+#include "tests/support/collator.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -154,13 +155,13 @@ TEST_P(BatchOps, GatheredBatchesAreTheCollators) {
         const auto count = static_cast<std::int64_t>(examples.size());
         if (!packed) {
           const Gathered got = gather(backend(), store, examples, {batch.padded_length, max_length, host_rows}, kPad);
-          expect_batch(got, batch, TokenBatch::padded(batch.ids, batch.lengths, true));
+          expect_batch(got, batch, padded_batch(batch.ids, batch.lengths, true));
           EXPECT_EQ(got.offsets.size(), examples.size() + 1);
           continue;
         }
         for (const std::int64_t tail : {0, 1, 77}) {
           const Gathered got = gather(backend(), store, examples, {0, max_length, host_rows + tail}, kPad);
-          expect_batch(got, batch, TokenBatch::packed(batch.ids, batch.lengths));
+          expect_batch(got, batch, packed_batch(batch.ids, batch.lengths));
           EXPECT_EQ(got.offsets.back(), host_rows + tail);
           EXPECT_EQ(got.key_lengths.back(), 0);
           for (std::int64_t t = 0; t < tail; ++t) {

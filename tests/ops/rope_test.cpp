@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include "engine/ops/rope.h"
+#include "tests/support/token_batches.h"
 
-namespace attune {
+namespace attune::testing {
 namespace {
 
 float at(const Tensor& table, std::int64_t position, std::int64_t d) {
@@ -39,7 +40,7 @@ TEST(RopeTable, AnglesAreRoundedToFloat) {
 TEST(Rope, ScoresDependOnDistance) {
   constexpr std::int64_t kHeads = 2, kSize = 8, kRows = 7, kWidth = 3 * kHeads * kSize;
   const std::vector<std::int32_t> lengths = {3, 4};
-  const Sequences sequences = Sequences::packed(lengths);
+  const Sequences sequences = packed_sequences(lengths);
   std::vector<double> row(kWidth), all;
   for (std::size_t i = 0; i < row.size(); ++i) row[i] = std::sin(1.7 * static_cast<double>(i) + 0.3);
   for (std::int64_t n = 0; n < kRows; ++n) all.insert(all.end(), row.begin(), row.end());
@@ -70,7 +71,7 @@ TEST(Rope, ScoresDependOnDistance) {
 
 TEST(Rope, RefusesShapesThatDoNotFit) {
   const std::vector<std::int32_t> lengths = {5};
-  const Sequences sequences = Sequences::packed(lengths);
+  const Sequences sequences = packed_sequences(lengths);
   const auto table = ops::RopeTable::make(4, 8, 10000);
   EXPECT_THROW(ops::rope(Tensor::zeros({5, 24}, DType::kFloat32), sequences, 1, table, false), Error);  // beyond the table
   EXPECT_THROW(ops::rope(Tensor::zeros({5, 30}, DType::kFloat32), sequences, 1, table, false), Error);
@@ -79,4 +80,4 @@ TEST(Rope, RefusesShapesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

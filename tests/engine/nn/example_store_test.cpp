@@ -80,6 +80,11 @@ TEST(ExampleStores, Mistakes) {
             std::string::npos);
   EXPECT_NE(message_of([] { (void)store_of({}).batch(Ids{5}); }).find("no example 5 of 5"), std::string::npos);
   EXPECT_THROW((void)store_of({}).batch(Ids{}), Error);
+  // Beyond what row keys can name.
+  EXPECT_NO_THROW((void)store_of({.packed = true}).shape_of(Ids(65536, 0)));
+  EXPECT_THROW((void)store_of({.packed = true}).shape_of(Ids(65537, 0)), Error);
+  EXPECT_NO_THROW((void)store_of({.max_length = 65536}).shape_of(Ids{0}));
+  EXPECT_THROW((void)store_of({.max_length = 65537}).shape_of(Ids{0}), Error);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "engine/nn/layers.h"
 #include "engine/nn/token_batch.h"
 #include "tests/support/message_of.h"
+#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
@@ -14,7 +15,7 @@ Ints ints(const Tensor& x) { return {x.values<std::int32_t>().begin(), x.values<
 std::int32_t key(std::int32_t example, std::int32_t position) { return example * 65536 + position; }
 
 TEST(TokenBatches, Padded) {
-  const TokenBatch batch = TokenBatch::padded(Ints{1, 2, 3, 4, 5, 0, 6, 0, 0}, Ints{3, 2, 1}, true);
+  const TokenBatch batch = padded_batch(Ints{1, 2, 3, 4, 5, 0, 6, 0, 0}, Ints{3, 2, 1}, true);
   EXPECT_EQ(batch.count(), 3);
   EXPECT_EQ(batch.sequences.rows, 9);
   EXPECT_EQ(batch.sequences.max_length, 3);
@@ -25,7 +26,7 @@ TEST(TokenBatches, Padded) {
 }
 
 TEST(TokenBatches, Packed) {
-  const TokenBatch batch = TokenBatch::packed(Ints{1, 2, 3, 4, 5, 6}, Ints{3, 2, 1});
+  const TokenBatch batch = packed_batch(Ints{1, 2, 3, 4, 5, 6}, Ints{3, 2, 1});
   EXPECT_EQ(batch.sequences.rows, 6);
   EXPECT_EQ(batch.count(), 3);
   EXPECT_EQ(ints(batch.lengths), (Ints{3, 2, 1}));
@@ -35,7 +36,7 @@ TEST(TokenBatches, Packed) {
 }
 
 TEST(TokenBatches, RowKeysNameExampleAndPositionInEveryLayout) {
-  const TokenBatch padded = TokenBatch::padded(Ints{1, 2, 3, 0}, Ints{2, 1}, true), packed = TokenBatch::packed(Ints{1, 2, 3}, Ints{2, 1});
+  const TokenBatch padded = padded_batch(Ints{1, 2, 3, 0}, Ints{2, 1}, true), packed = packed_batch(Ints{1, 2, 3}, Ints{2, 1});
   EXPECT_EQ(ints(padded.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0), key(1, 1)}));
   EXPECT_EQ(ints(packed.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0)}));
   for (const TokenBatch* batch : {&padded, &packed}) EXPECT_EQ(ints(batch->first_row_keys), (Ints{key(0, 0), key(1, 0)}));
@@ -43,7 +44,7 @@ TEST(TokenBatches, RowKeysNameExampleAndPositionInEveryLayout) {
 
 // Values are the numbers of the rows: the pooled value names the row, or is the mean of the rows' numbers.
 TEST(TokenBatches, PooledRows) {
-  const TokenBatch padded = TokenBatch::padded(Ints(9), Ints{3, 2, 0}, true), packed = TokenBatch::packed(Ints(6), Ints{3, 2, 1});
+  const TokenBatch padded = padded_batch(Ints(9), Ints{3, 2, 0}, true), packed = packed_batch(Ints(6), Ints{3, 2, 1});
   const auto pooled = [](const TokenBatch& batch, PooledRows rows) {
     std::vector<double> numbers;
     for (std::int64_t n = 0; n < batch.sequences.rows; ++n) numbers.push_back(static_cast<double>(n));
@@ -61,24 +62,8 @@ TEST(TokenBatches, PooledRows) {
   for (PooledRows rows : {PooledRows::kAll, PooledRows::kReal}) EXPECT_EQ(pooled(packed, rows), (Doubles{1, 3.5, 5}));
 }
 
-TEST(TokenBatches, AMaskOnlyWhereItMasks) {
-  EXPECT_FALSE(TokenBatch::padded(Ints{1, 2, 3, 4}, Ints{2, 2}, true).sequences.key_lengths.defined());
-  EXPECT_FALSE(TokenBatch::padded(Ints{1, 2, 3, 4}, Ints{2, 1}, false).sequences.key_lengths.defined());
-  EXPECT_TRUE(TokenBatch::padded(Ints{1, 2, 3, 4}, Ints{2, 1}, true).sequences.key_lengths.defined());
-}
-
-TEST(TokenBatches, Errors) {
-  EXPECT_THROW(TokenBatch::padded(Ints{1, 2, 3}, Ints{1, 1}, true), Error);
-  EXPECT_THROW(TokenBatch::padded(Ints{1, 2}, Ints{}, true), Error);
-  EXPECT_THROW(TokenBatch::padded(Ints{1, 2}, Ints{1, 2}, true), Error);  // two real tokens in a row of one
-  EXPECT_THROW(TokenBatch::packed(Ints{1, 2, 3}, Ints{1, 1}), Error);
-  EXPECT_THROW(TokenBatch::packed(Ints{1, 2}, Ints{2, 0}), Error);
-  EXPECT_THROW(TokenBatch::packed(Ints{}, Ints{}), Error);
-  EXPECT_THROW(TokenBatch::padded(Ints{1, 2}, Ints{1, 2}, false), Error);
-}
-
 TEST(ForwardPasses, DropoutActsInTrainingOnly) {
-  const TokenBatch batch = TokenBatch::packed(Ints{1, 2}, Ints{2});
+  const TokenBatch batch = packed_batch(Ints{1, 2}, Ints{2});
   EXPECT_EQ(ForwardPass{.training = false}.dropout(0.5f, 3, batch.sequences).p, 0);
   const DropoutSpec spec = ForwardPass{.training = true, .seed = 5, .step = 7}.dropout(0.5f, 3, batch.sequences);
   EXPECT_EQ(spec.p, 0.5f);
