@@ -2,12 +2,14 @@
 #include "kernels/cuda/runtime.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "kernels/cuda/block_pool.h"
@@ -47,6 +49,40 @@ PinnedBlocks& pinned_blocks() {
   return *instance;
 }
 
+// Page-locked places through which small copies go to the device, in turn: the host neither waits for the device nor
+// keeps the bytes. From other memory the driver may wait for the stream.
+class Staging {
+ public:
+  static constexpr std::size_t kMost = std::size_t{64} << 10;  // bytes of a copy
+
+  void copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
+    const std::scoped_lock lock(mutex_);
+    Place& place = places_[next_++ % places_.size()];
+    if (place.host == nullptr) {
+      CUDA_CHECK(cudaMallocHost(&place.host, kMost));
+      CUDA_CHECK(cudaEventCreateWithFlags(&place.left, cudaEventDisableTiming));
+    } else {
+      CUDA_CHECK(cudaEventSynchronize(place.left));
+    }
+    std::memcpy(place.host, host, bytes);
+    CUDA_CHECK(cudaMemcpyAsync(device, place.host, bytes, cudaMemcpyHostToDevice, stream));
+    CUDA_CHECK(cudaEventRecord(place.left, stream));
+  }
+
+ private:
+  struct Place {
+    void* host = nullptr;
+    cudaEvent_t left = nullptr;  // the latest copy out of here
+  };
+  std::mutex mutex_;
+  std::array<Place, 64> places_;  // more than the copies of the steps that the host runs ahead
+  std::size_t next_ = 0;
+};
+Staging& staging() {
+  static Staging* instance = new Staging;
+  return *instance;
+}
+
 void* try_allocate(std::size_t bytes) {
   void* device = nullptr;
   const cudaError_t status = cudaMalloc(&device, std::max<std::size_t>(bytes, 1));
@@ -77,7 +113,7 @@ struct Event::State {
 struct Graph::State {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
-  std::vector<std::vector<std::byte>> staged;  // host memory that captured copies read
+  std::vector<std::pair<void*, std::size_t>> staged;  // page-locked memory that recorded copies read
 
   State() {
     const std::scoped_lock lock(arena().mutex);
@@ -88,6 +124,7 @@ struct Graph::State {
   ~State() {
     if (executable != nullptr) report(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
     if (graph != nullptr) report(cudaGraphDestroy(graph), "cudaGraphDestroy");
+    for (const auto& [host, bytes] : staged) pinned_free(host, bytes);
     const std::scoped_lock lock(arena().mutex);
     arena().pools.graph_ends();
   }
@@ -242,8 +279,13 @@ void Graph::launch(const Stream& stream) const {
 void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
   if (const auto& capture = stream.state().capture) {  // a graph reads the memory again at every launch
-    const auto* from = static_cast<const std::byte*>(host);
-    host = capture->staged.emplace_back(from, from + bytes).data();
+    void* kept = pinned_allocate(bytes);
+    capture->staged.emplace_back(kept, bytes);
+    std::memcpy(kept, host, bytes);
+    host = kept;
+  } else if (bytes <= Staging::kMost) {
+    staging().copy(device, host, bytes, stream.state().stream);
+    return;
   }
   CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream.state().stream));
 }
