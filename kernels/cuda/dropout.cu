@@ -1,12 +1,13 @@
 // y = dropout(x), and y = residual + dropout(x): one kernel, in which what is added may be nothing, y itself or a
 // residual.
 //
-// A thread owns one vector of channels of one row, a block 128 of them; grid (rows, vectors of a row / 128). The bits
-// of four channels come from one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still
-// bound by memory. Deterministic. Moves 2 N C elements, 3 N C with something to add.
+// A thread owns one vector of channels of one row, a block 128 of them (rows.cuh). The bits of four channels come from
+// one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still bound by memory.
+// Deterministic. Moves 2 N C elements, 3 N C with something to add.
 #include "kernels/dropout.h"
 
 #include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/residual.h"
@@ -22,11 +23,11 @@ struct Traits {
 
 template <class T, int W>
 __global__ void __launch_bounds__(Traits::kThreads)
-    dropout_kernel(T* y, const T* added, const T* x, std::int64_t channels, DropoutPlan plan) {
-  const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W, n = blockIdx.x;
-  if (c >= channels) return;
+    dropout_kernel(T* y, const T* added, const T* x, RowVectors vectors, DropoutPlan plan) {
+  std::int64_t n, c;
+  if (!vectors.own<W>(n, c)) return;
   plan.step = step_of(plan);
-  const std::int64_t at = n * channels + c;
+  const std::int64_t at = n * vectors.per_row * W + c;
   float v[W];
   load(v, x + at);
   apply_dropout(v, plan, n, c);
@@ -52,11 +53,10 @@ void run(const CudaContext& context, const char* name, const Call& call) {
     cuda::with_width<T>(
         call.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(call.y, call.added, call.x), [&](auto width) {
           constexpr int W = decltype(width)::value;
-          cuda::launch(name, dropout_kernel<T, W>,
-                       {narrow<unsigned>(call.rows), cuda::blocks_for(call.channels, Traits::kThreads * W)},
-                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(call.y),
-                       static_cast<const T*>(call.added), static_cast<const T*>(call.x), call.channels,
-                       plan_of(call.mask));
+          const auto vectors = RowVectors::of(call.rows, call.channels, W);
+          cuda::launch(name, dropout_kernel<T, W>, {vectors.blocks(Traits::kThreads)}, {Traits::kThreads}, 0,
+                       context.stream(), static_cast<T*>(call.y), static_cast<const T*>(call.added),
+                       static_cast<const T*>(call.x), vectors, plan_of(call.mask));
         });
   });
 }

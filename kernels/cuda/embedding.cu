@@ -1,13 +1,14 @@
 // Sum of up to three table rows per token, and the gradient of one table (kernels/embedding.h).
 //
-// Forward: a block owns a token, a thread a vector of channels. Moves up to 4 N C elements.
+// Forward: a thread owns a vector of channels of a token, a block 128 of them (rows.cuh). Moves up to 4 N C elements.
 //
-// Backward without atomics: tokens are sorted by id, equal ids in token order (sort.h). The sorted list is cut into chunks
-// of 32; a block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes to the
-// table; the parts of a longer run go to float32 partials, which the run's first chunk adds in a second kernel.
+// Backward without atomics: tokens are sorted by id, equal ids in token order (sort.h). The sorted list is cut into
+// chunks of 32; a block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes
+// to the table; the parts of a longer run go to float32 partials, which the run's first chunk adds in a second kernel.
 // Deterministic. Reads dy once.
 #include "kernels/embedding.h"
 
+#include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/sort.h"
@@ -30,9 +31,10 @@ struct Tables {
 
 template <class T, int W>
 __global__ void __launch_bounds__(Traits::kThreads)
-    embedding_forward_kernel(T* y, Tables<T> tables, std::int64_t channels) {
-  const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W, n = blockIdx.x;
-  if (c >= channels) return;
+    embedding_forward_kernel(T* y, Tables<T> tables, RowVectors vectors) {
+  const std::int64_t channels = static_cast<std::int64_t>(vectors.per_row) * W;
+  std::int64_t n, c;
+  if (!vectors.own<W>(n, c)) return;
   float sum[W] = {};
   for (int k = 0; k < 3; ++k) {
     if (tables.table[k] == nullptr) continue;
@@ -75,8 +77,10 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_scatter_kernel(Sca
     // The run ends here, or goes on in the next chunk.
     const bool shared_before = run_begin == begin && id_at(begin - 1) == id;
     const bool shared_after = i + 1 == end && id_at(end) == id;
-    if (shared_before || shared_after) store(partials + (shared_before ? 0 : args.channels), sum);
-    else if (id != args.padding_id) store_gradient(args.dtable + id * args.channels + c, sum, args.accumulate);
+    if (shared_before || shared_after)
+      store(partials + (shared_before ? 0 : args.channels), sum);
+    else if (id != args.padding_id)
+      store_gradient(args.dtable + id * args.channels + c, sum, args.accumulate);
     for (int j = 0; j < W; ++j) sum[j] = 0;
     run_begin = i + 1;
   }
@@ -92,12 +96,14 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatte
   if (load_global(args.sorted_ids + end - 1) != id || id == args.padding_id)
     return;  // no run is shared with the next chunk
   if (begin > 0 && load_global(args.sorted_ids + begin - 1) == id && load_global(args.sorted_ids + begin) == id)
-    return;  // it began earlier
+    return;                          // it began earlier
   int low = end, high = args.count;  // the end of the run, so that its parts can be loaded ahead
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (load_global(args.sorted_ids + middle) == id) low = middle + 1;
-    else high = middle;
+    if (load_global(args.sorted_ids + middle) == id)
+      low = middle + 1;
+    else
+      high = middle;
   }
   float sum[W];
   load(sum, args.partials + (static_cast<std::int64_t>(blockIdx.x) * 2 + 1) * args.channels + c);
@@ -123,9 +129,9 @@ void embedding_forward(const CudaContext& context, const EmbeddingForward& args)
                       cuda::aligned(args.y, tables.table[0], tables.table[1], tables.table[2]);
     cuda::with_width<T>(wide, [&](auto width) {
       constexpr int W = decltype(width)::value;
-      cuda::launch("embedding_forward", embedding_forward_kernel<T, W>,
-                   {narrow<unsigned>(args.tokens), cuda::blocks_for(args.channels, Traits::kThreads * W)},
-                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), tables, args.channels);
+      const auto vectors = RowVectors::of(args.tokens, args.channels, W);
+      cuda::launch("embedding_forward", embedding_forward_kernel<T, W>, {vectors.blocks(Traits::kThreads)},
+                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), tables, vectors);
     });
   });
 }
@@ -143,11 +149,9 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
     const cuda::Scratch partials(std::size_t{chunks} * 2 * static_cast<std::size_t>(args.channels) * sizeof(float),
                                  context.stream());
     std::int32_t* tokens = sorted.as<std::int32_t>();
-    cuda::sort_by_id(context, {.order = tokens,
-                               .sorted_ids = tokens + count,
-                               .ids = args.ids,
-                               .rows = count,
-                               .id_limit = args.rows});
+    cuda::sort_by_id(
+        context,
+        {.order = tokens, .sorted_ids = tokens + count, .ids = args.ids, .rows = count, .id_limit = args.rows});
     const Scatter<T> scatter{.dtable = static_cast<T*>(args.dtable.data),
                              .accumulate = args.dtable.accumulate(),
                              .partials = partials.as<float>(),
@@ -166,8 +170,10 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
       cuda::launch("embedding_join", embedding_join_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(),
                    scatter);
     };
-    if (wide) run(std::integral_constant<int, 4>{});  // 16 bytes of partials
-    else run(std::integral_constant<int, 1>{});
+    if (wide)
+      run(std::integral_constant<int, 4>{});  // 16 bytes of partials
+    else
+      run(std::integral_constant<int, 1>{});
   });
 }
 

@@ -1,13 +1,15 @@
 // Layer norm of each row, with the residual addition and the dropout before it (kernels/layernorm.h).
 //
-// A warp owns a row; a lane owns every 32nd vector of it. Forward reads x (and residual) once, keeps s in shared
-// memory, where only its own lane reads it again, and takes mean and variance in two passes over it: DRAM traffic is 2
-// N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C where y is also wanted as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds;
-// dweight and dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial
-// sums in float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and
-// rstd are float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four
-// warps; six backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has
-// several under way.
+// A warp owns a row; a lane owns every 32nd vector of four channels of it: 16 bytes of float32, which most of what is
+// moved is also in bfloat16 (vectors of eight would touch every second half of a sector). Forward reads x (and
+// residual) once, keeps s in shared memory, where only its own lane reads it again, and takes mean and variance in two
+// passes over it: DRAM traffic is 2 N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C where y is
+// also wanted as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds; dweight and
+// dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial sums in
+// float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and rstd are
+// float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four warps; six
+// backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has several under
+// way.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -26,7 +28,9 @@ using namespace device;
 struct Traits {
   static constexpr int kMostWarps = 4;                   // of a block, fewer where rows are long
   static constexpr std::size_t kSharedBytes = 48 << 10;  // that decides how many
-  static constexpr std::int64_t kMostBlocks = 264;       // of the backward kernel: two per multiprocessor of an H100
+  // Of a multiprocessor, so that a thread may have 64 registers: left to itself ptxas gives fewer and spills.
+  static constexpr int kBlocks = 8;
+  static constexpr std::int64_t kMostBlocks = 264;  // of the backward kernel: two per multiprocessor of an H100
 };
 
 // A lane's slice of the shared row of its warp.
@@ -53,7 +57,8 @@ struct Forward {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps* kWarp) layernorm_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(Traits::kMostWarps* kWarp, Traits::kBlocks)
+    layernorm_forward_kernel(Forward<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
@@ -121,8 +126,10 @@ struct Backward {
 // The gradient of y that lies at `at`, both ways added.
 template <class T, int W>
 __device__ void load_dy(const Backward<T>& args, float (&dy)[W], std::int64_t at) {
-  if (args.dy != nullptr) load(dy, args.dy + at);
-  else load(dy, args.dstream + at);
+  if (args.dy != nullptr)
+    load(dy, args.dy + at);
+  else
+    load(dy, args.dstream + at);
   if (args.dy == nullptr || args.dstream == nullptr) return;
   float d[W];
   load(d, args.dstream + at);
@@ -186,9 +193,9 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
   }
 }
 
-// Eight blocks, so that 64 registers: left to itself ptxas takes 56 for sm_90a and spills.
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps* kWarp, 8) layernorm_backward_kernel(Backward<T> args) {
+__global__ void __launch_bounds__(Traits::kMostWarps* kWarp, Traits::kBlocks)
+    layernorm_backward_kernel(Backward<T> args) {
   const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp),
             warp = static_cast<int>(threadIdx.x / kWarp);
   args.dropout.step = step_of(args.dropout);
@@ -225,9 +232,8 @@ int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
 void layernorm_forward(const CudaContext& context, const LayerNormForward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm", [&]<class T>() {
     const int warps = warps_for(args.channels, sizeof(float));
-    const bool wide =
-        args.channels % cuda::kVectorWidth<T> == 0 &&
-        cuda::aligned(args.y, args.stream, args.sum, args.x, args.residual, args.weight, args.bias);
+    const bool wide = args.channels % cuda::kVectorWidth<float> == 0 &&
+                      cuda::aligned(args.y, args.stream, args.sum, args.x, args.residual, args.weight, args.bias);
     const bool residual = args.residual != nullptr;
     const Forward<T> arguments{.y = static_cast<T*>(args.y),
                                .stream = static_cast<float*>(args.stream),
@@ -242,7 +248,7 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
                                .channels = narrow<int>(args.channels),
                                .eps = static_cast<float>(args.eps),
                                .dropout = plan_of(args.dropout)};
-    cuda::with_width<T>(wide, [&](auto width) {
+    cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>,
                    {cuda::blocks_for(args.rows, warps)}, {static_cast<unsigned>(warps * kWarp)},
                    static_cast<std::size_t>(warps * args.channels) * sizeof(float), context.stream(), arguments);
@@ -255,8 +261,9 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
     const bool parameters = args.dweight || args.dbias;
     const int warps = warps_for(args.channels, 2 * sizeof(float));
     const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMostBlocks);
-    const bool wide = args.channels % cuda::kVectorWidth<T> == 0 &&
-                      cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);
+    const bool wide =
+        args.channels % cuda::kVectorWidth<float> == 0 &&
+        cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);
     const cuda::Scratch partials(static_cast<std::size_t>(parameters ? blocks * 2 * args.channels : 0) * sizeof(float),
                                  context.stream());
     const GradOut ds = args.residual ? args.dresidual : args.dx, dbranch = args.residual ? args.dx : GradOut{};
@@ -275,7 +282,7 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
                                 .rows = args.rows,
                                 .channels = narrow<int>(args.channels),
                                 .dropout = plan_of(args.dropout)};
-    cuda::with_width<T>(wide, [&](auto width) {
+    cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_backward", layernorm_backward_kernel<T, decltype(width)::value>,
                    {narrow<unsigned>(blocks)}, {static_cast<unsigned>(warps * kWarp)},
                    parameters ? static_cast<std::size_t>(warps * 2 * args.channels) * sizeof(float) : 0,

@@ -1,11 +1,11 @@
 // y[b] = mean of the chosen rows of a sequence, and its gradient (kernels/pooling.h).
 //
 // Forward: a block owns 32 vectors of channels of one sequence; thread (i, j) adds every eighth row from j on, then the
-// eight sums of a channel are added through shared memory (at most 8 KiB). Backward: a block owns a row; every thread
-// finds the row's sequence by bisection (the same for all, from the caches) and writes one vector. Deterministic. Bound by
-// memory.
+// eight sums of a channel are added through shared memory (at most 8 KiB). Backward: a thread owns a
+// vector of a row, finds the row's sequence by bisection (from the caches) and writes. Deterministic. Bound by memory.
 #include "kernels/pooling.h"
 
+#include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
@@ -30,7 +30,8 @@ __device__ RowRange rows_of(const PooledLayout& layout, std::int64_t b) {
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kColumns* Traits::kRows) pool_forward_kernel(T* y, const T* x, PooledLayout layout) {
+__global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
+    pool_forward_kernel(T* y, const T* x, PooledLayout layout) {
   Partials<W>& partials = shared_variable<Partials<W>>();
   const std::int64_t b = blockIdx.x, channels = layout.channels;
   const RowRange rows = rows_of(layout, b);
@@ -57,17 +58,18 @@ __global__ void __launch_bounds__(Traits::kColumns* Traits::kRows) pool_forward_
 
 template <class T, int W>
 __global__ void __launch_bounds__(Traits::kThreads)
-    pool_backward_kernel(T* dx, bool accumulate, const T* dy, PooledLayout layout) {
+    pool_backward_kernel(T* dx, bool accumulate, const T* dy, PooledLayout layout, RowVectors vectors) {
   const std::int64_t channels = layout.channels;
-  const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W;
-  const int n = static_cast<int>(blockIdx.x);
-  if (c >= channels) return;
+  std::int64_t n, c;
+  if (!vectors.own<W>(n, c)) return;
   const int sequences = static_cast<int>(layout.sequences);
   int low = 0, high = sequences;  // the first sequence that ends after row n
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (load_global(layout.offsets + middle + 1) > n) high = middle;
-    else low = middle + 1;
+    if (load_global(layout.offsets + middle + 1) > n)
+      high = middle;
+    else
+      low = middle + 1;
   }
   float g[W] = {};
   const RowRange rows = low < sequences ? rows_of(layout, low) : RowRange{0, 0};
@@ -85,27 +87,29 @@ __global__ void __launch_bounds__(Traits::kThreads)
 
 void pool_forward(const CudaContext& context, const PoolForward& args) {
   cuda::dispatch_device_float(args.dtype, "pooling", [&]<class T>() {
-    cuda::with_width<T>(args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
-      constexpr int W = decltype(width)::value;
-      cuda::launch("pool_forward", pool_forward_kernel<T, W>,
-                   {narrow<unsigned>(args.layout.sequences), cuda::blocks_for(args.layout.channels, Traits::kColumns * W)},
-                   {Traits::kColumns, Traits::kRows}, 0, context.stream(), static_cast<T*>(args.y),
-                   static_cast<const T*>(args.x), args.layout);
-    });
+    cuda::with_width<T>(
+        args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          cuda::launch(
+              "pool_forward", pool_forward_kernel<T, W>,
+              {narrow<unsigned>(args.layout.sequences), cuda::blocks_for(args.layout.channels, Traits::kColumns * W)},
+              {Traits::kColumns, Traits::kRows}, 0, context.stream(), static_cast<T*>(args.y),
+              static_cast<const T*>(args.x), args.layout);
+        });
   });
 }
 
 void pool_backward(const CudaContext& context, const PoolBackward& args) {
   if (!args.dx) return;
   cuda::dispatch_device_float(args.dtype, "pooling backward", [&]<class T>() {
-    cuda::with_width<T>(
-        args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy), [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          cuda::launch("pool_backward", pool_backward_kernel<T, W>,
-                       {narrow<unsigned>(args.layout.rows), cuda::blocks_for(args.layout.channels, Traits::kThreads * W)},
-                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(),
-                       static_cast<const T*>(args.dy), args.layout);
-        });
+    cuda::with_width<T>(args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy),
+                        [&](auto width) {
+                          constexpr int W = decltype(width)::value;
+                          const auto vectors = RowVectors::of(args.layout.rows, args.layout.channels, W);
+                          cuda::launch("pool_backward", pool_backward_kernel<T, W>, {vectors.blocks(Traits::kThreads)},
+                                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data),
+                                       args.dx.accumulate(), static_cast<const T*>(args.dy), args.layout, vectors);
+                        });
   });
 }
 
