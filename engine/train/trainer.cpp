@@ -19,8 +19,10 @@ double seconds_since(Clock::time_point begin) {
 }
 
 // Packed batches on a device have a multiple of so many rows: few enough shapes to capture each, few rows that only
-// fill up.
-constexpr std::int64_t kDeviceRows = 64;
+// fill up (a 64th of a full batch on average).
+std::int64_t device_rows(std::int64_t batch_size, std::int64_t longest) {
+  return 64 * std::max<std::int64_t>(1, batch_size * longest / (32 * 64));
+}
 
 // Names the first parameter whose gradient is not finite; empty where all are.
 std::string bad_gradient(const Module& model) {
@@ -71,16 +73,21 @@ std::int64_t Trainer::total_steps() const {
 
 ExampleStore Trainer::store(const Dataset& dataset) const {
   BatchForm form = data_.form;
-  if (data_.device == Device::kCuda) form.row_multiple = kDeviceRows;
+  if (data_.device == Device::kCuda) form.row_multiple = device_rows(options_.batch_size, kept_length(dataset));
   return ExampleStore(dataset.ids, dataset.labels, form, data_.device);
 }
 
+std::int64_t Trainer::kept_length(const Dataset& dataset) const {
+  const std::int64_t longest = std::max<std::int64_t>(dataset.longest(), 1), most = data_.form.max_length;
+  return most > 0 ? std::min(longest, most) : longest;
+}
+
 std::size_t Trainer::predict_peak_memory() {
-  const std::int64_t longest = std::max<std::int64_t>(data_.train.longest(), 1), most = data_.form.max_length;
-  const std::int64_t length = most > 0 ? std::min(longest, most) : longest;
+  const std::int64_t length = kept_length(data_.train);
   // A packed batch is filled up with rows: of some more examples, as it were.
   std::int64_t examples = options_.batch_size;
-  if (data_.form.packed) examples = ceil_div(ceil_div(examples * length, kDeviceRows) * kDeviceRows, length);
+  if (const std::int64_t multiple = device_rows(examples, length); data_.form.packed)
+    examples = ceil_div(ceil_div(examples * length, multiple) * multiple, length);
   return runner_.predict_peak_memory(data_.form, examples, length);
 }
 

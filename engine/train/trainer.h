@@ -109,6 +109,8 @@ class Trainer {
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_accuracies(std::int64_t epoch);
   ExampleStore store(const Dataset& dataset) const;
+  /// Tokens of its longest example, cut where batches cut it.
+  std::int64_t kept_length(const Dataset& dataset) const;
 
   const Module& model_;
   LogitsFn logits_;
