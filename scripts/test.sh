@@ -35,9 +35,12 @@ run "sanitizers: kernels on the simulated device" ctest --preset asan -L simulat
 [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
 if command -v nvcc >/dev/null; then
   cudnn=()
-  if echo '#include <cudnn_graph.h>' | nvcc -x cu -E - >/dev/null 2>&1; then
-    run "nvcc: headers of cuDNN's frontend" scripts/fetch_cudnn_frontend.sh build/cudnn_frontend
+  if ! echo '#include <cudnn_graph.h>' | nvcc -x cu -E - >/dev/null 2>&1; then
+    summary+="==== cuDNN: not installed, compiled without"$'\n'
+  elif scripts/fetch_cudnn_frontend.sh build/cudnn_frontend; then
     cudnn=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$PWD/build/cudnn_frontend")
+  else
+    summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
   fi
   run "nvcc: configure" cmake --preset cuda "${cudnn[@]}"
   run "nvcc: build, not run" cmake --build --preset cuda --parallel "$jobs"
