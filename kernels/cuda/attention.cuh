@@ -22,7 +22,7 @@ struct AttentionTraits {
   static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kOwn = 16 * kWarps;
   static constexpr int kWalked = sizeof(T) == 4 ? 32 : 64;
-  static constexpr int kWalkedTwice = D == 128 ? 32 : kWalked;  // in the backward kernels
+  static constexpr int kWalkedTwice = D == 128 ? kWalked / 2 : kWalked;  // in the backward kernels
   static constexpr int kStride = D + kRowPad<T>;
   /// Dynamic shared memory of a block.
   static constexpr std::size_t kForwardBytes = std::size_t{(kOwn + 2 * kWalked) * kStride} * sizeof(T);

@@ -8,10 +8,10 @@
 // first products in the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands
 // (tile.cuh). Deterministic.
 //
-// Shared memory, D = 64: 37 KiB in bfloat16 (54 KiB float32), D = 128: 53 KiB (101 KiB). Registers limit occupancy: 128
+// Shared memory, D = 64: 36 KiB in bfloat16 (51 KiB float32), D = 128: 51 KiB (83 KiB). Registers limit occupancy: 128
 // in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
-// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128, nothing spilled
-// (scripts/kernel_resources.py). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
+// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128. Float32 takes more, and at D = 128
+// spills a few (scripts/kernel_resources.py). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
 // cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cudnn_attention.h"

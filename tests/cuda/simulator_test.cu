@@ -356,6 +356,17 @@ TEST(Simulator, MmaTf32) {
   EXPECT_EQ(c.host(), expected);
 }
 
+// A tensor core cuts off what it adds: of 1 + 7 x 1.5 x 2^-24 three units of the last place are left, where rounding each
+// sum to nearest makes seven and five would be right.
+TEST(Simulator, MmaCutsOff) {
+  std::vector<float> a(128, 0x1p-12f), b(64, 1.5f * 0x1p-12f);
+  for (std::size_t m = 0; m < 16; ++m) a[m * 8] = 1;
+  for (std::size_t n = 0; n < 8; ++n) b[n] = 1;
+  DeviceArray<float> da(a), db(b), c(128);
+  run(mma_tf32_kernel, {1}, {32}, 0, da.data(), db.data(), c.data());
+  EXPECT_EQ(c.host(), std::vector<float>(128, 1 + 3 * 0x1p-23f));
+}
+
 TEST(SimulatorDetects, BadLaunch) {
   EXPECT_EQ(fault_of(early_exit_kernel, {1}, {1025}, 0, 2000), Fault::kBadLaunch);
   EXPECT_EQ(fault_of(early_exit_kernel, {1}, {32}, 200000, 2000), Fault::kBadLaunch);

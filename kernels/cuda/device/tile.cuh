@@ -4,7 +4,8 @@
 // elements (g, 2t) (g, 2t+1) (g+8, 2t) (g+8, 2t+1) of columns 8n .. 8n+7. bfloat16 goes through m16n8k16. float32 is
 // split into the nearest tf32 and the rest, itself rounded to tf32, and three m16n8k8 products leave out only rest *
 // rest: each product is off by at most 2^-21 of itself and 2^-23 typically, as in plain float32, where one tf32 product
-// would be off by 2^-10.
+// would be off by 2^-10. Tensor cores cut off what they add up; so that a long sum does not drift, eight terms are
+// added there from zero, and the sums of eight as float32 does (Ootomo, Yokota: arXiv 2203.03341).
 //
 // Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows
 // of 16 bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice. Two
@@ -21,7 +22,9 @@ namespace attune::device {
 template <class T>
 inline constexpr int kRowPad = 16 / static_cast<int>(sizeof(T));
 
-__device__ __forceinline__ int lane_id() { return static_cast<int>(threadIdx.x % 32); }
+__device__ __forceinline__ int lane_id() {
+  return static_cast<int>(threadIdx.x % 32);
+}
 
 /// Operands of one tensor-core instruction for elements of T.
 template <class T>
@@ -101,17 +104,17 @@ struct Fragments<float> {
     std::uint32_t a_high[4], a_rest[4], b_high[2], b_rest[2];
     for (int i = 0; i < 4; ++i) split(a.r[i], a_high[i], a_rest[i]);
     for (int i = 0; i < 2; ++i) split(b.r[i], b_high[i], b_rest[i]);
-    mma_tf32(d, a_rest, b_high);
-    mma_tf32(d, a_high, b_rest);
-    mma_tf32(d, a_high, b_high);
+    float sum[4] = {};
+    mma_tf32(sum, a_rest, b_high);
+    mma_tf32(sum, a_high, b_rest);
+    mma_tf32(sum, a_high, b_high);
+    for (int i = 0; i < 4; ++i) d[i] += sum[i];
   }
 
  private:
-  // The tensor core reads the upper 19 bits of a register: round to them, ties away from zero.
-  static __device__ __forceinline__ std::uint32_t to_tf32(float x) { return (float_bits(x) + 0x1000u) & 0xFFFFE000u; }
   static __device__ __forceinline__ void split(float x, std::uint32_t& high, std::uint32_t& rest) {
-    high = to_tf32(x);
-    rest = to_tf32(x - bits_float(high));
+    high = float_to_tf32(x);
+    rest = float_to_tf32(x - bits_float(high));
   }
 };
 
@@ -119,7 +122,8 @@ struct Fragments<float> {
 template <int K, int N, class T>
 __device__ __forceinline__ void multiply_transposed(float (&acc)[N][4], const T* a, const T* b, int stride) {
   using F = Fragments<T>;
-#pragma unroll
+// Float32 takes three instructions for one and registers for their operands: unrolled further, it spills.
+#pragma unroll(sizeof(T) == 4 ? 2 : K / F::kDepth)
   for (int k = 0; k < K; k += F::kDepth) {
     const typename F::A fa = F::load_a(a, stride, k);
 #pragma unroll
@@ -160,8 +164,10 @@ __device__ __forceinline__ void load_tile(T* tile, const T* from, std::int64_t s
     const bool valid = row < rows && column < columns;
     T* to = tile + row * (D + kRowPad<T>)+column;
     const T* source = valid ? from + row * stride + column : from;
-    if constexpr (kVector) cp_async<16>(to, source, valid);
-    else store_shared(to, valid ? load_global(source) : from_f<T>(0.0f));
+    if constexpr (kVector)
+      cp_async<16>(to, source, valid);
+    else
+      store_shared(to, valid ? load_global(source) : from_f<T>(0.0f));
   }
 }
 

@@ -176,14 +176,13 @@ class Plan {
 class Tables {
  public:
   Tables(const CudaContext& context, const Form& form, const AttentionLayout& layout, Memory& memory)
-      : buffer_(static_cast<std::size_t>(form.masked ? 4 * (form.sequences + 1) : 0) * sizeof(std::int32_t),
-                context.stream()) {
+      : buffer_(static_cast<std::size_t>(form.masked ? 4 * pitch(form) : 0) * sizeof(std::int32_t), context.stream()) {
     if (!form.masked) return;
     const std::int64_t width = form.heads * form.head_size;
     CHECK(form.rows * std::max(form.row_stride, width) < std::int64_t{1} << 31, "attention by cuDNN: ", form.rows,
           " rows are too many for its tables");
     auto* const first = buffer_.as<std::int32_t>();
-    const auto part = [&](int i) { return first + i * (form.sequences + 1); };
+    const auto part = [&](int i) { return first + i * pitch(form); };
     sequence_tables(context, {.lengths = part(0),
                               .strided_places = part(1),
                               .dense_places = part(2),
@@ -200,6 +199,9 @@ class Tables {
   }
 
  private:
+  // From table to table: cuDNN takes tensors to be aligned to 16 bytes.
+  static std::int64_t pitch(const Form& form) { return ceil_div<std::int64_t>(form.sequences + 1, 4) * 4; }
+
   Scratch buffer_;
 };
 

@@ -104,7 +104,9 @@ __device__ __forceinline__ void cp_async(void* to, const void* from, bool valid 
                  "r"(bytes)
                  : "memory");
 }
-__device__ __forceinline__ void cp_async_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+__device__ __forceinline__ void cp_async_commit() {
+  asm volatile("cp.async.commit_group;" ::: "memory");
+}
 /// Waits until all but the newest `Pending` committed groups of this thread have arrived.
 template <int Pending>
 __device__ __forceinline__ void cp_async_wait() {
@@ -126,30 +128,44 @@ __device__ __forceinline__ void ldmatrix_x4_trans(std::uint32_t (&r)[4], const v
 
 /// d += a b on m16n8k16 fragments.
 __device__ __forceinline__ void mma_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
       "%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 /// d += a b on m16n8k8 fragments.
 __device__ __forceinline__ void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
-  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, "
       "%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-__device__ __forceinline__ std::uint32_t float_bits(float x) { return __float_as_uint(x); }
-__device__ __forceinline__ float bits_float(std::uint32_t x) { return __uint_as_float(x); }
+__device__ __forceinline__ std::uint32_t float_bits(float x) {
+  return __float_as_uint(x);
+}
+__device__ __forceinline__ float bits_float(std::uint32_t x) {
+  return __uint_as_float(x);
+}
 __device__ __forceinline__ float bf16_to_float(BFloat16 x) {
   return __uint_as_float(static_cast<unsigned>(x.bits) << 16);
 }
-__device__ __forceinline__ BFloat16 float_to_bf16(float x) { return {__bfloat16_as_ushort(__float2bfloat16_rn(x))}; }
+__device__ __forceinline__ BFloat16 float_to_bf16(float x) {
+  return {__bfloat16_as_ushort(__float2bfloat16_rn(x))};
+}
 /// Two bfloat16 in a register, `low` in the lower half.
 __device__ __forceinline__ std::uint32_t pack_bf16(float low, float high) {
   const __nv_bfloat162 pair = __floats2bfloat162_rn(low, high);
   return static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.x)) |
          static_cast<std::uint32_t>(__bfloat16_as_ushort(pair.y)) << 16;
+}
+/// The nearest tf32, ties away from zero.
+__device__ __forceinline__ std::uint32_t float_to_tf32(float x) {
+  std::uint32_t y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
+  return y;
 }
 /// 2^x, to about two units in the last place.
 __device__ __forceinline__ float fast_exp2(float x) {

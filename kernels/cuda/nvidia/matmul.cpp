@@ -174,26 +174,33 @@ class Choices {
       path_ = cache != nullptr ? std::filesystem::path(cache) : std::filesystem::path(home) / ".cache";
       path_ /= std::filesystem::path("attune") / str_cat("matmul-", device, "-", cublasLtGetVersion(), ".txt");
     }
-    std::ifstream in(path_);
-    for (std::string line; std::getline(in, line);)
-      if (const auto colon = line.rfind(": "); colon != std::string::npos)
-        known_[line.substr(0, colon)] = static_cast<std::size_t>(std::strtoul(line.c_str() + colon + 2, nullptr, 10));
+    read();
   }
 
   std::optional<std::size_t> find(const Shape& shape) const {
     const auto found = known_.find(text_of(shape));
     return found == known_.end() ? std::nullopt : std::optional(found->second);
   }
-  // A file that cannot be written costs the next run its own timing, nothing else.
-  void note(const Shape& shape, std::size_t choice) {
-    known_[text_of(shape)] = choice;
-    if (path_.empty()) return;
-    std::error_code ignored;
-    std::filesystem::create_directories(path_.parent_path(), ignored);
-    std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + std::to_string(choice) + "\n";
+  /// Notes a choice. Of processes that choose at the same time the first to note it has chosen for all. Returns what is
+  /// chosen. A file that cannot be written costs the next run its own timing, nothing else.
+  std::size_t note(const Shape& shape, std::size_t choice) {
+    if (!path_.empty()) {
+      std::error_code ignored;
+      std::filesystem::create_directories(path_.parent_path(), ignored);
+      std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + std::to_string(choice) + "\n";
+      read();
+    }
+    return known_.try_emplace(text_of(shape), choice).first->second;
   }
 
  private:
+  // The first line of a shape holds.
+  void read() {
+    std::ifstream in(path_);
+    for (std::string line; std::getline(in, line);)
+      if (const auto colon = line.rfind(": "); colon != std::string::npos)
+        known_.try_emplace(line.substr(0, colon), std::strtoul(line.c_str() + colon + 2, nullptr, 10));
+  }
   static std::string text_of(const Shape& shape) {
     std::ostringstream out;
     std::apply([&](auto... part) { ((out << (out.tellp() > 0 ? " " : "") << part), ...); }, shape);
@@ -264,8 +271,8 @@ struct MatmulPlans {
       plan.chosen = *known;
     } else {
       try {
-        plan.chosen = fastest(handle, plan, args);
-        choices->note(shape, plan.chosen);
+        const std::size_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
+        plan.chosen = noted < plan.candidates.size() ? noted : own;
       } catch (const OutOfMemory&) {  // no room to try: the first guess
       }
     }

@@ -66,7 +66,9 @@ void cp_async(void* to, const void* from, bool valid = true) {
   block.self().copies.push_back(copy);
 }
 
-inline void cp_async_commit() { ++simulated::runner().self().open_group; }
+inline void cp_async_commit() {
+  ++simulated::runner().self().open_group;
+}
 
 /// Waits until all but the newest `Pending` committed groups of this thread have arrived.
 template <int Pending>
@@ -100,15 +102,28 @@ inline void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint
   simulated::mma_tf32(d, a, b, where);
 }
 
-inline float bf16_to_float(BFloat16 x) { return to_float(x); }
-inline BFloat16 float_to_bf16(float x) { return to_bfloat16(x); }
-inline std::uint32_t float_bits(float x) { return std::bit_cast<std::uint32_t>(x); }
-inline float bits_float(std::uint32_t x) { return std::bit_cast<float>(x); }
+inline float bf16_to_float(BFloat16 x) {
+  return to_float(x);
+}
+inline BFloat16 float_to_bf16(float x) {
+  return to_bfloat16(x);
+}
+inline std::uint32_t float_bits(float x) {
+  return std::bit_cast<std::uint32_t>(x);
+}
+inline float bits_float(std::uint32_t x) {
+  return std::bit_cast<float>(x);
+}
 /// Two bfloat16 in a register, `low` in the lower half.
 inline std::uint32_t pack_bf16(float low, float high) {
   return to_bfloat16(low).bits | static_cast<std::uint32_t>(to_bfloat16(high).bits) << 16;
 }
 /// 2^x, to about two units in the last place on a GPU.
-inline float fast_exp2(float x) { return std::exp2(x); }
+inline std::uint32_t float_to_tf32(float x) {
+  return std::isnan(x) ? 0x7FFFFFFFu : (float_bits(x) + 0x1000u) & 0xFFFFE000u;
+}
+inline float fast_exp2(float x) {
+  return std::exp2(x);
+}
 
 }  // namespace attune::device
