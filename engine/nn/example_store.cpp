@@ -62,8 +62,10 @@ BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const 
   const auto count = narrow<std::int64_t>(examples.size());
   const std::int64_t longest = longest_of(examples);
   const std::int64_t length = form_.packed || form_.max_length == 0 ? longest : form_.max_length;
-  CHECK(count <= kMostRowKeys && length <= kMostRowKeys, "a batch has at most ", kMostRowKeys,
-        " sequences of as many tokens, not ", count, " of up to ", length);
+  // A CUDA grid has 65,535 blocks along the axis of sequences, one of which may fill up.
+  const std::int64_t most = device() == Device::kCuda ? 65534 : kMostRowKeys;
+  CHECK(count <= most && length <= kMostRowKeys, "a batch has at most ", most, " sequences of ", kMostRowKeys,
+        " tokens, not ", count, " of up to ", length);
   if (!form_.packed)
     return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
   std::int64_t rows = 0;

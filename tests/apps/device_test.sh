@@ -23,6 +23,7 @@ if [ "$backend" = simulated ]; then
   export ATTUNE_SIMULATE_GPU=1
 fi
 
+export ATTUNE_MATMUL_CACHE=$folder/matmul.txt  # equal runs take the same algorithms
 train() { "$train_gpt" "${common[@]}" --log_file "$folder/$1.log" --output "$folder/$1" "${@:2}" >"$folder/$1.out"; }
 losses() { sed -n 's/.*"loss": \([^,]*\), "learning.*/\1/p' "$folder/$1.log"; }
 apart() { paste -d' ' <(losses "$1") <(losses "$2") | awk -v most="$3" '{d = ($1 - $2) / $2; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 3 && m <= most) ? "agree" : "differ"}'; }
@@ -32,11 +33,11 @@ train again --device cuda
 train bf16 --device cuda --precision bf16
 train tf32 --device cuda --precision tf32
 train direct --device cuda --no_graphs
-grep -qE '^Predicted peak memory: [0-9.]+ MiB of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
+grep -qE '^Predicted peak memory: [0-9.]+ (MiB|GiB) of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
 expect "float32 and the CPU" agree "$(apart cuda cpu 1e-5)"
 expect "bfloat16 and the CPU" agree "$(apart bf16 cpu 0.02)"
 expect "TF32 and the CPU" agree "$(apart tf32 cpu 0.01)"
-expect "TF32 is no float32" differ "$(apart tf32 cpu 1e-6)"
+[ "$backend" != simulated ] || expect "TF32 is no float32" differ "$(apart tf32 cpu 1e-6)"  # a GPU may but need not round
 cmp "$folder/cuda/model.safetensors" "$folder/again/model.safetensors" || fail "equal runs differ"
 cmp "$folder/cuda/model.safetensors" "$folder/direct/model.safetensors" || fail "captured steps differ from direct ones"
 

@@ -252,8 +252,8 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
   Trainer trainer(
       *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
       {examples, examples, {.packed = true}, Device::kCuda}, options);
-  const std::size_t others = cuda_memory().others;
-  const auto predicted = static_cast<double>(trainer.predict_peak_memory() - others);
+  const std::size_t all = trainer.predict_peak_memory();
+  const auto predicted = static_cast<double>(all) - static_cast<double>(cuda_memory().others);
   cuda::reset_arena_peak();
   Recorder recorder;
   trainer.run(recorder, [] { return false; });
