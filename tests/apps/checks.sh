@@ -7,6 +7,15 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 failures=0
 
+# invented_data LINES VOCABULARY: $folder/data, the first lines of each invented split, and $folder/tokenizer, trained on all of them. By
+# the programs $prepare_imdb and $tokenize.
+invented_data() {
+  "$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
+  mkdir "$folder/data"
+  for split in train validation test; do head -"$1" "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
+  "$tokenize" --train bpe --vocab_size "$2" --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
+}
+
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
 expect_error() {

@@ -8,10 +8,7 @@ train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4 backend=$5
 program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
-"$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
-mkdir "$folder/data"
-for split in train validation test; do head -13 "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
-"$tokenize" --train bpe --vocab_size 300 --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
+invented_data 13 300
 config() { echo "{\"model_type\": \"gpt2\", \"vocab_size\": 300, \"n_positions\": 16, \"n_embd\": $1, \"n_layer\": 1, \"n_head\": $2}"; }
 config 32 2 >"$folder/config.json"
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16

@@ -8,10 +8,7 @@ train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4
 program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
-"$prepare_imdb" --synthetic --output "$folder/all" >/dev/null
-mkdir "$folder/data"
-for split in train validation test; do head -65 "$folder/all/$split.csv" >"$folder/data/$split.csv"; done
-"$tokenize" --train bpe --vocab_size 400 --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
+invented_data 65 400
 echo '{"model_type": "gpt2", "vocab_size": 400, "n_positions": 64, "n_embd": 32, "n_layer": 2, "n_head": 2}' >"$folder/config.json"
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 48)
 small=("${common[@]}" --trainable_layers all --eval_freq 4 --eval_iter 2)
