@@ -118,10 +118,11 @@ inline float bits_float(std::uint32_t x) {
 inline std::uint32_t pack_bf16(float low, float high) {
   return to_bfloat16(low).bits | static_cast<std::uint32_t>(to_bfloat16(high).bits) << 16;
 }
-/// 2^x, to about two units in the last place on a GPU.
+/// The nearest tf32, ties away from zero.
 inline std::uint32_t float_to_tf32(float x) {
   return std::isnan(x) ? 0x7FFFFFFFu : (float_bits(x) + 0x1000u) & 0xFFFFE000u;
 }
+/// 2^x, to about two units in the last place on a GPU.
 inline float fast_exp2(float x) {
   return std::exp2(x);
 }

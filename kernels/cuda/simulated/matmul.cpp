@@ -3,26 +3,20 @@
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <vector>
 
 #include "base/bfloat16.h"
 #include "base/parallel.h"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/simulated/device.h"
 #include "kernels/cuda/simulated/launch.h"
 #include "kernels/cuda/simulated/memory.h"
 
 namespace attune::cuda {
 namespace {
 
-// Operands as the product takes them: bfloat16 exactly, float32 whole or rounded to TF32, ties to even.
-float rounded_to_tf32(float x) {
-  if (!std::isfinite(x)) return x;
-  const auto bits = std::bit_cast<std::uint32_t>(x);
-  return std::bit_cast<float>((bits + 0xFFFu + (bits >> 13 & 1u)) & ~0x1FFFu);
-}
-float operand(float x, bool tf32) { return tf32 ? rounded_to_tf32(x) : x; }
+// Operands as the product takes them: bfloat16 exactly, float32 whole or rounded to TF32.
+float operand(float x, bool tf32) { return tf32 ? device::bits_float(device::float_to_tf32(x)) : x; }
 float operand(BFloat16 x, bool) { return to_float(x); }
 
 float value_of(float x) { return x; }
