@@ -108,7 +108,7 @@ std::vector<Prediction> predict_batch(const PredictFlags& flags, const Predictor
 }
 
 int predict(const PredictFlags& flags) {
-  flags.placement.check();
+  flags.placement.prepare();
   if (flags.threads > 0) set_num_threads(flags.threads);
   TextSource source = flags.source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);

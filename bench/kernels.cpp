@@ -150,9 +150,9 @@ std::vector<OpCase> cudnn_cases(SpeedSizes sizes) {
     op.op = "attention_cudnn";
     for (auto* direction : {&op.forward, &op.backward})
       *direction = [by_own = *direction](const Call& call) {
+        const std::shared_ptr<void> own_again(nullptr, [](void*) { cuda_backend().set_cudnn_attention(false); });
         cuda_backend().set_cudnn_attention(true);
         by_own(call);
-        cuda_backend().set_cudnn_attention(false);
       };
   }
   return out;

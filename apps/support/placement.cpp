@@ -16,7 +16,7 @@ void PlacementFlags::declare(CLI::App& app, const std::string& group) {
   add("--attention", attention, "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
 }
 
-void PlacementFlags::check() const {
+void PlacementFlags::prepare() const {
   if (device_name != "cpu" && device_name != "cuda")
     throw UsageError("--device '" + device_name + "' is unknown; the devices are cpu and cuda");
   if (precision != "fp32" && precision != "tf32" && precision != "bf16")
@@ -27,11 +27,12 @@ void PlacementFlags::check() const {
     throw UsageError("--attention '" + attention + "' is unknown; there are own and cudnn");
   if (attention == "cudnn" && precision != "bf16")
     throw UsageError("--attention cudnn needs --device cuda --precision bf16");
-  if (device() == Device::kCuda) set_cudnn_attention(attention == "cudnn");
+  if (device() != Device::kCuda) return;
+  set_tensor_float32(precision == "tf32");
+  set_cudnn_attention(attention == "cudnn");
 }
 
 void PlacementFlags::place_model(const Module& model) const {
-  if (device() == Device::kCuda) set_tensor_float32(precision == "tf32");
   place(model, device(), precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
 }
 

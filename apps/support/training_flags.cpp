@@ -60,7 +60,7 @@ void TrainingFlags::declare(CLI::App& app) {
 }
 
 void TrainingFlags::apply() const {
-  placement.check();
+  placement.prepare();
   layers();
   if (threads > 0) set_num_threads(threads);
 }

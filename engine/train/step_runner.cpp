@@ -114,8 +114,10 @@ std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t 
   peak_of_batch(store, 1);
   group_begins_ = false;
   std::size_t peak = peak_of_batch(store, most);
-  if (batch_size > static_cast<std::int64_t>(most))
-    peak += (peak - peak_of_batch(store, half)) / (most - half) * (static_cast<std::size_t>(batch_size) - most);
+  if (batch_size > static_cast<std::int64_t>(most)) {
+    const std::size_t smaller = std::min(peak_of_batch(store, half), peak);
+    peak += (peak - smaller) / (most - half) * (static_cast<std::size_t>(batch_size) - most);
+  }
   const std::size_t others = cuda_memory().others;
   warm_ = true;
   group_begins_ = true;
