@@ -43,9 +43,7 @@ struct PredictFlags {
         ->capture_default_str();
     app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
     placement.declare(app, "");
-    app.add_option("--threads", threads, "CPU threads; 0: all cores")
-        ->check(thread_count())
-        ->capture_default_str();
+    app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(thread_count())->capture_default_str();
     app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
   }
 

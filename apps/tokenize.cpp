@@ -43,9 +43,7 @@ void declare_encoding(CLI::App& app, Flags& flags) {
                  "ids, tokens, jsonl (ids, type_ids and tokens), digest (as JSON), or lengths")
       ->check(CLI::IsMember({"ids", "tokens", "jsonl", "digest", "lengths"}))
       ->capture_default_str();
-  app.add_option("--threads", flags.threads, "Threads; 0: all cores")
-      ->check(thread_count())
-      ->capture_default_str();
+  app.add_option("--threads", flags.threads, "Threads; 0: all cores")->check(thread_count())->capture_default_str();
 }
 
 void declare_training(CLI::App& app, TrainTokenizerOptions& train) {

@@ -13,7 +13,9 @@ struct BFloat16 {
 };
 
 /// The same value as a float (exact).
-constexpr float to_float(BFloat16 x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16); }
+constexpr float to_float(BFloat16 x) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(x.bits) << 16);
+}
 
 /// The nearest bfloat16, ties to even; NaN stays NaN.
 constexpr BFloat16 to_bfloat16(float x) {

@@ -54,8 +54,8 @@ class IoError : public Error {
 }  // namespace attune
 
 /// Throws Error with the streamed message unless `cond` holds: CHECK(a == b, "linear: ", a, " != ", b).
-#define CHECK(cond, ...)                                            \
-  do {                                                              \
+#define CHECK(cond, ...)                                                \
+  do {                                                                  \
     if (!(cond)) throw ::attune::Error(::attune::str_cat(__VA_ARGS__)); \
   } while (false)
 

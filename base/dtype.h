@@ -19,46 +19,67 @@ enum class DType : std::uint8_t { kFloat32, kFloat64, kBFloat16, kInt32 };
 /// Bytes per element.
 constexpr std::size_t size_of(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: return 4;
-    case DType::kFloat64: return 8;
-    case DType::kBFloat16: return 2;
-    case DType::kInt32: return 4;
+    case DType::kFloat32:
+      return 4;
+    case DType::kFloat64:
+      return 8;
+    case DType::kBFloat16:
+      return 2;
+    case DType::kInt32:
+      return 4;
   }
   return 0;
 }
 
 constexpr const char* name_of(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: return "float32";
-    case DType::kFloat64: return "float64";
-    case DType::kBFloat16: return "bfloat16";
-    case DType::kInt32: return "int32";
+    case DType::kFloat32:
+      return "float32";
+    case DType::kFloat64:
+      return "float64";
+    case DType::kBFloat16:
+      return "bfloat16";
+    case DType::kInt32:
+      return "int32";
   }
   return "?";
 }
 
-inline std::ostream& operator<<(std::ostream& out, DType dtype) { return out << name_of(dtype); }
+inline std::ostream& operator<<(std::ostream& out, DType dtype) {
+  return out << name_of(dtype);
+}
 
 /// What statistics and losses of tensors of this dtype are kept in.
-constexpr DType statistics_dtype(DType dtype) { return dtype == DType::kBFloat16 ? DType::kFloat32 : dtype; }
+constexpr DType statistics_dtype(DType dtype) {
+  return dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
+}
 
 /// The DType of a C++ element type.
 template <class T>
 struct dtype_of;
 template <>
-struct dtype_of<float> { static constexpr DType value = DType::kFloat32; };
+struct dtype_of<float> {
+  static constexpr DType value = DType::kFloat32;
+};
 template <>
-struct dtype_of<double> { static constexpr DType value = DType::kFloat64; };
+struct dtype_of<double> {
+  static constexpr DType value = DType::kFloat64;
+};
 template <>
-struct dtype_of<std::int32_t> { static constexpr DType value = DType::kInt32; };
+struct dtype_of<std::int32_t> {
+  static constexpr DType value = DType::kInt32;
+};
 
 /// Calls f.template operator()<T>() with T = float or double. Throws Error naming `op` for any other dtype.
 template <class F>
 decltype(auto) dispatch_float(DType dtype, const char* op, F&& f) {
   switch (dtype) {
-    case DType::kFloat32: return std::forward<F>(f).template operator()<float>();
-    case DType::kFloat64: return std::forward<F>(f).template operator()<double>();
-    default: throw Error(str_cat(op, ": no implementation for dtype ", name_of(dtype)));
+    case DType::kFloat32:
+      return std::forward<F>(f).template operator()<float>();
+    case DType::kFloat64:
+      return std::forward<F>(f).template operator()<double>();
+    default:
+      throw Error(str_cat(op, ": no implementation for dtype ", name_of(dtype)));
   }
 }
 

@@ -27,7 +27,8 @@ void pause_briefly() {
 
 // One loop in flight: pieces are handed out by an atomic counter.
 struct Loop {
-  Loop(void (*piece_)(void*, std::int64_t), void* body_, std::int64_t pieces_) : piece(piece_), body(body_), pieces(pieces_) {}
+  Loop(void (*piece_)(void*, std::int64_t), void* body_, std::int64_t pieces_)
+      : piece(piece_), body(body_), pieces(pieces_) {}
 
   void (*piece)(void*, std::int64_t);
   void* body;
@@ -134,7 +135,9 @@ std::unique_ptr<Pool>& pool() {
 
 }  // namespace
 
-int num_threads() { return pool()->threads(); }
+int num_threads() {
+  return pool()->threads();
+}
 
 void set_num_threads(int threads) {
   CHECK(threads >= 1, "the number of threads must be at least 1, not ", threads);

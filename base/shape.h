@@ -43,8 +43,7 @@ class Shape {
   /// "[8, 256, 768]".
   std::string str() const {
     std::string out = "[";
-    for (int i = 0; i < rank_; ++i)
-      out += (i == 0 ? "" : ", ") + std::to_string(extents_[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < rank_; ++i) out += (i == 0 ? "" : ", ") + std::to_string(extents_[static_cast<std::size_t>(i)]);
     return out + "]";
   }
 

@@ -11,7 +11,9 @@ namespace {
 constexpr std::size_t kNormalBlock = 16;  // PyTorch fills float normals in blocks of 16: 8 cosines, then 8 sines
 
 // A uniform of 24 bits in [0, 1).
-float unit_float(std::uint32_t bits) { return static_cast<float>(bits & 0xFFFFFFu) * 0x1p-24f; }
+float unit_float(std::uint32_t bits) {
+  return static_cast<float>(bits & 0xFFFFFFu) * 0x1p-24f;
+}
 
 // Turns 16 uniforms into 16 normals in place.
 void box_muller_block(float* x, float mean, float stddev) {

@@ -10,7 +10,9 @@
 namespace attune {
 namespace utf8 {
 
-inline bool is_continuation(char byte) { return (static_cast<unsigned char>(byte) & 0xC0) == 0x80; }
+inline bool is_continuation(char byte) {
+  return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
+}
 
 /// Whether the 8 bytes at `p` are all ASCII.
 inline bool eight_are_ascii(const char* p) {

@@ -31,12 +31,14 @@
 #include "base/parallel.h"
 #include "bench/op_buffers.h"
 #include "kernels/cuda/cudnn_attention.h"
-#include "tests/ops/attention_case.h"
-#include "tests/ops/cuda_backend.h"
-#include "tests/ops/op_case.h"
+#include "tests/kernels/attention_case.h"
+#include "tests/kernels/cuda_backend.h"
+#include "tests/kernels/op_case.h"
 
 namespace attune::testing {
 namespace {
+
+using namespace kernels;
 
 struct Options {
   bool cuda = false;
@@ -84,7 +86,9 @@ CudaBackend& cuda_backend() {
   static CudaBackend backend;
   return backend;
 }
-const cuda::Stream& stream() { return std::get<const CudaContext*>(cuda_backend().context())->stream(); }
+const cuda::Stream& stream() {
+  return std::get<const CudaContext*>(cuda_backend().context())->stream();
+}
 
 // Milliseconds of the device's time that `work` puts on the stream.
 template <class F>
@@ -120,7 +124,8 @@ void measure_calls(benchmark::State& state, int samples, int least, F&& call) {
   state.counters["calls"] = calls;
 }
 
-void measure_on_gpu(benchmark::State& state, const Options& options, const OpCase& op, bool backward, DType dtype, bool cold) {
+void measure_on_gpu(benchmark::State& state, const Options& options, const OpCase& op, bool backward, DType dtype,
+                    bool cold) {
   const OpBuffers& first = buffers_of(op, cuda_backend(), dtype);
   std::vector<std::unique_ptr<OpBuffers>> others;
   if (cold) {
@@ -186,8 +191,10 @@ void add(const std::string& name, bool on_gpu, F&& measure) {
     }
   });
   entry->Unit(benchmark::kMicrosecond);
-  if (on_gpu) entry->UseManualTime()->Iterations(1);
-  else entry->UseRealTime();
+  if (on_gpu)
+    entry->UseManualTime()->Iterations(1);
+  else
+    entry->UseRealTime();
 }
 
 // `op` outlives the benchmarks.
@@ -200,9 +207,8 @@ void register_case(const Options& options, const OpCase& op, DType dtype) {
       continue;
     }
     for (const bool cold : {false, true})
-      add(name + "/" + name_of(dtype) + (cold ? "/cold" : "/warm"), true, [=, &op](benchmark::State& state) {
-        measure_on_gpu(state, options, op, backward, dtype, cold);
-      });
+      add(name + "/" + name_of(dtype) + (cold ? "/cold" : "/warm"), true,
+          [=, &op](benchmark::State& state) { measure_on_gpu(state, options, op, backward, dtype, cold); });
   }
 }
 
@@ -211,9 +217,8 @@ void register_all(const Options& options) {
     static const OpCase ceiling = speed_cases(SpeedSizes::kCeiling).front();
     add("ceiling/copy", true, [options](benchmark::State& state) { measure_copy(state, options.samples); });
     for (const DType dtype : options.dtypes)
-      add(std::string("ceiling/") + ceiling.name() + "/" + name_of(dtype), true, [options, dtype](benchmark::State& state) {
-        measure_on_gpu(state, options, ceiling, false, dtype, false);
-      });
+      add(std::string("ceiling/") + ceiling.name() + "/" + name_of(dtype), true,
+          [options, dtype](benchmark::State& state) { measure_on_gpu(state, options, ceiling, false, dtype, false); });
   }
   static const std::vector<OpCase> cases = speed_cases(options.sizes);
   for (const OpCase& op : cases)

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/bfloat16.h"
-#include "tests/ops/op_case.h"
+#include "tests/kernels/op_case.h"
 
 namespace attune::testing {
 

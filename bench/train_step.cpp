@@ -68,8 +68,11 @@ void save(const std::string& folder, const Classifier& model, const std::vector<
   for (const auto& text : texts) ids += (ids.empty() ? "[" : ", ") + list(text);
   create_folders(folder);
   std::vector<NamedTensor> tensors;  // as they are: save_weights() would move the head's bias elsewhere
-  for_each_hf_tensor(model, [](const Parameter& parameter) { return parameter.value(); },
-                     [&](const std::string& name, const Tensor& values) { tensors.push_back({name, values}); });
+  for_each_hf_tensor(
+      model, [](const Parameter& parameter) { return parameter.value(); },
+      [&](const std::string& name, const Tensor& values) {
+        tensors.push_back({name, values});
+      });
   write_safetensors(folder + "/model.safetensors", std::move(tensors), {});
   write_file(folder + "/batch.json", "{\"ids\": " + ids + "], \"labels\": " + list(labels) + "}\n");
 }
@@ -123,9 +126,15 @@ Timed run(const Options& options) {
 int main(int argc, char** argv) {
   attune::Options options;
   CLI::App app("Times one GPT training step");
-  app.add_option("--device", options.device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}))->capture_default_str();
-  app.add_option("--precision", options.precision, "fp32, or on cuda tf32 or bf16")->check(CLI::IsMember({"fp32", "tf32", "bf16"}))->capture_default_str();
-  app.add_option("--attention", options.attention, "own, or in bf16 cudnn")->check(CLI::IsMember({"own", "cudnn"}))->capture_default_str();
+  app.add_option("--device", options.device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--precision", options.precision, "fp32, or on cuda tf32 or bf16")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--attention", options.attention, "own, or in bf16 cudnn")
+      ->check(CLI::IsMember({"own", "cudnn"}))
+      ->capture_default_str();
   app.add_option("--layers", options.model.n_layer, "Transformer blocks")->capture_default_str();
   app.add_option("--width", options.model.n_embd, "Embedding width")->capture_default_str();
   app.add_option("--heads", options.model.n_head, "Attention heads")->capture_default_str();
@@ -139,7 +148,8 @@ int main(int argc, char** argv) {
   app.add_option("--threads", options.threads, "Threads (0: all cores)")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
   try {
-    CHECK(options.device == "cuda" || options.precision == "fp32", "--precision ", options.precision, " needs --device cuda");
+    CHECK(options.device == "cuda" || options.precision == "fp32", "--precision ", options.precision,
+          " needs --device cuda");
     CHECK(options.attention == "own" || options.precision == "bf16", "--attention cudnn needs --precision bf16");
     if (options.threads > 0) attune::set_num_threads(options.threads);
     options.model.n_inner = 4 * options.model.n_embd;
@@ -147,12 +157,15 @@ int main(int argc, char** argv) {
     std::vector<double>& ms = timed.milliseconds;
     std::ranges::sort(ms);
     std::printf(
-        "{\"system\": \"attune%s\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt %lld x %lld, "
+        "{\"system\": \"attune%s\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt "
+        "%lld x %lld, "
         "batch %lld x %lld\", \"threads\": %d, \"median_ms\": %.3f, \"min_ms\": %.3f, \"max_ms\": %.3f, \"steps\": %d, "
         "\"flops\": %.6g, \"first_loss\": %.7g, \"last_loss\": %.7g}\n",
-        options.attention == "cudnn" ? ", attention by cuDNN" : "", options.device.c_str(), options.precision.c_str(), timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
-        static_cast<long long>(options.model.n_embd), static_cast<long long>(options.batch_size), static_cast<long long>(options.length),
-        attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(), options.steps, attune::flops_of(options), timed.first_loss, timed.last_loss);
+        options.attention == "cudnn" ? ", attention by cuDNN" : "", options.device.c_str(), options.precision.c_str(),
+        timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
+        static_cast<long long>(options.model.n_embd), static_cast<long long>(options.batch_size),
+        static_cast<long long>(options.length), attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(),
+        options.steps, attune::flops_of(options), timed.first_loss, timed.last_loss);
   } catch (const attune::Error& error) {
     std::cerr << "train_step: error: " << error.what() << "\n";
     return 1;

@@ -12,7 +12,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 enum class Activation : std::uint8_t { kGeluTanh, kGeluErf, kRelu, kTanh };
 
@@ -38,4 +38,4 @@ void activation_forward(const CudaContext&, const ActivationForward&);
 void activation_backward(const CpuContext&, const ActivationBackward&);
 void activation_backward(const CudaContext&, const ActivationBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

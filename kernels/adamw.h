@@ -19,7 +19,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// One parameter tensor with its gradient and moments, all of `n` elements.
 struct AdamWTensor {
@@ -28,8 +28,9 @@ struct AdamWTensor {
   void* m;  // float32 where the dtype is bfloat16
   void* v;  // likewise
   std::int64_t n;
-  DType dtype;             // of param and grad; tensors of float32 and bfloat16 may be mixed, float64 ones are alone
-  void* master = nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
+  DType dtype;  // of param and grad; tensors of float32 and bfloat16 may be mixed, float64 ones are alone
+  void* master =
+      nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
 };
 
 /// What changes from step to step: three doubles side by side.
@@ -81,4 +82,4 @@ constexpr double clip_scale(double norm, double max_norm) {
 void clip_scale(const CpuContext&, double* scale, const double* norm, double max_norm);
 void clip_scale(const CudaContext&, double* scale, const double* norm, double max_norm);
 
-}  // namespace attune
+}  // namespace attune::kernels

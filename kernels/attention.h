@@ -19,11 +19,11 @@
 #include "kernels/context.h"
 #include "kernels/dropout.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// Which rows form sequences, and which keys a query may see.
 struct AttentionLayout {
-  const std::int32_t* offsets;                // [B + 1] first row of each sequence; host and device copies as the context
+  const std::int32_t* offsets;  // [B + 1] first row of each sequence; host and device copies as the context
   const std::int32_t* key_lengths = nullptr;  // [B], or null: all rows of a sequence are keys
   std::int64_t sequences;                     // B
   std::int64_t max_length;                    // longest sequence, in rows
@@ -66,4 +66,4 @@ void attention_forward(const CudaContext&, const AttentionForward&);
 void attention_backward(const CpuContext&, const AttentionBackward&);
 void attention_backward(const CudaContext&, const AttentionBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -5,7 +5,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct Cast {
   void* y;        // [n] of dtype `to`
@@ -17,4 +17,4 @@ struct Cast {
 void cast(const CpuContext&, const Cast&);
 void cast(const CudaContext&, const Cast&);
 
-}  // namespace attune
+}  // namespace attune::kernels

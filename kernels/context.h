@@ -9,7 +9,7 @@
 
 #include <cstdint>
 
-namespace attune {
+namespace attune::kernels {
 
 /// Runs on the calling process's CPU cores (base/parallel.h).
 struct CpuContext {};
@@ -29,4 +29,4 @@ struct GradOut {
   bool accumulate() const { return mode == GradMode::kAccumulate; }
 };
 
-}  // namespace attune
+}  // namespace attune::kernels

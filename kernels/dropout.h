@@ -15,7 +15,7 @@
 #include "base/philox.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// Which elements a dropout site drops. p = 0 turns it off; the other fields are then unused.
 struct DropoutMask {
@@ -24,7 +24,8 @@ struct DropoutMask {
   std::uint32_t step = 0;                   // of the run: forward passes in training
   std::uint32_t site = 0;                   // which dropout of the model; attention adds the head (site + head)
   const std::uint32_t* row_keys = nullptr;  // [N] example << 16 | position of each row
-  const std::uint32_t* step_at = nullptr;   // [1] read instead of `step`, so that a captured step can be replayed; or null
+  const std::uint32_t* step_at =
+      nullptr;  // [1] read instead of `step`, so that a captured step can be replayed; or null
 
   bool active() const { return p > 0; }
   /// The step, where `step_at` is in host memory or null.
@@ -36,10 +37,13 @@ struct DropoutMask {
 };
 
 /// Packs the (example, position) of a token into a row key; both below 65,536.
-constexpr std::uint32_t row_key(std::uint32_t example, std::uint32_t position) { return example << 16 | position; }
+constexpr std::uint32_t row_key(std::uint32_t example, std::uint32_t position) {
+  return example << 16 | position;
+}
 
 /// The random bits of channels 4 * block .. 4 * block + 3 of one row; of a mask in host memory.
-constexpr PhiloxBits dropout_bits(const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::uint32_t block) {
+constexpr PhiloxBits dropout_bits(const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key,
+                                  std::uint32_t block) {
   return philox4x32(mask.seed, {mask.drawn_step(), mask.site + site_offset, key, block});
 }
 
@@ -56,4 +60,4 @@ struct Dropout {
 void dropout(const CpuContext&, const Dropout&);
 void dropout(const CudaContext&, const Dropout&);
 
-}  // namespace attune
+}  // namespace attune::kernels

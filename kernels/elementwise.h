@@ -4,7 +4,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// y[i] = value.
 struct Fill {
@@ -29,4 +29,4 @@ void fill(const CudaContext&, const Fill&);
 void scale(const CpuContext&, const Scale&);
 void scale(const CudaContext&, const Scale&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -9,12 +9,12 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// One table and the row each token takes from it. A null table takes no part.
 struct EmbeddingTable {
-  const void* table = nullptr;         // [rows, C]
-  const std::int32_t* ids = nullptr;   // [N], each in [0, rows)
+  const void* table = nullptr;        // [rows, C]
+  const std::int32_t* ids = nullptr;  // [N], each in [0, rows)
   std::int64_t rows = 0;
 };
 
@@ -40,4 +40,4 @@ void embedding_forward(const CudaContext&, const EmbeddingForward&);
 void embedding_backward(const CpuContext&, const EmbeddingBackward&);
 void embedding_backward(const CudaContext&, const EmbeddingBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -15,7 +15,7 @@
 
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// The examples of a split.
 struct TokenStore {
@@ -48,7 +48,9 @@ struct GatherBatch {
     return padded_length > 0 && tokens > padded_length ? padded_length : tokens;
   }
   /// Rows of an example of which `kept` tokens are kept.
-  constexpr std::int64_t rows_of(std::int64_t kept) const { return padded_length > 0 ? padded_length : kept > 0 ? kept : 1; }
+  constexpr std::int64_t rows_of(std::int64_t kept) const {
+    return padded_length > 0 ? padded_length : kept > 0 ? kept : 1;
+  }
   /// Its real tokens, to attention and pooling: what becomes one padding token counts as one.
   constexpr std::int64_t real(std::int64_t kept) const { return padded_length > 0 ? kept : rows_of(kept); }
 };
@@ -57,4 +59,4 @@ struct GatherBatch {
 void gather_batch(const CpuContext&, const GatherBatch&);
 void gather_batch(const CudaContext&, const GatherBatch&);
 
-}  // namespace attune
+}  // namespace attune::kernels

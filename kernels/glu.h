@@ -10,11 +10,11 @@
 #include "kernels/activation.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct GluForward {
-  void* y;        // [N, I]
-  const void* u;  // [N, 2 I]
+  void* y;                      // [N, I]
+  const void* u;                // [N, 2 I]
   std::int64_t rows, channels;  // channels = I
   Activation kind;
   DType dtype;
@@ -34,4 +34,4 @@ void glu_forward(const CudaContext&, const GluForward&);
 void glu_backward(const CpuContext&, const GluBackward&);
 void glu_backward(const CudaContext&, const GluBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

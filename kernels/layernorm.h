@@ -18,7 +18,7 @@
 #include "kernels/context.h"
 #include "kernels/dropout.h"
 
-namespace attune {
+namespace attune::kernels {
 
 // S marks what is of type statistics_dtype(dtype): float32 where dtype is bfloat16, else dtype itself.
 
@@ -39,18 +39,18 @@ struct LayerNormForward {
 };
 
 struct LayerNormBackward {
-  GradOut dx;                    // [N, C]; S without a residual
-  GradOut dresidual;             // [N, C] S; only with a residual
-  GradOut dweight;               // [C] S
-  GradOut dbias;                 // [C] S
-  const void* dy;                // [N, C], or null where only dstream is there
+  GradOut dx;                     // [N, C]; S without a residual
+  GradOut dresidual;              // [N, C] S; only with a residual
+  GradOut dweight;                // [C] S
+  GradOut dbias;                  // [C] S
+  const void* dy;                 // [N, C], or null where only dstream is there
   const void* dstream = nullptr;  // [N, C] S, or null: gradient of `stream`, added to dy
-  const void* dsum;              // [N, C] S, or null
-  const void* sum;               // [N, C] S, s (x itself where there was no residual)
-  const void* mean;              // [N] S
-  const void* rstd;              // [N] S
-  const void* weight;            // [C] S
-  bool residual;                 // whether there was one
+  const void* dsum;               // [N, C] S, or null
+  const void* sum;                // [N, C] S, s (x itself where there was no residual)
+  const void* mean;               // [N] S
+  const void* rstd;               // [N] S
+  const void* weight;             // [C] S
+  bool residual;                  // whether there was one
   std::int64_t rows, channels;
   DropoutMask dropout;
   DType dtype;
@@ -61,4 +61,4 @@ void layernorm_forward(const CudaContext&, const LayerNormForward&);
 void layernorm_backward(const CpuContext&, const LayerNormBackward&);
 void layernorm_backward(const CudaContext&, const LayerNormBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -6,7 +6,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct LinearForward {
   void* y;             // [N, O]
@@ -18,9 +18,9 @@ struct LinearForward {
 };
 
 struct LinearBackward {
-  GradOut dx;       // [N, I]
-  GradOut dweight;  // [O, I]
-  GradOut dbias;    // [O]
+  GradOut dx;          // [N, I]
+  GradOut dweight;     // [O, I]
+  GradOut dbias;       // [O]
   const void* dy;      // [N, O]
   const void* x;       // [N, I]; needed for dweight
   const void* weight;  // [O, I]; needed for dx
@@ -33,4 +33,4 @@ void linear_forward(const CudaContext&, const LinearForward&);
 void linear_backward(const CpuContext&, const LinearBackward&);
 void linear_backward(const CudaContext&, const LinearBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -10,7 +10,7 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// Which rows of a sequence are pooled. Real rows come first, padding after them.
 enum class PooledRows : std::uint8_t {
@@ -29,11 +29,16 @@ struct RowRange {
 /// What is pooled of a sequence that owns rows [first, next), the first `real` of them being no padding.
 constexpr RowRange pooled_rows(PooledRows rows, std::int32_t first, std::int32_t next, std::int32_t real) {
   switch (rows) {
-    case PooledRows::kFirst: return {first, first + 1};
-    case PooledRows::kLast: return {next - 1, next};
-    case PooledRows::kLastReal: return real > 0 ? RowRange{first + real - 1, first + real} : RowRange{next - 1, next};
-    case PooledRows::kAll: return {first, next};
-    case PooledRows::kReal: return {first, first + real};
+    case PooledRows::kFirst:
+      return {first, first + 1};
+    case PooledRows::kLast:
+      return {next - 1, next};
+    case PooledRows::kLastReal:
+      return real > 0 ? RowRange{first + real - 1, first + real} : RowRange{next - 1, next};
+    case PooledRows::kAll:
+      return {first, next};
+    case PooledRows::kReal:
+      return {first, first + real};
   }
   return {first, first};
 }
@@ -67,4 +72,4 @@ void pool_forward(const CudaContext&, const PoolForward&);
 void pool_backward(const CpuContext&, const PoolBackward&);
 void pool_backward(const CudaContext&, const PoolBackward&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -10,7 +10,7 @@
 
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct PositionIds {
   std::int32_t* out;            // [N]
@@ -23,4 +23,4 @@ struct PositionIds {
 void position_ids(const CpuContext&, const PositionIds&);
 void position_ids(const CudaContext&, const PositionIds&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -5,7 +5,7 @@
 #include "kernels/context.h"
 #include "kernels/dropout.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct Residual {
   void* y;               // [N, C]; may be residual or x
@@ -19,4 +19,4 @@ struct Residual {
 void residual(const CpuContext&, const Residual&);
 void residual(const CudaContext&, const Residual&);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -11,19 +11,19 @@
 #include "base/dtype.h"
 #include "kernels/context.h"
 
-namespace attune {
+namespace attune::kernels {
 
 struct Rope {
-  void* x;                         // [N, H, D], rows `row_stride` elements apart; rotated in place
-  const float* cos_table;          // [P, D / 2] by position
-  const float* sin_table;          // [P, D / 2]
-  const std::int32_t* positions;   // [N], each below P
+  void* x;                        // [N, H, D], rows `row_stride` elements apart; rotated in place
+  const float* cos_table;         // [P, D / 2] by position
+  const float* sin_table;         // [P, D / 2]
+  const std::int32_t* positions;  // [N], each below P
   std::int64_t rows, heads, head_size, row_stride;
-  bool inverse = false;            // rotate by the negative angle (backward)
+  bool inverse = false;  // rotate by the negative angle (backward)
   DType dtype;
 };
 
 void rope(const CpuContext&, const Rope&);
 void rope(const CudaContext&, const Rope&);
 
-}  // namespace attune
+}  // namespace attune::kernels

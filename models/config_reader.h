@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/activation.h"
+#include "engine/ops/elementwise.h"
 
 namespace attune {
 

@@ -172,8 +172,8 @@ sanitizers() {
     for tool in memcheck racecheck initcheck synccheck; do not_available "sanitizer $tool" 'needs a GPU; the simulator refuses what they find'; done
     if [ -n "$asan" ]; then
       stage 'configure asan' 90 - cmake --preset asan ${dependencies:+-D ATTUNE_DEPENDENCIES="$dependencies"} &&
-        stage 'build asan' 330 - cmake --build build/asan --parallel "$cores" --target ops_cuda_test simulator_test &&
-        stage 'AddressSanitizer' 330 - ctest --test-dir build/asan -R '^(ops_cuda_test|simulator_test)$' --output-on-failure --timeout 320
+        stage 'build asan' 330 - cmake --build build/asan --parallel "$cores" --target kernels_cuda_test simulator_test &&
+        stage 'AddressSanitizer' 330 - ctest --test-dir build/asan -R '^(kernels_cuda_test|simulator_test)$' --output-on-failure --timeout 320
     fi
     return
   fi
@@ -183,7 +183,7 @@ sanitizers() {
   fi
   for tool in memcheck racecheck initcheck synccheck; do  # nothing is timed meanwhile
     stage "sanitizer $tool" 100 - compute-sanitizer --tool $tool --error-exitcode 86 --print-limit 20 \
-      "$build"/tests/ops_cuda_test "--gtest_filter=$sanitizer_cases" &
+      "$build"/tests/kernels_cuda_test "--gtest_filter=$sanitizer_cases" &
     pids+=($!)
   done
   wait "${pids[@]}"
@@ -242,7 +242,7 @@ fine_tune() {
 torch_cuda='' with_cudnn=''
 write_about
 echo "gpu_report: on $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["device"])' "$output/about.json")"
-if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/ops_cuda_test ]; then
+if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/kernels_cuda_test ]; then
   run_tests
   sanitizers
   kernel_benches

@@ -29,8 +29,8 @@ run "tests" ctest --preset release --parallel 2 "$@"
 [ $# -eq 0 ] || exit 0
 
 run "sanitizers: configure" cmake --preset asan
-run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target ops_cuda_test batch_ops_test simulator_test
-run "sanitizers: kernels on the simulated device" ctest --preset asan -L simulated -R '^(ops_cuda|batch_ops|simulator)_test$' --parallel 2
+run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test
+run "sanitizers: kernels on the simulated device" ctest --preset asan -L simulated -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
 
 [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
 if command -v nvcc >/dev/null; then

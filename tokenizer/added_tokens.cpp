@@ -11,9 +11,13 @@
 namespace attune {
 namespace {
 
-std::size_t byte_at(std::string_view text, std::size_t i) { return static_cast<unsigned char>(text[i]); }
+std::size_t byte_at(std::string_view text, std::size_t i) {
+  return static_cast<unsigned char>(text[i]);
+}
 
-std::uint64_t edge(std::uint32_t node, std::size_t byte) { return (std::uint64_t{node} << 8) | byte; }
+std::uint64_t edge(std::uint32_t node, std::size_t byte) {
+  return (std::uint64_t{node} << 8) | byte;
+}
 
 char32_t code_point_at(std::string_view text, std::size_t begin) {
   const char* at = text.data() + begin;
@@ -37,13 +41,16 @@ bool is_word(char32_t c) {
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_ND:
     case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_PC: return true;
-    case UTF8PROC_CATEGORY_CN: return unicode::split_classes()[c] == unicode::SplitClass::kNumber;
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    case UTF8PROC_CATEGORY_CN:
+      return unicode::split_classes()[c] == unicode::SplitClass::kNumber;
     // Circled and squared letters are symbols by category, alphabetic by property.
     case UTF8PROC_CATEGORY_SO:
       return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
              (c >= 0x1F170 && c <= 0x1F189);
-    default: return c == 0x200C || c == 0x200D;
+    default:
+      return c == 0x200C || c == 0x200D;
   }
 }
 

@@ -19,7 +19,9 @@ struct JsonNode::Document {
 JsonNode::JsonNode(std::shared_ptr<const Document> document, const Json* value)
     : document_(std::move(document)), value_(value) {}
 
-JsonNode JsonNode::parse_file(const std::string& path) { return parse(read_file(path), path); }
+JsonNode JsonNode::parse_file(const std::string& path) {
+  return parse(read_file(path), path);
+}
 
 JsonNode JsonNode::parse(std::string_view text, const std::string& name) {
   try {
@@ -84,10 +86,18 @@ void JsonNode::for_each(const std::function<void(const std::string&, const JsonN
   for (auto it = value_->begin(); it != value_->end(); ++it) visit(it.key(), JsonNode(document_, &it.value()));
 }
 
-bool JsonNode::is_string() const { return value_->is_string(); }
-bool JsonNode::is_object() const { return value_->is_object(); }
-bool JsonNode::is_zero() const { return value_->is_number() && value_->get<double>() == 0; }
-const std::string& JsonNode::file() const { return document_->file; }
+bool JsonNode::is_string() const {
+  return value_->is_string();
+}
+bool JsonNode::is_object() const {
+  return value_->is_object();
+}
+bool JsonNode::is_zero() const {
+  return value_->is_number() && value_->get<double>() == 0;
+}
+const std::string& JsonNode::file() const {
+  return document_->file;
+}
 
 std::string JsonNode::string() const {
   expect(value_->is_string(), "a string");

@@ -14,11 +14,19 @@
 namespace attune::unicode {
 namespace {
 
-const utf8proc_property_t& property(char32_t c) { return *utf8proc_get_property(static_cast<utf8proc_int32_t>(c)); }
+const utf8proc_property_t& property(char32_t c) {
+  return *utf8proc_get_property(static_cast<utf8proc_int32_t>(c));
+}
 
-bool is_letter(int category) { return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO; }
-bool is_number(int category) { return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO; }
-bool is_punctuation(int category) { return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO; }
+bool is_letter(int category) {
+  return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LO;
+}
+bool is_number(int category) {
+  return category >= UTF8PROC_CATEGORY_ND && category <= UTF8PROC_CATEGORY_NO;
+}
+bool is_punctuation(int category) {
+  return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
+}
 
 SplitClass split_class(char32_t c) {
   const int category = property(c).category;
@@ -71,10 +79,18 @@ constexpr char32_t kSyllables = 0xAC00, kLeads = 0x1100, kVowels = 0x1161, kTail
 constexpr char32_t kLeadCount = 19, kVowelCount = 21, kTailCount = 28;
 constexpr char32_t kSyllableCount = kLeadCount * kVowelCount * kTailCount;
 
-bool is_syllable(char32_t c) { return c - kSyllables < kSyllableCount; }
-bool is_lead(char32_t c) { return c - kLeads < kLeadCount; }
-bool is_vowel(char32_t c) { return c - kVowels < kVowelCount; }
-bool is_tail(char32_t c) { return c > kTails && c < kTails + kTailCount; }
+bool is_syllable(char32_t c) {
+  return c - kSyllables < kSyllableCount;
+}
+bool is_lead(char32_t c) {
+  return c - kLeads < kLeadCount;
+}
+bool is_vowel(char32_t c) {
+  return c - kVowels < kVowelCount;
+}
+bool is_tail(char32_t c) {
+  return c > kTails && c < kTails + kTailCount;
+}
 }  // namespace hangul
 
 // The decomposition as utf8proc gives it: the number of code points written to `out`.
@@ -247,7 +263,9 @@ void append_lower(char32_t c, std::u32string& out) {
   out += static_cast<char32_t>(static_cast<std::int32_t>(c) + lower_distances()[c]);
 }
 
-bool has_lower(char32_t c) { return lower_distances()[c] != 0; }
+bool has_lower(char32_t c) {
+  return lower_distances()[c] != 0;
+}
 
 void append_decomposition(char32_t c, std::u32string& out) {
   if (c < 0x80) {
@@ -265,9 +283,13 @@ void append_decomposition(char32_t c, std::u32string& out) {
   }
 }
 
-bool has_decomposition(char32_t c) { return (Normalisation::get().bits(c) & Normalisation::kDecomposes) != 0; }
+bool has_decomposition(char32_t c) {
+  return (Normalisation::get().bits(c) & Normalisation::kDecomposes) != 0;
+}
 
-std::uint8_t combining_class(char32_t c) { return Normalisation::get().combining_class(c); }
+std::uint8_t combining_class(char32_t c) {
+  return Normalisation::get().combining_class(c);
+}
 
 std::u32string nfd(std::u32string_view text) {
   std::u32string out;
@@ -277,7 +299,9 @@ std::u32string nfd(std::u32string_view text) {
   return out;
 }
 
-bool is_surely_nfc(std::string_view text) { return find_unsafe(Normalisation::get(), text, 0) == text.size(); }
+bool is_surely_nfc(std::string_view text) {
+  return find_unsafe(Normalisation::get(), text, 0) == text.size();
+}
 
 std::string nfc(std::string_view text) {
   const Normalisation& tables = Normalisation::get();

@@ -37,7 +37,9 @@ const unicode::CodePointTable<std::uint8_t>& table() {
 }
 
 // Lower case of one code point of Python, a capital sigma's context aside. utf8proc 2.8 agrees with it but for U+0130.
-char32_t simple_lower(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
+char32_t simple_lower(char32_t c) {
+  return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
+}
 
 constexpr char32_t kCapitalIWithDot = 0x130, kCombiningDot = 0x307;
 constexpr char32_t kCapitalSigma = 0x3A3, kSmallSigma = 0x3C3, kFinalSigma = 0x3C2;

@@ -51,8 +51,8 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   };
   flags.placement.place_model(job.model);
   TrainReport report(flags.log_file);
-  Trainer trainer(job.model, logits,
-                  {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
+  Trainer trainer(job.model, logits, {job.train, job.validation, job.form.batch_form(), flags.placement.device()},
+                  flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
     const std::size_t predicted = trainer.predict_peak_memory();
     const DeviceMemory memory = cuda_memory();

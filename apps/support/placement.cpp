@@ -13,7 +13,8 @@ void PlacementFlags::declare(CLI::App& app, const std::string& group) {
   };
   add("--device", device_name, "cpu, or cuda: an NVIDIA GPU");
   add("--precision", precision, "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (float32 weights beside)");
-  add("--attention", attention, "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
+  add("--attention", attention,
+      "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
 }
 
 void PlacementFlags::prepare() const {

@@ -56,8 +56,7 @@ class TransformerPredictor : public Predictor {
     std::vector<std::int32_t> rows(texts.size());
     std::iota(rows.begin(), rows.end(), 0);
     const LabelledBatch batch = ExampleStore(encoded, {}, form_.batch_form(), device_).batch(rows);
-    const Tensor logits =
-        opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
+    const Tensor logits = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
     std::vector<Prediction> out;
     const auto classes = static_cast<std::size_t>(logits.shape()[1]);
     for (std::size_t i = 0; i < texts.size(); ++i) {

@@ -38,8 +38,7 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
-  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")
-      ->check(not_negative());
+  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
   add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")

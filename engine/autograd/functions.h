@@ -7,9 +7,9 @@
 #include "engine/autograd/tape.h"
 #include "engine/autograd/variable.h"
 #include "engine/ops/attention.h"
+#include "engine/ops/elementwise.h"
 #include "engine/ops/pooling.h"
 #include "engine/ops/rope.h"
-#include "kernels/activation.h"
 
 namespace attune {
 

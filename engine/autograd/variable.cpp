@@ -43,7 +43,8 @@ void Grad::clear() const {
 }
 
 Variable::Variable(Tensor value, bool requires_grad)
-    : held_(std::make_shared<Held>(Held{.value = std::move(value), .master = Tensor()})), grad_(held_->value, requires_grad) {}
+    : held_(std::make_shared<Held>(Held{.value = std::move(value), .master = Tensor()})),
+      grad_(held_->value, requires_grad) {}
 
 const Tensor& Variable::value() const {
   return held_ == nullptr ? kUndefined : held_->value;

@@ -51,8 +51,7 @@ std::int64_t ExampleStore::tokens_of(std::span<const std::int32_t> examples) con
 
 std::int64_t ExampleStore::longest_of(std::span<const std::int32_t> examples) const {
   std::int64_t longest = 1;
-  for (const std::int32_t e : examples)
-    longest = std::max<std::int64_t>(longest, kept_[static_cast<std::size_t>(e)]);
+  for (const std::int32_t e : examples) longest = std::max<std::int64_t>(longest, kept_[static_cast<std::size_t>(e)]);
   return longest;
 }
 
@@ -66,8 +65,7 @@ BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const 
   const std::int64_t most = device() == Device::kCuda ? 65534 : kMostRowKeys;
   CHECK(count <= most && length <= kMostRowKeys, "a batch has at most ", most, " sequences of ", kMostRowKeys,
         " tokens, not ", count, " of up to ", length);
-  if (!form_.packed)
-    return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
+  if (!form_.packed) return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
   std::int64_t rows = 0;
   for (const std::int32_t e : examples) rows += std::max(kept_[static_cast<std::size_t>(e)], 1);
   // What fills up is a sequence too, and no longer than the others may be.
@@ -103,22 +101,22 @@ LabelledBatch ExampleStore::make(const BatchShape& shape) const {
 void ExampleStore::gather(const LabelledBatch& batch) const {
   const TokenBatch& to = batch.tokens;
   run_on(device(), [&](const auto& context) {
-    gather_batch(context, {.ids = ints(to.ids),
-                           .positions = ints(to.sequences.positions),
-                           .row_keys = static_cast<std::uint32_t*>(to.sequences.row_keys.raw()),
-                           .offsets = ints(to.sequences.offsets),
-                           .key_lengths = ints(batch.key_lengths),
-                           .lengths = ints(to.lengths),
-                           .labels = ints(batch.labels),
-                           .store = {.tokens = ints(tokens_),
-                                     .starts = reinterpret_cast<const std::int64_t*>(starts_->data()),
-                                     .labels = ints(labels_)},
-                           .examples = ints(batch.examples),
-                           .count = batch.shape.count,
-                           .rows = batch.shape.rows,
-                           .padded_length = batch.shape.padded_length,
-                           .max_length = form_.max_length,
-                           .pad_id = form_.pad_id});
+    kernels::gather_batch(context, {.ids = ints(to.ids),
+                                    .positions = ints(to.sequences.positions),
+                                    .row_keys = static_cast<std::uint32_t*>(to.sequences.row_keys.raw()),
+                                    .offsets = ints(to.sequences.offsets),
+                                    .key_lengths = ints(batch.key_lengths),
+                                    .lengths = ints(to.lengths),
+                                    .labels = ints(batch.labels),
+                                    .store = {.tokens = ints(tokens_),
+                                              .starts = reinterpret_cast<const std::int64_t*>(starts_->data()),
+                                              .labels = ints(labels_)},
+                                    .examples = ints(batch.examples),
+                                    .count = batch.shape.count,
+                                    .rows = batch.shape.rows,
+                                    .padded_length = batch.shape.padded_length,
+                                    .max_length = form_.max_length,
+                                    .pad_id = form_.pad_id});
   });
 }
 

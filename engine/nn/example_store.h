@@ -16,11 +16,13 @@ namespace attune {
 
 /// How examples become a batch.
 struct BatchForm {
-  std::int64_t max_length = 0;    // longer examples are cut; padded batches are filled up to it; 0: the longest of the batch
-  std::int32_t pad_id = 0;        // fills padded rows
-  bool packed = false;            // no padding rows
-  bool mask = false;              // attention does not see the padding of padded batches
-  std::int64_t row_multiple = 1;  // packed batches are filled up to a multiple of so many rows, so that few shapes occur
+  std::int64_t max_length =
+      0;                    // longer examples are cut; padded batches are filled up to it; 0: the longest of the batch
+  std::int32_t pad_id = 0;  // fills padded rows
+  bool packed = false;      // no padding rows
+  bool mask = false;        // attention does not see the padding of padded batches
+  std::int64_t row_multiple =
+      1;  // packed batches are filled up to a multiple of so many rows, so that few shapes occur
 };
 
 /// What a batch's tensors have for extents; equal ones are worked on by the same sequence of kernels.

@@ -8,6 +8,10 @@
 
 namespace attune {
 
+// Words of the kernels that every floor uses.
+using kernels::GradMode;
+using kernels::GradOut;
+
 /// The buffer a gradient goes to; undefined where nobody wants it.
 struct GradTarget {
   Tensor tensor;
@@ -26,7 +30,7 @@ struct DropoutSpec {
   Tensor row_keys = {};  // int32 [N]
   Tensor step_at = {};   // int32 [1] read instead of `step`; or undefined
 
-  DropoutMask mask() const {
+  kernels::DropoutMask mask() const {
     return {.p = p,
             .seed = seed,
             .step = step,

@@ -14,7 +14,7 @@ std::byte* part_of(const Tensor& qkv, int part) {
   return static_cast<std::byte*>(qkv.raw()) + static_cast<std::size_t>(part) * width * size_of(qkv.dtype());
 }
 
-AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
+kernels::AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
   const std::int64_t width = qkv.shape()[-1];
   CHECK(qkv.shape().rank() == 2 && width % (3 * spec.heads) == 0, "attention: a projection of shape ", qkv.shape(),
         " does not split into queries, keys and values of ", spec.heads, " heads");
@@ -37,19 +37,19 @@ AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const A
 }  // namespace
 
 AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
-  const AttentionLayout layout = layout_of(qkv, sequences, spec);
+  const kernels::AttentionLayout layout = layout_of(qkv, sequences, spec);
   AttentionOut out;
   out.out = Tensor::empty({layout.rows, layout.heads * layout.head_size}, qkv.dtype(), qkv.device());
   out.lse = Tensor::empty({layout.heads, layout.rows}, statistics_dtype(qkv.dtype()), qkv.device());
   run_on(qkv.device(), [&](const auto& context) {
-    attune::attention_forward(context, {.out = out.out.raw(),
-                                        .lse = out.lse.raw(),
-                                        .q = part_of(qkv, 0),
-                                        .k = part_of(qkv, 1),
-                                        .v = part_of(qkv, 2),
-                                        .row_stride = qkv.shape()[-1],
-                                        .layout = layout,
-                                        .dtype = qkv.dtype()});
+    kernels::attention_forward(context, {.out = out.out.raw(),
+                                         .lse = out.lse.raw(),
+                                         .q = part_of(qkv, 0),
+                                         .k = part_of(qkv, 1),
+                                         .v = part_of(qkv, 2),
+                                         .row_stride = qkv.shape()[-1],
+                                         .layout = layout,
+                                         .dtype = qkv.dtype()});
   });
   return out;
 }
@@ -58,20 +58,20 @@ void attention_backward(const Tensor& dqkv, const Tensor& dout, const AttentionO
                         const Sequences& sequences, const AttentionSpec& spec) {
   check_tensor(dqkv, qkv.shape(), qkv.dtype(), "attention backward", "dqkv");
   check_tensor(dout, saved.out.shape(), qkv.dtype(), "attention backward", "dout");
-  const AttentionLayout layout = layout_of(qkv, sequences, spec);
+  const kernels::AttentionLayout layout = layout_of(qkv, sequences, spec);
   run_on(qkv.device(), [&](const auto& context) {
-    attune::attention_backward(context, {.dq = part_of(dqkv, 0),
-                                         .dk = part_of(dqkv, 1),
-                                         .dv = part_of(dqkv, 2),
-                                         .dout = dout.raw(),
-                                         .out = saved.out.raw(),
-                                         .lse = saved.lse.raw(),
-                                         .q = part_of(qkv, 0),
-                                         .k = part_of(qkv, 1),
-                                         .v = part_of(qkv, 2),
-                                         .row_stride = qkv.shape()[-1],
-                                         .layout = layout,
-                                         .dtype = qkv.dtype()});
+    kernels::attention_backward(context, {.dq = part_of(dqkv, 0),
+                                          .dk = part_of(dqkv, 1),
+                                          .dv = part_of(dqkv, 2),
+                                          .dout = dout.raw(),
+                                          .out = saved.out.raw(),
+                                          .lse = saved.lse.raw(),
+                                          .q = part_of(qkv, 0),
+                                          .k = part_of(qkv, 1),
+                                          .v = part_of(qkv, 2),
+                                          .row_stride = qkv.shape()[-1],
+                                          .layout = layout,
+                                          .dtype = qkv.dtype()});
   });
 }
 

@@ -1,7 +1,7 @@
 #include "engine/ops/cross_entropy.h"
 
 #include "engine/ops/run_on.h"
-#include "kernels/softmax_cross_entropy.h"
+#include "kernels/cross_entropy.h"
 
 namespace attune::ops {
 
@@ -16,13 +16,13 @@ Tensor cross_entropy_forward(const Tensor& logits, const Tensor& labels) {
   Tensor loss = Tensor::empty({}, dtype, logits.device());
   Tensor losses = Tensor::empty({rows}, dtype, logits.device());
   run_on(logits.device(), [&](const auto& context) {
-    attune::cross_entropy_forward(context, {.loss = loss.raw(),
-                                            .losses = losses.raw(),
-                                            .logits = logits.raw(),
-                                            .labels = static_cast<const std::int32_t*>(labels.raw()),
-                                            .rows = rows,
-                                            .classes = classes,
-                                            .dtype = logits.dtype()});
+    kernels::cross_entropy_forward(context, {.loss = loss.raw(),
+                                             .losses = losses.raw(),
+                                             .logits = logits.raw(),
+                                             .labels = static_cast<const std::int32_t*>(labels.raw()),
+                                             .rows = rows,
+                                             .classes = classes,
+                                             .dtype = logits.dtype()});
   });
   return loss;
 }
@@ -30,13 +30,13 @@ Tensor cross_entropy_forward(const Tensor& logits, const Tensor& labels) {
 void cross_entropy_backward(const GradTarget& dlogits, const Tensor& dloss, const Tensor& logits,
                             const Tensor& labels) {
   run_on(logits.device(), [&](const auto& context) {
-    attune::cross_entropy_backward(context, {.dlogits = dlogits.out(),
-                                             .dloss = dloss.raw(),
-                                             .logits = logits.raw(),
-                                             .labels = static_cast<const std::int32_t*>(labels.raw()),
-                                             .rows = logits.shape()[0],
-                                             .classes = logits.shape()[1],
-                                             .dtype = logits.dtype()});
+    kernels::cross_entropy_backward(context, {.dlogits = dlogits.out(),
+                                              .dloss = dloss.raw(),
+                                              .logits = logits.raw(),
+                                              .labels = static_cast<const std::int32_t*>(labels.raw()),
+                                              .rows = logits.shape()[0],
+                                              .classes = logits.shape()[1],
+                                              .dtype = logits.dtype()});
   });
 }
 

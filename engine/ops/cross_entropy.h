@@ -1,4 +1,4 @@
-// Mean softmax cross-entropy (kernels/softmax_cross_entropy.h). logits: [B, L]; labels: int32 [B]; loss: [].
+// Mean softmax cross-entropy (kernels/cross_entropy.h). logits: [B, L]; labels: int32 [B]; loss: [].
 #pragma once
 
 #include "engine/ops/args.h"

@@ -11,7 +11,8 @@ namespace attune::ops {
 Tensor activation_forward(const Tensor& x, Activation kind) {
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::activation_forward(context, {.y = y.raw(), .x = x.raw(), .n = x.numel(), .kind = kind, .dtype = x.dtype()});
+    kernels::activation_forward(context,
+                                {.y = y.raw(), .x = x.raw(), .n = x.numel(), .kind = kind, .dtype = x.dtype()});
   });
   return y;
 }
@@ -19,7 +20,7 @@ Tensor activation_forward(const Tensor& x, Activation kind) {
 void activation_backward(const GradTarget& dx, const Tensor& dy, const Tensor& x, Activation kind) {
   check_tensor(dy, x.shape(), x.dtype(), "activation backward", "dy");
   run_on(x.device(), [&](const auto& context) {
-    attune::activation_backward(
+    kernels::activation_backward(
         context, {.dx = dx.out(), .dy = dy.raw(), .x = x.raw(), .n = x.numel(), .kind = kind, .dtype = x.dtype()});
   });
 }
@@ -29,7 +30,7 @@ Tensor glu_forward(const Tensor& u, Activation kind) {
   const std::int64_t channels = u.shape()[-1] / 2;
   Tensor y = Tensor::empty({rows_of(u), channels}, u.dtype(), u.device());
   run_on(u.device(), [&](const auto& context) {
-    attune::glu_forward(
+    kernels::glu_forward(
         context,
         {.y = y.raw(), .u = u.raw(), .rows = rows_of(u), .channels = channels, .kind = kind, .dtype = u.dtype()});
   });
@@ -39,13 +40,13 @@ Tensor glu_forward(const Tensor& u, Activation kind) {
 void glu_backward(const GradTarget& du, const Tensor& dy, const Tensor& u, Activation kind) {
   check_tensor(dy, {rows_of(u), u.shape()[-1] / 2}, u.dtype(), "glu backward", "dy");
   run_on(u.device(), [&](const auto& context) {
-    attune::glu_backward(context, {.du = du.out(),
-                                   .dy = dy.raw(),
-                                   .u = u.raw(),
-                                   .rows = rows_of(u),
-                                   .channels = dy.shape()[-1],
-                                   .kind = kind,
-                                   .dtype = u.dtype()});
+    kernels::glu_backward(context, {.du = du.out(),
+                                    .dy = dy.raw(),
+                                    .u = u.raw(),
+                                    .rows = rows_of(u),
+                                    .channels = dy.shape()[-1],
+                                    .kind = kind,
+                                    .dtype = u.dtype()});
   });
 }
 
@@ -57,13 +58,13 @@ Tensor dropout(const Tensor& x, const DropoutSpec& spec) {
 
 void dropout_backward(const GradTarget& dx, const Tensor& dy, const DropoutSpec& spec) {
   run_on(dy.device(), [&](const auto& context) {
-    attune::dropout(context, {.y = dx.tensor.raw(),
-                              .x = dy.raw(),
-                              .rows = rows_of(dy),
-                              .channels = dy.shape()[-1],
-                              .mask = spec.mask(),
-                              .mode = dx.mode,
-                              .dtype = dy.dtype()});
+    kernels::dropout(context, {.y = dx.tensor.raw(),
+                               .x = dy.raw(),
+                               .rows = rows_of(dy),
+                               .channels = dy.shape()[-1],
+                               .mask = spec.mask(),
+                               .mode = dx.mode,
+                               .dtype = dy.dtype()});
   });
 }
 
@@ -71,13 +72,13 @@ Tensor residual_forward(const Tensor& residual, const Tensor& x, const DropoutSp
   check_tensor(residual, x.shape(), x.dtype(), "residual", "residual");
   Tensor y = Tensor::empty(x.shape(), x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::residual(context, {.y = y.raw(),
-                               .residual = residual.raw(),
-                               .x = x.raw(),
-                               .rows = rows_of(x),
-                               .channels = x.shape()[-1],
-                               .dropout = spec.mask(),
-                               .dtype = x.dtype()});
+    kernels::residual(context, {.y = y.raw(),
+                                .residual = residual.raw(),
+                                .x = x.raw(),
+                                .rows = rows_of(x),
+                                .channels = x.shape()[-1],
+                                .dropout = spec.mask(),
+                                .dtype = x.dtype()});
   });
   return y;
 }
@@ -85,12 +86,12 @@ Tensor residual_forward(const Tensor& residual, const Tensor& x, const DropoutSp
 void scale_into(const GradTarget& target, const Tensor& x, double alpha) {
   check_tensor(target.tensor, x.shape(), x.dtype(), "scale", "target");
   run_on(x.device(), [&](const auto& context) {
-    attune::scale(context, {.y = target.tensor.raw(),
-                            .x = x.raw(),
-                            .n = x.numel(),
-                            .alpha = alpha,
-                            .mode = target.mode,
-                            .dtype = x.dtype()});
+    kernels::scale(context, {.y = target.tensor.raw(),
+                             .x = x.raw(),
+                             .n = x.numel(),
+                             .alpha = alpha,
+                             .mode = target.mode,
+                             .dtype = x.dtype()});
   });
 }
 
@@ -98,14 +99,14 @@ Tensor cast(const Tensor& x, DType dtype) {
   if (dtype == x.dtype()) return x;
   Tensor y = Tensor::empty(x.shape(), dtype, x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::cast(context, {.y = y.raw(), .x = x.raw(), .n = x.numel(), .to = dtype, .from = x.dtype()});
+    kernels::cast(context, {.y = y.raw(), .x = x.raw(), .n = x.numel(), .to = dtype, .from = x.dtype()});
   });
   return y;
 }
 
 void fill(const Tensor& x, double value) {
   run_on(x.device(), [&](const auto& context) {
-    attune::fill(context, {.y = x.raw(), .n = x.numel(), .value = value, .dtype = x.dtype()});
+    kernels::fill(context, {.y = x.raw(), .n = x.numel(), .value = value, .dtype = x.dtype()});
   });
 }
 

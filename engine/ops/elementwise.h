@@ -5,7 +5,11 @@
 #include "engine/ops/args.h"
 #include "kernels/activation.h"
 
-namespace attune::ops {
+namespace attune {
+
+using kernels::Activation;
+
+namespace ops {
 
 /// y = f(x), any shape.
 Tensor activation_forward(const Tensor& x, Activation kind);
@@ -29,4 +33,5 @@ Tensor cast(const Tensor& x, DType dtype);
 /// Sets every element.
 void fill(const Tensor& x, double value);
 
-}  // namespace attune::ops
+}  // namespace ops
+}  // namespace attune

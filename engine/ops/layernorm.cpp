@@ -22,20 +22,20 @@ LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Te
   out.mean = make({rows}, wide);
   out.rstd = make({rows}, wide);
   run_on(x.device(), [&](const auto& context) {
-    attune::layernorm_forward(context, {.y = out.y.raw(),
-                                        .stream = wide == spec.dtype ? nullptr : out.stream.raw(),
-                                        .sum = residual.defined() ? out.sum.raw() : nullptr,
-                                        .mean = out.mean.raw(),
-                                        .rstd = out.rstd.raw(),
-                                        .x = x.raw(),
-                                        .residual = residual.raw(),
-                                        .weight = weight.raw(),
-                                        .bias = bias.raw(),
-                                        .rows = rows,
-                                        .channels = channels,
-                                        .eps = spec.eps,
-                                        .dropout = spec.dropout.mask(),
-                                        .dtype = spec.dtype});
+    kernels::layernorm_forward(context, {.y = out.y.raw(),
+                                         .stream = wide == spec.dtype ? nullptr : out.stream.raw(),
+                                         .sum = residual.defined() ? out.sum.raw() : nullptr,
+                                         .mean = out.mean.raw(),
+                                         .rstd = out.rstd.raw(),
+                                         .x = x.raw(),
+                                         .residual = residual.raw(),
+                                         .weight = weight.raw(),
+                                         .bias = bias.raw(),
+                                         .rows = rows,
+                                         .channels = channels,
+                                         .eps = spec.eps,
+                                         .dropout = spec.dropout.mask(),
+                                         .dtype = spec.dtype});
   });
   return out;
 }
@@ -48,22 +48,22 @@ void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& up
   check_optional(upstream.dstream, sum.shape(), sum.dtype(), "layernorm backward", "dstream");
   check_optional(upstream.dsum, sum.shape(), sum.dtype(), "layernorm backward", "dsum");
   run_on(sum.device(), [&](const auto& context) {
-    attune::layernorm_backward(context, {.dx = grads.dx.out(),
-                                         .dresidual = grads.dresidual.out(),
-                                         .dweight = grads.dweight.out(),
-                                         .dbias = grads.dbias.out(),
-                                         .dy = upstream.dy.raw(),
-                                         .dstream = upstream.dstream.raw(),
-                                         .dsum = upstream.dsum.raw(),
-                                         .sum = sum.raw(),
-                                         .mean = saved.mean.raw(),
-                                         .rstd = saved.rstd.raw(),
-                                         .weight = weight.raw(),
-                                         .residual = residual,
-                                         .rows = rows_of(sum),
-                                         .channels = sum.shape()[-1],
-                                         .dropout = spec.dropout.mask(),
-                                         .dtype = spec.dtype});
+    kernels::layernorm_backward(context, {.dx = grads.dx.out(),
+                                          .dresidual = grads.dresidual.out(),
+                                          .dweight = grads.dweight.out(),
+                                          .dbias = grads.dbias.out(),
+                                          .dy = upstream.dy.raw(),
+                                          .dstream = upstream.dstream.raw(),
+                                          .dsum = upstream.dsum.raw(),
+                                          .sum = sum.raw(),
+                                          .mean = saved.mean.raw(),
+                                          .rstd = saved.rstd.raw(),
+                                          .weight = weight.raw(),
+                                          .residual = residual,
+                                          .rows = rows_of(sum),
+                                          .channels = sum.shape()[-1],
+                                          .dropout = spec.dropout.mask(),
+                                          .dtype = spec.dtype});
   });
 }
 

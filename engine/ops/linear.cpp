@@ -16,14 +16,14 @@ Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias)
   shape.append(outputs);
   Tensor y = Tensor::empty(shape, x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::linear_forward(context, {.y = y.raw(),
-                                     .x = x.raw(),
-                                     .weight = weight.raw(),
-                                     .bias = bias.raw(),
-                                     .rows = rows_of(x),
-                                     .inputs = x.shape()[-1],
-                                     .outputs = outputs,
-                                     .dtype = x.dtype()});
+    kernels::linear_forward(context, {.y = y.raw(),
+                                      .x = x.raw(),
+                                      .weight = weight.raw(),
+                                      .bias = bias.raw(),
+                                      .rows = rows_of(x),
+                                      .inputs = x.shape()[-1],
+                                      .outputs = outputs,
+                                      .dtype = x.dtype()});
   });
   return y;
 }
@@ -31,16 +31,16 @@ Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias)
 void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x, const Tensor& weight) {
   const std::int64_t rows = rows_of(dy), inputs = weight.shape()[1], outputs = weight.shape()[0];
   run_on(dy.device(), [&](const auto& context) {
-    attune::linear_backward(context, {.dx = grads.dx.out(),
-                                      .dweight = grads.dweight.out(),
-                                      .dbias = grads.dbias.out(),
-                                      .dy = dy.raw(),
-                                      .x = x.raw(),
-                                      .weight = weight.raw(),
-                                      .rows = rows,
-                                      .inputs = inputs,
-                                      .outputs = outputs,
-                                      .dtype = dy.dtype()});
+    kernels::linear_backward(context, {.dx = grads.dx.out(),
+                                       .dweight = grads.dweight.out(),
+                                       .dbias = grads.dbias.out(),
+                                       .dy = dy.raw(),
+                                       .x = x.raw(),
+                                       .weight = weight.raw(),
+                                       .rows = rows,
+                                       .inputs = inputs,
+                                       .outputs = outputs,
+                                       .dtype = dy.dtype()});
   });
 }
 

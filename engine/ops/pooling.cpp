@@ -5,7 +5,7 @@
 namespace attune::ops {
 namespace {
 
-PooledLayout layout_of(const PooledSequences& sequences, std::int64_t rows, std::int64_t channels) {
+kernels::PooledLayout layout_of(const PooledSequences& sequences, std::int64_t rows, std::int64_t channels) {
   return {.offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
           .lengths = static_cast<const std::int32_t*>(sequences.lengths.raw()),
           .sequences = sequences.lengths.numel(),
@@ -21,23 +21,23 @@ Tensor pool_forward(const Tensor& x, const PooledSequences& sequences) {
   const std::int64_t count = sequences.lengths.numel();
   check_tensor(sequences.lengths, {count}, DType::kInt32, "pooling", "lengths");
   check_tensor(sequences.offsets, {sequences.offsets.numel()}, DType::kInt32, "pooling", "offsets");
-  CHECK(sequences.offsets.numel() > count, "pooling: ", sequences.offsets.numel(), " offsets for ", count, " sequences");
+  CHECK(sequences.offsets.numel() > count, "pooling: ", sequences.offsets.numel(), " offsets for ", count,
+        " sequences");
   Tensor y = Tensor::empty({count, x.shape()[1]}, x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
-    attune::pool_forward(context, {.y = y.raw(),
-                                   .x = x.raw(),
-                                   .layout = layout_of(sequences, x.shape()[0], x.shape()[1]),
-                                   .dtype = x.dtype()});
+    kernels::pool_forward(
+        context,
+        {.y = y.raw(), .x = x.raw(), .layout = layout_of(sequences, x.shape()[0], x.shape()[1]), .dtype = x.dtype()});
   });
   return y;
 }
 
 void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences& sequences) {
   run_on(dy.device(), [&](const auto& context) {
-    attune::pool_backward(context, {.dx = dx.out(),
-                                    .dy = dy.raw(),
-                                    .layout = layout_of(sequences, dx.tensor.shape()[0], dy.shape()[1]),
-                                    .dtype = dy.dtype()});
+    kernels::pool_backward(context, {.dx = dx.out(),
+                                     .dy = dy.raw(),
+                                     .layout = layout_of(sequences, dx.tensor.shape()[0], dy.shape()[1]),
+                                     .dtype = dy.dtype()});
   });
 }
 

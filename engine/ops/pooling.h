@@ -5,7 +5,11 @@
 #include "engine/ops/args.h"
 #include "kernels/pooling.h"
 
-namespace attune::ops {
+namespace attune {
+
+using kernels::PooledRows;
+
+namespace ops {
 
 /// Which rows of which sequences are pooled.
 struct PooledSequences {
@@ -16,4 +20,5 @@ struct PooledSequences {
 Tensor pool_forward(const Tensor& x, const PooledSequences& sequences);
 void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences& sequences);
 
-}  // namespace attune::ops
+}  // namespace ops
+}  // namespace attune

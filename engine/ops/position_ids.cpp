@@ -9,11 +9,11 @@ Tensor position_ids(const Tensor& ids, const Sequences& sequences, std::int32_t 
   check_tensor(ids, {sequences.rows}, DType::kInt32, "position ids", "token ids");
   Tensor out = Tensor::empty(ids.shape(), DType::kInt32, ids.device());
   run_on(ids.device(), [&](const auto& context) {
-    attune::position_ids(context, {.out = static_cast<std::int32_t*>(out.raw()),
-                                   .ids = static_cast<const std::int32_t*>(ids.raw()),
-                                   .offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
-                                   .sequences = sequences.count,
-                                   .padding_id = padding_id});
+    kernels::position_ids(context, {.out = static_cast<std::int32_t*>(out.raw()),
+                                    .ids = static_cast<const std::int32_t*>(ids.raw()),
+                                    .offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
+                                    .sequences = sequences.count,
+                                    .padding_id = padding_id});
   });
   return out;
 }

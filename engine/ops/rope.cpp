@@ -34,16 +34,16 @@ void rope(const Tensor& qkv, const Sequences& sequences, std::int64_t heads, con
         " rows, but the table ends at position ", table.cosines.shape()[0]);
   // Queries and keys lie side by side and turn alike: together they are 2 H heads.
   run_on(qkv.device(), [&](const auto& context) {
-    attune::rope(context, {.x = qkv.raw(),
-                           .cos_table = static_cast<const float*>(table.cosines.raw()),
-                           .sin_table = static_cast<const float*>(table.sines.raw()),
-                           .positions = static_cast<const std::int32_t*>(sequences.positions.raw()),
-                           .rows = sequences.rows,
-                           .heads = 2 * heads,
-                           .head_size = 2 * half,
-                           .row_stride = width,
-                           .inverse = inverse,
-                           .dtype = qkv.dtype()});
+    kernels::rope(context, {.x = qkv.raw(),
+                            .cos_table = static_cast<const float*>(table.cosines.raw()),
+                            .sin_table = static_cast<const float*>(table.sines.raw()),
+                            .positions = static_cast<const std::int32_t*>(sequences.positions.raw()),
+                            .rows = sequences.rows,
+                            .heads = 2 * heads,
+                            .head_size = 2 * half,
+                            .row_stride = width,
+                            .inverse = inverse,
+                            .dtype = qkv.dtype()});
   });
 }
 

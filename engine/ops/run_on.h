@@ -12,7 +12,7 @@ namespace attune {
 template <class F>
 decltype(auto) run_on(Device device, F&& f) {
   if (device == Device::kCuda) return std::forward<F>(f)(std::as_const(cuda_context()));
-  return std::forward<F>(f)(CpuContext{});
+  return std::forward<F>(f)(kernels::CpuContext{});
 }
 
 }  // namespace attune

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-Tensor scalars_tensor(const AdamWScalars& s) {
+Tensor scalars_tensor(const kernels::AdamWScalars& s) {
   return Tensor::from(std::vector<double>{s.learning_rate, s.step_size, s.root_correction2}, {3});
 }
 
@@ -34,7 +34,7 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
 void AdamWOptimizer::begin_step(double learning_rate) {
   learning_rate_ = learning_rate;
   ++steps_;
-  scalars_.copy_from(scalars_tensor(adamw_scalars(learning_rate, options_.beta1, options_.beta2, steps_)));
+  scalars_.copy_from(scalars_tensor(kernels::adamw_scalars(learning_rate, options_.beta1, options_.beta2, steps_)));
 }
 
 bool AdamWOptimizer::capturable() const {
@@ -43,20 +43,20 @@ bool AdamWOptimizer::capturable() const {
 }
 
 void AdamWOptimizer::measure() {
-  std::vector<GradNormTensor> tensors;
+  std::vector<kernels::GradNormTensor> tensors;
   for (const Slot& slot : slots_)
     if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined())
       tensors.push_back({grad.raw(), grad.numel(), grad.dtype()});
   run_on(device(), [&](const auto& context) {
     auto* norm = static_cast<double*>(norm_.raw());
-    grad_norm(context, {.norm = norm, .tensors = tensors});
-    clip_scale(context, static_cast<double*>(clip_.raw()), norm, options_.max_grad_norm);
+    kernels::grad_norm(context, {.norm = norm, .tensors = tensors});
+    kernels::clip_scale(context, static_cast<double*>(clip_.raw()), norm, options_.max_grad_norm);
   });
 }
 
 void AdamWOptimizer::update() {
   if (norm_.defined()) measure();
-  std::map<std::int64_t, std::vector<AdamWTensor>> by_missed;  // almost always one entry
+  std::map<std::int64_t, std::vector<kernels::AdamWTensor>> by_missed;  // almost always one entry
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
     const Tensor &grad = parameter.grad().tensor(), &value = parameter.value();
@@ -76,21 +76,22 @@ void AdamWOptimizer::update() {
     if (missed == 0) {
       apply(tensors, scalars_);
     } else {
-      const AdamWScalars own = adamw_scalars(learning_rate_, options_.beta1, options_.beta2, steps_ - missed);
+      const kernels::AdamWScalars own =
+          kernels::adamw_scalars(learning_rate_, options_.beta1, options_.beta2, steps_ - missed);
       apply(tensors, scalars_tensor(own).to(device()));
     }
   }
 }
 
-void AdamWOptimizer::apply(const std::vector<AdamWTensor>& tensors, const Tensor& scalars) {
+void AdamWOptimizer::apply(const std::vector<kernels::AdamWTensor>& tensors, const Tensor& scalars) {
   run_on(device(), [&](const auto& context) {
-    adamw(context, {.tensors = tensors,
-                    .scalars = static_cast<const AdamWScalars*>(scalars.raw()),
-                    .grad_scale = static_cast<const double*>(clip_.raw()),
-                    .beta1 = options_.beta1,
-                    .beta2 = options_.beta2,
-                    .eps = options_.eps,
-                    .weight_decay = options_.weight_decay});
+    kernels::adamw(context, {.tensors = tensors,
+                             .scalars = static_cast<const kernels::AdamWScalars*>(scalars.raw()),
+                             .grad_scale = static_cast<const double*>(clip_.raw()),
+                             .beta1 = options_.beta1,
+                             .beta2 = options_.beta2,
+                             .eps = options_.eps,
+                             .weight_decay = options_.weight_decay});
   });
 }
 

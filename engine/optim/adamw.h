@@ -49,12 +49,12 @@ class AdamWOptimizer {
   };
   Device device() const { return slots_.front().named.parameter.value().device(); }
   void measure();
-  void apply(const std::vector<AdamWTensor>& tensors, const Tensor& scalars);
+  void apply(const std::vector<kernels::AdamWTensor>& tensors, const Tensor& scalars);
 
   std::vector<Slot> slots_;
   AdamWOptions options_;
   std::int64_t steps_ = 0;
-  Tensor scalars_;      // AdamWScalars of a parameter that has missed no step: float64 [3]
+  Tensor scalars_;      // kernels::AdamWScalars of a parameter that has missed no step: float64 [3]
   Tensor norm_, clip_;  // float64 [1]
   double learning_rate_ = 0;
 };

@@ -4,9 +4,9 @@
 
 namespace attune {
 
-CudaContext& cuda_context() {
+kernels::CudaContext& cuda_context() {
   // Never destroyed: tensors in static storage may outlive any order of destruction.
-  static CudaContext* context = new CudaContext;
+  static kernels::CudaContext* context = new kernels::CudaContext;
   return *context;
 }
 

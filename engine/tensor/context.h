@@ -11,7 +11,7 @@ namespace attune {
 
 /// The context of the process's CUDA device, made at the first call; tensors of other devices are not touched by it.
 /// Throws Error saying why where no CUDA device may be used.
-CudaContext& cuda_context();
+kernels::CudaContext& cuda_context();
 
 /// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.
 void set_tensor_float32(bool on);

@@ -27,7 +27,8 @@ struct HostCopy::Arrival {
   cuda::Event event;
 };
 
-HostCopy::HostCopy(const Tensor& x) : host_(x.device() == Device::kCpu ? x.clone() : Tensor::empty(x.shape(), x.dtype())) {
+HostCopy::HostCopy(const Tensor& x)
+    : host_(x.device() == Device::kCpu ? x.clone() : Tensor::empty(x.shape(), x.dtype())) {
   if (x.device() != Device::kCpu) arrival_ = std::make_unique<Arrival>(x);
 }
 

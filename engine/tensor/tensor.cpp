@@ -70,7 +70,7 @@ Tensor Tensor::cast(DType target) const {
   if (target == dtype_) return *this;
   CHECK(device() == Device::kCpu, "a tensor on the ", device(), " cannot be converted there");
   Tensor out = empty(shape_, target);
-  attune::cast(CpuContext{}, {.y = out.raw(), .x = raw(), .n = numel(), .to = target, .from = dtype_});
+  kernels::cast(kernels::CpuContext{}, {.y = out.raw(), .x = raw(), .n = numel(), .to = target, .from = dtype_});
   return out;
 }
 

@@ -4,7 +4,7 @@
 #include "kernels/cpu/activation_math.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T, Activation kind>
@@ -42,11 +42,13 @@ void activation_backward(const CpuContext&, const ActivationBackward& args) {
         T* dx = static_cast<T*>(args.dx.data) + begin;
         const T* dy = static_cast<const T*>(args.dy) + begin;
         const T* x = static_cast<const T*>(args.x) + begin;
-        if (args.dx.accumulate()) apply_slope<T, kind, true>(dx, dy, x, end - begin);
-        else apply_slope<T, kind, false>(dx, dy, x, end - begin);
+        if (args.dx.accumulate())
+          apply_slope<T, kind, true>(dx, dy, x, end - begin);
+        else
+          apply_slope<T, kind, false>(dx, dy, x, end - begin);
       });
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -7,7 +7,7 @@
 #include "kernels/cpu/math.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// f(x) and f'(x).
 template <class T>
@@ -87,11 +87,15 @@ struct ActivationFunction<Activation::kTanh> {
 template <class F>
 void dispatch_activation(Activation kind, F&& f) {
   switch (kind) {
-    case Activation::kGeluTanh: return f.template operator()<Activation::kGeluTanh>();
-    case Activation::kGeluErf: return f.template operator()<Activation::kGeluErf>();
-    case Activation::kRelu: return f.template operator()<Activation::kRelu>();
-    case Activation::kTanh: return f.template operator()<Activation::kTanh>();
+    case Activation::kGeluTanh:
+      return f.template operator()<Activation::kGeluTanh>();
+    case Activation::kGeluErf:
+      return f.template operator()<Activation::kGeluErf>();
+    case Activation::kRelu:
+      return f.template operator()<Activation::kRelu>();
+    case Activation::kTanh:
+      return f.template operator()<Activation::kTanh>();
   }
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

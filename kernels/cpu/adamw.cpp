@@ -8,7 +8,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T>
@@ -29,8 +29,8 @@ Scalars<T> scalars_of(const AdamW& args) {
 }
 
 template <class T>
-ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v, const Scalars<T>& s,
-                          std::int64_t n) {
+ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
+                          const Scalars<T>& s, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
     const T g = grad[i] * s.grad_scale;
     const T first = m[i] + s.one_minus_beta1 * (g - m[i]);
@@ -92,11 +92,12 @@ void adamw(const CpuContext&, const AdamW& args) {
 void grad_norm(const CpuContext&, const GradNorm& args) {
   const std::vector<std::int64_t> first = first_pieces(args.tensors);
   std::vector<double> sums(static_cast<std::size_t>(first.back()));
-  for_pieces(args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
-    sums[static_cast<std::size_t>(piece)] = dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() {
-      return sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
-    });
-  });
+  for_pieces(args.tensors, first,
+             [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+               sums[static_cast<std::size_t>(piece)] = dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() {
+                 return sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
+               });
+             });
   double sum = 0;
   for (double piece : sums) sum += piece;
   *args.norm = std::sqrt(sum);
@@ -106,4 +107,4 @@ void clip_scale(const CpuContext&, double* scale, const double* norm, double max
   *scale = clip_scale(*norm, max_norm);
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

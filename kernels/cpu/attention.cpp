@@ -16,7 +16,7 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 constexpr std::int64_t kScoreElements = 131072;  // of one block
@@ -33,7 +33,10 @@ struct Sequence {
   std::int64_t head, first_row, length, key_length;
 
   Sequence(const AttentionLayout& l, std::int64_t b, std::int64_t h)
-      : layout(l), head(h), first_row(l.offsets[b]), length(l.offsets[b + 1] - first_row),
+      : layout(l),
+        head(h),
+        first_row(l.offsets[b]),
+        length(l.offsets[b + 1] - first_row),
         key_length(l.key_lengths == nullptr ? length : l.key_lengths[b]) {}
 
   // Keys that query i may see; empty ranges have end = begin.
@@ -77,9 +80,19 @@ HeadRows<T> rows_of(void* base, const Sequence& s, std::int64_t stride) {
 
 // out[i, j] = alpha * a_i . b_j for queries i, keys j; out has `keys.size()` columns.
 template <class T>
-void products_of_rows(T* out, T alpha, HeadRows<const T> a, Range queries, HeadRows<const T> b, Range keys, std::int64_t head_size) {
-  gemm<T>({.c = out, .ldc = keys.size(), .a = a.row(queries.begin), .lda = a.stride, .b = b.row(keys.begin), .ldb = b.stride,
-           .transpose_b = true, .m = queries.size(), .n = keys.size(), .k = head_size, .alpha = alpha});
+void products_of_rows(T* out, T alpha, HeadRows<const T> a, Range queries, HeadRows<const T> b, Range keys,
+                      std::int64_t head_size) {
+  gemm<T>({.c = out,
+           .ldc = keys.size(),
+           .a = a.row(queries.begin),
+           .lda = a.stride,
+           .b = b.row(keys.begin),
+           .ldb = b.stride,
+           .transpose_b = true,
+           .m = queries.size(),
+           .n = keys.size(),
+           .k = head_size,
+           .alpha = alpha});
 }
 
 // Turns a row of scores into dropped-out probabilities, zero outside [begin, end); returns lse. factors may be null.
@@ -107,8 +120,8 @@ ATTUNE_CLONES T softmax_row(T* row, const T* factors, std::int64_t begin, std::i
 
 // From scores and dP (both before dropout') to dropped-out probabilities and scaled dS, in place; zero outside [begin, end).
 template <class T>
-ATTUNE_CLONES void softmax_row_backward(T* scores, T* grads, const T* factors, T lse, T delta, T scale, std::int64_t begin,
-                                        std::int64_t end, std::int64_t width) {
+ATTUNE_CLONES void softmax_row_backward(T* scores, T* grads, const T* factors, T lse, T delta, T scale,
+                                        std::int64_t begin, std::int64_t end, std::int64_t width) {
   for (T* row : {scores, grads}) {
     std::fill(row, row + begin, T(0));
     std::fill(row + end, row + width, T(0));
@@ -140,8 +153,8 @@ template <class T>
 const T* factors_of(const Sequence& s, std::int64_t i, Range seen, Range keys, T* buffer) {
   const DropoutMask& mask = s.layout.dropout;
   if (!mask.active()) return nullptr;
-  dropout_factors(buffer + (seen.begin - keys.begin), mask, static_cast<std::uint32_t>(s.head), mask.row_keys[s.first_row + i],
-                  seen.begin, seen.size());
+  dropout_factors(buffer + (seen.begin - keys.begin), mask, static_cast<std::uint32_t>(s.head),
+                  mask.row_keys[s.first_row + i], seen.begin, seen.size());
   return buffer;
 }
 
@@ -156,22 +169,30 @@ void forward_block(const AttentionForward& args, const Sequence& s, Range querie
                       rows_of<T>(args.k, s, args.row_stride), keys, head_size);
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     const Range seen = s.keys(i);
-    const T lse = softmax_row(scores + (i - queries.begin) * keys.size(), factors_of(s, i, seen, keys, factors), seen.begin - keys.begin,
-                              seen.end - keys.begin, keys.size());
+    const T lse = softmax_row(scores + (i - queries.begin) * keys.size(), factors_of(s, i, seen, keys, factors),
+                              seen.begin - keys.begin, seen.end - keys.begin, keys.size());
     if (args.lse != nullptr) static_cast<T*>(args.lse)[s.head * s.layout.rows + s.first_row + i] = lse;
   }
-  gemm<T>({.c = out.row(queries.begin), .ldc = out.stride, .a = scores, .lda = std::max<std::int64_t>(keys.size(), 1),
-           .b = rows_of<T>(args.v, s, args.row_stride).row(keys.begin), .ldb = args.row_stride, .m = queries.size(),
-           .n = head_size, .k = keys.size()});
+  gemm<T>({.c = out.row(queries.begin),
+           .ldc = out.stride,
+           .a = scores,
+           .lda = std::max<std::int64_t>(keys.size(), 1),
+           .b = rows_of<T>(args.v, s, args.row_stride).row(keys.begin),
+           .ldb = args.row_stride,
+           .m = queries.size(),
+           .n = head_size,
+           .k = keys.size()});
 }
 
 template <class T>
 void backward_block(const AttentionBackward& args, const Sequence& s, Range queries) {
   const std::int64_t head_size = s.layout.head_size, stride = args.row_stride, dense = s.layout.heads * head_size;
   const Range keys = s.keys_of(queries);
-  const HeadRows<const T> q = rows_of<T>(args.q, s, stride), k = rows_of<T>(args.k, s, stride), v = rows_of<T>(args.v, s, stride);
+  const HeadRows<const T> q = rows_of<T>(args.q, s, stride), k = rows_of<T>(args.k, s, stride),
+                          v = rows_of<T>(args.v, s, stride);
   const HeadRows<const T> out = rows_of<T>(args.out, s, dense), dout = rows_of<T>(args.dout, s, dense);
-  const HeadRows<T> dq = rows_of<T>(args.dq, s, stride), dk = rows_of<T>(args.dk, s, stride), dv = rows_of<T>(args.dv, s, stride);
+  const HeadRows<T> dq = rows_of<T>(args.dq, s, stride), dk = rows_of<T>(args.dk, s, stride),
+                    dv = rows_of<T>(args.dv, s, stride);
   const std::int64_t width = std::max<std::int64_t>(keys.size(), 1);
   T* scores = scratch<T>(ScratchSlot::kScores, queries.size() * width);
   T* grads = scratch<T>(ScratchSlot::kScoreGrads, queries.size() * width);
@@ -184,14 +205,40 @@ void backward_block(const AttentionBackward& args, const Sequence& s, Range quer
     const std::int64_t at = (i - queries.begin) * keys.size();
     softmax_row_backward(scores + at, grads + at, factors_of(s, i, seen, keys, factors),
                          static_cast<const T*>(args.lse)[s.head * s.layout.rows + s.first_row + i],
-                         dot(dout.row(i), out.row(i), head_size), scale, seen.begin - keys.begin, seen.end - keys.begin, keys.size());
+                         dot(dout.row(i), out.row(i), head_size), scale, seen.begin - keys.begin, seen.end - keys.begin,
+                         keys.size());
   }
-  gemm<T>({.c = dv.row(keys.begin), .ldc = stride, .a = scores, .lda = width, .transpose_a = true, .b = dout.row(queries.begin),
-           .ldb = dense, .m = keys.size(), .n = head_size, .k = queries.size(), .accumulate = true});
-  gemm<T>({.c = dk.row(keys.begin), .ldc = stride, .a = grads, .lda = width, .transpose_a = true, .b = q.row(queries.begin),
-           .ldb = stride, .m = keys.size(), .n = head_size, .k = queries.size(), .accumulate = true});
-  gemm<T>({.c = dq.row(queries.begin), .ldc = stride, .a = grads, .lda = width, .b = k.row(keys.begin), .ldb = stride,
-           .m = queries.size(), .n = head_size, .k = keys.size()});
+  gemm<T>({.c = dv.row(keys.begin),
+           .ldc = stride,
+           .a = scores,
+           .lda = width,
+           .transpose_a = true,
+           .b = dout.row(queries.begin),
+           .ldb = dense,
+           .m = keys.size(),
+           .n = head_size,
+           .k = queries.size(),
+           .accumulate = true});
+  gemm<T>({.c = dk.row(keys.begin),
+           .ldc = stride,
+           .a = grads,
+           .lda = width,
+           .transpose_a = true,
+           .b = q.row(queries.begin),
+           .ldb = stride,
+           .m = keys.size(),
+           .n = head_size,
+           .k = queries.size(),
+           .accumulate = true});
+  gemm<T>({.c = dq.row(queries.begin),
+           .ldc = stride,
+           .a = grads,
+           .lda = width,
+           .b = k.row(keys.begin),
+           .ldb = stride,
+           .m = queries.size(),
+           .n = head_size,
+           .k = keys.size()});
 }
 
 }  // namespace
@@ -218,9 +265,10 @@ void attention_backward(const CpuContext&, const AttentionBackward& args) {
         std::fill_n(rows_of<T>(args.dk, s, args.row_stride).row(i), layout.head_size, T(0));
         std::fill_n(rows_of<T>(args.dv, s, args.row_stride).row(i), layout.head_size, T(0));
       }
-      for (std::int64_t i = 0; i < s.length; i += height) backward_block<T>(args, s, {i, std::min(i + height, s.length)});
+      for (std::int64_t i = 0; i < s.length; i += height)
+        backward_block<T>(args, s, {i, std::min(i + height, s.length)});
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -9,7 +9,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 // The float next to x towards zero, with its last bit set unless it is x. Rounding that to a shorter type is rounding x: an
@@ -24,11 +24,16 @@ ATTUNE_INLINE float round_to_odd(double x) {
 
 template <class To, class From>
 ATTUNE_INLINE To converted(From x) {
-  if constexpr (std::is_same_v<To, From>) return x;
-  else if constexpr (std::is_same_v<From, BFloat16>) return static_cast<To>(to_float(x));
-  else if constexpr (std::is_same_v<To, BFloat16> && std::is_same_v<From, double>) return to_bfloat16(round_to_odd(x));
-  else if constexpr (std::is_same_v<To, BFloat16>) return to_bfloat16(x);
-  else return static_cast<To>(x);
+  if constexpr (std::is_same_v<To, From>)
+    return x;
+  else if constexpr (std::is_same_v<From, BFloat16>)
+    return static_cast<To>(to_float(x));
+  else if constexpr (std::is_same_v<To, BFloat16> && std::is_same_v<From, double>)
+    return to_bfloat16(round_to_odd(x));
+  else if constexpr (std::is_same_v<To, BFloat16>)
+    return to_bfloat16(x);
+  else
+    return static_cast<To>(x);
 }
 
 template <class To, class From>
@@ -40,8 +45,10 @@ ATTUNE_CLONES void cast_run(To* y, const From* x, std::int64_t n) {
 // Calls f.template operator()<T>() with T = float, double or BFloat16.
 template <class F>
 void dispatch_any_float(DType dtype, F&& f) {
-  if (dtype == DType::kBFloat16) std::forward<F>(f).template operator()<BFloat16>();
-  else dispatch_float(dtype, "cast", std::forward<F>(f));
+  if (dtype == DType::kBFloat16)
+    std::forward<F>(f).template operator()<BFloat16>();
+  else
+    dispatch_float(dtype, "cast", std::forward<F>(f));
 }
 
 }  // namespace
@@ -56,4 +63,4 @@ void cast(const CpuContext&, const Cast& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -8,15 +8,16 @@
 #include "kernels/cpu/simd.h"
 #include "kernels/elementwise.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kBlocks = 64;           // counters drawn side by side
+constexpr std::int64_t kBlocks = 64;             // counters drawn side by side
 constexpr std::int64_t kChannels = 4 * kBlocks;  // the channels they decide
 
 // factors[0 .. kChannels) of the channels from 4 * first on. The rounds of base/philox.h, many counters at a time.
 template <class T>
-ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key, std::uint32_t first) {
+ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
+                        std::uint32_t first) {
   std::uint32_t k0 = static_cast<std::uint32_t>(mask.seed), k1 = static_cast<std::uint32_t>(mask.seed >> 32);
   const std::uint32_t threshold = mask.threshold();
   const T kept = static_cast<T>(mask.scale());
@@ -57,13 +58,14 @@ ATTUNE_CLONES void multiply_row(T* y, const T* x, const T* factors, std::int64_t
 }  // namespace
 
 template <class T>
-void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::int64_t begin,
-                     std::int64_t n) {
+void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key,
+                     std::int64_t begin, std::int64_t n) {
   T edge[kChannels];
   const std::int64_t end = begin + n;
   for (std::int64_t channel = begin / 4 * 4; channel < end; channel += kChannels) {
     const bool whole = channel >= begin && channel + kChannels <= end;
-    draw(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key, static_cast<std::uint32_t>(channel / 4));
+    draw(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key,
+         static_cast<std::uint32_t>(channel / 4));
     if (whole) continue;
     const std::int64_t from = std::max(channel, begin), to = std::min(channel + kChannels, end);
     std::copy(edge + (from - channel), edge + (to - channel), factors + (from - begin));
@@ -75,7 +77,8 @@ template void dropout_factors(double*, const DropoutMask&, std::uint32_t, std::u
 
 void dropout(const CpuContext&, const Dropout& args) {
   if (!args.mask.active()) {
-    scale(CpuContext{}, {.y = args.y, .x = args.x, .n = args.rows * args.channels, .mode = args.mode, .dtype = args.dtype});
+    scale(CpuContext{},
+          {.y = args.y, .x = args.x, .n = args.rows * args.channels, .mode = args.mode, .dtype = args.dtype});
     return;
   }
   dispatch_float(args.dtype, "dropout", [&]<class T>() {
@@ -85,11 +88,13 @@ void dropout(const CpuContext&, const Dropout& args) {
         dropout_factors(factors, args.mask, 0, args.mask.row_keys[n], 0, args.channels);
         T* y = static_cast<T*>(args.y) + n * args.channels;
         const T* x = static_cast<const T*>(args.x) + n * args.channels;
-        if (args.mode == GradMode::kAccumulate) multiply_row<T, true>(y, x, factors, args.channels);
-        else multiply_row<T, false>(y, x, factors, args.channels);
+        if (args.mode == GradMode::kAccumulate)
+          multiply_row<T, true>(y, x, factors, args.channels);
+        else
+          multiply_row<T, false>(y, x, factors, args.channels);
       }
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -3,11 +3,11 @@
 
 #include "kernels/dropout.h"
 
-namespace attune {
+namespace attune::kernels {
 
 /// factors[i] = factor of channel begin + i of the row with this key, for i in [0, n).
 template <class T>
-void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key, std::int64_t begin,
-                     std::int64_t n);
+void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key,
+                     std::int64_t begin, std::int64_t n);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -5,7 +5,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T, bool accumulate>
@@ -19,7 +19,9 @@ ATTUNE_CLONES void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
 void fill(const CpuContext&, const Fill& args) {
   dispatch_float(args.dtype, "fill", [&]<class T>() {
     T* y = static_cast<T*>(args.y);
-    parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) { std::fill(y + begin, y + end, static_cast<T>(args.value)); });
+    parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
+      std::fill(y + begin, y + end, static_cast<T>(args.value));
+    });
   });
 }
 
@@ -28,10 +30,12 @@ void scale(const CpuContext&, const Scale& args) {
     parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
       T* y = static_cast<T*>(args.y) + begin;
       const T* x = static_cast<const T*>(args.x) + begin;
-      if (args.mode == GradMode::kAccumulate) scale_run<T, true>(y, x, static_cast<T>(args.alpha), end - begin);
-      else scale_run<T, false>(y, x, static_cast<T>(args.alpha), end - begin);
+      if (args.mode == GradMode::kAccumulate)
+        scale_run<T, true>(y, x, static_cast<T>(args.alpha), end - begin);
+      else
+        scale_run<T, false>(y, x, static_cast<T>(args.alpha), end - begin);
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -5,7 +5,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 constexpr std::int64_t kSlice = 64;  // channels one thread scatters: every token in order, a few cache lines each
@@ -21,8 +21,8 @@ ATTUNE_CLONES void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64
 }
 
 template <class T>
-ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* ids, std::int64_t padding_id, std::int64_t tokens,
-                           std::int64_t channels, std::int64_t width) {
+ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* ids, std::int64_t padding_id,
+                           std::int64_t tokens, std::int64_t channels, std::int64_t width) {
   for (std::int64_t n = 0; n < tokens; ++n) {
     if (ids[n] == padding_id) continue;
     T* row = dtable + ids[n] * channels;
@@ -39,7 +39,8 @@ void embedding_forward(const CpuContext&, const EmbeddingForward& args) {
         const auto row = [&](const EmbeddingTable& t) {
           return t.table == nullptr ? nullptr : static_cast<const T*>(t.table) + t.ids[n] * args.channels;
         };
-        sum_rows(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types), row(args.positions), args.channels);
+        sum_rows(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types), row(args.positions),
+                 args.channels);
       }
     });
   });
@@ -59,4 +60,4 @@ void embedding_backward(const CpuContext&, const EmbeddingBackward& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -4,7 +4,7 @@
 #include "base/math.h"
 #include "base/parallel.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 // Sequence b takes its rows; `kept` tokens of the example at `tokens`, then padding.
@@ -41,10 +41,12 @@ void gather_batch(const CpuContext&, const GatherBatch& args) {
   }
   parallel_for(args.sequences(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
-      if (b < args.count) gather_sequence(args, b, args.store.tokens + args.store.starts[args.examples[b]], kept_of(b));
-      else gather_sequence(args, b, nullptr, 0);
+      if (b < args.count)
+        gather_sequence(args, b, args.store.tokens + args.store.starts[args.examples[b]], kept_of(b));
+      else
+        gather_sequence(args, b, nullptr, 0);
     }
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

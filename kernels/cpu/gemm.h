@@ -7,7 +7,7 @@
 
 #include <cstdint>
 
-namespace attune {
+namespace attune::kernels {
 
 template <class T>
 struct Gemm {
@@ -33,4 +33,4 @@ void gemm(const Gemm<T>& g);
 template <class T>
 void parallel_gemm(const Gemm<T>& g);
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -6,7 +6,7 @@
 
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T, int bytes>
@@ -15,7 +15,8 @@ struct Vector {
 };
 
 template <class T, int bytes, int rows, int vectors, bool along_rows>
-ATTUNE_INLINE void run_tile(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth, T alpha, bool add) {
+ATTUNE_INLINE void run_tile(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth,
+                            T alpha, bool add) {
   using V = typename Vector<T, bytes>::type;
   constexpr std::int64_t kLanes = bytes / static_cast<std::int64_t>(sizeof(T));
   V sum[rows][vectors] = {};
@@ -56,33 +57,36 @@ ATTUNE_INLINE void turn_4x4(T* out, const T* x, std::int64_t stride) {
 }
 
 template <class T, int width>
-ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count, std::int64_t depth) {
+ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
+                            std::int64_t depth) {
   const bool full = count == width;
   std::int64_t d = 0;
   if (full && stride_i == 1)
     for (; d < depth; ++d) std::memcpy(out + d * width, x + d * stride_d, width * sizeof(T));
   else if (full && stride_d == 1 && width % 4 == 0)
     for (; d + 4 <= depth; d += 4)
-      for (std::int64_t i = 0; i < width; i += 4) turn_4x4<T, width>(out + d * width + i, x + i * stride_i + d, stride_i);
+      for (std::int64_t i = 0; i < width; i += 4)
+        turn_4x4<T, width>(out + d * width + i, x + i * stride_i + d, stride_i);
   for (; d < depth; ++d)
     for (std::int64_t i = 0; i < width; ++i) out[d * width + i] = i < count ? x[i * stride_i + d * stride_d] : T(0);
 }
 
 // The same function bodies compiled for one instruction set.
-#define ATTUNE_TILE(NAME, TARGET, BYTES, ROWS, VECTORS)                                                                        \
-  template <class T, bool along_rows>                                                                                          \
-  TARGET void NAME(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth, T alpha, bool add) {  \
-    run_tile<T, BYTES, ROWS, VECTORS, along_rows>(c, ldc, a, lda, b, depth, alpha, add);                                       \
-  }                                                                                                                            \
-  template <class T, int width>                                                                                                \
-  TARGET void NAME##_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,                \
-                          std::int64_t depth) {                                                                                \
-    run_pack<T, width>(out, x, stride_i, stride_d, count, depth);                                                              \
-  }                                                                                                                            \
-  template <class T>                                                                                                           \
-  constexpr int NAME##_columns = VECTORS * BYTES / static_cast<int>(sizeof(T));                                                \
-  template <class T>                                                                                                           \
-  constexpr Kernel<T> NAME##_kernel{ROWS,           NAME##_columns<T>,    NAME<T, true>,                                       \
+#define ATTUNE_TILE(NAME, TARGET, BYTES, ROWS, VECTORS)                                                           \
+  template <class T, bool along_rows>                                                                             \
+  TARGET void NAME(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth, T alpha, \
+                   bool add) {                                                                                    \
+    run_tile<T, BYTES, ROWS, VECTORS, along_rows>(c, ldc, a, lda, b, depth, alpha, add);                          \
+  }                                                                                                               \
+  template <class T, int width>                                                                                   \
+  TARGET void NAME##_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,   \
+                          std::int64_t depth) {                                                                   \
+    run_pack<T, width>(out, x, stride_i, stride_d, count, depth);                                                 \
+  }                                                                                                               \
+  template <class T>                                                                                              \
+  constexpr int NAME##_columns = VECTORS* BYTES / static_cast<int>(sizeof(T));                                    \
+  template <class T>                                                                                              \
+  constexpr Kernel<T> NAME##_kernel{ROWS,           NAME##_columns<T>,    NAME<T, true>,                          \
                                     NAME<T, false>, NAME##_pack<T, ROWS>, NAME##_pack<T, NAME##_columns<T>>};
 
 ATTUNE_TILE(baseline, , 16, 6, 2)
@@ -115,4 +119,4 @@ template std::vector<Kernel<double>> supported_kernels();
 template const Kernel<float>& kernel_of();
 template const Kernel<double>& kernel_of();
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace attune {
+namespace attune::kernels {
 
 /// Elements of the largest tile.
 inline constexpr int kMostTileElements = 12 * 32;
@@ -12,9 +12,11 @@ inline constexpr int kMostTileElements = 12 * 32;
 /// C[rows, columns] (+)= alpha A[rows, depth] B[depth, columns], B packed with `columns` elements to a row.
 template <class T>
 struct Kernel {
-  using Function = void (*)(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth, T alpha, bool add);
+  using Function = void (*)(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth,
+                            T alpha, bool add);
   /// out[d][i] = x[i * stride_i + d * stride_d] for i < count, 0 from there to `rows` or `columns`. One stride is 1.
-  using Pack = void (*)(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count, std::int64_t depth);
+  using Pack = void (*)(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
+                        std::int64_t depth);
 
   std::int64_t rows, columns;
   Function rows_of_a;     // A[i][d] = a[i * lda + d]
@@ -30,4 +32,4 @@ std::vector<Kernel<T>> supported_kernels();
 template <class T>
 const Kernel<T>& kernel_of();
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -4,7 +4,7 @@
 #include "kernels/cpu/activation_math.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T, Activation kind>
@@ -30,8 +30,8 @@ void glu_forward(const CpuContext&, const GluForward& args) {
     dispatch_activation(args.kind, [&]<Activation kind>() {
       parallel_for(args.rows, row_grain(args.channels), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; ++n)
-          glu_row<T, kind>(static_cast<T*>(args.y) + n * args.channels, static_cast<const T*>(args.u) + n * 2 * args.channels,
-                           args.channels);
+          glu_row<T, kind>(static_cast<T*>(args.y) + n * args.channels,
+                           static_cast<const T*>(args.u) + n * 2 * args.channels, args.channels);
       });
     });
   });
@@ -46,12 +46,14 @@ void glu_backward(const CpuContext&, const GluBackward& args) {
           T* du = static_cast<T*>(args.du.data) + n * 2 * args.channels;
           const T* dy = static_cast<const T*>(args.dy) + n * args.channels;
           const T* u = static_cast<const T*>(args.u) + n * 2 * args.channels;
-          if (args.du.accumulate()) glu_row_backward<T, kind, true>(du, dy, u, args.channels);
-          else glu_row_backward<T, kind, false>(du, dy, u, args.channels);
+          if (args.du.accumulate())
+            glu_row_backward<T, kind, true>(du, dy, u, args.channels);
+          else
+            glu_row_backward<T, kind, false>(du, dy, u, args.channels);
         }
       });
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -9,7 +9,7 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 // s = residual + x * factors; factors may be null (all ones).
@@ -44,7 +44,8 @@ ATTUNE_CLONES Moments<T> normalise(T* y, const T* s, const T* weight, const T* b
 
 // ds of one row, without dsum.
 template <class T>
-ATTUNE_CLONES void sum_gradient(T* ds, const T* dy, const T* s, const T* weight, Moments<T> moments, std::int64_t channels) {
+ATTUNE_CLONES void sum_gradient(T* ds, const T* dy, const T* s, const T* weight, Moments<T> moments,
+                                std::int64_t channels) {
   T sum_g = 0, sum_gh = 0;
 #pragma omp simd reduction(+ : sum_g, sum_gh)
   for (std::int64_t c = 0; c < channels; ++c) {
@@ -60,7 +61,8 @@ ATTUNE_CLONES void sum_gradient(T* ds, const T* dy, const T* s, const T* weight,
 }
 
 template <class T>
-ATTUNE_CLONES void add_parameter_gradients(T* dweight, T* dbias, const T* dy, const T* s, Moments<T> moments, std::int64_t channels) {
+ATTUNE_CLONES void add_parameter_gradients(T* dweight, T* dbias, const T* dy, const T* s, Moments<T> moments,
+                                           std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) {
     dweight[c] += dy[c] * ((s[c] - moments.mean) * moments.rstd);
     dbias[c] += dy[c];
@@ -88,7 +90,8 @@ void forward_row(const LayerNormForward& args, std::int64_t n, T* factors) {
   if (args.residual != nullptr) {
     if (args.dropout.active()) dropout_factors(factors, args.dropout, 0, args.dropout.row_keys[n], 0, args.channels);
     T* sum = static_cast<T*>(args.sum) + at;
-    add_residual(sum, static_cast<const T*>(args.residual) + at, s, args.dropout.active() ? factors : nullptr, args.channels);
+    add_residual(sum, static_cast<const T*>(args.residual) + at, s, args.dropout.active() ? factors : nullptr,
+                 args.channels);
     s = sum;
   }
   const Moments<T> moments = normalise(static_cast<T*>(args.y) + at, s, static_cast<const T*>(args.weight),
@@ -129,7 +132,8 @@ void backward_row(const LayerNormBackward& args, std::int64_t n, T* partial, T* 
     store<T>(static_cast<T*>(args.dresidual.data) + at, args.dresidual.accumulate(), ds, nullptr, channels);
   if (!args.dx) return;
   if (args.dropout.active()) dropout_factors(factors, args.dropout, 0, args.dropout.row_keys[n], 0, channels);
-  store<T>(static_cast<T*>(args.dx.data) + at, args.dx.accumulate(), ds, args.dropout.active() ? factors : nullptr, channels);
+  store<T>(static_cast<T*>(args.dx.data) + at, args.dx.accumulate(), ds, args.dropout.active() ? factors : nullptr,
+           channels);
 }
 
 }  // namespace
@@ -156,10 +160,12 @@ void layernorm_backward(const CpuContext&, const LayerNormBackward& args) {
       for (std::int64_t n = begin; n < end; ++n) backward_row<T>(args, n, partial, room);
     });
     if (args.dweight)
-      add_partials(static_cast<T*>(args.dweight.data), args.dweight.accumulate(), partials, chunks.count, 2 * channels, channels);
+      add_partials(static_cast<T*>(args.dweight.data), args.dweight.accumulate(), partials, chunks.count, 2 * channels,
+                   channels);
     if (args.dbias)
-      add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials + channels, chunks.count, 2 * channels, channels);
+      add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials + channels, chunks.count,
+                   2 * channels, channels);
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -8,7 +8,7 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T>
@@ -23,19 +23,28 @@ void bias_gradient(const LinearBackward& args) {
   const RowChunks chunks(args.rows);
   T* partials = scratch<T>(ScratchSlot::kPartials, chunks.count * args.outputs);
   parallel_for(args.rows, chunks.size, [&](std::int64_t begin, std::int64_t end) {
-    sum_rows(partials + begin / chunks.size * args.outputs, static_cast<const T*>(args.dy) + begin * args.outputs, end - begin,
-             args.outputs);
+    sum_rows(partials + begin / chunks.size * args.outputs, static_cast<const T*>(args.dy) + begin * args.outputs,
+             end - begin, args.outputs);
   });
-  add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials, chunks.count, args.outputs, args.outputs);
+  add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials, chunks.count, args.outputs,
+               args.outputs);
 }
 
 }  // namespace
 
 void linear_forward(const CpuContext&, const LinearForward& args) {
   dispatch_float(args.dtype, "linear", [&]<class T>() {
-    parallel_gemm<T>({.c = static_cast<T*>(args.y), .ldc = args.outputs, .a = static_cast<const T*>(args.x), .lda = args.inputs,
-                      .b = static_cast<const T*>(args.weight), .ldb = args.inputs, .transpose_b = true, .m = args.rows,
-                      .n = args.outputs, .k = args.inputs, .bias = static_cast<const T*>(args.bias)});
+    parallel_gemm<T>({.c = static_cast<T*>(args.y),
+                      .ldc = args.outputs,
+                      .a = static_cast<const T*>(args.x),
+                      .lda = args.inputs,
+                      .b = static_cast<const T*>(args.weight),
+                      .ldb = args.inputs,
+                      .transpose_b = true,
+                      .m = args.rows,
+                      .n = args.outputs,
+                      .k = args.inputs,
+                      .bias = static_cast<const T*>(args.bias)});
   });
 }
 
@@ -43,15 +52,30 @@ void linear_backward(const CpuContext&, const LinearBackward& args) {
   dispatch_float(args.dtype, "linear backward", [&]<class T>() {
     const T* dy = static_cast<const T*>(args.dy);
     if (args.dx)
-      parallel_gemm<T>({.c = static_cast<T*>(args.dx.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
-                        .b = static_cast<const T*>(args.weight), .ldb = args.inputs, .m = args.rows, .n = args.inputs,
-                        .k = args.outputs, .accumulate = args.dx.accumulate()});
+      parallel_gemm<T>({.c = static_cast<T*>(args.dx.data),
+                        .ldc = args.inputs,
+                        .a = dy,
+                        .lda = args.outputs,
+                        .b = static_cast<const T*>(args.weight),
+                        .ldb = args.inputs,
+                        .m = args.rows,
+                        .n = args.inputs,
+                        .k = args.outputs,
+                        .accumulate = args.dx.accumulate()});
     if (args.dweight)
-      parallel_gemm<T>({.c = static_cast<T*>(args.dweight.data), .ldc = args.inputs, .a = dy, .lda = args.outputs,
-                        .transpose_a = true, .b = static_cast<const T*>(args.x), .ldb = args.inputs, .m = args.outputs,
-                        .n = args.inputs, .k = args.rows, .accumulate = args.dweight.accumulate()});
+      parallel_gemm<T>({.c = static_cast<T*>(args.dweight.data),
+                        .ldc = args.inputs,
+                        .a = dy,
+                        .lda = args.outputs,
+                        .transpose_a = true,
+                        .b = static_cast<const T*>(args.x),
+                        .ldb = args.inputs,
+                        .m = args.outputs,
+                        .n = args.inputs,
+                        .k = args.rows,
+                        .accumulate = args.dweight.accumulate()});
     if (args.dbias) bias_gradient<T>(args);
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

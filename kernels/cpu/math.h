@@ -1,5 +1,5 @@
 // exp, tanh and erf that the compiler can turn into vector code: no branches, no calls, no tables. Float is our own polynomials,
-// within 4 units in the last place over the whole range (tests/ops/math_test.cpp); double is libm. NaN stays NaN.
+// within 4 units in the last place over the whole range (tests/kernels/math_test.cpp); double is libm. NaN stays NaN.
 //
 //   exp(x)   = 2^n e^r, n = round(x / ln 2), e^r = 1 + r + r^2 q(r)
 //   tanh(x)  = t / (t + 2), t = e^2x - 1 without cancellation from the same r and q
@@ -39,7 +39,9 @@ ATTUNE_INLINE Reduced reduce_ln2(float x) {
 }
 
 /// 2^n for n in [-126, 127].
-ATTUNE_INLINE float power_of_two(std::int32_t n) { return std::bit_cast<float>((n + 127) << 23); }
+ATTUNE_INLINE float power_of_two(std::int32_t n) {
+  return std::bit_cast<float>((n + 127) << 23);
+}
 
 /// (e^r - 1 - r) / r^2.
 ATTUNE_INLINE float exp_tail(float r) {
@@ -67,7 +69,7 @@ ATTUNE_INLINE float tanh(float x) {
 }
 
 ATTUNE_INLINE float erf(float x) {
-  constexpr float kP[] = {0.128379166f,    -0.376126271f,    0.112836002f, -0.0268544446f,
+  constexpr float kP[] = {0.128379166f,   -0.376126271f,    0.112836002f,   -0.0268544446f,
                           0.00518953534f, -0.000802084128f, 7.88911953e-05f};
   constexpr float kS[] = {0.000341512574f, 1.12708923f,    0.638144758f,    0.103106821f,
                           -0.021838097f,   0.00294766681f, -0.000186380086f};
@@ -78,8 +80,14 @@ ATTUNE_INLINE float erf(float x) {
   return a <= 1.0f ? near : far;
 }
 
-ATTUNE_INLINE double exp(double x) { return std::exp(x); }
-ATTUNE_INLINE double tanh(double x) { return std::tanh(x); }
-ATTUNE_INLINE double erf(double x) { return std::erf(x); }
+ATTUNE_INLINE double exp(double x) {
+  return std::exp(x);
+}
+ATTUNE_INLINE double tanh(double x) {
+  return std::tanh(x);
+}
+ATTUNE_INLINE double erf(double x) {
+  return std::erf(x);
+}
 
 }  // namespace attune::math

@@ -5,7 +5,7 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 RowRange rows_of(const PooledLayout& layout, std::int64_t b) {
@@ -64,10 +64,11 @@ void pool_backward(const CpuContext&, const PoolBackward& args) {
         T* row = dx + n * channels;
         if (rows.begin <= n && n < rows.end)
           spread_row(row, dy + b * channels, T(1) / static_cast<T>(rows.end - rows.begin), accumulate, channels);
-        else if (!accumulate) std::fill(row, row + channels, T(0));
+        else if (!accumulate)
+          std::fill(row, row + channels, T(0));
       }
     });
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

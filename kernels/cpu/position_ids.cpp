@@ -2,7 +2,7 @@
 
 #include "base/parallel.h"
 
-namespace attune {
+namespace attune::kernels {
 
 void position_ids(const CpuContext&, const PositionIds& args) {
   parallel_for(args.sequences, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -14,4 +14,4 @@ void position_ids(const CpuContext&, const PositionIds& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -5,7 +5,7 @@
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T>
@@ -42,4 +42,4 @@ void residual(const CpuContext&, const Residual& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -3,11 +3,12 @@
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 template <class T>
-ATTUNE_CLONES void rotate_row(T* x, const float* cosines, const float* sines, T sign, std::int64_t heads, std::int64_t half) {
+ATTUNE_CLONES void rotate_row(T* x, const float* cosines, const float* sines, T sign, std::int64_t heads,
+                              std::int64_t half) {
   for (std::int64_t h = 0; h < heads; ++h, x += 2 * half)
     for (std::int64_t d = 0; d < half; ++d) {
       const T c = static_cast<T>(cosines[d]), s = sign * static_cast<T>(sines[d]);
@@ -30,4 +31,4 @@ void rope(const CpuContext&, const Rope& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -10,7 +10,7 @@
 #include <memory>
 #include <new>
 
-namespace attune {
+namespace attune::kernels {
 
 enum class ScratchSlot : std::size_t { kGemmA, kGemmB, kScores, kScoreGrads, kRow, kPartials, kCount };
 
@@ -18,7 +18,7 @@ enum class ScratchSlot : std::size_t { kGemmA, kGemmB, kScores, kScoreGrads, kRo
 template <class T>
 T* scratch(ScratchSlot slot, std::int64_t n) {
   struct Free {
-    void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   struct Buffer {
     std::unique_ptr<void, Free> data;
@@ -30,10 +30,10 @@ T* scratch(ScratchSlot slot, std::int64_t n) {
   if (buffer.bytes < bytes) {
     buffer.data.reset();
     buffer.bytes = 0;
-    buffer.data.reset(::operator new(bytes, std::align_val_t{64}));
+    buffer.data.reset(::operator new (bytes, std::align_val_t{64}));
     buffer.bytes = bytes;
   }
   return static_cast<T*>(buffer.data.get());
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

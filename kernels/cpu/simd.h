@@ -21,7 +21,7 @@
 
 #define ATTUNE_INLINE inline __attribute__((always_inline))
 
-namespace attune {
+namespace attune::kernels {
 
 /// Elements per piece of a parallel elementwise loop: large enough to hide the hand-out, small enough to share out.
 constexpr std::int64_t kElementGrain = 16384;
@@ -31,4 +31,4 @@ constexpr std::int64_t row_grain(std::int64_t channels) {
   return channels >= kElementGrain ? 1 : kElementGrain / (channels > 0 ? channels : 1);
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

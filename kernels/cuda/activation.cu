@@ -5,11 +5,11 @@
 // memory bandwidth.
 #include "kernels/activation.h"
 
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/activation.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -71,4 +71,4 @@ void activation_backward(const CudaContext& context, const ActivationBackward& a
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -14,7 +14,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -66,8 +66,10 @@ __device__ Entry own_entry(const Entry* entries, int count) {
   int low = 0, high = count - 1;
   while (low < high) {
     const int middle = (low + high + 1) / 2;
-    if (load_global(&entries[middle].first_chunk) <= static_cast<int>(blockIdx.x)) low = middle;
-    else high = middle - 1;
+    if (load_global(&entries[middle].first_chunk) <= static_cast<int>(blockIdx.x))
+      low = middle;
+    else
+      high = middle - 1;
   }
   Entry e;
   e.param = load_global(&entries[low].param);
@@ -89,8 +91,10 @@ __device__ void update(const Entry& e, const Scalars& s, std::int64_t i) {
   load(g, static_cast<const T*>(e.grad) + i);
   load(m, e.m + i);
   load(v, e.v + i);
-  if constexpr (sizeof(T) == sizeof(float)) load(p, param);
-  else load(p, e.master + i);
+  if constexpr (sizeof(T) == sizeof(float))
+    load(p, param);
+  else
+    load(p, e.master + i);
   for (int j = 0; j < W; ++j) {
     const float grad = g[j] * s.grad_scale;
     m[j] = m[j] + s.one_minus_beta1 * (grad - m[j]);
@@ -125,8 +129,10 @@ __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* en
   if (scalars.grad_scale != scalars.grad_scale) return;  // NaN
   for_own_elements(e, [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
-    if (e.bfloat16 != 0) update<BFloat16, W>(e, scalars, i);
-    else update<float, W>(e, scalars, i);
+    if (e.bfloat16 != 0)
+      update<BFloat16, W>(e, scalars, i);
+    else
+      update<float, W>(e, scalars, i);
   });
 }
 
@@ -135,8 +141,10 @@ __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums,
   double sum = 0;
   for_own_elements(e, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
-    if (e.bfloat16 != 0) load(g, static_cast<const BFloat16*>(e.grad) + i);
-    else load(g, static_cast<const float*>(e.grad) + i);
+    if (e.bfloat16 != 0)
+      load(g, static_cast<const BFloat16*>(e.grad) + i);
+    else
+      load(g, static_cast<const float*>(e.grad) + i);
     for (float x : g) sum += static_cast<double>(x) * static_cast<double>(x);
   });
   sum = block_sum(sum);
@@ -231,4 +239,4 @@ void clip_scale(const CudaContext& context, double* scale, const double* norm, d
   cuda::launch("clip_scale", clip_scale_kernel, {1}, {1}, 0, context.stream(), scale, norm, max_norm);
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

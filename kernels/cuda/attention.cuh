@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/attention.h"
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/dropout.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/tile.cuh"
 #include "kernels/cuda/dispatch.h"
@@ -41,7 +41,7 @@ struct AttentionPlan {
   DropoutPlan dropout;
 };
 
-inline AttentionPlan plan_of(const AttentionLayout& layout, std::int64_t row_stride) {
+inline AttentionPlan plan_of(const kernels::AttentionLayout& layout, std::int64_t row_stride) {
   return {.offsets = layout.offsets,
           .key_lengths = layout.key_lengths,
           .rows = layout.rows,

@@ -16,7 +16,7 @@
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cudnn_attention.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -285,4 +285,4 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -15,7 +15,7 @@
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/cudnn_attention.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -186,4 +186,4 @@ void attention_forward(const CudaContext& context, const AttentionForward& args)
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

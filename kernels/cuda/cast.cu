@@ -8,7 +8,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -46,4 +46,4 @@ void cast(const CudaContext& context, const Cast& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

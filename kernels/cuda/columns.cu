@@ -56,7 +56,8 @@ __global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
 }
 
 template <class T, class Out>
-void run(const CudaContext& context, Out* out, bool accumulate, const T* x, const ColumnSum& args, std::int64_t chunk) {
+void run(const kernels::CudaContext& context, Out* out, bool accumulate, const T* x, const ColumnSum& args,
+         std::int64_t chunk) {
   constexpr int kWide = kVectorWidth<T> < 4 ? kVectorWidth<T> : 4;
   const bool vectors =
       args.channels % kVectorWidth<T> == 0 && args.row_stride % kVectorWidth<T> == 0 && aligned(out, x);
@@ -67,13 +68,15 @@ void run(const CudaContext& context, Out* out, bool accumulate, const T* x, cons
            {Traits::kColumns, Traits::kRows}, 0, context.stream(), out, accumulate, x, args.rows, args.channels,
            args.row_stride, chunk);
   };
-  if (vectors) go(std::integral_constant<int, kWide>{});
-  else go(std::integral_constant<int, 1>{});
+  if (vectors)
+    go(std::integral_constant<int, kWide>{});
+  else
+    go(std::integral_constant<int, 1>{});
 }
 
 }  // namespace
 
-void sum_columns(const CudaContext& context, const ColumnSum& args) {
+void sum_columns(const kernels::CudaContext& context, const ColumnSum& args) {
   dispatch_device_float(args.dtype, "column sum", [&]<class T>() {
     dispatch_device_float(args.out_dtype, "column sum", [&]<class Out>() {
       const T* x = static_cast<const T*>(args.x);

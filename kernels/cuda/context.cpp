@@ -6,14 +6,17 @@
 #include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/runtime.h"
 
-namespace attune {
+namespace attune::cuda {
 
-cuda::Scratch::Scratch(std::size_t bytes, const Stream& stream)
-    : data_(arena_allocate(bytes, stream)), stream_(stream) {}
+Scratch::Scratch(std::size_t bytes, const Stream& stream) : data_(arena_allocate(bytes, stream)), stream_(stream) {}
 
-cuda::Scratch::~Scratch() {
+Scratch::~Scratch() {
   arena_free(data_, stream_);
 }
+
+}  // namespace attune::cuda
+
+namespace attune::kernels {
 
 struct CudaContext::Kept {
   struct Constant {
@@ -53,4 +56,4 @@ const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   return found->second.buffer.data();
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

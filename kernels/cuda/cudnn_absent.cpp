@@ -14,10 +14,10 @@ std::shared_ptr<CudnnPlans> make_cudnn_plans() {
   throw Error("attention by cuDNN: this build has none; it takes -D ATTUNE_CUDA=nvidia -D ATTUNE_CUDNN=ON and cuDNN 9");
 }
 
-void cudnn_attention_forward(const CudaContext&, CudnnPlans&, const AttentionForward&) {
+void cudnn_attention_forward(const kernels::CudaContext&, CudnnPlans&, const kernels::AttentionForward&) {
   make_cudnn_plans();
 }
-void cudnn_attention_backward(const CudaContext&, CudnnPlans&, const AttentionBackward&) {
+void cudnn_attention_backward(const kernels::CudaContext&, CudnnPlans&, const kernels::AttentionBackward&) {
   make_cudnn_plans();
 }
 

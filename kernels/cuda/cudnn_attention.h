@@ -23,7 +23,9 @@ struct CudnnPlans;
 std::shared_ptr<CudnnPlans> make_cudnn_plans();
 
 /// Throw Error, saying why, for what cuDNN has no kernel for.
-void cudnn_attention_forward(const CudaContext& context, CudnnPlans& plans, const AttentionForward& args);
-void cudnn_attention_backward(const CudaContext& context, CudnnPlans& plans, const AttentionBackward& args);
+void cudnn_attention_forward(const kernels::CudaContext& context, CudnnPlans& plans,
+                             const kernels::AttentionForward& args);
+void cudnn_attention_backward(const kernels::CudaContext& context, CudnnPlans& plans,
+                              const kernels::AttentionBackward& args);
 
 }  // namespace attune::cuda

@@ -15,9 +15,12 @@ namespace attune::cuda {
 template <class F>
 decltype(auto) dispatch_device_float(DType dtype, const char* op, F&& f) {
   switch (dtype) {
-    case DType::kFloat32: return std::forward<F>(f).template operator()<float>();
-    case DType::kBFloat16: return std::forward<F>(f).template operator()<BFloat16>();
-    default: throw Error(str_cat(op, ": no CUDA implementation for dtype ", name_of(dtype)));
+    case DType::kFloat32:
+      return std::forward<F>(f).template operator()<float>();
+    case DType::kBFloat16:
+      return std::forward<F>(f).template operator()<BFloat16>();
+    default:
+      throw Error(str_cat(op, ": no CUDA implementation for dtype ", name_of(dtype)));
   }
 }
 

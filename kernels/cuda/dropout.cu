@@ -6,13 +6,13 @@
 // Deterministic. Moves 2 N C elements, 3 N C with something to add.
 #include "kernels/dropout.h"
 
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/dropout.cuh"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/residual.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -85,4 +85,4 @@ void residual(const CudaContext& context, const Residual& args) {
        .dtype = args.dtype});
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -8,7 +8,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -60,4 +60,4 @@ void scale(const CudaContext& context, const Scale& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -13,7 +13,7 @@
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/sort.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -177,4 +177,4 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

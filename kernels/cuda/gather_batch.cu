@@ -9,7 +9,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -59,8 +59,10 @@ __global__ void __launch_bounds__(Traits::kThreads) batch_rows_kernel(GatherBatc
   int low = 0, high = count;  // the first sequence that ends after row n, or the one of the rows after all
   while (low < high) {
     const int middle = (low + high) / 2;
-    if (load_global(args.offsets + middle + 1) > n) high = middle;
-    else low = middle + 1;
+    if (load_global(args.offsets + middle + 1) > n)
+      high = middle;
+    else
+      low = middle + 1;
   }
   const int t = n - load_global(args.offsets + low);
   std::int32_t id = args.pad_id;
@@ -82,4 +84,4 @@ void gather_batch(const CudaContext& context, const GatherBatch& args) {
                context.stream(), args);
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -4,12 +4,12 @@
 // Deterministic. Forward moves 3 N I elements, backward 5 N I: bound by memory bandwidth.
 #include "kernels/glu.h"
 
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/activation.cuh"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -81,4 +81,4 @@ void glu_backward(const CudaContext& context, const GluBackward& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -15,12 +15,12 @@
 #include <algorithm>
 
 #include "kernels/cuda/columns.h"
-#include "kernels/cuda/device/math.cuh"
+#include "kernels/cuda/device/dropout.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -303,4 +303,4 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

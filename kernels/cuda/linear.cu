@@ -4,7 +4,7 @@
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/matmul.h"
 
-namespace attune {
+namespace attune::kernels {
 
 void linear_forward(const CudaContext& context, const LinearForward& args) {
   cuda::matmul(context, {.c = args.y,
@@ -48,4 +48,4 @@ void linear_backward(const CudaContext& context, const LinearBackward& args) {
                                 .out_dtype = args.dtype});
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -19,6 +19,6 @@ struct Matmul {
   DType dtype;
 };
 
-void matmul(const CudaContext& context, const Matmul& args);
+void matmul(const kernels::CudaContext& context, const Matmul& args);
 
 }  // namespace attune::cuda

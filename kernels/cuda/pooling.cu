@@ -9,7 +9,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -113,4 +113,4 @@ void pool_backward(const CudaContext& context, const PoolBackward& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -7,7 +7,7 @@
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -34,4 +34,4 @@ void position_ids(const CudaContext& context, const PositionIds& args) {
                args);
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

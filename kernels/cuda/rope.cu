@@ -9,7 +9,7 @@
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 
-namespace attune {
+namespace attune::kernels {
 namespace {
 
 using namespace device;
@@ -74,4 +74,4 @@ void rope(const CudaContext& context, const Rope& args) {
   });
 }
 
-}  // namespace attune
+}  // namespace attune::kernels

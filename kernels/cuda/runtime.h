@@ -17,8 +17,7 @@
 
 #include "kernels/context.h"
 
-namespace attune {
-namespace cuda {
+namespace attune::cuda {
 
 /// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
 bool available();
@@ -190,7 +189,9 @@ enum class MatmulPrecision : std::uint8_t { kFloat32, kTensorFloat32 };
 /// The second implementation of attention (cudnn_attention.h).
 struct CudnnPlans;
 
-}  // namespace cuda
+}  // namespace attune::cuda
+
+namespace attune::kernels {
 
 /// Where CUDA ops run: one stream and what is kept between calls on it.
 class CudaContext {
@@ -225,4 +226,4 @@ class CudaContext {
   bool cudnn_attention_ = false;
 };
 
-}  // namespace attune
+}  // namespace attune::kernels

@@ -26,7 +26,7 @@ __global__ void __launch_bounds__(kThreads) sequence_tables_kernel(SequenceTable
 
 }  // namespace
 
-void sequence_tables(const CudaContext& context, const SequenceTables& args) {
+void sequence_tables(const kernels::CudaContext& context, const SequenceTables& args) {
   launch("sequence_tables", sequence_tables_kernel, {blocks_for(args.sequences + 1, kThreads)}, {kThreads}, 0,
          context.stream(), args);
 }

@@ -19,6 +19,6 @@ struct SequenceTables {
   std::int32_t row_stride, width, heads;  // times N they must stay below 2^31
 };
 
-void sequence_tables(const CudaContext& context, const SequenceTables& args);
+void sequence_tables(const kernels::CudaContext& context, const SequenceTables& args);
 
 }  // namespace attune::cuda

@@ -42,12 +42,14 @@ struct WarpCounts {
   std::int32_t of[Traits::kWarps][Traits::kDigits];
 };
 
-__device__ __forceinline__ int lane() { return static_cast<int>(threadIdx.x % kWarp); }
+__device__ __forceinline__ int lane() {
+  return static_cast<int>(threadIdx.x % kWarp);
+}
 
 // Of this thread's rows, 32 apart.
 __device__ __forceinline__ int first_index() {
-  return static_cast<int>(blockIdx.x) * Traits::kTile + static_cast<int>(threadIdx.x / kWarp) * kWarp * Traits::kRounds +
-         lane();
+  return static_cast<int>(blockIdx.x) * Traits::kTile +
+         static_cast<int>(threadIdx.x / kWarp) * kWarp * Traits::kRounds + lane();
 }
 
 // The ids of this thread's rows, and the rank of each in its warp among the rows of its digit. Leaves the warps' counts of
@@ -125,7 +127,7 @@ __global__ void __launch_bounds__(Traits::kThreads) sort_move_kernel(Pass pass) 
 
 }  // namespace
 
-void sort_by_id(const CudaContext& context, const SortById& args) {
+void sort_by_id(const kernels::CudaContext& context, const SortById& args) {
   if (args.rows == 0) return;
   const int bits = std::max(1, static_cast<int>(std::bit_width(static_cast<std::uint64_t>(args.id_limit - 1))));
   const int passes = ceil_div(bits, Traits::kBits);

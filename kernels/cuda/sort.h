@@ -15,6 +15,6 @@ struct SortById {
   std::int64_t rows, id_limit;
 };
 
-void sort_by_id(const CudaContext& context, const SortById& args);
+void sort_by_id(const kernels::CudaContext& context, const SortById& args);
 
 }  // namespace attune::cuda

@@ -72,8 +72,8 @@ BertClassifier::Hidden BertClassifier::run_block(const Block& block, const Hidde
     keys = batch.first_row_keys;
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
-  const ResidualNorm middle = block.attention_norm(
-      residual, block.projection(attended), pass.dropout(projection_dropout, block.projection_site, keys), true);
+  const ResidualNorm middle = block.attention_norm(residual, block.projection(attended),
+                                                   pass.dropout(projection_dropout, block.projection_site, keys), true);
   const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
   const ResidualNorm out =
       block.output_norm(middle.stream, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys), true);

@@ -78,7 +78,7 @@ class BertClassifier : public Classifier {
   };
   Hidden embed(const TokenBatch& batch, const ForwardPass& pass) const;
   Hidden run_block(const Block& block, const Hidden& x, const TokenBatch& batch, const ForwardPass& pass,
-                     bool first_rows_only) const;
+                   bool first_rows_only) const;
   Tensor position_ids(const TokenBatch& batch) const;
 
   BertConfig config_;

@@ -94,11 +94,13 @@ TEST(FlagChecks, TakeFiniteNumbersInTheirRange) {
                       "must be positive, not inf", "must be positive, not 1e999", "must be positive, not many"}));
   EXPECT_EQ(told(not_negative(), {"0", "0.5", "-0.5", "NaN"}),
             (Messages{"", "", "must be at least 0, not -0.5", "must be at least 0, not NaN"}));
-  EXPECT_EQ(told(dropout_probability(), {"0", "0.9", "1", "0.999999999", "nan", "-0.1"}),
-            (Messages{"", "", "must be at least 0 and below 1, not 1", "must be at least 0 and below 1, not 0.999999999",
-                      "must be at least 0 and below 1, not nan", "must be at least 0 and below 1, not -0.1"}));
+  EXPECT_EQ(
+      told(dropout_probability(), {"0", "0.9", "1", "0.999999999", "nan", "-0.1"}),
+      (Messages{"", "", "must be at least 0 and below 1, not 1", "must be at least 0 and below 1, not 0.999999999",
+                "must be at least 0 and below 1, not nan", "must be at least 0 and below 1, not -0.1"}));
   EXPECT_EQ(told(count_from(1, 10), {"1", "10", "0", "11", "nan"}),
-            (Messages{"", "", "must be from 1 to 10, not 0", "must be from 1 to 10, not 11", "must be from 1 to 10, not nan"}));
+            (Messages{"", "", "must be from 1 to 10, not 0", "must be from 1 to 10, not 11",
+                      "must be from 1 to 10, not nan"}));
   EXPECT_EQ(told(count_from(0), {"2147483647", "9223372036854775807"}),
             (Messages{"", "must be from 0 to 2147483647, not 9223372036854775807"}));
 }

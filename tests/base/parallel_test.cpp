@@ -74,7 +74,9 @@ TEST_P(ParallelTest, ManySmallLoops) {
 
 INSTANTIATE_TEST_SUITE_P(Threads, ParallelTest, ::testing::Values(1, 2, 3, 8));
 
-TEST(Parallel, RefusesZeroThreads) { EXPECT_THROW(set_num_threads(0), Error); }
+TEST(Parallel, RefusesZeroThreads) {
+  EXPECT_THROW(set_num_threads(0), Error);
+}
 
 #ifndef __SANITIZE_ADDRESS__  // it needs address space that the limit refuses
 // In a process of its own: room for a few stacks, not for a thousand. The pool there was still works.

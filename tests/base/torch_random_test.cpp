@@ -55,9 +55,12 @@ TEST_F(Streams, NormalsWithinTheLastBits) {
     const float stddev = 0.02f;
     TorchGenerator generator(123);
     std::vector<float> x(expected.size());
-    if (std::string(name).starts_with("trunc")) generator.trunc_normal(x, stddev);
-    else generator.normal(x, 0, stddev);
-    for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], expected[i].get<float>(), 6e-7f * stddev) << name << " " << i;
+    if (std::string(name).starts_with("trunc"))
+      generator.trunc_normal(x, stddev);
+    else
+      generator.normal(x, 0, stddev);
+    for (std::size_t i = 0; i < x.size(); ++i)
+      EXPECT_NEAR(x[i], expected[i].get<float>(), 6e-7f * stddev) << name << " " << i;
   }
 }
 

@@ -77,7 +77,7 @@ TEST_F(Counting, SharedWavefronts) {
 
 TEST_F(Counting, LayerNormMovesWholeSectors) {
   constexpr std::int64_t kRows = 8, kChannels = 768;
-  const CudaContext context;
+  const kernels::CudaContext context;
   const DeviceArray<float> x(std::vector<float>(kRows * kChannels, 0.5f)), weight(std::vector<float>(kChannels, 1.0f)),
       y(kRows * kChannels);
   const KernelCounts c = counts_of("layernorm_forward", [&] {
@@ -104,23 +104,23 @@ TEST_F(Counting, LayerNormMovesWholeSectors) {
 
 TEST_F(Counting, AttentionHasNoBankConflictsButTwo) {
   constexpr std::int64_t kRows = 128;
-  const CudaContext context;
+  const kernels::CudaContext context;
   const DeviceArray<std::int32_t> offsets(std::vector<std::int32_t>{0, kRows});
   for (DType dtype : {DType::kFloat32, DType::kBFloat16})
     for (std::int64_t size : {32, 64, 128}) {
       const std::size_t bytes = static_cast<std::size_t>(kRows * size) * size_of(dtype);
       const DeviceArray<std::byte> q{std::vector<std::byte>(bytes)}, out(bytes);
-      const AttentionLayout layout{.offsets = offsets.data(),
-                                   .key_lengths = nullptr,
-                                   .sequences = 1,
-                                   .max_length = kRows,
-                                   .rows = kRows,
-                                   .heads = 1,
-                                   .head_size = size,
-                                   .causal = false,
-                                   .window = -1,
-                                   .scale = 0.125,
-                                   .dropout = {}};
+      const kernels::AttentionLayout layout{.offsets = offsets.data(),
+                                            .key_lengths = nullptr,
+                                            .sequences = 1,
+                                            .max_length = kRows,
+                                            .rows = kRows,
+                                            .heads = 1,
+                                            .head_size = size,
+                                            .causal = false,
+                                            .window = -1,
+                                            .scale = 0.125,
+                                            .dropout = {}};
       const KernelCounts c = counts_of("attention_forward", [&] {
         attention_forward(context, {.out = out.data(),
                                     .lse = nullptr,

@@ -13,13 +13,19 @@ namespace {
 
 using testing::DeviceArray;
 
-__global__ void add_kernel(float* x, float value) { device::store_global(x, device::load_global(x) + value); }
-__global__ void double_kernel(float* x) { device::store_global(x, device::load_global(x) * 2); }
+__global__ void add_kernel(float* x, float value) {
+  device::store_global(x, device::load_global(x) + value);
+}
+__global__ void double_kernel(float* x) {
+  device::store_global(x, device::load_global(x) * 2);
+}
 
 void add(float* x, float value, const cuda::Stream& stream) {
   cuda::launch("add", add_kernel, {1}, {1}, 0, stream, x, value);
 }
-void twice(float* x, const cuda::Stream& stream) { cuda::launch("double", double_kernel, {1}, {1}, 0, stream, x); }
+void twice(float* x, const cuda::Stream& stream) {
+  cuda::launch("double", double_kernel, {1}, {1}, 0, stream, x);
+}
 
 TEST(SimulatorRuntime, WorkIsDoneWhenWaitedFor) {
   DeviceArray<float> x(std::vector<float>{1});
@@ -90,16 +96,16 @@ TEST(SimulatorRuntime, MustBeAskedFor) {
   const std::string before = asked == nullptr ? "" : asked;
   unsetenv("ATTUNE_SIMULATE_GPU");
   EXPECT_FALSE(cuda::available());
-  EXPECT_THROW(CudaContext(), Error);
+  EXPECT_THROW(kernels::CudaContext(), Error);
   setenv("ATTUNE_SIMULATE_GPU", "1", 1);
   EXPECT_TRUE(cuda::available());
-  CudaContext();
+  kernels::CudaContext();
   setenv("ATTUNE_SIMULATE_GPU", before.c_str(), 1);
 }
 
 TEST(SimulatorRuntime, ConstantsDoNotPileUp) {
   if (!cuda::available()) GTEST_SKIP() << "set ATTUNE_SIMULATE_GPU=1";
-  const CudaContext context;
+  const kernels::CudaContext context;
   const int kept = 12345;
   context.stream().begin_capture();
   const void* captured = context.constant(std::as_bytes(std::span(&kept, 1)));
@@ -110,7 +116,7 @@ TEST(SimulatorRuntime, ConstantsDoNotPileUp) {
 
 TEST(SimulatorRuntime, EqualConstantsShareOneCopy) {
   if (!cuda::available()) GTEST_SKIP() << "set ATTUNE_SIMULATE_GPU=1";
-  const CudaContext context;
+  const kernels::CudaContext context;
   const std::vector<int> a{1, 2, 3}, b{1, 2, 4};
   const void* first = context.constant(std::as_bytes(std::span(a)));
   EXPECT_EQ(context.constant(std::as_bytes(std::span(a))), first);

@@ -39,7 +39,9 @@ void run(void (*kernel)(P...), cuda::Dim3 grid, cuda::Dim3 block, std::size_t sh
   stream.synchronize();
 }
 
-float* shared_floats() { return reinterpret_cast<float*>(device::dynamic_shared()); }
+float* shared_floats() {
+  return reinterpret_cast<float*>(device::dynamic_shared());
+}
 
 // ---- kernels that are right
 
@@ -161,13 +163,17 @@ __global__ void divergent_shuffle_kernel(int* out) {
 }
 __global__ void two_places_kernel(int* out) {
   int x = static_cast<int>(threadIdx.x);
-  if (threadIdx.x < 16) x = __shfl_xor_sync(kAll, x, 1);
-  else x = __shfl_xor_sync(kAll, x, 2);
+  if (threadIdx.x < 16)
+    x = __shfl_xor_sync(kAll, x, 1);
+  else
+    x = __shfl_xor_sync(kAll, x, 2);
   device::store_global(out + threadIdx.x, x);
 }
 __global__ void shuffle_or_barrier_kernel() {
-  if (threadIdx.x < 16) __syncwarp();
-  else __syncthreads();
+  if (threadIdx.x < 16)
+    __syncwarp();
+  else
+    __syncthreads();
 }
 
 TEST(SimulatorDetects, DivergentShuffle) {
@@ -177,7 +183,9 @@ TEST(SimulatorDetects, DivergentShuffle) {
   EXPECT_EQ(fault_of(shuffle_or_barrier_kernel, {1}, {32}, 0), Fault::kDivergentCollective);
 }
 
-__global__ void bad_mask_kernel() { __syncwarp(0xFFFF0000u); }
+__global__ void bad_mask_kernel() {
+  __syncwarp(0xFFFF0000u);
+}
 __global__ void outside_mask_kernel() {
   if (threadIdx.x < 16) __shfl_xor_sync(0xFFFFu, 1, 16);
 }
@@ -192,22 +200,34 @@ __global__ void early_exit_kernel(int n) {
   __syncthreads();
 }
 __global__ void two_barriers_kernel() {
-  if (threadIdx.x < 32) __syncthreads();
-  else __syncthreads();
+  if (threadIdx.x < 32)
+    __syncthreads();
+  else
+    __syncthreads();
 }
 
-TEST(SimulatorDetects, EarlyExit) { EXPECT_EQ(fault_of(early_exit_kernel, {1}, {64}, 0, 40), Fault::kEarlyExit); }
+TEST(SimulatorDetects, EarlyExit) {
+  EXPECT_EQ(fault_of(early_exit_kernel, {1}, {64}, 0, 40), Fault::kEarlyExit);
+}
 TEST(SimulatorDetects, DivergentBarrier) {
   EXPECT_EQ(fault_of(two_barriers_kernel, {1}, {64}, 0), Fault::kDivergentBarrier);
 }
 
-__global__ void load_at_kernel(const float* x, int i) { device::load_global(x + i); }
-__global__ void store_at_kernel(float* x, int i) { device::store_global(x + i, 0.0f); }
-__global__ void shared_at_kernel(int i) { device::store_shared(shared_floats() + i, 0.0f); }
+__global__ void load_at_kernel(const float* x, int i) {
+  device::load_global(x + i);
+}
+__global__ void store_at_kernel(float* x, int i) {
+  device::store_global(x + i, 0.0f);
+}
+__global__ void shared_at_kernel(int i) {
+  device::store_shared(shared_floats() + i, 0.0f);
+}
 struct alignas(16) Four {
   float v[4];
 };
-__global__ void misaligned_kernel(float* x) { device::load_global(reinterpret_cast<const Four*>(x + 1)); }
+__global__ void misaligned_kernel(float* x) {
+  device::load_global(reinterpret_cast<const Four*>(x + 1));
+}
 
 TEST(SimulatorDetects, OutOfBounds) {
   DeviceArray<float> x(10);
@@ -308,8 +328,10 @@ __global__ void mma_kernel(const BFloat16* a, const BFloat16* b, float* c) {
   std::uint32_t fa[4], fb[4];
   const unsigned row = lane % 16, column = lane / 16 * 8;
   device::ldmatrix_x4(fa, sa + row * 16 + column);
-  if (kTranspose) device::ldmatrix_x4_trans(fb, sb + row * 16 + column);
-  else device::ldmatrix_x4(fb, sb + row * 16 + column);
+  if (kTranspose)
+    device::ldmatrix_x4_trans(fb, sb + row * 16 + column);
+  else
+    device::ldmatrix_x4(fb, sb + row * 16 + column);
   float d[4] = {};
   device::mma_bf16(d, fa, {fb[0], fb[1]});
   for (int i = 0; i < 4; ++i)

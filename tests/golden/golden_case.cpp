@@ -106,10 +106,7 @@ void drop_key_bias(const Tensor& bias) {
 }  // namespace
 
 std::vector<Variant> golden_variants() {
-  return {{DType::kFloat64},
-          {DType::kFloat32},
-          {DType::kFloat32, Device::kCuda},
-          {DType::kBFloat16, Device::kCuda}};
+  return {{DType::kFloat64}, {DType::kFloat32}, {DType::kFloat32, Device::kCuda}, {DType::kBFloat16, Device::kCuda}};
 }
 
 // float32: the project's promise (PyTorch's own float32 lies within a third of it). float64: the golden values

@@ -34,15 +34,14 @@ GoldenModel load(const GoldenCase& golden, Layout layout, const Variant& variant
   EXPECT_EQ(opened.report.missing, std::vector<std::string>{});
   EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
   const HfNaming naming = opened.model->hf_naming();
-  GoldenModel out{
-          .model = std::move(opened.model),
-          .batch = [layout](const GoldenCase::Inputs& inputs) { return batch_of(inputs, layout); },
-          .golden_name =
-              [naming](const std::string& name) {
-                const bool bare = std::ranges::find(naming.unprefixed, name) != naming.unprefixed.end();
-                return bare ? name : naming.prefix + name;
-              },
-          .variant = variant};
+  GoldenModel out{.model = std::move(opened.model),
+                  .batch = [layout](const GoldenCase::Inputs& inputs) { return batch_of(inputs, layout); },
+                  .golden_name =
+                      [naming](const std::string& name) {
+                        const bool bare = std::ranges::find(naming.unprefixed, name) != naming.unprefixed.end();
+                        return bare ? name : naming.prefix + name;
+                      },
+                  .variant = variant};
   place_golden(out);
   return out;
 }
@@ -113,7 +112,8 @@ TEST_P(EncoderGolden, HiddenStatesOfRealTokens) {
     const auto channels = static_cast<std::size_t>(expected.shape()[-1]);
     for (const Layout layout : {Layout::kMasked, Layout::kPacked}) {
       const GoldenModel subject = load(golden, layout, variant());
-      const Tensor found = subject.model->hidden_states(subject.batch_of(inputs), {}).value().to(Device::kCpu).cast(DType::kFloat64);
+      const Tensor found =
+          subject.model->hidden_states(subject.batch_of(inputs), {}).value().to(Device::kCpu).cast(DType::kFloat64);
       std::size_t packed_row = 0;
       for (std::size_t b = 0; b < inputs.lengths.size(); ++b)
         for (std::size_t t = 0; t < static_cast<std::size_t>(inputs.lengths[b]); ++t, ++packed_row) {
@@ -121,7 +121,8 @@ TEST_P(EncoderGolden, HiddenStatesOfRealTokens) {
           const std::size_t row = layout == Layout::kPacked ? packed_row : padded_row;
           for (std::size_t c = 0; c < channels; ++c)
             ASSERT_NEAR(found.values<double>()[row * channels + c],
-                        expected.values<double>()[padded_row * channels + c], golden.tolerance(subject.variant.dtype).logits)
+                        expected.values<double>()[padded_row * channels + c],
+                        golden.tolerance(subject.variant.dtype).logits)
                 << "sequence " << b << " token " << t << " channel " << c;
         }
     }
@@ -154,7 +155,8 @@ std::vector<double> gradients_with_dropout(const GoldenCase& golden, Layout layo
   std::vector<double> out{loss.value().to(Device::kCpu).item()};
   tape.backward(loss);
   for_each_hf_tensor(
-      *subject.model, [](const Parameter& p) {
+      *subject.model,
+      [](const Parameter& p) {
         const Tensor& gradient = p.grad().tensor();
         return gradient.defined() ? gradient.to(Device::kCpu).cast(DType::kFloat64) : gradient;
       },

@@ -18,12 +18,13 @@ TEST(PublishedSizes, ParametersAndTensors) {
     const char *folder, *layers_key;
     std::int64_t layers, parameters, backbone_tensors, head_tensors;
   };
-  for (const Published& published : std::vector<Published>{{"bert-base-uncased", "num_hidden_layers", 12, 109483778, 199, 2},
-                                                           {"distilbert-base-uncased", "n_layers", 6, 66955010, 100, 4},
-                                                           {"roberta-large", "num_hidden_layers", 24, 355361794, 389, 4},
-                                                           {"ModernBERT-base", "num_hidden_layers", 22, 149606402, 134, 4},
-                                                           {"ModernBERT-large", "num_hidden_layers", 28, 395833346, 170, 4},
-                                                           {"gpt2", "n_layer", 12, 124439808 + 2 * 768 + 2, 148, 2}}) {
+  for (const Published& published :
+       std::vector<Published>{{"bert-base-uncased", "num_hidden_layers", 12, 109483778, 199, 2},
+                              {"distilbert-base-uncased", "n_layers", 6, 66955010, 100, 4},
+                              {"roberta-large", "num_hidden_layers", 24, 355361794, 389, 4},
+                              {"ModernBERT-base", "num_hidden_layers", 22, 149606402, 134, 4},
+                              {"ModernBERT-large", "num_hidden_layers", 28, 395833346, 170, 4},
+                              {"gpt2", "n_layer", 12, 124439808 + 2 * 768 + 2, 148, 2}}) {
     SCOPED_TRACE(published.folder);
     const std::string path = (data / "configs" / published.folder / "config.json").string();
     EXPECT_EQ(ConfigReader::from_file(path).integer(published.layers_key), published.layers);
@@ -34,11 +35,14 @@ TEST(PublishedSizes, ParametersAndTensors) {
       ConfigChanges changes = {{published.layers_key, std::to_string(depth + 1)}};
       if (ConfigReader::from_text(text, path).has("layer_types"))
         changes["layer_types"] = depth == 0 ? R"(["full_attention"])" : R"(["full_attention", "sliding_attention"])";
-      const auto model = build_classifier(ConfigReader::from_text(changed_config(text, changes), path), {.num_labels = 2});
+      const auto model =
+          build_classifier(ConfigReader::from_text(changed_config(text, changes), path), {.num_labels = 2});
       parameters[depth] = parameter_count(*model);
       tensors[depth] = static_cast<std::int64_t>(model->hf_naming().tensors.size());
     }
-    const auto at_full_depth = [&](const std::int64_t* counts) { return counts[0] + (published.layers - 1) * (counts[1] - counts[0]); };
+    const auto at_full_depth = [&](const std::int64_t* counts) {
+      return counts[0] + (published.layers - 1) * (counts[1] - counts[0]);
+    };
     EXPECT_EQ(at_full_depth(parameters), published.parameters);
     EXPECT_EQ(at_full_depth(tensors), published.backbone_tensors + published.head_tensors);
   }

@@ -21,15 +21,20 @@ namespace {
 
 const std::map<std::string, std::string>& small_configs() {
   static const std::map<std::string, std::string> configs = {
-      {"bert", R"({"model_type": "bert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
+      {"bert",
+       R"({"model_type": "bert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
                    "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 3})"},
-      {"distilbert", R"({"model_type": "distilbert", "vocab_size": 31, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40,
+      {"distilbert",
+       R"({"model_type": "distilbert", "vocab_size": 31, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40,
                          "max_position_embeddings": 20})"},
-      {"roberta", R"({"model_type": "roberta", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
+      {"roberta",
+       R"({"model_type": "roberta", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
                       "intermediate_size": 40, "max_position_embeddings": 22, "type_vocab_size": 1, "pad_token_id": 1})"},
-      {"modernbert", R"({"model_type": "modernbert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
+      {"modernbert",
+       R"({"model_type": "modernbert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
                          "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 2, "local_attention": 6})"},
-      {"gpt2", R"({"model_type": "gpt2", "vocab_size": 31, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 20})"}};
+      {"gpt2",
+       R"({"model_type": "gpt2", "vocab_size": 31, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 20})"}};
   return configs;
 }
 
@@ -49,8 +54,11 @@ std::unique_ptr<Classifier> random_model(const std::string& family, const ModelO
 
 std::vector<NamedTensor> tensors_of(const Classifier& model) {
   std::vector<NamedTensor> out;
-  for_each_hf_tensor(model, [](const Parameter& p) { return p.value(); },
-                     [&](const std::string& name, const Tensor& values) { out.push_back({name, values.clone()}); });
+  for_each_hf_tensor(
+      model, [](const Parameter& p) { return p.value(); },
+      [&](const std::string& name, const Tensor& values) {
+        out.push_back({name, values.clone()});
+      });
   return out;
 }
 
@@ -80,7 +88,8 @@ TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
       if (name == spoilt.parameter) parameter.value().values<float>().back() = bad;
     const TempDir folder;
     EXPECT_EQ(message_of([&] { save_weights(*model, folder / "model.safetensors"); }),
-              (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.name + "' holds values that are not finite");
+              (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.name +
+                  "' holds values that are not finite");
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
 }
@@ -90,7 +99,8 @@ TEST_P(EveryFamily, ASavedFolderComesBack) {
   const HfNaming naming = model->hf_naming();
   auto tensors = tensors_of(*model);
   for (NamedTensor& tensor : tensors)
-    if (std::ranges::find(naming.unprefixed, tensor.name) == naming.unprefixed.end()) tensor.name = naming.prefix + tensor.name;
+    if (std::ranges::find(naming.unprefixed, tensor.name) == naming.unprefixed.end())
+      tensor.name = naming.prefix + tensor.name;
   const std::vector<std::string> labels = {"bad", "so so", "good \"very\""};
   const Folder folder(model->hf_config(labels), tensors);
   const OpenedClassifier opened = folder.open();
@@ -113,8 +123,10 @@ TEST_P(EveryFamily, ABackboneAloneGetsAHead) {
   const HfNaming naming = model->hf_naming();
   for (NamedTensor& tensor : tensors_of(*model)) {
     const auto found = std::ranges::find(naming.tensors, tensor.name, &HfTensor::name);
-    if (found->optional) head.push_back(tensor.name);
-    else backbone.push_back(tensor);
+    if (found->optional)
+      head.push_back(tensor.name);
+    else
+      backbone.push_back(tensor);
   }
   const OpenedClassifier opened = Folder(small_configs().at(GetParam()), backbone).open({.num_labels = 4});
   EXPECT_EQ(opened.report.missing, head);
@@ -162,7 +174,8 @@ TEST_P(EveryFamily, AStrangeTensorIsReportedAndATwoFoldOneRefused) {
   const auto model = random_model(GetParam());
   auto tensors = tensors_of(*model);
   tensors.push_back({"something.else", Tensor::zeros({2}, DType::kFloat32)});
-  EXPECT_EQ(Folder(small_configs().at(GetParam()), tensors).open().report.unused, std::vector<std::string>{"something.else"});
+  EXPECT_EQ(Folder(small_configs().at(GetParam()), tensors).open().report.unused,
+            std::vector<std::string>{"something.else"});
   tensors.back().name = model->hf_naming().prefix + tensors.front().name;
   tensors.back().tensor = tensors.front().tensor;
   const std::string twice = message_of([&] { Folder(small_configs().at(GetParam()), tensors).open(); });
@@ -186,49 +199,59 @@ TEST_P(EveryFamily, AnIdBeyondTheVocabularyIsRefused) {
   EXPECT_NE(message.find("31"), std::string::npos) << message;
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, EveryFamily, ::testing::Values("bert", "distilbert", "roberta", "modernbert", "gpt2"),
+INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
+                         ::testing::Values("bert", "distilbert", "roberta", "modernbert", "gpt2"),
                          [](const auto& family) { return std::string(family.param); });
 
 TEST(Registry, NamesTheArchitecturesItHas) {
-  const std::string message = message_of([] { (void)build_classifier(config_of("bert", {{"model_type", "\"deberta-v2\""}}), {}); });
-  EXPECT_NE(message.find("'deberta-v2' is not supported (gpt2, bert, distilbert, roberta, modernbert are)"), std::string::npos) << message;
+  const std::string message = message_of([] {
+    (void)build_classifier(config_of("bert", {{"model_type", "\"deberta-v2\""}}), {});
+  });
+  EXPECT_NE(message.find("'deberta-v2' is not supported (gpt2, bert, distilbert, roberta, modernbert are)"),
+            std::string::npos)
+      << message;
 }
 
 TEST(Registry, RefusesWhatWouldChangeTheArithmetic) {
   struct Case {
     const char *family, *key, *value;
   };
-  for (const auto& [family, key, value] : std::vector<Case>{{"bert", "hidden_act", "\"silu\""},
-                                                            {"bert", "position_embedding_type", "\"relative_key\""},
-                                                            {"bert", "is_decoder", "true"},
-                                                            {"bert", "add_cross_attention", "true"},
-                                                            {"bert", "problem_type", "\"regression\""},
-                                                            {"bert", "num_attention_heads", "5"},
-                                                            {"bert", "pad_token_id", "31"},
-                                                            {"bert", "hidden_dropout_prob", "1"},
-                                                            {"bert", "layer_norm_eps", "0"},
-                                                            {"bert", "vocab_size", "0"},
-                                                            {"distilbert", "sinusoidal_pos_embds", "true"},
-                                                            {"distilbert", "activation", "\"swish\""},
-                                                            {"distilbert", "n_heads", "7"},
-                                                            {"roberta", "position_embedding_type", "\"relative_key_query\""},
-                                                            {"roberta", "max_position_embeddings", "2"},
-                                                            {"modernbert", "norm_bias", "true"},
-                                                            {"modernbert", "attention_bias", "true"},
-                                                            {"modernbert", "mlp_bias", "true"},
-                                                            {"modernbert", "classifier_bias", "true"},
-                                                            {"modernbert", "classifier_pooling", "\"max\""},
-                                                            {"modernbert", "layer_types", R"(["full_attention"])"},
-                                                            {"modernbert", "layer_types", R"(["chunked_attention"])"},
-                                                            {"modernbert", "rope_parameters", R"({"full_attention": {"rope_type": "yarn"}})"},
-                                                            {"modernbert", "rope_scaling", R"({"type": "linear"})"},
-                                                            {"modernbert", "global_attn_every_n_layers", "0"},
-                                                            {"modernbert", "global_rope_theta", "-1"},
-                                                            {"modernbert", "initializer_cutoff_factor", "3"},
-                                                            {"modernbert", "hidden_activation", "\"silu\""}}) {
-    const std::string message = message_of([&, f = family, k = key, v = value] { (void)build_classifier(config_of(f, {{k, v}}), {}); });
+  for (const auto& [family, key, value] :
+       std::vector<Case>{{"bert", "hidden_act", "\"silu\""},
+                         {"bert", "position_embedding_type", "\"relative_key\""},
+                         {"bert", "is_decoder", "true"},
+                         {"bert", "add_cross_attention", "true"},
+                         {"bert", "problem_type", "\"regression\""},
+                         {"bert", "num_attention_heads", "5"},
+                         {"bert", "pad_token_id", "31"},
+                         {"bert", "hidden_dropout_prob", "1"},
+                         {"bert", "layer_norm_eps", "0"},
+                         {"bert", "vocab_size", "0"},
+                         {"distilbert", "sinusoidal_pos_embds", "true"},
+                         {"distilbert", "activation", "\"swish\""},
+                         {"distilbert", "n_heads", "7"},
+                         {"roberta", "position_embedding_type", "\"relative_key_query\""},
+                         {"roberta", "max_position_embeddings", "2"},
+                         {"modernbert", "norm_bias", "true"},
+                         {"modernbert", "attention_bias", "true"},
+                         {"modernbert", "mlp_bias", "true"},
+                         {"modernbert", "classifier_bias", "true"},
+                         {"modernbert", "classifier_pooling", "\"max\""},
+                         {"modernbert", "layer_types", R"(["full_attention"])"},
+                         {"modernbert", "layer_types", R"(["chunked_attention"])"},
+                         {"modernbert", "rope_parameters", R"({"full_attention": {"rope_type": "yarn"}})"},
+                         {"modernbert", "rope_scaling", R"({"type": "linear"})"},
+                         {"modernbert", "global_attn_every_n_layers", "0"},
+                         {"modernbert", "global_rope_theta", "-1"},
+                         {"modernbert", "initializer_cutoff_factor", "3"},
+                         {"modernbert", "hidden_activation", "\"silu\""}}) {
+    const std::string message = message_of([&, f = family, k = key, v = value] {
+      (void)build_classifier(config_of(f, {{k, v}}), {});
+    });
     EXPECT_NE(message.find("config.json"), std::string::npos) << family << " " << key;
-    const std::string named = std::string(key) == "global_rope_theta" ? "full_attention" : std::string(key) == "rope_parameters" ? "rope_type" : key;
+    const std::string named = std::string(key) == "global_rope_theta" ? "full_attention"
+                              : std::string(key) == "rope_parameters" ? "rope_type"
+                                                                      : key;
     EXPECT_NE(message.find(named), std::string::npos) << key << ": " << message;
   }
 }
@@ -250,10 +273,14 @@ TEST(Registry, LegacySpellingAndForeignHeadsAreUnderstood) {
 
 // Transformers 4 says which layers are global by their distance, transformers 5 by name; both mean one model.
 TEST(Registry, BothSpellingsOfModernBertsLayersAgree) {
-  const auto old = build_classifier(config_of("modernbert", {{"global_attn_every_n_layers", "2"}, {"global_rope_theta", "5000"}, {"local_rope_theta", "700"}}), {});
+  const auto old = build_classifier(
+      config_of("modernbert",
+                {{"global_attn_every_n_layers", "2"}, {"global_rope_theta", "5000"}, {"local_rope_theta", "700"}}),
+      {});
   const auto recent = build_classifier(
-      config_of("modernbert", {{"layer_types", R"(["full_attention", "sliding_attention", "full_attention", "sliding_attention"])"},
-                               {"rope_parameters", R"({"full_attention": {"rope_type": "default", "rope_theta": 5000},
+      config_of("modernbert",
+                {{"layer_types", R"(["full_attention", "sliding_attention", "full_attention", "sliding_attention"])"},
+                 {"rope_parameters", R"({"full_attention": {"rope_type": "default", "rope_theta": 5000},
                                                        "sliding_attention": {"rope_type": "default", "rope_theta": 700.0}})"}}),
       {});
   EXPECT_EQ(old->hf_config({"a", "b"}), recent->hf_config({"a", "b"}));
@@ -267,7 +294,8 @@ TEST(Registry, RobertaPositionsCountRealTokens) {
   Variable loss;
   {
     const Tape::Recording recording(tape);
-    loss = cross_entropy(model->forward(packed_batch(ids, lengths), {}), Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+    loss = cross_entropy(model->forward(packed_batch(ids, lengths), {}),
+                         Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
   }
   tape.backward(loss);
   for (const auto& [name, parameter] : parameters_of(*model)) {
@@ -290,7 +318,8 @@ TEST(Registry, RowsThatFillUpABatchChangeNothing) {
     std::vector<std::int32_t> filled_ids = ids;
     filled_ids.resize(16, model->pad_id());
     TokenBatch filled = packed_batch(filled_ids, std::vector<std::int32_t>{4, 5, 7});
-    filled.sequences.positions = Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
+    filled.sequences.positions =
+        Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
     filled.sequences.key_lengths = Tensor::from(std::vector<std::int32_t>{4, 5, 0}, {3});
     filled.lengths = plain.lengths;
     filled.first_row_keys = plain.first_row_keys;
@@ -317,7 +346,8 @@ TEST(Registry, RowsThatFillUpABatchChangeNothing) {
     for (std::size_t k = 0; k < logits[0].size(); ++k) EXPECT_NEAR(logits[1][k], logits[0][k], 1e-14) << family;
     ASSERT_EQ(gradients[0].size(), gradients[1].size()) << family;
     for (const auto& [name, values] : gradients[0])
-      for (std::size_t k = 0; k < values.size(); ++k) ASSERT_NEAR(gradients[1].at(name)[k], values[k], 1e-14) << family << " " << name;
+      for (std::size_t k = 0; k < values.size(); ++k)
+        ASSERT_NEAR(gradients[1].at(name)[k], values[k], 1e-14) << family << " " << name;
   }
 }
 
@@ -353,7 +383,8 @@ TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
   for (const NamedTensor& tensor : tensors_of(*random_model("roberta"))) {
     if (tensor.name.ends_with("LayerNorm.weight") || tensor.name.ends_with(".bias")) continue;
     EXPECT_NEAR(moments(tensor.tensor).deviation, 0.02, tensor.tensor.numel() < 100 ? 0.01 : 0.003) << tensor.name;
-    const bool padded = tensor.name == "embeddings.word_embeddings.weight" || tensor.name == "embeddings.position_embeddings.weight";
+    const bool padded =
+        tensor.name == "embeddings.word_embeddings.weight" || tensor.name == "embeddings.position_embeddings.weight";
     if (padded) {
       EXPECT_EQ(moments(tensor.tensor.rows(1, 2)).largest, 0) << tensor.name;
     }
@@ -362,9 +393,12 @@ TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
   for (const NamedTensor& tensor : tensors_of(*random_model("modernbert"))) {
     if (tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias")) continue;
     const bool output = tensor.name.ends_with("Wo.weight") || tensor.name == "head.dense.weight";
-    const double range = tensor.name == "classifier.weight" ? 1 / std::sqrt(24.0) : output ? 0.02 / std::sqrt(8.0) : 0.02;
+    const double range = tensor.name == "classifier.weight" ? 1 / std::sqrt(24.0)
+                         : output                           ? 0.02 / std::sqrt(8.0)
+                                                            : 0.02;
     EXPECT_LE(moments(tensor.tensor).largest, 2 * range * (1 + 1e-6)) << tensor.name;
-    EXPECT_NEAR(moments(tensor.tensor).deviation / range, truncated, tensor.tensor.numel() < 100 ? 0.3 : 0.08) << tensor.name;
+    EXPECT_NEAR(moments(tensor.tensor).deviation / range, truncated, tensor.tensor.numel() < 100 ? 0.3 : 0.08)
+        << tensor.name;
   }
 }
 

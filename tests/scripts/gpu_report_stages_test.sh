@@ -10,10 +10,10 @@ mkdir -p "$tools"
 tool() { printf '#!/usr/bin/env bash\n%s\n' "$2" >"$1" && chmod +x "$1"; }
 tool "$tools/nvidia-smi" 'case "$*" in *compute_cap*) echo 9.0 ;; *driver*) echo 123.4 ;; *) echo "Made-up card, 80 GiB" ;; esac'
 tool "$tools/nvcc" 'echo "release 13.0"'
-tool "$tools/cmake" "case \"\$*\" in *help*) echo 'ops_cuda_test: phony' ;; *--preset*) echo \"\$*\" >$folder/configured ;; esac"
-tool "$tools/ctest" 'case "$*" in *-N*) echo "  Test #1: ops_cuda_test"; exit ;; esac
+tool "$tools/cmake" "case \"\$*\" in *help*) echo 'kernels_cuda_test: phony' ;; *--preset*) echo \"\$*\" >$folder/configured ;; esac"
+tool "$tools/ctest" 'case "$*" in *-N*) echo "  Test #1: kernels_cuda_test"; exit ;; esac
 while [ "$1" != --output-junit ]; do shift; done
-echo "<testsuite><testcase name=\"ops_cuda_test\" time=\"2.5\" status=\"fail\"><failure/><system-out>[  FAILED  ] Table/CudaOp.A/x
+echo "<testsuite><testcase name=\"kernels_cuda_test\" time=\"2.5\" status=\"fail\"><failure/><system-out>[  FAILED  ] Table/CudaOp.A/x
 [  PASSED  ] 7 tests.
 [  FAILED  ] 1 test, listed below:</system-out></testcase></testsuite>" >"$2"; exit 8'
 tool "$tools/compute-sanitizer" 'case $2 in
@@ -23,7 +23,7 @@ tool "$tools/compute-sanitizer" 'case $2 in
   *) exit 1 ;;
 esac'
 mkdir -p "$build/bin" "$build/tests"
-tool "$build/tests/ops_cuda_test" 'exit 0'
+tool "$build/tests/kernels_cuda_test" 'exit 0'
 tool "$build/bin/bench_kernels" 'echo "{\"benchmarks\": [{\"name\": \"ceiling/copy/iterations:1/manual_time\", \"real_time\": 1000, \"time_unit\": \"us\", \"bytes\": 3e9}]}"'
 tool "$build/bin/bench_train_step" 'case "$*" in
   *bf16*) echo "{\"system\": \"attune\", \"model\": \"m\", \"precision\": \"bf16\", \"median_ms\": 2.5, \"min_ms\": 2.4, \"max_ms\": 2.9}" ;;
@@ -39,7 +39,7 @@ has() { grep -qF -- "$2" <<<"$report" || fail "$1: no \"$2\" in the report"; }
 has "card" "| device | Made-up card, 80 GiB |"
 has "commit" "| commit | abc123 |"
 has "tests" "1 CTest tests: 0 passed, 1 failed, 0 skipped. Cases within them: 7 passed, 1 failed, 0 skipped."
-has "failing case" "- ops_cuda_test: Table/CudaOp.A/x"
+has "failing case" "- kernels_cuda_test: Table/CudaOp.A/x"
 has "memcheck" "| memcheck | ok | 9 | ERROR SUMMARY: 0 errors |"
 has "racecheck" "| racecheck | failed |  | RACECHECK SUMMARY: 1 hazard displayed (1 error, 0 warnings) |"
 has "the race itself" "========= Error: Race reported between Write access at some_kernel"

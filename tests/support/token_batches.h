@@ -18,7 +18,8 @@ inline Sequences packed_sequences(std::span<const std::int32_t> lengths) {
   for (std::size_t b = 0; b < lengths.size(); ++b) {
     for (std::int32_t t = 0; t < lengths[b]; ++t) {
       positions.push_back(t);
-      keys.push_back(static_cast<std::int32_t>(row_key(static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(t))));
+      keys.push_back(
+          static_cast<std::int32_t>(kernels::row_key(static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(t))));
     }
     offsets.push_back(static_cast<std::int32_t>(positions.size()));
     out.max_length = std::max<std::int64_t>(out.max_length, lengths[b]);

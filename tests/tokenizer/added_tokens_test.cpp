@@ -22,7 +22,9 @@ std::string split(const AddedTokenSearch& search, std::string_view text, bool pa
   return out;
 }
 
-AddedToken token(std::string content, std::int32_t id) { return {.content = std::move(content), .id = id}; }
+AddedToken token(std::string content, std::int32_t id) {
+  return {.content = std::move(content), .id = id};
+}
 
 TEST(AddedTokens, NoneAndEmpty) {
   EXPECT_EQ(split(AddedTokenSearch(), "abc"), "-:abc");

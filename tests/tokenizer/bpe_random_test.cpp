@@ -104,8 +104,8 @@ TEST(Bpe, EqualsThePlainOneOnRandomStringsAndMerges) {
     for (std::uint32_t seed = 0; seed < 5; ++seed) {
       testing::TempDir folder;
       std::ofstream(folder / "tokenizer.json") << random_tokenizer(seed, nfc);
-      expect_equal(folder.path(), {"<|end|>", "[MASK]", " [MASK]", "  [MASK]", "[MA", "e\u0301e\u0301", "éé"}, kStrings / 10,
-                   seed);
+      expect_equal(folder.path(), {"<|end|>", "[MASK]", " [MASK]", "  [MASK]", "[MA", "e\u0301e\u0301", "éé"},
+                   kStrings / 10, seed);
     }
   }
 }

@@ -28,12 +28,24 @@ inline std::string mutated(std::string bytes, RandomText& random) {
     const std::size_t at = random.below(size), length = random.below(std::min(size, 20u));
     const std::string_view piece = kPieces[random.below(static_cast<std::uint32_t>(std::size(kPieces)))];
     switch (random.below(6)) {
-      case 0: bytes[at] = static_cast<char>(random.below(256)); break;
-      case 1: bytes.erase(at, length); break;
-      case 2: bytes.insert(at, bytes.substr(random.below(size), length)); break;
-      case 3: bytes.insert(at, piece); break;
-      case 4: bytes.replace(at, std::min(length, bytes.size() - at), piece); break;
-      default: bytes.resize(random.below(20) == 0 ? at : size - random.below(std::min(size, 4u))); break;
+      case 0:
+        bytes[at] = static_cast<char>(random.below(256));
+        break;
+      case 1:
+        bytes.erase(at, length);
+        break;
+      case 2:
+        bytes.insert(at, bytes.substr(random.below(size), length));
+        break;
+      case 3:
+        bytes.insert(at, piece);
+        break;
+      case 4:
+        bytes.replace(at, std::min(length, bytes.size() - at), piece);
+        break;
+      default:
+        bytes.resize(random.below(20) == 0 ? at : size - random.below(std::min(size, 4u)));
+        break;
     }
   }
   return bytes;
@@ -76,9 +88,15 @@ inline std::string mutated_json(const std::string& text, RandomText& random) {
                                    "A"};
     Json* const target = pick();
     switch (random.below(4)) {
-      case 0: *target = kValues[random.below(static_cast<std::uint32_t>(std::size(kValues)))]; break;
-      case 1: *target = Json(*pick()); break;
-      case 2: target->clear(); break;
+      case 0:
+        *target = kValues[random.below(static_cast<std::uint32_t>(std::size(kValues)))];
+        break;
+      case 1:
+        *target = Json(*pick());
+        break;
+      case 2:
+        target->clear();
+        break;
       default:
         if (target->is_structured() && !target->empty()) {
           auto child = target->begin();

@@ -60,15 +60,33 @@ class RandomText {
     static const std::vector<char32_t> kMarks = {0x300,  0x301,  0x323,  0x327,  0x5B0,  0x93C,
                                                  0x200B, 0x200D, 0xFE0F, 0x1100, 0x1161, 0x11A8};
     switch (below(10)) {
-      case 0: out += kWords[below(static_cast<std::uint32_t>(kWords.size()))]; return;
-      case 1: repeat(out, kSpaces[below(static_cast<std::uint32_t>(kSpaces.size()))], 4); return;
-      case 2: repeat(out, ' ', 30); return;
-      case 3: repeat(out, U'a' + below(26), 3); return;
-      case 4: repeat(out, U'0' + below(10), 5); return;
-      case 5: repeat(out, U'!' + below(15), 4); return;
-      case 6: utf8::append(out, kMarks[below(static_cast<std::uint32_t>(kMarks.size()))]); return;
-      case 7: append_special(out); return;
-      case 8: utf8::append(out, below(0x3000)); return;
+      case 0:
+        out += kWords[below(static_cast<std::uint32_t>(kWords.size()))];
+        return;
+      case 1:
+        repeat(out, kSpaces[below(static_cast<std::uint32_t>(kSpaces.size()))], 4);
+        return;
+      case 2:
+        repeat(out, ' ', 30);
+        return;
+      case 3:
+        repeat(out, U'a' + below(26), 3);
+        return;
+      case 4:
+        repeat(out, U'0' + below(10), 5);
+        return;
+      case 5:
+        repeat(out, U'!' + below(15), 4);
+        return;
+      case 6:
+        utf8::append(out, kMarks[below(static_cast<std::uint32_t>(kMarks.size()))]);
+        return;
+      case 7:
+        append_special(out);
+        return;
+      case 8:
+        utf8::append(out, below(0x3000));
+        return;
       default: {
         const std::uint32_t c = below(0x110000 - 0x800);
         utf8::append(out, c < 0xD800 ? c : c + 0x800);

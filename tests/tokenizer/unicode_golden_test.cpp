@@ -16,9 +16,13 @@ namespace {
 
 using Json = nlohmann::json;
 
-void add(Sha256& sha, std::string_view text) { sha.update(std::as_bytes(std::span(text))); }
+void add(Sha256& sha, std::string_view text) {
+  sha.update(std::as_bytes(std::span(text)));
+}
 
-bool is_surrogate(char32_t c) { return c >= 0xD800 && c <= 0xDFFF; }
+bool is_surrogate(char32_t c) {
+  return c >= 0xD800 && c <= 0xDFFF;
+}
 
 class UnicodeGolden : public ::testing::Test {
  protected:

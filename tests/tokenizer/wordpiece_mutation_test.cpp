@@ -49,7 +49,9 @@ TEST(WordPieceMutation, TokenizerConfig) {
                  [&files](const std::string& config) { return from_vocab_txt(files.at("vocab.txt"), config); });
 }
 
-TEST(WordPieceMutation, TokenizerJson) { expect_orderly(small_tokenizer().at("tokenizer.json"), from_tokenizer_json); }
+TEST(WordPieceMutation, TokenizerJson) {
+  expect_orderly(small_tokenizer().at("tokenizer.json"), from_tokenizer_json);
+}
 
 TEST(WordPieceMutation, Texts) {
   const std::unique_ptr<Tokenizer> tokenizer =

@@ -38,7 +38,9 @@ std::vector<std::optional<BertNormalizerOptions>> all_normalizers() {
   return out;
 }
 
-void write_file(const std::string& path, std::string_view content) { std::ofstream(path, std::ios::binary) << content; }
+void write_file(const std::string& path, std::string_view content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
 
 std::string error_of(const std::string& folder) {
   try {

@@ -79,7 +79,7 @@ TEST(WordPieceTrainer, SpecialsCharactersThenPieces) {
   // ab 4 + abc 1 -> "ab"; ("ab", "##c") occurs once only.
   EXPECT_EQ(tokens, (std::vector<std::string>{"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", "a", "b", "c", "##b",
                                               "##c", "ab"}));
-// Of pairs that occur equally often, that with the character goes before that with the piece.
+  // Of pairs that occur equally often, that with the character goes before that with the piece.
   const auto more = trained({"ab ab AB abc", "ab, \u00e1c"}, {.vocab_size = 14, .min_frequency = 1});
   EXPECT_EQ(std::vector<std::string>(more.end() - 3, more.end()), (std::vector<std::string>{"ab", "ac", "abc"}));
 }

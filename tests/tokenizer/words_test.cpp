@@ -16,7 +16,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-void add(Sha256& sha, std::string_view text) { sha.update(std::as_bytes(std::span(text))); }
+void add(Sha256& sha, std::string_view text) {
+  sha.update(std::as_bytes(std::span(text)));
+}
 
 std::vector<std::string> words(std::string_view text) {
   std::string lowered;
@@ -25,7 +27,9 @@ std::vector<std::string> words(std::string_view text) {
   return {views.begin(), views.end()};
 }
 
-std::string utf8_of(std::u32string_view text) { return utf8::to_utf8(text); }
+std::string utf8_of(std::u32string_view text) {
+  return utf8::to_utf8(text);
+}
 
 class PythonWords : public ::testing::Test {
  protected:
@@ -100,7 +104,9 @@ TEST(Words, FinalSigma) {
   EXPECT_EQ(python_lower("ΑΣ.Β ΑΣ. "), "ασ.β ας. ");
 }
 
-TEST(Words, InvalidUtf8IsNamed) { EXPECT_THROW(python_lower("ab\xFF"), Error); }
+TEST(Words, InvalidUtf8IsNamed) {
+  EXPECT_THROW(python_lower("ab\xFF"), Error);
+}
 
 }  // namespace
 }  // namespace attune

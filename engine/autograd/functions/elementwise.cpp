@@ -21,9 +21,8 @@ Variable cast(const Variable& x, DType dtype) {
   if (x.value().dtype() == dtype) return x;
   Tensor y = ops::cast(x.value(), dtype);
   if (!recording(x)) return Variable(std::move(y));
-  return recorded(std::move(y), [dx = x.grad(), from = x.value().dtype()](const Tensor& dy) {
-    dx.add(ops::cast(dy, from));
-  });
+  return recorded(std::move(y),
+                  [dx = x.grad(), from = x.value().dtype()](const Tensor& dy) { dx.add(ops::cast(dy, from)); });
 }
 
 Variable dropout(const Variable& x, const DropoutSpec& spec) {

@@ -10,19 +10,18 @@ Variable layernorm(const Variable& x, const Variable& weight, const Variable& bi
   ops::LayerNormOut out = ops::layernorm_forward(x.value(), Tensor(), weight.value(), bias.value(), spec);
   if (!recording(x, weight, bias)) return Variable(std::move(out.y));
   Tensor y = std::exchange(out.y, Tensor());  // backward does not need it
-  return recorded(
-      std::move(y), [dx = x.grad(), weight, dbias = bias.grad(), spec, saved = std::move(out)](const Tensor& dy) {
-        ops::layernorm_backward({dx.target(), {}, weight.grad().target(), dbias.target()}, {.dy = dy, .dstream = {}, .dsum = {}},
-                                saved, weight.value(), false, spec);
-      });
+  return recorded(std::move(y),
+                  [dx = x.grad(), weight, dbias = bias.grad(), spec, saved = std::move(out)](const Tensor& dy) {
+                    ops::layernorm_backward({dx.target(), {}, weight.grad().target(), dbias.target()},
+                                            {.dy = dy, .dstream = {}, .dsum = {}}, saved, weight.value(), false, spec);
+                  });
 }
 
 ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight,
                                 const Variable& bias, const ResidualNormSpec& how) {
   const DType dtype = branch.value().dtype();
   const ops::LayerNormSpec spec{.eps = how.eps, .dtype = dtype, .stream = how.stream, .dropout = how.dropout};
-  ops::LayerNormOut out =
-      ops::layernorm_forward(branch.value(), residual.value(), weight.value(), bias.value(), spec);
+  ops::LayerNormOut out = ops::layernorm_forward(branch.value(), residual.value(), weight.value(), bias.value(), spec);
   const bool record = recording(residual, branch, weight, bias);
   const bool whole = dtype == out.sum.dtype();  // y is not rounded: normed and stream are one
   const Variable sum(out.sum, record && (residual.requires_grad() || branch.requires_grad()));
@@ -31,19 +30,19 @@ ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch
   if (how.stream) stream = whole ? normed : Variable(std::exchange(out.stream, Tensor()), record);
   out.stream = Tensor();
   if (record)
-    Tape::current()->record({sum.grad(), normed.grad(), stream.grad()}, [weight, spec, whole, dsum = sum.grad(),
-                                                                        dy = normed.grad(), dstream = stream.grad(),
-                                                                        dresidual = residual.grad(),
-                                                                        dbranch = branch.grad(), dbias = bias.grad(),
-                                                                        saved = std::move(out)] {
-      // Without dropout both inputs get the same gradient: where it has one type, one buffer is computed and shared.
-      const bool share = whole && spec.dropout.p == 0 && dresidual.requires_grad() && !dresidual.tensor().defined();
-      const GradTarget branch_target = share ? GradTarget{} : dbranch.target();
-      ops::layernorm_backward({branch_target, dresidual.target(), weight.grad().target(), dbias.target()},
-                              {.dy = dy.tensor(), .dstream = whole ? Tensor() : dstream.tensor(), .dsum = dsum.tensor()},
-                              saved, weight.value(), true, spec);
-      if (share) dbranch.add(dresidual.tensor());
-    });
+    Tape::current()->record(
+        {sum.grad(), normed.grad(), stream.grad()},
+        [weight, spec, whole, dsum = sum.grad(), dy = normed.grad(), dstream = stream.grad(),
+         dresidual = residual.grad(), dbranch = branch.grad(), dbias = bias.grad(), saved = std::move(out)] {
+          // Without dropout both inputs get the same gradient: where it has one type, one buffer is computed and shared.
+          const bool share = whole && spec.dropout.p == 0 && dresidual.requires_grad() && !dresidual.tensor().defined();
+          const GradTarget branch_target = share ? GradTarget{} : dbranch.target();
+          ops::layernorm_backward(
+              {branch_target, dresidual.target(), weight.grad().target(), dbias.target()},
+              {.dy = dy.tensor(), .dstream = whole ? Tensor() : dstream.tensor(), .dsum = dsum.tensor()}, saved,
+              weight.value(), true, spec);
+          if (share) dbranch.add(dresidual.tensor());
+        });
   return {sum, normed, stream};
 }
 

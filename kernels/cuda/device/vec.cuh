@@ -13,13 +13,19 @@ struct alignas(sizeof(T) * N) Vec {
   T v[N];
 };
 
-__device__ __forceinline__ float to_f(float x) { return x; }
-__device__ __forceinline__ float to_f(BFloat16 x) { return bf16_to_float(x); }
+__device__ __forceinline__ float to_f(float x) {
+  return x;
+}
+__device__ __forceinline__ float to_f(BFloat16 x) {
+  return bf16_to_float(x);
+}
 
 template <class T>
 __device__ __forceinline__ T from_f(float x) {
-  if constexpr (sizeof(T) == sizeof(float)) return x;
-  else return float_to_bf16(x);
+  if constexpr (sizeof(T) == sizeof(float))
+    return x;
+  else
+    return float_to_bf16(x);
 }
 
 /// Elements of T that one access moves where N are wanted.

@@ -53,7 +53,7 @@ struct Form {
   auto operator<=>(const Form&) const = default;
 };
 
-Form form_of(const AttentionLayout& layout, std::int64_t row_stride, bool backward, bool lse) {
+Form form_of(const kernels::AttentionLayout& layout, std::int64_t row_stride, bool backward, bool lse) {
   const bool ragged = layout.rows != layout.sequences * layout.max_length;
   return {.backward = backward,
           .lse = lse,
@@ -80,7 +80,7 @@ class Plan {
     check(graph_.build(handle, {fe::HeurMode_t::A}));
   }
 
-  void run(const CudaContext& context, cudnnHandle_t handle, Memory& memory) {
+  void run(const kernels::CudaContext& context, cudnnHandle_t handle, Memory& memory) {
     std::int64_t bytes = 0;
     check(graph_.get_workspace_size(bytes));
     const Scratch workspace(static_cast<std::size_t>(bytes), context.stream());
@@ -175,7 +175,7 @@ class Plan {
 // The device's tables of a batch, and their places in `memory`.
 class Tables {
  public:
-  Tables(const CudaContext& context, const Form& form, const AttentionLayout& layout, Memory& memory)
+  Tables(const kernels::CudaContext& context, const Form& form, const kernels::AttentionLayout& layout, Memory& memory)
       : buffer_(static_cast<std::size_t>(form.masked ? 4 * pitch(form) : 0) * sizeof(std::int32_t), context.stream()) {
     if (!form.masked) return;
     const std::int64_t width = form.heads * form.head_size;
@@ -206,7 +206,7 @@ class Tables {
 };
 
 // Rows of H D elements, `row_stride` apart, that cuDNN may leave out.
-void set_rows_zero(const CudaContext& context, const Form& form, void* rows, std::int64_t row_stride) {
+void set_rows_zero(const kernels::CudaContext& context, const Form& form, void* rows, std::int64_t row_stride) {
   if (!form.masked) return;
   constexpr std::size_t kSize = sizeof(std::uint16_t);
   CUDA_CHECK(cudaMemset2DAsync(rows, static_cast<std::size_t>(row_stride) * kSize, 0,
@@ -214,7 +214,7 @@ void set_rows_zero(const CudaContext& context, const Form& form, void* rows, std
                                static_cast<std::size_t>(form.rows), context.stream().state().stream));
 }
 
-void check_supported(const AttentionLayout& layout, DType dtype) {
+void check_supported(const kernels::AttentionLayout& layout, DType dtype) {
   CHECK(dtype == DType::kBFloat16, "attention by cuDNN computes in bfloat16, not in ", name_of(dtype),
         ": use --precision bf16, or --attention own");
   CHECK(!layout.dropout.active(),
@@ -244,7 +244,7 @@ struct CudnnPlans {
     cudnnDestroy(handle);
   }
 
-  void run(const CudaContext& context, const Form& form, Memory& memory) {
+  void run(const kernels::CudaContext& context, const Form& form, Memory& memory) {
     const std::scoped_lock lock(mutex);
     check(cudnnSetStream(handle, context.stream().state().stream), "cudnnSetStream");
     plans.try_emplace(form, handle, form).first->second.run(context, handle, memory);
@@ -259,7 +259,8 @@ std::shared_ptr<CudnnPlans> make_cudnn_plans() {
   return std::make_shared<CudnnPlans>();
 }
 
-void cudnn_attention_forward(const CudaContext& context, CudnnPlans& plans, const AttentionForward& args) {
+void cudnn_attention_forward(const kernels::CudaContext& context, CudnnPlans& plans,
+                             const kernels::AttentionForward& args) {
   check_supported(args.layout, args.dtype);
   if (args.layout.rows == 0) return;
   const Form form = form_of(args.layout, args.row_stride, false, args.lse != nullptr);
@@ -272,7 +273,8 @@ void cudnn_attention_forward(const CudaContext& context, CudnnPlans& plans, cons
   plans.run(context, form, memory);
 }
 
-void cudnn_attention_backward(const CudaContext& context, CudnnPlans& plans, const AttentionBackward& args) {
+void cudnn_attention_backward(const kernels::CudaContext& context, CudnnPlans& plans,
+                              const kernels::AttentionBackward& args) {
   check_supported(args.layout, args.dtype);
   if (args.layout.rows == 0) return;
   const Form form = form_of(args.layout, args.row_stride, true, true);

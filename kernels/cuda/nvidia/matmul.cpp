@@ -284,7 +284,7 @@ std::shared_ptr<MatmulPlans> make_matmul_plans() {
   return std::make_shared<MatmulPlans>();
 }
 
-void matmul(const CudaContext& context, const Matmul& args) {
+void matmul(const kernels::CudaContext& context, const Matmul& args) {
   if (args.m == 0 || args.n == 0) return;
   MatmulPlans& kept = context.matmul_plans();
   const std::scoped_lock lock(kept.mutex);

@@ -39,9 +39,13 @@ bool same_place(const SourceLocation& a, const SourceLocation& b) {
   return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
 }
 
-std::string place(const SourceLocation& where) { return str_cat(where.file_name(), ":", where.line()); }
+std::string place(const SourceLocation& where) {
+  return str_cat(where.file_name(), ":", where.line());
+}
 
-std::string tuple(Dim3 d) { return str_cat("(", d.x, ",", d.y, ",", d.z, ")"); }
+std::string tuple(Dim3 d) {
+  return str_cat("(", d.x, ",", d.y, ",", d.z, ")");
+}
 
 thread_local BlockRunner* running = nullptr;
 
@@ -60,8 +64,12 @@ void check_launch(const GridShape& shape) {
 
 }  // namespace
 
-void set_seed(std::uint64_t value) { seed_value() = value; }
-std::uint64_t seed() { return seed_value(); }
+void set_seed(std::uint64_t value) {
+  seed_value() = value;
+}
+std::uint64_t seed() {
+  return seed_value();
+}
 
 BlockRunner& runner() {
   if (running == nullptr) throw Error("simulator: device code was called outside of a kernel");
@@ -207,7 +215,9 @@ void BlockRunner::wait(ThreadState::Wait state, const SourceLocation& where) {
   if (aborting_) throw Abort{};
 }
 
-void BlockRunner::barrier(const SourceLocation& where) { wait(ThreadState::Wait::kBarrier, where); }
+void BlockRunner::barrier(const SourceLocation& where) {
+  wait(ThreadState::Wait::kBarrier, where);
+}
 
 // All live threads wait at a barrier, and diagnose_stuck() found nothing wrong with it.
 void BlockRunner::release_barrier() {
@@ -258,12 +268,14 @@ void BlockRunner::collective(const char* operation, unsigned mask, void* payload
 
 std::string BlockRunner::describe(const ThreadState& t) const {
   switch (t.wait) {
-    case ThreadState::Wait::kReady: return str_cat("thread ", tuple(t.index), " runs");
+    case ThreadState::Wait::kReady:
+      return str_cat("thread ", tuple(t.index), " runs");
     case ThreadState::Wait::kBarrier:
       return str_cat("thread ", tuple(t.index), " waits at the barrier at ", place(t.where));
     case ThreadState::Wait::kCollective:
       return str_cat("thread ", tuple(t.index), " waits in ", t.operation, " at ", place(t.where));
-    case ThreadState::Wait::kDone: return str_cat("thread ", tuple(t.index), " has returned");
+    case ThreadState::Wait::kDone:
+      return str_cat("thread ", tuple(t.index), " has returned");
   }
   return "?";
 }

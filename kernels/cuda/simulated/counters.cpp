@@ -39,8 +39,12 @@ void KernelCounts::operator+=(const KernelCounts& other) {
       shared_ideal += other.shared_ideal;
 }
 
-void set_counting(bool on) { counting_flag() = on; }
-bool counting() { return counting_flag().load(std::memory_order_relaxed); }
+void set_counting(bool on) {
+  counting_flag() = on;
+}
+bool counting() {
+  return counting_flag().load(std::memory_order_relaxed);
+}
 
 std::map<std::string, KernelCounts> kernel_counts() {
   const std::scoped_lock lock(table().mutex);

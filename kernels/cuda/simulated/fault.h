@@ -22,21 +22,33 @@ enum class Fault : std::uint8_t {
 
 constexpr const char* name_of(Fault fault) {
   switch (fault) {
-    case Fault::kEarlyExit: return "early exit";
-    case Fault::kDivergentBarrier: return "divergent barrier";
-    case Fault::kDivergentCollective: return "divergent collective";
-    case Fault::kBadMask: return "bad mask";
-    case Fault::kOutOfBounds: return "out of bounds";
-    case Fault::kMisaligned: return "misaligned access";
-    case Fault::kUninitialised: return "uninitialised shared memory";
-    case Fault::kRace: return "missing barrier";
-    case Fault::kAsyncPending: return "cp.async not waited for";
-    case Fault::kBadLaunch: return "bad launch";
+    case Fault::kEarlyExit:
+      return "early exit";
+    case Fault::kDivergentBarrier:
+      return "divergent barrier";
+    case Fault::kDivergentCollective:
+      return "divergent collective";
+    case Fault::kBadMask:
+      return "bad mask";
+    case Fault::kOutOfBounds:
+      return "out of bounds";
+    case Fault::kMisaligned:
+      return "misaligned access";
+    case Fault::kUninitialised:
+      return "uninitialised shared memory";
+    case Fault::kRace:
+      return "missing barrier";
+    case Fault::kAsyncPending:
+      return "cp.async not waited for";
+    case Fault::kBadLaunch:
+      return "bad launch";
   }
   return "?";
 }
 
-inline std::ostream& operator<<(std::ostream& out, Fault fault) { return out << name_of(fault); }
+inline std::ostream& operator<<(std::ostream& out, Fault fault) {
+  return out << name_of(fault);
+}
 
 /// A kernel broke a rule of the programming model. The message names fault, kernel, block and thread.
 class SimulatorFault : public Error {

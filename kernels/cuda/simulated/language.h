@@ -157,8 +157,10 @@ namespace attune::simulated {
 
 inline void on_atomic(const void* address, std::size_t bytes) {
   BlockRunner& block = runner();
-  if (block.shared().contains(address)) block.shared().on_atomic(address, bytes, block);
-  else on_global_access(address, bytes, "an atomic");
+  if (block.shared().contains(address))
+    block.shared().on_atomic(address, bytes, block);
+  else
+    on_global_access(address, bytes, "an atomic");
 }
 
 }  // namespace attune::simulated
@@ -183,5 +185,9 @@ T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T>
   std::atomic_ref<T>(*address).compare_exchange_strong(compare, value);
   return compare;
 }
-inline int __popc(unsigned bits) { return std::popcount(bits); }
-inline void __threadfence() { std::atomic_thread_fence(std::memory_order_seq_cst); }
+inline int __popc(unsigned bits) {
+  return std::popcount(bits);
+}
+inline void __threadfence() {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}

@@ -16,13 +16,25 @@ namespace attune::cuda {
 namespace {
 
 // Operands as the product takes them: bfloat16 exactly, float32 whole or rounded to TF32.
-float operand(float x, bool tf32) { return tf32 ? device::bits_float(device::float_to_tf32(x)) : x; }
-float operand(BFloat16 x, bool) { return to_float(x); }
+float operand(float x, bool tf32) {
+  return tf32 ? device::bits_float(device::float_to_tf32(x)) : x;
+}
+float operand(BFloat16 x, bool) {
+  return to_float(x);
+}
 
-float value_of(float x) { return x; }
-float value_of(BFloat16 x) { return to_float(x); }
-void assign(float& to, float x) { to = x; }
-void assign(BFloat16& to, float x) { to = to_bfloat16(x); }
+float value_of(float x) {
+  return x;
+}
+float value_of(BFloat16 x) {
+  return to_float(x);
+}
+void assign(float& to, float x) {
+  to = x;
+}
+void assign(BFloat16& to, float x) {
+  to = to_bfloat16(x);
+}
 
 void check_operand(const void* data, std::int64_t elements, std::size_t size, const char* what) {
   if (data != nullptr && !simulated::is_device_memory(data, static_cast<std::size_t>(elements) * size))
@@ -72,9 +84,11 @@ void run(const Matmul& args, bool tf32) {
 
 struct MatmulPlans {};
 
-std::shared_ptr<MatmulPlans> make_matmul_plans() { return std::make_shared<MatmulPlans>(); }
+std::shared_ptr<MatmulPlans> make_matmul_plans() {
+  return std::make_shared<MatmulPlans>();
+}
 
-void matmul(const CudaContext& context, const Matmul& args) {
+void matmul(const kernels::CudaContext& context, const Matmul& args) {
   const bool tf32 = context.matmul_precision() == MatmulPrecision::kTensorFloat32;
   dispatch_device_float(args.dtype, "matmul",
                         [&]<class T>() { enqueue(context.stream(), [args, tf32] { run<T>(args, tf32); }); });

@@ -123,11 +123,17 @@ std::string unavailable_reason() {
          "ATTUNE_SIMULATE_GPU=1 stands in for a device)";
 }
 
-bool available() { return unavailable_reason().empty(); }
+bool available() {
+  return unavailable_reason().empty();
+}
 
-void set_schedule_seed(std::uint64_t seed) { simulated::set_seed(seed); }
+void set_schedule_seed(std::uint64_t seed) {
+  simulated::set_seed(seed);
+}
 
-const char* backend_name() { return "simulated"; }
+const char* backend_name() {
+  return "simulated";
+}
 
 const DeviceInfo& device_info() {
   static const DeviceInfo info{.name = "block simulator",
@@ -213,7 +219,9 @@ void Stream::abandon_capture() const {
   state_->capture.reset();
 }
 
-bool Stream::capturing() const { return state_->capture != nullptr; }
+bool Stream::capturing() const {
+  return state_->capture != nullptr;
+}
 
 Event::Event() : state_(std::make_unique<State>()) {}
 Event::~Event() = default;
@@ -306,9 +314,13 @@ void arena_free(void* device, const Stream& stream) noexcept {
   }
 }
 
-ArenaUse arena_use() { return {arena().in_use, arena().peak, arena().reserved}; }
+ArenaUse arena_use() {
+  return {arena().in_use, arena().peak, arena().reserved};
+}
 
-void reset_arena_peak() { arena().peak = arena().in_use; }
+void reset_arena_peak() {
+  arena().peak = arena().in_use;
+}
 
 void arena_release() {}  // what is freed is the device's at once
 
@@ -316,8 +328,12 @@ std::size_t free_bytes() {
   return device_info().total_bytes - std::min(simulated::memory_in_use(), device_info().total_bytes);
 }
 
-void* pinned_allocate(std::size_t bytes) { return ::operator new(std::max<std::size_t>(bytes, 1)); }
+void* pinned_allocate(std::size_t bytes) {
+  return ::operator new(std::max<std::size_t>(bytes, 1));
+}
 
-void pinned_free(void* host, std::size_t) noexcept { ::operator delete(host); }
+void pinned_free(void* host, std::size_t) noexcept {
+  ::operator delete(host);
+}
 
 }  // namespace attune::cuda

@@ -9,9 +9,13 @@ namespace {
 
 constexpr int kPoison = 0xFF;  // NaN in every float format
 
-int warp_of(std::uint16_t thread) { return thread / kWarpSize; }
+int warp_of(std::uint16_t thread) {
+  return thread / kWarpSize;
+}
 
-std::string thread_name(std::uint16_t thread) { return str_cat("thread ", thread, " of the block"); }
+std::string thread_name(std::uint16_t thread) {
+  return str_cat("thread ", thread, " of the block");
+}
 
 }  // namespace
 
@@ -22,7 +26,9 @@ void SharedMemory::Region::resize(std::size_t bytes) {
   poison();
 }
 
-void SharedMemory::Region::poison() { std::memset(storage.get(), kPoison, size); }
+void SharedMemory::Region::poison() {
+  std::memset(storage.get(), kPoison, size);
+}
 
 void SharedMemory::begin_block(std::size_t dynamic_bytes, std::uint32_t time) {
   dynamic_.resize(dynamic_bytes);
@@ -54,7 +60,8 @@ bool SharedMemory::contains(const void* address) const {
 SharedMemory::Found SharedMemory::find(const void* address, std::size_t bytes, const char* what, BlockRunner& runner) {
   const auto* p = static_cast<const std::byte*>(address);
   Region* region = nullptr;
-  if (dynamic_.holds(p)) region = &dynamic_;
+  if (dynamic_.holds(p))
+    region = &dynamic_;
   else
     for (auto& [_, candidate] : static_)
       if (candidate.holds(p)) region = &candidate;
@@ -94,9 +101,12 @@ void SharedMemory::on_read(const void* address, std::size_t bytes, BlockRunner& 
     // Remember who reads: one thread, several lanes of a warp, or several warps.
     if (cell->read >= runner.barrier_time() && cell->reader != me && cell->reader != kManyWarps) {
       const int warp = (cell->reader & kManyLanes) != 0 ? cell->reader & 0xFF : warp_of(cell->reader);
-      if (warp != self.warp()) cell->reader = kManyWarps;
-      else if (cell->read >= self.synced) cell->reader = static_cast<std::uint16_t>(kManyLanes | warp);
-      else cell->reader = me;
+      if (warp != self.warp())
+        cell->reader = kManyWarps;
+      else if (cell->read >= self.synced)
+        cell->reader = static_cast<std::uint16_t>(kManyLanes | warp);
+      else
+        cell->reader = me;
     } else if (cell->read < runner.barrier_time()) {
       cell->reader = me;
     }

@@ -18,9 +18,13 @@ Values gradient(const Variable& x) {
   const Tensor& grad = x.grad().tensor();
   return grad.defined() ? Values(grad.values<double>().begin(), grad.values<double>().end()) : Values{};
 }
-Variable sum_of(const Variable& a, const Variable& b) { return residual(a, b, {}); }
+Variable sum_of(const Variable& a, const Variable& b) {
+  return residual(a, b, {});
+}
 /// 3 x0 + 5 x1 of a row [1, 2].
-Variable loss_of(const Variable& x) { return linear(x, variable({3, 5}, {1, 2}, false), {}); }
+Variable loss_of(const Variable& x) {
+  return linear(x, variable({3, 5}, {1, 2}, false), {});
+}
 
 TEST(Tape, AVariableUsedTwiceGathersBothGradients) {
   const Variable x = variable({1, 2}, {1, 2});
@@ -47,7 +51,8 @@ TEST(Tape, GradientsSharedThroughAResidualStayApart) {
   {
     Tape tape;
     const Tape::Recording recording(tape);
-    const Variable turned = linear(a, w, {});  // its backward runs last and adds to a's gradient, shared with b's by then
+    const Variable turned =
+        linear(a, w, {});  // its backward runs last and adds to a's gradient, shared with b's by then
     tape.backward(loss_of(sum_of(turned, sum_of(a, b))));
     EXPECT_EQ(gradient(b), (Values{3, 5}));
     EXPECT_EQ(gradient(a), (Values{3 + 18, 5 + 26}));
@@ -96,14 +101,16 @@ TEST(Tape, WhatDoesNotLeadToTheLossGetsNoGradient) {
 }
 
 TEST(Tape, FrozenInputsRecordNothing) {
-  const Variable x = variable({1, 2}, {1, 2}, false), w = variable({1, 2, 3, 4}, {2, 2}, false), b = variable({1, 1}, {2}, false);
+  const Variable x = variable({1, 2}, {1, 2}, false), w = variable({1, 2, 3, 4}, {2, 2}, false),
+                 b = variable({1, 1}, {2}, false);
   Tape tape;
   const Tape::Recording recording(tape);
   const Variable h = linear(x, w, b);
   const Variable n = layernorm(h, b, b, 1e-5, h.value().dtype());
   const ResidualNorm r = residual_layernorm(h, n, b, {}, {.eps = 1e-5, .dropout = {}});
   const Variable g = glu(activation(sum_of(r.sum, r.normed), Activation::kGeluTanh), Activation::kGeluErf);
-  const Tensor row = Tensor::from(std::vector<std::int32_t>{0}, {1}), end = Tensor::from(std::vector<std::int32_t>{1}, {1}),
+  const Tensor row = Tensor::from(std::vector<std::int32_t>{0}, {1}),
+               end = Tensor::from(std::vector<std::int32_t>{1}, {1}),
                offsets = Tensor::from(std::vector<std::int32_t>{0, 1}, {2});
   const Variable e = embedding({w, row}, {w, end}, {});
   const Variable loss = cross_entropy(pool(e, {offsets, end, PooledRows::kAll}), row);

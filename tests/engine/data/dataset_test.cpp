@@ -11,9 +11,13 @@ namespace {
 
 using Ids = std::vector<std::int32_t>;
 
-Dataset examples() { return {.name = "examples", .ids = {{1, 2, 3}, {}, {4}, {5, 6, 7, 8, 9}}, .labels = {0, 1, 2, 3}}; }
+Dataset examples() {
+  return {.name = "examples", .ids = {{1, 2, 3}, {}, {4}, {5, 6, 7, 8, 9}}, .labels = {0, 1, 2, 3}};
+}
 
-Batch batch_of(const Collator& collator, const Ids& rows) { return collator(examples(), rows); }
+Batch batch_of(const Collator& collator, const Ids& rows) {
+  return collator(examples(), rows);
+}
 
 TEST(Collator, PaddedToTheLongestOfTheBatch) {
   const Batch batch = batch_of({.pad_id = 99}, {2, 0});
@@ -77,7 +81,10 @@ TEST(Labels, ErrorsSayWhere) {
     EXPECT_TRUE(message.starts_with("train.csv:17: ")) << bad << ": " << message;
     EXPECT_NE(message.find(bad), std::string::npos) << message;
   }
-  EXPECT_NE(message_of([] { parse_label("Spam", 2, {"ham", "spam"}, "f:1"); }).find("names no class"), std::string::npos);
+  EXPECT_NE(message_of([] {
+              parse_label("Spam", 2, {"ham", "spam"}, "f:1");
+            }).find("names no class"),
+            std::string::npos);
   EXPECT_NE(message_of([] { parse_label("2", 2, {}, "f:1"); }).find("0 .. 1"), std::string::npos);
 }
 

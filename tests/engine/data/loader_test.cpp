@@ -26,7 +26,8 @@ std::string digest(std::span<const std::int32_t> rows) {
 void expect_order(std::span<const std::int32_t> rows, const Json& golden, const std::string& where) {
   const Json& first = golden["first"];
   ASSERT_GE(rows.size(), first.size()) << where;
-  for (std::size_t i = 0; i < first.size(); ++i) ASSERT_EQ(rows[i], first[i].get<std::int32_t>()) << where << ", row " << i;
+  for (std::size_t i = 0; i < first.size(); ++i)
+    ASSERT_EQ(rows[i], first[i].get<std::int32_t>()) << where << ", row " << i;
   EXPECT_EQ(digest(rows), golden["sha256"].get<std::string>()) << where;
 }
 
@@ -47,7 +48,9 @@ class Run {
         batch_(golden["batch"]),
         eval_rows_(static_cast<std::size_t>(golden["eval_batches"].get<std::int64_t>() * batch_)) {}
 
-  LoaderPass training_pass() { return LoaderPass(generator_, rows_, {.batch_size = batch_, .shuffle = true, .drop_last = true}); }
+  LoaderPass training_pass() {
+    return LoaderPass(generator_, rows_, {.batch_size = batch_, .shuffle = true, .drop_last = true});
+  }
   /// Rows of the training split that an evaluation reads.
   std::vector<std::int32_t> evaluation() {
     const LoaderPass train = training_pass();

@@ -23,7 +23,8 @@ class Files : public ::testing::Test {
   void expect_only_target(const std::string& text) const {
     EXPECT_EQ(read_file(target_), text);
     std::vector<std::string> names;
-    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) names.push_back(entry.path().filename().string());
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path()))
+      names.push_back(entry.path().filename().string());
     EXPECT_EQ(names, std::vector<std::string>{"target"});
   }
 
@@ -102,7 +103,9 @@ TEST_F(Files, CopiesAndFolders) {
   EXPECT_FALSE(std::filesystem::exists(dir_ / "copy"));
 }
 
-std::string digest(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
+std::string digest(std::string_view text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
 
 TEST(Sha256, KnownAnswers) {  // FIPS 180-4, examples of NIST
   EXPECT_EQ(digest(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -53,27 +53,33 @@ void expect_error_or_success(const std::string& text, Read read) {
 }
 
 TEST(DamagedFiles, Csv) {
-  expect_error_or_success("\xEF\xBB\xBFtext,label\r\n\"a, \"\"b\"\"\nc\",1\r\ncaf\xC3\xA9,0\n\n\"\",2\n", [](const std::string& path) {
-    CsvReader reader(path);
-    (void)reader.column(reader.header().front());
-    for (std::vector<std::string> row; reader.next(row);) ASSERT_EQ(row.size(), reader.header().size());
-  });
-}
-
-TEST(DamagedFiles, Jsonl) {
-  expect_error_or_success("{\"text\": \"a \\u00e9 \\\\ b, a longer review that takes small injuries well\", \"label\": 1}\n\n{\"label\": -2.5e3, \"text\": \"caf\xC3\xA9\", \"x\": [{}]}\n",
+  expect_error_or_success("\xEF\xBB\xBFtext,label\r\n\"a, \"\"b\"\"\nc\",1\r\ncaf\xC3\xA9,0\n\n\"\",2\n",
                           [](const std::string& path) {
-                            JsonlReader reader(path);
-                            for (std::vector<std::string> row; reader.next({"text", "label"}, row);) ASSERT_EQ(row.size(), 2u);
+                            CsvReader reader(path);
+                            (void)reader.column(reader.header().front());
+                            for (std::vector<std::string> row; reader.next(row);)
+                              ASSERT_EQ(row.size(), reader.header().size());
                           });
 }
 
+TEST(DamagedFiles, Jsonl) {
+  expect_error_or_success(
+      "{\"text\": \"a \\u00e9 \\\\ b, a longer review that takes small injuries well\", \"label\": 1}\n\n{\"label\": "
+      "-2.5e3, \"text\": \"caf\xC3\xA9\", \"x\": [{}]}\n",
+      [](const std::string& path) {
+        JsonlReader reader(path);
+        for (std::vector<std::string> row; reader.next({"text", "label"}, row);) ASSERT_EQ(row.size(), 2u);
+      });
+}
+
 TEST(DamagedFiles, Safetensors) {
-  const std::string header = R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
-                             R"("b":{"dtype":"I64","shape":[],"data_offsets":[16,24]},"c":{"dtype":"F16","shape":[200],"data_offsets":[24,424]}})";
+  const std::string header =
+      R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},)"
+      R"("b":{"dtype":"I64","shape":[],"data_offsets":[16,24]},"c":{"dtype":"F16","shape":[200],"data_offsets":[24,424]}})";
   expect_error_or_success(safetensors_bytes(header, std::string(424, '\0')), [](const std::string& path) {
     const SafetensorsFile file(path);
-    for (const SafetensorsEntry& entry : file.entries()) (void)file.read(entry, entry.dtype[0] == 'F' ? DType::kFloat32 : DType::kInt32);
+    for (const SafetensorsEntry& entry : file.entries())
+      (void)file.read(entry, entry.dtype[0] == 'F' ? DType::kFloat32 : DType::kInt32);
   });
 }
 

@@ -35,7 +35,8 @@ std::vector<BrokenFile> broken_files() {
   const auto tensor = [](const std::string& dtype, const std::string& shape, const std::string& offsets) {
     return "\"the.tensor\":{\"dtype\":" + dtype + ",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}";
   };
-  const auto one = [&](const std::string& dtype, const std::string& shape, const std::string& offsets, std::size_t buffer) {
+  const auto one = [&](const std::string& dtype, const std::string& shape, const std::string& offsets,
+                       std::size_t buffer) {
     return safetensors_bytes("{" + tensor(dtype, shape, offsets) + "}", std::string(buffer, 'x'));
   };
   const std::string first = R"("first":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)";
@@ -44,7 +45,8 @@ std::vector<BrokenFile> broken_files() {
       {Rule::kFileTooSmall, "", "0 bytes"},
       {Rule::kFileTooSmall, "1234567", "7 bytes"},
       {Rule::kHeaderTooLarge, bytes_of<std::uint64_t>({100'000'001}) + "{}", "100000001"},
-      {Rule::kHeaderTooLarge, bytes_of<std::uint64_t>({std::numeric_limits<std::uint64_t>::max()}) + "{}", "18446744073709551615"},
+      {Rule::kHeaderTooLarge, bytes_of<std::uint64_t>({std::numeric_limits<std::uint64_t>::max()}) + "{}",
+       "18446744073709551615"},
       {Rule::kHeaderBeyondFile, bytes_of<std::uint64_t>({3}) + "{}", "3 bytes"},
       {Rule::kHeaderStart, safetensors_bytes("", ""), "'{'"},
       {Rule::kHeaderStart, safetensors_bytes(" {}", ""), "'{'"},
@@ -53,8 +55,12 @@ std::vector<BrokenFile> broken_files() {
       {Rule::kHeaderNotJson, safetensors_bytes("{\"a\":", ""), "JSON"},
       {Rule::kHeaderNotJson, safetensors_bytes("{} {}", ""), "JSON"},
       {Rule::kHeaderNotJson, safetensors_bytes("{\"a\":" + repeated("[", 100'000), ""), "JSON"},
-      {Rule::kDuplicateKey, safetensors_bytes("{" + tensor("\"F32\"", "[1]", "[0,4]") + "," + tensor("\"F32\"", "[1]", "[0,4]") + "}", "abcd"), name},
-      {Rule::kDuplicateKey, safetensors_bytes(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd"), "'dtype'"},
+      {Rule::kDuplicateKey,
+       safetensors_bytes("{" + tensor("\"F32\"", "[1]", "[0,4]") + "," + tensor("\"F32\"", "[1]", "[0,4]") + "}",
+                         "abcd"),
+       name},
+      {Rule::kDuplicateKey,
+       safetensors_bytes(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd"), "'dtype'"},
       {Rule::kMetadata, safetensors_bytes(R"({"__metadata__":[]})", ""), "__metadata__"},
       {Rule::kMetadata, safetensors_bytes(R"({"__metadata__":{"version":3}})", ""), "'version'"},
       {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":7})", ""), name},
@@ -83,8 +89,10 @@ std::vector<BrokenFile> broken_files() {
       {Rule::kSizeMismatch, one("\"F32\"", "[]", "[0,8]", 8), name},
       {Rule::kSizeMismatch, one("\"F32\"", "[0,5]", "[0,4]", 4), name},
       {Rule::kHoleOrOverlap, one("\"F32\"", "[1]", "[4,8]", 8), name},
-      {Rule::kHoleOrOverlap, safetensors_bytes("{" + first + tensor("\"F32\"", "[1]", "[8,12]") + "}", std::string(12, 'x')), name},
-      {Rule::kHoleOrOverlap, safetensors_bytes("{" + first + tensor("\"F32\"", "[1]", "[2,6]") + "}", std::string(6, 'x')), name},
+      {Rule::kHoleOrOverlap,
+       safetensors_bytes("{" + first + tensor("\"F32\"", "[1]", "[8,12]") + "}", std::string(12, 'x')), name},
+      {Rule::kHoleOrOverlap,
+       safetensors_bytes("{" + first + tensor("\"F32\"", "[1]", "[2,6]") + "}", std::string(6, 'x')), name},
       {Rule::kTrailingBytes, one("\"F32\"", "[1]", "[0,4]", 5), "4 of a buffer of 5"},
       {Rule::kTrailingBytes, safetensors_bytes("{}", "x"), "0 of a buffer of 1"},
   };
@@ -120,10 +128,11 @@ TEST(Safetensors, FilesThatCannotBeRead) {
 }
 
 // A file of one tensor "x".
-SafetensorsFile file_of(const TempDir& dir, const std::string& dtype, const std::string& shape, const std::string& buffer) {
+SafetensorsFile file_of(const TempDir& dir, const std::string& dtype, const std::string& shape,
+                        const std::string& buffer) {
   const std::string path = dir / "one.safetensors";
-  write_bytes(path, safetensors_bytes("{\"x\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape + ",\"data_offsets\":[0," +
-                                          std::to_string(buffer.size()) + "]}}",
+  write_bytes(path, safetensors_bytes("{\"x\":{\"dtype\":\"" + dtype + "\",\"shape\":" + shape +
+                                          ",\"data_offsets\":[0," + std::to_string(buffer.size()) + "]}}",
                                       buffer));
   return SafetensorsFile(path);
 }
@@ -173,7 +182,8 @@ void expect_same(To actual, double expected, std::uint32_t bits) {
 double value_of(std::uint32_t bits, int fraction_bits) {
   const int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
   const int exponent = static_cast<int>(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
-  const double fraction = static_cast<double>(bits & ((1u << fraction_bits) - 1)) / static_cast<double>(1 << fraction_bits);
+  const double fraction =
+      static_cast<double>(bits & ((1u << fraction_bits) - 1)) / static_cast<double>(1 << fraction_bits);
   const double sign = (bits & 0x8000u) != 0 ? -1 : 1;
   if (exponent == (1 << exponent_bits) - 1)
     return fraction == 0 ? sign * std::numeric_limits<double>::infinity() : std::numeric_limits<double>::quiet_NaN();
@@ -248,20 +258,26 @@ TEST(Safetensors, WhatIsWrittenComesBack) {
   const Tensor wide = Tensor::from(std::vector<double>{0.1}, {});
   const Tensor ids = Tensor::from(std::vector<std::int32_t>{-1, 2}, {2});
   const std::map<std::string, std::string> metadata = {{"format", "pt"}, {"quote", "\"\n"}};
-  write_safetensors(path, {{"z.float", words}, {"b \"quoted\" \xC3\xA9", wide}, {"a.ids", ids}, {"empty", Tensor::empty({0, 4}, DType::kFloat32)}},
+  write_safetensors(path,
+                    {{"z.float", words},
+                     {"b \"quoted\" \xC3\xA9", wide},
+                     {"a.ids", ids},
+                     {"empty", Tensor::empty({0, 4}, DType::kFloat32)}},
                     metadata);
   const SafetensorsFile file(path);
   EXPECT_EQ(file.metadata(), metadata);
   std::vector<std::string> names;
   for (const SafetensorsEntry& entry : file.entries()) names.push_back(entry.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"b \"quoted\" \xC3\xA9", "a.ids", "empty", "z.float"}));  // wider first, then by name
+  EXPECT_EQ(names, (std::vector<std::string>{"b \"quoted\" \xC3\xA9", "a.ids", "empty",
+                                             "z.float"}));  // wider first, then by name
   EXPECT_EQ(file.read("b \"quoted\" \xC3\xA9", DType::kFloat64).item(), 0.1);
   EXPECT_EQ(file.find("a.ids")->dtype, "I32");
   EXPECT_EQ(file.read("a.ids", DType::kInt32).values<std::int32_t>()[0], -1);
   EXPECT_EQ(file.read("empty", DType::kFloat32).shape(), (Shape{0, 4}));
   const Tensor again = file.read("z.float", DType::kFloat32);
   EXPECT_EQ(again.shape(), (Shape{3, 1}));
-  for (std::size_t i = 0; i < 3; ++i) expect_same(again.values<float>()[i], words.values<float>()[i], static_cast<std::uint32_t>(i));
+  for (std::size_t i = 0; i < 3; ++i)
+    expect_same(again.values<float>()[i], words.values<float>()[i], static_cast<std::uint32_t>(i));
 }
 
 TEST(Safetensors, TheHeaderEndsOnEightBytes) {

@@ -38,7 +38,8 @@ class Text : public ::testing::Test {
     return message_of([&] { (void)jsonl(text); });
   }
   void expect_at(const std::string& message, int line, const std::string& says) const {
-    EXPECT_TRUE(message.starts_with(path_ + ":" + std::to_string(line) + ": ")) << message << " should name line " << line;
+    EXPECT_TRUE(message.starts_with(path_ + ":" + std::to_string(line) + ": "))
+        << message << " should name line " << line;
     EXPECT_NE(message.find(says), std::string::npos) << message << " should say " << says;
   }
 
@@ -63,12 +64,14 @@ TEST_F(Csv, LineEnds) {
 
 TEST_F(Csv, AByteOrderMarkIsPassedOver) {
   EXPECT_EQ(csv("\xEF\xBB\xBFtext,label\nx,1\n"), (Rows{{"text", "label"}, {"x", "1"}}));
-  EXPECT_EQ(csv("\xEF\xBC\x81,b\nx,1\n"), (Rows{{"\xEF\xBC\x81", "b"}, {"x", "1"}}));  // U+FF01 starts with the same byte
+  EXPECT_EQ(csv("\xEF\xBC\x81,b\nx,1\n"),
+            (Rows{{"\xEF\xBC\x81", "b"}, {"x", "1"}}));  // U+FF01 starts with the same byte
   expect_at(csv_error("\xEF"), 1, "UTF-8");
 }
 
 TEST_F(Csv, WhatAWriterQuotesIsReadBack) {
-  Rows rows = {{"first", "second"}, {"", ","}, {"\"", "\r\n"}, {"a\"\"b", "line\nline"}, {"\r", " x "}, {"caf\xC3\xA9", "\"q\""}};
+  Rows rows = {{"first", "second"},      {"", ","},     {"\"", "\r\n"},
+               {"a\"\"b", "line\nline"}, {"\r", " x "}, {"caf\xC3\xA9", "\"q\""}};
   std::string text;
   for (const Row& row : rows) text += csv_field(row[0]) + "," + csv_field(row[1]) + "\n";
   EXPECT_EQ(csv(text), rows);
@@ -115,7 +118,8 @@ TEST_F(Csv, AFileThatIsNotThere) {
 }
 
 TEST_F(Jsonl, FieldsAsText) {
-  EXPECT_EQ(jsonl("{\"text\": \"a \\\"b\\\"\\n\\u00e9\", \"label\": 1, \"other\": [1, {}]}\r\n\n  \n{\"label\": \"pos\", \"text\": \"\"}"),
+  EXPECT_EQ(jsonl("{\"text\": \"a \\\"b\\\"\\n\\u00e9\", \"label\": 1, \"other\": [1, {}]}\r\n\n  \n{\"label\": "
+                  "\"pos\", \"text\": \"\"}"),
             (Rows{{"a \"b\"\n\xC3\xA9", "1"}, {"", "pos"}}));
   EXPECT_EQ(jsonl("{\"text\": -1.5, \"label\": 12345678901}\n"), (Rows{{"-1.5", "12345678901"}}));
   EXPECT_EQ(jsonl(""), Rows{});

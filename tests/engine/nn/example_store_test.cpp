@@ -76,7 +76,9 @@ TEST(ExampleStores, CountsTokens) {
 
 TEST(ExampleStores, Mistakes) {
   const Dataset all = examples();
-  EXPECT_NE(message_of([&] { ExampleStore(all.ids, Ids{1, 2}, {}, Device::kCpu); }).find("2 labels for 5 examples"),
+  EXPECT_NE(message_of([&] {
+              ExampleStore(all.ids, Ids{1, 2}, {}, Device::kCpu);
+            }).find("2 labels for 5 examples"),
             std::string::npos);
   EXPECT_NE(message_of([] { (void)store_of({}).batch(Ids{5}); }).find("no example 5 of 5"), std::string::npos);
   EXPECT_THROW((void)store_of({}).batch(Ids{}), Error);

@@ -15,15 +15,19 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kSeed = 123;        // of every golden stream
-constexpr double kNormalError = 6e-7;       // of a normal draw, in units of its deviation: log, sin and cos differ in their last bits
+constexpr std::uint64_t kSeed = 123;  // of every golden stream
+constexpr double kNormalError =
+    6e-7;  // of a normal draw, in units of its deviation: log, sin and cos differ in their last bits
 
-std::string digest(const Tensor& x) { return sha256_hex({static_cast<const std::byte*>(x.raw()), x.bytes()}); }
+std::string digest(const Tensor& x) {
+  return sha256_hex({static_cast<const std::byte*>(x.raw()), x.bytes()});
+}
 
 void expect_start(const Tensor& x, const Json& golden, double tolerance = 0) {
   const auto values = x.values<float>();
   ASSERT_GE(values.size(), golden.size());
-  for (std::size_t i = 0; i < golden.size(); ++i) EXPECT_NEAR(values[i], golden[i].get<float>(), tolerance) << "element " << i;
+  for (std::size_t i = 0; i < golden.size(); ++i)
+    EXPECT_NEAR(values[i], golden[i].get<float>(), tolerance) << "element " << i;
 }
 
 struct LinearValues {
@@ -63,7 +67,9 @@ TEST_F(Init, LinearLayersAreExact) {
 TEST_F(Init, AnEmbeddingThenALinearLayer) {
   const Json& golden = golden_["embedding_then_linear"];
   int rows = 0, channels = 0, inputs = 0, outputs = 0;
-  ASSERT_EQ(std::sscanf(golden["note"].get<std::string>().c_str(), "Embedding(%d,%d) then Linear(%d,%d)", &rows, &channels, &inputs, &outputs), 4);
+  ASSERT_EQ(std::sscanf(golden["note"].get<std::string>().c_str(), "Embedding(%d,%d) then Linear(%d,%d)", &rows,
+                        &channels, &inputs, &outputs),
+            4);
   TorchGenerator generator(kSeed);
   const Tensor table = Tensor::empty({rows, channels}, DType::kFloat32);
   init::normal(generator, table, 1);
@@ -100,7 +106,8 @@ TEST(InitValues, DoublesHoldTheSameFloat32Draws) {
     draw(generator, single);
     draw(same, wide);
     EXPECT_EQ(generator.random32(), same.random32());
-    for (std::size_t i = 0; i < 150; ++i) EXPECT_EQ(static_cast<double>(single.values<float>()[i]), wide.values<double>()[i]);
+    for (std::size_t i = 0; i < 150; ++i)
+      EXPECT_EQ(static_cast<double>(single.values<float>()[i]), wide.values<double>()[i]);
   }
 }
 

@@ -11,8 +11,12 @@ namespace {
 
 using Ints = std::vector<std::int32_t>;
 
-Ints ints(const Tensor& x) { return {x.values<std::int32_t>().begin(), x.values<std::int32_t>().end()}; }
-std::int32_t key(std::int32_t example, std::int32_t position) { return example * 65536 + position; }
+Ints ints(const Tensor& x) {
+  return {x.values<std::int32_t>().begin(), x.values<std::int32_t>().end()};
+}
+std::int32_t key(std::int32_t example, std::int32_t position) {
+  return example * 65536 + position;
+}
 
 TEST(TokenBatches, Padded) {
   const TokenBatch batch = padded_batch(Ints{1, 2, 3, 4, 5, 0, 6, 0, 0}, Ints{3, 2, 1}, true);
@@ -36,10 +40,12 @@ TEST(TokenBatches, Packed) {
 }
 
 TEST(TokenBatches, RowKeysNameExampleAndPositionInEveryLayout) {
-  const TokenBatch padded = padded_batch(Ints{1, 2, 3, 0}, Ints{2, 1}, true), packed = packed_batch(Ints{1, 2, 3}, Ints{2, 1});
+  const TokenBatch padded = padded_batch(Ints{1, 2, 3, 0}, Ints{2, 1}, true),
+                   packed = packed_batch(Ints{1, 2, 3}, Ints{2, 1});
   EXPECT_EQ(ints(padded.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0), key(1, 1)}));
   EXPECT_EQ(ints(packed.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0)}));
-  for (const TokenBatch* batch : {&padded, &packed}) EXPECT_EQ(ints(batch->first_row_keys), (Ints{key(0, 0), key(1, 0)}));
+  for (const TokenBatch* batch : {&padded, &packed})
+    EXPECT_EQ(ints(batch->first_row_keys), (Ints{key(0, 0), key(1, 0)}));
 }
 
 // Values are the numbers of the rows: the pooled value names the row, or is the mean of the rows' numbers.
@@ -58,7 +64,8 @@ TEST(TokenBatches, PooledRows) {
   EXPECT_EQ(pooled(padded, PooledRows::kAll), (Doubles{1, 4, 7}));
   EXPECT_EQ(pooled(padded, PooledRows::kReal), (Doubles{1, 3.5, 0}));
   EXPECT_EQ(pooled(packed, PooledRows::kFirst), (Doubles{0, 3, 5}));
-  for (PooledRows rows : {PooledRows::kLast, PooledRows::kLastReal}) EXPECT_EQ(pooled(packed, rows), (Doubles{2, 4, 5}));
+  for (PooledRows rows : {PooledRows::kLast, PooledRows::kLastReal})
+    EXPECT_EQ(pooled(packed, rows), (Doubles{2, 4, 5}));
   for (PooledRows rows : {PooledRows::kAll, PooledRows::kReal}) EXPECT_EQ(pooled(packed, rows), (Doubles{1, 3.5, 5}));
 }
 

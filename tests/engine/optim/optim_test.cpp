@@ -19,7 +19,9 @@ NamedParameter parameter(const std::string& name, const Values& values) {
 void add_gradient(const NamedParameter& p, const Values& values) {
   p.parameter.grad().add(Tensor::from(values, {static_cast<std::int64_t>(values.size())}));
 }
-double value(const NamedParameter& p, std::size_t i = 0) { return p.parameter.value().values<double>()[i]; }
+double value(const NamedParameter& p, std::size_t i = 0) {
+  return p.parameter.value().values<double>()[i];
+}
 
 TEST(AdamW, TheReferencesTwoSteps) {
   // theta = 1, g = 0.5, learning rate 5e-5, decay 0.1, in double arithmetic: torch.optim.AdamW.
@@ -108,14 +110,14 @@ TEST(AdamW, SomethingMustBeTrainable) {
 }
 
 TEST(Clipping, ScalesDownToTheLargestNorm) {
-  EXPECT_EQ(clip_scale(0.5, 1), 1);
-  EXPECT_DOUBLE_EQ(clip_scale(4, 1), 1 / (4 + 1e-6));
-  EXPECT_DOUBLE_EQ(clip_scale(1, 1), 1 / (1 + 1e-6));
-  EXPECT_EQ(clip_scale(0, 1), 1);
-  EXPECT_EQ(clip_scale(1e9, 0), 1);
-  EXPECT_EQ(clip_scale(1e9, -1), 1);
-  EXPECT_TRUE(std::isnan(clip_scale(std::numeric_limits<double>::infinity(), 0)));
-  EXPECT_TRUE(std::isnan(clip_scale(std::numeric_limits<double>::quiet_NaN(), 1)));
+  EXPECT_EQ(kernels::clip_scale(0.5, 1), 1);
+  EXPECT_DOUBLE_EQ(kernels::clip_scale(4, 1), 1 / (4 + 1e-6));
+  EXPECT_DOUBLE_EQ(kernels::clip_scale(1, 1), 1 / (1 + 1e-6));
+  EXPECT_EQ(kernels::clip_scale(0, 1), 1);
+  EXPECT_EQ(kernels::clip_scale(1e9, 0), 1);
+  EXPECT_EQ(kernels::clip_scale(1e9, -1), 1);
+  EXPECT_TRUE(std::isnan(kernels::clip_scale(std::numeric_limits<double>::infinity(), 0)));
+  EXPECT_TRUE(std::isnan(kernels::clip_scale(std::numeric_limits<double>::quiet_NaN(), 1)));
 }
 
 TEST(Schedules, Shapes) {
@@ -125,7 +127,8 @@ TEST(Schedules, Shapes) {
   };
   for (const Kind kind : {Kind::kConstant, Kind::kLinear, Kind::kCosine}) {
     EXPECT_EQ(at(kind, 0, 0), 8);
-    for (std::int64_t step = 0; step < 4; ++step) EXPECT_DOUBLE_EQ(at(kind, 4, step), 2.0 * static_cast<double>(step + 1));
+    for (std::int64_t step = 0; step < 4; ++step)
+      EXPECT_DOUBLE_EQ(at(kind, 4, step), 2.0 * static_cast<double>(step + 1));
     EXPECT_EQ(at(kind, 4, 4), 8);
   }
   EXPECT_EQ(at(Kind::kConstant, 4, 1000), 8);

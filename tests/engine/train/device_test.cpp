@@ -6,8 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <map>
+#include <numeric>
 
 #include "engine/tensor/context.h"
 #include "kernels/cuda/runtime.h"
@@ -155,8 +155,15 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
   const bool gpu = std::string(cuda::backend_name()) == "nvidia";
   Gpt2Config config = small_config();
   if (gpu)
-    config = {.vocab_size = 2000, .n_positions = 128, .n_embd = 256, .n_layer = 4, .n_head = 4, .n_inner = 1024,
-              .embd_pdrop = 0.1F, .attn_pdrop = 0.1F, .resid_pdrop = 0.1F};
+    config = {.vocab_size = 2000,
+              .n_positions = 128,
+              .n_embd = 256,
+              .n_layer = 4,
+              .n_head = 4,
+              .n_inner = 1024,
+              .embd_pdrop = 0.1F,
+              .attn_pdrop = 0.1F,
+              .resid_pdrop = 0.1F};
   const Dataset examples = invented_examples(8, static_cast<std::uint32_t>(config.n_positions),
                                              static_cast<std::uint32_t>(config.vocab_size), 5);
   std::vector<std::int32_t> all(8);
@@ -180,8 +187,10 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
       runner.take(true);
       EXPECT_EQ(runner.graphs(), 1);
       std::vector<std::byte> bits = bits_of(*model);
-      if (repeat == 0) expected = std::move(bits);
-      else ASSERT_TRUE(bits == expected) << "repeat " << repeat << " in " << name_of(dtype);
+      if (repeat == 0)
+        expected = std::move(bits);
+      else
+        ASSERT_TRUE(bits == expected) << "repeat " << repeat << " in " << name_of(dtype);
     }
   }
 }
@@ -239,7 +248,8 @@ TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
 
 // Two small batches tell what large ones will need.
 // What a run's tensors need, over what was predicted of it.
-double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t length, std::int64_t batch_size, bool graphs) {
+double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t length, std::int64_t batch_size,
+                           bool graphs) {
   const auto model = started_model(config, DType::kFloat32);
   place(*model, Device::kCuda, dtype);
   Dataset examples = invented_examples(static_cast<std::int64_t>(batch_size), 1, length + 1, 5);

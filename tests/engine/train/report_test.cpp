@@ -37,8 +37,14 @@ class Captured {
 // Everything a report can be told, once or twice.
 void tell(TrainReport& report) {
   report.begin(2);
-  report.step({.step = 0, .epoch = 1, .loss = 0.1, .learning_rate = 5e-5, .grad_norm = 1.0 / 3, .tokens_per_second = 1234.5});
-  report.step({.step = 1, .epoch = 1, .loss = std::numeric_limits<double>::infinity(), .learning_rate = 5e-5, .grad_norm = {}, .tokens_per_second = 1});
+  report.step(
+      {.step = 0, .epoch = 1, .loss = 0.1, .learning_rate = 5e-5, .grad_norm = 1.0 / 3, .tokens_per_second = 1234.5});
+  report.step({.step = 1,
+               .epoch = 1,
+               .loss = std::numeric_limits<double>::infinity(),
+               .learning_rate = 5e-5,
+               .grad_norm = {},
+               .tokens_per_second = 1});
   report.evaluation({.step = 50, .epoch = 2, .train_loss = 0.70049, .validation_loss = 1.0 / 7});
   report.epoch({.epoch = 2, .train_accuracy = 0.98754, .validation_accuracy = 2.0 / 3});
   report.accuracy("Test", "test", {.loss = 0.25, .correct = 2, .examples = 3});
@@ -54,12 +60,14 @@ TEST(Reports, TheLogHoldsEveryDocumentedKey) {
   std::istringstream lines(read_file(dir / "log.jsonl"));
   std::vector<Json> log;
   for (std::string line; std::getline(lines, line);) log.push_back(Json::parse(line));
-  EXPECT_EQ(log, (std::vector<Json>{
-                     {{"step", 0}, {"loss", 0.1}, {"learning_rate", 5e-5}, {"grad_norm", 1.0 / 3}, {"tokens_per_second", 1234.5}},
-                     {{"step", 1}, {"loss", nullptr}, {"learning_rate", 5e-5}, {"grad_norm", nullptr}, {"tokens_per_second", 1.0}},
-                     {{"step", 50}, {"train_loss", 0.70049}, {"val_loss", 1.0 / 7}},
-                     {{"epoch", 2}, {"train_accuracy", 0.98754}, {"val_accuracy", 2.0 / 3}},
-                     {{"split", "test"}, {"accuracy", 2.0 / 3}, {"loss", 0.25}}}));
+  EXPECT_EQ(
+      log,
+      (std::vector<Json>{
+          {{"step", 0}, {"loss", 0.1}, {"learning_rate", 5e-5}, {"grad_norm", 1.0 / 3}, {"tokens_per_second", 1234.5}},
+          {{"step", 1}, {"loss", nullptr}, {"learning_rate", 5e-5}, {"grad_norm", nullptr}, {"tokens_per_second", 1.0}},
+          {{"step", 50}, {"train_loss", 0.70049}, {"val_loss", 1.0 / 7}},
+          {{"epoch", 2}, {"train_accuracy", 0.98754}, {"val_accuracy", 2.0 / 3}},
+          {{"split", "test"}, {"accuracy", 2.0 / 3}, {"loss", 0.25}}}));
 }
 
 TEST(Reports, LinesInTheReferencesWording) {
@@ -84,8 +92,9 @@ TEST(Reports, ALogThatFailsLaterIsToldOnceAndEndsNothing) {
   TrainReport report("/dev/full");
   tell(report);
   tell(report);
-  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-            "warning: /dev/full: the log file cannot be written: No space left on device; the run goes on without it\n");
+  EXPECT_EQ(
+      ::testing::internal::GetCapturedStderr(),
+      "warning: /dev/full: the log file cannot be written: No space left on device; the run goes on without it\n");
   EXPECT_NE(captured.text().find("Test accuracy"), std::string::npos);
 }
 
@@ -103,15 +112,16 @@ class Evaluations : public ::testing::Test {
     const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
     const ExampleStore store(examples_.ids, examples_.labels, {}, Device::kCpu);
     return Evaluator(
-        [this](const TokenBatch& batch, const ForwardPass& forward) {
-          EXPECT_FALSE(forward.training);
-          EXPECT_EQ(Tape::current(), nullptr);
-          std::vector<double> logits;
-          for (const std::int32_t id : batch.ids.values<std::int32_t>())
-            logits.insert(logits.end(), {kLogits[id][0], id == damaged_ ? damage_ : kLogits[id][1]});
-          return Variable(Tensor::from(logits, {batch.count(), 2}), true);
-        },
-        store, true).run(pass, max_batches, progress);
+               [this](const TokenBatch& batch, const ForwardPass& forward) {
+                 EXPECT_FALSE(forward.training);
+                 EXPECT_EQ(Tape::current(), nullptr);
+                 std::vector<double> logits;
+                 for (const std::int32_t id : batch.ids.values<std::int32_t>())
+                   logits.insert(logits.end(), {kLogits[id][0], id == damaged_ ? damage_ : kLogits[id][1]});
+                 return Variable(Tensor::from(logits, {batch.count(), 2}), true);
+               },
+               store, true)
+        .run(pass, max_batches, progress);
   }
   double loss(std::size_t example) const {
     const double* z = kLogits[example];

@@ -11,7 +11,8 @@
 namespace attune::testing {
 
 /// `count` examples of up to `longest` random tokens below `vocabulary`, with random labels of two classes.
-inline Dataset invented_examples(std::size_t count, std::uint32_t longest, std::uint32_t vocabulary, std::uint32_t seed) {
+inline Dataset invented_examples(std::size_t count, std::uint32_t longest, std::uint32_t vocabulary,
+                                 std::uint32_t seed) {
   std::mt19937 random(seed);
   Dataset out{.name = "invented", .ids = {}, .labels = {}};
   for (std::size_t i = 0; i < count; ++i) {
@@ -55,9 +56,12 @@ class TinyRun {
  public:
   TinyRun(const Gpt2Config& config, const Dataset& examples, const TrainOptions& options, DType dtype = DType::kFloat32)
       : model(started_model(config, dtype)),
-        trainer(*model,
-                [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-                {examples, examples, {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}}, options) {}
+        trainer(
+            *model, [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
+            {examples,
+             examples,
+             {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}},
+            options) {}
 
   bool run(const std::function<bool()>& stop = [] { return false; }) { return trainer.run(recorder, stop); }
   /// All parameters, one after the other.

@@ -43,8 +43,15 @@ struct Outcome {
 // Large enough for every kernel to share its work among threads, with dropout.
 Outcome outcome(int threads, std::uint64_t seed) {
   set_num_threads(threads);
-  const Gpt2Config config{.vocab_size = 100, .n_positions = 48, .n_embd = 64, .n_layer = 1, .n_head = 4, .n_inner = 256,
-                          .embd_pdrop = 0.1f, .attn_pdrop = 0.1f, .resid_pdrop = 0.1f};
+  const Gpt2Config config{.vocab_size = 100,
+                          .n_positions = 48,
+                          .n_embd = 64,
+                          .n_layer = 1,
+                          .n_head = 4,
+                          .n_inner = 256,
+                          .embd_pdrop = 0.1f,
+                          .attn_pdrop = 0.1f,
+                          .resid_pdrop = 0.1f};
   const Dataset examples = invented_examples(24, 48, 99, 4);
   TrainOptions options = quiet(1, 1e-3);
   options.batch_size = 8;
@@ -137,11 +144,14 @@ TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
 // One weight; the loss is finite whatever it is, its gradient is not from the third batch on.
 class BadGradient : public Module {
  public:
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override { visit(prefix + "only.weight", weight); }
+  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override {
+    visit(prefix + "only.weight", weight);
+  }
   Variable logits(const TokenBatch& batch) const {
     const Variable out(Tensor::zeros({batch.count(), 2}, DType::kFloat32), true);
     const float value = ++batches > 2 ? std::numeric_limits<float>::infinity() : 1;
-    Tape::current()->record({out.grad()}, [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
+    Tape::current()->record({out.grad()},
+                            [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
     return out;
   }
   Parameter weight{Tensor::zeros({1}, DType::kFloat32), true};
@@ -155,7 +165,9 @@ TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
     TrainOptions options = quiet(2);
     options.adamw.measure_norm = !clipped;
     options.adamw.max_grad_norm = clipped ? 1 : 0;
-    Trainer trainer(model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); }, {examples, examples, {}}, options);
+    Trainer trainer(
+        model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); },
+        {examples, examples, {}}, options);
     Recorder recorder;
     const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
     EXPECT_EQ(message, "training stopped at optimizer step 2: the gradient of only.weight is not finite");
@@ -179,7 +191,8 @@ TEST(Training, TwoBatchesOfFourAreOneOfEight) {
     const double halves = (accumulated.recorder.steps[2 * i].loss + accumulated.recorder.steps[2 * i + 1].loss) / 2;
     EXPECT_NEAR(halves, whole.recorder.steps[i].loss, 1e-12);
     EXPECT_FALSE(accumulated.recorder.steps[2 * i].grad_norm.has_value());
-    EXPECT_NEAR(accumulated.recorder.steps[2 * i + 1].grad_norm.value(), whole.recorder.steps[i].grad_norm.value(), 1e-12);
+    EXPECT_NEAR(accumulated.recorder.steps[2 * i + 1].grad_norm.value(), whole.recorder.steps[i].grad_norm.value(),
+                1e-12);
   }
   const std::vector<double> a = accumulated.weights(), b = whole.weights();
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-10) << "weight " << i;
@@ -200,7 +213,8 @@ TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
     rates.push_back(record.learning_rate);
   }
   EXPECT_EQ(stepped, (std::vector<bool>{false, true, true, false, true, true}));
-  EXPECT_EQ(rates, (std::vector<double>{8, 8, 6, 4, 4, 2}));  // zero is reached after the last of four steps, not before it
+  EXPECT_EQ(rates,
+            (std::vector<double>{8, 8, 6, 4, 4, 2}));  // zero is reached after the last of four steps, not before it
 }
 
 TEST(Training, TheLastGroupOfARunThatIsCutShortIsApplied) {
@@ -223,8 +237,9 @@ TEST(Training, FrozenParametersStayAsTheyAre) {
   set_trainable(model, [&](const std::string& name) { return model.trains(TrainableLayers::kLastLayer, name); });
   std::vector<Tensor> before;
   for (const auto& [name, parameter] : parameters_of(model)) before.push_back(parameter.value().clone());
-  Trainer trainer(model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
-                  {examples, examples, {.max_length = 6}}, quiet(1));
+  Trainer trainer(
+      model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
+      {examples, examples, {.max_length = 6}}, quiet(1));
   Recorder recorder;
   trainer.run(recorder, [] { return false; });
   std::size_t i = 0, changed = 0;

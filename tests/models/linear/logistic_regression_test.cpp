@@ -230,9 +230,9 @@ TEST(LogisticRegression, EqualsScikitLearn) {
     for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-11);
   };
   LogisticFit fit = fit_logistic_regression(counts, std::vector<std::int32_t>{0, 1, 2, 0, 1, 2}, options);
-  expect_near(fit.model.weights, {-0.19557934812700037, -0.7640325244647859, 0.6030947242474446, -0.1784924469417398,
-                                  0.37573258274020815, -0.012497585464074486, 0.37407179506874005, 0.3882999417245773,
-                                  -0.5905971387833702});
+  expect_near(fit.model.weights,
+              {-0.19557934812700037, -0.7640325244647859, 0.6030947242474446, -0.1784924469417398, 0.37573258274020815,
+               -0.012497585464074486, 0.37407179506874005, 0.3882999417245773, -0.5905971387833702});
   expect_near(fit.model.bias, {0.39827998601084186, -0.06180209713877913, -0.3364778888720633});
   fit = fit_logistic_regression(counts, std::vector<std::int32_t>{0, 1, 1, 0, 1, 1}, options);
   expect_near(fit.model.weights, {0.26897201162242085, 0.9233758597812415, -0.7455348650714921});

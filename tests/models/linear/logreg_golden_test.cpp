@@ -65,7 +65,9 @@ std::vector<std::string> words_of(const WordTable& table, std::int32_t begin, st
 }
 
 // Percent to the four decimals that the golden file keeps.
-double percent(double share) { return std::round(share * 1e6) / 1e4; }
+double percent(double share) {
+  return std::round(share * 1e6) / 1e4;
+}
 
 TEST(LogregGolden, VocabularyIsExact) {
   ATTUNE_DATA_OR_SKIP(data);

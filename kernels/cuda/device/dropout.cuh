@@ -1,0 +1,66 @@
+// Dropout factors, as kernels/dropout.h defines them.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/cuda/platform.cuh"
+#include "kernels/dropout.h"
+
+namespace attune::device {
+
+/// A DropoutMask as kernels take it.
+struct DropoutPlan {
+  std::uint64_t seed;
+  std::uint32_t step, site, threshold;
+  float scale;
+  const std::uint32_t* row_keys;  // null: nothing is dropped
+  const std::uint32_t* step_at;   // null: step is known
+};
+
+inline DropoutPlan plan_of(const kernels::DropoutMask& mask) {
+  if (!mask.active())
+    return {.seed = 0, .step = 0, .site = 0, .threshold = 0, .scale = 1, .row_keys = nullptr, .step_at = nullptr};
+  return {.seed = mask.seed,
+          .step = mask.step,
+          .site = mask.site,
+          .threshold = mask.threshold(),
+          .scale = static_cast<float>(mask.scale()),
+          .row_keys = mask.row_keys,
+          .step_at = mask.step_at};
+}
+
+/// The step of a plan, brought from memory where it lies there: once, when a kernel begins.
+__device__ __forceinline__ std::uint32_t step_of(const DropoutPlan& plan) {
+  return plan.step_at == nullptr ? plan.step : load_global(plan.step_at);
+}
+
+/// What channels channel .. channel + N - 1 of a row are multiplied with. N is 1 or a multiple of 4; channel is a
+/// multiple of N.
+template <int N>
+__device__ __forceinline__ void dropout_factors(float (&factors)[N], const DropoutPlan& plan, std::uint32_t site_offset,
+                                                std::uint32_t key, std::uint32_t channel) {
+  for (int i = 0; i < N; i += 4) {
+    const PhiloxBits bits =
+        philox4x32(plan.seed, {plan.step, plan.site + site_offset, key, (channel + static_cast<std::uint32_t>(i)) / 4});
+    if constexpr (N == 1) {
+      const std::uint32_t word = channel % 4;
+      const std::uint32_t drawn = word == 0 ? bits[0] : word == 1 ? bits[1] : word == 2 ? bits[2] : bits[3];
+      factors[0] = drawn < plan.threshold ? 0.0f : plan.scale;
+    } else {
+      for (int j = 0; j < 4; ++j)
+        factors[i + j] = bits[static_cast<std::size_t>(j)] < plan.threshold ? 0.0f : plan.scale;
+    }
+  }
+}
+
+/// x[i] *= factor of the element, where anything is dropped.
+template <int N>
+__device__ __forceinline__ void apply_dropout(float (&x)[N], const DropoutPlan& plan, std::int64_t row,
+                                              std::int64_t channel) {
+  if (plan.row_keys == nullptr) return;
+  float factors[N];
+  dropout_factors(factors, plan, 0, load_global(plan.row_keys + row), static_cast<std::uint32_t>(channel));
+  for (int i = 0; i < N; ++i) x[i] *= factors[i];
+}
+
+}  // namespace attune::device

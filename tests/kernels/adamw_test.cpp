@@ -1,0 +1,72 @@
+#include "kernels/adamw.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+namespace attune {
+namespace {
+
+using namespace kernels;
+
+// theta = 1 under a constant gradient of 0.5, worked out by hand from the formula.
+TEST(AdamWTest, FirstTwoSteps) {
+  double p = 1, g = 0.5, m = 0, v = 0;
+  const AdamWTensor tensor{&p, &g, &m, &v, 1, DType::kFloat64};
+  AdamWScalars scalars = adamw_scalars(5e-5, 0.9, 0.999, 1);
+  const AdamW args{
+      .tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1};
+  adamw(CpuContext{}, args);
+  EXPECT_NEAR(p, 0.999945000001, 1e-15);
+  scalars = adamw_scalars(5e-5, 0.9, 0.999, 2);
+  adamw(CpuContext{}, args);
+  EXPECT_NEAR(p, 0.9998900002769999, 1e-15);
+}
+
+TEST(AdamWTest, WithoutGradientOnlyDecays) {
+  std::vector<float> p(100, 2.0f), g(100, 0.0f), m(100, 0.0f), v(100, 0.0f);
+  const AdamWTensor tensor{p.data(), g.data(), m.data(), v.data(), 100, DType::kFloat32};
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
+  adamw(CpuContext{},
+        {.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1});
+  for (float x : p) EXPECT_FLOAT_EQ(x, 2.0f * 0.999f);
+}
+
+TEST(AdamWTest, GradScaleIsAScaledGradient) {
+  std::vector<double> p(37, 1.0), q = p, g, half, m(37, 0.0), v(37, 0.0), m2 = m, v2 = v;
+  for (int i = 0; i < 37; ++i) g.push_back(0.1 * i - 1), half.push_back(0.5 * g.back());
+  const AdamWTensor scaled{p.data(), g.data(), m.data(), v.data(), 37, DType::kFloat64},
+      plain{q.data(), half.data(), m2.data(), v2.data(), 37, DType::kFloat64};
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
+  const double scale = 0.5;
+  AdamW args{.tensors = {&scaled, 1},
+             .scalars = &scalars,
+             .grad_scale = &scale,
+             .beta1 = 0.9,
+             .beta2 = 0.999,
+             .eps = 1e-8,
+             .weight_decay = 0.1};
+  adamw(CpuContext{}, args);
+  args.tensors = {&plain, 1};
+  args.grad_scale = nullptr;
+  adamw(CpuContext{}, args);
+  EXPECT_EQ(p, q);
+  EXPECT_EQ(m, m2);
+  EXPECT_EQ(v, v2);
+}
+
+TEST(GradNormTest, SumsAllTensors) {
+  const std::vector<float> a(3, 2.0f), b(100000, 0.5f);
+  const GradNormTensor tensors[] = {{a.data(), 3, DType::kFloat32}, {b.data(), 100000, DType::kFloat32}};
+  double norm = -1, scale = -1;
+  grad_norm(CpuContext{}, {.norm = &norm, .tensors = tensors});
+  EXPECT_DOUBLE_EQ(norm, std::sqrt(12.0 + 25000.0));
+  clip_scale(CpuContext{}, &scale, &norm, 2);
+  EXPECT_DOUBLE_EQ(scale, 2 / (norm + 1e-6));
+  grad_norm(CpuContext{}, {.norm = &norm, .tensors = {}});
+  EXPECT_EQ(norm, 0);
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,327 @@
+// The forward of the simple ops against their formula, element by element in double. (The gradients follow by differences;
+// attention, dropout, AdamW and the matrix product have tests of their own.)
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "kernels/cross_entropy.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/glu.h"
+#include "kernels/layernorm.h"
+#include "kernels/linear.h"
+#include "kernels/pooling.h"
+#include "kernels/residual.h"
+#include "kernels/rope.h"
+
+namespace attune {
+namespace {
+
+using namespace kernels;
+
+using Numbers = std::vector<double>;
+constexpr DType kDouble = DType::kFloat64;
+constexpr double kLastBits = 1e-14;  // relative to numbers of about 1
+
+Numbers random_numbers(std::size_t n) {
+  static std::mt19937 engine(5);
+  std::uniform_real_distribution<double> uniform(-2, 2);
+  Numbers out(n);
+  for (double& x : out) x = uniform(engine);
+  return out;
+}
+
+TEST(Definition, Linear) {
+  const Numbers x = random_numbers(3 * 5), weight = random_numbers(4 * 5), bias = random_numbers(4);
+  Numbers y(3 * 4);
+  linear_forward(CpuContext{}, {.y = y.data(),
+                                .x = x.data(),
+                                .weight = weight.data(),
+                                .bias = bias.data(),
+                                .rows = 3,
+                                .inputs = 5,
+                                .outputs = 4,
+                                .dtype = kDouble});
+  for (std::size_t n = 0; n < 3; ++n)
+    for (std::size_t o = 0; o < 4; ++o) {
+      double sum = bias[o];
+      for (std::size_t i = 0; i < 5; ++i) sum += x[n * 5 + i] * weight[o * 5 + i];
+      EXPECT_NEAR(y[n * 4 + o], sum, 20 * kLastBits);
+    }
+}
+
+TEST(Definition, LayerNorm) {
+  constexpr std::size_t kRows = 4, kChannels = 19;
+  const Numbers x = random_numbers(kRows * kChannels), residual = random_numbers(kRows * kChannels);
+  const Numbers weight = random_numbers(kChannels), bias = random_numbers(kChannels);
+  Numbers y(x.size()), sum(x.size()), mean(kRows), rstd(kRows);
+  layernorm_forward(CpuContext{}, {.y = y.data(),
+                                   .sum = sum.data(),
+                                   .mean = mean.data(),
+                                   .rstd = rstd.data(),
+                                   .x = x.data(),
+                                   .residual = residual.data(),
+                                   .weight = weight.data(),
+                                   .bias = bias.data(),
+                                   .rows = kRows,
+                                   .channels = kChannels,
+                                   .eps = 0.1,
+                                   .dropout = {},
+                                   .dtype = kDouble});
+  for (std::size_t n = 0; n < kRows; ++n) {
+    double m = 0, variance = 0;
+    for (std::size_t c = 0; c < kChannels; ++c) m += (x[n * kChannels + c] + residual[n * kChannels + c]) / kChannels;
+    for (std::size_t c = 0; c < kChannels; ++c)
+      variance += std::pow(x[n * kChannels + c] + residual[n * kChannels + c] - m, 2) / kChannels;
+    EXPECT_NEAR(mean[n], m, 10 * kLastBits);
+    EXPECT_NEAR(rstd[n], 1 / std::sqrt(variance + 0.1), 10 * kLastBits);
+    for (std::size_t c = 0; c < kChannels; ++c) {
+      const double s = x[n * kChannels + c] + residual[n * kChannels + c];
+      EXPECT_EQ(sum[n * kChannels + c], s);
+      EXPECT_NEAR(y[n * kChannels + c], (s - m) / std::sqrt(variance + 0.1) * weight[c] + bias[c], 20 * kLastBits);
+    }
+  }
+}
+
+// Two passes: a large mean does not drown a small variance.
+TEST(Definition, LayerNormOfALargeMean) {
+  std::vector<float> x(64), y(64), weight(64, 1.0f);
+  for (std::size_t c = 0; c < 64; ++c) x[c] = 4096.0f + (c % 2 == 0 ? 0.5f : -0.5f);
+  layernorm_forward(CpuContext{}, {.y = y.data(),
+                                   .sum = nullptr,
+                                   .mean = nullptr,
+                                   .rstd = nullptr,
+                                   .x = x.data(),
+                                   .residual = nullptr,
+                                   .weight = weight.data(),
+                                   .bias = nullptr,
+                                   .rows = 1,
+                                   .channels = 64,
+                                   .eps = 0,
+                                   .dropout = {},
+                                   .dtype = DType::kFloat32});
+  for (std::size_t c = 0; c < 64; ++c) EXPECT_FLOAT_EQ(y[c], c % 2 == 0 ? 1.0f : -1.0f);
+}
+
+TEST(Definition, EmbeddingSumsItsTables) {
+  constexpr std::size_t kChannels = 6;
+  const Numbers words = random_numbers(5 * kChannels), positions = random_numbers(4 * kChannels),
+                types = random_numbers(2 * kChannels);
+  const std::vector<std::int32_t> ids{4, 0, 4}, position_ids{0, 1, 3}, type_ids{1, 0, 1};
+  Numbers y(3 * kChannels);
+  embedding_forward(CpuContext{}, {.y = y.data(),
+                                   .words = {words.data(), ids.data(), 5},
+                                   .positions = {positions.data(), position_ids.data(), 4},
+                                   .types = {types.data(), type_ids.data(), 2},
+                                   .tokens = 3,
+                                   .channels = kChannels,
+                                   .dtype = kDouble});
+  for (std::size_t n = 0; n < 3; ++n)
+    for (std::size_t c = 0; c < kChannels; ++c)
+      EXPECT_NEAR(y[n * kChannels + c],
+                  words[static_cast<std::size_t>(ids[n]) * kChannels + c] +
+                      positions[static_cast<std::size_t>(position_ids[n]) * kChannels + c] +
+                      types[static_cast<std::size_t>(type_ids[n]) * kChannels + c],
+                  kLastBits);
+}
+
+// The padding row gets nothing: zero where gradients are written, what it held where they are added.
+TEST(Definition, EmbeddingPaddingRow) {
+  const Numbers dy = random_numbers(4 * 3);
+  const std::vector<std::int32_t> ids{1, 2, 1, 0};
+  for (GradMode mode : {GradMode::kWrite, GradMode::kAccumulate}) {
+    Numbers gradient(3 * 3, 7.0);
+    embedding_backward(CpuContext{}, {.dtable = {gradient.data(), mode},
+                                      .dy = dy.data(),
+                                      .ids = ids.data(),
+                                      .rows = 3,
+                                      .tokens = 4,
+                                      .channels = 3,
+                                      .padding_id = 1,
+                                      .dtype = kDouble});
+    const double before = mode == GradMode::kWrite ? 0 : 7;
+    for (std::size_t c = 0; c < 3; ++c) {
+      EXPECT_EQ(gradient[0 * 3 + c], before + dy[3 * 3 + c]);
+      EXPECT_EQ(gradient[1 * 3 + c], before);
+      EXPECT_EQ(gradient[2 * 3 + c], before + dy[1 * 3 + c]);
+    }
+  }
+}
+
+TEST(Definition, CrossEntropy) {
+  constexpr std::size_t kRows = 5, kClasses = 7;
+  const Numbers z = random_numbers(kRows * kClasses);
+  const std::vector<std::int32_t> labels{0, 6, 3, 3, 1};
+  Numbers losses(kRows);
+  double loss = 0, expected = 0;
+  cross_entropy_forward(CpuContext{}, {.loss = &loss,
+                                       .losses = losses.data(),
+                                       .logits = z.data(),
+                                       .labels = labels.data(),
+                                       .rows = kRows,
+                                       .classes = kClasses,
+                                       .dtype = kDouble});
+  for (std::size_t b = 0; b < kRows; ++b) {
+    double sum = 0;
+    for (std::size_t l = 0; l < kClasses; ++l) sum += std::exp(z[b * kClasses + l]);
+    const double row = std::log(sum) - z[b * kClasses + static_cast<std::size_t>(labels[b])];
+    EXPECT_NEAR(losses[b], row, 10 * kLastBits);
+    expected += row / kRows;
+  }
+  EXPECT_NEAR(loss, expected, 10 * kLastBits);
+}
+
+TEST(Definition, CrossEntropyOfLargeLogits) {
+  const std::vector<float> z{1000, -1000, 0, 1000};
+  const std::vector<std::int32_t> labels{1, 1};
+  std::vector<float> losses(2), dz(4);
+  float loss = 0;
+  const float dloss = 1;
+  cross_entropy_forward(CpuContext{}, {.loss = &loss,
+                                       .losses = losses.data(),
+                                       .logits = z.data(),
+                                       .labels = labels.data(),
+                                       .rows = 2,
+                                       .classes = 2,
+                                       .dtype = DType::kFloat32});
+  EXPECT_EQ(losses, (std::vector<float>{2000, 0}));
+  EXPECT_EQ(loss, 1000);
+  cross_entropy_backward(CpuContext{}, {.dlogits = {dz.data()},
+                                        .dloss = &dloss,
+                                        .logits = z.data(),
+                                        .labels = labels.data(),
+                                        .rows = 2,
+                                        .classes = 2,
+                                        .dtype = DType::kFloat32});
+  EXPECT_EQ(dz, (std::vector<float>{0.5f, -0.5f, 0, 0}));
+}
+
+TEST(Definition, GluGatesTheFirstHalfWithTheSecond) {
+  const Numbers u = random_numbers(2 * 6);
+  Numbers y(2 * 3);
+  glu_forward(CpuContext{},
+              {.y = y.data(), .u = u.data(), .rows = 2, .channels = 3, .kind = Activation::kGeluErf, .dtype = kDouble});
+  for (std::size_t n = 0; n < 2; ++n)
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double a = u[n * 6 + i];
+      EXPECT_NEAR(y[n * 3 + i], 0.5 * a * (1 + std::erf(a / std::sqrt(2.0))) * u[n * 6 + 3 + i], 10 * kLastBits);
+    }
+}
+
+// Sequences of 4 rows, 3 of them real, and of 2 rows, none of them real; a seventh row belongs to none.
+TEST(Definition, PoolingTakesTheMeanOfTheChosenRows) {
+  const Numbers x = random_numbers(7 * 3);
+  const std::vector<std::int32_t> offsets{0, 4, 6}, lengths{3, 0};
+  const auto pooled = [&](PooledRows rows, std::size_t c) {
+    Numbers y(2 * 3, std::nan(""));
+    pool_forward(CpuContext{}, {.y = y.data(),
+                                .x = x.data(),
+                                .layout = {.offsets = offsets.data(),
+                                           .lengths = lengths.data(),
+                                           .sequences = 2,
+                                           .rows = 7,
+                                           .channels = 3,
+                                           .pooled = rows},
+                                .dtype = kDouble});
+    return std::array{y[c], y[3 + c]};
+  };
+  for (std::size_t c = 0; c < 3; ++c) {
+    const auto row = [&](std::size_t n) { return x[n * 3 + c]; };
+    EXPECT_EQ(pooled(PooledRows::kFirst, c), (std::array{row(0), row(4)}));
+    EXPECT_EQ(pooled(PooledRows::kLast, c), (std::array{row(3), row(5)}));
+    EXPECT_EQ(pooled(PooledRows::kLastReal, c), (std::array{row(2), row(5)}));
+    EXPECT_NEAR(pooled(PooledRows::kAll, c)[0], (row(0) + row(1) + row(2) + row(3)) / 4, kLastBits);
+    EXPECT_NEAR(pooled(PooledRows::kAll, c)[1], (row(4) + row(5)) / 2, kLastBits);
+    EXPECT_NEAR(pooled(PooledRows::kReal, c)[0], (row(0) + row(1) + row(2)) / 3, kLastBits);
+    EXPECT_EQ(pooled(PooledRows::kReal, c)[1], 0);
+  }
+}
+
+// Pairs (d, d + D/2) turn by the angle of their position; the inverse turns them back; channels beyond the heads stay.
+TEST(Definition, RopeTurnsPairs) {
+  constexpr std::size_t kHeads = 2, kSize = 6, kStride = 15;
+  const std::vector<float> angles{0.5f, 1.0f, 2.0f};
+  std::vector<float> cosines(6), sines(6);  // positions 0 and 1
+  for (std::size_t p = 0; p < 2; ++p)
+    for (std::size_t d = 0; d < 3; ++d) {
+      cosines[p * 3 + d] = std::cos(static_cast<float>(p) * angles[d]);
+      sines[p * 3 + d] = std::sin(static_cast<float>(p) * angles[d]);
+    }
+  const std::vector<std::int32_t> positions{1, 0, 1};
+  const Numbers before = random_numbers(3 * kStride);
+  Numbers x = before;
+  Rope args{.x = x.data(),
+            .cos_table = cosines.data(),
+            .sin_table = sines.data(),
+            .positions = positions.data(),
+            .rows = 3,
+            .heads = kHeads,
+            .head_size = kSize,
+            .row_stride = kStride,
+            .dtype = kDouble};
+  rope(CpuContext{}, args);
+  for (std::size_t n = 0; n < 3; ++n) {
+    for (std::size_t h = 0; h < kHeads; ++h)
+      for (std::size_t d = 0; d < 3; ++d) {
+        const std::size_t a = n * kStride + h * kSize + d, b = a + 3,
+                          at = static_cast<std::size_t>(positions[n]) * 3 + d;
+        EXPECT_NEAR(x[a], before[a] * static_cast<double>(cosines[at]) - before[b] * static_cast<double>(sines[at]),
+                    10 * kLastBits);
+        EXPECT_NEAR(x[b], before[b] * static_cast<double>(cosines[at]) + before[a] * static_cast<double>(sines[at]),
+                    10 * kLastBits);
+      }
+    for (std::size_t c = kHeads * kSize; c < kStride; ++c) EXPECT_EQ(x[n * kStride + c], before[n * kStride + c]);
+  }
+  args.inverse = true;
+  rope(CpuContext{}, args);
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], before[i], 1e-6);  // cos^2 + sin^2 = 1 up to float32
+}
+
+TEST(Definition, InPlaceAddAndScale) {
+  const Numbers x = random_numbers(37), base = random_numbers(37);
+  Numbers onto_base = base, onto_x = x, scaled = x;
+  residual(CpuContext{}, {.y = onto_base.data(),
+                          .residual = onto_base.data(),
+                          .x = x.data(),
+                          .rows = 1,
+                          .channels = 37,
+                          .dropout = {},
+                          .dtype = kDouble});
+  residual(CpuContext{}, {.y = onto_x.data(),
+                          .residual = base.data(),
+                          .x = onto_x.data(),
+                          .rows = 1,
+                          .channels = 37,
+                          .dropout = {},
+                          .dtype = kDouble});
+  scale(CpuContext{}, {.y = scaled.data(), .x = scaled.data(), .n = 37, .alpha = 3, .dtype = kDouble});
+  for (std::size_t i = 0; i < 37; ++i) {
+    EXPECT_EQ(onto_base[i], base[i] + x[i]);
+    EXPECT_EQ(onto_x[i], base[i] + x[i]);
+    EXPECT_EQ(scaled[i], 3 * x[i]);
+  }
+}
+
+// y may be x; in kWrite mode dx may be dy.
+TEST(Definition, ActivationsInPlace) {
+  for (Activation kind : {Activation::kGeluTanh, Activation::kGeluErf, Activation::kRelu, Activation::kTanh}) {
+    const Numbers x = random_numbers(37), dy = random_numbers(37);
+    Numbers y(37), dx(37), y_in_place = x, dx_in_place = dy;
+    activation_forward(CpuContext{}, {.y = y.data(), .x = x.data(), .n = 37, .kind = kind, .dtype = kDouble});
+    activation_forward(CpuContext{},
+                       {.y = y_in_place.data(), .x = y_in_place.data(), .n = 37, .kind = kind, .dtype = kDouble});
+    activation_backward(CpuContext{},
+                        {.dx = {dx.data()}, .dy = dy.data(), .x = x.data(), .n = 37, .kind = kind, .dtype = kDouble});
+    activation_backward(
+        CpuContext{},
+        {.dx = {dx_in_place.data()}, .dy = dx_in_place.data(), .x = x.data(), .n = 37, .kind = kind, .dtype = kDouble});
+    EXPECT_EQ(y_in_place, y);
+    EXPECT_EQ(dx_in_place, dx);
+  }
+}
+
+}  // namespace
+}  // namespace attune

@@ -1,0 +1,175 @@
+// The matrix product in all its forms against three nested loops in long double; and the promise that sizes change no bit.
+#include "kernels/cpu/gemm.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "kernels/cpu/gemm_tile.h"
+#include "tests/kernels/tolerances.h"
+
+namespace attune {
+namespace {
+
+using namespace kernels;
+
+template <class T>
+struct Problem {
+  std::int64_t m, n, k;
+  bool transpose_a, transpose_b;
+  std::int64_t lda, ldb, ldc;
+  std::vector<T> a, b, c;
+
+  Problem(std::int64_t m_, std::int64_t n_, std::int64_t k_, bool ta, bool tb)
+      : m(m_),
+        n(n_),
+        k(k_),
+        transpose_a(ta),
+        transpose_b(tb),
+        lda((ta ? m : k) + 3),
+        ldb((tb ? k : n) + 2),
+        ldc(n + 5),
+        a(static_cast<std::size_t>((ta ? k : m) * lda)),
+        b(static_cast<std::size_t>((tb ? n : k) * ldb)),
+        c(static_cast<std::size_t>(m * ldc)) {
+    std::mt19937 engine(7);
+    std::uniform_real_distribution<T> uniform(-1, 1);
+    for (auto* x : {&a, &b, &c})
+      for (T& value : *x) value = uniform(engine);
+  }
+  Gemm<T> call(T* out, T alpha) const {
+    return {.c = out,
+            .ldc = ldc,
+            .a = a.data(),
+            .lda = lda,
+            .transpose_a = transpose_a,
+            .b = b.data(),
+            .ldb = ldb,
+            .transpose_b = transpose_b,
+            .m = m,
+            .n = n,
+            .k = k,
+            .alpha = alpha};
+  }
+  long double exact(std::int64_t i, std::int64_t j) const {
+    long double sum = 0;
+    for (std::int64_t d = 0; d < k; ++d)
+      sum += static_cast<long double>(a[static_cast<std::size_t>(transpose_a ? d * lda + i : i * lda + d)]) *
+             b[static_cast<std::size_t>(transpose_b ? j * ldb + d : d * ldb + j)];
+    return sum;
+  }
+};
+
+enum class Onto { kNothing, kC, kBias };
+
+template <class T>
+void check(void (*product)(const Gemm<T>&), const char* name) {
+  struct Extents {
+    std::int64_t m, n, k;
+  };
+  for (Extents e : {Extents{1, 1, 1},
+                    {5, 17, 3},
+                    {8, 48, 512},
+                    {97, 131, 257},
+                    {200, 1030, 37},
+                    {3, 4, 0},
+                    {130, 70, 1100},
+                    {7, 3, 40}})
+    for (bool ta : {false, true})
+      for (bool tb : {false, true})
+        for (Onto onto : {Onto::kNothing, Onto::kC, Onto::kBias}) {
+          const Problem<T> p(e.m, e.n, e.k, ta, tb);
+          std::vector<T> c = p.c;
+          if (onto != Onto::kC) std::fill(c.begin(), c.end(), std::numeric_limits<T>::quiet_NaN());
+          const std::vector<T> before = c;
+          Gemm<T> g = p.call(c.data(), T(0.75));
+          g.accumulate = onto == Onto::kC;
+          if (onto == Onto::kBias) g.bias = p.c.data();
+          product(g);
+          const double bound = testing::product_bound(e.k) * std::numeric_limits<T>::epsilon();
+          for (std::int64_t i = 0; i < e.m; ++i)
+            for (std::int64_t j = 0; j < p.ldc; ++j) {
+              const auto at = static_cast<std::size_t>(i * p.ldc + j);
+              if (j >= e.n) {
+                ASSERT_TRUE(c[at] == before[at] || std::isnan(c[at])) << name << ": written between the rows";
+                continue;
+              }
+              const long double start =
+                  onto == Onto::kNothing ? 0 : p.c[onto == Onto::kC ? at : static_cast<std::size_t>(j)];
+              ASSERT_NEAR(c[at], static_cast<double>(start + 0.75L * p.exact(i, j)), bound)
+                  << name << " " << e.m << "x" << e.n << "x" << e.k << " at " << i << "," << j;
+            }
+        }
+}
+
+TEST(GemmTest, OnOneThread) {
+  check<float>(gemm<float>, "gemm");
+  check<double>(gemm<double>, "gemm");
+}
+TEST(GemmTest, Parallel) {
+  check<float>(parallel_gemm<float>, "parallel_gemm");
+  check<double>(parallel_gemm<double>, "parallel_gemm");
+}
+
+// Every tile this machine can run, and its packing of full and partial strips.
+template <class T>
+void check_tiles() {
+  for (const Kernel<T>& kernel : supported_kernels<T>())
+    for (std::int64_t depth : {1, 4, 37, 512})
+      for (bool along_rows : {false, true})
+        for (std::int64_t missing : {0, 1}) {
+          const Problem<T> p(kernel.rows - missing, kernel.columns - missing, depth, !along_rows, along_rows);
+          std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)),
+              b(static_cast<std::size_t>(kernel.columns * depth));
+          std::vector<T> c(static_cast<std::size_t>(kernel.rows * kernel.columns), T(0.25));
+          kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
+          kernel.pack_columns(b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
+          if (along_rows && missing == 0)
+            kernel.rows_of_a(c.data(), kernel.columns, p.a.data(), p.lda, b.data(), depth, T(0.75), true);
+          else
+            kernel.columns_of_a(c.data(), kernel.columns, a.data(), kernel.rows, b.data(), depth, T(0.75), true);
+          for (std::int64_t i = 0; i < kernel.rows; ++i)
+            for (std::int64_t j = 0; j < kernel.columns; ++j) {
+              const double expected = 0.25 + (i < p.m && j < p.n ? 0.75 * static_cast<double>(p.exact(i, j)) : 0);
+              ASSERT_NEAR(c[static_cast<std::size_t>(i * kernel.columns + j)], expected,
+                          testing::product_bound(depth) * std::numeric_limits<T>::epsilon())
+                  << kernel.rows << "x" << kernel.columns << " depth " << depth << " at " << i << "," << j;
+            }
+        }
+}
+
+TEST(GemmTest, EveryTile) {
+  check_tiles<float>();
+  check_tiles<double>();
+}
+
+// A row of C is the same whatever product it is part of: alone, in a block, on one thread or on all.
+TEST(GemmTest, SizesChangeNoBit) {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Problem<float> p(131, 150, 700, ta, tb);
+      std::vector<float> all = p.c, one = p.c;
+      parallel_gemm(p.call(all.data(), 0.75f));
+      gemm(p.call(one.data(), 0.75f));
+      EXPECT_EQ(one, all);
+      for (std::int64_t i : {0, 77, 130})
+        for (std::int64_t j : {0, 101}) {
+          std::vector<float> part(49);
+          Gemm<float> g = p.call(part.data(), 0.75f);
+          g.a += ta ? i : i * p.lda;
+          g.b += tb ? j * p.ldb : j;
+          g.m = 1;
+          g.n = 49;
+          gemm(g);
+          for (std::int64_t c = 0; c < 49; ++c)
+            EXPECT_EQ(part[static_cast<std::size_t>(c)], all[static_cast<std::size_t>(i * p.ldc + j + c)])
+                << i << "," << j + c;
+        }
+    }
+}
+
+}  // namespace
+}  // namespace attune
