@@ -10,7 +10,7 @@
 
 namespace attune {
 
-std::string read_file(const std::string& path) {
+std::string read_file(const std::string& path, std::size_t max_bytes) {
   const struct Descriptor {
     int fd;
     ~Descriptor() {
@@ -26,6 +26,7 @@ std::string read_file(const std::string& path) {
     if (n < 0) throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
     if (n == 0) return out;
     out.append(buffer, static_cast<std::size_t>(n));
+    if (out.size() > max_bytes) throw IoError(path, str_cat("has more than ", max_bytes, " bytes"));
   }
 }
 

@@ -1,11 +1,12 @@
 // A whole file as a string.
 #pragma once
 
+#include <limits>
 #include <string>
 
 namespace attune {
 
-/// All bytes of a file. Throws IoError naming path and reason.
-std::string read_file(const std::string& path);
+/// All bytes of a file. Throws IoError naming path and reason, also where there are more than `max_bytes`.
+std::string read_file(const std::string& path, std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
 }  // namespace attune

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "base/check.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 
 namespace attune {
 namespace {

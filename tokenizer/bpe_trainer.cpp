@@ -8,7 +8,7 @@
 #include "base/check.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/merge_learner.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 #include "tokenizer/split.h"
 #include "tokenizer/utf8.h"
 

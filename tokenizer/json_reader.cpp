@@ -5,7 +5,7 @@
 
 #include "base/check.h"
 #include "base/read_file.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 
 namespace attune {
 

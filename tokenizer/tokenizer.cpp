@@ -6,7 +6,7 @@
 #include "base/parallel.h"
 #include "base/read_file.h"
 #include "tokenizer/bpe_files.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/wordpiece_files.h"
 

@@ -4,7 +4,7 @@
 
 #include "base/check.h"
 #include "tokenizer/bpe_files.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/wordpiece_files.h"
 

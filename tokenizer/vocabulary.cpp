@@ -1,7 +1,7 @@
 #include "tokenizer/vocabulary.h"
 
 #include "base/check.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 
 namespace attune {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/check.h"
 #include "tokenizer/bpe_files.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 #include "tokenizer/utf8.h"
 #include "tokenizer/wordpiece.h"
 

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "tokenizer/bert_words.h"
 #include "tokenizer/merge_learner.h"
-#include "tokenizer/printable.h"
+#include "base/printable.h"
 
 namespace attune {
 namespace {

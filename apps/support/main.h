@@ -8,26 +8,12 @@
 #include <iostream>
 #include <new>
 #include <string>
-#include <string_view>
 
 #include "apps/support/interrupt.h"
 #include "base/check.h"
+#include "base/printable.h"
 
 namespace attune {
-
-/// A message on one line: control characters, which file contents may have brought into it, as \xNN.
-inline std::string one_line(std::string_view message) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string out;
-  for (const char c : message) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F)
-      out += c;
-    else
-      out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-  return out;
-}
 
 /// Sends off what was printed. Throws IoError where any of it was lost.
 inline void flush_results() {

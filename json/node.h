@@ -1,0 +1,36 @@
+// How values lie in memory: a tree of nodes, owned by a document that its values share.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace attune::json {
+
+struct Member;
+
+struct Node {
+  using Array = std::vector<Node>;
+  using Object = std::vector<Member>;
+
+  // std::uint64_t holds only what std::int64_t cannot.
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data = nullptr;
+};
+
+struct Member {
+  std::string key;
+  Node value;
+};
+
+struct Document {
+  std::string file;  // empty where the value was built
+  std::string path;  // of the root, where it was once part of another document
+  Node root;
+};
+
+/// The text of a node. `indent` < 0: on one line.
+std::string dump(const Node& node, int indent);
+
+}  // namespace attune::json
