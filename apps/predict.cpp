@@ -11,10 +11,10 @@
 #include "apps/support/main.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/predictor.h"
+#include "apps/support/progress.h"
 #include "apps/support/text_source.h"
 #include "base/parallel.h"
 #include "engine/io/csv.h"
-#include "engine/train/progress.h"
 #include "models/config_reader.h"
 
 namespace attune {

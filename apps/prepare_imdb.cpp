@@ -7,10 +7,10 @@
 #include "apps/support/imdb.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
+#include "apps/support/progress.h"
 #include "apps/support/synthetic_reviews.h"
 #include "engine/io/csv.h"
 #include "engine/io/files.h"
-#include "engine/train/progress.h"
 
 namespace attune {
 namespace {

@@ -6,10 +6,10 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
+#include "apps/support/progress.h"
 #include "apps/support/text_data.h"
 #include "base/parallel.h"
 #include "engine/io/files.h"
-#include "engine/train/progress.h"
 #include "models/linear/bag_of_words.h"
 #include "tokenizer/words.h"
 

@@ -7,9 +7,9 @@
 
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
+#include "apps/support/report.h"
 #include "engine/io/files.h"
 #include "engine/tensor/context.h"
-#include "engine/train/report.h"
 #include "models/weights.h"
 
 namespace attune {

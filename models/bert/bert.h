@@ -3,11 +3,11 @@
 // A post-norm transformer encoder with learned positions, and a head on the first token. The families differ in where
 // their config.json and files keep things, and in four places of the arithmetic:
 //
-//                  BERT                 DistilBERT              RoBERTa
-//   token types    type_vocab_size      none                    type_vocab_size
-//   positions      0, 1, 2, ...         0, 1, 2, ...            pad + 1, pad + 2, ... counting tokens that are not
-//   padding dropout of the attention output     yes / no / yes head           drop tanh(dense x)   drop relu(dense x)
-//   drop tanh(dense drop x)
+//                                 BERT                 DistilBERT           RoBERTa
+//   token types                   type_vocab_size      none                 type_vocab_size
+//   positions                     0, 1, 2, ...         0, 1, 2, ...         pad + 1, ... (padding is not counted)
+//   dropout of attention's output yes                  no                   yes
+//   head                          drop tanh(dense x)   drop relu(dense x)   drop tanh(dense drop x)
 //
 // Only the first token reaches the head, so what follows attention in the last block is computed for that row alone.
 //

@@ -2,8 +2,8 @@
 //
 //   config.json        {"model_type": "bag_of_words", "classes": [0, 1], "label_names": []}
 //   vocabulary.json    ["00", "000", ...]: the words, column by column
-//   model.safetensors  weight [outputs, words] and bias [outputs], float64: one output for two classes, else one per
-//   class
+//   model.safetensors  weight [outputs, words] and bias [outputs], float64: one output for two classes, else one
+//                      per class
 //
 // Each file is written atomically, config.json last: a folder with one is whole.
 #pragma once

@@ -5,8 +5,7 @@
 //   - three quarters of all counts in text are 1: they are kept apart, as bare indices;
 //   - indices are 16 bits wide, within blocks of 65,536 columns (or rows);
 //   - columns are reordered by falling frequency: the few hundred words that make up most of a text then share a few
-//   cache
-//     lines of w, and columns of like length follow one another.
+//     cache lines of w, and columns of like length follow one another.
 // Together 6.7 ms for both products on 4.8 million counts, where plain 32-bit rows and doubles took 11.8 (one core).
 // Vectors over columns are in this order ("position"); column_at() leads back.
 //

@@ -1,4 +1,4 @@
-#include "engine/train/report.h"
+#include "apps/support/report.h"
 
 #include <cerrno>
 #include <cstdio>

@@ -9,13 +9,13 @@ namespace attune {
 
 class Progress {
  public:
-  /// A bar over `total` units of work (0: unknown). `label` stands in front.
+  /// A bar over `total` units of work (0: unknown). The line starts with `label`.
   Progress(std::string label, std::int64_t total);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Shows that `done` units are done, with `detail` behind; redraws at most ten times a second.
+  /// Shows that `done` units are done, followed by `detail`; redraws at most ten times a second.
   void update(std::int64_t done, const std::string& detail = "");
   /// Removes the bar, so that a log line can be printed in its place; the next update draws it again.
   void clear();

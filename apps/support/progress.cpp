@@ -1,4 +1,4 @@
-#include "engine/train/progress.h"
+#include "apps/support/progress.h"
 
 #include <unistd.h>
 

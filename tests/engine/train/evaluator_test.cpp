@@ -1,108 +1,20 @@
-// What a run tells, and how a model is judged.
-#include "engine/train/report.h"
+// How a model is judged.
+#include "engine/train/evaluator.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <filesystem>
-#include <iostream>
+#include <functional>
 #include <limits>
-#include <nlohmann/json.hpp>
-#include <sstream>
+#include <string>
+#include <vector>
 
 #include "engine/autograd/tape.h"
-#include "engine/io/files.h"
-#include "tests/support/data.h"
+#include "engine/data/dataset.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
-
-using Json = nlohmann::json;
-
-// Standard output while it lives.
-class Captured {
- public:
-  Captured() : before_(std::cout.rdbuf(text_.rdbuf())) {}
-  ~Captured() { std::cout.rdbuf(before_); }
-  Captured(const Captured&) = delete;
-  Captured& operator=(const Captured&) = delete;
-  std::string text() const { return text_.str(); }
-
- private:
-  std::ostringstream text_;
-  std::streambuf* before_;
-};
-
-// Everything a report can be told, once or twice.
-void tell(TrainReport& report) {
-  report.begin(2);
-  report.step(
-      {.step = 0, .epoch = 1, .loss = 0.1, .learning_rate = 5e-5, .grad_norm = 1.0 / 3, .tokens_per_second = 1234.5});
-  report.step({.step = 1,
-               .epoch = 1,
-               .loss = std::numeric_limits<double>::infinity(),
-               .learning_rate = 5e-5,
-               .grad_norm = {},
-               .tokens_per_second = 1});
-  report.evaluation({.step = 50, .epoch = 2, .train_loss = 0.70049, .validation_loss = 1.0 / 7});
-  report.epoch({.epoch = 2, .train_accuracy = 0.98754, .validation_accuracy = 2.0 / 3});
-  report.accuracy("Test", "test", {.loss = 0.25, .correct = 2, .examples = 3});
-}
-
-TEST(Reports, TheLogHoldsEveryDocumentedKey) {
-  const TempDir dir;
-  {
-    const Captured captured;
-    TrainReport report(dir / "log.jsonl");
-    tell(report);
-  }
-  std::istringstream lines(read_file(dir / "log.jsonl"));
-  std::vector<Json> log;
-  for (std::string line; std::getline(lines, line);) log.push_back(Json::parse(line));
-  EXPECT_EQ(
-      log,
-      (std::vector<Json>{
-          {{"step", 0}, {"loss", 0.1}, {"learning_rate", 5e-5}, {"grad_norm", 1.0 / 3}, {"tokens_per_second", 1234.5}},
-          {{"step", 1}, {"loss", nullptr}, {"learning_rate", 5e-5}, {"grad_norm", nullptr}, {"tokens_per_second", 1.0}},
-          {{"step", 50}, {"train_loss", 0.70049}, {"val_loss", 1.0 / 7}},
-          {{"epoch", 2}, {"train_accuracy", 0.98754}, {"val_accuracy", 2.0 / 3}},
-          {{"split", "test"}, {"accuracy", 2.0 / 3}, {"loss", 0.25}}}));
-}
-
-TEST(Reports, LinesInTheReferencesWording) {
-  const Captured captured;
-  TrainReport report("");
-  tell(report);
-  EXPECT_EQ(captured.text(),
-            "Ep 2 (Step 000050): Train loss 0.700, Val loss 0.143\n"
-            "Training accuracy: 98.75% | Validation accuracy: 66.67%\n"
-            "Test accuracy: 66.67%\n");
-}
-
-TEST(Reports, ALogThatCannotBeWritten) {
-  const TempDir dir;
-  EXPECT_THROW(TrainReport(dir / "missing/log.jsonl"), IoError);
-}
-
-TEST(Reports, ALogThatFailsLaterIsToldOnceAndEndsNothing) {
-  if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
-  const Captured captured;
-  ::testing::internal::CaptureStderr();
-  TrainReport report("/dev/full");
-  tell(report);
-  tell(report);
-  EXPECT_EQ(
-      ::testing::internal::GetCapturedStderr(),
-      "warning: /dev/full: the log file cannot be written: No space left on device; the run goes on without it\n");
-  EXPECT_NE(captured.text().find("Test accuracy"), std::string::npos);
-}
-
-TEST(Reports, Durations) {
-  EXPECT_EQ(format_duration(65), "1:05");
-  EXPECT_EQ(format_duration(7384), "2:03:04");
-  EXPECT_EQ(format_duration(0), "0:00");
-}
 
 // Five examples in batches of two; the logits of example [i] are row i of a table.
 class Evaluations : public ::testing::Test {

@@ -1,21 +1,18 @@
-// What a training run tells: lines on standard output in the reference recipe's wording, a progress bar on a terminal,
-// and a log file of JSON lines with every digit.
+// The report of a training run: lines on standard output in the reference recipe's wording, a progress bar on a
+// terminal, and a log file of JSON lines with every digit.
 //
 // Log file, one object per line, written as the run goes:
-//   {"step": 0, "loss": ..., "learning_rate": ..., "grad_norm": ..., "tokens_per_second": ...}      after every batch
-//   {"step": 0, "train_loss": ..., "val_loss": ...}                                                after every
-//   evaluation
-//   {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}                                       at the end of an
-//   epoch
-//   {"split": "test", "accuracy": ..., "loss": ...}                                                 at the end of the
-//   run
+//   after every batch:       {"step": 0, "loss": ..., "learning_rate": ..., "grad_norm": ..., "tokens_per_second": ...}
+//   after every evaluation:  {"step": 0, "train_loss": ..., "val_loss": ...}
+//   at the end of an epoch:  {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}
+//   at the end of the run:   {"split": "test", "accuracy": ..., "loss": ...}
 #pragma once
 
 #include <fstream>
 #include <memory>
 #include <string>
 
-#include "engine/train/progress.h"
+#include "apps/support/progress.h"
 #include "engine/train/trainer.h"
 
 namespace attune {
