@@ -92,7 +92,9 @@ int train(const BertFlags& flags) {
   const Dataset validation = dataset(splits.validation, length), test = dataset(splits.test, length);
 
   const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
+  const auto task = make_task("single_label_classification", {.outputs = classes.count});
   return fine_tune({.model = model,
+                    .task = *task,
                     .tokenizer = *tokenizer,
                     .train = training,
                     .validation = validation,

@@ -124,7 +124,9 @@ int train(const GptFlags& flags) {
   // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
+  const auto task = make_task("single_label_classification", {.outputs = classes.count});
   return fine_tune({.model = model,
+                    .task = *task,
                     .tokenizer = *tokenizer,
                     .train = training,
                     .validation = validation,

@@ -94,7 +94,8 @@ Timed run(const Options& options) {
   }
   place(model, device, options.precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
   AdamWOptimizer optimizer(parameters_of(model, true), {});
-  StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
+  const auto task = make_task("single_label_classification", {.outputs = 2});
+  StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); }, *task,
                     optimizer, {.seed = 123, .graphs = options.graphs});
 
   const ExampleStore store(texts, labels, {.max_length = options.length}, device);

@@ -34,7 +34,7 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
     });
     progress.clear();
     if (interrupted()) return false;
-    report.accuracy(split.title, split.name, result);
+    report.split(split.title, split.name, result);
   }
   return true;
 }
@@ -50,9 +50,9 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
     return job.model.forward(batch, pass);
   };
   flags.placement.place_model(job.model);
-  TrainReport report(flags.log_file);
-  Trainer trainer(job.model, logits, {job.train, job.validation, job.form.batch_form(), flags.placement.device()},
-                  flags.train_options());
+  TrainReport report(flags.log_file, job.task);
+  Trainer trainer(job.model, logits, job.task,
+                  {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
     const std::size_t predicted = trainer.predict_peak_memory();
     const DeviceMemory memory = cuda_memory();

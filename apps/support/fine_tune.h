@@ -14,6 +14,7 @@ namespace attune {
 
 struct FineTuneJob {
   const Classifier& model;
+  const Task& task;
   const Tokenizer& tokenizer;
   const Dataset& train;
   const Dataset& validation;

@@ -1,6 +1,7 @@
 #include "apps/support/report.h"
 
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <iostream>
@@ -25,9 +26,26 @@ std::string text(const char* format, Args... args) {
   return line;
 }
 
+// ", "key": value" for every measure, `prefix` in front of the keys.
+std::string measures_text(const std::string& prefix, const Evaluation& evaluation) {
+  std::string out;
+  for (const Measure& measure : evaluation.measures)
+    out += ", \"" + prefix + measure.name + "\": " + number(measure.value);
+  return out;
+}
+
+// "accuracy: 98.75%".
+std::string headline_text(const Headline& headline, const Evaluation& evaluation) {
+  const double value = evaluation.measure(headline.measure);
+  const std::string title(headline.title);
+  if (std::isnan(value)) return title + ": undefined";
+  return headline.percent ? text("%s: %.2f%%", title.c_str(), 100 * value) : text("%s: %.4f", title.c_str(), value);
+}
+
 }  // namespace
 
-TrainReport::TrainReport(const std::string& log_file) : log_path_(log_file) {
+TrainReport::TrainReport(const std::string& log_file, const Task& task)
+    : headlines_(task.headlines()), log_path_(log_file) {
   if (log_file.empty()) return;
   log_.open(log_file, std::ios::trunc);
   if (!log_) throw IoError(log_file, std::string("the log file cannot be created: ") + std::strerror(errno));
@@ -70,19 +88,19 @@ void TrainReport::evaluation(const EvaluationRecord& r) {
 }
 
 void TrainReport::epoch(const EpochRecord& r) {
-  log(str_cat("{\"epoch\": ", r.epoch, ", \"train_accuracy\": ", number(r.train_accuracy),
-              ", \"val_accuracy\": ", number(r.validation_accuracy), "}"));
+  log(str_cat("{\"epoch\": ", r.epoch, measures_text("train_", r.train), measures_text("val_", r.validation), "}"));
   clear_progress();
-  std::cout << text("Training accuracy: %.2f%% | Validation accuracy: %.2f%%", 100 * r.train_accuracy,
-                    100 * r.validation_accuracy)
+  const Headline& main = headlines_.front();
+  std::cout << "Training " << headline_text(main, r.train) << " | Validation " << headline_text(main, r.validation)
             << std::endl;
 }
 
-void TrainReport::accuracy(const std::string& title, const std::string& split, const Evaluation& evaluation) {
-  log(str_cat("{\"split\": \"", split, "\", \"accuracy\": ", number(evaluation.accuracy()),
-              ", \"loss\": ", number(evaluation.loss), "}"));
+void TrainReport::split(const std::string& title, const std::string& name, const Evaluation& evaluation) {
+  log(str_cat("{\"split\": \"", name, "\"", measures_text("", evaluation), ", \"loss\": ", number(evaluation.loss),
+              "}"));
   clear_progress();
-  std::cout << text("%s accuracy: %.2f%%", title.c_str(), 100 * evaluation.accuracy()) << std::endl;
+  for (const Headline& headline : headlines_)
+    std::cout << title << " " << headline_text(headline, evaluation) << std::endl;
 }
 
 }  // namespace attune

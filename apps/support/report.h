@@ -6,6 +6,7 @@
 //   after every evaluation:  {"step": 0, "train_loss": ..., "val_loss": ...}
 //   at the end of an epoch:  {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}
 //   at the end of the run:   {"split": "test", "accuracy": ..., "loss": ...}
+// The last two have every measure of the task (engine/train/task.h).
 #pragma once
 
 #include <fstream>
@@ -21,20 +22,21 @@ class TrainReport : public TrainObserver {
  public:
   /// `log_file` may be empty: no log. Throws IoError where it cannot be created. Where it cannot be written later, a
   /// run of hours is worth more than its log: a warning on standard error, and the log ends there.
-  explicit TrainReport(const std::string& log_file);
+  TrainReport(const std::string& log_file, const Task& task);
 
   void begin(std::int64_t total_steps) override;
   void step(const StepRecord& record) override;
   void evaluation(const EvaluationRecord& record) override;
   void epoch(const EpochRecord& record) override;
-  /// Closing line of one split: `title` is "Training", "Validation" or "Test", `split` its name in the log.
-  void accuracy(const std::string& title, const std::string& split, const Evaluation& evaluation);
+  /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
+  void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
   /// Removes the progress bar before something else is printed.
   void clear_progress();
 
  private:
   void log(const std::string& line);
 
+  std::vector<Headline> headlines_;
   std::string log_path_;
   std::ofstream log_;
   std::unique_ptr<Progress> progress_;

@@ -5,7 +5,7 @@
 #include <deque>
 #include <utility>
 
-#include "engine/autograd/functions.h"
+#include "engine/autograd/tape.h"
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/host_copy.h"
 
@@ -19,15 +19,6 @@ struct PendingBatch {
   std::span<const std::int32_t> examples;
   HostCopy loss, logits;
 
-  void add_to(Evaluation& sum, const std::vector<std::int32_t>& labels) {
-    sum.loss += loss.get().item();
-    const std::vector<std::int32_t> predicted = argmax_rows(logits.get());
-    check_finite(logits.get());
-    for (std::size_t b = 0; b < predicted.size(); ++b)
-      sum.correct += predicted[b] == labels[static_cast<std::size_t>(examples[b])];
-    sum.examples += static_cast<std::int64_t>(predicted.size());
-  }
-
   void check_finite(const Tensor& rows) const {
     const auto classes = static_cast<std::size_t>(rows.shape()[1]);
     dispatch_float(rows.dtype(), "evaluation", [&]<class T>() {
@@ -39,17 +30,34 @@ struct PendingBatch {
   }
 };
 
+// What the measures of a split are computed from, example by example. With a label for every token, these would be the
+// rows of the tokens.
+class SplitRows {
+ public:
+  void add(const Tensor& logits, std::span<const std::int32_t> examples) {
+    const Tensor exact = logits.cast(DType::kFloat64);
+    logits_.insert(logits_.end(), exact.values<double>().begin(), exact.values<double>().end());
+    examples_.insert(examples_.end(), examples.begin(), examples.end());
+  }
+  std::int64_t count() const { return static_cast<std::int64_t>(examples_.size()); }
+  Tensor logits(std::int64_t outputs) const { return Tensor::from(logits_, {count(), outputs}); }
+  Tensor labels(const std::vector<std::int32_t>& of_all) const {
+    std::vector<std::int32_t> out;
+    for (const std::int32_t example : examples_) out.push_back(of_all[static_cast<std::size_t>(example)]);
+    return Tensor::from(out, {count()});
+  }
+
+ private:
+  std::vector<double> logits_;
+  std::vector<std::int32_t> examples_;
+};
+
 }  // namespace
 
-std::vector<std::int32_t> argmax_rows(const Tensor& logits) {
-  const std::int64_t rows = logits.shape()[0], classes = logits.shape()[1];
-  std::vector<std::int32_t> out;
-  dispatch_float(logits.dtype(), "argmax", [&]<class T>() {
-    const T* z = logits.values<T>().data();
-    for (std::int64_t b = 0; b < rows; ++b, z += classes)
-      out.push_back(static_cast<std::int32_t>(std::max_element(z, z + classes) - z));
-  });
-  return out;
+double Evaluation::measure(std::string_view name) const {
+  const auto found = std::ranges::find(measures, name, &Measure::name);
+  CHECK(found != measures.end(), "the evaluation has no measure '", name, "'");
+  return found->value;
 }
 
 struct Evaluator::Work {
@@ -57,16 +65,19 @@ struct Evaluator::Work {
   LabelledBatch batch;
   Tensor loss, logits;
 
-  void run(const LogitsFn& logits_fn, const ExampleStore& examples) {
+  void run(const LogitsFn& logits_fn, const Task& task, const ExampleStore& examples) {
     examples.gather(batch);
     const Variable out = logits_fn(batch.tokens, {.training = false});
-    loss = cross_entropy(out, batch.labels).value();
+    loss = task.loss(out, batch.labels).value();
     logits = out.value();
   }
 };
 
-Evaluator::Evaluator(LogitsFn logits, const ExampleStore& examples, bool graphs)
-    : logits_(std::move(logits)), examples_(examples), graphs_(graphs && examples.device() == Device::kCuda) {}
+Evaluator::Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs)
+    : logits_(std::move(logits)),
+      task_(task),
+      examples_(examples),
+      graphs_(graphs && examples.device() == Device::kCuda) {}
 
 Evaluator::~Evaluator() = default;
 
@@ -76,13 +87,14 @@ Evaluator::Work& Evaluator::start(std::span<const std::int32_t> examples) {
   if (!work || !work->replayed) {
     work = std::make_unique<Work>();
     work->batch = examples_.make(shape);
-    if (graphs_ && warm_) work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, examples_); });
+    if (graphs_ && warm_)
+      work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, task_, examples_); });
   }
   work->batch.examples.copy_from(Tensor::from(examples, {shape.count}));
   if (work->replayed)
     work->replayed->replay();
   else
-    work->run(logits_, examples_);
+    work->run(logits_, task_, examples_);
   warm_ = true;
   return *work;
 }
@@ -92,9 +104,15 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
   const NoGrad no_grad;
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
   Evaluation out;
+  SplitRows rows;
   std::deque<PendingBatch> pending;
   const auto take = [&](std::size_t most_left) {
-    for (; pending.size() > most_left; pending.pop_front()) pending.front().add_to(out, examples_.labels());
+    for (; pending.size() > most_left; pending.pop_front()) {
+      PendingBatch& batch = pending.front();
+      out.loss += batch.loss.get().item();
+      batch.check_finite(batch.logits.get());
+      rows.add(batch.logits.get(), batch.examples);
+    }
   };
   std::int64_t done = 0;
   while (done < batches) {
@@ -106,6 +124,8 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
   }
   take(0);
   if (done > 0) out.loss /= static_cast<double>(done);
+  out.examples = rows.count();
+  out.measures = task_.measure(rows.logits(task_.outputs()), rows.labels(examples_.labels()));
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Loss and accuracy of a model over batches of a split, without gradients and without dropout.
+// Loss and measures of a model over batches of a split, without gradients and without dropout.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,13 @@
 #include <map>
 #include <memory>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "engine/autograd/variable.h"
 #include "engine/data/loader.h"
 #include "engine/nn/example_store.h"
+#include "engine/train/task.h"
 
 namespace attune {
 
@@ -18,10 +20,12 @@ namespace attune {
 using LogitsFn = std::function<Variable(const TokenBatch& batch, const ForwardPass& pass)>;
 
 struct Evaluation {
-  double loss = 0;           // mean over batches of the batches' mean losses
-  std::int64_t correct = 0;  // examples whose largest logit (the first of equals) is that of their label
+  double loss = 0;  // mean over batches of the batches' mean losses
   std::int64_t examples = 0;
-  double accuracy() const { return examples == 0 ? 0 : static_cast<double>(correct) / static_cast<double>(examples); }
+  std::vector<Measure> measures = {};  // of the task, over all of these examples
+
+  /// The measure of that name. Throws Error where there is none.
+  double measure(std::string_view name) const;
 };
 
 /// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead, and
@@ -29,7 +33,7 @@ struct Evaluation {
 class Evaluator {
  public:
   /// `graphs`: capture and replay where the device can.
-  Evaluator(LogitsFn logits, const ExampleStore& examples, bool graphs);
+  Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs);
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;
@@ -46,14 +50,12 @@ class Evaluator {
   Work& start(std::span<const std::int32_t> examples);
 
   LogitsFn logits_;
+  const Task& task_;
   const ExampleStore& examples_;
   bool graphs_;
   bool warm_ = false;           // a batch has been through the model outside of a graph
   std::unique_ptr<Work> once_;  // of the latest batch that was not captured
   std::map<BatchShape, std::unique_ptr<Work>> captured_;
 };
-
-/// Index of the largest of L logits for each of B rows, the first of equals; host tensor [B, L].
-std::vector<std::int32_t> argmax_rows(const Tensor& logits);
 
 }  // namespace attune

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <utility>
 
-#include "engine/autograd/functions.h"
+#include "engine/autograd/tape.h"
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/context.h"
 #include "engine/tensor/host_copy.h"
@@ -31,8 +31,8 @@ struct StepRunner::Captured {
   std::unique_ptr<CapturedWork> work;
 };
 
-StepRunner::StepRunner(const LogitsFn& logits, AdamWOptimizer& optimizer, const StepOptions& options)
-    : logits_(logits), optimizer_(optimizer), options_(options) {}
+StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
+    : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {}
 
 StepRunner::~StepRunner() {
   optimizer_.zero_grad();  // gradients may lie in memory of captured work
@@ -51,7 +51,7 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   Variable loss;
   {
     const Tape::Recording recording(tape);
-    loss = cross_entropy(logits_(batch.tokens, pass), batch.labels);
+    loss = task_.loss(logits_(batch.tokens, pass), batch.labels);
   }
   tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());

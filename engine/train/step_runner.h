@@ -19,6 +19,7 @@
 #include "engine/nn/example_store.h"
 #include "engine/optim/adamw.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/task.h"
 
 namespace attune {
 
@@ -37,7 +38,7 @@ struct StepOptions {
 
 class StepRunner {
  public:
-  StepRunner(const LogitsFn& logits, AdamWOptimizer& optimizer, const StepOptions& options);
+  StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options);
   ~StepRunner();
   StepRunner(const StepRunner&) = delete;
   StepRunner& operator=(const StepRunner&) = delete;
@@ -64,6 +65,7 @@ class StepRunner {
   Captured& captured_for(const ExampleStore& store, const BatchShape& shape, const ForwardPass& pass);
 
   LogitsFn logits_;
+  const Task& task_;
   AdamWOptimizer& optimizer_;
   StepOptions options_;
   bool group_begins_ = true;  // the next step is the first since the last update

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/math.h"
-#include "engine/autograd/functions.h"
 
 namespace attune {
 namespace {
@@ -40,18 +39,20 @@ std::string bad_gradient(const Module& model) {
 
 }  // namespace
 
-Trainer::Trainer(const Module& model, LogitsFn logits, const TrainData& data, const TrainOptions& options)
+Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data,
+                 const TrainOptions& options)
     : model_(model),
       logits_(std::move(logits)),
+      task_(task),
       data_(data),
       options_(options),
       generator_(options.seed),
       optimizer_(parameters_of(model, true), options.adamw),
       train_(store(data.train)),
       validation_(store(data.validation)),
-      train_evaluator_(logits_, train_, options.graphs),
-      validation_evaluator_(logits_, validation_, options.graphs),
-      runner_(logits_, optimizer_,
+      train_evaluator_(logits_, task, train_, options.graphs),
+      validation_evaluator_(logits_, task, validation_, options.graphs),
+      runner_(logits_, task, optimizer_,
               {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
@@ -146,7 +147,7 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
       }
     }
     tell(observer, runner_.take(true));
-    if (step % epoch_pass.batches() == 0) observer.epoch(evaluate_accuracies(epoch));
+    if (step % epoch_pass.batches() == 0) observer.epoch(evaluate_epoch(epoch));
   }
   return true;
 }
@@ -157,16 +158,16 @@ EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch)
   return {step, epoch, train.loss, validation.loss};
 }
 
-EpochRecord Trainer::evaluate_accuracies(std::int64_t epoch) {
-  const Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
-  const Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
-  return {epoch, train.accuracy(), validation.accuracy()};
+EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
+  Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
+  Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
+  return {epoch, std::move(train), std::move(validation)};
 }
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
   const ExampleStore examples = store(dataset);
-  return Evaluator(logits_, examples, options_.graphs).run(pass(dataset.size(), training_split), -1, progress);
+  return Evaluator(logits_, task_, examples, options_.graphs).run(pass(dataset.size(), training_split), -1, progress);
 }
 
 }  // namespace attune

@@ -1,8 +1,8 @@
 // The training loop of the reference recipe.
 //
-// For every batch: forward, cross-entropy, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss
+// For every batch: forward, the task's loss, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss
 // is evaluated on the first batches of a fresh pass over the training split and of one over the validation split; at
-// the end of an epoch the accuracy is. All passes draw from one generator, so the order of examples is the reference's
+// the end of an epoch the measures are. All passes draw from one generator, so the order of examples is the reference's
 // (engine/data/loader.h).
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where
@@ -52,7 +52,7 @@ struct EvaluationRecord {
 };
 struct EpochRecord {
   std::int64_t epoch;
-  double train_accuracy, validation_accuracy;
+  Evaluation train, validation;  // over the first batches
 };
 
 /// Hears of everything that happens in a run.
@@ -75,14 +75,15 @@ struct TrainData {
 
 class Trainer {
  public:
-  Trainer(const Module& model, LogitsFn logits, const TrainData& data, const TrainOptions& options);
+  /// The task must outlive the trainer.
+  Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
   /// Throws Error naming the step where the loss is not finite, or the norm of the gradient where it is measured; and the
   /// tensor whose gradient is not, unless steps are replayed from graphs.
   bool run(TrainObserver& observer, const std::function<bool()>& stop);
 
-  /// Loss and accuracy over a whole split, in the reference's order of draws.
+  /// Loss and measures over a whole split, in the reference's order of draws.
   Evaluation evaluate_all(const Dataset& dataset, bool training_split,
                           const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
@@ -107,13 +108,14 @@ class Trainer {
   void tell(TrainObserver& observer, const std::vector<StepResult>& results);
   LoaderPass pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
-  EpochRecord evaluate_accuracies(std::int64_t epoch);
+  EpochRecord evaluate_epoch(std::int64_t epoch);
   ExampleStore store(const Dataset& dataset) const;
   /// Tokens of its longest example, cut where batches cut it.
   std::int64_t kept_length(const Dataset& dataset) const;
 
   const Module& model_;
   LogitsFn logits_;
+  const Task& task_;
   TrainData data_;
   TrainOptions options_;
   TorchGenerator generator_;

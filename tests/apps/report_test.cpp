@@ -31,6 +31,11 @@ class Captured {
   std::streambuf* before_;
 };
 
+const Task& single_label() {
+  static const std::unique_ptr<Task> task = make_task("single_label_classification", {});
+  return *task;
+}
+
 // One call of everything a report prints.
 void print_all(TrainReport& report) {
   report.begin(2);
@@ -43,15 +48,17 @@ void print_all(TrainReport& report) {
                .grad_norm = {},
                .tokens_per_second = 1});
   report.evaluation({.step = 50, .epoch = 2, .train_loss = 0.70049, .validation_loss = 1.0 / 7});
-  report.epoch({.epoch = 2, .train_accuracy = 0.98754, .validation_accuracy = 2.0 / 3});
-  report.accuracy("Test", "test", {.loss = 0.25, .correct = 2, .examples = 3});
+  report.epoch({.epoch = 2,
+                .train = {.examples = 80, .measures = {{"accuracy", 0.98754}}},
+                .validation = {.examples = 3, .measures = {{"accuracy", 2.0 / 3}}}});
+  report.split("Test", "test", {.loss = 0.25, .examples = 3, .measures = {{"accuracy", 2.0 / 3}}});
 }
 
 TEST(Reports, TheLogHoldsEveryDocumentedKey) {
   const TempDir dir;
   {
     const Captured captured;
-    TrainReport report(dir / "log.jsonl");
+    TrainReport report(dir / "log.jsonl", single_label());
     print_all(report);
   }
   std::istringstream lines(read_file(dir / "log.jsonl"));
@@ -69,7 +76,7 @@ TEST(Reports, TheLogHoldsEveryDocumentedKey) {
 
 TEST(Reports, LinesInTheReferencesWording) {
   const Captured captured;
-  TrainReport report("");
+  TrainReport report("", single_label());
   print_all(report);
   EXPECT_EQ(captured.text(),
             "Ep 2 (Step 000050): Train loss 0.700, Val loss 0.143\n"
@@ -79,14 +86,14 @@ TEST(Reports, LinesInTheReferencesWording) {
 
 TEST(Reports, ALogThatCannotBeWritten) {
   const TempDir dir;
-  EXPECT_THROW(TrainReport(dir / "missing/log.jsonl"), IoError);
+  EXPECT_THROW(TrainReport(dir / "missing/log.jsonl", single_label()), IoError);
 }
 
 TEST(Reports, ALogThatFailsLaterIsReportedOnceAndEndsNothing) {
   if (!std::filesystem::exists("/dev/full")) GTEST_SKIP() << "needs /dev/full";
   const Captured captured;
   ::testing::internal::CaptureStderr();
-  TrainReport report("/dev/full");
+  TrainReport report("/dev/full", single_label());
   print_all(report);
   print_all(report);
   EXPECT_EQ(

@@ -53,6 +53,7 @@ DeviceRun run_of(const Model& model, const How& how) {
   options.adamw.max_grad_norm = 1;
   Trainer trainer(
       model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
+      two_classes(),
       {examples, examples, {.max_length = 12, .pad_id = 30, .packed = how.packed, .mask = true}, how.device}, options);
   Recorder recorder;
   EXPECT_TRUE(trainer.run(recorder, [] { return false; }));
@@ -70,7 +71,7 @@ DeviceRun run_of(const Model& model, const How& how) {
   for (const EvaluationRecord& record : recorder.evaluations)
     out.evaluations.insert(out.evaluations.end(), {record.train_loss, record.validation_loss});
   const Evaluation all = trainer.evaluate_all(examples, false, {});
-  out.evaluations.insert(out.evaluations.end(), {all.loss, all.accuracy()});
+  out.evaluations.insert(out.evaluations.end(), {all.loss, all.measure("accuracy")});
   return out;
 }
 
@@ -182,7 +183,7 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
       for (auto& [x, values] : first) x.copy_from(values);
       AdamWOptimizer optimizer(parameters_of(*model, true), {.max_grad_norm = 1});
       StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-                        optimizer, {.seed = 3});
+                        two_classes(), optimizer, {.seed = 3});
       for (int step = 0; step < 2; ++step) runner.start(store, all, step, 1e-3);
       runner.take(true);
       EXPECT_EQ(runner.graphs(), 1);
@@ -261,7 +262,7 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
   options.graphs = graphs;
   Trainer trainer(
       *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-      {examples, examples, {.packed = true}, Device::kCuda}, options);
+      two_classes(), {examples, examples, {.packed = true}, Device::kCuda}, options);
   const std::size_t all = trainer.predict_peak_memory();
   const auto predicted = static_cast<double>(all) - static_cast<double>(cuda_memory().others);
   cuda::reset_arena_peak();
@@ -295,7 +296,7 @@ TEST_F(DeviceTraining, SpeedIsOfTheTimeThatPassed) {
   options.eval_every = 0;
   Trainer trainer(
       *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-      {examples, examples, {.packed = true}, Device::kCuda}, options);
+      two_classes(), {examples, examples, {.packed = true}, Device::kCuda}, options);
   Recorder recorder;
   const auto begin = std::chrono::steady_clock::now();
   trainer.run(recorder, [] { return false; });

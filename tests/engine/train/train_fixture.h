@@ -28,6 +28,12 @@ inline Gpt2Config tiny_config() {
   return {.vocab_size = 12, .n_positions = 6, .n_embd = 8, .n_layer = 1, .n_head = 2, .n_inner = 16};
 }
 
+/// The task of invented_examples().
+inline const Task& two_classes() {
+  static const std::unique_ptr<Task> task = make_task("single_label_classification", {.outputs = 2});
+  return *task;
+}
+
 /// Keeps everything a run tells.
 class Recorder : public TrainObserver {
  public:
@@ -58,6 +64,7 @@ class TinyRun {
       : model(started_model(config, dtype)),
         trainer(
             *model, [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
+            two_classes(),
             {examples,
              examples,
              {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}},

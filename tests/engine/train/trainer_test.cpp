@@ -31,8 +31,8 @@ TEST(Training, ATinySetIsLearntByHeart) {
   EXPECT_TRUE(run.run());
   EXPECT_GT(run.recorder.steps.front().loss, 0.3);
   EXPECT_LT(run.recorder.steps.back().loss, 1e-2);
-  EXPECT_EQ(run.recorder.epochs.back().train_accuracy, 1);
-  EXPECT_EQ(run.recorder.epochs.back().validation_accuracy, 1);
+  EXPECT_EQ(run.recorder.epochs.back().train.measure("accuracy"), 1);
+  EXPECT_EQ(run.recorder.epochs.back().validation.measure("accuracy"), 1);
 }
 
 struct Outcome {
@@ -166,7 +166,7 @@ TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
     options.adamw.measure_norm = !clipped;
     options.adamw.max_grad_norm = clipped ? 1 : 0;
     Trainer trainer(
-        model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); },
+        model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); }, two_classes(),
         {examples, examples, {}}, options);
     Recorder recorder;
     const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
@@ -239,7 +239,7 @@ TEST(Training, FrozenParametersStayAsTheyAre) {
   for (const auto& [name, parameter] : parameters_of(model)) before.push_back(parameter.value().clone());
   Trainer trainer(
       model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
-      {examples, examples, {.max_length = 6}}, quiet(1));
+      two_classes(), {examples, examples, {.max_length = 6}}, quiet(1));
   Recorder recorder;
   trainer.run(recorder, [] { return false; });
   std::size_t i = 0, changed = 0;

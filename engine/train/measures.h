@@ -1,0 +1,92 @@
+// How good predictions are: plain functions of host values, in double precision. scikit-learn's and SciPy's definitions.
+//
+// A share of nothing is 0: the precision of a class that is never predicted, the recall of one without examples
+// (scikit-learn's zero_division=0). A measure that has no meaning is nan: a correlation where one side is constant, the
+// area under a curve where one class is missing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+
+namespace attune::measures {
+
+/// Index of the largest of L logits for each of E rows, the first of equals; host tensor [E, L].
+std::vector<std::int32_t> argmax_rows(const Tensor& logits);
+/// The softmax of each row of a host tensor [E, L], row by row.
+std::vector<double> softmax_rows(const Tensor& logits);
+/// 1 / (1 + exp(-z)).
+double sigmoid(double z);
+
+// Counts of one class against all others, or of one label.
+
+struct Counts {
+  std::int64_t true_positives = 0, false_positives = 0, false_negatives = 0;
+
+  /// Examples that have the class.
+  std::int64_t support() const { return true_positives + false_negatives; }
+  double precision() const;
+  double recall() const;
+  double f1() const;
+};
+/// By class. `predicted` and `labels` are classes in [0, classes).
+std::vector<Counts> class_counts(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels,
+                                 std::int64_t classes);
+/// By label. `predicted` and `labels` are 0 or 1, [E, width] row by row.
+std::vector<Counts> label_counts(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels,
+                                 std::int64_t width);
+
+/// The mean of the classes' F1.
+double f1_macro(std::span<const Counts> counts);
+/// F1 of the counts of all classes together; of single labels this is the accuracy.
+double f1_micro(std::span<const Counts> counts);
+/// The mean of the classes' F1, weighted by their examples.
+double f1_weighted(std::span<const Counts> counts);
+
+// One class per example.
+
+/// The share of examples whose predicted class is their label.
+double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels);
+/// The mean recall of the classes that have examples.
+double balanced_accuracy(std::span<const Counts> counts);
+/// Matthews' correlation coefficient of any number of classes, in [-1, 1]; 0 where predictions or labels are all alike.
+double matthews_correlation(std::span<const Counts> counts);
+/// The mean of -log p(label), from logits [E, L].
+double log_loss(const Tensor& logits, std::span<const std::int32_t> labels);
+/// The mean over examples of the squared distances between the L probabilities and the label's 1 among 0s: [0, 2].
+double brier_score(std::span<const double> probabilities, std::span<const std::int32_t> labels);
+/// Expected calibration error: |accuracy - confidence| of `bins` bins of equal width, open below, weighted by their share
+/// of examples. Confidence is the largest of the L probabilities.
+double calibration_error(std::span<const double> probabilities, std::span<const std::int32_t> labels, int bins);
+
+// Several labels per example: 0 or 1, [E, width] row by row.
+
+/// The share of examples all of whose labels are right.
+double subset_accuracy(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels,
+                       std::int64_t width);
+/// The share of labels that are wrong.
+double hamming_loss(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels);
+/// The mean over examples of the F1 of an example's labels.
+double f1_samples(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels, std::int64_t width);
+
+// Rankings: a score per example, and 1 where it is positive.
+
+/// The probability that a positive example has the larger score than a negative one; equal scores count half.
+double roc_auc(std::span<const double> scores, std::span<const std::uint8_t> positive);
+/// The sum of precisions at each distinct score from the largest on, weighted by the growth of recall.
+double average_precision(std::span<const double> scores, std::span<const std::uint8_t> positive);
+
+// Numbers.
+
+double mean_squared_error(std::span<const double> predicted, std::span<const double> labels);
+double mean_absolute_error(std::span<const double> predicted, std::span<const double> labels);
+/// 1 - the mean squared error over the labels' variance; nan where the labels are constant.
+double r_squared(std::span<const double> predicted, std::span<const double> labels);
+/// Pearson's correlation; nan where either is constant.
+double pearson(std::span<const double> x, std::span<const double> y);
+/// Pearson's correlation of the ranks; equal values share the mean of their ranks.
+double spearman(std::span<const double> x, std::span<const double> y);
+
+}  // namespace attune::measures
