@@ -7,6 +7,7 @@
 #include "engine/autograd/tape.h"
 #include "engine/autograd/variable.h"
 #include "engine/ops/attention.h"
+#include "engine/ops/cross_entropy.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/pooling.h"
 #include "engine/ops/rope.h"
@@ -65,7 +66,13 @@ Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions,
 /// [N, C] -> [B, C]: one row of each sequence, or the mean of all or of the real ones.
 Variable pool(const Variable& x, const ops::PooledSequences& sequences);
 
-/// Mean softmax cross-entropy of [B, L] logits: a scalar.
-Variable cross_entropy(const Variable& logits, const Tensor& labels);
+/// Mean softmax cross-entropy of logits [B, L] and labels int32 [B], weighted and smoothed as `spec` says: a scalar.
+Variable cross_entropy(const Variable& logits, const Tensor& labels, const ops::CrossEntropySpec& spec = {});
+
+/// Mean binary cross-entropy of logits [B, L] and labels float32 [B, L] in [0, 1]; pos_weights [L] may be undefined.
+Variable binary_cross_entropy(const Variable& logits, const Tensor& labels, const Tensor& pos_weights = {});
+
+/// Mean squared error of predictions [B, L] and labels float32 [B, L].
+Variable mean_squared_error(const Variable& predictions, const Tensor& labels);
 
 }  // namespace attune

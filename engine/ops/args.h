@@ -1,5 +1,4 @@
-// What op declarations share: where gradients go, which elements a dropout drops, and shape checks that name op and
-// shapes.
+// What op declarations share: where gradients go, which elements a dropout drops, and the checks of an op's arguments.
 #pragma once
 
 #include "engine/tensor/tensor.h"
@@ -44,6 +43,29 @@ struct DropoutSpec {
 inline std::int64_t rows_of(const Tensor& x) {
   return x.shape()[-1] == 0 ? 0 : x.numel() / x.shape()[-1];
 }
+
+/// The checks of one call of an op: every argument must lie on the device of the first, with the shape and dtype the op
+/// needs. Each check throws Error naming the op, the argument, and what it is and should be.
+class Arguments {
+ public:
+  /// `name` and `first` are the argument that the others are compared with; it must be defined.
+  Arguments(const char* op, const char* name, const Tensor& first);
+
+  /// An argument that must be there.
+  void require(const char* name, const Tensor& x, const Shape& shape, DType dtype) const;
+  /// An argument that may be undefined.
+  void allow(const char* name, const Tensor& x, const Shape& shape, DType dtype) const;
+  void allow(const char* name, const GradTarget& x, const Shape& shape, DType dtype) const {
+    allow(name, x.tensor, shape, dtype);
+  }
+  /// The number of dimensions of the first argument.
+  void require_rank(int rank) const;
+
+ private:
+  const char* op_;
+  const char* first_name_;
+  const Tensor& first_;
+};
 
 /// Throws Error unless `x` has the given shape and dtype; `op` and `what` name it.
 inline void check_tensor(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {

@@ -7,12 +7,14 @@
 #include <random>
 #include <vector>
 
+#include "kernels/binary_cross_entropy.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
+#include "kernels/mean_squared_error.h"
 #include "kernels/pooling.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
@@ -151,37 +153,55 @@ TEST(Definition, EmbeddingPaddingRow) {
   }
 }
 
+// With -log softmax as r: the mean of w[y] ((1 - s) r[y]) + s / L sum_l w[l] r[l], weighted by w[y].
 TEST(Definition, CrossEntropy) {
   constexpr std::size_t kRows = 5, kClasses = 7;
-  const Numbers z = random_numbers(kRows * kClasses);
+  const Numbers z = random_numbers(kRows * kClasses), all_one(kClasses, 1.0);
+  Numbers weights = random_numbers(kClasses);
+  for (double& weight : weights) weight = std::fabs(weight);
   const std::vector<std::int32_t> labels{0, 6, 3, 3, 1};
-  Numbers losses(kRows);
-  double loss = 0, expected = 0;
-  cross_entropy_forward(CpuContext{}, {.loss = &loss,
-                                       .losses = losses.data(),
-                                       .logits = z.data(),
-                                       .labels = labels.data(),
-                                       .rows = kRows,
-                                       .classes = kClasses,
-                                       .dtype = kDouble});
-  for (std::size_t b = 0; b < kRows; ++b) {
-    double sum = 0;
-    for (std::size_t l = 0; l < kClasses; ++l) sum += std::exp(z[b * kClasses + l]);
-    const double row = std::log(sum) - z[b * kClasses + static_cast<std::size_t>(labels[b])];
-    EXPECT_NEAR(losses[b], row, 10 * kLastBits);
-    expected += row / kRows;
-  }
-  EXPECT_NEAR(loss, expected, 10 * kLastBits);
+  for (const Numbers* class_weights : {static_cast<const Numbers*>(nullptr), static_cast<const Numbers*>(&weights)})
+    for (double smoothing : {0.0, 0.1}) {
+      Numbers losses(kRows);
+      double loss = 0, total_weight = 0;
+      cross_entropy_forward(CpuContext{}, {.loss = &loss,
+                                           .losses = losses.data(),
+                                           .total_weight = &total_weight,
+                                           .logits = z.data(),
+                                           .labels = labels.data(),
+                                           .class_weights = class_weights == nullptr ? nullptr : class_weights->data(),
+                                           .label_smoothing = smoothing,
+                                           .rows = kRows,
+                                           .classes = kClasses,
+                                           .dtype = kDouble});
+      const Numbers& w = class_weights == nullptr ? all_one : *class_weights;
+      double sum_of_losses = 0, sum_of_weights = 0;
+      for (std::size_t b = 0; b < kRows; ++b) {
+        const auto label = static_cast<std::size_t>(labels[b]);
+        double sum = 0, row = 0;
+        for (std::size_t l = 0; l < kClasses; ++l) sum += std::exp(z[b * kClasses + l]);
+        for (std::size_t l = 0; l < kClasses; ++l) {
+          const double surprise = std::log(sum) - z[b * kClasses + l];
+          row += w[l] * surprise * ((l == label ? 1 - smoothing : 0) + smoothing / kClasses);
+        }
+        EXPECT_NEAR(losses[b], row, 10 * kLastBits);
+        sum_of_losses += row;
+        sum_of_weights += w[label];
+      }
+      EXPECT_NEAR(total_weight, sum_of_weights, 10 * kLastBits);
+      EXPECT_NEAR(loss, sum_of_losses / sum_of_weights, 10 * kLastBits);
+    }
 }
 
 TEST(Definition, CrossEntropyOfLargeLogits) {
   const std::vector<float> z{1000, -1000, 0, 1000};
   const std::vector<std::int32_t> labels{1, 1};
   std::vector<float> losses(2), dz(4);
-  float loss = 0;
+  float loss = 0, total_weight = 0;
   const float dloss = 1;
   cross_entropy_forward(CpuContext{}, {.loss = &loss,
                                        .losses = losses.data(),
+                                       .total_weight = &total_weight,
                                        .logits = z.data(),
                                        .labels = labels.data(),
                                        .rows = 2,
@@ -189,14 +209,69 @@ TEST(Definition, CrossEntropyOfLargeLogits) {
                                        .dtype = DType::kFloat32});
   EXPECT_EQ(losses, (std::vector<float>{2000, 0}));
   EXPECT_EQ(loss, 1000);
+  EXPECT_EQ(total_weight, 2);
   cross_entropy_backward(CpuContext{}, {.dlogits = {dz.data()},
                                         .dloss = &dloss,
+                                        .total_weight = &total_weight,
                                         .logits = z.data(),
                                         .labels = labels.data(),
                                         .rows = 2,
                                         .classes = 2,
                                         .dtype = DType::kFloat32});
   EXPECT_EQ(dz, (std::vector<float>{0.5f, -0.5f, 0, 0}));
+}
+
+TEST(Definition, BinaryCrossEntropy) {
+  constexpr std::size_t kRows = 3, kClasses = 4;
+  const Numbers z = random_numbers(kRows * kClasses), pos_weights{0.5, 1, 2, 7};
+  const std::vector<float> labels{0, 1, 1, 0, 0.25f, 1, 0, 0.75f, 1, 1, 0.5f, 0};
+  double weighted = 0, plain = 0, expected_weighted = 0, expected_plain = 0;
+  BinaryCrossEntropyForward args{.loss = &plain,
+                                 .logits = z.data(),
+                                 .labels = labels.data(),
+                                 .rows = kRows,
+                                 .classes = kClasses,
+                                 .dtype = kDouble};
+  binary_cross_entropy_forward(CpuContext{}, args);
+  args.loss = &weighted, args.pos_weights = pos_weights.data();
+  binary_cross_entropy_forward(CpuContext{}, args);
+  for (std::size_t i = 0; i < z.size(); ++i) {
+    const double probability = 1 / (1 + std::exp(-z[i])), y = static_cast<double>(labels[i]);
+    const double positive = -y * std::log(probability), negative = -(1 - y) * std::log(1 - probability);
+    expected_plain += (positive + negative) / static_cast<double>(z.size());
+    expected_weighted += (pos_weights[i % kClasses] * positive + negative) / static_cast<double>(z.size());
+  }
+  EXPECT_NEAR(plain, expected_plain, 10 * kLastBits);
+  EXPECT_NEAR(weighted, expected_weighted, 10 * kLastBits);
+}
+
+// Where the probability rounds to 0 or 1: a wrong answer costs its logit, a right one next to nothing, but not nothing.
+TEST(Definition, BinaryCrossEntropyOfLargeLogits) {
+  const auto loss_and_gradient = [](double z, float label) {
+    double loss = 0, dz = 0;
+    const double dloss = 1;
+    binary_cross_entropy_forward(
+        CpuContext{}, {.loss = &loss, .logits = &z, .labels = &label, .rows = 1, .classes = 1, .dtype = kDouble});
+    binary_cross_entropy_backward(
+        CpuContext{},
+        {.dlogits = {&dz}, .dloss = &dloss, .logits = &z, .labels = &label, .rows = 1, .classes = 1, .dtype = kDouble});
+    return std::array{loss, dz};
+  };
+  EXPECT_EQ(loss_and_gradient(1000, 0), (std::array{1000.0, 1.0}));
+  EXPECT_EQ(loss_and_gradient(-1000, 1), (std::array{1000.0, -1.0}));
+  for (const auto& [loss, dz] : {loss_and_gradient(50, 1), loss_and_gradient(-50, 0)}) {
+    EXPECT_DOUBLE_EQ(loss, std::exp(-50.0));
+    EXPECT_DOUBLE_EQ(std::fabs(dz), std::exp(-50.0));
+  }
+}
+
+TEST(Definition, MeanSquaredError) {
+  const Numbers x{1, -2, 0.5};
+  const std::vector<float> labels{3, -2, 0};
+  double loss = 0;
+  mean_squared_error_forward(
+      CpuContext{}, {.loss = &loss, .predictions = x.data(), .labels = labels.data(), .n = 3, .dtype = kDouble});
+  EXPECT_NEAR(loss, (4 + 0 + 0.25) / 3, kLastBits);
 }
 
 TEST(Definition, GluGatesTheFirstHalfWithTheSecond) {

@@ -9,6 +9,7 @@
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/attention.h"
+#include "kernels/binary_cross_entropy.h"
 #include "kernels/cast.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
@@ -17,6 +18,7 @@
 #include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
+#include "kernels/mean_squared_error.h"
 #include "kernels/pooling.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
@@ -454,17 +456,32 @@ OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, 
   return op;
 }
 
-OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
-  OpCase op{.op = "cross_entropy", .label = sizes({rows, classes}), .tolerance = kReduction};
+struct CrossEntropyOptions {
+  bool class_weights = false;
+  double label_smoothing = 0;
+};
+
+OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes, CrossEntropyOptions o = {}) {
+  OpCase op{.op = "cross_entropy",
+            .label = sizes({rows, classes}, std::string(o.class_weights ? "weights" : "") +
+                                                (o.class_weights && o.label_smoothing > 0 ? "_" : "") +
+                                                (o.label_smoothing > 0 ? "smoothing" : "")),
+            .tolerance = kReduction};
   op.inputs = {{.name = "logits", .n = rows * classes, .low = -5, .high = 5}};
+  if (o.class_weights)
+    op.inputs.push_back(
+        {.name = "class_weights", .n = classes, .differentiable = false, .low = 0.2, .high = 3, .statistic = true});
   op.ints = {{"labels", spread(rows, classes)}};
-  op.outputs = {{"loss", 1, true, true}, {"losses", rows, false, true}};
+  op.outputs = {{"loss", 1, true, true}, {"losses", rows, false, true}, {"total_weight", 1, false, true}};
   op.forward = [=](const Call& c) {
     c.run([&](const auto& on) {
       cross_entropy_forward(on, {.loss = c["loss"],
                                  .losses = c["losses"],
+                                 .total_weight = c["total_weight"],
                                  .logits = c["logits"],
                                  .labels = c.ints("labels"),
+                                 .class_weights = c["class_weights"],
+                                 .label_smoothing = o.label_smoothing,
                                  .rows = rows,
                                  .classes = classes,
                                  .dtype = c.dtype()});
@@ -474,8 +491,11 @@ OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
     c.run([&](const auto& on) {
       cross_entropy_backward(on, {.dlogits = c.grad("logits"),
                                   .dloss = c["dloss"],
+                                  .total_weight = c["total_weight"],
                                   .logits = c["logits"],
                                   .labels = c.ints("labels"),
+                                  .class_weights = c["class_weights"],
+                                  .label_smoothing = o.label_smoothing,
                                   .rows = rows,
                                   .classes = classes,
                                   .dtype = c.dtype()});
@@ -483,6 +503,85 @@ OpCase cross_entropy_case(std::int64_t rows, std::int64_t classes) {
   };
   op.forward_work.bytes = elements(1.0 * rows * classes);
   op.backward_work.bytes = elements(2.0 * rows * classes);
+  return op;
+}
+
+// Labels are float32 whatever the dtype, so a case passes them as integers of the same bits.
+IntInput float_labels(std::vector<float> values) {
+  IntInput out{"labels", {}};
+  for (float value : values) out.values.push_back(std::bit_cast<std::int32_t>(value));
+  return out;
+}
+
+OpCase binary_cross_entropy_case(std::int64_t rows, std::int64_t classes, bool pos_weights) {
+  const std::int64_t n = rows * classes;
+  OpCase op{.op = "binary_cross_entropy",
+            .label = sizes({rows, classes}, pos_weights ? "weights" : ""),
+            .tolerance = kReduction};
+  op.inputs = {{.name = "logits", .n = n, .low = -5, .high = 5}};
+  if (pos_weights)
+    op.inputs.push_back(
+        {.name = "pos_weights", .n = classes, .differentiable = false, .low = 0.2, .high = 3, .statistic = true});
+  std::vector<float> labels;
+  for (std::int32_t fifth : spread(n, 5)) labels.push_back(0.25f * static_cast<float>(fifth));  // 0 and 1, and between
+  op.ints = {float_labels(labels)};
+  op.outputs = {{"loss", 1, true, true}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      binary_cross_entropy_forward(on, {.loss = c["loss"],
+                                        .logits = c["logits"],
+                                        .labels = static_cast<const float*>(c["labels"]),
+                                        .pos_weights = c["pos_weights"],
+                                        .rows = rows,
+                                        .classes = classes,
+                                        .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      binary_cross_entropy_backward(on, {.dlogits = c.grad("logits"),
+                                         .dloss = c["dloss"],
+                                         .logits = c["logits"],
+                                         .labels = static_cast<const float*>(c["labels"]),
+                                         .pos_weights = c["pos_weights"],
+                                         .rows = rows,
+                                         .classes = classes,
+                                         .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = {8.0 * n, 6.0 * n};
+  op.backward_work.bytes = {12.0 * n, 8.0 * n};
+  return op;
+}
+
+OpCase mean_squared_error_case(std::int64_t n) {
+  OpCase op{.op = "mean_squared_error", .label = sizes({n}), .tolerance = kReduction};
+  op.inputs = {{.name = "predictions", .n = n, .low = -3, .high = 3}};
+  std::vector<float> labels;
+  for (std::int32_t tenth : spread(n, 51)) labels.push_back(0.1f * static_cast<float>(tenth) - 2);
+  op.ints = {float_labels(labels)};
+  op.outputs = {{"loss", 1, true, true}};
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      mean_squared_error_forward(on, {.loss = c["loss"],
+                                      .predictions = c["predictions"],
+                                      .labels = static_cast<const float*>(c["labels"]),
+                                      .n = n,
+                                      .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      mean_squared_error_backward(on, {.dpredictions = c.grad("predictions"),
+                                       .dloss = c["dloss"],
+                                       .predictions = c["predictions"],
+                                       .labels = static_cast<const float*>(c["labels"]),
+                                       .n = n,
+                                       .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = {8.0 * n, 6.0 * n};
+  op.backward_work.bytes = {12.0 * n, 8.0 * n};
   return op;
 }
 
@@ -588,12 +687,20 @@ std::vector<OpCase> test_cases() {
                                  {.residual = true, .stream = true}})
         out.push_back(layernorm_case(7, width, o));
     out.push_back(cross_entropy_case(3, width + 1));
+    for (CrossEntropyOptions o : {CrossEntropyOptions{.class_weights = true},
+                                  {.label_smoothing = 0.1},
+                                  {.class_weights = true, .label_smoothing = 0.35}})
+      out.push_back(cross_entropy_case(3, width + 1, o));
+    for (bool pos_weights : {false, true}) out.push_back(binary_cross_entropy_case(3, width, pos_weights));
+    out.push_back(mean_squared_error_case(width));
     out.push_back(embedding_case(23, width, {11, 9, 0, -1}));
     out.push_back(embedding_case(23, width, {11, 9, 2, -1}));
     for (PooledRows pooled : kPooledRows) out.push_back(pooling_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
   }
   out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
   out.push_back(cross_entropy_case(129, 2));
+  out.push_back(cross_entropy_case(129, 2, {.class_weights = true, .label_smoothing = 0.1}));
+  out.push_back(binary_cross_entropy_case(129, 28, true));
   out.push_back(embedding_case(1, 1, {1, 1, 0, -1}));
   for (PooledRows pooled : kPooledRows) {
     out.push_back(pooling_case({0, 1}, {1}, 1, 17, pooled));
@@ -661,6 +768,9 @@ std::vector<OpCase> speed_cases(SpeedSizes sizes) {
   }
   out.push_back(cross_entropy_case(8, 2));
   out.push_back(cross_entropy_case(classes_rows, words));
+  out.push_back(cross_entropy_case(classes_rows, words, {.class_weights = true, .label_smoothing = 0.1}));
+  out.push_back(binary_cross_entropy_case(classes_rows, 28, true));
+  out.push_back(mean_squared_error_case(classes_rows));
   for (const AttentionSpec& spec : attention_speed_specs(sizes)) out.push_back(attention_case(spec));
   if (real)  // a small model
     for (auto [i, o] : {std::array<std::int64_t, 2>{256, 256}, {256, 1024}, {1024, 256}})

@@ -5,11 +5,12 @@
 
 namespace attune {
 
-Variable cross_entropy(const Variable& logits, const Tensor& labels) {
-  Tensor loss = ops::cross_entropy_forward(logits.value(), labels);
-  if (!recording(logits)) return Variable(std::move(loss));
-  return recorded(std::move(loss), [dlogits = logits.grad(), saved = logits.value(), labels](const Tensor& dloss) {
-    ops::cross_entropy_backward(dlogits.target(), dloss, saved, labels);
+Variable cross_entropy(const Variable& logits, const Tensor& labels, const ops::CrossEntropySpec& spec) {
+  ops::CrossEntropyOut out = ops::cross_entropy_forward(logits.value(), labels, spec);
+  if (!recording(logits)) return Variable(std::move(out.loss));
+  return recorded(std::move(out.loss), [dlogits = logits.grad(), saved = logits.value(), weight = out.total_weight,
+                                        labels, spec](const Tensor& dloss) {
+    ops::cross_entropy_backward(dlogits.target(), dloss, weight, saved, labels, spec);
   });
 }
 

@@ -1,0 +1,17 @@
+#include "engine/ops/mean_squared_error.h"
+
+#include "engine/autograd/functions.h"
+#include "engine/autograd/functions/record.h"
+
+namespace attune {
+
+Variable mean_squared_error(const Variable& predictions, const Tensor& labels) {
+  Tensor loss = ops::mean_squared_error_forward(predictions.value(), labels);
+  if (!recording(predictions)) return Variable(std::move(loss));
+  return recorded(std::move(loss),
+                  [dpredictions = predictions.grad(), saved = predictions.value(), labels](const Tensor& dloss) {
+                    ops::mean_squared_error_backward(dpredictions.target(), dloss, saved, labels);
+                  });
+}
+
+}  // namespace attune
