@@ -1,9 +1,14 @@
 #include "base/torch_random.h"
 
+#include <bit>
 #include <cmath>
+#include <locale>
 #include <numbers>
 #include <numeric>
+#include <sstream>
 #include <utility>
+
+#include "base/check.h"
 
 namespace attune {
 namespace {
@@ -97,6 +102,29 @@ std::vector<std::int32_t> TorchGenerator::permutation(std::int32_t n) {
     std::swap(order[static_cast<std::size_t>(i)], order[static_cast<std::size_t>(i) + offset]);
   }
   return order;
+}
+
+std::string TorchGenerator::state() const {
+  std::ostringstream out;
+  out.imbue(std::locale::classic());
+  out << engine_ << ' ' << has_cached_normal_ << ' ' << std::bit_cast<std::uint64_t>(cached_normal_);
+  return out.str();
+}
+
+void TorchGenerator::restore(const std::string& state) {
+  constexpr std::size_t kWords = std::mt19937::state_size;
+  std::istringstream in(state);
+  in.imbue(std::locale::classic());
+  std::vector<std::uint64_t> numbers;
+  for (std::uint64_t number; in >> number;) numbers.push_back(number);
+  // The words, the position among them (which the standard library does not check), and the cached normal.
+  CHECK(in.eof() && numbers.size() == kWords + 3 && numbers[kWords] <= kWords && numbers[kWords + 1] <= 1,
+        "the state of a random generator is malformed");
+  in.clear();
+  in.seekg(0);
+  in >> engine_;
+  has_cached_normal_ = numbers[kWords + 1] == 1;
+  cached_normal_ = std::bit_cast<double>(numbers[kWords + 2]);
 }
 
 std::vector<std::int32_t> numpy_permutation(std::uint32_t seed, std::int32_t n) {

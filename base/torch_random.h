@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <random>
 #include <span>
+#include <string>
 #include <vector>
 
 namespace attune {
@@ -32,6 +33,11 @@ class TorchGenerator {
   void trunc_normal(std::span<float> out, float stddev);
   /// torch.randperm(n).
   std::vector<std::int32_t> permutation(std::int32_t n);
+
+  /// All that the next numbers depend on, as text.
+  std::string state() const;
+  /// Goes on where state() was taken. Throws Error where the text is not a state.
+  void restore(const std::string& state);
 
  private:
   std::mt19937 engine_;

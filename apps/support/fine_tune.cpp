@@ -1,6 +1,5 @@
 #include "apps/support/fine_tune.h"
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -8,6 +7,7 @@
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/report.h"
+#include "apps/support/run_keeper.h"
 #include "engine/io/files.h"
 #include "engine/tensor/context.h"
 #include "models/weights.h"
@@ -39,6 +39,20 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
   return true;
 }
 
+std::string config_text(const Classifier& model, const std::vector<std::string>& label_names, const InputForm& form) {
+  return changed_config(model.hf_config(label_names), form.config_changes());
+}
+
+// What decides the numbers of a run: flags, examples, the model and how it reads texts.
+RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
+  RunOptions out = flags.deciding_options();
+  out.emplace_back("training examples", digest_of(job.train));
+  out.emplace_back("validation examples", digest_of(job.validation));
+  out.emplace_back("test examples", digest_of(job.test));
+  out.emplace_back("config and input form of the model", digest_of(config_text(job.model, job.label_names, job.form)));
+  return out;
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
@@ -49,8 +63,8 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   const LogitsFn logits = [&](const TokenBatch& batch, const ForwardPass& pass) {
     return job.model.forward(batch, pass);
   };
+  RunKeeper keeper(flags, run_options(job, flags));
   flags.placement.place_model(job.model);
-  TrainReport report(flags.log_file, job.task);
   Trainer trainer(job.model, logits, job.task,
                   {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
@@ -62,12 +76,14 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
       std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
                 << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
   }
-  const auto begin = std::chrono::steady_clock::now();
-  bool finished = trainer.run(report, interrupted);
+  keeper.restore(trainer);
+  TrainReport report(flags.log_file, job.task, keeper.log_offset());
+  bool finished =
+      trainer.run(report, interrupted,
+                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
   report.clear_progress();
-  const double minutes = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / 60;
   std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
-              minutes);
+              trainer.seconds() / 60);
   std::fflush(stdout);
 
   const auto save = [&] {
@@ -76,6 +92,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
     std::cout << "Saved to " << flags.output << std::endl;
   };
   save();
+  keeper.close(trainer.state(), report.log_offset());
   if (finished && !flags.no_final_evaluation) {
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_splits(trainer, job, report);
@@ -90,7 +107,7 @@ void save_model_folder(const std::string& folder, const Classifier& model, const
   create_folders(folder);
   const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
   save_weights(model, at("model.safetensors"));
-  write_file(at("config.json"), changed_config(model.hf_config(label_names), form.config_changes()));
+  write_file(at("config.json"), config_text(model, label_names, form));
   for (const std::string& file : tokenizer.files()) {
     const std::string target = at(fs::path(file).filename().string());
     if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);

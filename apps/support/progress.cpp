@@ -17,9 +17,10 @@ constexpr std::chrono::milliseconds kRedraw{100};
 
 }  // namespace
 
-Progress::Progress(std::string label, std::int64_t total)
+Progress::Progress(std::string label, std::int64_t total, std::int64_t before)
     : label_(std::move(label)),
       total_(total),
+      before_(before),
       enabled_(isatty(STDERR_FILENO) == 1),
       begin_(Clock::now()),
       last_(begin_ - kRedraw) {}
@@ -48,7 +49,10 @@ void Progress::update(std::int64_t done, const std::string& detail) {
     line += "[" + std::string(static_cast<std::size_t>(filled), '#') +
             std::string(static_cast<std::size_t>(kBarWidth - filled), '.') + "] ";
     line += str_cat(done, "/", total_);
-    if (done > 0 && done < total_) line += ", " + format_duration(elapsed / share - elapsed) + " left";
+    if (done > before_ && done < total_)
+      line += ", " +
+              format_duration(elapsed * static_cast<double>(total_ - done) / static_cast<double>(done - before_)) +
+              " left";
   } else {
     line += str_cat(done, ", ", format_duration(elapsed));
   }

@@ -9,8 +9,8 @@ namespace attune {
 
 class Progress {
  public:
-  /// A bar over `total` units of work (0: unknown). The line starts with `label`.
-  Progress(std::string label, std::int64_t total);
+  /// A bar over `total` units of work (0: unknown), of which `before` were done already. The line starts with `label`.
+  Progress(std::string label, std::int64_t total, std::int64_t before = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -24,7 +24,7 @@ class Progress {
   using Clock = std::chrono::steady_clock;
 
   std::string label_;
-  std::int64_t total_;
+  std::int64_t total_, before_;
   bool enabled_, drawn_ = false;
   Clock::time_point begin_, last_;
 };

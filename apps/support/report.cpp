@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <iostream>
 
 #include "base/check.h"
@@ -42,13 +43,33 @@ std::string headline_text(const Headline& headline, const Evaluation& evaluation
   return headline.percent ? text("%s: %.2f%%", title.c_str(), 100 * value) : text("%s: %.4f", title.c_str(), value);
 }
 
+// Cuts a log to its first bytes, which end a line.
+void cut_log(const std::string& path, std::int64_t bytes) {
+  std::error_code error;
+  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+  char last = '\n';
+  if (!error && bytes > 0 && bytes <= size) std::ifstream(path).seekg(bytes - 1).get(last);
+  if (error || bytes < 0 || bytes > size || last != '\n')
+    throw IoError(path, str_cat("is not the log that the checkpoint was made with: no line ends after byte ", bytes));
+  std::filesystem::resize_file(path, static_cast<std::uintmax_t>(bytes), error);
+  if (error) throw IoError(path, "the log file cannot be cut: " + error.message());
+}
+
 }  // namespace
 
-TrainReport::TrainReport(const std::string& log_file, const Task& task)
+TrainReport::TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset)
     : headlines_(task.headlines()), log_path_(log_file) {
   if (log_file.empty()) return;
-  log_.open(log_file, std::ios::trunc);
+  const bool goes_on = log_offset && std::filesystem::exists(log_file);
+  if (goes_on) cut_log(log_file, *log_offset);
+  log_.open(log_file, goes_on ? std::ios::app : std::ios::trunc);
   if (!log_) throw IoError(log_file, std::string("the log file cannot be created: ") + std::strerror(errno));
+}
+
+std::optional<std::int64_t> TrainReport::log_offset() {
+  if (!log_.is_open()) return std::nullopt;
+  log_.seekp(0, std::ios::end);
+  return static_cast<std::int64_t>(log_.tellp());
 }
 
 void TrainReport::log(const std::string& line) {
@@ -67,8 +88,8 @@ void TrainReport::clear_progress() {
   if (progress_) progress_->clear();
 }
 
-void TrainReport::begin(std::int64_t total_steps) {
-  progress_ = std::make_unique<Progress>("Training", total_steps);
+void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
+  progress_ = std::make_unique<Progress>("Training", total_steps, step);
 }
 
 void TrainReport::step(const StepRecord& r) {

@@ -1,6 +1,7 @@
 #include "apps/support/training_flags.h"
 
 #include <charconv>
+#include <set>
 #include <utility>
 
 #include "apps/support/flag_checks.h"
@@ -9,6 +10,7 @@
 namespace attune {
 
 void TrainingFlags::declare(CLI::App& app) {
+  app_ = &app;
   const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->group(group)->capture_default_str();
   };
@@ -56,12 +58,27 @@ void TrainingFlags::declare(CLI::App& app) {
   app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")
       ->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
+  add("Results", "--checkpoint_every", checkpoint_every,
+      "Batches between checkpoints in OUTPUT/checkpoints, to go on from where a run was cut off; 0: none but after "
+      "Ctrl-C")
+      ->check(count_from(0));
+  add("Results", "--keep", keep, "Newest checkpoints kept while a run goes; of a finished run one; 0: none of that")
+      ->check(count_from(0));
+  app.add_option_function<std::vector<std::string>>(
+         "--resume", [this](const std::vector<std::string>& where) { resume = where.empty() ? "" : where.front(); },
+         "Go on with the newest checkpoint of this folder, or with this file; without a value: of --output")
+      ->expected(0, 1)
+      ->type_name("[PATH]")
+      ->group("Results");
 }
 
 void TrainingFlags::apply() const {
   placement.prepare();
   layers();
   if (threads > 0) set_num_threads(threads);
+  if (checkpoint_every > 0 && output.empty())
+    throw UsageError("--checkpoint_every needs --output: the folder to save in");
+  if (resume && resume->empty() && output.empty()) throw UsageError("--resume needs a folder or file, or --output");
 }
 
 TextSplits TrainingFlags::read_splits() const {
@@ -96,6 +113,20 @@ TrainOptions TrainingFlags::train_options() const {
   options.graphs = !no_graphs;
   options.adamw.weight_decay = weight_decay;
   return options;
+}
+
+std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
+  static const std::set<std::string> free = {
+      "--help",   "--data",     "--tokenizer", "--model_dir",           "--config", "--threads",         "--no_graphs",
+      "--output", "--log_file", "--resume",    "--no_final_evaluation", "--keep",   "--checkpoint_every"};
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const CLI::Option* option : app_->get_options()) {
+    const std::string name = option->get_name();
+    if (free.contains(name)) continue;
+    const std::vector<std::string> given = option->reduced_results();
+    out.emplace_back(name, given.empty() ? option->get_default_str() : given.back());
+  }
+  return out;
 }
 
 std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) const {

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/support/placement.h"
@@ -38,6 +40,8 @@ struct TrainingFlags {
   // results
   std::string output, log_file;
   bool no_final_evaluation = false, no_graphs = false;
+  std::int64_t checkpoint_every = 0, keep = 2;
+  std::optional<std::string> resume;  // where from; empty: from the output folder
 
   /// Declares every option; defaults are the values held now.
   void declare(CLI::App& app);
@@ -48,10 +52,16 @@ struct TrainingFlags {
   TextSplits read_splits() const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
+  /// Every option of the program that decides a number, by name, with its value or default. Files and folders are not
+  /// among them, since what is in them decides (apps/support/run_keeper.h).
+  std::vector<std::pair<std::string, std::string>> deciding_options() const;
   /// Flags that would need less memory, of those that can still be lowered; batches may have rows of `row_length` tokens.
   std::vector<std::string> memory_savers(std::int64_t row_length) const;
   /// Tokens per example under --context_length: a number, the longest training example, or the model's positions.
   std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;
+
+ private:
+  const CLI::App* app_ = nullptr;
 };
 
 }  // namespace attune

@@ -25,13 +25,18 @@ class LoaderPass {
  public:
   /// Draws what the reference draws for a pass whose first batch is asked for.
   LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options);
+  /// The pass that has this seed(), without a draw.
+  LoaderPass(std::uint64_t seed, std::int64_t rows, const LoaderOptions& options);
 
+  /// What a shuffling pass has its order from; 0 where it does not shuffle.
+  std::uint64_t seed() const { return seed_; }
   /// Number of batches of the whole pass.
   std::int64_t batches() const { return batches_; }
   /// Rows of batch i; the last may be shorter unless it is dropped.
   std::span<const std::int32_t> batch(std::int64_t i) const;
 
  private:
+  std::uint64_t seed_;
   std::vector<std::int32_t> order_;
   std::int64_t batch_size_, batches_;
 };

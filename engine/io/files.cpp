@@ -15,6 +15,9 @@
 namespace attune {
 namespace {
 
+// Ends the name of a temporary; the X are replaced.
+constexpr char kTemporary[] = ".attune-XXXXXX";
+
 // Closes a descriptor at the end of a scope.
 struct Descriptor {
   int fd;
@@ -30,7 +33,7 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + ".XXXXXX") {
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + kTemporary) {
   fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
   if (fd_ < 0) fail("cannot be created");
   fchmod(fd_, 0644);
@@ -55,6 +58,16 @@ void AtomicFile::write(std::span<const std::byte> bytes) {
   }
 }
 
+void AtomicFile::write_at(std::size_t offset, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = pwrite(fd_, text.data(), text.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot be written");
+    text.remove_prefix(static_cast<std::size_t>(n));
+    offset += static_cast<std::size_t>(n);
+  }
+}
+
 void AtomicFile::sync() {
   if (fsync(fd_) != 0) fail("cannot be written to disk");
 }
@@ -71,6 +84,16 @@ void write_file(const std::string& path, std::string_view text) {
   AtomicFile file(path);
   file.write(text);
   file.commit();
+}
+
+void remove_temporaries(const std::string& folder) {
+  constexpr std::string_view kName = kTemporary, kMark = kName.substr(0, kName.find('X'));
+  std::error_code error;  // what cannot be removed does no harm
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() > kName.size() && name.substr(name.size() - kName.size(), kMark.size()) == kMark)
+      std::filesystem::remove(entry.path(), error);
+  }
 }
 
 void copy_file(const std::string& from, const std::string& to) {

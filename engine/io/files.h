@@ -1,5 +1,6 @@
 // Files written atomically: bytes go to a temporary file in the same folder, which is synced and renamed over the
-// target only when everything has been written. A failure at any point leaves what was there before and no temporary.
+// target only when everything has been written. A failure at any point leaves what was there before and no temporary; a
+// process that is killed leaves its temporary, which remove_temporaries() finds.
 #pragma once
 
 #include <cstddef>
@@ -24,6 +25,8 @@ class AtomicFile {
   /// Appends. Throws IoError naming the target (disk full, for one).
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  /// Replaces bytes that were written before. Throws IoError.
+  void write_at(std::size_t offset, std::string_view text);
   /// Has what was written so far on the disk, so that of several files none is renamed before all are safe. Throws
   /// IoError.
   void sync();
@@ -39,6 +42,8 @@ class AtomicFile {
 
 /// Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
+/// Removes the temporaries that killed processes have left in a folder where no other process writes now.
+void remove_temporaries(const std::string& folder);
 /// Copies a file atomically.
 void copy_file(const std::string& from, const std::string& to);
 /// Creates a folder and its parents where missing. Throws IoError.

@@ -17,6 +17,7 @@
 #include "base/math.h"
 #include "base/utf8.h"
 #include "engine/io/files.h"
+#include "engine/io/sha256.h"
 
 namespace attune {
 namespace {
@@ -106,6 +107,7 @@ class HeaderParser {
     header_size_ = static_cast<std::size_t>(size);
     const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, header_size_);
     if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
+    if (text.find('\0') != text.npos) fail(SafetensorsRule::kHeaderNotJson, "its header holds a byte that is 0");
     if (utf8_error(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
     return parse_json(text);
   }
@@ -220,6 +222,26 @@ void convert_floats(std::span<const std::byte> bytes, const Tensor& out, Convert
   });
 }
 
+// File and tensor, for messages.
+std::string place_of(const std::string& path, const SafetensorsEntry& entry) {
+  return path + ": tensor '" + entry.name + "'";
+}
+
+Shape shape_of(const std::string& path, const SafetensorsEntry& entry) {
+  CHECK(entry.shape.size() <= static_cast<std::size_t>(Shape::kMaxRank), place_of(path, entry), " has ",
+        entry.shape.size(), " dimensions, at most ", Shape::kMaxRank, " are supported");
+  Shape shape;
+  for (const std::int64_t size : entry.shape) shape.append(size);
+  return shape;
+}
+
+// Types that are written, by their names in a file.
+const std::map<DType, std::string>& written_types() {
+  static const std::map<DType, std::string> names = {
+      {DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kBFloat16, "BF16"}, {DType::kInt32, "I32"}};
+  return names;
+}
+
 // `where` names file and tensor.
 template <class From>
 void convert_integers(std::span<const std::byte> bytes, const Tensor& out, const std::string& where) {
@@ -273,12 +295,8 @@ std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry)
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
-  const std::string where = path() + ": tensor '" + entry.name + "'";
-  CHECK(entry.shape.size() <= static_cast<std::size_t>(Shape::kMaxRank), where, " has ", entry.shape.size(),
-        " dimensions, at most ", Shape::kMaxRank, " are supported");
-  Shape shape;
-  for (std::int64_t extent : entry.shape) shape.append(extent);
-  const Tensor out = Tensor::empty(shape, dtype);
+  const std::string where = place_of(path(), entry);
+  const Tensor out = Tensor::empty(shape_of(path(), entry), dtype);
   const auto raw = bytes(entry);
   const std::string& from = entry.dtype;
   const bool to_int = dtype == DType::kInt32;
@@ -306,40 +324,77 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   return out;
 }
 
+Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
+  const auto type = std::ranges::find(written_types(), entry.dtype, [](const auto& known) { return known.second; });
+  CHECK(type != written_types().end(), place_of(path(), entry), " is of dtype ", entry.dtype);
+  const Tensor out = Tensor::empty(shape_of(path(), entry), type->first);
+  const auto raw = bytes(entry);
+  copy_bytes({out.raw(), Device::kCpu}, {raw.data(), Device::kCpu}, raw.size());
+  return out;
+}
+
 Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
   const SafetensorsEntry* entry = find(name);
   CHECK(entry != nullptr, path(), ": there is no tensor '", name, "'");
   return read(*entry, dtype);
 }
 
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata) {
-  static const std::map<DType, const char*> names = {
-      {DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kInt32, "I32"}};
-  std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
-    return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
-  });
+namespace {
+
+// The header of a file, padded; the tensors' bytes follow in their order.
+std::string header_text(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   nlohmann::ordered_json header = nlohmann::ordered_json::object();
   if (!metadata.empty()) header["__metadata__"] = metadata;
   std::size_t at = 0;
-  for (const NamedTensor& named : tensors) {
-    CHECK(!header.contains(named.name), path, ": two tensors are named '", named.name, "'");
+  for (const auto& [name, tensor] : tensors) {
+    CHECK(!header.contains(name), path, ": two tensors are named '", name, "'");
     std::vector<std::int64_t> shape;
-    for (int i = 0; i < named.tensor.shape().rank(); ++i) shape.push_back(named.tensor.shape()[i]);
-    header[named.name] = {
-        {"dtype", names.at(named.tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + named.tensor.bytes()}}};
-    at += named.tensor.bytes();
+    for (int i = 0; i < tensor.shape().rank(); ++i) shape.push_back(tensor.shape()[i]);
+    header[name] = {
+        {"dtype", written_types().at(tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + tensor.bytes()}}};
+    at += tensor.bytes();
   }
   std::string text = header.dump();
   text.resize(ceil_div<std::size_t>(text.size(), 8) * 8, ' ');
+  return text;
+}
+
+void write_file_of(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal, bool sealed) {
+  std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
+    return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
+  });
+  std::map<std::string, std::string> digests;
+  for (const NamedTensor& named : tensors) digests[named.name] = std::string(64, '0');
+  const std::string header = header_text(path, tensors, seal(digests));
 
   AtomicFile file(path);
-  const std::uint64_t size = text.size();
+  const std::uint64_t size = header.size();
   file.write(std::as_bytes(std::span(&size, 1)));
-  file.write(text);
-  for (const NamedTensor& named : tensors)
-    file.write({static_cast<const std::byte*>(named.tensor.raw()), named.tensor.bytes()});
+  file.write(header);
+  for (const auto& [name, tensor] : tensors) {
+    const Tensor host = tensor.to(Device::kCpu);
+    const std::span bytes(static_cast<const std::byte*>(host.raw()), host.bytes());
+    if (sealed) digests[name] = sha256_hex(bytes);
+    file.write(bytes);
+  }
+  if (sealed) {
+    const std::string with_digests = header_text(path, tensors, seal(digests));
+    CHECK(with_digests.size() == header.size(), path, ": metadata of ", with_digests.size(), " bytes for ",
+          header.size());
+    file.write_at(sizeof(size), with_digests);
+  }
   file.commit();
+}
+
+}  // namespace
+
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata) {
+  write_file_of(
+      path, std::move(tensors), [&](const auto&) { return metadata; }, false);
+}
+
+void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal) {
+  write_file_of(path, std::move(tensors), seal, true);
 }
 
 }  // namespace attune

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -77,7 +78,9 @@ class SafetensorsFile {
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
   /// BOOL). Throws Error naming file and tensor where its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
-  /// As above by name; throws Error where there is none.
+  /// A tensor as the file has it, of F32, F64, BF16 or I32. Throws Error naming file and tensor where its kind is another.
+  Tensor read(const SafetensorsEntry& entry) const;
+  /// By name; throws Error where there is none.
   Tensor read(std::string_view name, DType dtype) const;
 
  private:
@@ -85,15 +88,21 @@ class SafetensorsFile {
   std::unique_ptr<Impl> impl_;
 };
 
-/// A host tensor to be written under a name.
+/// A tensor of any device to be written under a name.
 struct NamedTensor {
   std::string name;
   Tensor tensor;
 };
 
+using Metadata = std::map<std::string, std::string>;
+/// Makes a file's metadata of the SHA-256 of every tensor's bytes, by name. Called twice, with zeros for the digests
+/// first; both results must be as long.
+using SealFn = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
+
 /// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError,
 /// or Error where a name comes twice.
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors,
-                       const std::map<std::string, std::string>& metadata);
+void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata);
+/// As above, with metadata that tells of the tensors' bytes. Only one tensor at a time is copied to the host.
+void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal);
 
 }  // namespace attune

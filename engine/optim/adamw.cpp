@@ -99,4 +99,25 @@ void AdamWOptimizer::zero_grad() const {
   for (const Slot& slot : slots_) slot.named.parameter.grad().clear();
 }
 
+AdamWState AdamWOptimizer::state() const {
+  AdamWState out{.steps = steps_, .moments = {}};
+  for (const Slot& slot : slots_) out.moments.push_back({slot.named.name, slot.m, slot.v, slot.missed});
+  return out;
+}
+
+void AdamWOptimizer::restore(const AdamWState& state) {
+  CHECK(state.moments.size() == slots_.size(), "the optimizer's state is of ", state.moments.size(),
+        " parameters, but ", slots_.size(), " are trained");
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    Slot& slot = slots_[i];
+    const AdamWState::Moments& from = state.moments[i];
+    CHECK(from.name == slot.named.name, "the optimizer's state is of the parameter ", from.name, ", where ",
+          slot.named.name, " is trained");
+    slot.m.copy_from(from.m);
+    slot.v.copy_from(from.v);
+    slot.missed = from.missed;
+  }
+  steps_ = state.steps;
+}
+
 }  // namespace attune

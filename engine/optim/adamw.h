@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "engine/nn/module.h"
@@ -16,6 +17,17 @@ struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
   double max_grad_norm = 0;   // gradients are clipped to this norm where positive
   bool measure_norm = false;  // the norm is measured even without clipping
+};
+
+/// What further steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
+struct AdamWState {
+  struct Moments {
+    std::string name;  // of the parameter
+    Tensor m, v;
+    std::int64_t missed = 0;  // steps without a gradient
+  };
+  std::int64_t steps = 0;
+  std::vector<Moments> moments;
 };
 
 class AdamWOptimizer {
@@ -40,6 +52,10 @@ class AdamWOptimizer {
   bool capturable() const;
   /// Drops all gradients.
   void zero_grad() const;
+
+  AdamWState state() const;
+  /// Goes on where state() was taken. Throws Error where it is that of other parameters.
+  void restore(const AdamWState& state);
 
  private:
   struct Slot {

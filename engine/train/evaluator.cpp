@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "engine/autograd/tape.h"
-#include "engine/tensor/captured_work.h"
 #include "engine/tensor/host_copy.h"
 
 namespace attune {
 namespace {
 
 // Batches whose results may be outstanding while a device works.
-constexpr std::size_t kMostPending = 8;
+constexpr std::size_t kMaxPending = 8;
 
 struct PendingBatch {
   std::span<const std::int32_t> examples;
@@ -60,43 +59,18 @@ double Evaluation::measure(std::string_view name) const {
   return found->value;
 }
 
-struct Evaluator::Work {
-  std::unique_ptr<CapturedWork> replayed;  // none: done once
-  LabelledBatch batch;
-  Tensor loss, logits;
-
-  void run(const LogitsFn& logits_fn, const Task& task, const ExampleStore& examples) {
-    examples.gather(batch);
-    const Variable out = logits_fn(batch.tokens, {.training = false});
-    loss = task.loss(out, batch.labels).value();
-    logits = out.value();
-  }
-};
-
 Evaluator::Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs)
     : logits_(std::move(logits)),
       task_(task),
       examples_(examples),
       graphs_(graphs && examples.device() == Device::kCuda) {}
 
-Evaluator::~Evaluator() = default;
-
-Evaluator::Work& Evaluator::start(std::span<const std::int32_t> examples) {
-  const BatchShape shape = examples_.shape_of(examples);
-  std::unique_ptr<Work>& work = graphs_ && warm_ ? captured_[shape] : once_;
-  if (!work || !work->replayed) {
-    work = std::make_unique<Work>();
-    work->batch = examples_.make(shape);
-    if (graphs_ && warm_)
-      work->replayed = std::make_unique<CapturedWork>([&] { work->run(logits_, task_, examples_); });
-  }
-  work->batch.examples.copy_from(Tensor::from(examples, {shape.count}));
-  if (work->replayed)
-    work->replayed->replay();
-  else
-    work->run(logits_, task_, examples_);
-  warm_ = true;
-  return *work;
+const std::vector<Tensor>& Evaluator::start(std::span<const std::int32_t> examples) {
+  return shapes_.run(examples_, examples, graphs_, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
+    examples_.gather(batch);
+    const Variable logits = logits_(batch.tokens, {.training = false});
+    return {task_.loss(logits, batch.labels).value(), logits.value()};
+  });
 }
 
 Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
@@ -116,9 +90,9 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
   };
   std::int64_t done = 0;
   while (done < batches) {
-    const Work& work = start(pass.batch(done));
-    pending.push_back({pass.batch(done), HostCopy(work.loss), HostCopy(work.logits)});
-    take(kMostPending);
+    const std::vector<Tensor>& results = start(pass.batch(done));
+    pending.push_back({pass.batch(done), HostCopy(results[0]), HostCopy(results[1])});
+    take(kMaxPending);
     ++done;
     if (progress && !progress(done, batches)) break;
   }

@@ -3,8 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
-#include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -12,6 +10,7 @@
 #include "engine/autograd/variable.h"
 #include "engine/data/loader.h"
 #include "engine/nn/example_store.h"
+#include "engine/train/captured_shapes.h"
 #include "engine/train/task.h"
 
 namespace attune {
@@ -34,9 +33,6 @@ class Evaluator {
  public:
   /// `graphs`: capture and replay where the device can.
   Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs);
-  ~Evaluator();
-  Evaluator(const Evaluator&) = delete;
-  Evaluator& operator=(const Evaluator&) = delete;
 
   /// The first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done, total)` is
   /// called after each batch and ends the evaluation early by returning false. Throws Error naming the example whose
@@ -45,17 +41,14 @@ class Evaluator {
                  const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
 
  private:
-  // Work on a batch and where its results lie.
-  struct Work;
-  Work& start(std::span<const std::int32_t> examples);
+  // Starts a batch; its loss and logits.
+  const std::vector<Tensor>& start(std::span<const std::int32_t> examples);
 
   LogitsFn logits_;
   const Task& task_;
   const ExampleStore& examples_;
   bool graphs_;
-  bool warm_ = false;           // a batch has been through the model outside of a graph
-  std::unique_ptr<Work> once_;  // of the latest batch that was not captured
-  std::map<BatchShape, std::unique_ptr<Work>> captured_;
+  CapturedShapes shapes_;
 };
 
 }  // namespace attune

@@ -14,7 +14,7 @@ namespace {
 
 // Results that may be outstanding while a device works: enough for the host to run ahead of it, few enough for the
 // progress it shows.
-constexpr std::size_t kMostPending = 4;
+constexpr std::size_t kMaxPending = 4;
 
 }  // namespace
 
@@ -26,21 +26,11 @@ struct StepRunner::Pending {
   StepResult result() { return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt}; }
 };
 
-struct StepRunner::Captured {
-  LabelledBatch batch;
-  std::unique_ptr<CapturedWork> work;
-};
-
 StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
     : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {}
 
 StepRunner::~StepRunner() {
   optimizer_.zero_grad();  // gradients may lie in memory of captured work
-}
-
-bool StepRunner::uses_graphs(const ExampleStore& store) const {
-  return options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 && warm_ &&
-         optimizer_.capturable();
 }
 
 void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
@@ -59,37 +49,21 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   if (update) optimizer_.update();
 }
 
-StepRunner::Captured& StepRunner::captured_for(const ExampleStore& store, const BatchShape& shape,
-                                               const ForwardPass& pass) {
-  std::unique_ptr<Captured>& found = captured_[shape];
-  if (!found) {
-    auto made = std::make_unique<Captured>();
-    made->batch = store.make(shape);
-    made->work = std::make_unique<CapturedWork>([&] { work(store, made->batch, pass, true); });
-    found = std::move(made);
-  }
-  return *found;
-}
-
 void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
                        std::optional<double> learning_rate) {
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step), .step_at = {}};
-  const BatchShape shape = store.shape_of(examples);
-  const Tensor chosen = Tensor::from(examples, {shape.count});
-  if (learning_rate && uses_graphs(store)) {
+  const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
+                      learning_rate && optimizer_.capturable();
+  if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
-    pass.step_at = step_at_;
-    const Captured& captured = captured_for(store, shape, pass);
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{static_cast<std::int32_t>(step)}, {1}));
-    captured.batch.examples.copy_from(chosen);
-    captured.work->replay();
-  } else {
-    LabelledBatch batch = store.make(shape);
-    batch.examples.copy_from(chosen);
-    work(store, batch, pass, learning_rate.has_value());
-    warm_ = true;
+    pass.step_at = step_at_;
   }
+  shapes_.run(store, examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
+    work(store, batch, pass, learning_rate.has_value());
+    return {};
+  });
   group_begins_ = learning_rate.has_value();
   const bool measured = learning_rate && optimizer_.norm().defined();
   pending_.push_back(
@@ -119,7 +93,7 @@ std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t 
     peak += (peak - smaller) / (most - half) * (static_cast<std::size_t>(batch_size) - most);
   }
   const std::size_t others = cuda_memory().others;
-  warm_ = true;
+  shapes_.set_warm();
   group_begins_ = true;
   optimizer_.zero_grad();
   release_cuda_memory();
@@ -129,7 +103,7 @@ std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t 
 std::vector<StepResult> StepRunner::take(bool wait) {
   const bool ahead = loss_.defined() && loss_.device() == Device::kCuda && !wait;
   std::vector<StepResult> out;
-  while (pending_.size() > (ahead ? kMostPending : 0)) {
+  while (pending_.size() > (ahead ? kMaxPending : 0)) {
     out.push_back(pending_.front().result());
     pending_.pop_front();
   }

@@ -1,8 +1,8 @@
 // One training step after another on a device, without waiting for any of them.
 //
 // A step is: gather the batch, forward, loss, backward, and at the end of an accumulation group the update. On the CPU
-// it is done when start() returns. On a CUDA device start() only starts it; what it has to tell (loss, gradient norm)
-// is copied to the host behind it and handed out by take() when it is there. Where every step ends with an update, the
+// it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are copied
+// to the host after it and handed out by take() when they are there. Where every step ends with an update, the
 // work of a step is captured in a CUDA graph, one per batch shape, and replayed: the host's part of a step is then a
 // few numbers (which examples, the dropout step, the learning rate) and one launch.
 #pragma once
@@ -10,20 +10,18 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "engine/nn/example_store.h"
 #include "engine/optim/adamw.h"
+#include "engine/train/captured_shapes.h"
 #include "engine/train/evaluator.h"
 #include "engine/train/task.h"
 
 namespace attune {
 
-/// What a step told.
 struct StepResult {
   std::int64_t step;
   double loss;
@@ -47,32 +45,32 @@ class StepRunner {
   void start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
              std::optional<double> learning_rate);
   /// Bytes of the device's memory that will be taken while steps of `batch_size` examples of `length` tokens run, others'
-  /// included: learned from small batches, which change nothing. Tensors will not need more; what a device loses beside is
-  /// between blocks of different sizes.
+  /// included: learned from small batches, which change nothing but that gradients are dropped. Tensors will not need
+  /// more; a device also loses what lies between blocks of different sizes.
   std::size_t predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length);
   /// The results that are there, in order; all of those started, waiting for them, where `wait`.
   std::vector<StepResult> take(bool wait);
+  /// Whether some batches of an accumulation group are done and its update is not.
+  bool group_open() const { return !group_begins_; }
+  /// Goes on inside of a group, whose gradients the parameters hold, or before one.
+  void set_group_open(bool open) { group_begins_ = !open; }
   /// Graphs captured so far.
-  std::int64_t graphs() const { return static_cast<std::int64_t>(captured_.size()); }
+  std::int64_t graphs() const { return shapes_.graphs(); }
 
  private:
   struct Pending;
-  struct Captured;
 
-  bool uses_graphs(const ExampleStore& store) const;
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
-  Captured& captured_for(const ExampleStore& store, const BatchShape& shape, const ForwardPass& pass);
 
   LogitsFn logits_;
   const Task& task_;
   AdamWOptimizer& optimizer_;
   StepOptions options_;
   bool group_begins_ = true;  // the next step is the first since the last update
-  bool warm_ = false;         // a batch has been through the model outside of a graph
   Tensor step_at_;            // int32 [1]: the dropout step, read by captured work
   Tensor loss_;               // of the latest step
-  std::map<BatchShape, std::unique_ptr<Captured>> captured_;
+  CapturedShapes shapes_;
   std::deque<Pending> pending_;
 };
 

@@ -92,9 +92,12 @@ std::size_t Trainer::predict_peak_memory() {
   return runner_.predict_peak_memory(data_.form, examples, length);
 }
 
+LoaderOptions Trainer::loader_options(bool training_split) const {
+  return {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split};
+}
+
 LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
-  return LoaderPass(generator_, examples,
-                    {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split});
+  return LoaderPass(generator_, examples, loader_options(training_split));
 }
 
 void Trainer::check_finite(const StepResult& result) const {
@@ -105,51 +108,152 @@ void Trainer::check_finite(const StepResult& result) const {
   if (!std::isfinite(result.loss))
     throw Error(str_cat("training stopped at step ", result.step, ": the loss is ", result.loss,
                         gradient.empty() ? "" : "; " + gradient));
-  throw Error(str_cat("training stopped at optimizer step ", told_updates_, ": ",
+  throw Error(str_cat("training stopped at optimizer step ", reported_updates_, ": ",
                       gradient.empty() ? "the norm of the gradient is not finite" : gradient));
 }
 
-void Trainer::tell(TrainObserver& observer, const std::vector<StepResult>& results) {
+void Trainer::report(TrainObserver& observer, const std::vector<StepResult>& results) {
   // What arrived together took the time since the last arrival together.
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < results.size(); ++i) tokens += started_[i].tokens;
-  const double seconds = results.empty() ? 0 : seconds_since(std::max(started_.front().begin, last_told_));
+  const double seconds = results.empty() ? 0 : seconds_since(std::max(started_.front().begin, last_report_));
   for (const StepResult& result : results) {
     const Started started = started_.front();
     started_.pop_front();
     check_finite(result);
-    if (result.grad_norm) ++told_updates_;
+    if (result.grad_norm) ++reported_updates_;
     observer.step({result.step, started.epoch, result.loss, started.learning_rate, result.grad_norm,
                    static_cast<double>(tokens) / seconds});
   }
-  if (!results.empty()) last_told_ = Clock::now();
+  if (!results.empty()) last_report_ = Clock::now();
 }
 
-bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop) {
-  observer.begin(total_steps());
-  std::int64_t step = 0;
+double Trainer::seconds() const {
+  return seconds_before_ + (begin_ ? seconds_since(*begin_) : 0);
+}
+
+void Trainer::start_batch() {
+  const std::int64_t i = batch_;
+  const bool update =
+      (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_batches() || step_ + 1 == total_steps();
+  const double learning_rate = options_.schedule.at(optimizer_steps_);
+  const std::span<const std::int32_t> examples = epoch_pass_->batch(i);
+  started_.push_back({epoch_, learning_rate, train_.tokens_of(examples), Clock::now()});
+  runner_.start(train_, examples, step_, update ? std::optional(learning_rate) : std::nullopt);
+  optimizer_steps_ += update ? 1 : 0;
+  ++batch_;
+  ++step_;
+}
+
+bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
+  begin_ = Clock::now();
   const std::int64_t last_step = total_steps();
-  for (std::int64_t epoch = 1; epoch <= options_.epochs && step < last_step; ++epoch) {
-    const LoaderPass epoch_pass = pass(train_.size(), true);
-    for (std::int64_t i = 0; i < epoch_pass.batches() && step < last_step; ++i, ++step) {
-      const bool update =
-          (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass.batches() || step + 1 == last_step;
-      const double learning_rate = options_.schedule.at(optimizer_steps_);
-      started_.push_back({epoch, learning_rate, train_.tokens_of(epoch_pass.batch(i)), Clock::now()});
-      runner_.start(train_, epoch_pass.batch(i), step, update ? std::optional(learning_rate) : std::nullopt);
-      optimizer_steps_ += update ? 1 : 0;
+  observer.begin(step_, last_step);
+  while (epoch_ <= options_.epochs && (step_ < last_step || epoch_pass_)) {
+    if (!epoch_pass_) epoch_pass_ = pass(train_.size(), true);
+    while (batch_ < epoch_pass_->batches() && step_ < last_step) {
+      const std::int64_t step = step_;
+      start_batch();
       const bool evaluates = options_.eval_every > 0 && step % options_.eval_every == 0;
-      tell(observer, runner_.take(evaluates));
-      if (evaluates) observer.evaluation(evaluate_losses(step, epoch));
+      const bool saves = plan.every > 0 && step_ % plan.every == 0;
+      report(observer, runner_.take(evaluates || saves));
+      if (evaluates) observer.evaluation(evaluate_losses(step, epoch_));
+      if (saves) plan.save(state());
       if (stop()) {
-        tell(observer, runner_.take(true));
+        report(observer, runner_.take(true));
         return false;
       }
     }
-    tell(observer, runner_.take(true));
-    if (step % epoch_pass.batches() == 0) observer.epoch(evaluate_epoch(epoch));
+    report(observer, runner_.take(true));
+    if (batch_ < epoch_pass_->batches()) return true;  // max_steps inside of an epoch
+    observer.epoch(evaluate_epoch(epoch_));
+    epoch_pass_.reset();
+    batch_ = 0;
+    ++epoch_;
   }
   return true;
+}
+
+RunState Trainer::state() const {
+  const AdamWState adamw = optimizer_.state();
+  RunState out;
+  out.step = step_;
+  out.epoch = epoch_;
+  out.batch = batch_;
+  if (epoch_pass_) out.pass_seed = epoch_pass_->seed();
+  out.optimizer_steps = optimizer_steps_;
+  out.group_open = runner_.group_open();
+  out.finished = step_ == total_steps() && (!epoch_pass_ || batch_ < epoch_pass_->batches());
+  out.generator = generator_.state();
+  out.seconds = seconds();
+  auto moments = adamw.moments.begin();
+  for (const auto& [name, parameter] : parameters_of(model_)) {
+    RunState::Parameter& held = out.parameters.emplace_back();
+    held.name = name;
+    held.value = parameter.master().defined() ? parameter.master() : parameter.value();
+    if (!parameter.requires_grad()) continue;
+    held.m = moments->m;
+    held.v = moments->v;
+    held.missed = moments->missed;
+    ++moments;
+    if (out.group_open) held.gradient = parameter.grad().tensor();
+  }
+  return out;
+}
+
+void Trainer::check_position(const RunState& state) const {
+  CHECK(state.rank == 0 && state.world == 1, "the checkpoint is of device ", state.rank, " of ", state.world,
+        ", but this run has one");
+  CHECK(state.step <= total_steps(), "the checkpoint was made after ", state.step, " batches, but this run has only ",
+        total_steps());
+  const bool fits = state.batch >= 0 && state.batch <= epoch_batches() && state.epoch >= 1 &&
+                    state.step == (state.epoch - 1) * epoch_batches() + state.batch &&
+                    (state.pass_seed || state.batch == 0) && state.optimizer_steps >= 0 &&
+                    state.optimizer_steps <= state.step;
+  CHECK(fits, "the checkpoint was made after ", state.step, " batches, ", state.batch, " of epoch ", state.epoch,
+        ", which is not a place in epochs of ", epoch_batches());
+  const bool inside = state.batch % options_.accumulation_steps != 0 && state.batch < epoch_batches();
+  CHECK(state.group_open == inside || state.step == total_steps(), "the run that the checkpoint is of ended inside of ",
+        options_.accumulation_steps, " batches of one optimizer step; it cannot be made longer");
+}
+
+void Trainer::restore(const RunState& state) {
+  check_position(state);
+  const std::vector<NamedParameter> parameters = parameters_of(model_);
+  CHECK(parameters.size() == state.parameters.size(), "the checkpoint is of a model with ", state.parameters.size(),
+        " parameters, this one has ", parameters.size());
+  AdamWState adamw{.steps = state.optimizer_steps, .moments = {}};
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    const auto& [name, parameter] = parameters[i];
+    const RunState::Parameter& from = state.parameters[i];
+    const Tensor &value = parameter.value(), &exact = parameter.master().defined() ? parameter.master() : value;
+    CHECK(from.name == name, "the checkpoint has the parameter ", from.name, " where the model has ", name);
+    CHECK(from.value.shape() == exact.shape() && from.value.dtype() == exact.dtype(), "the parameter ", name, " is ",
+          from.value.dtype(), " ", from.value.shape(), " in the checkpoint, ", exact.dtype(), " ", exact.shape(),
+          " in the model");
+    CHECK(from.m.defined() == parameter.requires_grad() && from.v.defined() == parameter.requires_grad(),
+          "the parameter ", name, " is ", from.m.defined() ? "trained" : "frozen", " in the checkpoint, and not here");
+    exact.copy_from(from.value);
+    if (parameter.master().defined()) value.copy_from(from.value.cast(value.dtype()));
+    parameter.grad().clear();
+    if (parameter.requires_grad()) adamw.moments.push_back({name, from.m, from.v, from.missed});
+    if (!from.gradient.defined()) continue;
+    const Tensor gradient = Tensor::empty(value.shape(), value.dtype(), value.device());
+    gradient.copy_from(from.gradient);
+    parameter.grad().add(gradient);
+  }
+  optimizer_.restore(adamw);
+  runner_.set_group_open(state.group_open);
+  generator_.restore(state.generator);
+  step_ = state.step;
+  epoch_ = state.epoch;
+  batch_ = state.batch;
+  if (state.pass_seed)
+    epoch_pass_.emplace(*state.pass_seed, train_.size(), loader_options(true));
+  else
+    epoch_pass_.reset();
+  optimizer_steps_ = reported_updates_ = state.optimizer_steps;
+  seconds_before_ = state.seconds;
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {

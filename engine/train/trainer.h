@@ -7,8 +7,9 @@
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where
 // several devices share a step, gradients are averaged between backward and the optimizer, in StepRunner::work, and
-// nowhere else. On a CUDA device the host runs a few steps ahead: what it tells of a step, and what it finds wrong with
-// it, comes that much later.
+// nowhere else. On a CUDA device the host runs a few steps ahead: reports of a step, and errors found in it, come that
+// much later. What the next step depends on is one value (engine/train/run_state.h), so that a run can be left after any
+// step and gone on with.
 #pragma once
 
 #include <chrono>
@@ -22,6 +23,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/run_state.h"
 #include "engine/train/step_runner.h"
 
 namespace attune {
@@ -55,11 +57,12 @@ struct EpochRecord {
   Evaluation train, validation;  // over the first batches
 };
 
-/// Hears of everything that happens in a run.
+/// Is called with everything that happens in a run.
 class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
-  virtual void begin(std::int64_t total_steps) = 0;
+  /// `step` of `total_steps` batches are done: more than 0 where a run goes on.
+  virtual void begin(std::int64_t step, std::int64_t total_steps) = 0;
   virtual void step(const StepRecord& record) = 0;
   virtual void evaluation(const EvaluationRecord& record) = 0;
   virtual void epoch(const EpochRecord& record) = 0;
@@ -73,6 +76,12 @@ struct TrainData {
   Device device = Device::kCpu;
 };
 
+/// When a run's state is saved while it goes.
+struct SavePlan {
+  std::int64_t every = 0;  // batches; 0: never
+  std::function<void(const RunState& state)> save = {};
+};
+
 class Trainer {
  public:
   /// The task must outlive the trainer.
@@ -80,13 +89,23 @@ class Trainer {
 
   /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
   /// Throws Error naming the step where the loss is not finite, or the norm of the gradient where it is measured; and the
-  /// tensor whose gradient is not, unless steps are replayed from graphs.
-  bool run(TrainObserver& observer, const std::function<bool()>& stop);
+  /// tensor whose gradient is not, unless steps are replayed from graphs. `plan.save` is called after everything of the
+  /// batches before has been reported.
+  bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
+
+  /// The run as it is between batches, without what the caller adds (log, options, version). Its tensors share the run's
+  /// bytes: to be used before the run goes on.
+  RunState state() const;
+  /// Goes on where state() was taken, with the bits that the run it was taken of would have had. Throws Error naming the
+  /// parameter where it is the state of another model, or a number that does not fit this run.
+  void restore(const RunState& state);
 
   /// Loss and measures over a whole split, in the reference's order of draws.
   Evaluation evaluate_all(const Dataset& dataset, bool training_split,
                           const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
+  /// Seconds of training, those before the run was gone on with included.
+  double seconds() const;
   /// Batches of a full run.
   std::int64_t total_steps() const;
   /// Bytes of the device's memory that will be taken at most, but for gaps between blocks, before the run begins
@@ -96,7 +115,7 @@ class Trainer {
   std::int64_t graphs() const { return runner_.graphs(); }
 
  private:
-  // What is told of a step beside its result.
+  // What is reported of a step with its result.
   struct Started {
     std::int64_t epoch;
     double learning_rate;
@@ -105,7 +124,11 @@ class Trainer {
   };
 
   void check_finite(const StepResult& result) const;
-  void tell(TrainObserver& observer, const std::vector<StepResult>& results);
+  void report(TrainObserver& observer, const std::vector<StepResult>& results);
+  void start_batch();
+  void check_position(const RunState& state) const;
+  std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
+  LoaderOptions loader_options(bool training_split) const;
   LoaderPass pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
@@ -124,9 +147,15 @@ class Trainer {
   Evaluator train_evaluator_, validation_evaluator_;
   StepRunner runner_;
   std::deque<Started> started_;
-  std::chrono::steady_clock::time_point last_told_;
-  std::int64_t optimizer_steps_ = 0;  // started
-  std::int64_t told_updates_ = 0;
+  std::chrono::steady_clock::time_point last_report_;
+  std::int64_t reported_updates_ = 0;
+
+  // Where the run is.
+  std::int64_t step_ = 0, epoch_ = 1, batch_ = 0;  // batches started; the pass under way or next; batches of it started
+  std::optional<LoaderPass> epoch_pass_;           // none: not begun
+  std::int64_t optimizer_steps_ = 0;               // started
+  double seconds_before_ = 0;                      // of what was gone on with
+  std::optional<std::chrono::steady_clock::time_point> begin_;
 };
 
 }  // namespace attune

@@ -11,6 +11,7 @@
 
 #include "engine/io/files.h"
 #include "tests/support/data.h"
+#include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
@@ -38,7 +39,7 @@ const Task& single_label() {
 
 // One call of everything a report prints.
 void print_all(TrainReport& report) {
-  report.begin(2);
+  report.begin(0, 2);
   report.step(
       {.step = 0, .epoch = 1, .loss = 0.1, .learning_rate = 5e-5, .grad_norm = 1.0 / 3, .tokens_per_second = 1234.5});
   report.step({.step = 1,
@@ -82,6 +83,35 @@ TEST(Reports, LinesInTheReferencesWording) {
             "Ep 2 (Step 000050): Train loss 0.700, Val loss 0.143\n"
             "Training accuracy: 98.75% | Validation accuracy: 66.67%\n"
             "Test accuracy: 66.67%\n");
+}
+
+TEST(Reports, ALogGoesOnWhereItsRunDoes) {
+  const TempDir dir;
+  const std::string path = dir / "log.jsonl";
+  const Captured captured;
+  std::optional<std::int64_t> offset;
+  {
+    TrainReport report(path, single_label());
+    EXPECT_EQ(report.log_offset(), 0);
+    report.evaluation({.step = 1, .epoch = 1, .train_loss = 1, .validation_loss = 1});
+    offset = report.log_offset();
+    report.evaluation({.step = 2, .epoch = 1, .train_loss = 2, .validation_loss = 2});
+  }
+  const std::string whole = read_file(path);
+  {
+    TrainReport report(path, single_label(), offset);
+    EXPECT_EQ(report.log_offset(), offset);
+    EXPECT_EQ(read_file(path), whole.substr(0, static_cast<std::size_t>(*offset)));
+    report.evaluation({.step = 2, .epoch = 1, .train_loss = 2, .validation_loss = 2});
+  }
+  EXPECT_EQ(read_file(path), whole);
+  for (const std::int64_t bad : {*offset + 1, std::ssize(whole) + 1, std::int64_t{-1}})
+    EXPECT_TRUE(message_of([&] {
+                  TrainReport(path, single_label(), bad);
+                }).starts_with(path + ": is not the log that the checkpoint"));
+  EXPECT_EQ(read_file(path), whole);
+  EXPECT_EQ(TrainReport("", single_label()).log_offset(), std::nullopt);
+  EXPECT_EQ(TrainReport(dir / "new.jsonl", single_label(), offset).log_offset(), 0);  // it was elsewhere before
 }
 
 TEST(Reports, ALogThatCannotBeWritten) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "tests/support/data.h"
 
 namespace attune {
@@ -77,6 +78,29 @@ TEST(TorchRandom, PublishedPermutations) {
   EXPECT_EQ(TorchGenerator(0).permutation(10), (std::vector<std::int32_t>{4, 1, 7, 5, 3, 9, 0, 8, 6, 2}));
   EXPECT_EQ(numpy_permutation(42, 10), (std::vector<std::int32_t>{8, 1, 5, 0, 7, 2, 9, 4, 3, 6}));
   EXPECT_TRUE(TorchGenerator(1).permutation(0).empty());
+}
+
+TEST(TorchGenerators, GoOnFromTheirState) {
+  TorchGenerator generator(5);
+  std::vector<float> draws(3), again(3);
+  generator.random32();
+  generator.normal(draws, 0, 1);  // leaves a cached normal
+  const std::string state = generator.state();
+  TorchGenerator other(6);
+  other.restore(state);
+  EXPECT_EQ(other.state(), state);
+  generator.normal(draws, 0, 1);
+  other.normal(again, 0, 1);
+  EXPECT_EQ(draws, again);
+  for (int i = 0; i < 2000; ++i) ASSERT_EQ(generator.random32(), other.random32());
+  const std::string end = other.state();
+  for (const std::string& text :
+       {std::string(), std::string("1 2 3"), state + " 1", state + " x", state.substr(0, state.size() / 2)})
+    EXPECT_THROW(other.restore(text), Error) << text;
+  std::string beyond = state;  // a position that the words do not have
+  beyond.replace(beyond.rfind(' ', beyond.rfind(' ', beyond.rfind(' ') - 1) - 1), 1, " 900");
+  EXPECT_THROW(other.restore(beyond), Error);
+  EXPECT_EQ(other.state(), end);
 }
 
 }  // namespace

@@ -140,5 +140,14 @@ TEST(Loader, ASequentialPassDrawsOneNumberAndAShuffledOneTwo) {
   EXPECT_EQ(generator.random_int64(), expected.random_int64());
 }
 
+TEST(Loader, APassIsMadeAgainFromItsSeed) {
+  const LoaderOptions options{.batch_size = 4, .shuffle = true, .drop_last = true};
+  TorchGenerator generator(123);
+  const LoaderPass pass(generator, 23, options), next(generator, 23, options);
+  EXPECT_EQ(order_of(LoaderPass(pass.seed(), 23, options)), order_of(pass));
+  EXPECT_NE(next.seed(), pass.seed());
+  EXPECT_NE(order_of(next), order_of(pass));
+}
+
 }  // namespace
 }  // namespace attune::testing

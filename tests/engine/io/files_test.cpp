@@ -103,6 +103,25 @@ TEST_F(Files, CopiesAndFolders) {
   EXPECT_FALSE(std::filesystem::exists(dir_ / "copy"));
 }
 
+TEST_F(Files, WhatWasWrittenCanBeReplaced) {
+  {
+    AtomicFile file(target_);
+    file.write("length unknown: text");
+    file.write_at(7, "is four");
+    file.commit();
+  }
+  expect_only_target("length is four: text");
+}
+
+TEST_F(Files, TemporariesOfKilledProcessesAreRemoved) {
+  AtomicFile file(target_);  // one in the making, as a killed process leaves it
+  file.write("half");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()), {}), 2);
+  remove_temporaries(dir_.path().string());
+  expect_only_target("old");
+  remove_temporaries(dir_ / "missing");
+}
+
 std::string digest(std::string_view text) {
   return sha256_hex(std::as_bytes(std::span(text)));
 }

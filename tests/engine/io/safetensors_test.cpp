@@ -5,10 +5,13 @@
 
 #include <bit>
 #include <cmath>
+#include <cstring>
+#include <filesystem>
 #include <limits>
 #include <set>
 
 #include "base/read_file.h"
+#include "engine/io/sha256.h"
 #include "tests/engine/io/safetensors_file.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -278,6 +281,32 @@ TEST(Safetensors, WhatIsWrittenComesBack) {
   EXPECT_EQ(again.shape(), (Shape{3, 1}));
   for (std::size_t i = 0; i < 3; ++i)
     expect_same(again.values<float>()[i], words.values<float>()[i], static_cast<std::uint32_t>(i));
+}
+
+TEST(Safetensors, SealedFilesKnowTheDigestsOfTheirTensors) {
+  const TempDir dir;
+  const Tensor wide = Tensor::from(std::vector<double>{1, -2.5}, {2}),
+               rounded = Tensor::from(std::vector<float>{1, -2, 0.5}, {3, 1}).cast(DType::kBFloat16);
+  write_sealed_safetensors(dir / "sealed", {{"rounded", rounded}, {"wide", wide}},
+                           [](const std::map<std::string, std::string>& digests) { return digests; });
+  const SafetensorsFile file(dir / "sealed");
+  ASSERT_EQ(file.metadata().size(), 2u);
+  for (const auto& [name, tensor] : {std::pair("wide", wide), {"rounded", rounded}}) {
+    const SafetensorsEntry* entry = file.find(name);
+    ASSERT_NE(entry, nullptr);
+    EXPECT_EQ(file.metadata().at(name), sha256_hex(file.bytes(*entry)));
+    const Tensor read = file.read(*entry);
+    EXPECT_EQ(read.shape(), tensor.shape());
+    ASSERT_EQ(read.dtype(), tensor.dtype());
+    EXPECT_EQ(std::memcmp(read.raw(), tensor.raw(), tensor.bytes()), 0);
+  }
+  EXPECT_THROW(write_sealed_safetensors(dir / "longer", {{"wide", wide}},
+                                        [](const auto& digests) {
+                                          const bool first = digests.at("wide")[0] == '0';
+                                          return Metadata{{"key", first ? "" : "longer than a header's padding"}};
+                                        }),
+               Error);
+  EXPECT_FALSE(std::filesystem::exists(dir / "longer"));
 }
 
 TEST(Safetensors, TheHeaderEndsOnEightBytes) {

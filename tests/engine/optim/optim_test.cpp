@@ -105,6 +105,37 @@ TEST(AdamW, TheNormIsThatOfAllGradients) {
   EXPECT_FALSE(AdamWOptimizer({a}, {}).norm().defined());
 }
 
+// The second parameter has missed a step when the state is taken.
+TEST(AdamW, GoesOnFromItsState) {
+  const auto steps = [](AdamWOptimizer& optimizer, const NamedParameter& a, const NamedParameter& b, int from, int to) {
+    for (int i = from; i < to; ++i) {
+      add_gradient(a, {0.5 + i, -1});
+      if (i != 1) add_gradient(b, {0.25 - i});
+      optimizer.step(1e-2);
+      optimizer.zero_grad();
+    }
+  };
+  const NamedParameter a = parameter("a", {1, 2}), b = parameter("b", {3});
+  AdamWOptimizer whole({a, b}, {});
+  steps(whole, a, b, 0, 3);
+  const NamedParameter c = parameter("a", {value(a), value(a, 1)}), d = parameter("b", {value(b)});
+  AdamWOptimizer resumed({c, d}, {});
+  resumed.restore(whole.state());
+  EXPECT_EQ(resumed.state().moments[1].missed, 1);
+  EXPECT_FALSE(resumed.capturable());
+  steps(whole, a, b, 3, 6);
+  steps(resumed, c, d, 3, 6);
+  EXPECT_EQ(value(c), value(a));
+  EXPECT_EQ(value(c, 1), value(a, 1));
+  EXPECT_EQ(value(d), value(b));
+
+  AdamWOptimizer one({c}, {}), other({c, parameter("z", {1})}, {});
+  EXPECT_EQ(message_of([&] { one.restore(whole.state()); }),
+            "the optimizer's state is of 2 parameters, but 1 are trained");
+  EXPECT_EQ(message_of([&] { other.restore(whole.state()); }),
+            "the optimizer's state is of the parameter b, where z is trained");
+}
+
 TEST(AdamW, SomethingMustBeTrainable) {
   EXPECT_NE(message_of([] { AdamWOptimizer({}, {}); }).find("trainable"), std::string::npos);
 }

@@ -12,6 +12,7 @@
 #include "engine/tensor/context.h"
 #include "kernels/cuda/runtime.h"
 #include "models/bert/bert.h"
+#include "tests/engine/train/resume_case.h"
 #include "tests/engine/train/train_fixture.h"
 #include "tests/support/message_of.h"
 
@@ -320,6 +321,21 @@ TEST_F(DeviceTraining, ABadLossNamesItsStep) {
     if (name == "head.bias") parameter.value().values<float>()[0] = std::numeric_limits<float>::infinity();
   const std::string message = message_of([&] { run_of(*model, {}); });
   EXPECT_TRUE(message.starts_with("training stopped at step 0: the loss is ")) << message;
+}
+
+// A run that is left and gone on with has other graphs and other steps outside of them, and no other bits.
+TEST_F(DeviceTraining, ResumedRunsAreUninterruptedOnes) {
+  ResumeCase how{.device = Device::kCuda, .packed = true, .options = eventful()};
+  expect_resumes(how);
+  how.packed = how.graphs = false;
+  expect_resumes(how, 2);
+  how = {.device = Device::kCuda, .dtype = DType::kBFloat16, .packed = true, .options = eventful()};
+  expect_resumes(how);
+  how.options.accumulation_steps = 2;
+  expect_resumes(how);
+  set_tensor_float32(true);
+  expect_resumes({.device = Device::kCuda, .packed = true, .options = eventful()}, 2);
+  set_tensor_float32(false);
 }
 
 }  // namespace

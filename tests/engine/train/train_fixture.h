@@ -37,12 +37,15 @@ inline const Task& two_classes() {
 /// Keeps everything a run tells.
 class Recorder : public TrainObserver {
  public:
-  void begin(std::int64_t total_steps) override { total = total_steps; }
+  void begin(std::int64_t step, std::int64_t total_steps) override {
+    first = step;
+    total = total_steps;
+  }
   void step(const StepRecord& record) override { steps.push_back(record); }
   void evaluation(const EvaluationRecord& record) override { evaluations.push_back(record); }
   void epoch(const EpochRecord& record) override { epochs.push_back(record); }
 
-  std::int64_t total = -1;
+  std::int64_t first = -1, total = -1;
   std::vector<StepRecord> steps;
   std::vector<EvaluationRecord> evaluations;
   std::vector<EpochRecord> epochs;

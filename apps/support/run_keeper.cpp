@@ -1,0 +1,131 @@
+#include "apps/support/run_keeper.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+
+#include "engine/io/files.h"
+#include "engine/io/sha256.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string value_of(const RunOptions& options, const std::string& name) {
+  const auto found = std::ranges::find(options, name, [](const auto& option) { return option.first; });
+  return found == options.end() ? "" : found->second;
+}
+
+// Whether two values are the same text or the same number: 1e-4 and 0.0001.
+bool same(const std::string& a, const std::string& b) {
+  if (a == b) return true;
+  const auto number = [](const std::string& text) -> std::optional<double> {
+    std::size_t end = 0;
+    try {
+      const double value = std::stod(text, &end);
+      if (end == text.size()) return value;
+    } catch (const std::exception&) {  // no number
+    }
+    return std::nullopt;
+  };
+  return number(a) && number(a) == number(b);
+}
+
+std::string checkpoints_of(const TrainingFlags& flags) {
+  return (fs::path(flags.output) / "checkpoints").string();
+}
+
+}  // namespace
+
+std::string digest_of(const Dataset& dataset) {
+  Sha256 digest;
+  for (const auto& ids : dataset.ids) {
+    const std::uint64_t size = ids.size();
+    digest.update(std::as_bytes(std::span(&size, 1)));
+    digest.update(std::as_bytes(std::span(ids)));
+  }
+  digest.update(std::as_bytes(std::span(dataset.labels)));
+  return digest.hex();
+}
+
+std::string digest_of(const std::string& text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
+
+void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
+  CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);
+  const bool may_be_longer = value_of(saved.options, "--lr_schedule") == "constant";
+  const auto words = [](const std::string& value) { return value.empty() ? "not given" : value; };
+  for (const auto& [name, value] : now) {
+    const std::string before = value_of(saved.options, name);
+    if (same(value, before) || (may_be_longer && (name == "--num_epochs" || name == "--max_steps"))) continue;
+    if (name.starts_with("--"))
+      throw Error(
+          str_cat(name, " is ", words(value), ", but the checkpoint was made with ", words(before), " (", file, ")"));
+    throw Error(str_cat("the ", name, " are not those that the checkpoint was made with: SHA-256 ", value, ", there ",
+                        words(before), " (", file, ")"));
+  }
+}
+
+RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(flags), options_(std::move(options)) {
+  if (flags.resume) {
+    file_ = find_checkpoint(flags.resume->empty() ? flags.output : *flags.resume);
+    state_ = read_run_state(file_);
+    check_options(*state_, file_, options_);
+    log_offset_ = state_->log_offset;
+  }
+  if (flags.output.empty()) return;
+  refuse_unfinished(checkpoints_of(flags));
+  if (flags.checkpoint_every > 0 || has_checkpoint(checkpoints_of(flags))) open_checkpoints();
+}
+
+void RunKeeper::open_checkpoints() {
+  checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
+  remove_temporaries(flags_.output);
+}
+
+void RunKeeper::refuse_unfinished(const std::string& folder) const {
+  if (!has_checkpoint(folder) || (state_ && fs::equivalent(fs::path(file_).parent_path(), folder))) return;
+  const RunState there = read_run_state(find_checkpoint(folder));
+  CHECK(there.finished, folder, ": has the checkpoints of a run that is not finished (", there.step,
+        " batches are done): --resume goes on with it; otherwise remove the folder");
+}
+
+void RunKeeper::restore(Trainer& trainer) {
+  if (!state_) return;
+  trainer.restore(*state_);
+  std::cout << "Resumed after " << state_->step << " of " << trainer.total_steps() << " batches from " << file_
+            << std::endl;
+  state_.reset();
+}
+
+void RunKeeper::write(RunState state, std::optional<std::int64_t> log_offset, std::int64_t keep) {
+  state.version = ATTUNE_VERSION;
+  state.options = options_;
+  state.log_offset = log_offset;
+  if (!checkpoints_) open_checkpoints();
+  checkpoints_->save(state, keep);
+}
+
+void RunKeeper::save(const RunState& state, std::optional<std::int64_t> log_offset) {
+  try {
+    write(state, log_offset, std::max<std::int64_t>(flags_.keep, 1));
+  } catch (const IoError& error) {
+    std::cerr << "warning: " << error.what() << "; the run goes on without this checkpoint" << std::endl;
+  }
+}
+
+void RunKeeper::close(const RunState& state, std::optional<std::int64_t> log_offset) {
+  if (flags_.output.empty()) return;
+  if (!state.finished) {
+    write(state, log_offset, std::max<std::int64_t>(flags_.keep, 1));
+    std::cout << "Saved a checkpoint to " << checkpoints_->folder() << "; --resume goes on with it" << std::endl;
+  } else if (flags_.keep > 0 && (flags_.checkpoint_every > 0 || checkpoints_)) {
+    write(state, log_offset, 1);
+  } else if (checkpoints_) {
+    checkpoints_->clear();
+  }
+}
+
+}  // namespace attune

@@ -1,0 +1,59 @@
+// What it takes to leave a training run and to go on with it: --checkpoint_every, --keep and --resume.
+//
+// A run goes on only as the one that was left: every flag that decides a number must be the same, and so must the
+// examples and the model. What may change is where files lie, and what a run needs of the machine.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "apps/support/training_flags.h"
+#include "engine/train/checkpoints.h"
+
+namespace attune {
+
+/// Names and values of what decides a run's numbers; names of flags begin with "--".
+using RunOptions = std::vector<std::pair<std::string, std::string>>;
+
+/// The digest of a split's examples and labels, as an option.
+std::string digest_of(const Dataset& dataset);
+/// The digest of a text.
+std::string digest_of(const std::string& text);
+
+/// Throws Error naming the first difference between the options of a checkpoint and those of this run. --num_epochs and
+/// --max_steps may differ where the learning rate does not depend on them.
+void check_options(const RunState& saved, const std::string& file, const RunOptions& now);
+
+class RunKeeper {
+ public:
+  /// Reads the checkpoint of --resume; `options` are those of this run. Throws IoError or Error where it cannot be read
+  /// or is another run's; Error where --output has the checkpoints of a run that is not finished and not gone on with.
+  RunKeeper(const TrainingFlags& flags, RunOptions options);
+
+  /// Bytes of the log file that belong to the checkpoint gone on with; none: the log begins anew.
+  std::optional<std::int64_t> log_offset() const { return log_offset_; }
+  /// Goes on with the checkpoint, if one was asked for.
+  void restore(Trainer& trainer);
+
+  /// Saves a checkpoint of a run that goes on. Where the disk refuses, a warning: the run is worth more.
+  void save(const RunState& state, std::optional<std::int64_t> log_offset);
+  /// Saves a checkpoint of a run that ends here: finished, or to be gone on with. Throws IoError.
+  void close(const RunState& state, std::optional<std::int64_t> log_offset);
+
+ private:
+  void refuse_unfinished(const std::string& folder) const;
+  void open_checkpoints();
+  void write(RunState state, std::optional<std::int64_t> log_offset, std::int64_t keep);
+
+  const TrainingFlags& flags_;
+  RunOptions options_;
+  std::string file_;  // gone on with
+  std::optional<RunState> state_;
+  std::optional<std::int64_t> log_offset_;
+  std::unique_ptr<Checkpoints> checkpoints_;
+};
+
+}  // namespace attune

@@ -1,0 +1,31 @@
+#include "engine/train/captured_shapes.h"
+
+#include <utility>
+
+namespace attune {
+
+const std::vector<Tensor>& CapturedShapes::run(const ExampleStore& store, std::span<const std::int32_t> examples,
+                                               bool graphs, const Work& work) {
+  const BatchShape shape = store.shape_of(examples);
+  const Tensor chosen = Tensor::from(examples, {shape.count});
+  if (!graphs || !warm_) {
+    direct_ = {};
+    direct_.batch = store.make(shape);
+    direct_.batch.examples.copy_from(chosen);
+    direct_.results = work(direct_.batch);
+    warm_ = true;
+    return direct_.results;
+  }
+  auto found = captured_.find(shape);
+  if (found == captured_.end()) {
+    Entry made;
+    made.batch = store.make(shape);
+    made.graph = std::make_unique<CapturedWork>([&] { made.results = work(made.batch); });
+    found = captured_.emplace(shape, std::move(made)).first;
+  }
+  found->second.batch.examples.copy_from(chosen);
+  found->second.graph->replay();
+  return found->second.results;
+}
+
+}  // namespace attune

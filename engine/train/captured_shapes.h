@@ -1,0 +1,47 @@
+// Work on batches that is captured once per batch shape and replayed with other examples from then on.
+//
+// The first batch goes through the model directly: libraries make themselves ready then, which no graph may record.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "engine/nn/example_store.h"
+#include "engine/tensor/captured_work.h"
+
+namespace attune {
+
+class CapturedShapes {
+ public:
+  /// Gathers a batch whose examples are chosen and works on it; returns the tensors to keep.
+  using Work = std::function<std::vector<Tensor>(const LabelledBatch& batch)>;
+
+  /// Does `work` on a batch of these examples of `store`: directly, or, where `graphs` and any batch has been through
+  /// before, from the graph of the batch's shape. `work` is called only to do or to capture. Returns the tensors that it
+  /// returned, whose contents are valid until the next run.
+  const std::vector<Tensor>& run(const ExampleStore& store, std::span<const std::int32_t> examples, bool graphs,
+                                 const Work& work);
+  /// Whether the next run with `graphs` is replayed.
+  bool warm() const { return warm_; }
+  /// A batch has been through the model elsewhere.
+  void set_warm() { warm_ = true; }
+  /// Graphs captured so far.
+  std::int64_t graphs() const { return static_cast<std::int64_t>(captured_.size()); }
+
+ private:
+  struct Entry {
+    LabelledBatch batch;
+    std::vector<Tensor> results;
+    std::unique_ptr<CapturedWork> graph;
+  };
+
+  bool warm_ = false;
+  Entry direct_;  // the latest that was not captured
+  std::map<BatchShape, Entry> captured_;
+};
+
+}  // namespace attune

@@ -1,0 +1,104 @@
+#include "engine/train/checkpoints.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "engine/io/files.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kLatest[] = "latest";
+
+std::string name_of_step(std::int64_t step) {
+  char text[48];
+  std::snprintf(text, sizeof(text), "step-%08lld.safetensors", static_cast<long long>(step));
+  return text;
+}
+
+// The step that a file name stands for; -1 where it is no checkpoint's.
+std::int64_t step_of_name(const std::string& name) {
+  long long step = -1;
+  return std::sscanf(name.c_str(), "step-%lld", &step) == 1 && step >= 0 && name == name_of_step(step) ? step : -1;
+}
+
+// Steps of all checkpoints in a folder, in order.
+std::vector<std::int64_t> steps_in(const std::string& folder) {
+  std::vector<std::int64_t> out;
+  for (const auto& entry : fs::directory_iterator(folder))
+    if (const std::int64_t step = step_of_name(entry.path().filename().string()); step >= 0) out.push_back(step);
+  std::ranges::sort(out);
+  return out;
+}
+
+std::string in(const std::string& folder, const std::string& name) {
+  return (fs::path(folder) / name).string();
+}
+
+}  // namespace
+
+Checkpoints::Checkpoints(std::string folder) : folder_(std::move(folder)) {
+  prepare_output_folder(folder_);
+  lock_ = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // Some file systems have no locks; there the user sees to it that one run has the folder.
+  if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock_);
+    throw Error(str_cat(folder_, ": another run is saving its checkpoints there"));
+  }
+  remove_temporaries(folder_);
+}
+
+Checkpoints::~Checkpoints() {
+  rmdir(folder_.c_str());
+  if (lock_ >= 0) close(lock_);
+}
+
+void Checkpoints::save(const RunState& state, std::int64_t keep) {
+  const std::string name = name_of_step(state.step);
+  write_run_state(in(folder_, name), state);
+  write_file(in(folder_, kLatest), name + "\n");
+  std::vector<std::int64_t> steps = steps_in(folder_);
+  const auto later = std::ranges::upper_bound(steps, state.step);
+  const auto old = std::max<std::int64_t>(later - steps.begin() - keep, 0);
+  std::error_code error;  // what cannot be removed does no harm
+  for (auto at = steps.begin(); at != steps.end(); ++at)
+    if (at >= later || at - steps.begin() < old) fs::remove(in(folder_, name_of_step(*at)), error);
+}
+
+void Checkpoints::clear() {
+  std::error_code error;
+  fs::remove(in(folder_, kLatest), error);
+  for (const std::int64_t step : steps_in(folder_)) fs::remove(in(folder_, name_of_step(step)), error);
+}
+
+bool has_checkpoint(const std::string& folder) {
+  return fs::exists(in(folder, kLatest));
+}
+
+std::string find_checkpoint(const std::string& where) {
+  if (!fs::is_directory(where)) {
+    if (!fs::exists(where)) throw IoError(where, "there is no such checkpoint");
+    return where;
+  }
+  const std::string folder = has_checkpoint(where) ? where : in(where, "checkpoints");
+  if (!has_checkpoint(folder)) throw IoError(where, "no checkpoint has been saved there");
+  const std::string pointer = in(folder, kLatest);
+  std::string name = read_file(pointer);
+  if (name.ends_with('\n')) name.pop_back();
+  if (step_of_name(name) < 0) throw IoError(pointer, "does not name a checkpoint");
+  if (!fs::exists(in(folder, name))) throw IoError(pointer, "names " + name + ", which is not there");
+  return in(folder, name);
+}
+
+}  // namespace attune

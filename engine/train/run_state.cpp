@@ -1,0 +1,161 @@
+#include "engine/train/run_state.h"
+
+#include <map>
+
+#include "base/check.h"
+#include "engine/io/safetensors.h"
+#include "engine/io/sha256.h"
+#include "json/value.h"
+
+namespace attune {
+namespace {
+
+constexpr char kFormat[] = "1";
+constexpr char kFormatKey[] = "attune_checkpoint", kRunKey[] = "run", kDigestKey[] = "run_sha256";
+
+std::string digest_of(std::string_view text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
+
+// Every tensor with its name in the file.
+std::vector<NamedTensor> tensors_of(const RunState& state) {
+  std::vector<NamedTensor> out;
+  const auto add = [&](const std::string& kind, const std::string& name, const Tensor& tensor) {
+    if (tensor.defined()) out.push_back({kind + "." + name, tensor});
+  };
+  for (const RunState::Parameter& parameter : state.parameters) {
+    add("value", parameter.name, parameter.value);
+    add("m", parameter.name, parameter.m);
+    add("v", parameter.name, parameter.v);
+    add("gradient", parameter.name, parameter.gradient);
+  }
+  return out;
+}
+
+// "float32 (8, 64)"
+std::string form_of(const Tensor& tensor) {
+  return str_cat(tensor.dtype(), " ", tensor.shape());
+}
+
+json::Value scalars_of(const RunState& s) {
+  json::Value options = json::Value::array(), parameters = json::Value::array();
+  for (const auto& [name, value] : s.options) options.push_back(json::Value::array({name, value}));
+  for (const RunState::Parameter& p : s.parameters) parameters.push_back(json::Value::array({p.name, p.missed}));
+  return json::Value::object({{"step", s.step},
+                              {"epoch", s.epoch},
+                              {"batch", s.batch},
+                              {"pass_seed", s.pass_seed ? json::Value(*s.pass_seed) : json::Value()},
+                              {"optimizer_steps", s.optimizer_steps},
+                              {"group_open", s.group_open},
+                              {"finished", s.finished},
+                              {"generator", s.generator},
+                              {"seconds", s.seconds},
+                              {"log_offset", s.log_offset ? json::Value(*s.log_offset) : json::Value()},
+                              {"rank", s.rank},
+                              {"world", s.world},
+                              {"version", s.version},
+                              {"options", options},
+                              {"parameters", parameters}});
+}
+
+// The two elements of a list of two.
+std::pair<json::Value, json::Value> pair_of(const json::Value& list) {
+  const std::vector<json::Value> items = list.items();
+  if (items.size() != 2) list.fail("must be a list of two");
+  return {items[0], items[1]};
+}
+
+RunState state_of(const json::Value& in) {
+  RunState s;
+  s.step = in["step"].integer(0);
+  s.epoch = in["epoch"].integer(1);
+  s.batch = in["batch"].integer(0);
+  if (in.has("pass_seed")) s.pass_seed = static_cast<std::uint64_t>(in["pass_seed"].integer(0));
+  s.optimizer_steps = in["optimizer_steps"].integer(0);
+  s.group_open = in["group_open"].boolean();
+  s.finished = in["finished"].boolean();
+  s.generator = in["generator"].string();
+  s.seconds = in["seconds"].non_negative();
+  if (in.has("log_offset")) s.log_offset = in["log_offset"].integer(0);
+  s.rank = in["rank"].integer(0);
+  s.world = in["world"].integer(1);
+  s.version = in["version"].string();
+  for (const json::Value& option : in["options"].items()) {
+    const auto [name, value] = pair_of(option);
+    s.options.emplace_back(name.string(), value.string());
+  }
+  for (const json::Value& parameter : in["parameters"].items()) {
+    const auto [name, missed] = pair_of(parameter);
+    s.parameters.emplace_back();
+    s.parameters.back().name = name.string();
+    s.parameters.back().missed = missed.integer(0);
+  }
+  return s;
+}
+
+// What the file says of the run; checked against its digest.
+json::Value read_scalars(const SafetensorsFile& file) {
+  const auto entry = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    CHECK(found != file.metadata().end(), file.path(), ": is no checkpoint of a run: its metadata has no '", key, "'");
+    return found->second;
+  };
+  const std::string format = entry(kFormatKey), text = entry(kRunKey), digest = entry(kDigestKey);
+  CHECK(format == kFormat, file.path(), ": is a checkpoint of format ", format, "; this attune reads format ", kFormat);
+  CHECK(digest_of(text) == digest, file.path(), ": the scalars of the run are damaged: their SHA-256 is ",
+        digest_of(text), ", not ", digest);
+  return json::parse(text, file.path() + ": the scalars of the run");
+}
+
+// Every tensor of the file by name, checked against what is said of it.
+std::map<std::string, Tensor> read_tensors(const SafetensorsFile& file, const json::Value& expected) {
+  std::map<std::string, Tensor> out;
+  CHECK(file.entries().size() == expected.size(), file.path(), ": has ", file.entries().size(), " tensors, not ",
+        expected.size());
+  expected.for_each([&](const std::string& name, const json::Value& said) {
+    const auto [form, digest] = pair_of(said);
+    const SafetensorsEntry* entry = file.find(name);
+    CHECK(entry != nullptr, file.path(), ": there is no tensor '", name, "'");
+    const std::string found = sha256_hex(file.bytes(*entry));
+    CHECK(found == digest.string(), file.path(), ": the tensor '", name, "' is damaged: its SHA-256 is ", found,
+          ", not ", digest.string());
+    const Tensor& read = out[name] = file.read(*entry);
+    CHECK(form_of(read) == form.string(), file.path(), ": the tensor '", name, "' is damaged: it is ", form_of(read),
+          ", not ", form.string());
+  });
+  return out;
+}
+
+}  // namespace
+
+void write_run_state(const std::string& path, const RunState& state) {
+  const std::vector<NamedTensor> tensors = tensors_of(state);
+  write_sealed_safetensors(path, tensors, [&](const std::map<std::string, std::string>& digests) {
+    json::Value scalars = scalars_of(state), said = json::Value::object();
+    for (const auto& [name, tensor] : tensors) said.set(name, json::Value::array({form_of(tensor), digests.at(name)}));
+    scalars.set("tensors", said);
+    const std::string text = scalars.dump();
+    return Metadata{{kFormatKey, kFormat}, {kRunKey, text}, {kDigestKey, digest_of(text)}};
+  });
+}
+
+RunState read_run_state(const std::string& path) {
+  const SafetensorsFile file(path);
+  const json::Value scalars = read_scalars(file);
+  RunState state = state_of(scalars);
+  const std::map<std::string, Tensor> tensors = read_tensors(file, scalars["tensors"]);
+  const auto tensor = [&](const std::string& kind, const std::string& name) {
+    const auto found = tensors.find(kind + "." + name);
+    return found == tensors.end() ? Tensor() : found->second;
+  };
+  for (RunState::Parameter& parameter : state.parameters) {
+    parameter.value = tensor("value", parameter.name);
+    parameter.m = tensor("m", parameter.name);
+    parameter.v = tensor("v", parameter.name);
+    parameter.gradient = tensor("gradient", parameter.name);
+    CHECK(parameter.value.defined(), path, ": there is no tensor 'value.", parameter.name, "'");
+  }
+  return state;
+}
+
+}  // namespace attune
