@@ -126,11 +126,7 @@ void save_weights(const Classifier& model, const std::string& path) {
   const HfNaming naming = model.hf_naming();
   std::map<std::string, Tensor> values;
   for_each_hf_tensor(
-      model,
-      [](const Parameter& parameter) {
-        const Tensor& master = parameter.master();
-        return (master.defined() ? master : parameter.value()).to(Device::kCpu);
-      },
+      model, [](const Parameter& parameter) { return parameter.exact().to(Device::kCpu); },
       [&](const std::string& name, const Tensor& tensor) {
         CHECK(is_finite(tensor), path, ": not written: the tensor '", name, "' holds values that are not finite");
         values.emplace(name, tensor);

@@ -27,13 +27,26 @@ Tape* Tape::current() {
 }
 
 void Tape::record(std::vector<Grad> outputs, std::function<void()> backward) {
-  steps_.push_back({std::move(outputs), std::move(backward)});
+  if (keeps_) steps_.push_back({std::move(outputs), std::move(backward)});
 }
 
 void Tape::backward(const Variable& loss, double seed) {
   CHECK(loss.value().numel() == 1, "backward starts from one number, not from a tensor of shape ", loss.shape());
   CHECK(loss.requires_grad(), "backward: nothing that leads to the loss is trainable");
-  ops::fill(loss.grad().target().tensor, seed);
+  const Tensor gradient = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());
+  ops::fill(gradient, seed);
+  backward({loss}, {gradient});
+}
+
+void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients) {
+  CHECK(outputs.size() == gradients.size(), "backward: ", gradients.size(), " gradients of ", outputs.size(),
+        " outputs");
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!gradients[i].defined()) continue;
+    check_tensor(gradients[i], outputs[i].shape(), outputs[i].value().dtype(), "backward", "the gradient of an output");
+    outputs[i].grad().add(gradients[i]);
+  }
+  gradients.clear();  // from here on the variables alone hold them
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();

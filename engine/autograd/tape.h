@@ -8,6 +8,7 @@
 //   tape.backward(loss);
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -17,6 +18,11 @@ namespace attune {
 
 class Tape {
  public:
+  /// What becomes of recorded steps. A tape that drops them only finds out which outputs want a gradient.
+  enum class Steps : std::uint8_t { kKept, kDropped };
+
+  explicit Tape(Steps steps = Steps::kKept) : keeps_(steps == Steps::kKept) {}
+
   /// While it lives, ops of this thread are recorded on `tape`.
   class Recording {
    public:
@@ -36,8 +42,11 @@ class Tape {
   /// of them; it reads them and adds to the gradients of the inputs it captured.
   void record(std::vector<Grad> outputs, std::function<void()> backward);
 
-  /// Fills the gradients of everything `loss` (one element) depends on: d loss / d loss = `seed`. Empties the tape.
-  /// Throws Error where nothing that leads to the loss wants a gradient.
+  /// Adds to the gradients of everything `outputs` depend on, given the gradient of each: of its shape and type, or
+  /// undefined where it has none. Outputs that want no gradient are passed over. Empties the tape.
+  void backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients);
+  /// The same for one number: d loss / d loss = `seed`. Throws Error where `loss` has more than one element or nothing
+  /// that leads to it wants a gradient.
   void backward(const Variable& loss, double seed = 1);
 
   std::size_t size() const { return steps_.size(); }
@@ -47,6 +56,7 @@ class Tape {
     std::vector<Grad> outputs;
     std::function<void()> backward;
   };
+  bool keeps_;
   std::vector<Step> steps_;
 };
 

@@ -43,28 +43,17 @@ void Grad::clear() const {
 }
 
 Variable::Variable(Tensor value, bool requires_grad)
-    : held_(std::make_shared<Held>(Held{.value = std::move(value), .master = Tensor()})),
-      grad_(held_->value, requires_grad) {}
+    : value_(std::make_shared<Tensor>(std::move(value))), grad_(*value_, requires_grad) {}
 
 const Tensor& Variable::value() const {
-  return held_ == nullptr ? kUndefined : held_->value;
+  return value_ == nullptr ? kUndefined : *value_;
 }
 
 void Variable::set_value(Tensor value) const {
   CHECK(value.shape() == shape(), "a parameter of shape ", shape(), " cannot take a value of shape ", value.shape());
   grad_.state_->dtype = value.dtype();
   grad_.state_->device = value.device();
-  held_->value = std::move(value);
-}
-
-const Tensor& Variable::master() const {
-  return held_ == nullptr ? kUndefined : held_->master;
-}
-
-void Variable::set_master(Tensor master) const {
-  CHECK(master.shape() == shape(), "a parameter of shape ", shape(), " cannot have a master copy of shape ",
-        master.shape());
-  held_->master = std::move(master);
+  *value_ = std::move(value);
 }
 
 }  // namespace attune

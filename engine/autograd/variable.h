@@ -28,6 +28,8 @@ class Grad {
   /// Adds a finished gradient; the first one is shared, not copied.
   void add(const Tensor& gradient) const;
   void clear() const;
+  /// Whether both are the gradient of one variable.
+  friend bool operator==(const Grad&, const Grad&) = default;
 
  private:
   friend class Variable;
@@ -47,18 +49,11 @@ class Variable {
   Variable() = default;
   explicit Variable(Tensor value, bool requires_grad = false);
 
-  bool defined() const { return held_ != nullptr; }
+  bool defined() const { return value_ != nullptr; }
   /// The value; an undefined tensor where the variable is undefined.
   const Tensor& value() const;
   /// Replaces the value by one of the same shape (loading, initialising). Throws Error on another shape.
   void set_value(Tensor value) const;
-  /// The float32 value that a bfloat16 value is the rounding of: what an optimizer acts on and a checkpoint holds.
-  /// Undefined where the value itself is that.
-  const Tensor& master() const;
-  void set_master(Tensor master) const;
-  /// Whether the value may be held in bfloat16: set on what matrix products read.
-  bool may_be_rounded() const { return held_ != nullptr && held_->may_be_rounded; }
-  void set_may_be_rounded() const { held_->may_be_rounded = true; }
   const Shape& shape() const { return value().shape(); }
 
   bool requires_grad() const { return grad_.requires_grad(); }
@@ -66,11 +61,7 @@ class Variable {
   const Grad& grad() const { return grad_; }
 
  private:
-  struct Held {
-    Tensor value, master;
-    bool may_be_rounded = false;
-  };
-  std::shared_ptr<Held> held_;
+  std::shared_ptr<Tensor> value_;
   Grad grad_;
 };
 

@@ -5,19 +5,15 @@
 namespace attune {
 namespace {
 
-Parameter make_parameter(const Shape& shape, DType dtype) {
-  return Parameter(Tensor::zeros(shape, dtype), true);
+Parameter make_parameter(const Shape& shape, DType dtype, Parameter::Rounding rounding = Parameter::Rounding::kNever) {
+  return Parameter(Tensor::zeros(shape, dtype), rounding);
 }
 
 }  // namespace
 
 Linear::Linear(std::int64_t inputs, std::int64_t outputs, bool with_bias, DType dtype, Rounding rounding)
-    : weight(make_parameter({outputs, inputs}, dtype)),
-      bias(with_bias ? make_parameter({outputs}, dtype) : Parameter()) {
-  if (rounding == Rounding::kWhole) return;
-  weight.set_may_be_rounded();
-  if (with_bias) bias.set_may_be_rounded();
-}
+    : weight(make_parameter({outputs, inputs}, dtype, rounding)),
+      bias(with_bias ? make_parameter({outputs}, dtype, rounding) : Parameter()) {}
 
 void Linear::for_each_parameter(const Visitor& visit, const std::string& prefix) const {
   visit(prefix + "weight", weight);

@@ -10,10 +10,10 @@
 namespace attune {
 
 /// y = x W^T + b, weight [outputs, inputs], bias [outputs] or none. A layer that sees one row per sequence costs little
-/// and decides much: kWhole keeps it from being rounded where others are.
+/// and decides much: kNever keeps it from being rounded where others are.
 class Linear : public Module {
  public:
-  enum class Rounding : std::uint8_t { kAllowed, kWhole };
+  using Rounding = Parameter::Rounding;
   Linear(std::int64_t inputs, std::int64_t outputs, bool bias, DType dtype, Rounding rounding = Rounding::kAllowed);
   Variable operator()(const Variable& x) const { return linear(x, weight, bias); }
   /// What inputs and outputs are held in.

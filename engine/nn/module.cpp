@@ -29,7 +29,8 @@ void place(const Module& module, Device device, DType dtype) {
     CHECK(value.dtype() == DType::kFloat32, "the parameter ", name, " is held in ", value.dtype(),
           "; only float32 ones can be placed");
     parameter.grad().clear();
-    if (dtype == value.dtype() || !parameter.may_be_rounded()) return parameter.set_value(value.to(device));
+    if (dtype == value.dtype() || parameter.rounding() == Parameter::Rounding::kNever)
+      return parameter.set_value(value.to(device));
     parameter.set_master(parameter.requires_grad() ? value.to(device) : value);
     parameter.set_value(value.cast(dtype).to(device));
   });

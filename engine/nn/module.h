@@ -1,7 +1,7 @@
 // Things with parameters.
 //
-// A Parameter is a Variable that outlives the step. A Module shows its parameters under dotted names
-// ("blocks.3.attention.qkv.weight") in a fixed order; loading, freezing, optimising and counting are loops over them.
+// A Module shows its parameters under dotted names ("blocks.3.qkv.weight") in a fixed order; freezing, optimising and
+// counting are loops over them.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/autograd/variable.h"
+#include "engine/nn/parameter.h"
 
 namespace attune {
-
-using Parameter = Variable;
 
 class Module {
  public:
@@ -36,9 +34,9 @@ std::int64_t parameter_count(const Module& module, bool trainable_only = false);
 /// Makes exactly the parameters trainable for which `trainable(name)` holds.
 void set_trainable(const Module& module, const std::function<bool(const std::string& name)>& trainable);
 
-/// Moves the float32 parameters of a module to `device`. Where `dtype` is bfloat16, those that matrix products read
-/// (Variable::may_be_rounded) are rounded, and their float32 values stay as masters (Variable::master): on the device
-/// where the parameter is trainable, on the host where it is frozen. Gradients are dropped.
+/// Moves the float32 parameters of a module to `device`. Where `dtype` is bfloat16, those that may be rounded are, and
+/// their float32 values stay as masters (engine/nn/parameter.h): on the device where the parameter is trainable, on the
+/// host where it is frozen. Gradients are dropped.
 void place(const Module& module, Device device, DType dtype);
 
 }  // namespace attune

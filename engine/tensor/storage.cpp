@@ -1,6 +1,7 @@
 #include "engine/tensor/storage.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,14 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kAlignment = 64;
+
+std::atomic<std::size_t> host_in_use = 0, host_peak = 0;
+
+void count_host_bytes(std::size_t bytes) {
+  const std::size_t now = host_in_use += bytes;
+  for (std::size_t peak = host_peak; peak < now && !host_peak.compare_exchange_weak(peak, now);) {
+  }
+}
 
 #ifdef ATTUNE_SANITIZED
 
@@ -83,14 +92,25 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   const std::size_t size = block_size(bytes);
   std::byte* block = take_block(size);
   if (block == nullptr) throw OutOfMemory(str_cat("out of memory: ", size, " bytes could not be allocated on the cpu"));
+  count_host_bytes(size);
   return std::shared_ptr<Storage>(new Storage(block, size, device));
 }
 
 Storage::~Storage() {
-  if (device_ == Device::kCuda)
+  if (device_ == Device::kCuda) {
     cuda::arena_free(data_, cuda_context().stream());
-  else
+  } else {
     give_block(data_, size_);
+    host_in_use -= size_;
+  }
+}
+
+HostMemory host_memory() {
+  return {host_in_use, host_peak};
+}
+
+void reset_host_memory_peak() {
+  host_peak = host_in_use.load();
 }
 
 void copy_bytes(Place<void*> to, Place<const void*> from, std::size_t bytes) {

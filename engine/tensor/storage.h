@@ -34,6 +34,13 @@ class Storage {
   Device device_;
 };
 
+/// Bytes of host memory that tensors hold, and the most they held since the last reset.
+struct HostMemory {
+  std::size_t in_use, peak;
+};
+HostMemory host_memory();
+void reset_host_memory_peak();
+
 /// Where some bytes lie.
 template <class Pointer>
 struct Place {

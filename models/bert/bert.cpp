@@ -25,8 +25,8 @@ BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
       types_(config.type_vocab_size, config.hidden_size, dtype),
       embedding_norm_(config.hidden_size, config.layer_norm_eps, true, dtype),
       embedding_site_(sites_.take()),
-      dense_(config.hidden_size, config.hidden_size, true, dtype, Linear::Rounding::kWhole),
-      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kWhole),
+      dense_(config.hidden_size, config.hidden_size, true, dtype, Linear::Rounding::kNever),
+      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kNever),
       dense_site_(sites_.take()),
       classifier_site_(sites_.take()) {
   for (std::int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, dtype, sites_);

@@ -43,7 +43,7 @@ Gpt2Classifier::Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& opti
       positions_(config.n_positions, config.n_embd, options.dtype),
       embedding_site_(sites_.take()),
       final_norm_(config.n_embd, config.layer_norm_epsilon, true, options.dtype),
-      head_(config.n_embd, options.num_labels, true, options.dtype, Linear::Rounding::kWhole) {
+      head_(config.n_embd, options.num_labels, true, options.dtype, Linear::Rounding::kNever) {
   for (std::int64_t i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, options.dtype, sites_);
 }
 

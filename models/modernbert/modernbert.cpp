@@ -25,9 +25,9 @@ ModernBertClassifier::ModernBertClassifier(const ModernBertConfig& config, DType
       embedding_norm_(config.hidden_size, config.norm_eps, false, dtype),
       embedding_site_(sites_.take()),
       final_norm_(config.hidden_size, config.norm_eps, false, dtype),
-      dense_(config.hidden_size, config.hidden_size, false, dtype, Linear::Rounding::kWhole),
+      dense_(config.hidden_size, config.hidden_size, false, dtype, Linear::Rounding::kNever),
       head_norm_(config.hidden_size, config.norm_eps, false, dtype),
-      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kWhole),
+      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kNever),
       classifier_site_(sites_.take()),
       global_rope_(ops::RopeTable::make(config.positions, config.hidden_size / config.heads, config.global_theta)),
       local_rope_(ops::RopeTable::make(config.positions, config.hidden_size / config.heads, config.local_theta)) {

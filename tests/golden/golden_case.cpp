@@ -43,7 +43,7 @@ NamedTensors tensors_of(const GoldenModel& subject, const std::function<Tensor(c
   return out;
 }
 NamedTensors values_of(const GoldenModel& subject) {
-  return tensors_of(subject, [](const Parameter& p) { return p.master().defined() ? p.master() : p.value(); });
+  return tensors_of(subject, [](const Parameter& p) { return p.exact(); });
 }
 NamedTensors gradients_of(const GoldenModel& subject) {
   return tensors_of(subject, [](const Parameter& p) { return p.grad().tensor(); });

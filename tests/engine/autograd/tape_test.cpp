@@ -76,6 +76,35 @@ TEST(Tape, GradientsGatherOverSeveralPasses) {
   EXPECT_EQ(gradient(x), (Values{4.5, 7.5}));
 }
 
+TEST(Tape, BackwardFromGivenGradients) {
+  const Variable x = variable({1, 2}, {1, 2}), w = variable({1, 2, 3, 4}, {2, 2}),
+                 frozen = variable({7}, {1, 1}, false);
+  Tape tape;
+  const Tape::Recording recording(tape);
+  const Variable hidden = linear(x, w, {}), sum = sum_of(x, x), unused = sum_of(hidden, hidden);
+  tape.backward({hidden, sum, unused, frozen, x},
+                {Tensor::from(Values{3, 5}, {1, 2}), Tensor::from(Values{10, 20}, {1, 2}), Tensor(),
+                 Tensor::from(Values{1}, {1, 1}), Tensor::from(Values{100, 200}, {1, 2})});
+  EXPECT_EQ(gradient(x), (Values{18 + 20 + 100, 26 + 40 + 200}));
+  EXPECT_EQ(gradient(w), (Values{3, 6, 5, 10}));
+  EXPECT_EQ(gradient(frozen), Values{});
+  EXPECT_EQ(gradient(hidden), Values{});
+  EXPECT_EQ(tape.size(), 0u);
+  const std::string count = message_of([&] { tape.backward({x, w}, {Tensor()}); });
+  EXPECT_NE(count.find("1 gradients of 2 outputs"), std::string::npos) << count;
+  const std::string shape = message_of([&] { tape.backward({x}, {Tensor::from(Values{1, 2}, {2, 1})}); });
+  EXPECT_NE(shape.find("[2, 1] where [1, 2]"), std::string::npos) << shape;
+}
+
+TEST(Tape, StepsThatAreDroppedStillSayWhatWantsAGradient) {
+  const Variable x = variable({1, 2}, {1, 2}), frozen = variable({1, 2}, {1, 2}, false);
+  Tape tape(Tape::Steps::kDropped);
+  const Tape::Recording recording(tape);
+  EXPECT_TRUE(sum_of(x, frozen).requires_grad());
+  EXPECT_FALSE(sum_of(frozen, frozen).requires_grad());
+  EXPECT_EQ(tape.size(), 0u);
+}
+
 TEST(Tape, OnlyLeavesKeepTheirGradient) {
   const Variable x = variable({1, 2}, {1, 2});
   Tape tape;

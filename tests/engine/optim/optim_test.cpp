@@ -14,7 +14,8 @@ namespace {
 using Values = std::vector<double>;
 
 NamedParameter parameter(const std::string& name, const Values& values) {
-  return {name, Parameter(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), true)};
+  return {name,
+          Parameter(Tensor::from(values, {static_cast<std::int64_t>(values.size())}), Parameter::Rounding::kNever)};
 }
 void add_gradient(const NamedParameter& p, const Values& values) {
   p.parameter.grad().add(Tensor::from(values, {static_cast<std::int64_t>(values.size())}));

@@ -64,8 +64,7 @@ DeviceRun run_of(const Model& model, const How& how) {
     if (record.grad_norm) out.norms.push_back(*record.grad_norm);
   }
   for (const auto& [name, parameter] : parameters_of(model)) {
-    const Tensor& exact = parameter.master().defined() ? parameter.master() : parameter.value();
-    const Tensor values = exact.to(Device::kCpu).cast(DType::kFloat64);
+    const Tensor values = parameter.exact().to(Device::kCpu).cast(DType::kFloat64);
     out.weights.insert(out.weights.end(), values.values<double>().begin(), values.values<double>().end());
   }
   out.graphs = trainer.graphs();
@@ -237,7 +236,7 @@ TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
   EXPECT_GT(run.graphs, 0);
   int rounded = 0;
   for (const auto& [name, parameter] : parameters_of(*model)) {
-    const Tensor after = (parameter.master().defined() ? parameter.master() : parameter.value()).to(Device::kCpu);
+    const Tensor after = parameter.exact().to(Device::kCpu);
     const bool same = std::ranges::equal(after.values<float>(), before.at(name).values<float>());
     EXPECT_EQ(same, !model->trains(TrainableLayers::kLastLayer, name)) << name;
     rounded += parameter.value().dtype() == DType::kBFloat16 ? 1 : 0;

@@ -154,7 +154,7 @@ class BadGradient : public Module {
                             [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
     return out;
   }
-  Parameter weight{Tensor::zeros({1}, DType::kFloat32), true};
+  Parameter weight{Tensor::zeros({1}, DType::kFloat32), Parameter::Rounding::kNever};
   mutable int batches = 0;
 };
 

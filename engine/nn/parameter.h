@@ -1,0 +1,39 @@
+// A Variable that outlives the step: what a model learns.
+//
+// An optimizer acts on the exact (float32) value. Where matrix products read a parameter in bfloat16, its value is the
+// rounding of that: the exact value is kept as the parameter's master. A Parameter is a handle, as a Variable is.
+#pragma once
+
+#include <memory>
+
+#include "engine/autograd/variable.h"
+
+namespace attune {
+
+class Parameter : public Variable {
+ public:
+  /// What may happen to the value of a parameter in bfloat16.
+  enum class Rounding : std::uint8_t { kAllowed, kNever };
+
+  /// An undefined parameter, e.g. the bias of a layer that has none.
+  Parameter() = default;
+  /// A trainable parameter that begins with `value`.
+  Parameter(Tensor value, Rounding rounding);
+
+  Rounding rounding() const { return kept_ == nullptr ? Rounding::kNever : kept_->rounding; }
+  /// The float32 value that a bfloat16 value is the rounding of; undefined where the value itself is exact.
+  const Tensor& master() const;
+  /// Throws Error where the shape is not the value's.
+  void set_master(Tensor master) const;
+  /// What an optimizer acts on and a checkpoint holds: the master where there is one, else the value.
+  const Tensor& exact() const { return master().defined() ? master() : value(); }
+
+ private:
+  struct Kept {
+    Rounding rounding;
+    Tensor master;
+  };
+  std::shared_ptr<Kept> kept_;
+};
+
+}  // namespace attune
