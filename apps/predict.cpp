@@ -15,7 +15,7 @@
 #include "apps/support/text_source.h"
 #include "base/parallel.h"
 #include "engine/io/csv.h"
-#include "models/config_reader.h"
+#include "json/value.h"
 
 namespace attune {
 namespace {
@@ -55,13 +55,22 @@ struct PredictFlags {
   }
 };
 
+// The digits that a float needs.
+std::string number(double value) {
+  std::array<char, 32> digits{};
+  std::snprintf(digits.data(), digits.size(), "%.9g", value);
+  return digits.data();
+}
+
 std::string numbers(const std::vector<double>& values, const char* separator) {
   std::string out;
-  std::array<char, 32> digits{};
-  for (double value : values) {
-    std::snprintf(digits.data(), digits.size(), "%.9g", value);
-    out += (out.empty() ? "" : separator) + std::string(digits.data());
-  }
+  for (const double value : values) out += (out.empty() ? "" : separator) + number(value);
+  return out;
+}
+
+json::Value rounded(const std::vector<double>& values) {
+  json::Value out = json::Value::array();
+  for (const double value : values) out.push_back(std::stod(number(value)));
   return out;
 }
 
@@ -81,8 +90,10 @@ void print(const PredictFlags& flags, const std::vector<std::string>& labels, co
     line = csv_field(labels[winner]) + "," + numbers(prediction.probabilities, ",") + "," +
            numbers(prediction.logits, ",");
   } else if (flags.format == "jsonl") {
-    line = "{\"label\": " + json_quote(labels[winner]) + ", \"probabilities\": [" +
-           numbers(prediction.probabilities, ", ") + "], \"logits\": [" + numbers(prediction.logits, ", ") + "]}";
+    line = json::Value::object({{"label", labels[winner]},
+                                {"probabilities", rounded(prediction.probabilities)},
+                                {"logits", rounded(prediction.logits)}})
+               .dump();
   } else {
     std::string shown = text.substr(0, 100) + (text.size() > 100 ? " ..." : "");
     for (char& c : shown) c = c == '\n' || c == '\t' || c == '\r' ? ' ' : c;

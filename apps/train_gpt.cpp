@@ -73,9 +73,9 @@ std::optional<std::string> model_folder(const GptFlags& flags) {
 Gpt2Config read_config(const GptFlags& flags, const std::optional<std::string>& folder) {
   Gpt2Config config;
   if (!flags.config.empty())
-    config = Gpt2Config::read(ConfigReader::from_file(flags.config));
+    config = Gpt2Config::read(json::read(flags.config));
   else if (folder)
-    config = Gpt2Config::read(ConfigReader::from_file((std::filesystem::path(*folder) / "config.json").string()));
+    config = Gpt2Config::read(json::read((std::filesystem::path(*folder) / "config.json").string()));
   else
     config = Gpt2Config::published(flags.model_size);
   // The reference trains without dropout whatever the checkpoint says.

@@ -10,6 +10,7 @@
 #include "base/torch_random.h"
 #include "engine/nn/module.h"
 #include "engine/nn/token_batch.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -60,8 +61,9 @@ class Classifier : public Module {
   virtual std::int32_t pad_id() const = 0;
   /// Longest sequence the positions reach.
   virtual std::int64_t max_length() const = 0;
-  /// config.json of a folder that holds this model, for the ecosystem's classes.
-  virtual std::string hf_config(const std::vector<std::string>& label_names) const = 0;
+  /// config.json of a folder that holds this model, for the ecosystem's classes: all but the names of the classes and
+  /// what the application knows.
+  virtual json::Value hf_config() const = 0;
 };
 
 }  // namespace attune

@@ -8,7 +8,6 @@
 
 #include "base/torch_random.h"
 #include "models/classifier.h"
-#include "models/config_reader.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
 
@@ -25,8 +24,8 @@ struct ModelOptions {
 };
 
 /// The model of a config.json, its parameters not filled. Throws Error naming an architecture that is not among gpt2,
-/// bert, distilbert, roberta, modernbert.
-std::unique_ptr<Classifier> build_classifier(const ConfigReader& config, const ModelOptions& options);
+/// bert, distilbert, roberta, modernbert, or a problem_type that is not single_label_classification.
+std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options);
 
 /// A model read from a folder.
 struct OpenedClassifier {

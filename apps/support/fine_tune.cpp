@@ -10,6 +10,7 @@
 #include "apps/support/run_keeper.h"
 #include "engine/io/files.h"
 #include "engine/tensor/context.h"
+#include "models/hf_config.h"
 #include "models/weights.h"
 
 namespace attune {
@@ -40,7 +41,11 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
 }
 
 std::string config_text(const Classifier& model, const std::vector<std::string>& label_names, const InputForm& form) {
-  return changed_config(model.hf_config(label_names), form.config_changes());
+  json::Value config = model.hf_config();
+  set_label_names(config, label_names);
+  config.set("problem_type", "single_label_classification");
+  config.merge(form.to_json());
+  return config.dump(2) + "\n";
 }
 
 // What decides the numbers of a run: flags, examples, the model and how it reads texts.

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "engine/nn/example_store.h"
-#include "models/config_reader.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -17,10 +17,10 @@ struct InputForm {
   std::int32_t pad_id = 0;
 
   /// As the keys attune_* of a config.json.
-  ConfigChanges config_changes() const;
-  /// From a config.json; without the keys, as the ecosystem's classes take texts: whole up to `model_positions`,
-  /// nothing padded.
-  static InputForm read(const ConfigReader& config, std::int64_t model_positions);
+  json::Value to_json() const;
+  /// From the config.json of a model; without the keys, as the ecosystem's classes take texts: whole up to the model's
+  /// positions, nothing padded.
+  static InputForm read(const json::Value& config, std::int64_t positions, std::int64_t vocab_size);
   BatchForm batch_form() const;
 };
 

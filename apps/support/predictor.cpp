@@ -9,6 +9,7 @@
 #include "apps/support/input_form.h"
 #include "base/check.h"
 #include "engine/autograd/tape.h"
+#include "models/hf_config.h"
 #include "models/linear/bag_of_words.h"
 #include "models/registry.h"
 #include "tokenizer/tokenizer.h"
@@ -31,7 +32,7 @@ Prediction from_logits(std::vector<double> logits) {
 
 class TransformerPredictor : public Predictor {
  public:
-  TransformerPredictor(const std::string& folder, const ConfigReader& config, const std::string& tokenizer_folder,
+  TransformerPredictor(const std::string& folder, const json::Value& config, const std::string& tokenizer_folder,
                        const PlacementFlags& placement)
       : device_(placement.device()), tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
     TorchGenerator unused(0);
@@ -43,10 +44,8 @@ class TransformerPredictor : public Predictor {
           " tokens, but the model's vocabulary only ", model.vocab_size());
     set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
-    form_ = InputForm::read(config, model.max_length());
-    label_names_ = opened_.label_names;
-    for (std::int64_t i = static_cast<std::int64_t>(label_names_.size()); i < model.num_labels(); ++i)
-      label_names_.push_back("LABEL_" + std::to_string(i));
+    form_ = InputForm::read(config, model.max_length(), model.vocab_size());
+    label_names_ = complete_label_names(opened_.label_names, model.num_labels());
   }
 
   std::vector<Prediction> predict(std::span<const std::string> texts) const override {
@@ -104,8 +103,8 @@ class BagOfWordsPredictor : public Predictor {
 
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
                                           const PlacementFlags& placement) {
-  const ConfigReader config = ConfigReader::from_file((std::filesystem::path(folder) / "config.json").string());
-  if (config.text_or("model_type", "") == "bag_of_words") return std::make_unique<BagOfWordsPredictor>(folder);
+  const json::Value config = json::read((std::filesystem::path(folder) / "config.json").string());
+  if (config.string_or("model_type", "") == "bag_of_words") return std::make_unique<BagOfWordsPredictor>(folder);
   return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "engine/io/csv.h"
+#include "models/hf_config.h"
 
 namespace attune {
 namespace {
@@ -56,10 +57,7 @@ TextSplits read_text_splits(const std::string& folder, const TextColumns& column
 }
 
 std::vector<std::string> Classes::names_or_default() const {
-  if (!names.empty()) return names;
-  std::vector<std::string> out;
-  for (std::int64_t i = 0; i < count; ++i) out.push_back("LABEL_" + std::to_string(i));
-  return out;
+  return complete_label_names(names, count);
 }
 
 Classes find_classes(const TextTable& training, std::int64_t at_least) {

@@ -20,8 +20,8 @@
 #include <vector>
 
 #include "engine/nn/layers.h"
+#include "json/value.h"
 #include "models/classifier.h"
-#include "models/config_reader.h"
 
 namespace attune {
 
@@ -40,8 +40,9 @@ struct BertConfig {
   Activation activation = Activation::kGeluErf;
 
   /// Throws Error naming file and key of what is missing, contradictory or not supported.
-  static BertConfig read(const ConfigReader& config);
-  std::string json() const;
+  static BertConfig read(const json::Value& config);
+  /// The members of a config.json that read() gives back.
+  json::Value to_json() const;
 };
 
 class BertClassifier : public Classifier {
@@ -60,7 +61,7 @@ class BertClassifier : public Classifier {
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.pad_token_id); }
   std::int64_t max_length() const override;
-  std::string hf_config(const std::vector<std::string>& label_names) const override;
+  json::Value hf_config() const override;
 
  private:
   struct Block {

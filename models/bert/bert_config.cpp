@@ -1,7 +1,9 @@
 // config.json of the three families, and the spelling of their tensors in Hugging Face files.
 #include <array>
 
+#include "base/printable.h"
 #include "models/bert/bert.h"
+#include "models/hf_config.h"
 
 namespace attune {
 namespace {
@@ -94,91 +96,82 @@ const Spelling& spelling_of(BertFamily family) {
   return kSpellings[static_cast<std::size_t>(family)];
 }
 
-const Spelling& find_spelling(const ConfigReader& config) {
-  const std::string type = config.text("model_type");
+const Spelling& find_spelling(const json::Value& config) {
+  const json::Value type = config["model_type"];
   for (const Spelling& spelling : kSpellings)
-    if (type == spelling.model_type) return spelling;
-  config.fail("model_type is '" + type + "' where 'bert', 'distilbert' or 'roberta' is needed");
+    if (type.string() == spelling.model_type) return spelling;
+  type.fail("is '" + printable(type.string()) + "' where 'bert', 'distilbert' or 'roberta' is needed");
 }
 
 // Refuses what would change the arithmetic.
-void check_supported(const ConfigReader& config) {
-  if (const std::string kind = config.text_or("position_embedding_type", "absolute"); kind != "absolute")
-    config.fail("position_embedding_type '" + kind + "' is not supported (absolute is)");
-  if (const std::string kind = config.text_or("problem_type", "single_label_classification");
-      kind != "single_label_classification")
-    config.fail("problem_type '" + kind + "' is not supported (single_label_classification is)");
+void check_supported(const json::Value& config) {
+  if (const std::string kind = config.string_or("position_embedding_type", "absolute"); kind != "absolute")
+    config["position_embedding_type"].fail("'" + printable(kind) + "' is not supported (absolute is)");
   for (const char* key : {"is_decoder", "add_cross_attention", "sinusoidal_pos_embds"})
-    if (config.boolean_or(key, false)) config.fail(str_cat(key, " true is not supported"));
+    if (config.boolean_or(key, false)) config[key].fail("true is not supported");
 }
 
 }  // namespace
 
-BertConfig BertConfig::read(const ConfigReader& config) {
+BertConfig BertConfig::read(const json::Value& config) {
   const Spelling& spelling = find_spelling(config);
   const bool distilled = spelling.family == BertFamily::kDistilBert;
   check_supported(config);
   BertConfig out;
   out.family = spelling.family;
-  out.vocab_size = config.positive("vocab_size");
-  out.hidden_size = config.positive(spelling.hidden_size);
-  out.layers = config.positive(spelling.layers);
-  out.heads = config.positive(spelling.heads);
-  out.intermediate_size = config.positive(spelling.intermediate_size);
-  out.positions = config.positive("max_position_embeddings");
-  out.type_vocab_size = distilled ? 0 : config.has("type_vocab_size") ? config.positive("type_vocab_size") : 2;
-  out.pad_token_id = config.integer_or("pad_token_id", spelling.pad_token_id);
-  out.num_labels = config.num_labels_or(2);
-  out.layer_norm_eps = distilled ? 1e-12 : config.number_or("layer_norm_eps", 1e-12);
-  out.initializer_range = config.number_or("initializer_range", 0.02);
-  out.hidden_dropout = config.probability_or(spelling.hidden_dropout, 0.1);
-  out.attention_dropout = config.probability_or(spelling.attention_dropout, 0.1);
-  out.head_dropout = config.probability_or(spelling.head_dropout, distilled ? 0.2 : out.hidden_dropout);
-  out.activation = config.activation_or(spelling.activation, Activation::kGeluErf);
+  out.vocab_size = size_of(config, "vocab_size", kMaxRows);
+  out.hidden_size = size_of(config, spelling.hidden_size, kMaxWidth);
+  out.layers = size_of(config, spelling.layers, kMaxLayers);
+  out.heads = size_of(config, spelling.heads, kMaxWidth);
+  out.intermediate_size = size_of(config, spelling.intermediate_size, 4 * kMaxWidth);
+  out.positions = size_of(config, "max_position_embeddings", kMaxRows);
+  out.type_vocab_size = distilled ? 0 : size_or(config, "type_vocab_size", 2, kMaxRows);
+  out.pad_token_id = token_id_or(config, "pad_token_id", spelling.pad_token_id, out.vocab_size);
+  out.num_labels = num_labels_or(config, 2);
+  out.layer_norm_eps = distilled ? 1e-12 : config.positive_or("layer_norm_eps", 1e-12);
+  out.initializer_range = config.non_negative_or("initializer_range", 0.02);
+  out.hidden_dropout = dropout_or(config, spelling.hidden_dropout, 0.1);
+  out.attention_dropout = dropout_or(config, spelling.attention_dropout, 0.1);
+  out.head_dropout = dropout_or(config, spelling.head_dropout, distilled ? 0.2 : out.hidden_dropout);
+  out.activation = activation_or(config, spelling.activation, Activation::kGeluErf);
   if (out.hidden_size % out.heads != 0)
     config.fail(
         str_cat(spelling.hidden_size, " ", out.hidden_size, " is not a multiple of ", spelling.heads, " ", out.heads));
-  if (out.pad_token_id < 0 || out.pad_token_id >= out.vocab_size)
-    config.fail(str_cat("pad_token_id ", out.pad_token_id, " is not one of the ", out.vocab_size, " ids"));
   if (out.family == BertFamily::kRoberta && out.pad_token_id + 1 >= out.positions)
     config.fail(str_cat("max_position_embeddings ", out.positions, " leaves no position beyond pad_token_id ",
                         out.pad_token_id));
-  if (!(out.layer_norm_eps > 0)) config.fail(str_cat("layer_norm_eps must be positive, found ", out.layer_norm_eps));
-  if (!(out.initializer_range >= 0))
-    config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
   return out;
 }
 
-std::string BertConfig::json() const {
+json::Value BertConfig::to_json() const {
   const Spelling& spelling = spelling_of(family);
-  ConfigChanges keys = {{"model_type", json_quote(spelling.model_type)},
-                        {"vocab_size", std::to_string(vocab_size)},
-                        {spelling.hidden_size, std::to_string(hidden_size)},
-                        {spelling.layers, std::to_string(layers)},
-                        {spelling.heads, std::to_string(heads)},
-                        {spelling.intermediate_size, std::to_string(intermediate_size)},
-                        {"max_position_embeddings", std::to_string(positions)},
-                        {"pad_token_id", std::to_string(pad_token_id)},
-                        {"initializer_range", json_number(initializer_range)},
-                        {spelling.hidden_dropout, json_number(hidden_dropout)},
-                        {spelling.attention_dropout, json_number(attention_dropout)},
-                        {spelling.head_dropout, json_number(head_dropout)},
-                        {spelling.activation, json_quote(hf_name(activation))}};
+  json::Value out = json::Value::object({{"model_type", spelling.model_type},
+                                         {"vocab_size", vocab_size},
+                                         {spelling.hidden_size, hidden_size},
+                                         {spelling.layers, layers},
+                                         {spelling.heads, heads},
+                                         {spelling.intermediate_size, intermediate_size},
+                                         {"max_position_embeddings", positions},
+                                         {"pad_token_id", pad_token_id},
+                                         {"initializer_range", initializer_range},
+                                         {spelling.hidden_dropout, hidden_dropout},
+                                         {spelling.attention_dropout, attention_dropout},
+                                         {spelling.head_dropout, head_dropout},
+                                         {spelling.activation, hf_name(activation)}});
   if (family == BertFamily::kDistilBert) {
-    keys["sinusoidal_pos_embds"] = "false";
+    out.set("sinusoidal_pos_embds", false);
   } else {
-    keys["type_vocab_size"] = std::to_string(type_vocab_size);
-    keys["layer_norm_eps"] = json_number(layer_norm_eps);
-    keys["position_embedding_type"] = "\"absolute\"";
+    out.set("type_vocab_size", type_vocab_size);
+    out.set("layer_norm_eps", layer_norm_eps);
+    out.set("position_embedding_type", "absolute");
   }
-  return changed_config("{}", keys);
+  return out;
 }
 
-std::string BertClassifier::hf_config(const std::vector<std::string>& label_names) const {
-  ConfigChanges changes = label_changes(label_names);
-  changes["architectures"] = "[" + json_quote(spelling_of(config_.family).architecture) + "]";
-  changes["problem_type"] = "\"single_label_classification\"";
-  return changed_config(config_.json(), changes);
+json::Value BertClassifier::hf_config() const {
+  json::Value config = config_.to_json();
+  config.set("architectures", json::Value::array({spelling_of(config_.family).architecture}));
+  return config;
 }
 
 HfNaming BertClassifier::hf_naming() const {

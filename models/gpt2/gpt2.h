@@ -12,8 +12,8 @@
 
 #include "base/torch_random.h"
 #include "engine/nn/layers.h"
+#include "json/value.h"
 #include "models/classifier.h"
-#include "models/config_reader.h"
 
 namespace attune {
 
@@ -25,13 +25,14 @@ struct Gpt2Config {
   Activation activation = Activation::kGeluTanh;
 
   /// Throws Error naming file and key of what is missing, contradictory or not supported.
-  static Gpt2Config read(const ConfigReader& config);
+  static Gpt2Config read(const json::Value& config);
   /// One of the published sizes, "gpt2-small (124M)" .. "gpt2-xl (1558M)". Throws UsageError listing them.
   static Gpt2Config published(const std::string& size);
   /// The Hugging Face repository of a published size, e.g. "openai-community/gpt2".
   static std::string repository(const std::string& size);
   static const std::vector<std::string>& published_sizes();
-  std::string json() const;
+  /// The members of a config.json that read() gives back.
+  json::Value to_json() const;
 };
 
 /// Which positions the head reads. Flexible: the last one that is not padding (the last of all where every one is).
@@ -75,7 +76,7 @@ class Gpt2Classifier : public Classifier {
   /// GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
   std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.vocab_size - 1); }
   std::int64_t max_length() const override { return config_.n_positions; }
-  std::string hf_config(const std::vector<std::string>& label_names) const override;
+  json::Value hf_config() const override;
 
  private:
   struct Block {

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/printable.h"
 #include "models/gpt2/gpt2.h"
+#include "models/hf_config.h"
 
 namespace attune {
 namespace {
@@ -52,28 +54,27 @@ HeadPosition head_position(const std::string& name) {
   throw Error("unknown head position '" + name + "'; the positions are first, last, flexible, mean");
 }
 
-Gpt2Config Gpt2Config::read(const ConfigReader& config) {
-  if (const std::string type = config.text_or("model_type", "gpt2"); type != "gpt2")
-    config.fail("model_type is '" + type + "' where 'gpt2' is needed");
+Gpt2Config Gpt2Config::read(const json::Value& config) {
+  if (const std::string type = config.string_or("model_type", "gpt2"); type != "gpt2")
+    config["model_type"].fail("is '" + printable(type) + "' where 'gpt2' is needed");
   Gpt2Config out;
-  out.vocab_size = config.positive("vocab_size");
-  out.n_positions = config.positive("n_positions");
-  out.n_embd = config.positive("n_embd");
-  out.n_layer = config.positive("n_layer");
-  out.n_head = config.positive("n_head");
-  out.n_inner = config.has("n_inner") ? config.positive("n_inner") : 4 * out.n_embd;
-  out.layer_norm_epsilon = config.number_or("layer_norm_epsilon", 1e-5);
-  out.initializer_range = config.number_or("initializer_range", 0.02);
-  out.embd_pdrop = config.probability_or("embd_pdrop", 0.1);
-  out.attn_pdrop = config.probability_or("attn_pdrop", 0.1);
-  out.resid_pdrop = config.probability_or("resid_pdrop", 0.1);
-  out.activation = config.activation_or("activation_function", Activation::kGeluTanh);
+  out.vocab_size = size_of(config, "vocab_size", kMaxRows);
+  out.n_positions = size_of(config, "n_positions", kMaxRows);
+  out.n_embd = size_of(config, "n_embd", kMaxWidth);
+  out.n_layer = size_of(config, "n_layer", kMaxLayers);
+  out.n_head = size_of(config, "n_head", kMaxWidth);
+  out.n_inner = size_or(config, "n_inner", 4 * out.n_embd, 4 * kMaxWidth);
+  out.layer_norm_epsilon = config.positive_or("layer_norm_epsilon", 1e-5);
+  out.initializer_range = config.non_negative_or("initializer_range", 0.02);
+  out.embd_pdrop = dropout_or(config, "embd_pdrop", 0.1);
+  out.attn_pdrop = dropout_or(config, "attn_pdrop", 0.1);
+  out.resid_pdrop = dropout_or(config, "resid_pdrop", 0.1);
+  out.activation = activation_or(config, "activation_function", Activation::kGeluTanh);
   if (out.n_embd % out.n_head != 0)
     config.fail(str_cat("n_embd ", out.n_embd, " is not a multiple of n_head ", out.n_head));
-  if (!config.boolean_or("scale_attn_weights", true)) config.fail("scale_attn_weights false is not supported");
-  if (config.boolean_or("scale_attn_by_inverse_layer_idx", false))
-    config.fail("scale_attn_by_inverse_layer_idx true is not supported");
-  if (config.boolean_or("add_cross_attention", false)) config.fail("add_cross_attention true is not supported");
+  if (!config.boolean_or("scale_attn_weights", true)) config["scale_attn_weights"].fail("false is not supported");
+  for (const char* key : {"scale_attn_by_inverse_layer_idx", "add_cross_attention"})
+    if (config.boolean_or(key, false)) config[key].fail("true is not supported");
   return out;
 }
 
@@ -100,33 +101,33 @@ const std::vector<std::string>& Gpt2Config::published_sizes() {
   return names;
 }
 
-std::string Gpt2Config::json() const {
-  return changed_config("{}", {{"model_type", "\"gpt2\""},
-                               {"vocab_size", std::to_string(vocab_size)},
-                               {"n_positions", std::to_string(n_positions)},
-                               {"n_embd", std::to_string(n_embd)},
-                               {"n_layer", std::to_string(n_layer)},
-                               {"n_head", std::to_string(n_head)},
-                               {"n_inner", std::to_string(n_inner)},
-                               {"layer_norm_epsilon", json_number(layer_norm_epsilon)},
-                               {"initializer_range", json_number(initializer_range)},
-                               {"embd_pdrop", json_number(embd_pdrop)},
-                               {"attn_pdrop", json_number(attn_pdrop)},
-                               {"resid_pdrop", json_number(resid_pdrop)},
-                               {"bos_token_id", std::to_string(vocab_size - 1)},
-                               {"eos_token_id", std::to_string(vocab_size - 1)},
-                               {"activation_function", json_quote(hf_name(activation))}});
+json::Value Gpt2Config::to_json() const {
+  return json::Value::object({{"model_type", "gpt2"},
+                              {"vocab_size", vocab_size},
+                              {"n_positions", n_positions},
+                              {"n_embd", n_embd},
+                              {"n_layer", n_layer},
+                              {"n_head", n_head},
+                              {"n_inner", n_inner},
+                              {"layer_norm_epsilon", layer_norm_epsilon},
+                              {"initializer_range", initializer_range},
+                              {"embd_pdrop", embd_pdrop},
+                              {"attn_pdrop", attn_pdrop},
+                              {"resid_pdrop", resid_pdrop},
+                              {"bos_token_id", vocab_size - 1},
+                              {"eos_token_id", vocab_size - 1},
+                              {"activation_function", hf_name(activation)}});
 }
 
-std::string Gpt2Classifier::hf_config(const std::vector<std::string>& label_names) const {
+json::Value Gpt2Classifier::hf_config() const {
+  json::Value config = config_.to_json();
+  config.set("architectures", json::Value::array({"GPT2ForSequenceClassification"}));
   // Only the flexible position reads what GPT2ForSequenceClassification reads in a padded batch: the last token that is
   // not padding. Without a pad_token_id that class reads the last position, which is what kLast does.
-  ConfigChanges changes = label_changes(label_names);
-  changes["architectures"] = R"(["GPT2ForSequenceClassification"])";
-  if (options_.position == HeadPosition::kFlexible) changes["pad_token_id"] = std::to_string(config_.vocab_size - 1);
-  changes["attune_head_position"] = json_quote(name_of(options_.position));
-  if (!options_.causal) changes["attune_causal"] = "false";
-  return changed_config(config_.json(), changes);
+  if (options_.position == HeadPosition::kFlexible) config.set("pad_token_id", config_.vocab_size - 1);
+  config.set("attune_head_position", name_of(options_.position));
+  if (!options_.causal) config.set("attune_causal", false);
+  return config;
 }
 
 HfNaming Gpt2Classifier::hf_naming() const {

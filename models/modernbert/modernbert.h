@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "engine/nn/layers.h"
+#include "json/value.h"
 #include "models/classifier.h"
-#include "models/config_reader.h"
 
 namespace attune {
 
@@ -34,8 +34,9 @@ struct ModernBertConfig {
 
   /// Keys of transformers 4 (global_attn_every_n_layers, global_rope_theta, local_rope_theta) and 5 (layer_types,
   /// rope_parameters). Throws Error naming file and key of what is missing, contradictory or not supported.
-  static ModernBertConfig read(const ConfigReader& config);
-  std::string json() const;
+  static ModernBertConfig read(const json::Value& config);
+  /// The members of a config.json that read() gives back.
+  json::Value to_json() const;
   std::int64_t layers() const { return static_cast<std::int64_t>(global_layers.size()); }
 };
 
@@ -55,7 +56,7 @@ class ModernBertClassifier : public Classifier {
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.pad_token_id); }
   std::int64_t max_length() const override { return config_.positions; }
-  std::string hf_config(const std::vector<std::string>& label_names) const override;
+  json::Value hf_config() const override;
 
  private:
   struct Block {

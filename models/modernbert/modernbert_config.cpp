@@ -1,142 +1,133 @@
 // ModernBERT's config.json, as transformers 4 and 5 write it, and the spelling of its tensors in Hugging Face files.
+#include "base/printable.h"
+#include "models/hf_config.h"
 #include "models/modernbert/modernbert.h"
 
 namespace attune {
 namespace {
 
 // Which layers are global: one name each (transformers 5), or every n-th (transformers 4).
-std::vector<bool> read_layers(const ConfigReader& config) {
-  const std::int64_t layers = config.positive("num_hidden_layers");
+std::vector<bool> read_layers(const json::Value& config) {
+  const std::int64_t layers = size_of(config, "num_hidden_layers", kMaxLayers);
   std::vector<bool> global;
-  if (!config.has("layer_types")) {
-    const std::int64_t every =
-        config.has("global_attn_every_n_layers") ? config.positive("global_attn_every_n_layers") : 3;
+  const auto types = config.find("layer_types");
+  if (!types) {
+    const std::int64_t every = size_or(config, "global_attn_every_n_layers", 3, kMaxLayers);
     for (std::int64_t i = 0; i < layers; ++i) global.push_back(i % every == 0);
     return global;
   }
-  for (const std::string& type : config.texts("layer_types")) {
-    if (type != "full_attention" && type != "sliding_attention")
-      config.fail("layer_types has '" + type + "' (full_attention and sliding_attention are supported)");
-    global.push_back(type == "full_attention");
+  for (const json::Value& type : types->items()) {
+    global.push_back(type.string() == "full_attention");
+    if (!global.back() && type.string() != "sliding_attention")
+      type.fail("'" + printable(type.string()) + "' is not supported (full_attention and sliding_attention are)");
   }
   if (static_cast<std::int64_t>(global.size()) != layers)
-    config.fail(str_cat("layer_types has ", global.size(), " entries for num_hidden_layers ", layers));
+    types->fail(str_cat("has ", global.size(), " entries for num_hidden_layers ", layers));
   return global;
 }
 
 // The rotary base of a kind of layer: in rope_parameters (transformers 5), or under a key of its own (transformers 4).
-double read_theta(const ConfigReader& config, const char* layer_type, const char* key, double fallback) {
-  double theta = config.number_or(key, fallback);
-  if (config.has("rope_parameters")) {
-    const ConfigReader all = config.object("rope_parameters");
-    if (all.has(layer_type)) {
-      const ConfigReader rope = all.object(layer_type);
-      if (const std::string type = rope.text_or("rope_type", "default"); type != "default")
-        rope.fail("rope_type '" + type + "' is not supported (default is)");
-      theta = rope.number_or("rope_theta", theta);
-    }
-  }
-  if (!(theta > 0)) config.fail(str_cat("the rotary base of ", layer_type, " must be positive, found ", theta));
-  return theta;
+double read_theta(const json::Value& config, const char* layer_type, const char* key, double fallback) {
+  const double theta = config.positive_or(key, fallback);
+  const auto all = config.find("rope_parameters");
+  const auto rope = all ? all->find(layer_type) : std::nullopt;
+  if (!rope) return theta;
+  if (const std::string type = rope->string_or("rope_type", "default"); type != "default")
+    (*rope)["rope_type"].fail("'" + printable(type) + "' is not supported (default is)");
+  return rope->positive_or("rope_theta", theta);
 }
 
 // Refuses what would change the arithmetic.
-void check_supported(const ConfigReader& config) {
-  if (const std::string kind = config.text_or("problem_type", "single_label_classification");
-      kind != "single_label_classification")
-    config.fail("problem_type '" + kind + "' is not supported (single_label_classification is)");
+void check_supported(const json::Value& config) {
   for (const char* key : {"attention_bias", "mlp_bias", "norm_bias", "classifier_bias"})
-    if (config.boolean_or(key, false)) config.fail(str_cat(key, " true is not supported"));
-  if (config.has("rope_scaling")) config.fail("rope_scaling is not supported");
+    if (config.boolean_or(key, false)) config[key].fail("true is not supported");
+  if (const auto scaling = config.find("rope_scaling")) scaling->fail("is not supported");
   if (const double cutoff = config.number_or("initializer_cutoff_factor", 2); cutoff != 2)
-    config.fail(str_cat("initializer_cutoff_factor ", cutoff, " is not supported (2 is)"));
+    config["initializer_cutoff_factor"].fail(str_cat(cutoff, " is not supported (2 is)"));
 }
 
 }  // namespace
 
-ModernBertConfig ModernBertConfig::read(const ConfigReader& config) {
-  if (const std::string type = config.text("model_type"); type != "modernbert")
-    config.fail("model_type is '" + type + "' where 'modernbert' is needed");
+ModernBertConfig ModernBertConfig::read(const json::Value& config) {
+  if (const json::Value type = config["model_type"]; type.string() != "modernbert")
+    type.fail("is '" + printable(type.string()) + "' where 'modernbert' is needed");
   check_supported(config);
   ModernBertConfig out;
-  out.vocab_size = config.positive("vocab_size");
-  out.hidden_size = config.positive("hidden_size");
-  out.heads = config.positive("num_attention_heads");
-  out.intermediate_size = config.positive("intermediate_size");
-  out.positions = config.positive("max_position_embeddings");
+  out.vocab_size = size_of(config, "vocab_size", kMaxRows);
+  out.hidden_size = size_of(config, "hidden_size", kMaxWidth);
+  out.heads = size_of(config, "num_attention_heads", kMaxWidth);
+  out.intermediate_size = size_of(config, "intermediate_size", 4 * kMaxWidth);
+  out.positions = size_of(config, "max_position_embeddings", kMaxRows);
   out.global_layers = read_layers(config);
-  out.local_attention = config.has("local_attention") ? config.positive("local_attention") : 128;
+  out.local_attention = size_or(config, "local_attention", 128, kMaxRows);
   out.global_theta = read_theta(config, "full_attention", "global_rope_theta", 160000);
   out.local_theta = read_theta(config, "sliding_attention", "local_rope_theta", 10000);
-  out.pad_token_id = config.integer_or("pad_token_id", 50283);
-  out.num_labels = config.num_labels_or(2);
-  out.norm_eps = config.number_or("norm_eps", 1e-5);
-  out.initializer_range = config.number_or("initializer_range", 0.02);
-  out.attention_dropout = config.probability_or("attention_dropout", 0);
-  out.embedding_dropout = config.probability_or("embedding_dropout", 0);
-  out.mlp_dropout = config.probability_or("mlp_dropout", 0);
-  out.classifier_dropout = config.probability_or("classifier_dropout", 0);
-  out.hidden_activation = config.activation_or("hidden_activation", Activation::kGeluErf);
-  out.classifier_activation = config.activation_or("classifier_activation", Activation::kGeluErf);
-  const std::string pooling = config.text_or("classifier_pooling", "cls");
+  out.pad_token_id = token_id_or(config, "pad_token_id", 50283, out.vocab_size);
+  out.num_labels = num_labels_or(config, 2);
+  out.norm_eps = config.positive_or("norm_eps", 1e-5);
+  out.initializer_range = config.non_negative_or("initializer_range", 0.02);
+  out.attention_dropout = dropout_or(config, "attention_dropout", 0);
+  out.embedding_dropout = dropout_or(config, "embedding_dropout", 0);
+  out.mlp_dropout = dropout_or(config, "mlp_dropout", 0);
+  out.classifier_dropout = dropout_or(config, "classifier_dropout", 0);
+  out.hidden_activation = activation_or(config, "hidden_activation", Activation::kGeluErf);
+  out.classifier_activation = activation_or(config, "classifier_activation", Activation::kGeluErf);
+  const std::string pooling = config.string_or("classifier_pooling", "cls");
   if (pooling != "cls" && pooling != "mean")
-    config.fail("classifier_pooling '" + pooling + "' is not supported (cls and mean are)");
+    config["classifier_pooling"].fail("'" + printable(pooling) + "' is not supported (cls and mean are)");
   out.mean_pooling = pooling == "mean";
   if (out.hidden_size % (2 * out.heads) != 0)
     config.fail(str_cat("hidden_size ", out.hidden_size, " does not split into ", out.heads, " heads of even size"));
-  if (out.pad_token_id < 0 || out.pad_token_id >= out.vocab_size)
-    config.fail(str_cat("pad_token_id ", out.pad_token_id, " is not one of the ", out.vocab_size, " ids"));
-  if (!(out.norm_eps > 0)) config.fail(str_cat("norm_eps must be positive, found ", out.norm_eps));
-  if (!(out.initializer_range >= 0))
-    config.fail(str_cat("initializer_range must not be negative, found ", out.initializer_range));
   return out;
 }
 
-std::string ModernBertConfig::json() const {
-  std::string types;
-  for (const bool global : global_layers)
-    types += std::string(types.empty() ? "" : ",") + (global ? "\"full_attention\"" : "\"sliding_attention\"");
-  const auto rope = [](double theta) { return R"({"rope_type":"default","rope_theta":)" + json_number(theta) + "}"; };
-  ConfigChanges keys = {{"model_type", "\"modernbert\""},
-                        {"vocab_size", std::to_string(vocab_size)},
-                        {"hidden_size", std::to_string(hidden_size)},
-                        {"num_hidden_layers", std::to_string(layers())},
-                        {"num_attention_heads", std::to_string(heads)},
-                        {"intermediate_size", std::to_string(intermediate_size)},
-                        {"max_position_embeddings", std::to_string(positions)},
-                        {"layer_types", "[" + types + "]"},
-                        {"local_attention", std::to_string(local_attention)},
-                        {"rope_parameters", "{\"full_attention\":" + rope(global_theta) +
-                                                ",\"sliding_attention\":" + rope(local_theta) + "}"},
-                        {"pad_token_id", std::to_string(pad_token_id)},
-                        {"norm_eps", json_number(norm_eps)},
-                        {"initializer_range", json_number(initializer_range)},
-                        {"attention_dropout", json_number(attention_dropout)},
-                        {"embedding_dropout", json_number(embedding_dropout)},
-                        {"mlp_dropout", json_number(mlp_dropout)},
-                        {"classifier_dropout", json_number(classifier_dropout)},
-                        {"hidden_activation", json_quote(hf_name(hidden_activation))},
-                        {"classifier_activation", json_quote(hf_name(classifier_activation))},
-                        {"classifier_pooling", mean_pooling ? "\"mean\"" : "\"cls\""}};
-  // The three keys of transformers 4 beside, where they can say the same: every n-th layer is global.
+// With the three keys of transformers 4, where they can say the same: every n-th layer is global.
+static void set_older_keys(const ModernBertConfig& config, json::Value& out) {
+  const std::int64_t layers = config.layers();
+  const auto global = [&](std::int64_t i) { return config.global_layers[static_cast<std::size_t>(i)]; };
   std::int64_t every = 1;
-  while (every < layers() && !global_layers[static_cast<std::size_t>(every)]) ++every;
-  bool regular = true;
-  for (std::int64_t i = 0; i < layers(); ++i)
-    regular = regular && global_layers[static_cast<std::size_t>(i)] == (i % every == 0);
-  if (regular) {
-    keys["global_attn_every_n_layers"] = std::to_string(every);
-    keys["global_rope_theta"] = json_number(global_theta);
-    keys["local_rope_theta"] = json_number(local_theta);
-  }
-  return changed_config("{}", keys);
+  while (every < layers && !global(every)) ++every;
+  for (std::int64_t i = 0; i < layers; ++i)
+    if (global(i) != (i % every == 0)) return;
+  out.set("global_attn_every_n_layers", every);
+  out.set("global_rope_theta", config.global_theta);
+  out.set("local_rope_theta", config.local_theta);
 }
 
-std::string ModernBertClassifier::hf_config(const std::vector<std::string>& label_names) const {
-  ConfigChanges changes = label_changes(label_names);
-  changes["architectures"] = R"(["ModernBertForSequenceClassification"])";
-  changes["problem_type"] = "\"single_label_classification\"";
-  return changed_config(config_.json(), changes);
+json::Value ModernBertConfig::to_json() const {
+  json::Value types = json::Value::array();
+  for (const bool global : global_layers) types.push_back(global ? "full_attention" : "sliding_attention");
+  const auto rope = [](double theta) { return json::Value::object({{"rope_type", "default"}, {"rope_theta", theta}}); };
+  json::Value out = json::Value::object(
+      {{"model_type", "modernbert"},
+       {"vocab_size", vocab_size},
+       {"hidden_size", hidden_size},
+       {"num_hidden_layers", layers()},
+       {"num_attention_heads", heads},
+       {"intermediate_size", intermediate_size},
+       {"max_position_embeddings", positions},
+       {"layer_types", types},
+       {"local_attention", local_attention},
+       {"rope_parameters",
+        json::Value::object({{"full_attention", rope(global_theta)}, {"sliding_attention", rope(local_theta)}})},
+       {"pad_token_id", pad_token_id},
+       {"norm_eps", norm_eps},
+       {"initializer_range", initializer_range},
+       {"attention_dropout", attention_dropout},
+       {"embedding_dropout", embedding_dropout},
+       {"mlp_dropout", mlp_dropout},
+       {"classifier_dropout", classifier_dropout},
+       {"hidden_activation", hf_name(hidden_activation)},
+       {"classifier_activation", hf_name(classifier_activation)},
+       {"classifier_pooling", mean_pooling ? "mean" : "cls"}});
+  set_older_keys(*this, out);
+  return out;
+}
+
+json::Value ModernBertClassifier::hf_config() const {
+  json::Value config = config_.to_json();
+  config.set("architectures", json::Value::array({"ModernBertForSequenceClassification"}));
+  return config;
 }
 
 HfNaming ModernBertClassifier::hf_naming() const {

@@ -47,7 +47,7 @@ Tensor parameter_rows(const std::map<std::string, Parameter>& parameters, const 
 
 void expect_initial_values(const Json& run) {
   const Json& options = run["options"];
-  const Gpt2Classifier model(Gpt2Config::read(ConfigReader::from_text(config_text(options), "config")), {});
+  const Gpt2Classifier model(Gpt2Config::read(json::parse(config_text(options), "config")), {});
   TorchGenerator weights(options["seed"].get<std::uint64_t>()), head(options["seed"].get<std::uint64_t>());
   model.initialize(weights, Initializer::kTorch);
   model.initialize_head(head);

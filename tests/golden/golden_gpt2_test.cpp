@@ -16,7 +16,7 @@ GoldenModel load(const GoldenCase& golden, HeadPosition position, bool causal, c
   const SafetensorsFile head(golden.file("head.safetensors"));
   const Tensor weight = head.read("out_head.weight", dtype), bias = head.read("out_head.bias", dtype);
   auto model = std::make_unique<Gpt2Classifier>(
-      Gpt2Config::read(ConfigReader::from_file(golden.file("config.json"))),
+      Gpt2Config::read(json::read(golden.file("config.json"))),
       Gpt2Options{.num_labels = weight.shape()[0], .position = position, .causal = causal, .dtype = dtype});
   const LoadReport report = load_weights(*model, golden.file("model.safetensors"));
   EXPECT_EQ(report.missing, (std::vector<std::string>{"score.weight", "score.bias"}));

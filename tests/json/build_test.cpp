@@ -5,9 +5,9 @@
 #include <cmath>
 
 #include "json/value.h"
-#include "tests/json/messages.h"
+#include "tests/support/message_of.h"
 
-namespace attune {
+namespace attune::testing {
 namespace {
 
 using json::Value;
@@ -112,4 +112,4 @@ TEST(JsonBuild, RoundTrips) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

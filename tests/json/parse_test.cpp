@@ -5,9 +5,9 @@
 #include <fstream>
 
 #include "json/value.h"
-#include "tests/json/messages.h"
+#include "tests/support/message_of.h"
 
-namespace attune {
+namespace attune::testing {
 namespace {
 
 using json::ParseRule;
@@ -101,4 +101,4 @@ TEST(JsonParse, Files) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

@@ -2,9 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "json/value.h"
-#include "tests/json/messages.h"
+#include "tests/support/message_of.h"
 
-namespace attune {
+namespace attune::testing {
 namespace {
 
 using json::Value;
@@ -126,4 +126,4 @@ TEST(JsonRead, ValuesOutliveTheirDocument) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

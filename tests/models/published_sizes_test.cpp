@@ -1,9 +1,6 @@
 // The published checkpoints' configs: how many parameters and tensors they make, and which are refused.
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
 #include "models/registry.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -27,16 +24,15 @@ TEST(PublishedSizes, ParametersAndTensors) {
                               {"gpt2", "n_layer", 12, 124439808 + 2 * 768 + 2, 148, 2}}) {
     SCOPED_TRACE(published.folder);
     const std::string path = (data / "configs" / published.folder / "config.json").string();
-    EXPECT_EQ(ConfigReader::from_file(path).integer(published.layers_key), published.layers);
-    std::ifstream file(path);
-    const std::string text((std::istreambuf_iterator<char>(file)), {});
+    json::Value config = json::read(path);
+    EXPECT_EQ(config[published.layers_key].integer(), published.layers);
     std::int64_t parameters[2], tensors[2];
     for (int depth : {0, 1}) {
-      ConfigChanges changes = {{published.layers_key, std::to_string(depth + 1)}};
-      if (ConfigReader::from_text(text, path).has("layer_types"))
-        changes["layer_types"] = depth == 0 ? R"(["full_attention"])" : R"(["full_attention", "sliding_attention"])";
-      const auto model =
-          build_classifier(ConfigReader::from_text(changed_config(text, changes), path), {.num_labels = 2});
+      if (config.has("layer_types"))
+        config.set("layer_types", depth == 0 ? json::Value::array({"full_attention"})
+                                             : json::Value::array({"full_attention", "sliding_attention"}));
+      config.set(published.layers_key, depth + 1);
+      const auto model = build_classifier(config, {.num_labels = 2});
       parameters[depth] = parameter_count(*model);
       tensors[depth] = static_cast<std::int64_t>(model->hf_naming().tensors.size());
     }
@@ -51,7 +47,7 @@ TEST(PublishedSizes, ParametersAndTensors) {
 TEST(PublishedSizes, UnsupportedArchitecturesAreRefusedByName) {
   ATTUNE_DATA_OR_SKIP(data);
   const std::string path = (data / "configs" / "deberta-v3-base" / "config.json").string();
-  const std::string message = message_of([&] { (void)build_classifier(ConfigReader::from_file(path), {}); });
+  const std::string message = message_of([&] { (void)build_classifier(json::read(path), {}); });
   EXPECT_NE(message.find("deberta-v2"), std::string::npos) << message;
 }
 

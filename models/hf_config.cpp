@@ -1,0 +1,106 @@
+#include "models/hf_config.h"
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/check.h"
+#include "base/printable.h"
+
+namespace attune {
+namespace {
+
+// The first name of each is the one written.
+constexpr std::array<std::pair<const char*, Activation>, 5> kActivations = {
+    {{"gelu", Activation::kGeluErf},
+     {"gelu_new", Activation::kGeluTanh},
+     {"gelu_pytorch_tanh", Activation::kGeluTanh},
+     {"gelu_fast", Activation::kGeluTanh},
+     {"relu", Activation::kRelu}}};
+
+}  // namespace
+
+std::int64_t size_of(const json::Value& config, const std::string& key, std::int64_t max) {
+  return config[key].integer(1, max);
+}
+
+std::int64_t size_or(const json::Value& config, const std::string& key, std::int64_t fallback, std::int64_t max) {
+  return config.integer_or(key, fallback, 1, max);
+}
+
+float dropout_or(const json::Value& config, const std::string& key, double fallback) {
+  return static_cast<float>(config.probability_or(key, fallback));
+}
+
+Activation activation_or(const json::Value& config, const std::string& key, Activation fallback) {
+  const auto value = config.find(key);
+  if (!value) return fallback;
+  const std::string& name = value->string();
+  std::string known;
+  for (const auto& [spelling, activation] : kActivations) {
+    if (name == spelling) return activation;
+    known += (known.empty() ? "" : ", ") + std::string(spelling);
+  }
+  value->fail(str_cat("'", printable(name), "' is not supported (", known, " are)"));
+}
+
+const char* hf_name(Activation activation) {
+  for (const auto& [spelling, known] : kActivations)
+    if (known == activation) return spelling;
+  throw Error("this activation has no Hugging Face name");
+}
+
+std::int64_t token_id_or(const json::Value& config, const std::string& key, std::int64_t fallback,
+                         std::int64_t vocab_size) {
+  const std::int64_t id = config.integer_or(key, fallback);
+  if (id < 0 || id >= vocab_size) config.fail(str_cat(key, " ", id, " is not one of the ", vocab_size, " ids"));
+  return id;
+}
+
+std::int64_t num_labels_or(const json::Value& config, std::int64_t fallback) {
+  const auto named = static_cast<std::int64_t>(label_names(config).size());
+  if (!config.has("num_labels")) return named > 0 ? named : fallback;
+  const std::int64_t counted = size_of(config, "num_labels", kMaxWidth);
+  if (named != 0 && named != counted)
+    config.fail(str_cat("num_labels is ", counted, ", but id2label names ", named, " classes"));
+  return counted;
+}
+
+std::vector<std::string> label_names(const json::Value& config) {
+  const auto names = config.find("id2label");
+  if (!names) return {};
+  std::vector<std::string> out(names->size());
+  names->for_each([&](const std::string& id, const json::Value& name) {
+    std::size_t index = out.size();
+    const char* const end = id.data() + id.size();
+    const bool whole = std::from_chars(id.data(), end, index).ptr == end;
+    if (!whole || index >= out.size() || !name.is_string() || !out[index].empty())
+      names->fail(str_cat("must map 0 .. ", out.size() - 1, " to names, found '", printable(id),
+                          "': ", printable(name.dump())));
+    out[index] = name.string();
+  });
+  return out;
+}
+
+void set_label_names(json::Value& config, const std::vector<std::string>& names) {
+  std::vector<json::Value::Member> id2label, label2id;
+  for (std::size_t id = 0; id < names.size(); ++id) {
+    id2label.emplace_back(std::to_string(id), names[id]);
+    label2id.emplace_back(names[id], id);
+  }
+  config.set("id2label", json::Value::object(std::move(id2label)));
+  config.set("label2id", json::Value::object(std::move(label2id)));
+  config.set("num_labels", names.size());
+}
+
+std::vector<std::string> complete_label_names(std::vector<std::string> names, std::int64_t num_labels) {
+  for (auto i = static_cast<std::int64_t>(names.size()); i < num_labels; ++i)
+    names.push_back("LABEL_" + std::to_string(i));
+  return names;
+}
+
+std::string problem_type(const json::Value& config) {
+  return config.string_or("problem_type", "single_label_classification");
+}
+
+}  // namespace attune
