@@ -162,7 +162,7 @@ void Value::fail(const std::string& what) const {
   throw Error(str_cat(file(), place, file().empty() && place.empty() ? "" : ": ", what));
 }
 
-void Value::fail_kind(const char* needed) const {
+void Value::fail_kind(const std::string& needed) const {
   fail(str_cat("must be ", needed, ", found ", found(*node_)));
 }
 
@@ -179,13 +179,22 @@ const std::string& Value::string() const {
 std::int64_t Value::integer(std::int64_t min, std::int64_t max) const {
   const auto* value = std::get_if<std::int64_t>(&node_->data);
   if (value != nullptr && min <= *value && *value <= max) return *value;
-  const bool bounded = min != std::numeric_limits<std::int64_t>::min() ||  //
-                       max != std::numeric_limits<std::int64_t>::max();
-  if (bounded) fail_kind(str_cat("an integer from ", min, " to ", max).c_str());
+  const bool has_min = min != std::numeric_limits<std::int64_t>::min();
+  const bool has_max = max != std::numeric_limits<std::int64_t>::max();
+  if (has_min && has_max) fail_kind(str_cat("an integer from ", min, " to ", max));
+  if (has_min) fail_kind(str_cat("an integer of at least ", min));
+  if (has_max) fail_kind(str_cat("an integer of at most ", max));
   const auto* real = std::get_if<double>(&node_->data);
   const bool large =
       std::holds_alternative<std::uint64_t>(node_->data) || (real != nullptr && std::abs(*real) >= 0x1p63);
   fail_kind(large ? "an integer of 64 bits" : "an integer");
+}
+
+std::uint64_t Value::unsigned_integer() const {
+  if (const auto* value = std::get_if<std::uint64_t>(&node_->data)) return *value;
+  const auto* value = std::get_if<std::int64_t>(&node_->data);
+  if (value == nullptr || *value < 0) fail_kind("an unsigned integer of 64 bits");
+  return static_cast<std::uint64_t>(*value);
 }
 
 double Value::number() const {

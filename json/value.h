@@ -82,6 +82,8 @@ class Value {
   /// An integer in [min, max].
   std::int64_t integer(std::int64_t min = std::numeric_limits<std::int64_t>::min(),
                        std::int64_t max = std::numeric_limits<std::int64_t>::max()) const;
+  /// An integer in [0, 2^64).
+  std::uint64_t unsigned_integer() const;
   /// Any number, rounded to a double.
   double number() const;
   /// A number > 0.
@@ -134,7 +136,7 @@ class Value {
   Node& own_node();
   /// The node by itself: moved out where this is the only value that sees it.
   Node take() &&;
-  [[noreturn]] void fail_kind(const char* needed) const;
+  [[noreturn]] void fail_kind(const std::string& needed) const;
 
   std::shared_ptr<const Document> document_;
   const Node* node_;

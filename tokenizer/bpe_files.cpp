@@ -29,9 +29,9 @@ BpeMerge merge_of(std::string_view line, const Vocabulary& vocabulary, const Fai
   return merge_of(line.substr(0, space), line.substr(space + 1), vocabulary, fail);
 }
 
-std::vector<BpeMerge> read_json_merges(const JsonNode& merges, const Vocabulary& vocabulary) {
+std::vector<BpeMerge> read_json_merges(const json::Value& merges, const Vocabulary& vocabulary) {
   std::vector<BpeMerge> out;
-  for (const JsonNode& merge : merges.items()) {
+  for (const json::Value& merge : merges.items()) {
     const Fail fail = [&merge](const std::string& what) { merge.fail(what); };
     if (merge.is_string()) {
       out.push_back(merge_of(merge.string(), vocabulary, fail));
@@ -45,22 +45,22 @@ std::vector<BpeMerge> read_json_merges(const JsonNode& merges, const Vocabulary&
 }
 
 // A list of steps: the members of a Sequence, a single step, or none where the key is missing or null.
-std::vector<JsonNode> steps_of(const JsonNode& root, std::string_view key, std::string_view members) {
+std::vector<json::Value> steps_of(const json::Value& root, std::string_view key, std::string_view members) {
   const auto step = root.find(key);
   if (!step) return {};
   if ((*step)["type"].string() == "Sequence") return (*step)[members].items();
   return {*step};
 }
 
-void read_normalizer(const JsonNode& root, BpeOptions& options) {
-  for (const JsonNode& step : steps_of(root, "normalizer", "normalizers")) {
+void read_normalizer(const json::Value& root, BpeOptions& options) {
+  for (const json::Value& step : steps_of(root, "normalizer", "normalizers")) {
     const std::string type = step["type"].string();
     if (type != "NFC") step["type"].fail(str_cat("unsupported normalizer ", printable(type), " for BPE, expected NFC"));
     options.nfc = true;
   }
 }
 
-void read_pre_tokenizer(const JsonNode& root, BpeOptions& options) {
+void read_pre_tokenizer(const json::Value& root, BpeOptions& options) {
   const auto steps = steps_of(root, "pre_tokenizer", "pretokenizers");
   if (steps.size() != 1)
     root.fail(str_cat("pre_tokenizer: expected one ByteLevel for BPE, found ", steps.size(), " steps"));
@@ -71,11 +71,11 @@ void read_pre_tokenizer(const JsonNode& root, BpeOptions& options) {
   options.split = steps[0].boolean_or("use_regex", true);
 }
 
-void read_model_options(const JsonNode& model, const Vocabulary& vocabulary, BpeOptions& options) {
+void read_model_options(const json::Value& model, const Vocabulary& vocabulary, BpeOptions& options) {
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"})
     if (!model.string_or(key, "").empty()) model[key].fail("unsupported, expected null or \"\"");
   if (const auto dropout = model.find("dropout"))
-    if (!dropout->is_zero()) dropout->fail("unsupported, expected null or 0: encoding is deterministic");
+    if (dropout->number() != 0) dropout->fail("unsupported, expected null or 0: encoding is deterministic");
   if (model.boolean_or("byte_fallback", false)) model["byte_fallback"].fail("unsupported, expected false");
   options.ignore_merges = model.boolean_or("ignore_merges", false);
   options.fuse_unknown = model.boolean_or("fuse_unk", false);
@@ -117,8 +117,8 @@ std::int32_t special_id(const char* role, const std::string& content, const Voca
 
 }  // namespace
 
-void read_vocab(const JsonNode& tokens, Vocabulary& vocabulary) {
-  tokens.for_each([&](const std::string& token, const JsonNode& id) { vocabulary.add(token, id.integer()); });
+void read_vocab(const json::Value& tokens, Vocabulary& vocabulary) {
+  tokens.for_each([&](const std::string& token, const json::Value& id) { vocabulary.add(token, id.integer()); });
 }
 
 std::vector<BpeMerge> read_merges_txt(std::string_view text, const std::string& file, const Vocabulary& vocabulary) {
@@ -138,7 +138,7 @@ std::vector<BpeMerge> read_merges_txt(std::string_view text, const std::string& 
   return merges;
 }
 
-PipelineParts read_bpe_parts(const JsonNode& vocab, std::string_view merges_txt, const std::string& merges_name,
+PipelineParts read_bpe_parts(const json::Value& vocab, std::string_view merges_txt, const std::string& merges_name,
                              const TokenizerConfig& config) {
   PipelineParts parts{Vocabulary(vocab.file()), {}, nullptr, {}, -1, {}};
   Vocabulary& vocabulary = parts.vocabulary;
@@ -165,8 +165,8 @@ PipelineParts read_bpe_parts(const JsonNode& vocab, std::string_view merges_txt,
   return parts;
 }
 
-std::unique_ptr<TextModel> read_bpe(const JsonNode& root, Vocabulary& vocabulary) {
-  const JsonNode model = root["model"];
+std::unique_ptr<TextModel> read_bpe(const json::Value& root, Vocabulary& vocabulary) {
+  const json::Value model = root["model"];
   BpeOptions options;
   read_normalizer(root, options);
   read_pre_tokenizer(root, options);

@@ -2,20 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/check.h"
+#include "base/printable.h"
+#include "json/value.h"
 #include "tokenizer/byte_level.h"
 #include "tokenizer/merge_learner.h"
-#include "base/printable.h"
 #include "tokenizer/split.h"
 #include "tokenizer/utf8.h"
 
 namespace attune {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::Value;
 
 // The 256 bytes in order of the code points that stand for them.
 std::vector<unsigned char> bytes_in_order() {
@@ -30,54 +30,60 @@ bool contains(const std::vector<std::string>& tokens, const char* token) {
   return std::find(tokens.begin(), tokens.end(), token) != tokens.end();
 }
 
-// {"token": id} in order of id. Members are appended without the search for an equal key, which would be quadratic.
-Json vocab_object(const std::vector<std::string>& tokens) {
-  Json out = Json::object();
-  auto& members = out.get_ref<Json::object_t&>();
+// {"token": id} in order of id.
+Value vocab_object(const std::vector<std::string>& tokens) {
+  std::vector<Value::Member> members;
   for (std::size_t id = 0; id < tokens.size(); ++id) members.emplace_back(tokens[id], id);
-  return out;
+  return Value::object(std::move(members));
 }
 
-Json added_tokens(const BpeTrainerOptions& options) {
-  Json out = Json::array();
-  for (std::size_t id = 0; id < options.special_tokens.size(); ++id) {
-    const std::string& token = options.special_tokens[id];
-    out.push_back({{"id", id},
-                   {"content", token},
-                   {"single_word", false},
-                   {"lstrip", token == "<mask>"},
-                   {"rstrip", false},
-                   {"normalized", false},
-                   {"special", true}});
+Value token_flags(const std::string& token) {
+  return Value::object({{"content", token},
+                        {"single_word", false},
+                        {"lstrip", token == "<mask>"},
+                        {"rstrip", false},
+                        {"normalized", false},
+                        {"special", true}});
+}
+
+Value added_tokens(const BpeTrainerOptions& options) {
+  Value out = Value::array();
+  for (const std::string& token : options.special_tokens) {
+    Value entry = Value::object({{"id", out.size()}});
+    entry.merge(token_flags(token));
+    out.push_back(std::move(entry));
   }
   return out;
 }
 
-Json post_processor(const TrainedBpe& trained, const BpeTrainerOptions& options, bool roberta) {
-  if (!roberta)
-    return {{"type", "ByteLevel"}, {"add_prefix_space", true}, {"trim_offsets", false}, {"use_regex", true}};
+Value byte_level(bool add_prefix_space, bool trim_offsets) {
+  return Value::object({{"type", "ByteLevel"},
+                        {"add_prefix_space", add_prefix_space},
+                        {"trim_offsets", trim_offsets},
+                        {"use_regex", true}});
+}
+
+Value post_processor(const TrainedBpe& trained, const BpeTrainerOptions& options, bool roberta) {
+  if (!roberta) return byte_level(/*add_prefix_space=*/true, /*trim_offsets=*/false);
   const auto token_and_id = [&](const char* token) {
     const auto place = std::find(trained.tokens.begin(), trained.tokens.end(), token);
-    return Json::array({token, place - trained.tokens.begin()});
+    return Value::array({token, place - trained.tokens.begin()});
   };
-  return {{"type", "RobertaProcessing"},
-          {"sep", token_and_id("</s>")},
-          {"cls", token_and_id("<s>")},
-          {"trim_offsets", true},
-          {"add_prefix_space", options.add_prefix_space}};
+  return Value::object({{"type", "RobertaProcessing"},
+                        {"sep", token_and_id("</s>")},
+                        {"cls", token_and_id("<s>")},
+                        {"trim_offsets", true},
+                        {"add_prefix_space", options.add_prefix_space}});
 }
 
-Json config_of(const BpeTrainerOptions& options, bool roberta) {
-  Json config = {{"tokenizer_class", roberta ? "RobertaTokenizer" : "GPT2Tokenizer"},
-                 {"add_prefix_space", options.add_prefix_space}};
-  Json decoder = Json::object();
-  for (Json& token : added_tokens(options)) {
-    const std::string id = token["id"].dump();
-    token.erase("id");
-    decoder[id] = std::move(token);
-  }
-  config["added_tokens_decoder"] = std::move(decoder);
-  if (contains(options.special_tokens, "<pad>")) config["pad_token"] = "<pad>";
+Value config_of(const BpeTrainerOptions& options, bool roberta) {
+  Value decoder = Value::object();
+  for (std::size_t id = 0; id < options.special_tokens.size(); ++id)
+    decoder.set(std::to_string(id), token_flags(options.special_tokens[id]));
+  Value config = Value::object({{"tokenizer_class", roberta ? "RobertaTokenizer" : "GPT2Tokenizer"},
+                                {"add_prefix_space", options.add_prefix_space},
+                                {"added_tokens_decoder", decoder}});
+  if (contains(options.special_tokens, "<pad>")) config.set("pad_token", "<pad>");
   return config;
 }
 
@@ -147,35 +153,31 @@ std::vector<std::pair<std::string, std::string>> bpe_files(const TrainedBpe& tra
                                                            const BpeTrainerOptions& options) {
   const bool roberta = contains(options.special_tokens, "<s>") && contains(options.special_tokens, "</s>");
   std::string merges_txt = "#version: 0.2\n";
-  Json merges = Json::array();
+  Value merges = Value::array();
   for (const auto& [left, right] : trained.merges) {
     merges_txt += left + " " + right + "\n";
-    merges.push_back(Json::array({left, right}));
+    merges.push_back(Value::array({left, right}));
   }
-  const Json vocab = vocab_object(trained.tokens);
-  const Json byte_level = {{"type", "ByteLevel"},
-                           {"add_prefix_space", options.add_prefix_space},
-                           {"trim_offsets", true},
-                           {"use_regex", true}};
-  const Json root = {{"version", "1.0"},
-                     {"truncation", nullptr},
-                     {"padding", nullptr},
-                     {"added_tokens", added_tokens(options)},
-                     {"normalizer", nullptr},
-                     {"pre_tokenizer", byte_level},
-                     {"post_processor", post_processor(trained, options, roberta)},
-                     {"decoder", byte_level},
-                     {"model",
-                      {{"type", "BPE"},
-                       {"dropout", nullptr},
-                       {"unk_token", nullptr},
-                       {"continuing_subword_prefix", nullptr},
-                       {"end_of_word_suffix", nullptr},
-                       {"fuse_unk", false},
-                       {"byte_fallback", false},
-                       {"ignore_merges", false},
-                       {"vocab", vocab},
-                       {"merges", merges}}}};
+  const Value vocab = vocab_object(trained.tokens);
+  const Value split = byte_level(options.add_prefix_space, /*trim_offsets=*/true);
+  const Value root = Value::object({{"version", "1.0"},
+                                    {"truncation", nullptr},
+                                    {"padding", nullptr},
+                                    {"added_tokens", added_tokens(options)},
+                                    {"normalizer", nullptr},
+                                    {"pre_tokenizer", split},
+                                    {"post_processor", post_processor(trained, options, roberta)},
+                                    {"decoder", split},
+                                    {"model", Value::object({{"type", "BPE"},
+                                                             {"dropout", nullptr},
+                                                             {"unk_token", nullptr},
+                                                             {"continuing_subword_prefix", nullptr},
+                                                             {"end_of_word_suffix", nullptr},
+                                                             {"fuse_unk", false},
+                                                             {"byte_fallback", false},
+                                                             {"ignore_merges", false},
+                                                             {"vocab", vocab},
+                                                             {"merges", merges}})}});
   return {{"vocab.json", vocab.dump() + "\n"},
           {"merges.txt", merges_txt},
           {"tokenizer.json", root.dump() + "\n"},

@@ -4,9 +4,9 @@
 
 #include "base/check.h"
 #include "base/parallel.h"
+#include "base/printable.h"
 #include "base/read_file.h"
 #include "tokenizer/bpe_files.h"
-#include "base/printable.h"
 #include "tokenizer/tokenizer_json.h"
 #include "tokenizer/wordpiece_files.h"
 
@@ -54,19 +54,19 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
   std::vector<std::string> files;
   const auto use = [&](const char* name) { return files.emplace_back(path(name)); };
   const auto bpe = [&](const char* vocab, const char* merges, const TokenizerConfig& config) {
-    const JsonNode tokens = JsonNode::parse_file(use(vocab));
+    const json::Value tokens = json::read(use(vocab));
     const std::string lines = read_file(use(merges));
     return read_bpe_parts(tokens, lines, path(merges), config);
   };
   const auto read = [&](const TokenizerConfig& config) {
-    if (has("tokenizer.json")) return read_tokenizer_json(JsonNode::parse_file(use("tokenizer.json")));
+    if (has("tokenizer.json")) return read_tokenizer_json(json::read(use("tokenizer.json")));
     if (has("vocab.json") && has("merges.txt")) return bpe("vocab.json", "merges.txt", config);
     if (has("encoder.json") && has("vocab.bpe")) return bpe("encoder.json", "vocab.bpe", config);
     if (has("vocab.txt")) return read_wordpiece(read_file(use("vocab.txt")), path("vocab.txt"), config);
     throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
   };
   TokenizerConfig config;
-  if (has("tokenizer_config.json")) config = TokenizerConfig(JsonNode::parse_file(use("tokenizer_config.json")));
+  if (has("tokenizer_config.json")) config = TokenizerConfig(json::read(use("tokenizer_config.json")));
   PipelineParts parts = read(config);
   parts.files = std::move(files);
   parts.pad_id = find_pad_id(config, parts.vocabulary);

@@ -7,7 +7,7 @@
 
 namespace attune {
 
-AddedToken read_added_token(const JsonNode& node, std::int64_t id, Vocabulary& vocabulary) {
+AddedToken read_added_token(const json::Value& node, std::int64_t id, Vocabulary& vocabulary) {
   AddedToken token;
   token.content = node["content"].string();
   token.special = node.boolean_or("special", false);
@@ -44,7 +44,7 @@ std::vector<AddedToken> TokenizerConfig::added_tokens(Vocabulary& vocabulary) co
   std::vector<AddedToken> out;
   const auto decoder = root_ ? root_->find("added_tokens_decoder") : std::nullopt;
   if (!decoder) return out;
-  decoder->for_each([&](const std::string& key, const JsonNode& node) {
+  decoder->for_each([&](const std::string& key, const json::Value& node) {
     std::int64_t id = -1;
     const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), id);
     if (error != std::errc() || end != key.data() + key.size()) node.fail("the key is not an id");

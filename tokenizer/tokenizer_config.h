@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "json/value.h"
 #include "tokenizer/added_tokens.h"
-#include "tokenizer/json_reader.h"
 #include "tokenizer/vocabulary.h"
 
 namespace attune {
@@ -16,7 +16,7 @@ class TokenizerConfig {
  public:
   /// Everything unset, as where there is no file.
   TokenizerConfig() = default;
-  explicit TokenizerConfig(JsonNode root) : root_(std::move(root)) {}
+  explicit TokenizerConfig(json::Value root) : root_(std::move(root)) {}
 
   /// tokenizer_class less a "Fast" at its end ("GPT2Tokenizer"), or "".
   std::string tokenizer_class() const;
@@ -28,12 +28,12 @@ class TokenizerConfig {
   std::vector<AddedToken> added_tokens(Vocabulary& vocabulary) const;
 
  private:
-  std::optional<JsonNode> root_;
+  std::optional<json::Value> root_;
 };
 
 /// One added token from its JSON object, whose id is kept in `id`. The flags of a missing key are false, `normalized`
 /// is the opposite of `special`. A token the vocabulary lacks is added to it; Throws Error where its id contradicts the
 /// vocabulary.
-AddedToken read_added_token(const JsonNode& node, std::int64_t id, Vocabulary& vocabulary);
+AddedToken read_added_token(const json::Value& node, std::int64_t id, Vocabulary& vocabulary);
 
 }  // namespace attune

@@ -3,8 +3,8 @@
 #include <set>
 
 #include "base/check.h"
-#include "tokenizer/bpe_files.h"
 #include "base/printable.h"
+#include "tokenizer/bpe_files.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/wordpiece_files.h"
 
@@ -16,15 +16,12 @@ using Kind = TemplatePiece::Kind;
 constexpr std::int64_t kMaxTypeId = 255;  // a segment number; the reference's files hold 0 and 1
 
 // An id that a post-processor names must exist.
-std::int32_t known_id(const JsonNode& node, const Vocabulary& vocabulary) {
-  const std::int64_t id = node.integer();
-  if (id < 0 || id >= vocabulary.size())
-    node.fail(str_cat("id ", id, " is outside the vocabulary of ", vocabulary.size(), " tokens"));
-  return static_cast<std::int32_t>(id);
+std::int32_t known_id(const json::Value& node, const Vocabulary& vocabulary) {
+  return static_cast<std::int32_t>(node.integer(0, vocabulary.size() - 1));
 }
 
 // ["</s>", 2] of BertProcessing and RobertaProcessing.
-std::int32_t token_and_id(const JsonNode& node, const Vocabulary& vocabulary) {
+std::int32_t token_and_id(const json::Value& node, const Vocabulary& vocabulary) {
   const auto parts = node.items();
   if (parts.size() != 2) node.fail("expected [token, id]");
   const std::int32_t id = known_id(parts[1], vocabulary);
@@ -34,19 +31,17 @@ std::int32_t token_and_id(const JsonNode& node, const Vocabulary& vocabulary) {
   return id;
 }
 
-std::vector<TemplatePiece> read_pieces(const JsonNode& pieces, const std::optional<JsonNode>& specials,
+std::vector<TemplatePiece> read_pieces(const json::Value& pieces, const std::optional<json::Value>& specials,
                                        const Vocabulary& vocabulary) {
   std::vector<TemplatePiece> out;
-  for (const JsonNode& piece : pieces.items()) {
+  for (const json::Value& piece : pieces.items()) {
     const auto special = piece.find("SpecialToken");
-    const JsonNode body = special ? *special : piece["Sequence"];
-    const JsonNode name = body["id"];
-    const JsonNode type = body["type_id"];
-    if (type.integer() < 0 || type.integer() > kMaxTypeId) type.fail(str_cat("expected 0 to ", kMaxTypeId));
-    const auto type_id = static_cast<std::int32_t>(type.integer());
+    const json::Value body = special ? *special : piece["Sequence"];
+    const json::Value name = body["id"];
+    const auto type_id = static_cast<std::int32_t>(body["type_id"].integer(0, kMaxTypeId));
     if (special) {
       if (!specials) name.fail("names a special token, but special_tokens is missing");
-      for (const JsonNode& id : (*specials)[name.string()]["ids"].items())
+      for (const json::Value& id : (*specials)[name.string()]["ids"].items())
         out.push_back({Kind::kSpecial, type_id, known_id(id, vocabulary)});
     } else {
       if (name.string() != "A" && name.string() != "B") name.fail("expected \"A\" or \"B\"");
@@ -56,7 +51,7 @@ std::vector<TemplatePiece> read_pieces(const JsonNode& pieces, const std::option
   return out;
 }
 
-Template read_one_post_processor(const JsonNode& node, const Vocabulary& vocabulary) {
+Template read_one_post_processor(const json::Value& node, const Vocabulary& vocabulary) {
   const std::string type = node["type"].string();
   if (type == "BertProcessing")
     return Template::bert(token_and_id(node["cls"], vocabulary), token_and_id(node["sep"], vocabulary),
@@ -76,13 +71,13 @@ Template read_one_post_processor(const JsonNode& node, const Vocabulary& vocabul
   }
 }
 
-Template read_post_processor(const JsonNode& root, const Vocabulary& vocabulary) {
+Template read_post_processor(const json::Value& root, const Vocabulary& vocabulary) {
   const auto top = root.find("post_processor");
   if (!top) return Template();
-  std::vector<JsonNode> steps{*top};
+  std::vector<json::Value> steps{*top};
   if ((*top)["type"].string() == "Sequence") steps = (*top)["processors"].items();
   std::optional<Template> found;
-  for (const JsonNode& step : steps) {
+  for (const json::Value& step : steps) {
     if (step["type"].string() == "ByteLevel") continue;  // changes offsets only
     if (found) step.fail("a second post_processor that places special tokens is unsupported");
     found = read_one_post_processor(step, vocabulary);
@@ -90,12 +85,12 @@ Template read_post_processor(const JsonNode& root, const Vocabulary& vocabulary)
   return found.value_or(Template());
 }
 
-std::vector<AddedToken> read_added_tokens(const JsonNode& root, Vocabulary& vocabulary) {
+std::vector<AddedToken> read_added_tokens(const json::Value& root, Vocabulary& vocabulary) {
   std::vector<AddedToken> out;
   const auto list = root.find("added_tokens");
   if (!list) return out;
   std::set<std::string> contents;
-  for (const JsonNode& node : list->items()) {
+  for (const json::Value& node : list->items()) {
     AddedToken token = read_added_token(node, node["id"].integer(), vocabulary);
     if (!contents.insert(token.content).second) node.fail(str_cat("\"", printable(token.content), "\" is added twice"));
     out.push_back(std::move(token));
@@ -103,8 +98,8 @@ std::vector<AddedToken> read_added_tokens(const JsonNode& root, Vocabulary& voca
   return out;
 }
 
-std::unique_ptr<TextModel> read_model(const JsonNode& root, Vocabulary& vocabulary) {
-  const JsonNode model = root["model"];
+std::unique_ptr<TextModel> read_model(const json::Value& root, Vocabulary& vocabulary) {
+  const json::Value model = root["model"];
   // Files older than the key's introduction hold BPE.
   const std::string type = model.string_or("type", "BPE");
   if (type == "BPE") return read_bpe(root, vocabulary);
@@ -114,7 +109,7 @@ std::unique_ptr<TextModel> read_model(const JsonNode& root, Vocabulary& vocabula
 
 }  // namespace
 
-PipelineParts read_tokenizer_json(const JsonNode& root) {
+PipelineParts read_tokenizer_json(const json::Value& root) {
   const std::string version = root.string_or("version", "1.0");
   if (version != "1.0")
     root["version"].fail(str_cat("unsupported version \"", printable(version), "\", expected \"1.0\""));

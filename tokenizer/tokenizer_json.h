@@ -8,13 +8,13 @@
 
 #include <string>
 
-#include "tokenizer/json_reader.h"
+#include "json/value.h"
 #include "tokenizer/pipeline.h"
 
 namespace attune {
 
 /// Everything but `files` and `pad_id`. Throws Error naming the file and key of what is missing, malformed or
 /// unsupported.
-PipelineParts read_tokenizer_json(const JsonNode& root);
+PipelineParts read_tokenizer_json(const json::Value& root);
 
 }  // namespace attune

@@ -1,8 +1,8 @@
 #include "tokenizer/wordpiece_files.h"
 
 #include "base/check.h"
-#include "tokenizer/bpe_files.h"
 #include "base/printable.h"
+#include "tokenizer/bpe_files.h"
 #include "tokenizer/utf8.h"
 #include "tokenizer/wordpiece.h"
 
@@ -31,12 +31,7 @@ std::string_view trim_end(std::string_view line) {
   return line;
 }
 
-std::optional<bool> find_boolean(const JsonNode& node, std::string_view key) {
-  const auto value = node.find(key);
-  return value ? std::optional(value->boolean()) : std::nullopt;
-}
-
-std::optional<BertNormalizerOptions> read_normalizer(const JsonNode& root) {
+std::optional<BertNormalizerOptions> read_normalizer(const json::Value& root) {
   const auto node = root.find("normalizer");
   if (!node) return std::nullopt;
   const std::string type = (*node)["type"].string();
@@ -47,19 +42,19 @@ std::optional<BertNormalizerOptions> read_normalizer(const JsonNode& root) {
   options.clean_text = node->boolean_or("clean_text", true);
   options.handle_chinese_chars = node->boolean_or("handle_chinese_chars", true);
   options.lowercase = node->boolean_or("lowercase", true);
-  options.strip_accents = find_boolean(*node, "strip_accents").value_or(options.lowercase);
+  options.strip_accents = node->boolean_or("strip_accents", options.lowercase);
   return options;
 }
 
-void check_pre_tokenizer(const JsonNode& root) {
-  const JsonNode node = root["pre_tokenizer"];
+void check_pre_tokenizer(const json::Value& root) {
+  const json::Value node = root["pre_tokenizer"];
   const std::string type = node["type"].string();
   if (type != "BertPreTokenizer")
     node["type"].fail(
         str_cat("unsupported pre_tokenizer ", printable(type), " for WordPiece, expected BertPreTokenizer"));
 }
 
-bool read_decoder(const JsonNode& root, const std::string& prefix) {
+bool read_decoder(const json::Value& root, const std::string& prefix) {
   const auto node = root.find("decoder");
   if (!node) return true;
   const std::string type = (*node)["type"].string();
@@ -123,18 +118,15 @@ PipelineParts read_wordpiece(std::string_view text, const std::string& file, con
   return parts;
 }
 
-std::unique_ptr<TextModel> read_wordpiece(const JsonNode& root, Vocabulary& vocabulary) {
-  const JsonNode model = root["model"];
+std::unique_ptr<TextModel> read_wordpiece(const json::Value& root, Vocabulary& vocabulary) {
+  const json::Value model = root["model"];
   read_vocab(model["vocab"], vocabulary);
   WordPieceOptions options;
   options.normalizer = read_normalizer(root);
   check_pre_tokenizer(root);
   options.prefix = model.string_or("continuing_subword_prefix", "##");
   options.cleanup = read_decoder(root, options.prefix);
-  if (const auto longest = model.find("max_input_chars_per_word")) {
-    options.max_chars = longest->integer();
-    if (options.max_chars < 1) longest->fail(str_cat("expected at least 1, found ", options.max_chars));
-  }
+  options.max_chars = model.integer_or("max_input_chars_per_word", options.max_chars, 1);
   const std::string unknown = model.string_or("unk_token", "[UNK]");
   options.unknown_id = vocabulary.id(unknown);
   if (options.unknown_id < 0) model.fail(str_cat("unk_token \"", printable(unknown), "\" is not in the vocabulary"));

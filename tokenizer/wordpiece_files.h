@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "tokenizer/json_reader.h"
+#include "json/value.h"
 #include "tokenizer/pipeline.h"
 #include "tokenizer/tokenizer_config.h"
 #include "tokenizer/vocabulary.h"
@@ -21,6 +21,6 @@ void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& 
 PipelineParts read_wordpiece(std::string_view text, const std::string& file, const TokenizerConfig& config);
 
 /// The model of a tokenizer.json of type WordPiece; its tokens are added to `vocabulary`.
-std::unique_ptr<TextModel> read_wordpiece(const JsonNode& root, Vocabulary& vocabulary);
+std::unique_ptr<TextModel> read_wordpiece(const json::Value& root, Vocabulary& vocabulary);
 
 }  // namespace attune

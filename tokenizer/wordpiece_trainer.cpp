@@ -1,18 +1,18 @@
 #include "tokenizer/wordpiece_trainer.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/check.h"
+#include "base/printable.h"
+#include "json/value.h"
 #include "tokenizer/bert_words.h"
 #include "tokenizer/merge_learner.h"
-#include "base/printable.h"
 
 namespace attune {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using json::Value;
 
 const std::string kPrefix = "##";
 
@@ -122,62 +122,64 @@ std::vector<std::string> WordPieceTrainer::train() const {
   return tokens.take();
 }
 
+// "[CLS] A [SEP]" and "[CLS] A [SEP] B [SEP]".
+static Value post_processor(const std::vector<std::string>& tokens) {
+  const auto piece = [](const char* kind, const char* name, int type_id) {
+    return Value::object({{kind, Value::object({{"id", name}, {"type_id", type_id}})}});
+  };
+  const auto special = [&](const char* token, int type_id) { return piece("SpecialToken", token, type_id); };
+  const auto ids_of = [&](const char* token) {
+    const auto id = std::find(tokens.begin(), tokens.end(), token) - tokens.begin();
+    return Value::object({{"id", token}, {"ids", Value::array({id})}, {"tokens", Value::array({token})}});
+  };
+  const Value first = special("[CLS]", 0), a = piece("Sequence", "A", 0), b = piece("Sequence", "B", 1);
+  return Value::object({{"type", "TemplateProcessing"},
+                        {"single", Value::array({first, a, special("[SEP]", 0)})},
+                        {"pair", Value::array({first, a, special("[SEP]", 0), b, special("[SEP]", 1)})},
+                        {"special_tokens", Value::object({{"[CLS]", ids_of("[CLS]")}, {"[SEP]", ids_of("[SEP]")}})}});
+}
+
 std::vector<std::pair<std::string, std::string>> wordpiece_files(const std::vector<std::string>& tokens,
                                                                  const WordPieceTrainerOptions& options) {
   std::string vocab_txt;
-  Json vocab = Json::object();
+  std::vector<Value::Member> vocab;
   for (std::size_t id = 0; id < tokens.size(); ++id) {
     vocab_txt += tokens[id] + "\n";
-    vocab[tokens[id]] = id;
+    vocab.emplace_back(tokens[id], id);
   }
-  Json added = Json::array();
+  Value added = Value::array();
   for (std::size_t id = 0; id < options.special_tokens.size(); ++id) {
-    added.push_back({{"id", id},
-                     {"content", tokens[id]},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
+    added.push_back(Value::object({{"id", id},
+                                   {"content", tokens[id]},
+                                   {"single_word", false},
+                                   {"lstrip", false},
+                                   {"rstrip", false},
+                                   {"normalized", false},
+                                   {"special", true}}));
   }
-  const auto special = [](const char* token, int type_id) {
-    return Json{{"SpecialToken", {{"id", token}, {"type_id", type_id}}}};
-  };
-  const auto sequence = [](const char* name, int type_id) {
-    return Json{{"Sequence", {{"id", name}, {"type_id", type_id}}}};
-  };
-  const auto placed = [&vocab](const char* token) {
-    return Json{{"id", token}, {"ids", Json::array({vocab[token]})}, {"tokens", Json::array({token})}};
-  };
   const BertNormalizerOptions& normalizer = options.normalizer;
-  const Json root = {{"version", "1.0"},
+  const Value root =
+      Value::object({{"version", "1.0"},
                      {"truncation", nullptr},
                      {"padding", nullptr},
                      {"added_tokens", added},
-                     {"normalizer",
-                      {{"type", "BertNormalizer"},
-                       {"clean_text", normalizer.clean_text},
-                       {"handle_chinese_chars", normalizer.handle_chinese_chars},
-                       {"strip_accents", normalizer.strip_accents},
-                       {"lowercase", normalizer.lowercase}}},
-                     {"pre_tokenizer", {{"type", "BertPreTokenizer"}}},
-                     {"post_processor",
-                      {{"type", "TemplateProcessing"},
-                       {"single", Json::array({special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0)})},
-                       {"pair", Json::array({special("[CLS]", 0), sequence("A", 0), special("[SEP]", 0),
-                                             sequence("B", 1), special("[SEP]", 1)})},
-                       {"special_tokens", {{"[CLS]", placed("[CLS]")}, {"[SEP]", placed("[SEP]")}}}}},
-                     {"decoder", {{"type", "WordPiece"}, {"prefix", kPrefix}, {"cleanup", true}}},
-                     {"model",
-                      {{"type", "WordPiece"},
-                       {"unk_token", "[UNK]"},
-                       {"continuing_subword_prefix", kPrefix},
-                       {"max_input_chars_per_word", WordPieceOptions().max_chars},
-                       {"vocab", vocab}}}};
-  const Json config = {{"tokenizer_class", "BertTokenizer"},
-                       {"do_lower_case", normalizer.lowercase},
-                       {"strip_accents", normalizer.strip_accents},
-                       {"tokenize_chinese_chars", normalizer.handle_chinese_chars}};
+                     {"normalizer", Value::object({{"type", "BertNormalizer"},
+                                                   {"clean_text", normalizer.clean_text},
+                                                   {"handle_chinese_chars", normalizer.handle_chinese_chars},
+                                                   {"strip_accents", normalizer.strip_accents},
+                                                   {"lowercase", normalizer.lowercase}})},
+                     {"pre_tokenizer", Value::object({{"type", "BertPreTokenizer"}})},
+                     {"post_processor", post_processor(tokens)},
+                     {"decoder", Value::object({{"type", "WordPiece"}, {"prefix", kPrefix}, {"cleanup", true}})},
+                     {"model", Value::object({{"type", "WordPiece"},
+                                              {"unk_token", "[UNK]"},
+                                              {"continuing_subword_prefix", kPrefix},
+                                              {"max_input_chars_per_word", WordPieceOptions().max_chars},
+                                              {"vocab", Value::object(std::move(vocab))}})}});
+  const Value config = Value::object({{"tokenizer_class", "BertTokenizer"},
+                                      {"do_lower_case", normalizer.lowercase},
+                                      {"strip_accents", normalizer.strip_accents},
+                                      {"tokenize_chinese_chars", normalizer.handle_chinese_chars}});
   return {{"vocab.txt", vocab_txt},
           {"tokenizer.json", root.dump() + "\n"},
           {"tokenizer_config.json", config.dump(1) + "\n"}};

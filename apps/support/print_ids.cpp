@@ -2,16 +2,15 @@
 
 #include <cmath>
 #include <functional>
-#include <nlohmann/json.hpp>
 
 #include "apps/support/id_report.h"
 #include "base/check.h"
+#include "json/value.h"
 
 namespace attune {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-using Json = nlohmann::ordered_json;
 using Texts = std::vector<std::string>;
 
 void for_each_block(TextSource& texts, const std::function<void(const Texts&)>& visit) {
@@ -33,8 +32,11 @@ void print_row(const Tokenizer& tokenizer, const Ids& ids, bool as_tokens, std::
 }
 
 void print_json(const Tokenizer& tokenizer, const Encoding& encoding, std::ostream& out) {
-  Json row = {{"ids", encoding.ids}, {"type_ids", encoding.type_ids}, {"tokens", Json::array()}};
-  for (const std::int32_t id : encoding.ids) row["tokens"].push_back(tokenizer.token(id));
+  json::Value tokens = json::Value::array();
+  for (const std::int32_t id : encoding.ids) tokens.push_back(tokenizer.token(id));
+  const json::Value row = json::Value::object({{"ids", json::Value::array_of(encoding.ids)},
+                                               {"type_ids", json::Value::array_of(encoding.type_ids)},
+                                               {"tokens", tokens}});
   out << row.dump() << "\n";
 }
 
@@ -54,13 +56,13 @@ void print_digest(const Tokenizer& tokenizer, TextSource& texts, const EncodeOpt
   });
   const std::int64_t limit = options.max_length > 0 ? options.max_length : kUsualLength;
   const auto rounded = [](double value, double unit) { return std::round(value * unit) / unit; };
-  Json report = {{"rows", lengths.rows()},
-                 {"ids", lengths.total()},
-                 {"max_length", lengths.longest()},
-                 {"mean_length", rounded(lengths.mean(), 1e3)},
-                 {str_cat("share_over_", limit), rounded(lengths.share_over(limit), 1e5)},
-                 {"full", full.hex()}};
-  if (options.max_length > 0) report[str_cat("truncated_", options.max_length)] = cut.hex();
+  json::Value report = json::Value::object({{"rows", lengths.rows()},
+                                            {"ids", lengths.total()},
+                                            {"max_length", lengths.longest()},
+                                            {"mean_length", rounded(lengths.mean(), 1e3)},
+                                            {str_cat("share_over_", limit), rounded(lengths.share_over(limit), 1e5)},
+                                            {"full", full.hex()}});
+  if (options.max_length > 0) report.set(str_cat("truncated_", options.max_length), cut.hex());
   out << report.dump(1) << "\n";
 }
 

@@ -12,13 +12,6 @@
 namespace attune {
 namespace {
 
-// A double with all its digits; JSON has no nan or infinity, they become null.
-std::string number(double value) {
-  char text[40];
-  std::snprintf(text, sizeof(text), "%.17g", value);
-  return value - value == 0 ? text : "null";
-}
-
 // printf into a string.
 template <class... Args>
 std::string text(const char* format, Args... args) {
@@ -27,12 +20,9 @@ std::string text(const char* format, Args... args) {
   return line;
 }
 
-// ", "key": value" for every measure, `prefix` in front of the keys.
-std::string measures_text(const std::string& prefix, const Evaluation& evaluation) {
-  std::string out;
-  for (const Measure& measure : evaluation.measures)
-    out += ", \"" + prefix + measure.name + "\": " + number(measure.value);
-  return out;
+// Every measure as a member, `prefix` in front of its name.
+void set_measures(json::Value& record, const std::string& prefix, const Evaluation& evaluation) {
+  for (const Measure& measure : evaluation.measures) record.set(prefix + measure.name, measure.value);
 }
 
 // "accuracy: 98.75%".
@@ -72,10 +62,10 @@ std::optional<std::int64_t> TrainReport::log_offset() {
   return static_cast<std::int64_t>(log_.tellp());
 }
 
-void TrainReport::log(const std::string& line) {
+void TrainReport::log(const json::Value& record) {
   if (!log_.is_open()) return;
   errno = 0;
-  log_ << line << std::endl;
+  log_ << record.dump() << std::endl;
   if (log_) return;
   const std::string why = errno == 0 ? "" : std::string(": ") + std::strerror(errno);
   log_.close();
@@ -93,15 +83,16 @@ void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
 }
 
 void TrainReport::step(const StepRecord& r) {
-  log(str_cat("{\"step\": ", r.step, ", \"loss\": ", number(r.loss), ", \"learning_rate\": ", number(r.learning_rate),
-              ", \"grad_norm\": ", r.grad_norm ? number(*r.grad_norm) : "null",
-              ", \"tokens_per_second\": ", number(r.tokens_per_second), "}"));
+  log(json::Value::object({{"step", r.step},
+                           {"loss", r.loss},
+                           {"learning_rate", r.learning_rate},
+                           {"grad_norm", r.grad_norm ? json::Value(*r.grad_norm) : json::Value()},
+                           {"tokens_per_second", r.tokens_per_second}}));
   progress_->update(r.step + 1, text("loss %.3f, %.0f tokens/s", r.loss, r.tokens_per_second));
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {
-  log(str_cat("{\"step\": ", r.step, ", \"train_loss\": ", number(r.train_loss),
-              ", \"val_loss\": ", number(r.validation_loss), "}"));
+  log(json::Value::object({{"step", r.step}, {"train_loss", r.train_loss}, {"val_loss", r.validation_loss}}));
   clear_progress();
   std::cout << text("Ep %lld (Step %06lld): Train loss %.3f, Val loss %.3f", static_cast<long long>(r.epoch),
                     static_cast<long long>(r.step), r.train_loss, r.validation_loss)
@@ -109,7 +100,10 @@ void TrainReport::evaluation(const EvaluationRecord& r) {
 }
 
 void TrainReport::epoch(const EpochRecord& r) {
-  log(str_cat("{\"epoch\": ", r.epoch, measures_text("train_", r.train), measures_text("val_", r.validation), "}"));
+  json::Value record = json::Value::object({{"epoch", r.epoch}});
+  set_measures(record, "train_", r.train);
+  set_measures(record, "val_", r.validation);
+  log(record);
   clear_progress();
   const Headline& main = headlines_.front();
   std::cout << "Training " << headline_text(main, r.train) << " | Validation " << headline_text(main, r.validation)
@@ -117,8 +111,10 @@ void TrainReport::epoch(const EpochRecord& r) {
 }
 
 void TrainReport::split(const std::string& title, const std::string& name, const Evaluation& evaluation) {
-  log(str_cat("{\"split\": \"", name, "\"", measures_text("", evaluation), ", \"loss\": ", number(evaluation.loss),
-              "}"));
+  json::Value record = json::Value::object({{"split", name}});
+  set_measures(record, "", evaluation);
+  record.set("loss", evaluation.loss);
+  log(record);
   clear_progress();
   for (const Headline& headline : headlines_)
     std::cout << title << " " << headline_text(headline, evaluation) << std::endl;

@@ -16,6 +16,7 @@
 
 #include "apps/support/progress.h"
 #include "engine/train/trainer.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -38,7 +39,7 @@ class TrainReport : public TrainObserver {
   void clear_progress();
 
  private:
-  void log(const std::string& line);
+  void log(const json::Value& record);
 
   std::vector<Headline> headlines_;
   std::string log_path_;

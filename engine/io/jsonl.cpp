@@ -3,9 +3,9 @@
 #include <cerrno>
 #include <cstring>
 #include <iostream>
-#include <nlohmann/json.hpp>
 
 #include "base/check.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -30,20 +30,12 @@ bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::s
     ++line_;
   } while (text.find_first_not_of(" \t\r") == std::string::npos);
 
-  nlohmann::json object;
-  try {
-    object = nlohmann::json::parse(text);
-  } catch (const nlohmann::json::exception& error) {
-    throw Error(str_cat(where(), ": not valid JSON: ", error.what()));
-  }
-  CHECK(object.is_object(), where(), ": not a JSON object");
+  const json::Value object = json::parse(text, where());
   values.clear();
   for (const std::string& name : names) {
-    const auto found = object.find(name);
-    CHECK(found != object.end(), where(), ": there is no field '", name, "'");
-    CHECK(found->is_string() || found->is_number(), where(), ": the field '", name,
-          "' is neither a string nor a number");
-    values.push_back(found->is_string() ? found->get<std::string>() : found->dump());
+    const json::Value value = object[name];
+    if (!value.is_string() && !value.is_number()) value.fail("must be a string or a number");
+    values.push_back(value.is_string() ? value.string() : value.dump());
   }
   return true;
 }

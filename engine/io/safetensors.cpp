@@ -10,7 +10,6 @@
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <utility>
 
@@ -18,11 +17,10 @@
 #include "base/utf8.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
+#include "json/value.h"
 
 namespace attune {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr std::uint64_t kMaxHeader = 100'000'000;
 
@@ -75,13 +73,12 @@ class HeaderParser {
   HeaderParser(const std::string& path, std::span<const std::byte> file) : path_(path), file_(file) {}
 
   void parse(std::vector<SafetensorsEntry>& entries, std::map<std::string, std::string>& metadata) {
-    const Json header = read_header();
-    for (const auto& [name, value] : header.items()) {
+    read_header().for_each([&](const std::string& name, const json::Value& value) {
       if (name == "__metadata__")
         read_metadata(value, metadata);
       else
         entries.push_back(read_entry(name, value));
-    }
+    });
     std::ranges::sort(entries, {}, [](const SafetensorsEntry& e) { return std::pair(e.begin, e.end); });
     check_tiling(entries);
   }
@@ -94,7 +91,7 @@ class HeaderParser {
     throw SafetensorsError(rule, str_cat(path_, ": not a valid safetensors file: ", what...));
   }
 
-  Json read_header() {
+  json::Value read_header() {
     if (file_.size() < 8)
       fail(SafetensorsRule::kFileTooSmall, "it has ", file_.size(), " bytes, at least 8 are needed");
     const std::uint64_t size = load_u64(file_.data());
@@ -112,57 +109,54 @@ class HeaderParser {
     return parse_json(text);
   }
 
-  Json parse_json(std::string_view text) const {
-    std::vector<std::set<std::string>> keys;  // of each object that is open
-    const auto watch = [&](int, Json::parse_event_t event, Json& value) {
-      if (event == Json::parse_event_t::object_start) keys.emplace_back();
-      if (event == Json::parse_event_t::object_end) keys.pop_back();
-      if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)
-        fail(SafetensorsRule::kDuplicateKey, "its header has the key '", value.get<std::string>(), "' twice");
-      return true;
-    };
+  json::Value parse_json(std::string_view text) const {
     try {
-      return Json::parse(text, watch);
-    } catch (const Json::exception& error) {
-      fail(SafetensorsRule::kHeaderNotJson, "its header is not valid JSON: ", error.what());
+      return json::parse(text, "its header", {.max_bytes = kMaxHeader});
+    } catch (const json::ParseError& error) {
+      const bool twice = error.rule() == json::ParseRule::kDuplicateKey;
+      fail(twice ? SafetensorsRule::kDuplicateKey : SafetensorsRule::kHeaderNotJson, error.what());
     }
   }
 
-  void read_metadata(const Json& value, std::map<std::string, std::string>& metadata) const {
+  void read_metadata(const json::Value& value, std::map<std::string, std::string>& metadata) const {
     if (!value.is_object()) fail(SafetensorsRule::kMetadata, "__metadata__ is not an object");
-    for (const auto& [key, text] : value.items()) {
+    value.for_each([&](const std::string& key, const json::Value& text) {
       if (!text.is_string()) fail(SafetensorsRule::kMetadata, "__metadata__ holds '", key, "' that is not a string");
-      metadata[key] = text.get<std::string>();
-    }
+      metadata[key] = text.string();
+    });
   }
 
-  SafetensorsEntry read_entry(const std::string& name, const Json& value) const {
-    const auto bad = [&](const char* what) { fail(SafetensorsRule::kTensorEntry, "tensor '", name, "': ", what); };
-    if (!value.is_object()) bad("its entry is not an object");
-    if (!value.contains("dtype") || !value["dtype"].is_string()) bad("dtype is missing or not a string");
-    if (!value.contains("shape") || !value["shape"].is_array()) bad("shape is missing or not a list");
-    const bool offsets =
-        value.contains("data_offsets") && value["data_offsets"].is_array() && value["data_offsets"].size() == 2;
-    if (!offsets) bad("data_offsets is missing or not a pair");
-    for (const auto* list : {&value["shape"], &value["data_offsets"]})
-      for (const Json& item : *list)
-        if (!item.is_number_unsigned()) bad("shape and data_offsets must hold non-negative integers");
-
+  SafetensorsEntry read_entry(const std::string& name, const json::Value& value) const {
     SafetensorsEntry entry;
     entry.name = name;
-    entry.dtype = value["dtype"].get<std::string>();
-    entry.begin = value["data_offsets"][0].get<std::uint64_t>();
-    entry.end = value["data_offsets"][1].get<std::uint64_t>();
+    std::vector<std::uint64_t> shape;
+    try {
+      entry.dtype = value["dtype"].string();
+      for (const json::Value& dimension : value["shape"].items()) shape.push_back(dimension.unsigned_integer());
+      const std::vector<json::Value> offsets = value["data_offsets"].items();
+      if (offsets.size() != 2) value["data_offsets"].fail("must be a pair");
+      entry.begin = offsets[0].unsigned_integer();
+      entry.end = offsets[1].unsigned_integer();
+    } catch (const Error& error) {
+      fail(SafetensorsRule::kTensorEntry, error.what());
+    }
+    set_shape(entry, shape, value["shape"].dump());
+    return entry;
+  }
+
+  // Checks dtype, shape and place of an entry against each other, and gives it its shape.
+  void set_shape(SafetensorsEntry& entry, const std::vector<std::uint64_t>& shape,
+                 const std::string& shape_text) const {
+    const std::string& name = entry.name;
     const auto bits = bits_of_dtypes().find(entry.dtype);
     if (bits == bits_of_dtypes().end())
       fail(SafetensorsRule::kUnknownDtype, "tensor '", name, "': unknown dtype '", entry.dtype, "'");
     std::uint64_t total_bits = bits->second;
-    for (const Json& item : value["shape"]) {
-      const auto extent = item.get<std::uint64_t>();
-      if (extent > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
-          __builtin_mul_overflow(total_bits, extent, &total_bits))
-        fail(SafetensorsRule::kShapeOverflow, "tensor '", name, "': shape ", value["shape"].dump(), " overflows");
-      entry.shape.push_back(static_cast<std::int64_t>(extent));
+    for (const std::uint64_t size : shape) {
+      if (size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
+          __builtin_mul_overflow(total_bits, size, &total_bits))
+        fail(SafetensorsRule::kShapeOverflow, "tensor '", name, "': shape ", shape_text, " overflows");
+      entry.shape.push_back(static_cast<std::int64_t>(size));
     }
     if (total_bits % 8 != 0)
       fail(SafetensorsRule::kNotWholeBytes, "tensor '", name, "': ", total_bits, " bits are not whole bytes");
@@ -173,9 +167,8 @@ class HeaderParser {
       fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ",
            buffer().size(), " (truncated?)");
     if (entry.end - entry.begin != total_bits / 8)
-      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", value["shape"].dump(), " needs ",
+      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", shape_text, " needs ",
            total_bits / 8, " bytes, found ", entry.end - entry.begin);
-    return entry;
   }
 
   void check_tiling(const std::vector<SafetensorsEntry>& entries) const {
@@ -343,18 +336,25 @@ namespace {
 
 // The header of a file, padded; the tensors' bytes follow in their order.
 std::string header_text(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header["__metadata__"] = metadata;
-  std::size_t at = 0;
-  for (const auto& [name, tensor] : tensors) {
-    CHECK(!header.contains(name), path, ": two tensors are named '", name, "'");
-    std::vector<std::int64_t> shape;
-    for (int i = 0; i < tensor.shape().rank(); ++i) shape.push_back(tensor.shape()[i]);
-    header[name] = {
-        {"dtype", written_types().at(tensor.dtype())}, {"shape", shape}, {"data_offsets", {at, at + tensor.bytes()}}};
-    at += tensor.bytes();
+  std::vector<json::Value::Member> header;
+  if (!metadata.empty()) {
+    json::Value texts = json::Value::object();
+    for (const auto& [key, text] : metadata) texts.set(key, text);
+    header.emplace_back("__metadata__", std::move(texts));
   }
-  std::string text = header.dump();
+  std::set<std::string_view> names_taken = {"__metadata__"};
+  std::size_t at = 0;
+  for (const NamedTensor& named : tensors) {
+    CHECK(names_taken.insert(named.name).second, path, ": two tensors are named '", named.name, "'");
+    json::Value shape = json::Value::array();
+    for (int i = 0; i < named.tensor.shape().rank(); ++i) shape.push_back(named.tensor.shape()[i]);
+    header.emplace_back(named.name,
+                        json::Value::object({{"dtype", written_types().at(named.tensor.dtype())},
+                                             {"shape", std::move(shape)},
+                                             {"data_offsets", json::Value::array({at, at + named.tensor.bytes()})}}));
+    at += named.tensor.bytes();
+  }
+  std::string text = json::Value::object(std::move(header)).dump();
   text.resize(ceil_div<std::size_t>(text.size(), 8) * 8, ' ');
   return text;
 }

@@ -3,16 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <nlohmann/json.hpp>
+#include <limits>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "json/value.h"
 
 namespace attune {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr const char* kModelType = "bag_of_words";
 
@@ -20,49 +20,31 @@ std::string in(const std::string& folder, const char* name) {
   return (std::filesystem::path(folder) / name).string();
 }
 
-Json read_json(const std::string& path) {
-  const Json json = Json::parse(read_file(path), nullptr, /*allow_exceptions=*/false);
-  CHECK(!json.is_discarded(), path, ": not valid JSON");
-  return json;
-}
-
-// json[key] as T; throws Error naming file and key.
-template <class T>
-T get(const Json& json, const char* key, const std::string& path) {
-  CHECK(json.is_object() && json.contains(key), path, ": '", key, "' is missing");
-  try {
-    return json.at(key).get<T>();
-  } catch (const Json::exception&) {
-    throw Error(str_cat(path, ": '", key, "' is of the wrong kind"));
-  }
-}
-
 void read_config(const std::string& path, BagOfWords& model) {
-  const Json json = read_json(path);
-  const auto type = get<std::string>(json, "model_type", path);
-  CHECK(type == kModelType, path, ": model_type is '", type, "', not '", kModelType, "'");
+  const json::Value config = json::read(path);
+  if (const json::Value type = config["model_type"]; type.string() != kModelType)
+    type.fail(str_cat("is '", printable(type.string()), "', not '", kModelType, "'"));
   auto& classes = model.classifier.classes;
-  for (const std::int64_t label : get<std::vector<std::int64_t>>(json, "classes", path)) {
-    classes.push_back(static_cast<std::int32_t>(label));
-    CHECK(classes.back() == label && (classes.size() == 1 || classes[classes.size() - 2] < label), path,
-          ": 'classes' must be ascending 32-bit integers, found ", label);
+  for (const json::Value& label : config["classes"].items()) {
+    const std::int64_t least =
+        classes.empty() ? std::numeric_limits<std::int32_t>::min() : std::int64_t{classes.back()} + 1;
+    classes.push_back(static_cast<std::int32_t>(label.integer(least, std::numeric_limits<std::int32_t>::max())));
   }
-  CHECK(classes.size() >= 2, path, ": 'classes' has ", classes.size(), " entries, at least 2 are needed");
-  model.label_names = get<std::vector<std::string>>(json, "label_names", path);
-  CHECK(model.label_names.empty() ||
-            (classes.front() >= 0 && static_cast<std::size_t>(classes.back()) < model.label_names.size()),
-        path, ": 'label_names' does not name every class");
+  if (classes.size() < 2) config["classes"].fail(str_cat("has ", classes.size(), " entries, at least 2 are needed"));
+  const json::Value names = config["label_names"];
+  for (const json::Value& name : names.items()) model.label_names.push_back(name.string());
+  if (!model.label_names.empty() &&
+      (classes.front() < 0 || static_cast<std::size_t>(classes.back()) >= model.label_names.size()))
+    names.fail("does not name every class");
 }
 
 void read_vocabulary(const std::string& path, WordTable& vocabulary) {
-  const Json json = read_json(path);
-  CHECK(json.is_array() && !json.empty(), path, ": not a list of words");
-  for (const Json& word : json) {
-    CHECK(word.is_string(), path, ": entry ", vocabulary.size(), " is not a word");
+  const json::Value words = json::read(path);
+  for (const json::Value& word : words.items()) {
     const std::int32_t column = vocabulary.size();
-    CHECK(vocabulary.insert(word.get_ref<const std::string&>()) == column, path, ": '",
-          word.get_ref<const std::string&>(), "' comes twice");
+    if (vocabulary.insert(word.string()) != column) word.fail("'" + printable(word.string()) + "' comes twice");
   }
+  if (vocabulary.size() == 0) words.fail("holds no words");
 }
 
 std::vector<double> read_tensor(const SafetensorsFile& file, const char* name, const Shape& shape) {
@@ -83,10 +65,12 @@ void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
                     {{"weight", Tensor::from(classifier.weights, {classifier.outputs(), classifier.columns})},
                      {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}},
                     {});
-  Json words = Json::array();
-  for (std::int32_t i = 0; i < model.vocabulary.size(); ++i) words.push_back(std::string(model.vocabulary.word(i)));
+  json::Value words = json::Value::array();
+  for (std::int32_t i = 0; i < model.vocabulary.size(); ++i) words.push_back(model.vocabulary.word(i));
   write_file(in(folder, "vocabulary.json"), words.dump() + "\n");
-  const Json config = {{"model_type", kModelType}, {"classes", classifier.classes}, {"label_names", model.label_names}};
+  const json::Value config = json::Value::object({{"model_type", kModelType},
+                                                  {"classes", json::Value::array_of(classifier.classes)},
+                                                  {"label_names", json::Value::array_of(model.label_names)}});
   write_file(in(folder, "config.json"), config.dump(2) + "\n");
 }
 

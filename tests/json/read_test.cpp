@@ -72,8 +72,18 @@ TEST(JsonRead, IntegersNeverLoseDigits) {
   EXPECT_EQ(parse("7").integer(7, 7), 7);
   EXPECT_EQ(complaint("{\"a\": [0, 8]}", [](const Value& v) { v["a"].items()[1].integer(0, 7); }),
             "a[1]: must be an integer from 0 to 7, found 8");
+  EXPECT_EQ(complaint("0", [](const Value& v) { v.integer(1); }), "must be an integer of at least 1, found 0");
   EXPECT_EQ(complaint("18446744073709551615", [](const Value& v) { v.integer(0, 255); }),
             "must be an integer from 0 to 255, found 18446744073709551615");
+}
+
+TEST(JsonRead, UnsignedIntegers) {
+  EXPECT_EQ(parse("18446744073709551615").unsigned_integer(), std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(parse("7").unsigned_integer(), 7u);
+  for (const char* bad : {"-1", "18446744073709551616", "1.0", "\"1\""})
+    EXPECT_TRUE(complaint(bad, [](const Value& v) { v.unsigned_integer(); })
+                    .starts_with("must be an unsigned integer of 64 bits, found "))
+        << bad;
 }
 
 TEST(JsonRead, Ranges) {

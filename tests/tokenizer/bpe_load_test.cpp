@@ -84,29 +84,31 @@ TEST(TokenizerJson, ValidFileLoads) {
 }
 
 TEST(TokenizerJson, NamesWhatIsMissing) {
-  EXPECT_EQ(error_of([](Json& j) { j.erase("model"); }), "DIR/tokenizer.json: key \"model\" is missing");
+  EXPECT_EQ(error_of([](Json& j) { j.erase("model"); }), "DIR/tokenizer.json: the key 'model' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["model"].erase("vocab"); }),
-            "DIR/tokenizer.json: model: key \"vocab\" is missing");
+            "DIR/tokenizer.json: model: the key 'vocab' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["merges"] = nullptr; }),
-            "DIR/tokenizer.json: model: key \"merges\" is missing");
+            "DIR/tokenizer.json: model: the key 'merges' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["added_tokens"][1].erase("id"); }),
-            "DIR/tokenizer.json: added_tokens[1]: key \"id\" is missing");
+            "DIR/tokenizer.json: added_tokens[1]: the key 'id' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["post_processor"]["special_tokens"].erase("[SEP]"); }),
-            "DIR/tokenizer.json: post_processor.special_tokens: key \"[SEP]\" is missing");
+            "DIR/tokenizer.json: post_processor.special_tokens: the key '[SEP]' is missing");
 }
 
 TEST(TokenizerJson, NamesWhatIsOfTheWrongType) {
-  EXPECT_EQ(error_of([](Json& j) { j = Json::array(); }), "DIR/tokenizer.json: expected an object, found array");
+  EXPECT_EQ(error_of([](Json& j) { j = Json::array(); }),
+            "DIR/tokenizer.json: must be an object, found an array of 0 elements");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["vocab"]["b"] = "1"; }),
-            "DIR/tokenizer.json: model.vocab.b: expected an integer, found string");
+            "DIR/tokenizer.json: model.vocab.b: must be an integer, found \"1\"");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["vocab"]["b"] = 1e30; }),
-            "DIR/tokenizer.json: model.vocab.b: expected an integer, found number");
+            "DIR/tokenizer.json: model.vocab.b: must be an integer of 64 bits, found 1e+30");
   EXPECT_EQ(error_of([](Json& j) { j["added_tokens"][0]["special"] = 1; }),
-            "DIR/tokenizer.json: added_tokens[0].special: expected true or false, found number");
+            "DIR/tokenizer.json: added_tokens[0].special: must be true or false, found 1");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["merges"] = "a b"; }),
-            "DIR/tokenizer.json: model.merges: expected an array, found string");
-  EXPECT_EQ(error_of([](Json& j) { j["post_processor"]["single"][1]["Sequence"]["type_id"] = -1; }),
-            "DIR/tokenizer.json: post_processor.single[1].Sequence.type_id: expected 0 to 255");
+            "DIR/tokenizer.json: model.merges: must be an array, found \"a b\"");
+  EXPECT_EQ(
+      error_of([](Json& j) { j["post_processor"]["single"][1]["Sequence"]["type_id"] = -1; }),
+      "DIR/tokenizer.json: post_processor.single[1].Sequence.type_id: must be an integer from 0 to 255, found -1");
 }
 
 TEST(TokenizerJson, NamesDuplicatesGapsAndContradictions) {
@@ -123,9 +125,8 @@ TEST(TokenizerJson, NamesDuplicatesGapsAndContradictions) {
             "DIR/tokenizer.json: added_tokens[1]: \"[CLS]\" is added twice");
   EXPECT_EQ(error_of([](Json& j) { j["added_tokens"][1]["content"] = "ab"; }),
             "DIR/tokenizer.json: added_tokens[1]: id 5 contradicts the vocabulary, where \"ab\" is 2");
-  EXPECT_EQ(
-      error_of([](Json& j) { j["post_processor"]["special_tokens"]["[CLS]"]["ids"][0] = 6; }),
-      "DIR/tokenizer.json: post_processor.special_tokens.[CLS].ids[0]: id 6 is outside the vocabulary of 6 tokens");
+  EXPECT_EQ(error_of([](Json& j) { j["post_processor"]["special_tokens"]["[CLS]"]["ids"][0] = 6; }),
+            "DIR/tokenizer.json: post_processor.special_tokens.[CLS].ids[0]: must be an integer from 0 to 5, found 6");
 }
 
 TEST(TokenizerJson, NamesBadMerges) {

@@ -26,12 +26,12 @@ Files small_tokenizer(const std::vector<std::string>& specials) {
 const std::vector<std::string> kRoberta = {"<s>", "<pad>", "</s>", "<unk>", "<mask>", "[UNK]"};
 
 PipelineParts from_tokenizer_json(const std::string& content) {
-  return read_tokenizer_json(JsonNode::parse(content, "tokenizer.json"));
+  return read_tokenizer_json(json::parse(content, "tokenizer.json"));
 }
 
 PipelineParts from_parts(const std::string& vocab, const std::string& merges, const std::string& config) {
-  return read_bpe_parts(JsonNode::parse(vocab, "vocab.json"), merges, "merges.txt",
-                        TokenizerConfig(JsonNode::parse(config, "tokenizer_config.json")));
+  return read_bpe_parts(json::parse(vocab, "vocab.json"), merges, "merges.txt",
+                        TokenizerConfig(json::parse(config, "tokenizer_config.json")));
 }
 
 TEST(BpeMutation, VocabAndMerges) {

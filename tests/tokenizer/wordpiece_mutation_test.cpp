@@ -31,11 +31,11 @@ Files small_tokenizer() {
 }
 
 PipelineParts from_tokenizer_json(const std::string& content) {
-  return read_tokenizer_json(JsonNode::parse(content, "tokenizer.json"));
+  return read_tokenizer_json(json::parse(content, "tokenizer.json"));
 }
 
 PipelineParts from_vocab_txt(const std::string& vocab, const std::string& config) {
-  return read_wordpiece(vocab, "vocab.txt", TokenizerConfig(JsonNode::parse(config, "tokenizer_config.json")));
+  return read_wordpiece(vocab, "vocab.txt", TokenizerConfig(json::parse(config, "tokenizer_config.json")));
 }
 
 TEST(WordPieceMutation, VocabTxt) {

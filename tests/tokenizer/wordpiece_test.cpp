@@ -248,7 +248,7 @@ TEST(WordPieceFiles, MalformedTokenizerJsonIsNamedByKey) {
   expect(head + R"("model": {"type": "WordPiece", "vocab": {"[UNK]": 0, "a": 0}}})",
          ": id 0 is given to both \"[UNK]\" and \"a\"");
   expect(head + R"("model": {"type": "WordPiece", "max_input_chars_per_word": 0, "vocab": {"[UNK]": 0}}})",
-         ": model.max_input_chars_per_word: expected at least 1, found 0");
+         ": model.max_input_chars_per_word: must be an integer of at least 1, found 0");
   expect(head + R"("decoder": {"type": "BPEDecoder"}, "model": {"type": "WordPiece", "vocab": {"[UNK]": 0}}})",
          ": decoder.type: unsupported decoder BPEDecoder for WordPiece, expected WordPiece");
   expect(kJsonHead + R"("normalizer": {"type": "NFKC"}, )" + kJsonSplit +

@@ -43,7 +43,7 @@ std::vector<BrokenFile> broken_files() {
     return safetensors_bytes("{" + tensor(dtype, shape, offsets) + "}", std::string(buffer, 'x'));
   };
   const std::string first = R"("first":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)";
-  const std::string name = "'the.tensor'";
+  const std::string name = "'the.tensor'", place = "its header: the.tensor: ";
   return {
       {Rule::kFileTooSmall, "", "0 bytes"},
       {Rule::kFileTooSmall, "1234567", "7 bytes"},
@@ -66,18 +66,18 @@ std::vector<BrokenFile> broken_files() {
        safetensors_bytes(R"({"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd"), "'dtype'"},
       {Rule::kMetadata, safetensors_bytes(R"({"__metadata__":[]})", ""), "__metadata__"},
       {Rule::kMetadata, safetensors_bytes(R"({"__metadata__":{"version":3}})", ""), "'version'"},
-      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":7})", ""), name},
-      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"shape":[1],"data_offsets":[0,4]}})", "abcd"), name},
-      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"dtype":"F32","data_offsets":[0,4]}})", "abcd"), name},
-      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"dtype":"F32","shape":[1]}})", "abcd"), name},
-      {Rule::kTensorEntry, one("32", "[1]", "[0,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "1", "[0,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[-1]", "[0,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[1.0]", "[0,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[\"1\"]", "[0,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[1]", "[0,2,4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[1]", "[0,-4]", 4), name},
-      {Rule::kTensorEntry, one("\"F32\"", "[99999999999999999999]", "[0,4]", 4), name},
+      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":7})", ""), place},
+      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"shape":[1],"data_offsets":[0,4]}})", "abcd"), place},
+      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"dtype":"F32","data_offsets":[0,4]}})", "abcd"), place},
+      {Rule::kTensorEntry, safetensors_bytes(R"({"the.tensor":{"dtype":"F32","shape":[1]}})", "abcd"), place},
+      {Rule::kTensorEntry, one("32", "[1]", "[0,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "1", "[0,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[-1]", "[0,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[1.0]", "[0,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[\"1\"]", "[0,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[1]", "[0,2,4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[1]", "[0,-4]", 4), place},
+      {Rule::kTensorEntry, one("\"F32\"", "[99999999999999999999]", "[0,4]", 4), place},
       {Rule::kUnknownDtype, one("\"F128\"", "[1]", "[0,16]", 16), name},
       {Rule::kUnknownDtype, one("\"f32\"", "[1]", "[0,4]", 4), name},
       {Rule::kShapeOverflow, one("\"F32\"", "[4294967296,4294967296]", "[0,4]", 4), name},

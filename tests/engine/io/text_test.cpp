@@ -129,9 +129,9 @@ TEST_F(Jsonl, ErrorsNameTheLine) {
   const std::string good = "{\"text\": \"x\", \"label\": 1}\n";
   expect_at(jsonl_error(good + "\n{\"text\": \"x\", \"label\": 1\n"), 3, "JSON");
   expect_at(jsonl_error(good + good + "{\"text\": \"x\"}\n"), 3, "'label'");
-  expect_at(jsonl_error("{\"text\": \"x\", \"label\": true}\n"), 1, "'label'");
+  expect_at(jsonl_error("{\"text\": \"x\", \"label\": true}\n"), 1, "label: must be");
   expect_at(jsonl_error("{\"text\": null, \"label\": 1}\n"), 1, "'text'");
-  expect_at(jsonl_error("{\"text\": [\"x\"], \"label\": 1}\n"), 1, "'text'");
+  expect_at(jsonl_error("{\"text\": [\"x\"], \"label\": 1}\n"), 1, "text: must be");
   expect_at(jsonl_error("[1, 2]\n"), 1, "object");
   expect_at(jsonl_error(good + "\"text\"\n"), 2, "object");
   expect_at(jsonl_error("{\"text\": \"\xC3\x28\", \"label\": 1}\n"), 1, "JSON");

@@ -65,17 +65,20 @@ TEST(BagOfWords, BadFilesAreNamed) {
     EXPECT_NE(text.find(part), std::string::npos) << text;
   };
   has(complaint("config.json", "{"), "not valid JSON");
-  has(complaint("config.json", "[]"), "'model_type' is missing");
+  has(complaint("config.json", "[]"), "must be an object, found an array");
+  has(complaint("config.json", "{}"), "the key 'model_type' is missing");
   has(complaint("config.json", R"({"model_type": "gpt2"})"), "not 'bag_of_words'");
-  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": "x", "label_names": []})"), "wrong kind");
+  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": "x", "label_names": []})"),
+      "classes: must be an array");
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0], "label_names": []})"), "at least 2");
-  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [1, 0], "label_names": []})"), "ascending");
+  has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [1, 0], "label_names": []})"),
+      "classes[1]: must be an integer from 2 to 2147483647, found 0");
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 9999999999], "label_names": []})"),
-      "ascending");
+      "classes[1]: must be an integer from 1 to 2147483647, found 9999999999");
   has(complaint("config.json", R"({"model_type": "bag_of_words", "classes": [0, 1], "label_names": ["a"]})"),
       "every class");
-  has(complaint("vocabulary.json", "[]"), "not a list");
-  has(complaint("vocabulary.json", R"(["a", 1, "b"])"), "entry 1");
+  has(complaint("vocabulary.json", "[]"), "holds no words");
+  has(complaint("vocabulary.json", R"(["a", 1, "b"])"), "[1]: must be a string, found 1");
   has(complaint("vocabulary.json", R"(["a", "b", "a"])"), "twice");
   has(complaint("model.safetensors", "nonsense"), "model.safetensors");
 }
