@@ -93,18 +93,16 @@ int train(const BertFlags& flags) {
 
   const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
   const auto task = make_task("single_label_classification", {.outputs = classes.count});
-  return fine_tune({.model = model,
-                    .task = *task,
-                    .tokenizer = *tokenizer,
-                    .train = training,
-                    .validation = validation,
-                    .test = test,
-                    .form = {.max_length = length,
-                             .fill = flags.no_packing || !mask,
-                             .mask_padding = mask,
-                             .pad_id = model.pad_id()},
-                    .label_names = classes.names_or_default()},
-                   common);
+  return fine_tune(
+      {.model = model,
+       .task = *task,
+       .tokenizer = *tokenizer,
+       .train = training,
+       .validation = validation,
+       .test = test,
+       .form = {.max_length = length, .pad_id = model.pad_id(), .packed = mask && !flags.no_packing, .mask = mask},
+       .label_names = classes.names_or_default()},
+      common);
 }
 
 }  // namespace

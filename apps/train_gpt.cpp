@@ -131,7 +131,7 @@ int train(const GptFlags& flags) {
                     .train = training,
                     .validation = validation,
                     .test = test,
-                    .form = {.max_length = length, .fill = !flags.no_padding, .pad_id = pad},
+                    .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
                     .label_names = classes.names_or_default()},
                    common);
 }

@@ -14,7 +14,7 @@
 
 namespace attune {
 
-enum class DType : std::uint8_t { kFloat32, kFloat64, kBFloat16, kInt32 };
+enum class DType : std::uint8_t { kFloat32, kFloat64, kBFloat16, kInt32, kInt64 };
 
 /// Bytes per element.
 constexpr std::size_t size_of(DType dtype) {
@@ -27,6 +27,8 @@ constexpr std::size_t size_of(DType dtype) {
       return 2;
     case DType::kInt32:
       return 4;
+    case DType::kInt64:
+      return 8;
   }
   return 0;
 }
@@ -41,6 +43,8 @@ constexpr const char* name_of(DType dtype) {
       return "bfloat16";
     case DType::kInt32:
       return "int32";
+    case DType::kInt64:
+      return "int64";
   }
   return "?";
 }
@@ -68,6 +72,10 @@ struct dtype_of<double> {
 template <>
 struct dtype_of<std::int32_t> {
   static constexpr DType value = DType::kInt32;
+};
+template <>
+struct dtype_of<std::int64_t> {
+  static constexpr DType value = DType::kInt64;
 };
 
 /// Calls f.template operator()<T>() with T = float or double. Throws Error naming `op` for any other dtype.

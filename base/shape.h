@@ -40,6 +40,12 @@ class Shape {
     for (int i = 0; i < rank_; ++i) n *= extents_[static_cast<std::size_t>(i)];
     return n;
   }
+  /// The shape with `rows` as its outermost dimension.
+  Shape with_rows(std::int64_t rows) const {
+    Shape out{rows};
+    for (int i = 1; i < rank_; ++i) out.append((*this)[i]);
+    return out;
+  }
   /// "[8, 256, 768]".
   std::string str() const {
     std::string out = "[";

@@ -98,7 +98,8 @@ Timed run(const Options& options) {
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); }, *task,
                     optimizer, {.seed = 123, .graphs = options.graphs});
 
-  const ExampleStore store(texts, labels, {.max_length = options.length}, device);
+  const Dataset invented = Dataset::from("invented", texts, Tensor::from(labels, {options.batch_size}));
+  const ExampleStore store(invented, {.max_length = options.length}, device);
   std::vector<std::int32_t> examples(texts.size());
   std::iota(examples.begin(), examples.end(), 0);
 

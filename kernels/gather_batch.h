@@ -8,7 +8,8 @@
 //            the last one form a further sequence B, of no rows where there are none: padding that no query attends, so that
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
-// Rows of the further sequence have position 0 (every model has one) and row key (B, place within it).
+// Rows of the further sequence have position 0 (every model has one) and row key (B, place within it). Padding is of
+// segment 0. Labels are rows of 4-byte words, whatever those mean.
 #pragma once
 
 #include <cstdint>
@@ -19,29 +20,34 @@ namespace attune::kernels {
 
 /// The examples of a split.
 struct TokenStore {
-  const std::int32_t* tokens;  // [starts[E]]
-  const std::int64_t* starts;  // [E + 1] first token of each example
-  const std::int32_t* labels;  // [E], or null
+  const std::int32_t* tokens;    // [starts[E]]
+  const std::int64_t* starts;    // [E + 1] first token of each example
+  const std::int32_t* type_ids;  // [starts[E]] segments, or null
+  const std::uint32_t* labels;   // [E, L] words, or null
 };
 
 struct GatherBatch {
   std::int32_t* ids;          // [N]
+  std::int32_t* type_ids;     // [N] segments; unused where the store has none
   std::int32_t* positions;    // [N] place within the sequence
   std::uint32_t* row_keys;    // [N] index in the batch << 16 | position (kernels/dropout.h)
   std::int32_t* offsets;      // [S + 1] first row of each sequence
   std::int32_t* key_lengths;  // [S] real tokens; 0 of the further sequence
   std::int32_t* lengths;      // [B] real tokens
-  std::int32_t* labels;       // [B]; unused without labels
+  std::uint32_t* labels;      // [B, L]; unused where the store has none
   TokenStore store;
   const std::int32_t* examples;    // [B] rows of the store
   std::int64_t count;              // B, below 65,536
   std::int64_t rows;               // N: B * padded_length, or at least the sum of the lengths
+  std::int64_t label_words = 1;    // L
   std::int64_t padded_length = 0;  // rows of each sequence, which cut longer ones; 0: packed
   std::int64_t max_length = 0;     // longer examples are cut; 0: none
   std::int32_t pad_id;
 
   /// S.
   constexpr std::int64_t sequences() const { return padded_length > 0 ? count : count + 1; }
+  /// Words of all labels.
+  constexpr std::int64_t all_label_words() const { return store.labels == nullptr ? 0 : count * label_words; }
   /// Tokens kept of an example of `tokens` tokens.
   constexpr std::int64_t kept(std::int64_t tokens) const {
     if (max_length > 0 && tokens > max_length) tokens = max_length;

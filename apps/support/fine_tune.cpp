@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/report.h"
@@ -40,11 +41,11 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
   return true;
 }
 
-std::string config_text(const Classifier& model, const std::vector<std::string>& label_names, const InputForm& form) {
+std::string config_text(const Classifier& model, const std::vector<std::string>& label_names, const BatchForm& form) {
   json::Value config = model.hf_config();
   set_label_names(config, label_names);
   config.set("problem_type", "single_label_classification");
-  config.merge(form.to_json());
+  config.merge(batch_form_json(form));
   return config.dump(2) + "\n";
 }
 
@@ -71,7 +72,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   RunKeeper keeper(flags, run_options(job, flags));
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task,
-                  {job.train, job.validation, job.form.batch_form(), flags.placement.device()}, flags.train_options());
+                  {job.train, job.validation, job.form, flags.placement.device()}, flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
     const std::size_t predicted = trainer.predict_peak_memory();
     const DeviceMemory memory = cuda_memory();
@@ -108,7 +109,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
 }  // namespace
 
 void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names, const InputForm& form) {
+                       const std::vector<std::string>& label_names, const BatchForm& form) {
   create_folders(folder);
   const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
   save_weights(model, at("model.safetensors"));

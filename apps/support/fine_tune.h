@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/support/input_form.h"
 #include "apps/support/training_flags.h"
+#include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
 #include "models/classifier.h"
 #include "tokenizer/tokenizer.h"
@@ -19,7 +19,7 @@ struct FineTuneJob {
   const Dataset& train;
   const Dataset& validation;
   const Dataset& test;
-  InputForm form;
+  BatchForm form;
   std::vector<std::string> label_names;
 };
 
@@ -29,6 +29,6 @@ int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 
 /// Writes model.safetensors, config.json and the tokenizer's files into a folder, each atomically.
 void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names, const InputForm& form);
+                       const std::vector<std::string>& label_names, const BatchForm& form);
 
 }  // namespace attune

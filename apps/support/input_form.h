@@ -1,27 +1,18 @@
-// How texts become batches of a model: chosen by the training program, kept in the saved config.json, used again by
+// The form of a model's batches as the keys attune_* of its config.json: chosen by the training program, used again by
 // predict, so that a text gets the logits that the trainer's evaluation gave it.
 #pragma once
 
 #include <cstdint>
-#include <string>
 
-#include "engine/nn/example_store.h"
+#include "engine/data/batch_form.h"
 #include "json/value.h"
 
 namespace attune {
 
-struct InputForm {
-  std::int64_t max_length = 0;  // tokens per text, special tokens included; 0: no limit
-  bool fill = false;            // every text is padded to max_length, and the model reads the padding
-  bool mask_padding = false;    // attention does not see padding
-  std::int32_t pad_id = 0;
-
-  /// As the keys attune_* of a config.json.
-  json::Value to_json() const;
-  /// From the config.json of a model; without the keys, as the ecosystem's classes take texts: whole up to the model's
-  /// positions, nothing padded.
-  static InputForm read(const json::Value& config, std::int64_t positions, std::int64_t vocab_size);
-  BatchForm batch_form() const;
-};
+/// The form as the keys attune_* of a config.json.
+json::Value batch_form_json(const BatchForm& form);
+/// From the config.json of a model; without the keys, as the ecosystem's classes take texts: whole up to the model's
+/// positions, nothing padded. Throws Error where the length or the padding id does not fit the model.
+BatchForm read_batch_form(const json::Value& config, std::int64_t positions, std::int64_t vocab_size);
 
 }  // namespace attune

@@ -9,6 +9,7 @@
 #include "apps/support/input_form.h"
 #include "base/check.h"
 #include "engine/autograd/tape.h"
+#include "engine/train/example_store.h"
 #include "models/hf_config.h"
 #include "models/linear/bag_of_words.h"
 #include "models/registry.h"
@@ -44,7 +45,7 @@ class TransformerPredictor : public Predictor {
           " tokens, but the model's vocabulary only ", model.vocab_size());
     set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
-    form_ = InputForm::read(config, model.max_length(), model.vocab_size());
+    form_ = read_batch_form(config, model.max_length(), model.vocab_size());
     label_names_ = complete_label_names(opened_.label_names, model.num_labels());
   }
 
@@ -54,7 +55,7 @@ class TransformerPredictor : public Predictor {
     for (const auto& ids : encoded) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
     std::vector<std::int32_t> rows(texts.size());
     std::iota(rows.begin(), rows.end(), 0);
-    const LabelledBatch batch = ExampleStore(encoded, {}, form_.batch_form(), device_).batch(rows);
+    const LabelledBatch batch = ExampleStore(Dataset::from("texts", encoded), form_, device_).batch(rows);
     const Tensor logits = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
     std::vector<Prediction> out;
     const auto classes = static_cast<std::size_t>(logits.shape()[1]);
@@ -69,7 +70,7 @@ class TransformerPredictor : public Predictor {
   Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   OpenedClassifier opened_;
-  InputForm form_;
+  BatchForm form_;
 };
 
 class BagOfWordsPredictor : public Predictor {

@@ -40,12 +40,8 @@ std::string checkpoints_of(const TrainingFlags& flags) {
 
 std::string digest_of(const Dataset& dataset) {
   Sha256 digest;
-  for (const auto& ids : dataset.ids) {
-    const std::uint64_t size = ids.size();
-    digest.update(std::as_bytes(std::span(&size, 1)));
-    digest.update(std::as_bytes(std::span(ids)));
-  }
-  digest.update(std::as_bytes(std::span(dataset.labels)));
+  for (const Tensor* part : {&dataset.starts, &dataset.ids, &dataset.type_ids, &dataset.labels})
+    digest.update({static_cast<const std::byte*>(part->raw()), part->defined() ? part->bytes() : 0});
   return digest.hex();
 }
 

@@ -81,12 +81,11 @@ Classes find_classes(const TextTable& training, std::int64_t at_least) {
 
 Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer,
                      std::int64_t max_length) {
-  Dataset dataset;
-  dataset.name = table.path;
+  std::vector<std::int32_t> labels;
   for (std::size_t i = 0; i < table.labels.size(); ++i)
-    dataset.labels.push_back(parse_label(table.labels[i], classes.count, classes.names, table.places[i]));
-  dataset.ids = tokenizer.encode_batch(table.texts, {.max_length = max_length});
-  return dataset;
+    labels.push_back(parse_label(table.labels[i], classes.count, classes.names, table.places[i]));
+  return Dataset::from(table.path, tokenizer.encode_batch(table.texts, {.max_length = max_length}),
+                       Tensor::from(labels, {static_cast<std::int64_t>(labels.size())}));
 }
 
 }  // namespace attune

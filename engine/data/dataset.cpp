@@ -7,10 +7,47 @@
 
 namespace attune {
 
+Dataset Dataset::from(const std::string& name, const std::vector<std::vector<std::int32_t>>& ids,
+                      const Tensor& labels) {
+  std::vector<std::int64_t> starts{0};
+  for (const auto& example : ids) starts.push_back(starts.back() + static_cast<std::int64_t>(example.size()));
+  Dataset out{.name = name,
+              .ids = Tensor::empty({starts.back()}, DType::kInt32),
+              .starts = Tensor::from(starts, {static_cast<std::int64_t>(starts.size())}),
+              .type_ids = {},
+              .labels = labels};
+  std::int32_t* to = out.ids.values<std::int32_t>().data();
+  for (const auto& example : ids) to = std::ranges::copy(example, to).out;
+  return out;
+}
+
+std::int64_t Dataset::length(std::int64_t e) const {
+  const auto begin = starts.values<std::int64_t>().subspan(static_cast<std::size_t>(e), 2);
+  return begin[1] - begin[0];
+}
+
 std::int64_t Dataset::longest() const {
-  std::size_t out = 0;
-  for (const auto& example : ids) out = std::max(out, example.size());
-  return static_cast<std::int64_t>(out);
+  std::int64_t out = 0;
+  for (std::int64_t e = 0; e < size(); ++e) out = std::max(out, length(e));
+  return out;
+}
+
+void Dataset::check() const {
+  CHECK(ids.defined() && ids.dtype() == DType::kInt32 && ids.shape().rank() == 1, name,
+        ": the ids of a data set are a row of int32");
+  CHECK(starts.defined() && starts.dtype() == DType::kInt64 && starts.shape().rank() == 1 && starts.numel() >= 1, name,
+        ": the starts of a data set are a row of int64, one more than there are examples");
+  const auto begins = starts.values<std::int64_t>();
+  CHECK(begins.front() == 0 && begins.back() == ids.numel() && std::ranges::is_sorted(begins), name,
+        ": the starts of the examples do not rise from 0 to the number of ids, ", ids.numel());
+  CHECK(!type_ids.defined() || (type_ids.dtype() == DType::kInt32 && type_ids.shape() == ids.shape()), name,
+        ": the segments of the ids have shape ", type_ids.shape(), ", the ids ", ids.shape());
+  if (!labels.defined()) return;
+  CHECK(labels.shape().rank() >= 1 && labels.shape()[0] == size(), name, ": labels of shape ", labels.shape(), " for ",
+        size(), " examples");
+  const bool classes = labels.dtype() == DType::kInt32 && labels.shape().rank() == 1;
+  const bool rows = labels.dtype() == DType::kFloat32 && labels.shape().rank() == 2;
+  CHECK(classes || rows, name, ": labels are int32 [E] or float32 [E, L], not ", labels.dtype(), " ", labels.shape());
 }
 
 std::int32_t parse_label(const std::string& text, std::int64_t classes, const std::vector<std::string>& label_names,

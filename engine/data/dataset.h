@@ -1,21 +1,35 @@
-// Tokenised examples with their labels.
+// Tokenised examples with their labels, flat: the ids of all examples one after the other, and where each begins.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "engine/tensor/tensor.h"
+
 namespace attune {
 
-/// Token ids and labels of one split.
+/// The examples of one split, N ids of E examples, in host memory or over a mapped file. Copying shares the bytes.
 struct Dataset {
-  std::string name;                            // for messages, e.g. the file
-  std::vector<std::vector<std::int32_t>> ids;  // of each example, special tokens included
-  std::vector<std::int32_t> labels;            // as many; empty where unknown
+  std::string name;  // for messages, e.g. the file
+  Tensor ids;        // int32 [N], special tokens included
+  Tensor starts;     // int64 [E + 1]: example e has the ids starts[e] .. starts[e + 1)
+  Tensor type_ids;   // int32 [N], the segment of each id; undefined: all 0
+  Tensor labels;     // int32 [E], one class each; float32 [E, L], several labels or numbers each; undefined: unknown
 
-  std::int64_t size() const { return static_cast<std::int64_t>(ids.size()); }
+  /// Examples from a list of ids for each.
+  static Dataset from(const std::string& name, const std::vector<std::vector<std::int32_t>>& ids,
+                      const Tensor& labels = {});
+
+  /// E; 0 where there is nothing at all.
+  std::int64_t size() const { return starts.defined() ? starts.numel() - 1 : 0; }
+  /// Tokens of example e.
+  std::int64_t length(std::int64_t e) const;
   /// Tokens of the longest example; 0 when empty.
   std::int64_t longest() const;
+  /// Throws Error naming the data set where a tensor is missing, has another shape or dtype than above, or `starts`
+  /// does not rise from 0 to N.
+  void check() const;
 };
 
 /// Parses a label: an integer in [0, classes), or one of `label_names`. Throws Error with `where` (file and line) in

@@ -41,14 +41,9 @@ Tensor Tensor::view(const Shape& shape) const {
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   CHECK(shape_.rank() >= 1 && begin >= 0 && begin <= end && end <= shape_[0], "rows ", begin, "..", end,
         " of a tensor of shape ", shape_);
-  Shape shape{end - begin};
-  std::int64_t row = 1;
-  for (int i = 1; i < shape_.rank(); ++i) {
-    shape.append(shape_[i]);
-    row *= shape_[i];
-  }
+  const std::int64_t row = shape_.with_rows(1).numel();
   Tensor out = *this;
-  out.shape_ = shape;
+  out.shape_ = shape_.with_rows(end - begin);
   out.offset_ += static_cast<std::size_t>(begin * row) * size_of(dtype_);
   return out;
 }

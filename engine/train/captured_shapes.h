@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "engine/nn/example_store.h"
+#include "engine/train/example_store.h"
 #include "engine/tensor/captured_work.h"
 
 namespace attune {

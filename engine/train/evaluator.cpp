@@ -40,10 +40,13 @@ class SplitRows {
   }
   std::int64_t count() const { return static_cast<std::int64_t>(examples_.size()); }
   Tensor logits(std::int64_t outputs) const { return Tensor::from(logits_, {count(), outputs}); }
-  Tensor labels(const std::vector<std::int32_t>& of_all) const {
-    std::vector<std::int32_t> out;
-    for (const std::int32_t example : examples_) out.push_back(of_all[static_cast<std::size_t>(example)]);
-    return Tensor::from(out, {count()});
+  Tensor labels(const Tensor& of_all) const {
+    Tensor out = Tensor::empty(of_all.shape().with_rows(count()), of_all.dtype());
+    for (std::int64_t i = 0; i < count(); ++i) {
+      const std::int64_t example = examples_[static_cast<std::size_t>(i)];
+      out.rows(i, i + 1).copy_from(of_all.rows(example, example + 1));
+    }
+    return out;
   }
 
  private:

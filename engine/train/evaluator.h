@@ -9,8 +9,8 @@
 
 #include "engine/autograd/variable.h"
 #include "engine/data/loader.h"
-#include "engine/nn/example_store.h"
 #include "engine/train/captured_shapes.h"
+#include "engine/train/example_store.h"
 #include "engine/train/task.h"
 
 namespace attune {

@@ -78,12 +78,17 @@ std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t siz
   return cuda_memory().peak;
 }
 
-std::size_t StepRunner::predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length) {
+std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchForm& form, std::int64_t batch_size,
+                                            std::int64_t length) {
   // The gradients are there before and stay, so that the peak grows by the same number of bytes with every example;
   // large enough batches that those grow past what does not depend on them.
   const auto most = static_cast<std::size_t>(std::min<std::int64_t>(batch_size, 4)), half = most / 2;
   const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id);
-  const ExampleStore store(std::vector(most, example), std::vector<std::int32_t>(most, 0), form, Device::kCuda);
+  const Shape label_shape = split.labels.shape().with_rows(static_cast<std::int64_t>(most));
+  Dataset examples =
+      Dataset::from("invented", std::vector(most, example), Tensor::zeros(label_shape, split.labels.dtype()));
+  if (split.type_ids.defined()) examples.type_ids = Tensor::zeros(examples.ids.shape(), DType::kInt32);
+  const ExampleStore store(examples, form, Device::kCuda);
   group_begins_ = true;
   peak_of_batch(store, 1);
   group_begins_ = false;

@@ -14,7 +14,6 @@
 #include <span>
 #include <vector>
 
-#include "engine/nn/example_store.h"
 #include "engine/optim/adamw.h"
 #include "engine/train/captured_shapes.h"
 #include "engine/train/evaluator.h"
@@ -46,8 +45,10 @@ class StepRunner {
              std::optional<double> learning_rate);
   /// Bytes of the device's memory that will be taken while steps of `batch_size` examples of `length` tokens run, others'
   /// included: learned from small batches, which change nothing but that gradients are dropped. Tensors will not need
-  /// more; a device also loses what lies between blocks of different sizes.
-  std::size_t predict_peak_memory(const BatchForm& form, std::int64_t batch_size, std::int64_t length);
+  /// more; a device also loses what lies between blocks of different sizes. Examples have labels and segments like
+  /// those of `split`.
+  std::size_t predict_peak_memory(const Dataset& split, const BatchForm& form, std::int64_t batch_size,
+                                  std::int64_t length);
   /// The results that are there, in order; all of those started, waiting for them, where `wait`.
   std::vector<StepResult> take(bool wait);
   /// Whether some batches of an accumulation group are done and its update is not.

@@ -5,7 +5,7 @@
 //
 // Labels belong to examples: [B] or [B, L] for a batch of B texts. A task with a label for every token would have labels
 // [N], row by row of the packed batch, and language modelling would take them from the ids themselves; its logits would
-// be [N, L] too. What such a task changes outside its file is where labels are gathered (engine/nn/example_store.h) and
+// be [N, L] too. What such a task changes outside its file is where labels are gathered (engine/train/example_store.h) and
 // the rows that Evaluator collects.
 #pragma once
 

@@ -73,9 +73,9 @@ std::int64_t Trainer::total_steps() const {
 }
 
 ExampleStore Trainer::store(const Dataset& dataset) const {
-  BatchForm form = data_.form;
-  if (data_.device == Device::kCuda) form.row_multiple = device_rows(options_.batch_size, kept_length(dataset));
-  return ExampleStore(dataset.ids, dataset.labels, form, data_.device);
+  const std::int64_t multiple =
+      data_.device == Device::kCuda ? device_rows(options_.batch_size, kept_length(dataset)) : 1;
+  return ExampleStore(dataset, data_.form, data_.device, multiple);
 }
 
 std::int64_t Trainer::kept_length(const Dataset& dataset) const {
@@ -89,7 +89,7 @@ std::size_t Trainer::predict_peak_memory() {
   std::int64_t examples = options_.batch_size;
   if (const std::int64_t multiple = device_rows(examples, length); data_.form.packed)
     examples = ceil_div(ceil_div(examples * length, multiple) * multiple, length);
-  return runner_.predict_peak_memory(data_.form, examples, length);
+  return runner_.predict_peak_memory(data_.train, data_.form, examples, length);
 }
 
 LoaderOptions Trainer::loader_options(bool training_split) const {
@@ -270,8 +270,11 @@ EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+  const LoaderPass all = pass(dataset.size(), training_split);
+  if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
+  if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
   const ExampleStore examples = store(dataset);
-  return Evaluator(logits_, task_, examples, options_.graphs).run(pass(dataset.size(), training_split), -1, progress);
+  return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
 }
 
 }  // namespace attune

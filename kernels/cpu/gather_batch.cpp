@@ -1,5 +1,7 @@
 #include "kernels/gather_batch.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/math.h"
 #include "base/parallel.h"
@@ -7,11 +9,12 @@
 namespace attune::kernels {
 namespace {
 
-// Sequence b takes its rows; `kept` tokens of the example at `tokens`, then padding.
-void gather_sequence(const GatherBatch& args, std::int64_t b, const std::int32_t* tokens, std::int64_t kept) {
+// Sequence b takes its rows; `kept` tokens of the store from `start` on, then padding.
+void gather_sequence(const GatherBatch& args, std::int64_t b, std::int64_t start, std::int64_t kept) {
   const std::int64_t first = args.offsets[b], length = args.offsets[b + 1] - first;
   for (std::int64_t t = 0; t < length; ++t) {
-    args.ids[first + t] = t < kept ? tokens[t] : args.pad_id;
+    args.ids[first + t] = t < kept ? args.store.tokens[start + t] : args.pad_id;
+    if (args.store.type_ids != nullptr) args.type_ids[first + t] = t < kept ? args.store.type_ids[start + t] : 0;
     args.positions[first + t] = b < args.count ? static_cast<std::int32_t>(t) : 0;
     args.row_keys[first + t] = static_cast<std::uint32_t>(b) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu);
   }
@@ -30,7 +33,9 @@ void gather_batch(const CpuContext&, const GatherBatch& args) {
     const std::int64_t kept = kept_of(b);
     args.offsets[b] = narrow<std::int32_t>(row);
     args.lengths[b] = args.key_lengths[b] = narrow<std::int32_t>(args.real(kept));
-    if (args.store.labels != nullptr) args.labels[b] = args.store.labels[args.examples[b]];
+    if (args.store.labels != nullptr)
+      std::copy_n(args.store.labels + args.examples[b] * args.label_words, args.label_words,
+                  args.labels + b * args.label_words);
     row += args.rows_of(kept);
   }
   CHECK(row <= args.rows, "batch: ", row, " tokens for ", args.rows, " rows");
@@ -42,9 +47,9 @@ void gather_batch(const CpuContext&, const GatherBatch& args) {
   parallel_for(args.sequences(), 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t b = begin; b < end; ++b) {
       if (b < args.count)
-        gather_sequence(args, b, args.store.tokens + args.store.starts[args.examples[b]], kept_of(b));
+        gather_sequence(args, b, args.store.starts[args.examples[b]], kept_of(b));
       else
-        gather_sequence(args, b, nullptr, 0);
+        gather_sequence(args, b, 0, 0);
     }
   });
 }

@@ -28,6 +28,8 @@ TEST(ShapeTest, ExtentsAndText) {
   EXPECT_EQ(Shape{}.numel(), 1);
   EXPECT_EQ((Shape{0, 7}).numel(), 0);
   EXPECT_NE(shape, (Shape{2, 3}));
+  EXPECT_EQ(shape.with_rows(7), (Shape{7, 3, 5}));
+  EXPECT_EQ(Shape{2}.with_rows(0), Shape{0});
   EXPECT_THROW(shape[3], Error);
   EXPECT_THROW((Shape{1, 2, 3, 4, 5}), Error);
   EXPECT_THROW((Shape{-1}), Error);

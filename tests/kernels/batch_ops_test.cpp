@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <numeric>
 #include <random>
@@ -66,57 +67,51 @@ TEST_P(BatchOps, PositionIdsCountWhatIsNotPadding) {
 
 // What a batch consists of.
 struct Gathered {
-  Ints ids, positions, row_keys, offsets, key_lengths, lengths, labels;
-};
-
-// A data set as one run of tokens.
-struct Store {
-  Ints tokens, labels;
-  std::vector<std::int64_t> starts{0};
-
-  explicit Store(const Dataset& dataset) : labels(dataset.labels) {
-    for (const Ints& ids : dataset.ids) {
-      tokens.insert(tokens.end(), ids.begin(), ids.end());
-      starts.push_back(static_cast<std::int64_t>(tokens.size()));
-    }
-  }
+  Ints ids, type_ids, positions, row_keys, offsets, key_lengths, lengths, labels;
 };
 
 struct Layout {
   std::int64_t padded_length, max_length, rows;
 };
 
-Gathered gather(Backend& backend, const Store& store, const Ints& examples, const Layout& layout, std::int32_t pad_id) {
+Gathered gather(Backend& backend, const Dataset& dataset, const Ints& examples, const Layout& layout,
+                std::int32_t pad_id) {
   const std::size_t count = examples.size(), rows = static_cast<std::size_t>(layout.rows);
-  const DeviceArray<std::int32_t> tokens(backend, store.tokens), labels(backend, store.labels),
-      chosen(backend, examples);
-  const DeviceArray<std::int64_t> starts(backend, store.starts);
+  const bool typed = dataset.type_ids.defined(), labelled = dataset.labels.defined();
+  const auto host_starts = dataset.starts.values<std::int64_t>();
+  const DeviceArray<std::int32_t> tokens(backend, words_of(dataset.ids)), types(backend, words_of(dataset.type_ids)),
+      labels(backend, words_of(dataset.labels)), chosen(backend, examples);
+  const DeviceArray<std::int64_t> starts(backend, {host_starts.begin(), host_starts.end()});
+  const std::int64_t width = labelled ? dataset.labels.numel() / dataset.size() : 1;
   GatherBatch args{.ids = nullptr,
+                   .type_ids = nullptr,
                    .positions = nullptr,
                    .row_keys = nullptr,
                    .offsets = nullptr,
                    .key_lengths = nullptr,
                    .lengths = nullptr,
                    .labels = nullptr,
-                   .store = {tokens.data(), starts.data(), store.labels.empty() ? nullptr : labels.data()},
+                   .store = {tokens.data(), starts.data(), typed ? types.data() : nullptr,
+                             labelled ? reinterpret_cast<const std::uint32_t*>(labels.data()) : nullptr},
                    .examples = chosen.data(),
                    .count = static_cast<std::int64_t>(count),
                    .rows = layout.rows,
+                   .label_words = width,
                    .padded_length = layout.padded_length,
                    .max_length = layout.max_length,
                    .pad_id = pad_id};
   const auto sequences = static_cast<std::size_t>(args.sequences());
-  const DeviceArray<std::int32_t> ids(backend, Ints(rows, -7)), positions(backend, Ints(rows, -7)),
-      keys(backend, Ints(rows, -7)), offsets(backend, Ints(sequences + 1, -7)),
+  const DeviceArray<std::int32_t> ids(backend, Ints(rows, -7)), out_types(backend, Ints(rows, -7)),
+      positions(backend, Ints(rows, -7)), keys(backend, Ints(rows, -7)), offsets(backend, Ints(sequences + 1, -7)),
       key_lengths(backend, Ints(sequences, -7)), lengths(backend, Ints(count, -7)),
-      out_labels(backend, Ints(count, -7));
-  args.ids = ids.data(), args.positions = positions.data(),
+      out_labels(backend, Ints(count * static_cast<std::size_t>(width), -7));
+  args.ids = ids.data(), args.type_ids = out_types.data(), args.positions = positions.data(),
   args.row_keys = reinterpret_cast<std::uint32_t*>(keys.data());
   args.offsets = offsets.data(), args.key_lengths = key_lengths.data(), args.lengths = lengths.data(),
-  args.labels = out_labels.data();
+  args.labels = reinterpret_cast<std::uint32_t*>(out_labels.data());
   run_on(backend, [&](const auto& context) { gather_batch(context, args); });
-  return {ids.values(),         positions.values(), keys.values(),      offsets.values(),
-          key_lengths.values(), lengths.values(),   out_labels.values()};
+  return {ids.values(),     out_types.values(),   positions.values(), keys.values(),
+          offsets.values(), key_lengths.values(), lengths.values(),   out_labels.values()};
 }
 
 Ints ints(const Tensor& x) {
@@ -127,7 +122,7 @@ Ints first(const Ints& x, std::size_t n) {
 }
 
 // The first rows and sequences of `got` are those of the host's batch.
-void expect_batch(const Gathered& got, const Batch& batch, const TokenBatch& tokens) {
+void expect_batch(const Gathered& got, const Dataset& dataset, const Batch& batch, const TokenBatch& tokens) {
   const auto rows = static_cast<std::size_t>(tokens.sequences.rows), count = static_cast<std::size_t>(tokens.count());
   EXPECT_EQ(first(got.ids, rows), ints(tokens.ids));
   EXPECT_EQ(first(got.positions, rows), ints(tokens.sequences.positions));
@@ -135,17 +130,23 @@ void expect_batch(const Gathered& got, const Batch& batch, const TokenBatch& tok
   EXPECT_EQ(first(got.offsets, count + 1), ints(tokens.sequences.offsets));
   EXPECT_EQ(got.lengths, ints(tokens.lengths));
   EXPECT_EQ(first(got.key_lengths, count), ints(tokens.lengths));
-  EXPECT_EQ(got.labels, batch.labels.empty() ? Ints(count, -7) : batch.labels);
+  EXPECT_EQ(got.labels, dataset.labels.defined() ? batch.labels : Ints(count, -7));
+  EXPECT_EQ(first(got.type_ids, rows), dataset.type_ids.defined() ? batch.type_ids : Ints(rows, -7));
 }
 
-Dataset random_dataset(std::mt19937& engine, int examples, unsigned longest, bool labelled) {
-  Dataset out{.name = "random", .ids = {}, .labels = {}};
-  for (int e = 0; e < examples; ++e) {
-    Ints& ids = out.ids.emplace_back();
+// `label_width`: -1 no labels, 0 a class, otherwise as many numbers.
+Dataset random_dataset(std::mt19937& engine, int examples, unsigned longest, std::int64_t label_width, bool typed) {
+  std::vector<Ints> ids(static_cast<std::size_t>(examples));
+  for (Ints& example : ids)
     for (unsigned n = engine() % 4 == 0 ? 0 : engine() % (longest + 1); n > 0; --n)
-      ids.push_back(static_cast<std::int32_t>(engine() % 1000));
-    if (labelled) out.labels.push_back(static_cast<std::int32_t>(engine() % 5));
-  }
+      example.push_back(static_cast<std::int32_t>(engine() % 1000));
+  Dataset out = Dataset::from("random", ids);
+  if (label_width == 0) out.labels = Tensor::empty({examples}, DType::kInt32);
+  if (label_width > 0) out.labels = Tensor::empty({examples, label_width}, DType::kFloat32);
+  if (typed) out.type_ids = Tensor::empty(out.ids.shape(), DType::kInt32);
+  for (const Tensor& x : {out.labels, out.type_ids})
+    for (std::int64_t i = 0; x.defined() && i < x.numel(); ++i)
+      static_cast<std::int32_t*>(x.raw())[i] = static_cast<std::int32_t>(engine());
   return out;
 }
 
@@ -156,35 +157,35 @@ Ints some_examples(std::mt19937& engine, std::int64_t size, int count) {
   return out;
 }
 
-TEST_P(BatchOps, GatheredBatchesAreTheCollators) {
+TEST_P(BatchOps, GatheredBatchesAreThosePutTogetherOnTheHost) {
   std::mt19937 engine(3);
   constexpr std::int32_t kPad = 1001;
   for (int round = 0; round < 40; ++round) {
-    const Dataset dataset =
-        random_dataset(engine, 1 + static_cast<int>(engine() % 40), round % 3 == 0 ? 3 : 50, round % 2 == 0);
-    const Store store(dataset);
+    const std::int64_t label_width = std::array{0, -1, 1, 3, 200}[static_cast<std::size_t>(round % 5)];
+    const Dataset dataset = random_dataset(engine, 1 + static_cast<int>(engine() % 40), round % 3 == 0 ? 3 : 50,
+                                           label_width, round % 4 == 3);
     const Ints examples =
         some_examples(engine, dataset.size(), round % 10 == 9 ? 600 : 1 + static_cast<int>(engine() % 20));
     for (const std::int64_t max_length : {0, 1, 20})
       for (const bool packed : {false, true}) {
-        const Collator collator{.max_length = max_length, .pad_id = kPad, .packed = packed};
-        const Batch batch = collator(dataset, examples);
+        const Batch batch = collate(dataset, {.max_length = max_length, .pad_id = kPad, .packed = packed}, examples);
         const auto host_rows = static_cast<std::int64_t>(batch.ids.size());
         const auto count = static_cast<std::int64_t>(examples.size());
         if (!packed) {
-          const Gathered got = gather(backend(), store, examples, {batch.padded_length, max_length, host_rows}, kPad);
-          expect_batch(got, batch, padded_batch(batch.ids, batch.lengths, true));
+          const Gathered got = gather(backend(), dataset, examples, {batch.padded_length, max_length, host_rows}, kPad);
+          expect_batch(got, dataset, batch, padded_batch(batch.ids, batch.lengths, true));
           EXPECT_EQ(got.offsets.size(), examples.size() + 1);
           continue;
         }
         for (const std::int64_t tail : {0, 1, 77}) {
-          const Gathered got = gather(backend(), store, examples, {0, max_length, host_rows + tail}, kPad);
-          expect_batch(got, batch, packed_batch(batch.ids, batch.lengths));
+          const Gathered got = gather(backend(), dataset, examples, {0, max_length, host_rows + tail}, kPad);
+          expect_batch(got, dataset, batch, packed_batch(batch.ids, batch.lengths));
           EXPECT_EQ(got.offsets.back(), host_rows + tail);
           EXPECT_EQ(got.key_lengths.back(), 0);
           for (std::int64_t t = 0; t < tail; ++t) {
             const auto n = static_cast<std::size_t>(host_rows + t);
             EXPECT_EQ(got.ids[n], kPad);
+            EXPECT_EQ(got.type_ids[n], dataset.type_ids.defined() ? 0 : -7);
             EXPECT_EQ(got.positions[n], 0);
             EXPECT_EQ(got.row_keys[n], count << 16 | t);
           }
@@ -195,8 +196,8 @@ TEST_P(BatchOps, GatheredBatchesAreTheCollators) {
 
 // A row of padding shorter than an example cuts it.
 TEST_P(BatchOps, PaddedRowsCutLongerExamples) {
-  const Store store(Dataset{.name = "two", .ids = {{1, 2, 3, 4, 5}, {6}}, .labels = {}});
-  const Gathered got = gather(backend(), store, {0, 1}, {3, 0, 6}, 9);
+  const Dataset dataset = Dataset::from("two", {{1, 2, 3, 4, 5}, {6}});
+  const Gathered got = gather(backend(), dataset, {0, 1}, {3, 0, 6}, 9);
   EXPECT_EQ(got.ids, (Ints{1, 2, 3, 6, 9, 9}));
   EXPECT_EQ(got.lengths, (Ints{3, 1}));
 }
@@ -246,8 +247,8 @@ TEST(SortById, IsStable) {
 }
 
 TEST(GatherBatch, TheCpuSeesTooFewRows) {
-  const Store store(Dataset{.name = "one", .ids = {{1, 2, 3}}, .labels = {}});
-  EXPECT_THROW(gather(cpu_backend(), store, {0}, {0, 0, 2}, 9), Error);
+  const Dataset dataset = Dataset::from("one", {{1, 2, 3}});
+  EXPECT_THROW(gather(cpu_backend(), dataset, {0}, {0, 0, 2}, 9), Error);
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, BatchOps, ::testing::Values(false, true),

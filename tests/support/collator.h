@@ -7,50 +7,51 @@
 #include <vector>
 
 #include "base/math.h"
+#include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
 
 namespace attune::testing {
 
-/// Some examples of a Dataset, ids still on the host.
+/// The bytes of a host tensor of 4-byte elements, as integers.
+inline std::vector<std::int32_t> words_of(const Tensor& x) {
+  const auto* first = static_cast<const std::int32_t*>(x.raw());
+  return {first, first + (x.defined() ? x.numel() : 0)};
+}
+
+/// Some examples of a Dataset, still on the host.
 struct Batch {
-  std::vector<std::int32_t> ids;      // packed: one example after the other; padded: [B, padded_length]
-  std::vector<std::int32_t> lengths;  // [B] real tokens
-  std::vector<std::int32_t> labels;   // [B]; empty where unknown
-  std::int64_t padded_length = 0;     // 0: packed
+  std::vector<std::int32_t> ids;       // packed: one example after the other; padded: [B, padded_length]
+  std::vector<std::int32_t> type_ids;  // as many; all 0 where the data set has none
+  std::vector<std::int32_t> lengths;   // [B] real tokens
+  std::vector<std::int32_t> labels;    // [B] rows of words; empty where unknown
+  std::int64_t padded_length = 0;      // 0: packed
 };
 
-/// How examples become a batch.
-struct Collator {
-  std::int64_t max_length =
-      0;                    // longer examples are cut; padded batches are filled up to it; 0: the longest of the batch
-  std::int32_t pad_id = 0;  // fills padded rows
-  bool packed = false;      // no padding rows
-
-  /// The batch of dataset rows `rows`, in that order. An empty example becomes one padding token.
-  Batch operator()(const Dataset& dataset, std::span<const std::int32_t> rows) const;
-};
-
-inline Batch Collator::operator()(const Dataset& dataset, std::span<const std::int32_t> rows) const {
+/// The batch of dataset rows `rows`, in that order. An empty example of a packed batch becomes one padding token.
+inline Batch collate(const Dataset& dataset, const BatchForm& form, std::span<const std::int32_t> rows) {
+  const std::vector<std::int32_t> ids = words_of(dataset.ids), type_ids = words_of(dataset.type_ids),
+                                  labels = words_of(dataset.labels);
+  const auto starts = dataset.starts.values<std::int64_t>();
   Batch batch;
-  std::size_t longest = 1;
-  for (std::int32_t row : rows) {
-    const auto& ids = dataset.ids[static_cast<std::size_t>(row)];
-    const std::size_t kept = max_length > 0 ? std::min(ids.size(), static_cast<std::size_t>(max_length)) : ids.size();
-    longest = std::max(longest, kept);
-    batch.lengths.push_back(narrow<std::int32_t>(static_cast<std::int64_t>(kept)));
-    if (!dataset.labels.empty()) batch.labels.push_back(dataset.labels[static_cast<std::size_t>(row)]);
+  std::int64_t longest = 1;
+  for (const std::int32_t row : rows) {
+    const std::int64_t length = dataset.length(row);
+    batch.lengths.push_back(narrow<std::int32_t>(form.max_length > 0 ? std::min(length, form.max_length) : length));
+    longest = std::max<std::int64_t>(longest, batch.lengths.back());
+    const std::size_t width = labels.size() / static_cast<std::size_t>(dataset.size());
+    for (std::size_t i = 0; i < width; ++i) batch.labels.push_back(labels[static_cast<std::size_t>(row) * width + i]);
   }
-  const std::size_t width = max_length > 0 ? static_cast<std::size_t>(max_length) : longest;
-  if (!packed) batch.padded_length = static_cast<std::int64_t>(width);
+  if (!form.packed) batch.padded_length = form.max_length > 0 ? form.max_length : longest;
   for (std::size_t b = 0; b < rows.size(); ++b) {
-    const auto& ids = dataset.ids[static_cast<std::size_t>(rows[b])];
+    const auto first = static_cast<std::size_t>(starts[static_cast<std::size_t>(rows[b])]);
     const auto kept = static_cast<std::size_t>(batch.lengths[b]);
-    batch.ids.insert(batch.ids.end(), ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(kept));
-    if (packed && kept == 0) {
-      batch.ids.push_back(pad_id);
-      batch.lengths[b] = 1;
+    const std::size_t length =
+        form.packed ? std::max<std::size_t>(kept, 1) : static_cast<std::size_t>(batch.padded_length);
+    for (std::size_t t = 0; t < length; ++t) {
+      batch.ids.push_back(t < kept ? ids[first + t] : form.pad_id);
+      batch.type_ids.push_back(t < kept && !type_ids.empty() ? type_ids[first + t] : 0);
     }
-    if (!packed) batch.ids.insert(batch.ids.end(), width - kept, pad_id);
+    if (form.packed) batch.lengths[b] = static_cast<std::int32_t>(length);
   }
   return batch;
 }

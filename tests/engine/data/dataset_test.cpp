@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/support/collator.h"
 #include "tests/support/message_of.h"
 
@@ -12,11 +14,11 @@ namespace {
 using Ids = std::vector<std::int32_t>;
 
 Dataset examples() {
-  return {.name = "examples", .ids = {{1, 2, 3}, {}, {4}, {5, 6, 7, 8, 9}}, .labels = {0, 1, 2, 3}};
+  return Dataset::from("examples", {{1, 2, 3}, {}, {4}, {5, 6, 7, 8, 9}}, Tensor::from(Ids{0, 1, 2, 3}, {4}));
 }
 
-Batch batch_of(const Collator& collator, const Ids& rows) {
-  return collator(examples(), rows);
+Batch batch_of(const BatchForm& form, const Ids& rows) {
+  return collate(examples(), form, rows);
 }
 
 TEST(Collator, PaddedToTheLongestOfTheBatch) {
@@ -56,8 +58,39 @@ TEST(Collator, AnEmptyExampleIsPadding) {
 }
 
 TEST(Collator, ExamplesWithoutLabels) {
-  const Dataset unlabelled{.name = "x", .ids = {{1}, {2}}, .labels = {}};
-  EXPECT_TRUE(Collator{}(unlabelled, Ids{0, 1}).labels.empty());
+  EXPECT_TRUE(collate(Dataset::from("x", {{1}, {2}}), {}, Ids{0, 1}).labels.empty());
+}
+
+TEST(Datasets, AreFlat) {
+  const Dataset dataset = examples();
+  EXPECT_EQ(words_of(dataset.ids), (Ids{1, 2, 3, 4, 5, 6, 7, 8, 9}));
+  EXPECT_TRUE(std::ranges::equal(dataset.starts.values<std::int64_t>(), std::vector<std::int64_t>{0, 3, 3, 4, 9}));
+  EXPECT_EQ(dataset.length(1), 0);
+  EXPECT_EQ(dataset.length(3), 5);
+  EXPECT_NO_THROW(dataset.check());
+  EXPECT_NO_THROW(Dataset::from("none", {}).check());
+}
+
+TEST(Datasets, DamageIsNamed) {
+  const auto complaint = [](const auto& damage) {
+    Dataset dataset = examples();
+    damage(dataset);
+    return message_of([&] { dataset.check(); });
+  };
+  const auto expect = [&](const auto& damage, const char* what) {
+    const std::string message = complaint(damage);
+    EXPECT_TRUE(message.starts_with("examples: ")) << message;
+    EXPECT_NE(message.find(what), std::string::npos) << message;
+  };
+  expect([](Dataset& x) { x.ids = {}; }, "the ids of a data set");
+  expect([](Dataset& x) { x.starts = x.ids; }, "the starts of a data set");
+  expect([](Dataset& x) { x.ids = x.ids.rows(0, 8); }, "do not rise from 0 to the number of ids, 8");
+  expect([](Dataset& x) { x.starts.values<std::int64_t>()[1] = 4; }, "do not rise");
+  expect([](Dataset& x) { x.starts.values<std::int64_t>()[0] = 1; }, "do not rise");
+  expect([](Dataset& x) { x.type_ids = x.ids.rows(0, 8); }, "segments of the ids have shape [8], the ids [9]");
+  expect([](Dataset& x) { x.labels = x.labels.rows(0, 3); }, "labels of shape [3] for 4 examples");
+  expect([](Dataset& x) { x.labels = Tensor::zeros({4, 2}, DType::kInt32); }, "not int32 [4, 2]");
+  expect([](Dataset& x) { x.labels = Tensor::zeros({4}, DType::kFloat32); }, "not float32 [4]");
 }
 
 TEST(Datasets, TheLongestExample) {

@@ -172,7 +172,7 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     const auto model = started_model(config, DType::kFloat32);
     place(*model, Device::kCuda, dtype);
-    const ExampleStore store(examples.ids, examples.labels, {.packed = true}, Device::kCuda);
+    const ExampleStore store(examples, {.packed = true}, Device::kCuda);
     std::vector<std::pair<Tensor, Tensor>> first;  // what to begin with again
     for (const auto& [name, parameter] : parameters_of(*model))
       for (const Tensor& x : {parameter.value(), parameter.master()})
@@ -253,8 +253,10 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
                            bool graphs) {
   const auto model = started_model(config, DType::kFloat32);
   place(*model, Device::kCuda, dtype);
-  Dataset examples = invented_examples(static_cast<std::int64_t>(batch_size), 1, length + 1, 5);
-  for (auto& ids : examples.ids) ids.assign(static_cast<std::size_t>(length), 3);
+  const auto count = static_cast<std::size_t>(batch_size);
+  const Dataset examples =
+      Dataset::from("equal", std::vector(count, std::vector<std::int32_t>(static_cast<std::size_t>(length), 3)),
+                    Tensor::zeros({batch_size}, DType::kInt32));
   TrainOptions options;
   options.batch_size = batch_size;
   options.eval_every = 0;
@@ -301,8 +303,7 @@ TEST_F(DeviceTraining, SpeedIsOfTheTimeThatPassed) {
   const auto begin = std::chrono::steady_clock::now();
   trainer.run(recorder, [] { return false; });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
-  std::int64_t tokens = 0;
-  for (const auto& ids : examples.ids) tokens += std::ssize(ids);
+  const std::int64_t tokens = examples.ids.numel();
   ASSERT_EQ(recorder.steps.size(), 4u);
   double slowest = std::numeric_limits<double>::infinity(), fastest = 0;
   for (const auto& record : recorder.steps) {

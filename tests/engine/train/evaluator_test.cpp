@@ -22,7 +22,7 @@ class Evaluations : public ::testing::Test {
   Evaluation run(std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {}) const {
     TorchGenerator generator(1);
     const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
-    const ExampleStore store(examples_.ids, examples_.labels, {}, Device::kCpu);
+    const ExampleStore store(examples_, {}, Device::kCpu);
     return Evaluator(
                [this](const TokenBatch& batch, const ForwardPass& forward) {
                  EXPECT_FALSE(forward.training);
@@ -37,13 +37,14 @@ class Evaluations : public ::testing::Test {
   }
   double loss(std::size_t example) const {
     const double* z = kLogits[example];
-    return std::log(std::exp(z[0]) + std::exp(z[1])) - z[examples_.labels[example]];
+    return std::log(std::exp(z[0]) + std::exp(z[1])) - z[examples_.labels.values<std::int32_t>()[example]];
   }
 
   int damaged_ = -1;  // the example with this as one of its logits
   double damage_ = 0;
   static constexpr double kLogits[5][2] = {{0, 1}, {2, 2}, {2, 2}, {-1, -3}, {0.5, 0.25}};
-  Dataset examples_{.name = "x", .ids = {{0}, {1}, {2}, {3}, {4}}, .labels = {1, 0, 1, 0, 1}};
+  Dataset examples_ =
+      Dataset::from("x", {{0}, {1}, {2}, {3}, {4}}, Tensor::from(std::vector<std::int32_t>{1, 0, 1, 0, 1}, {5}));
 };
 
 TEST_F(Evaluations, MeansOverBatchesAndTheFirstOfEqualLogits) {

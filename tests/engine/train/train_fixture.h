@@ -14,14 +14,14 @@ namespace attune::testing {
 inline Dataset invented_examples(std::size_t count, std::uint32_t longest, std::uint32_t vocabulary,
                                  std::uint32_t seed) {
   std::mt19937 random(seed);
-  Dataset out{.name = "invented", .ids = {}, .labels = {}};
+  std::vector<std::vector<std::int32_t>> examples;
+  std::vector<std::int32_t> labels;
   for (std::size_t i = 0; i < count; ++i) {
-    std::vector<std::int32_t> ids(1 + random() % longest);
+    std::vector<std::int32_t>& ids = examples.emplace_back(1 + random() % longest);
     for (std::int32_t& id : ids) id = static_cast<std::int32_t>(random() % vocabulary);
-    out.ids.push_back(std::move(ids));
-    out.labels.push_back(static_cast<std::int32_t>(random() % 2));
+    labels.push_back(static_cast<std::int32_t>(random() % 2));
   }
-  return out;
+  return Dataset::from("invented", examples, Tensor::from(labels, {static_cast<std::int64_t>(count)}));
 }
 
 inline Gpt2Config tiny_config() {

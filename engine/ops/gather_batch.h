@@ -1,0 +1,38 @@
+// A batch of chosen examples, made on their device (kernels/gather_batch.h: layouts, and what every row gets).
+#pragma once
+
+#include "engine/ops/args.h"
+
+namespace attune::ops {
+
+/// The examples of a split, E of them with N tokens.
+struct TokenStore {
+  Tensor ids;       // int32 [N]
+  Tensor starts;    // int64 [E + 1], rising from 0 to N
+  Tensor type_ids;  // int32 [N], or undefined
+  Tensor labels;    // [E] or [E, L] of 4-byte elements, or undefined
+};
+
+/// Where a batch of B examples in R rows goes; S is B where rows are padded, else B + 1.
+struct GatheredBatch {
+  Tensor ids;          // int32 [R]
+  Tensor type_ids;     // int32 [R]; undefined where the store has none
+  Tensor positions;    // int32 [R]
+  Tensor row_keys;     // int32 [R]
+  Tensor offsets;      // int32 [S + 1]
+  Tensor key_lengths;  // int32 [S]
+  Tensor lengths;      // int32 [B]
+  Tensor labels;       // as the store's, with B rows; undefined where it has none
+};
+
+struct GatherLayout {
+  std::int64_t padded_length = 0;  // rows of each sequence; 0: packed
+  std::int64_t max_length = 0;     // longer examples are cut; 0: none
+  std::int32_t pad_id = 0;
+};
+
+/// Fills `to` with the examples that `chosen` [B] names, int32 in [0, E). All tensors are on one device. Throws Error
+/// where a shape or dtype does not fit; where the examples do not fit their rows, on the CPU alone.
+void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor& chosen, const GatherLayout& layout);
+
+}  // namespace attune::ops

@@ -1,0 +1,67 @@
+// A split on a device, and batches gathered from it there.
+//
+// The examples are sent once. A batch costs the host its choice of rows, a few numbers: ids, positions, offsets and the
+// rest are made on the device (kernels/gather_batch.h). What the host must know beforehand is the batch's shape.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <span>
+
+#include "engine/data/batch_form.h"
+#include "engine/data/dataset.h"
+#include "engine/nn/token_batch.h"
+#include "engine/ops/gather_batch.h"
+
+namespace attune {
+
+/// The sizes of a batch's tensors; equal ones are worked on by the same sequence of kernels.
+struct BatchShape {
+  std::int64_t count = 0;          // sequences
+  std::int64_t rows = 0;           // of all of them, padding counted
+  std::int64_t padded_length = 0;  // 0: packed
+  std::int64_t max_length = 0;     // no sequence has more rows
+  auto operator<=>(const BatchShape&) const = default;
+};
+
+/// A batch with the rows of the store it is made of.
+struct LabelledBatch {
+  BatchShape shape;
+  Tensor examples;     // int32 [B]
+  Tensor key_lengths;  // int32, real rows of each sequence; those of `tokens` only where attention is to see them
+  TokenBatch tokens;
+  Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined where it has none
+};
+
+class ExampleStore {
+ public:
+  /// `row_multiple`: packed batches are filled up to a multiple of so many rows, so that few shapes occur. Throws Error
+  /// where the data set is not whole (Dataset::check).
+  ExampleStore(const Dataset& dataset, const BatchForm& form, Device device, std::int64_t row_multiple = 1);
+
+  std::int64_t size() const { return host_.size(); }
+  /// Of all examples, on the host; undefined where unknown.
+  const Tensor& labels() const { return host_.labels; }
+  Device device() const { return examples_.ids.device(); }
+  /// Tokens of some examples, after cutting.
+  std::int64_t tokens_of(std::span<const std::int32_t> examples) const;
+  BatchShape shape_of(std::span<const std::int32_t> examples) const;
+  /// Room for a batch of this shape, its contents undefined.
+  LabelledBatch make(const BatchShape& shape) const;
+  /// Fills a batch with the examples that batch.examples names; only starts work on the device.
+  void gather(const LabelledBatch& batch) const;
+  /// A batch of these examples.
+  LabelledBatch batch(std::span<const std::int32_t> examples) const;
+
+ private:
+  /// Tokens of an example, after cutting to form_.max_length.
+  std::int64_t kept(std::int64_t example) const;
+
+  BatchForm form_;
+  std::int64_t row_multiple_;
+  Dataset host_;
+  std::int64_t longest_ = 1;  // rows of the longest example
+  ops::TokenStore examples_;  // on the device
+};
+
+}  // namespace attune
