@@ -30,7 +30,10 @@
 
 #include "base/parallel.h"
 #include "bench/op_buffers.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/op_case.h"

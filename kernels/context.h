@@ -14,7 +14,7 @@ namespace attune::kernels {
 /// Runs on the calling process's CPU cores (base/parallel.h).
 struct CpuContext {};
 
-/// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/runtime.h.
+/// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/device_info.h.
 class CudaContext;
 
 /// Whether a gradient replaces what its buffer holds or is added to it.

@@ -1,6 +1,7 @@
 #include "engine/tensor/captured_work.h"
 
 #include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
 
 namespace attune {
 

@@ -1,4 +1,7 @@
 #include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 
 #include <algorithm>
 

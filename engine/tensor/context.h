@@ -5,7 +5,7 @@
 #include <string>
 
 #include "engine/tensor/device.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/context.h"
 
 namespace attune {
 

@@ -3,6 +3,8 @@
 #include <exception>
 
 #include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune {
 

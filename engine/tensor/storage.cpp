@@ -12,6 +12,8 @@
 
 #include "base/check.h"
 #include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune {
 namespace {

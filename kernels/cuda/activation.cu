@@ -5,6 +5,7 @@
 // memory bandwidth.
 #include "kernels/activation.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/activation.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"

@@ -10,9 +10,11 @@
 
 #include <vector>
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::kernels {
 namespace {

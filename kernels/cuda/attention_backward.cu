@@ -14,7 +14,9 @@
 // spills a few (scripts/kernel_resources.py). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
 // cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::kernels {
 namespace {

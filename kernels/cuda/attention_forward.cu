@@ -13,6 +13,7 @@
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
 #include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"
 
 namespace attune::kernels {

@@ -5,6 +5,7 @@
 // once: bound by memory bandwidth.
 #include "kernels/cast.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::cuda {
 namespace {

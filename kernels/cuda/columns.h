@@ -3,7 +3,6 @@
 
 #include "base/dtype.h"
 #include "kernels/context.h"
-#include "kernels/cuda/runtime.h"
 
 namespace attune::cuda {
 

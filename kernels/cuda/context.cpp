@@ -1,20 +1,13 @@
-#include <cstring>
+#include "kernels/cuda/context.h"
+
 #include <map>
 #include <string>
 
 #include "base/check.h"
 #include "kernels/cuda/cudnn_attention.h"
-#include "kernels/cuda/runtime.h"
-
-namespace attune::cuda {
-
-Scratch::Scratch(std::size_t bytes, const Stream& stream) : data_(arena_allocate(bytes, stream)), stream_(stream) {}
-
-Scratch::~Scratch() {
-  arena_free(data_, stream_);
-}
-
-}  // namespace attune::cuda
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/matmul.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::kernels {
 
@@ -41,8 +34,8 @@ const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   const std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   auto found = kept_->constants.find(key);
   if (found == kept_->constants.end()) {
-    constexpr std::size_t kMost = 64;  // tables that do not repeat must not pile up
-    if (kept_->constants.size() >= kMost && !stream_.capturing()) {
+    constexpr std::size_t kMaxConstants = 64;  // tables that do not repeat must not pile up
+    if (kept_->constants.size() >= kMaxConstants && !stream_.capturing()) {
       stream_.synchronize();
       std::erase_if(kept_->constants, [](const auto& entry) { return !entry.second.captured; });
     }

@@ -6,6 +6,7 @@
 // classes, so that all of this is launch time. Losses are float32 for bfloat16 logits. Deterministic.
 #include "kernels/cross_entropy.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"

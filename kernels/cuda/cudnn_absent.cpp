@@ -1,5 +1,6 @@
 // What a build without cuDNN says of it.
 #include "base/check.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"
 
 namespace attune::cuda {

@@ -10,7 +10,6 @@
 #include <memory>
 
 #include "kernels/attention.h"
-#include "kernels/cuda/runtime.h"
 
 namespace attune::cuda {
 

@@ -6,6 +6,7 @@
 // Deterministic. Moves 2 N C elements, 3 N C with something to add.
 #include "kernels/dropout.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/dropout.cuh"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"

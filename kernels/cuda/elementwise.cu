@@ -5,6 +5,7 @@
 // shared memory and few registers, so that all 2048 threads of a multiprocessor are resident.
 #include "kernels/elementwise.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 

@@ -8,9 +8,11 @@
 // Deterministic. Reads dy once.
 #include "kernels/embedding.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/sort.h"
 
 namespace attune::kernels {

@@ -4,6 +4,7 @@
 // Deterministic. Forward moves 3 N I elements, backward 5 N I: bound by memory bandwidth.
 #include "kernels/glu.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/activation.cuh"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"

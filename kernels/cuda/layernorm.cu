@@ -15,10 +15,13 @@
 #include <algorithm>
 
 #include "kernels/cuda/columns.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/dropout.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
+#include "kernels/cuda/device_info.h"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::kernels {
 namespace {

@@ -2,6 +2,7 @@
 #include "kernels/linear.h"
 
 #include "kernels/cuda/columns.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/matmul.h"
 
 namespace attune::kernels {

@@ -1,8 +1,11 @@
 // Matrix products on the device: cuBLASLt on a GPU, plain loops where one is simulated.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+
 #include "base/dtype.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/context.h"
 
 namespace attune::cuda {
 
@@ -18,6 +21,10 @@ struct Matmul {
   bool accumulate = false;
   DType dtype;
 };
+
+/// What a context keeps for its products; the backend knows what that is.
+struct MatmulPlans;
+std::shared_ptr<MatmulPlans> make_matmul_plans();
 
 void matmul(const kernels::CudaContext& context, const Matmul& args);
 

@@ -4,6 +4,7 @@
 // this is launch time. Backward: a thread owns an element. Computed in float32. Deterministic.
 #include "kernels/mean_squared_error.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"

@@ -5,6 +5,7 @@
 // vector of a row, finds the row's sequence by bisection (from the caches) and writes. Deterministic. Bound by memory.
 #include "kernels/pooling.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"

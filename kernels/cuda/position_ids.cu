@@ -4,6 +4,7 @@
 // to it. Deterministic. Moves 8 bytes per token; a sequence of 512 tokens takes 16 dependent steps.
 #include "kernels/position_ids.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/dispatch.h"
 

@@ -5,6 +5,7 @@
 // the caches. Deterministic. Moves 2 N H D elements.
 #include "kernels/rope.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/rows.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"

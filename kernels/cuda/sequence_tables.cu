@@ -2,6 +2,7 @@
 // launch.
 #include "kernels/cuda/sequence_tables.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 

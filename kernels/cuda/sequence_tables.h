@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/context.h"
 
 namespace attune::cuda {
 

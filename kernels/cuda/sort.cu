@@ -11,9 +11,11 @@
 #include <algorithm>
 #include <bit>
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::cuda {
 namespace {

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "kernels/context.h"
-#include "kernels/cuda/runtime.h"
 
 namespace attune::cuda {
 

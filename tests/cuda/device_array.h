@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/stream.h"
 
 namespace attune::testing {
 

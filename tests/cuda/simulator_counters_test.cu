@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/platform.cuh"
 #include "kernels/layernorm.h"
 #include "tests/cuda/device_array.h"

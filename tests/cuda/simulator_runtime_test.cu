@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/platform.cuh"
 #include "tests/cuda/device_array.h"
 

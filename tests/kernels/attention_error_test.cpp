@@ -7,7 +7,7 @@
 #include <cmath>
 
 #include "base/bfloat16.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/harness.h"

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "kernels/cuda/cudnn_attention.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/harness.h"

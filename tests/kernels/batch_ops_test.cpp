@@ -10,6 +10,8 @@
 
 #include "engine/data/dataset.h"
 #include "engine/nn/token_batch.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
 #include "kernels/cuda/sort.h"
 #include "kernels/gather_batch.h"
 #include "kernels/position_ids.h"

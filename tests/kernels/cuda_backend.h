@@ -1,7 +1,9 @@
 // The CUDA device, a GPU or the simulator, as a backend of the op table.
 #pragma once
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "tests/kernels/op_case.h"
 
 namespace attune::testing {

@@ -6,6 +6,9 @@
 #include <optional>
 
 #include "kernels/adamw.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/sequence_tables.h"
 #include "kernels/dropout.h"
 #include "kernels/elementwise.h"

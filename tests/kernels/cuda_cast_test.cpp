@@ -7,7 +7,9 @@
 
 #include "base/bfloat16.h"
 #include "kernels/cast.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune::testing {
 namespace {

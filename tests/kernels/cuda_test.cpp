@@ -3,6 +3,7 @@
 // bit.
 #include <gtest/gtest.h>
 
+#include "kernels/cuda/device_info.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/harness.h"
 

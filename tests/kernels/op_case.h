@@ -1,6 +1,6 @@
 // One op at one size, described once for every use: correctness (f32 against f64), gradients, parity of backends, speed.
 //
-// A case names its buffers and says how to call the kernel on them; who runs it (harness.h, bench/kernels) owns the memory,
+// A case names its buffers and says how to call the kernel on them; who runs it (harness.h, bench/kernels.cpp) owns the memory,
 // fills the inputs, poisons the outputs and decides dtype and backend. For every differentiable output `y` there is an input
 // `dy`, its upstream gradient; for every differentiable input `x` the backward call writes `grad("x")`.
 #pragma once
@@ -150,10 +150,10 @@ kernels::DropoutMask mask_of(const Call& c, float p, std::uint64_t seed, std::ui
 
 /// All cases the tests run, small sizes and odd ones.
 std::vector<OpCase> test_cases();
-/// How large the cases of bench/kernels are: those of real models, what a simulated device does in a moment, or the one
+/// How large the cases of bench/kernels.cpp are: those of real models, what a simulated device does in a moment, or the one
 /// product that shows the highest rate of a GPU.
 enum class SpeedSizes : std::uint8_t { kReal, kTiny, kCeiling };
-/// The same ops at other sizes, for bench/kernels. Updates are in place.
+/// The same ops at other sizes, for bench/kernels.cpp. Updates are in place.
 std::vector<OpCase> speed_cases(SpeedSizes sizes);
 
 }  // namespace attune::testing

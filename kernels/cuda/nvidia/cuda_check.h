@@ -4,6 +4,8 @@
 #include <cublasLt.h>
 #include <cuda_runtime.h>
 
+#include <cstdio>
+
 #include "base/check.h"
 
 namespace attune::cuda {
@@ -11,13 +13,18 @@ namespace attune::cuda {
 /// Throws Error naming the call unless it succeeded, OutOfMemory where that is why.
 inline void check(cudaError_t status, const char* call) {
   if (status == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());  // it is told, and must not be found by the next call
+    static_cast<void>(cudaGetLastError());  // it is reported, and must not be found by the next call
     throw OutOfMemory(str_cat("out of memory: ", call, " found none free"));
   }
   if (status != cudaSuccess) throw Error(str_cat("cuda: ", call, ": ", cudaGetErrorString(status)));
 }
 inline void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS) throw Error(str_cat("cuda: ", call, ": ", cublasLtGetStatusString(status)));
+}
+
+/// For destructors: prints what went wrong and goes on.
+inline void report(cudaError_t status, const char* call) noexcept {
+  if (status != cudaSuccess) std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cudaGetErrorString(status));
 }
 
 }  // namespace attune::cuda

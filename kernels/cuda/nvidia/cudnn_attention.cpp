@@ -17,8 +17,11 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
-#include "kernels/cuda/nvidia/stream.h"
+#include "kernels/cuda/nvidia/stream_state.h"
 #include "kernels/cuda/sequence_tables.h"
 
 namespace attune::cuda {

@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
 

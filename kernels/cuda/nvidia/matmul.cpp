@@ -28,8 +28,11 @@
 
 #include "base/bfloat16.h"
 #include "base/check.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
-#include "kernels/cuda/nvidia/stream.h"
+#include "kernels/cuda/nvidia/stream_state.h"
 
 namespace attune::cuda {
 namespace {

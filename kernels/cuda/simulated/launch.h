@@ -5,8 +5,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/cuda/runtime.h"
 #include "kernels/cuda/simulated/block.h"
+#include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
 

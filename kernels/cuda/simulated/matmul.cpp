@@ -7,6 +7,7 @@
 
 #include "base/bfloat16.h"
 #include "base/parallel.h"
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/simulated/device.h"
 #include "kernels/cuda/simulated/launch.h"

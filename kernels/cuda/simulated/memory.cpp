@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kAlignment = 256;
 constexpr int kPoison = 0xFF;  // NaN in every float format
 
-struct Extent {
+struct Range {
   const std::byte* begin = nullptr;
   const std::byte* end = nullptr;
   bool holds(const std::byte* p, std::size_t bytes) const {
@@ -35,7 +35,7 @@ Table& table() {
   return *instance;
 }
 
-Extent find(const std::byte* p) {
+Range find(const std::byte* p) {
   Table& t = table();
   const std::shared_lock lock(t.mutex);
   auto after = t.blocks.upper_bound(p);
@@ -49,7 +49,7 @@ struct Recent {
   static constexpr unsigned kCount = 8;
   std::uint64_t frees = 0;
   unsigned next = 0;
-  Extent extents[kCount];
+  Range ranges[kCount];
 };
 
 }  // namespace
@@ -101,16 +101,16 @@ void on_global_access(const void* address, std::size_t bytes, const char* what) 
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
     runner().fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at an address that is no multiple of it"));
   runner().count_global(address, bytes);
-  for (const Extent& extent : recent.extents)
-    if (extent.holds(p, bytes)) return;
-  const Extent extent = find(p);
-  if (!extent.holds(p, bytes)) {
-    if (extent.begin != nullptr && p >= extent.begin && p < extent.end + 4096)
-      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - extent.begin,
-                                                 " of a block of ", extent.end - extent.begin));
+  for (const Range& range : recent.ranges)
+    if (range.holds(p, bytes)) return;
+  const Range range = find(p);
+  if (!range.holds(p, bytes)) {
+    if (range.begin != nullptr && p >= range.begin && p < range.end + 4096)
+      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - range.begin,
+                                                 " of a block of ", range.end - range.begin));
     runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory"));
   }
-  recent.extents[recent.next] = extent;
+  recent.ranges[recent.next] = range;
   recent.next = (recent.next + 1) % Recent::kCount;
 }
 

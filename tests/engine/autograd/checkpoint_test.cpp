@@ -9,7 +9,7 @@
 #include "engine/nn/token_batch.h"
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/context.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/support/token_batches.h"
 
 namespace attune::testing {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/autograd/functions.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/support/data.h"
 
 namespace attune::testing {

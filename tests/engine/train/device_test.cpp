@@ -10,7 +10,8 @@
 #include <numeric>
 
 #include "engine/tensor/context.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
 #include "models/bert/bert.h"
 #include "tests/engine/train/resume_case.h"
 #include "tests/engine/train/train_fixture.h"

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/support/collator.h"
 #include "tests/support/message_of.h"
 

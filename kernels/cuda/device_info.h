@@ -1,0 +1,35 @@
+// Which GPU the process has, if any.
+//
+// kernels/cuda is the only doorway to a GPU: device_info.h, stream.h (order of work), memory.h and context.h (where ops
+// run) declare it without naming a CUDA type. It has two implementations, of which CMake links one (ATTUNE_CUDA):
+// nvidia/, on the CUDA runtime, and simulated/, which runs the same kernels on the CPU and is strict where a GPU is
+// silent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace attune::cuda {
+
+/// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
+bool available();
+/// Why not, in one line; empty where it may.
+std::string unavailable_reason();
+/// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has
+/// its own.
+void set_schedule_seed(std::uint64_t seed);
+/// "nvidia" or "simulated".
+const char* backend_name();
+
+struct DeviceInfo {
+  std::string name;
+  int compute_capability;  // 80 is 8.0
+  int multiprocessors;
+  std::size_t shared_bytes;  // a block may use, after opting in
+  std::size_t total_bytes;
+};
+/// The current device. Throws Error where there is none.
+const DeviceInfo& device_info();
+
+}  // namespace attune::cuda

@@ -1,0 +1,15 @@
+// What the arena of an NVIDIA GPU offers to graphs.
+#pragma once
+
+namespace attune::cuda {
+
+/// As long as one lives, the arena keeps the segments that captured work allocated: a replay still writes there.
+class CapturedSegments {
+ public:
+  CapturedSegments();
+  ~CapturedSegments();
+  CapturedSegments(const CapturedSegments&) = delete;
+  CapturedSegments& operator=(const CapturedSegments&) = delete;
+};
+
+}  // namespace attune::cuda

@@ -1,0 +1,76 @@
+// Copies to, from and on an NVIDIA GPU.
+#include <array>
+#include <cstring>
+#include <mutex>
+
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/nvidia/cuda_check.h"
+#include "kernels/cuda/nvidia/stream_state.h"
+#include "kernels/cuda/stream.h"
+
+namespace attune::cuda {
+namespace {
+
+// Page-locked places through which small copies go to the device, in turn: the host neither waits for the device nor
+// keeps the bytes. From other memory the driver may wait for the stream.
+class Staging {
+ public:
+  static constexpr std::size_t kMaxBytes = std::size_t{64} << 10;  // of a copy
+
+  void copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
+    const std::scoped_lock lock(mutex_);
+    Place& place = places_[next_++ % places_.size()];
+    if (place.host == nullptr) {
+      CUDA_CHECK(cudaMallocHost(&place.host, kMaxBytes));
+      CUDA_CHECK(cudaEventCreateWithFlags(&place.left, cudaEventDisableTiming));
+    } else {
+      CUDA_CHECK(cudaEventSynchronize(place.left));
+    }
+    std::memcpy(place.host, host, bytes);
+    CUDA_CHECK(cudaMemcpyAsync(device, place.host, bytes, cudaMemcpyHostToDevice, stream));
+    CUDA_CHECK(cudaEventRecord(place.left, stream));
+  }
+
+ private:
+  struct Place {
+    void* host = nullptr;
+    cudaEvent_t left = nullptr;  // the latest copy out of here
+  };
+  std::mutex mutex_;
+  std::array<Place, 64> places_;  // more than the copies of the steps that the host runs ahead
+  std::size_t next_ = 0;
+};
+Staging& staging() {
+  static Staging* instance = new Staging;
+  return *instance;
+}
+
+}  // namespace
+
+void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  if (const auto& capture = stream.state().capture) {  // a graph reads the memory again at every launch
+    void* kept = pinned_allocate(bytes);
+    capture->staged.emplace_back(kept, bytes);
+    std::memcpy(kept, host, bytes);
+    host = kept;
+  } else if (bytes <= Staging::kMost) {
+    staging().copy(device, host, bytes, stream.state().stream);
+    return;
+  }
+  CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream.state().stream));
+}
+
+void copy_to_host(void* host, const void* device, std::size_t bytes, const Stream& stream) {
+  if (bytes != 0) CUDA_CHECK(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream.state().stream));
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream& stream) {
+  if (bytes != 0) CUDA_CHECK(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream.state().stream));
+}
+
+void set_zero(void* device, std::size_t bytes, const Stream& stream) {
+  if (bytes != 0) CUDA_CHECK(cudaMemsetAsync(device, 0, bytes, stream.state().stream));
+}
+
+}  // namespace attune::cuda

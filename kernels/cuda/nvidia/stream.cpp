@@ -1,0 +1,113 @@
+#include "kernels/cuda/stream.h"
+
+#include <string>
+#include <utility>
+
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/nvidia/cuda_check.h"
+#include "kernels/cuda/nvidia/stream_state.h"
+
+namespace attune::cuda {
+namespace {
+
+// What went wrong on a stream is known only later: names the kernels it may have been.
+void throw_on_fault(cudaError_t status, const Stream::State& state) {
+  if (status == cudaSuccess) return;
+  std::string kernels;
+  for (const char* name : state.recent)
+    if (name != nullptr) kernels += (kernels.empty() ? "" : ", ") + std::string(name);
+  throw Error(str_cat("cuda: work on the gpu failed: ", cudaGetErrorString(status), "; the latest kernels were ",
+                      kernels, " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
+}
+
+}  // namespace
+
+struct Event::State {
+  cudaEvent_t event = nullptr;
+  const Stream::State* stream = nullptr;  // that recorded it
+};
+
+Graph::State::~State() {
+  if (executable != nullptr) report(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
+  if (graph != nullptr) report(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  if (!staged.empty()) report(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // a launch may still read them
+  for (const auto& [host, bytes] : staged) pinned_free(host, bytes);
+}
+
+Stream::Stream() : state_(std::make_unique<State>()) {
+  CHECK(available(), unavailable_reason());
+  CUDA_CHECK(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking));
+}
+
+Stream::~Stream() {
+  report(cudaStreamSynchronize(state_->stream), "cudaStreamSynchronize");
+  report(cudaStreamDestroy(state_->stream), "cudaStreamDestroy");
+}
+
+void Stream::synchronize() const {
+  CHECK(!state_->capture, "a stream cannot be waited for while it is being captured");
+  throw_on_fault(cudaStreamSynchronize(state_->stream), *state_);
+}
+
+void Stream::wait(const Event& event) const {
+  CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0));
+}
+
+void Stream::begin_capture() const {
+  CHECK(!state_->capture, "the stream is being captured already");
+  CUDA_CHECK(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeRelaxed));
+  state_->capture = std::make_unique<Graph::State>();
+}
+
+void Stream::abandon_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  static_cast<void>(cudaStreamEndCapture(state_->stream, &state_->capture->graph));  // it may be invalid already
+  static_cast<void>(cudaGetLastError());
+  state_->capture.reset();
+}
+
+Graph Stream::end_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  std::unique_ptr<Graph::State> graph = std::move(state_->capture);
+  CUDA_CHECK(cudaStreamEndCapture(state_->stream, &graph->graph));
+  CUDA_CHECK(cudaGraphInstantiate(&graph->executable, graph->graph, 0));
+  return Graph(std::move(graph));
+}
+
+bool Stream::capturing() const {
+  return state_->capture != nullptr;
+}
+
+Event::Event() : state_(std::make_unique<State>()) {
+  CUDA_CHECK(cudaEventCreate(&state_->event));
+}
+Event::~Event() {
+  report(cudaEventDestroy(state_->event), "cudaEventDestroy");
+}
+void Event::record(const Stream& stream) {
+  CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream));
+  state_->stream = &stream.state();
+}
+void Event::synchronize() const {
+  const cudaError_t status = cudaEventSynchronize(state_->event);
+  if (state_->stream != nullptr)
+    throw_on_fault(status, *state_->stream);
+  else
+    CUDA_CHECK(status);
+}
+double Event::elapsed_ms(const Event& begin, const Event& end) {
+  float ms = 0;
+  CUDA_CHECK(cudaEventElapsedTime(&ms, begin.state_->event, end.state_->event));
+  return static_cast<double>(ms);
+}
+
+Graph::Graph(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Graph::~Graph() = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+void Graph::launch(const Stream& stream) const {
+  CUDA_CHECK(cudaGraphLaunch(state_->executable, stream.state().stream));
+}
+
+}  // namespace attune::cuda

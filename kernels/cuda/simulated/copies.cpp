@@ -1,0 +1,58 @@
+// Copies to, from and on the simulated device.
+#include <cstddef>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/simulated/launch.h"
+#include "kernels/cuda/simulated/memory.h"
+#include "kernels/cuda/stream.h"
+
+namespace attune::cuda {
+namespace {
+
+void check_memory(const void* device, std::size_t bytes, const char* what) {
+  if (!simulated::is_device_memory(device, bytes))
+    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds,
+                                    str_cat(what, " of ", bytes, " bytes outside of device memory"));
+}
+
+}  // namespace
+
+void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  std::vector<std::byte> staged(bytes);
+  std::memcpy(staged.data(), host, bytes);
+  enqueue(stream, [device, staged = std::move(staged)] {
+    check_memory(device, staged.size(), "a copy to the device");
+    std::memcpy(device, staged.data(), staged.size());
+  });
+}
+
+void copy_to_host(void* host, const void* device, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  enqueue(stream, [=] {
+    check_memory(device, bytes, "a copy to the host");
+    std::memcpy(host, device, bytes);
+  });
+}
+
+void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  enqueue(stream, [=] {
+    check_memory(from, bytes, "a copy from the device");
+    check_memory(to, bytes, "a copy to the device");
+    std::memmove(to, from, bytes);
+  });
+}
+
+void set_zero(void* device, std::size_t bytes, const Stream& stream) {
+  if (bytes == 0) return;
+  enqueue(stream, [=] {
+    check_memory(device, bytes, "clearing");
+    std::memset(device, 0, bytes);
+  });
+}
+
+}  // namespace attune::cuda

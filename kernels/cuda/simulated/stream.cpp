@@ -1,0 +1,151 @@
+// Streams of the simulated device. Work put on a stream is kept until somebody waits for it, and then run in order, so
+// that a result read too early, or a stream that forgets to wait for another, shows. Only what was waited for has run.
+#include "kernels/cuda/stream.h"
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <utility>
+
+#include "base/check.h"
+#include "kernels/cuda/simulated/launch.h"
+#include "kernels/cuda/simulated/stream_state.h"
+
+namespace attune::cuda {
+namespace {
+
+bool synchronous() {
+  static const bool value = std::getenv("ATTUNE_CUDA_SYNC") != nullptr;
+  return value;
+}
+
+// Streams that exist, for calls that wait for the whole device.
+struct AllStreams {
+  std::recursive_mutex mutex;
+  std::set<Stream::State*> streams;
+};
+AllStreams& all_streams() {
+  static AllStreams* instance = new AllStreams;
+  return *instance;
+}
+
+// For destructors: a fault is printed.
+void run_all(Stream::State& stream) noexcept {
+  try {
+    stream.run_until(stream.enqueued);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "attune: %s\n", error.what());
+  }
+}
+
+}  // namespace
+
+void Stream::State::run_until(std::uint64_t until) {
+  while (done < until && !queue.empty()) {
+    const Work work = std::move(queue.front());
+    queue.pop_front();
+    ++done;
+    try {
+      work();
+    } catch (...) {
+      done += queue.size();
+      queue.clear();
+      throw;
+    }
+  }
+}
+
+void run_all_streams() noexcept {
+  AllStreams& all = all_streams();
+  const std::scoped_lock lock(all.mutex);
+  for (Stream::State* stream : all.streams) run_all(*stream);
+}
+
+struct Event::State {
+  Stream::State* stream = nullptr;
+  std::uint64_t position = 0;
+  std::chrono::steady_clock::time_point reached;
+};
+
+void enqueue(const Stream& stream, Work work) {
+  Stream::State& s = stream.state();
+  if (s.capture) {
+    s.capture->work.push_back(std::move(work));
+    return;
+  }
+  s.queue.push_back(std::move(work));
+  ++s.enqueued;
+  if (synchronous()) s.run_until(s.enqueued);
+}
+
+Stream::Stream() : state_(std::make_unique<State>()) {
+  const std::scoped_lock lock(all_streams().mutex);
+  all_streams().streams.insert(state_.get());
+}
+
+Stream::~Stream() {
+  const std::scoped_lock lock(all_streams().mutex);
+  all_streams().streams.erase(state_.get());
+  run_all(*state_);
+}
+
+void Stream::synchronize() const {
+  CHECK(!state_->capture, "a stream cannot be waited for while it is being captured");
+  state_->run_until(state_->enqueued);
+}
+
+void Stream::wait(const Event& event) const {
+  enqueue(*this, [stream = event.state().stream, position = event.state().position] {
+    if (stream != nullptr) stream->run_until(position);
+  });
+}
+
+void Stream::begin_capture() const {
+  CHECK(!state_->capture, "the stream is being captured already");
+  state_->capture = std::make_unique<Graph::State>();
+}
+
+Graph Stream::end_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  return Graph(std::move(state_->capture));
+}
+
+void Stream::abandon_capture() const {
+  CHECK(state_->capture != nullptr, "the stream is not being captured");
+  state_->capture.reset();
+}
+
+bool Stream::capturing() const {
+  return state_->capture != nullptr;
+}
+
+Event::Event() : state_(std::make_unique<State>()) {}
+Event::~Event() = default;
+
+void Event::record(const Stream& stream) {
+  enqueue(stream, [s = state_.get()] { s->reached = std::chrono::steady_clock::now(); });
+  state_->stream = &stream.state();
+  state_->position = stream.state().enqueued;
+}
+
+void Event::synchronize() const {
+  if (state_->stream != nullptr) state_->stream->run_until(state_->position);
+}
+
+double Event::elapsed_ms(const Event& begin, const Event& end) {
+  return std::chrono::duration<double, std::milli>(end.state_->reached - begin.state_->reached).count();
+}
+
+Graph::Graph(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Graph::~Graph() = default;
+Graph::Graph(Graph&&) noexcept = default;
+Graph& Graph::operator=(Graph&&) noexcept = default;
+
+void Graph::launch(const Stream& stream) const {
+  for (const Work& work : state_->work) enqueue(stream, work);
+}
+
+}  // namespace attune::cuda

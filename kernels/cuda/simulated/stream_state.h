@@ -1,0 +1,34 @@
+// What streams and graphs of the simulated device hold: work to be run later, as functions.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "kernels/cuda/stream.h"
+
+namespace attune::cuda {
+
+using Work = std::function<void()>;
+
+struct Graph::State {
+  std::vector<Work> work;
+  std::vector<void*> memory;  // of the captured calls: as long as they may be replayed, nobody else gets it
+  ~State();
+};
+
+struct Stream::State {
+  std::deque<Work> queue;
+  std::unique_ptr<Graph::State> capture;
+  std::uint64_t enqueued = 0, done = 0;
+
+  /// Runs the queue up to piece `until` of the stream's history. After a fault the rest is dropped, as on a device.
+  void run_until(std::uint64_t until);
+};
+
+/// Runs the work of every stream, as calls do that wait for the whole device. Faults are printed.
+void run_all_streams() noexcept;
+
+}  // namespace attune::cuda

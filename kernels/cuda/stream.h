@@ -1,0 +1,77 @@
+// The order of work on a GPU: streams, events, and graphs of captured work.
+//
+// Work on a stream happens in order and later than the call: results are there after synchronize(). Work on two streams
+// is unordered unless an Event lies between. Kernels are launched from .cu files through launch() (platform.cuh).
+#pragma once
+
+#include <memory>
+
+namespace attune::cuda {
+
+class Event;
+class Graph;
+
+/// An ordered queue of device work.
+class Stream {
+ public:
+  /// Throws Error where no GPU may be used.
+  Stream();
+  ~Stream();
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  /// Waits until all work is done. Throws Error with the fault of a kernel that failed.
+  void synchronize() const;
+  /// Later work of this stream starts after what `event` recorded.
+  void wait(const Event& event) const;
+  /// From here until end_capture, work is recorded instead of run.
+  void begin_capture() const;
+  Graph end_capture() const;
+  /// Forgets what was recorded.
+  void abandon_capture() const;
+  bool capturing() const;
+
+  struct State;
+  State& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// A point in a stream's work.
+class Event {
+ public:
+  Event();
+  ~Event();
+  Event(const Event&) = delete;
+  Event& operator=(const Event&) = delete;
+
+  void record(const Stream& stream);
+  /// Waits until the recorded point is reached.
+  void synchronize() const;
+  /// Milliseconds between two recorded and reached points.
+  static double elapsed_ms(const Event& begin, const Event& end);
+
+  struct State;
+  State& state() const { return *state_; }
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+/// A captured piece of a stream's work, to be run again as a whole.
+class Graph {
+ public:
+  struct State;
+  explicit Graph(std::unique_ptr<State> state);
+  ~Graph();
+  Graph(Graph&&) noexcept;
+  Graph& operator=(Graph&&) noexcept;
+
+  void launch(const Stream& stream) const;
+
+ private:
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace attune::cuda
