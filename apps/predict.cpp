@@ -27,7 +27,7 @@ struct PredictFlags {
   std::int64_t batch_size = 32;
   int threads = 0;
 
-  void declare(CLI::App& app) {
+  void declare(CommandLine& app) {
     app.add_option("--model_dir", model_dir, "Folder of the model: one of attune's, or one of save_pretrained")
         ->required();
     app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's");
@@ -39,7 +39,7 @@ struct PredictFlags {
         ->excludes(table);
     app.add_option("--field", field, "Field of --jsonl")->capture_default_str();
     app.add_option("--format", format, "text, csv or jsonl")
-        ->check(CLI::IsMember({"text", "csv", "jsonl"}))
+        ->check(one_of({"text", "csv", "jsonl"}))
         ->capture_default_str();
     app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
     placement.declare(app, "");
@@ -150,7 +150,7 @@ int predict(const PredictFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Classifies texts with a trained model.", "predict");
+  attune::CommandLine app("Classifies texts with a trained model.", "predict");
   attune::PredictFlags flags;
   flags.declare(app);
   return attune::run_program(app, argc, argv, [&] { return attune::predict(flags); });

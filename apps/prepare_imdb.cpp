@@ -74,8 +74,9 @@ int prepare(const ImdbFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).",
-               "prepare_imdb");
+  attune::CommandLine app(
+      "Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).",
+      "prepare_imdb");
   attune::ImdbFlags flags;
   app.add_option("--output", flags.output, "Folder for the three files")->required();
   auto* archive = app.add_option("--archive", flags.archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");

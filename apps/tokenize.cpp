@@ -23,7 +23,7 @@ struct Flags {
   TrainTokenizerOptions train;
 };
 
-void declare_source(CLI::App& app, Flags& flags) {
+void declare_source(CommandLine& app, Flags& flags) {
   app.add_option("--text", flags.texts, "A text; may be given more than once")->allow_extra_args(false);
   app.add_option("--csv", flags.csv, "CSV file with a header row");
   app.add_option("--column", flags.column, "Column of the CSV file")->capture_default_str();
@@ -31,8 +31,9 @@ void declare_source(CLI::App& app, Flags& flags) {
   app.add_option("--field", flags.field, "Field of the JSON objects")->capture_default_str();
 }
 
-void declare_encoding(CLI::App& app, Flags& flags) {
-  app.add_option("--tokenizer", flags.tokenizer, "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt");
+Flag* declare_encoding(CommandLine& app, Flags& flags) {
+  Flag* tokenizer = app.add_option("--tokenizer", flags.tokenizer,
+                                   "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt");
   app.add_option("--max_length", flags.encode.max_length, "Cut to this many ids, special tokens included; 0: whole")
       ->check(count_from(0))
       ->capture_default_str();
@@ -41,20 +42,21 @@ void declare_encoding(CLI::App& app, Flags& flags) {
   app.add_flag("--literal", flags.literal, "Take special tokens written in a text for plain text");
   app.add_option("--format", flags.format,
                  "ids, tokens, jsonl (ids, type_ids and tokens), digest (as JSON), or lengths")
-      ->check(CLI::IsMember({"ids", "tokens", "jsonl", "digest", "lengths"}))
+      ->check(one_of({"ids", "tokens", "jsonl", "digest", "lengths"}))
       ->capture_default_str();
   app.add_option("--threads", flags.threads, "Threads; 0: all cores")->check(thread_count())->capture_default_str();
+  return tokenizer;
 }
 
-void declare_training(CLI::App& app, TrainTokenizerOptions& train) {
+void declare_training(CommandLine& app, TrainTokenizerOptions& train, const Flag* tokenizer) {
   auto* kind = app.add_option("--train", train.kind, "Train a tokenizer: bpe (byte-level) or wordpiece")
-                   ->check(CLI::IsMember({"bpe", "wordpiece"}))
-                   ->excludes("--tokenizer");
+                   ->check(one_of({"bpe", "wordpiece"}))
+                   ->excludes(tokenizer);
   auto* size = app.add_option("--vocab_size", train.vocab_size, "Tokens to train, special ones included")
                    ->check(count_from(1))
                    ->needs(kind);
   auto* output = app.add_option("--output", train.output, "Folder for the trained tokenizer's files")->needs(kind);
-  kind->needs(size, output);
+  kind->needs(size)->needs(output);
   app.add_option("--min_frequency", train.min_frequency, "Pairs that occur less often are no tokens")
       ->check(count_from(1))
       ->needs(kind)
@@ -94,11 +96,10 @@ int run(const Flags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Turns texts into the ids of a Hugging Face tokenizer folder, or trains a tokenizer on them.",
-               "tokenize");
+  attune::CommandLine app("Turns texts into the ids of a Hugging Face tokenizer folder, or trains a tokenizer on them.",
+                          "tokenize");
   attune::Flags flags;
   attune::declare_source(app, flags);
-  attune::declare_encoding(app, flags);
-  attune::declare_training(app, flags.train);
+  attune::declare_training(app, flags.train, attune::declare_encoding(app, flags));
   return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });
 }

@@ -36,18 +36,15 @@ struct BertFlags {
   bool no_packing = false;
   std::int64_t num_classes = 2;
 
-  void declare(CLI::App& app) {
+  void declare(CommandLine& app) {
     common.trainable_layers = "all";
     common.learning_rate = 5e-6;
     common.declare(app);
     std::vector<std::string> names;
     for (const Published& known : published()) names.emplace_back(known.name);
-    app.add_option("--model", model, "Published model")
-        ->check(CLI::IsMember(names))
-        ->capture_default_str()
-        ->group("Model");
+    app.add_option("--model", model, "Published model")->check(one_of(names))->capture_default_str()->group("Model");
     app.add_option("--use_attention_mask", use_attention_mask, "true, or false: attention sees the padding")
-        ->check(CLI::IsMember({"true", "false"}, CLI::ignore_case))
+        ->check(one_of_any_case({"true", "false"}))
         ->capture_default_str()
         ->group("Model");
     app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
@@ -91,7 +88,7 @@ int train(const BertFlags& flags) {
   const std::int64_t length = common.max_length(training.longest(), model.max_length());
   const Dataset validation = dataset(splits.validation, length), test = dataset(splits.test, length);
 
-  const bool mask = CLI::detail::to_lower(flags.use_attention_mask) == "true";
+  const bool mask = flags.use_attention_mask == "true";
   const auto task = make_task("single_label_classification", {.outputs = classes.count});
   return fine_tune(
       {.model = model,
@@ -109,7 +106,7 @@ int train(const BertFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.", "train_bert");
+  attune::CommandLine app("Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.", "train_bert");
   attune::BertFlags flags;
   flags.declare(app);
   return attune::run_program(app, argc, argv, [&] { return attune::train(flags); });

@@ -22,26 +22,26 @@ struct GptFlags {
   bool average_embeddings = false, disable_causal_mask = false, no_padding = false, compile = false;
   std::int64_t num_classes = 2, ignore_index = -100;
 
-  void declare(CLI::App& app) {
+  void declare(CommandLine& app) {
     common.trainable_layers = "last_block";
     common.declare(app);
     app.add_option("--model_size", model_size, "Published size")
-        ->check(CLI::IsMember(Gpt2Config::published_sizes()))
+        ->check(one_of(Gpt2Config::published_sizes()))
         ->capture_default_str()
         ->group("Model");
     app.add_option("--weights", weights, "pretrained or random")
-        ->check(CLI::IsMember({"pretrained", "random"}))
+        ->check(one_of({"pretrained", "random"}))
         ->capture_default_str()
         ->group("Model");
     app.add_option("--config", config, "config.json of a model that starts from random weights")->group("Model");
     app.add_option("--initializer", initializer,
                    "Random weights: torch (PyTorch's defaults) or gpt2 (N(0, initializer_range))")
-        ->check(CLI::IsMember({"torch", "gpt2"}))
+        ->check(one_of({"torch", "gpt2"}))
         ->capture_default_str()
         ->group("Model");
     app.add_option("--trainable_token_pos", token_pos,
                    "Position the head reads: first, last, or flexible (last before the padding)")
-        ->check(CLI::IsMember({"first", "last", "flexible"}))
+        ->check(one_of({"first", "last", "flexible"}))
         ->capture_default_str()
         ->group("Model");
     app.add_flag("--average_embeddings", average_embeddings,
@@ -140,7 +140,7 @@ int train(const GptFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Fine-tunes GPT-2 for text classification.", "train_gpt");
+  attune::CommandLine app("Fine-tunes GPT-2 for text classification.", "train_gpt");
   attune::GptFlags flags;
   flags.declare(app);
   return attune::run_program(app, argc, argv, [&] { return attune::train(flags); });

@@ -28,7 +28,7 @@ struct LogregFlags {
   std::int64_t top = 20;
   int threads = 0;
 
-  void declare(CLI::App& app) {
+  void declare(CommandLine& app) {
     const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
       return app.add_option(name, value, text)->group(group)->capture_default_str();
     };
@@ -144,7 +144,7 @@ int run(const LogregFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Bag-of-words logistic regression: the baseline of text classification.", "train_logreg");
+  attune::CommandLine app("Bag-of-words logistic regression: the baseline of text classification.", "train_logreg");
   attune::LogregFlags flags;
   flags.declare(app);
   return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });

@@ -1,18 +1,19 @@
 #include "apps/support/placement.h"
 
-#include <CLI/CLI.hpp>
-
+#include "apps/support/command_line.h"
+#include "base/check.h"
 #include "engine/tensor/context.h"
 
 namespace attune {
 
-void PlacementFlags::declare(CLI::App& app, const std::string& group) {
+void PlacementFlags::declare(CommandLine& app, const std::string& group) {
   const auto add = [&](const char* name, std::string& value, const char* text) {
     auto* option = app.add_option(name, value, text)->capture_default_str();
     if (!group.empty()) option->group(group);
   };
   add("--device", device_name, "cpu, or cuda: an NVIDIA GPU");
-  add("--precision", precision, "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (float32 weights beside)");
+  add("--precision", precision,
+      "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (keeps float32 weights too)");
   add("--attention", attention,
       "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
 }

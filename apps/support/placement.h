@@ -7,17 +7,15 @@
 #include "base/dtype.h"
 #include "engine/nn/module.h"
 
-namespace CLI {
-class App;
-}
-
 namespace attune {
+
+class CommandLine;
 
 struct PlacementFlags {
   std::string device_name = "cpu", precision = "fp32", attention = "own";
 
   /// Declares the options in a group of the help text.
-  void declare(CLI::App& app, const std::string& group);
+  void declare(CommandLine& app, const std::string& group);
   /// Readies the device for what the flags ask of it. Throws UsageError listing the valid names where one is unknown or the
   /// device has no such precision or attention, Error saying why where the device or cuDNN cannot be used.
   void prepare() const;

@@ -4,13 +4,13 @@
 #include <set>
 #include <utility>
 
-#include "apps/support/flag_checks.h"
+#include "apps/support/command_line.h"
 #include "base/parallel.h"
 
 namespace attune {
 
-void TrainingFlags::declare(CLI::App& app) {
-  app_ = &app;
+void TrainingFlags::declare(CommandLine& app) {
+  command_line_ = &app;
   const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->group(group)->capture_default_str();
   };
@@ -43,8 +43,7 @@ void TrainingFlags::declare(CLI::App& app) {
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
-  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")
-      ->check(CLI::IsMember(lr_schedule_names()));
+  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")->check(one_of(lr_schedule_names()));
   add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(count_from(0));
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
@@ -64,11 +63,8 @@ void TrainingFlags::declare(CLI::App& app) {
       ->check(count_from(0));
   add("Results", "--keep", keep, "Newest checkpoints kept while a run goes; of a finished run one; 0: none of that")
       ->check(count_from(0));
-  app.add_option_function<std::vector<std::string>>(
-         "--resume", [this](const std::vector<std::string>& where) { resume = where.empty() ? "" : where.front(); },
-         "Go on with the newest checkpoint of this folder, or with this file; without a value: of --output")
-      ->expected(0, 1)
-      ->type_name("[PATH]")
+  app.add_optional("--resume", resume,
+                   "Go on with the newest checkpoint of this folder, or with this file; without a value: of --output")
       ->group("Results");
 }
 
@@ -120,12 +116,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
       "--help",   "--data",     "--tokenizer", "--model_dir",           "--config", "--threads",         "--no_graphs",
       "--output", "--log_file", "--resume",    "--no_final_evaluation", "--keep",   "--checkpoint_every"};
   std::vector<std::pair<std::string, std::string>> out;
-  for (const CLI::Option* option : app_->get_options()) {
-    const std::string name = option->get_name();
-    if (free.contains(name)) continue;
-    const std::vector<std::string> given = option->reduced_results();
-    out.emplace_back(name, given.empty() ? option->get_default_str() : given.back());
-  }
+  for (auto& [name, value] : command_line_->values())
+    if (!free.contains(name)) out.emplace_back(name, std::move(value));
   return out;
 }
 

@@ -12,11 +12,9 @@
 #include "engine/train/trainer.h"
 #include "models/classifier.h"
 
-namespace CLI {
-class App;
-}
-
 namespace attune {
+
+class CommandLine;
 
 struct TrainingFlags {
   // data
@@ -44,7 +42,7 @@ struct TrainingFlags {
   std::optional<std::string> resume;  // where from; empty: from the output folder
 
   /// Declares every option; defaults are the values held now.
-  void declare(CLI::App& app);
+  void declare(CommandLine& app);
   /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
   /// UsageError listing the valid values, Error where the device cannot be used.
   void apply() const;
@@ -61,7 +59,7 @@ struct TrainingFlags {
   std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;
 
  private:
-  const CLI::App* app_ = nullptr;
+  const CommandLine* command_line_ = nullptr;
 };
 
 }  // namespace attune

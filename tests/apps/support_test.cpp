@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <vector>
@@ -29,7 +30,7 @@ struct Outcome {
 
 // A program with one flag, --count, and this body.
 Outcome run(const std::vector<const char*>& arguments, const std::function<int()>& body) {
-  CLI::App app("Does things.", "program");
+  CommandLine app("Does things.", "program");
   int count = 0;
   app.add_option("--count", count, "How many")->required();
   std::vector<std::string> texts(arguments.begin(), arguments.end());
@@ -81,27 +82,27 @@ TEST(RunProgram, MistakesOnTheCommandLineReturnTwo) {
 }
 
 // The messages of a flag checked so, given these values; empty where a value is taken.
-std::vector<std::string> told(const CLI::Validator& check, const std::vector<std::string>& values) {
+std::vector<std::string> complaints(const FlagCheck& check, const std::vector<std::string>& values) {
   std::vector<std::string> out;
-  for (std::string value : values) out.push_back(check(value));
+  for (const std::string& value : values) out.push_back(check.complaint(value));
   return out;
 }
 
 TEST(FlagChecks, TakeFiniteNumbersInTheirRange) {
   using Messages = std::vector<std::string>;
-  EXPECT_EQ(told(positive(), {"5e-6", "1", "0", "-1", "nan", "inf", "1e999", "many"}),
+  EXPECT_EQ(complaints(positive(), {"5e-6", "1", "0", "-1", "nan", "inf", "1e999", "many"}),
             (Messages{"", "", "must be positive, not 0", "must be positive, not -1", "must be positive, not nan",
                       "must be positive, not inf", "must be positive, not 1e999", "must be positive, not many"}));
-  EXPECT_EQ(told(not_negative(), {"0", "0.5", "-0.5", "NaN"}),
+  EXPECT_EQ(complaints(not_negative(), {"0", "0.5", "-0.5", "NaN"}),
             (Messages{"", "", "must be at least 0, not -0.5", "must be at least 0, not NaN"}));
   EXPECT_EQ(
-      told(dropout_probability(), {"0", "0.9", "1", "0.999999999", "nan", "-0.1"}),
+      complaints(dropout_probability(), {"0", "0.9", "1", "0.999999999", "nan", "-0.1"}),
       (Messages{"", "", "must be at least 0 and below 1, not 1", "must be at least 0 and below 1, not 0.999999999",
                 "must be at least 0 and below 1, not nan", "must be at least 0 and below 1, not -0.1"}));
-  EXPECT_EQ(told(count_from(1, 10), {"1", "10", "0", "11", "nan"}),
+  EXPECT_EQ(complaints(count_from(1, 10), {"1", "10", "0", "11", "nan"}),
             (Messages{"", "", "must be from 1 to 10, not 0", "must be from 1 to 10, not 11",
                       "must be from 1 to 10, not nan"}));
-  EXPECT_EQ(told(count_from(0), {"2147483647", "9223372036854775807"}),
+  EXPECT_EQ(complaints(count_from(0), {"2147483647", "9223372036854775807"}),
             (Messages{"", "must be from 0 to 2147483647, not 9223372036854775807"}));
 }
 

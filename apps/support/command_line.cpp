@@ -1,0 +1,148 @@
+#include "apps/support/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <functional>
+#include <vector>
+
+#include "base/check.h"
+
+namespace attune {
+namespace {
+
+// Refuses a value that is no finite number or that `allowed` says no to. `rule` completes "must be ..."; `help` stands in
+// the option's line of --help.
+FlagCheck number_that_is(const std::string& rule, const std::string& help, const std::function<bool(double)>& allowed) {
+  return FlagCheck(std::make_shared<CLI::Validator>(
+      [rule, allowed](std::string& text) {
+        double value = 0;
+        const bool finite = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+        return finite && allowed(value) ? std::string() : str_cat("must be ", rule, ", not ", text);
+      },
+      help));
+}
+
+}  // namespace
+
+std::string FlagCheck::complaint(std::string value) const {
+  return (*validator_)(value);
+}
+
+FlagCheck positive() {
+  return number_that_is("positive", "POSITIVE", [](double value) { return value > 0; });
+}
+
+FlagCheck not_negative() {
+  return number_that_is("at least 0", "NONNEGATIVE", [](double value) { return value >= 0; });
+}
+
+FlagCheck dropout_probability() {
+  return number_that_is("at least 0 and below 1", "[0, 1)",
+                        [](double value) { return value >= 0 && static_cast<float>(value) < 1; });
+}
+
+FlagCheck count_from(std::int64_t min, std::int64_t max) {
+  return number_that_is(str_cat("from ", min, " to ", max), str_cat("[", min, " - ", max, "]"),
+                        [from = static_cast<double>(min), to = static_cast<double>(max)](double value) {
+                          return value >= from && value <= to;
+                        });
+}
+
+FlagCheck thread_count() {
+  return count_from(0, 1024);
+}
+
+FlagCheck one_of(const std::vector<std::string>& words) {
+  return FlagCheck(std::make_shared<CLI::IsMember>(words));
+}
+
+FlagCheck one_of_any_case(const std::vector<std::string>& words) {
+  return FlagCheck(std::make_shared<CLI::IsMember>(words, CLI::ignore_case));
+}
+
+Flag* Flag::group(const std::string& name) {
+  option_->group(name);
+  return this;
+}
+Flag* Flag::required() {
+  option_->required();
+  return this;
+}
+Flag* Flag::check(const FlagCheck& check) {
+  option_->check(check.validator());
+  return this;
+}
+Flag* Flag::capture_default_str() {
+  option_->capture_default_str();
+  return this;
+}
+Flag* Flag::allow_extra_args(bool allowed) {
+  option_->allow_extra_args(allowed);
+  return this;
+}
+Flag* Flag::excludes(const Flag* other) {
+  option_->excludes(other->option_);
+  return this;
+}
+Flag* Flag::needs(const Flag* other) {
+  option_->needs(other->option_);
+  return this;
+}
+
+CommandLine::CommandLine(const std::string& description, const std::string& name)
+    : name_(name), app_(std::make_unique<CLI::App>(description, name)) {}
+
+CommandLine::~CommandLine() = default;
+
+Flag* CommandLine::keep(CLI::Option* option) {
+  return &flags_.emplace_back(option);
+}
+
+template <class T>
+Flag* CommandLine::add_option(const std::string& name, T& value, const std::string& text) {
+  return keep(app_->add_option(name, value, text));
+}
+template Flag* CommandLine::add_option(const std::string&, std::string&, const std::string&);
+template Flag* CommandLine::add_option(const std::string&, std::vector<std::string>&, const std::string&);
+template Flag* CommandLine::add_option(const std::string&, int&, const std::string&);
+template Flag* CommandLine::add_option(const std::string&, std::int64_t&, const std::string&);
+template Flag* CommandLine::add_option(const std::string&, std::uint64_t&, const std::string&);
+template Flag* CommandLine::add_option(const std::string&, double&, const std::string&);
+
+Flag* CommandLine::add_flag(const std::string& name, bool& value, const std::string& text) {
+  return keep(app_->add_flag(name, value, text));
+}
+
+Flag* CommandLine::add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text) {
+  const auto take = [&value](const std::vector<std::string>& given) { value = given.empty() ? "" : given.front(); };
+  return keep(
+      app_->add_option_function<std::vector<std::string>>(name, take, text)->expected(0, 1)->type_name("[PATH]"));
+}
+
+void CommandLine::footer(const std::string& text) {
+  app_->footer(text);
+}
+
+bool CommandLine::parse(int argc, char** argv) {
+  for (CLI::Option* option : app_->get_options())
+    if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  try {
+    app_->parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) throw UsageError(error.what());
+    app_->exit(error);  // prints the help asked for
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::pair<std::string, std::string>> CommandLine::values() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const CLI::Option* option : app_->get_options()) {
+    const std::vector<std::string> given = option->reduced_results();
+    out.emplace_back(option->get_name(), given.empty() ? option->get_default_str() : given.back());
+  }
+  return out;
+}
+
+}  // namespace attune

@@ -1,0 +1,43 @@
+#include "apps/support/main.h"
+
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "base/printable.h"
+
+namespace attune {
+namespace {
+
+// Sends off what was printed. Throws IoError where any of it was lost.
+void flush_results() {
+  std::cout.flush();
+  if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)
+    throw IoError("standard output", "cannot be written");
+}
+
+}  // namespace
+
+int run_program(CommandLine& app, int argc, char** argv, const std::function<int()>& body) {
+  const auto complain = [&](const char* what) {
+    std::cerr << app.name() << ": error: " << one_line(what) << std::endl;
+  };
+  try {
+    const int code = app.parse(argc, argv) ? body() : 0;
+    flush_results();
+    return code;
+  } catch (const UsageError& error) {
+    complain(error.what());
+    return 2;
+  } catch (const Interrupted& error) {
+    complain(error.what());
+    return kInterruptedExit;
+  } catch (const std::bad_alloc&) {
+    complain("out of memory");
+  } catch (const std::exception& error) {
+    complain(error.what());
+  }
+  return 1;
+}
+
+}  // namespace attune
