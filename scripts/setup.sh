@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building attune on Debian 12 needs and does not have yet; says what; touches nothing else.
 #
-# usage: scripts/setup.sh [--check]     --check only says what is missing (exit 1 if anything is)
+# usage: scripts/setup.sh [--check] [PACKAGE...]     --check only says what is missing (exit 1 if anything is);
+#                                                    PACKAGE: a further one that is wanted
 set -euo pipefail
 
 # third_party/README.md says what each library is for.
@@ -12,6 +13,10 @@ packages=(
   libboost-context-dev liblbfgs-dev
   libarchive-dev libcurl4-openssl-dev libssl-dev
 )
+
+check=
+[ "${1:-}" = --check ] && { check=1; shift; }
+packages+=("$@")
 
 missing=()
 for package in "${packages[@]}"; do
@@ -24,7 +29,7 @@ if [ ${#missing[@]} -eq 0 ]; then
   exit 0
 fi
 echo "setup: missing: ${missing[*]}"
-[ "${1:-}" = --check ] && exit 1
+[ -z "$check" ] || exit 1
 
 sudo=()
 if [ "$(id -u)" -ne 0 ]; then

@@ -22,7 +22,7 @@ run() {
 }
 trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' EXIT
 
-run "dependencies" scripts/setup.sh
+run "dependencies" scripts/setup.sh clang-format-14
 run "configure" cmake --preset release
 run "build" cmake --build --preset release --parallel "$jobs"
 run "tests" ctest --preset release --parallel 2 "$@"

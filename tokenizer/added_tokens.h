@@ -8,7 +8,7 @@
 // Tokens come in two stages: those with normalized = false are sought in the text as given, the others in what remains,
 // after it is normalised; their own spelling is normalised too.
 //
-// Reference behaviour: huggingface/tokenizers, tokenizer/added_vocabulary.rs.
+// Reference behaviour: added_vocabulary.rs of huggingface/tokenizers.
 #pragma once
 
 #include <array>

@@ -2,9 +2,9 @@
 //
 //   text -> normalise (bert_normalizer.h) -> words, at White_Space and at each punctuation mark -> pieces
 //
-// A piece that does not begin its word is looked up behind the prefix "##". Where no piece fits at some place, or a
-// word has more than max_chars code points, the whole word is one [UNK]. Reference: huggingface/tokenizers,
-// models/wordpiece, pre_tokenizers/bert.rs, decoders/wordpiece.rs.
+// A piece that does not begin its word is looked up with the prefix "##". Where no piece fits at some place, or a
+// word has more than max_chars code points, the whole word is one [UNK]. Reference: wordpiece and
+// pre_tokenizers/bert.rs and decoders/wordpiece.rs of huggingface/tokenizers.
 #pragma once
 
 #include <memory>

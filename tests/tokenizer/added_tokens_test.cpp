@@ -1,4 +1,4 @@
-// Added tokens against the behaviour of huggingface/tokenizers, tokenizer/added_vocabulary.rs: longest of the leftmost,
+// Added tokens against the behaviour of added_vocabulary.rs of huggingface/tokenizers: longest of the leftmost,
 // stripping, single words, two stages.
 #include "tokenizer/added_tokens.h"
 
