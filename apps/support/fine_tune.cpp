@@ -71,8 +71,8 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   };
   RunKeeper keeper(flags, run_options(job, flags));
   flags.placement.place_model(job.model);
-  Trainer trainer(job.model, logits, job.task,
-                  {job.train, job.validation, job.form, flags.placement.device()}, flags.train_options());
+  Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
+                  flags.train_options());
   if (flags.placement.device() == Device::kCuda) {
     const std::size_t predicted = trainer.predict_peak_memory();
     const DeviceMemory memory = cuda_memory();
