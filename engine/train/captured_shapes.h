@@ -10,8 +10,8 @@
 #include <span>
 #include <vector>
 
-#include "engine/train/example_store.h"
 #include "engine/tensor/captured_work.h"
+#include "engine/train/example_store.h"
 
 namespace attune {
 

@@ -14,7 +14,7 @@ common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random -
   --trainable_layers all --eval_freq 3 --eval_iter 2 --num_epochs 4 --accumulation_steps 2 --max_grad_norm 1 --lr_schedule cosine --threads 1
   --learning_rate 1e-3 "$@")
 cut=(--output "$folder/cut" --log_file "$folder/cut.log" --checkpoint_every 1)
-told() { sed 's/, "tokens_per_second": [^}]*//' "$1"; }
+told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 now() { date +%s%N; }
 RANDOM=${SEED:-7}
 

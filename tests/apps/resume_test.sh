@@ -14,7 +14,7 @@ common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random -
   --trainable_layers all --eval_freq 3 --eval_iter 2 --num_epochs 2 --threads 1 --learning_rate 1e-3)
 train() { "$train_gpt" "${common[@]}" "$@"; }
 # The log without the speeds.
-told() { sed 's/, "tokens_per_second": [^}]*//' "$1"; }
+told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 checkpoints() { ls "$folder/$1/checkpoints" | xargs; }
 
 train --output "$folder/whole" --log_file "$folder/whole.log" >"$folder/whole.out"

@@ -43,7 +43,7 @@ std::vector<BrokenFile> broken_files() {
     return safetensors_bytes("{" + tensor(dtype, shape, offsets) + "}", std::string(buffer, 'x'));
   };
   const std::string first = R"("first":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)";
-  const std::string name = "'the.tensor'", place = "its header: the.tensor: ";
+  const std::string name = "'the.tensor'", place = "its header: the.tensor";
   return {
       {Rule::kFileTooSmall, "", "0 bytes"},
       {Rule::kFileTooSmall, "1234567", "7 bytes"},

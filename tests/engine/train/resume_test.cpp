@@ -85,7 +85,8 @@ class SeldomUsed : public Module {
   }
 
  private:
-  Parameter always_{Tensor::zeros({1}, DType::kFloat32), true}, seldom_{Tensor::zeros({1}, DType::kFloat32), true};
+  Parameter always_{Tensor::zeros({1}, DType::kFloat32), Parameter::Rounding::kNever},
+      seldom_{Tensor::zeros({1}, DType::kFloat32), Parameter::Rounding::kNever};
 };
 
 TEST(Resuming, AParameterThatSeldomHasAGradient) {
