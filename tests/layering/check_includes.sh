@@ -4,6 +4,7 @@
 # usage: check_includes.sh SOURCE_ROOT LAYERS_FILE
 set -euo pipefail
 root=$1 layers=$2
+here=$(cd "$(dirname "$0")" && pwd)
 cd "$root"
 rooms=$(sed -e 's/#.*//' "$layers" | awk -F: 'NF {print $1}')
 top=$(printf '%s\n' $rooms | cut -d/ -f1 | sort -u)
@@ -12,22 +13,7 @@ for folder in $top; do [ -d "$folder" ] && existing+=("$folder"); done
 
 find "${existing[@]}" -type f \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) -print0 |
   xargs -0 grep -nH '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' |
-  awk -v layers="$layers" '
-    BEGIN {
-      while ((getline line < layers) > 0) {
-        sub(/#.*/, "", line)
-        if (line !~ /:/) continue
-        room = line; sub(/:.*/, "", room); gsub(/[ \t]/, "", room)
-        rest = line; sub(/^[^:]*:/, "", rest)
-        known[room] = 1
-        n = split(rest, list, /[ \t]+/)
-        for (i = 1; i <= n; ++i) if (list[i] != "") allowed[room, list[i]] = 1
-      }
-    }
-    function room_of(path,   p) {
-      for (p = path; p != ""; ) { if (p in known) return p; if (!sub(/\/[^\/]*$/, "", p)) return "" }
-      return ""
-    }
+  awk -v layers="$layers" "$(cat "$here/layers.awk")"'
     {
       split($0, part, ":"); file = part[1]; number = part[2]
       target = $0; sub(/^[^"]*"/, "", target); sub(/".*/, "", target)
