@@ -1,8 +1,8 @@
 // Attention by NVIDIA's cuDNN: a second implementation of kernels/attention.h on the device, to check our own against
-// and to time it beside. A build has it where CMake was told -D ATTUNE_CUDNN=ON; nothing needs it.
+// and to compare its time. A build has it where CMake was given -D ATTUNE_CUDNN=ON; nothing needs it.
 //
 // It takes bfloat16 without dropout (its masks are drawn from other numbers than ours), and packed batches from compute
-// capability 9.0 on. Rows behind the keys of their sequence are no queries to it: their output and gradients are 0.
+// capability 9.0 on. Rows after the keys of their sequence are no queries to it: their output and gradients are 0.
 // What it saves as lse is in an order of its own, [B, H, T] of a padded batch and [N, H] of a packed one, so that a
 // backward must follow a forward of the same implementation.
 #pragma once

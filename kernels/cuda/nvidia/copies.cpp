@@ -54,7 +54,7 @@ void copy_to_device(void* device, const void* host, std::size_t bytes, const Str
     capture->staged.emplace_back(kept, bytes);
     std::memcpy(kept, host, bytes);
     host = kept;
-  } else if (bytes <= Staging::kMost) {
+  } else if (bytes <= Staging::kMaxBytes) {
     staging().copy(device, host, bytes, stream.state().stream);
     return;
   }

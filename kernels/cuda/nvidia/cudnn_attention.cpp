@@ -1,8 +1,8 @@
 // Attention by cuDNN's graph API (cudnn_attention.h), through its header-only frontend.
 //
-// A batch is told to cuDNN in one of two layouts. Where every sequence has max_length rows (which the sizes alone tell)
+// A batch goes to cuDNN in one of two layouts. Where every sequence has max_length rows (the sizes alone show it)
 // it is a [B, H, T, D] tensor with strides; any other one is "ragged": the same dimensions, and a table of where each
-// sequence begins. Key lengths and ragged rows need its padding mask; rows behind the keys are not computed then, and
+// sequence begins. Key lengths and ragged rows need its padding mask; rows after the keys are not computed then, and
 // outputs are set to zero before. Its deterministic backward is asked for: equal runs give equal bits.
 //
 // A graph is compiled at the first call of its shape, and kept.

@@ -29,7 +29,7 @@ void check_launch(cudaError_t status, const char* kernel) {
 
 // Asks the device, once, for more dynamic shared memory than a kernel has unasked.
 void allow_shared(const char* name, const void* kernel, std::size_t shared_bytes) {
-  constexpr std::size_t kUnasked = 40 << 10;  // 48 KiB, of which kernels have a few of their own beside
+  constexpr std::size_t kUnasked = 40 << 10;  // 48 KiB, less what kernels declare themselves
   if (shared_bytes <= kUnasked) return;
   static std::mutex mutex;
   static std::map<const void*, std::size_t> allowed;

@@ -30,9 +30,9 @@ std::uint64_t mix(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 
-Dim3 unflatten(std::uint64_t index, Dim3 extent) {
-  return {static_cast<unsigned>(index % extent.x), static_cast<unsigned>(index / extent.x % extent.y),
-          static_cast<unsigned>(index / extent.x / extent.y)};
+Dim3 unflatten(std::uint64_t index, Dim3 size) {
+  return {static_cast<unsigned>(index % size.x), static_cast<unsigned>(index / size.x % size.y),
+          static_cast<unsigned>(index / size.x / size.y)};
 }
 
 bool same_place(const SourceLocation& a, const SourceLocation& b) {

@@ -1,4 +1,4 @@
-// The simulated twin of nvidia/device.cuh: the instructions behind the helpers of device/, each with its rules checked.
+// The simulated twin of nvidia/device.cuh: the instructions that the helpers of device/ use, each with its rules checked.
 #pragma once
 
 #include <cstring>

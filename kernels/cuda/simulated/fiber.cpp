@@ -36,7 +36,7 @@ struct Fiber::State {
   Body body = nullptr;
   void* argument = nullptr;
   bool quit = false;
-  // Stacks, as AddressSanitizer wants them told.
+  // Stacks, as AddressSanitizer wants them described.
   const void* bottom = nullptr;
   const void* owner_bottom = nullptr;
   std::size_t owner_size = 0;
