@@ -109,10 +109,10 @@ double device_ms(F&& work) {
 template <class F>
 void measure_calls(benchmark::State& state, int samples, int least, F&& call) {
   constexpr double kMilliseconds = 2;
-  constexpr int kMost = 1000;
+  constexpr int kMaxCalls = 1000;
   call(0);  // loads kernels, chooses the algorithm of products
   const double once = std::max(device_ms([&] { call(0); }), 1e-3);
-  const int calls = std::clamp(static_cast<int>(kMilliseconds / once), least, std::max(least, kMost));
+  const int calls = std::clamp(static_cast<int>(kMilliseconds / once), least, std::max(least, kMaxCalls));
   stream().begin_capture();
   for (int i = 0; i < calls; ++i) call(i);
   const cuda::Graph graph = stream().end_capture();

@@ -255,8 +255,8 @@ def fine_tuning_section(folder):
         lines = (folder / "fine_tuning.txt").read_text().splitlines()
     except OSError:
         return "Not done.\n"
-    told = [line.strip() for line in lines if re.search(r"accuracy|completed in|peak memory", line)]
-    return "MiniLM on the reviews, in bf16:\n\n" + "".join(f"- {line}\n" for line in told) if told else "It told no accuracy.\n"
+    results = [line.strip() for line in lines if re.search(r"accuracy|completed in|peak memory", line)]
+    return "MiniLM on the reviews, in bf16:\n\n" + "".join(f"- {line}\n" for line in results) if results else "It printed no accuracy.\n"
 
 
 def main(folder):

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds attune on a machine with an NVIDIA GPU, tests its kernels there, runs them under compute-sanitizer, times them and a training step
-# beside PyTorch's, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures beside it. Ten minutes on 16 cores; a stage
+# next to PyTorch's, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures next to it. Ten minutes on 16 cores; a stage
 # that fails or is too slow is reported and does not stop the others. Exits with 1 where any did.
 #
 # usage: scripts/gpu_report.sh [options] OUTPUT_FOLDER

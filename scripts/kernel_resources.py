@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 
-# Of a multiprocessor, by architecture: KiB of shared memory, of which a block takes 1 beside what it asks for. 65,536 registers, given to
+# Of a multiprocessor, by architecture: KiB of shared memory, of which a block takes 1 more than it asks for. 65,536 registers, given to
 # warps 256 at a time, 64 warps and 32 blocks are the same on all of these ("Compute Capabilities" in the CUDA C++ Programming Guide).
 SHARED_KIB = {"80": 164, "90": 228, "90a": 228}
 REGISTERS, WARPS, BLOCKS = 65536, 64, 32

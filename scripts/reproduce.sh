@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The recipe's table on this machine: prepares the IMDb reviews, trains every row whose pretrained weights are here, and writes
-# the accuracies beside the published ones as Markdown.
+# the accuracies next to the published ones as Markdown.
 #
 # A finished row is kept in OUTPUT/rows/NAME.result and not trained again; delete that file to have it trained once more.
 # See --help for the options.

@@ -1,4 +1,4 @@
-"""train_logreg beside scikit-learn, in one run, on the same data and cores.
+"""train_logreg next to scikit-learn, in one run, on the same data and cores.
 
     taskset -c 0 python bench/peers/logreg_sklearn.py --data DIR --train_logreg build/release/bin/train_logreg
 

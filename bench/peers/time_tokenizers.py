@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times bench_tokenizers beside tiktoken (GPT-2) and Hugging Face's tokenizers (all), on one core, and prints ratios.
+"""Times bench_tokenizers next to tiktoken (GPT-2) and Hugging Face's tokenizers (all), on one core, and prints ratios.
 
 usage: time_tokenizers.py --bench build/release/bin/bench_tokenizers --tokenizers DIR --csv train.csv [--csv ...]
 
