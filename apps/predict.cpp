@@ -14,6 +14,7 @@
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
 #include "base/parallel.h"
+#include "base/printable.h"
 #include "engine/io/csv.h"
 #include "json/value.h"
 
@@ -95,11 +96,10 @@ void print(const PredictFlags& flags, const std::vector<std::string>& labels, co
                                 {"logits", rounded(prediction.logits)}})
                .dump();
   } else {
-    std::string shown = text.substr(0, 100) + (text.size() > 100 ? " ..." : "");
-    for (char& c : shown) c = c == '\n' || c == '\t' || c == '\r' ? ' ' : c;
     std::array<char, 16> percent{};
     std::snprintf(percent.data(), percent.size(), "%.1f%%", 100 * prediction.probabilities[winner]);
-    line = labels[winner] + "\t" + percent.data() + "\t[" + numbers(prediction.logits, ", ") + "]\t" + shown;
+    line = printable(labels[winner]) + "\t" + percent.data() + "\t[" + numbers(prediction.logits, ", ") + "]\t" +
+           printable(text, 100);
   }
   std::puts(line.c_str());
 }

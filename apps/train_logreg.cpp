@@ -1,6 +1,5 @@
 // The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
 // and logistic regression, here solved to its optimum.
-#include <chrono>
 #include <cstdio>
 
 #include "apps/support/flag_checks.h"
@@ -8,6 +7,7 @@
 #include "apps/support/main.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_data.h"
+#include "base/clock.h"
 #include "base/parallel.h"
 #include "engine/io/files.h"
 #include "models/linear/bag_of_words.h"
@@ -15,11 +15,6 @@
 
 namespace attune {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 struct LogregFlags {
   std::string data = ".", output, load;

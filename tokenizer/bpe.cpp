@@ -1,7 +1,6 @@
 #include "tokenizer/bpe.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 
 #include "base/check.h"
@@ -12,38 +11,24 @@
 namespace attune {
 namespace {
 
-constexpr std::uint32_t kNoRank = 0xFFFFFFFFu;
-constexpr std::uint64_t kNoPair = ~std::uint64_t{0};
-
 std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
   return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
 }
 
-std::uint64_t hash(std::uint64_t pair) {
-  pair *= 0x9E3779B97F4A7C15u;
-  pair ^= pair >> 32;
-  return pair * 0xC2B2AE3D27D4EB4Fu;
-}
-
 }  // namespace
 
-BpeMerger::BpeMerger(std::span<const BpeMerge> merges) : slots_(std::bit_ceil(2 * merges.size() + 2)) {
-  shift_ = 64 - std::countr_zero(slots_.size());
+BpeMerger::BpeMerger(std::span<const BpeMerge> merges) : slots_(merges.size()) {
   for (const BpeMerge& merge : merges) {
     const std::uint64_t pair = pair_of(merge.left, merge.right);
-    std::size_t at = hash(pair) >> shift_;
-    while (slots_[at].pair != kNoPair && slots_[at].pair != pair) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {pair, static_cast<std::uint32_t>(merged_.size())};
+    slots_.locate(hash_words(pair), [pair](const Slot& slot) { return slot.pair == pair; }) = {
+        pair, static_cast<std::uint32_t>(merged_.size())};
     merged_.push_back(merge.merged);
   }
 }
 
 std::uint32_t BpeMerger::rank_of(std::int32_t left, std::int32_t right) const {
   const std::uint64_t pair = pair_of(left, right);
-  for (std::size_t at = hash(pair) >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
-    if (slots_[at].pair == pair) return slots_[at].rank;
-    if (slots_[at].pair == kNoPair) return kNoRank;
-  }
+  return slots_.locate(hash_words(pair), [pair](const Slot& slot) { return slot.pair == pair; }).rank;
 }
 
 void BpeMerger::merge(std::vector<std::int32_t>& symbols, Scratch& scratch) const {

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "base/slot_table.h"
 #include "tokenizer/piece_table.h"
 #include "tokenizer/text_model.h"
 #include "tokenizer/vocabulary.h"
@@ -54,15 +55,18 @@ class BpeMerger {
   void merge(std::vector<std::int32_t>& symbols, Scratch& scratch) const;
 
  private:
+  static constexpr std::uint64_t kNoPair = ~std::uint64_t{0};
+  static constexpr std::uint32_t kNoRank = 0xFFFFFFFFu;
+
   struct Slot {
-    std::uint64_t pair = ~std::uint64_t{0};  // left id << 32 | right id; all ones: empty
-    std::uint32_t rank = 0;
+    std::uint64_t pair = kNoPair;  // left id << 32 | right id
+    std::uint32_t rank = kNoRank;
+    bool is_free() const { return pair == kNoPair; }
   };
   /// The rank of a pair, or kNoRank.
   std::uint32_t rank_of(std::int32_t left, std::int32_t right) const;
 
-  std::vector<Slot> slots_;  // open addressing, a power of two, at most half full
-  int shift_ = 0;
+  SlotTable<Slot> slots_;
   std::vector<std::int32_t> merged_;  // [ranks]
 };
 

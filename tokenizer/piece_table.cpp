@@ -8,9 +8,7 @@ namespace attune {
 
 static_assert(std::endian::native == std::endian::little, "a piece's length is kept in the last byte of its key");
 
-PieceTable::PieceTable(std::size_t capacity) : slots_(std::bit_ceil(2 * capacity + 2)) {
-  shift_ = 64 - std::countr_zero(slots_.size());
-}
+PieceTable::PieceTable(std::size_t capacity) : slots_(capacity) {}
 
 void PieceTable::add(std::string_view piece, std::int32_t id) {
   if (piece.empty()) return;
@@ -19,10 +17,8 @@ void PieceTable::add(std::string_view piece, std::int32_t id) {
     return;
   }
   const Key key = key_of(piece, piece.size());
-  std::size_t at = hash(key) >> shift_;
-  for (; slots_[at].key.high != 0; at = (at + 1) & (slots_.size() - 1))
-    if (slots_[at].key.low == key.low && slots_[at].key.high == key.high) return;
-  slots_[at] = {key, id};
+  Slot& slot = slots_.locate(hash_words(key.low, key.high), [&](const Slot& other) { return other.key == key; });
+  if (slot.is_free()) slot = {key, id};
 }
 
 std::int32_t PieceTable::find_long(std::string_view piece) const {

@@ -1,7 +1,7 @@
 // Maps pieces of text to ids, fast enough that a text costs one look-up per piece.
 //
 // A piece of up to 15 bytes is two machine words, zero-padded, with its length in the last byte; the words are hashed
-// and compared whole, in a table with open addressing that is at most half full. Longer pieces go through a std map.
+// and compared whole. Longer pieces go through a std map.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,8 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <vector>
+
+#include "base/slot_table.h"
 
 namespace attune {
 
@@ -26,29 +27,21 @@ class PieceTable {
   std::int32_t find(std::string_view piece, std::size_t readable) const {
     if (piece.size() > kShort) return find_long(piece);
     const Key key = key_of(piece, readable);
-    for (std::size_t at = hash(key) >> shift_;; at = (at + 1) & (slots_.size() - 1)) {
-      const Slot& slot = slots_[at];
-      if (slot.key.low == key.low && slot.key.high == key.high) return slot.id;
-      if (slot.key.high == 0) return -1;
-    }
+    return slots_.locate(hash_words(key.low, key.high), [&](const Slot& slot) { return slot.key == key; }).id;
   }
 
  private:
   static constexpr std::size_t kShort = 15;
 
   struct Key {
-    std::uint64_t low = 0, high = 0;  // high == 0 only for an empty slot: its last byte is the length
+    std::uint64_t low = 0, high = 0;  // high == 0 only in a free slot: its last byte is the length
+    bool operator==(const Key&) const = default;
   };
   struct Slot {
     Key key;
     std::int32_t id = -1;
+    bool is_free() const { return key.high == 0; }
   };
-
-  static std::uint64_t hash(const Key& key) {
-    std::uint64_t x = key.low * 0x9E3779B97F4A7C15u + key.high * 0xC2B2AE3D27D4EB4Fu;
-    x ^= x >> 29;
-    return x * 0xBF58476D1CE4E5B9u;
-  }
 
   static Key key_of(std::string_view piece, std::size_t readable) {
     // All ones, then all zeros: 16 bytes from kMask + 16 - n are n ones.
@@ -69,8 +62,7 @@ class PieceTable {
 
   std::int32_t find_long(std::string_view piece) const;
 
-  std::vector<Slot> slots_;  // a power of two
-  int shift_ = 0;
+  SlotTable<Slot> slots_;
   std::deque<std::string> storage_;
   std::unordered_map<std::string_view, std::int32_t> long_pieces_;
 };

@@ -1,9 +1,10 @@
 // A one-line progress bar on a terminal; silent where standard error is not one.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <string>
+
+#include "base/clock.h"
 
 namespace attune {
 
@@ -21,8 +22,6 @@ class Progress {
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   std::string label_;
   std::int64_t total_, before_;
   bool enabled_, drawn_ = false;

@@ -13,6 +13,8 @@
 #include <set>
 #include <utility>
 
+#include "base/bfloat16.h"
+#include "base/float16.h"
 #include "base/math.h"
 #include "base/utf8.h"
 #include "engine/io/files.h"
@@ -188,17 +190,6 @@ class HeaderParser {
   std::size_t header_size_ = 0;
 };
 
-float from_half(std::uint16_t half) {
-  const std::uint32_t sign = static_cast<std::uint32_t>(half & 0x8000u) << 16;
-  const std::uint32_t exponent = (half >> 10) & 0x1Fu, fraction = half & 0x3FFu;
-  if (exponent == 0) {  // zero or subnormal: fraction * 2^-24
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign != 0 ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255u : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
 // Element i of unaligned little-endian bytes.
 template <class T>
 T load(std::span<const std::byte> bytes, std::size_t i) {
@@ -298,10 +289,9 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   else if (!to_int && from == "F64")
     convert_floats<double>(raw, out, [](double x) { return x; });
   else if (!to_int && from == "F16")
-    convert_floats<std::uint16_t>(raw, out, from_half);
+    convert_floats<Float16>(raw, out, [](Float16 x) { return to_float(x); });
   else if (!to_int && from == "BF16")
-    convert_floats<std::uint16_t>(
-        raw, out, [](std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); });
+    convert_floats<BFloat16>(raw, out, [](BFloat16 x) { return to_float(x); });
   else if (to_int && from == "I64")
     convert_integers<std::int64_t>(raw, out, where);
   else if (to_int && from == "I32")

@@ -1,21 +1,15 @@
 #include "engine/train/trainer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/math.h"
 
 namespace attune {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point begin) {
-  return std::chrono::duration<double>(Clock::now() - begin).count();
-}
 
 // Packed batches on a device have a multiple of so many rows: few enough shapes to capture each, few rows that only
 // fill up (a 64th of a full batch on average).

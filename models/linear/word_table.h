@@ -1,9 +1,8 @@
 // Words <-> ids, ids in the order of insertion: the vocabulary of a bag-of-words model, and the scratch table that
 // finds it.
 //
-// Open addressing with linear probing. A slot holds the first eight bytes of its word and its length, so that a word of
-// up to eight bytes (most of English) is compared without following a pointer. All bytes of all words lie in one
-// string.
+// A slot holds the first eight bytes of its word and its length, so that a word of up to eight bytes (most of English) is
+// compared without following a pointer. All bytes of all words lie in one string.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/slot_table.h"
+
 namespace attune {
 
 class WordTable {
  public:
-  WordTable();
+  WordTable() : slots_(512) {}
 
   std::int32_t size() const { return static_cast<std::int32_t>(starts_.size()) - 1; }
   /// The word with this id, 0 <= id < size(); valid until the next insert.
@@ -30,14 +31,15 @@ class WordTable {
 
  private:
   struct Slot {
-    std::uint64_t head;
-    std::uint32_t length;
-    std::int32_t id;  // -1: free
+    std::uint64_t head = 0;
+    std::uint32_t length = 0;
+    std::int32_t id = -1;
+    bool is_free() const { return id < 0; }
   };
-  std::size_t locate(std::string_view word, std::uint64_t head, std::uint64_t hash) const;
-  void grow();
+  /// Whether a slot holds `word`, whose first bytes are `head`.
+  bool holds(const Slot& slot, std::string_view word, std::uint64_t head) const;
 
-  std::vector<Slot> slots_;
+  SlotTable<Slot> slots_;
   std::string bytes_;
   std::vector<std::size_t> starts_{0};
 };

@@ -1,0 +1,39 @@
+// Text of files: reading it, and showing it.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/printable.h"
+#include "base/read_file.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+TEST(Printable, OneLineWithoutControls) {
+  EXPECT_EQ(printable("a\nb\x1b[2J\x7f"), "a\\x0ab\\x1b[2J\\x7f");
+  EXPECT_EQ(printable(std::string_view("\0", 1)), "\\x00");
+  EXPECT_EQ(printable("caf\u00e9"), "caf\u00e9");
+}
+
+TEST(Printable, CutsBetweenCharacters) {
+  EXPECT_EQ(printable("abcdef", 6), "abcdef");
+  EXPECT_EQ(printable("abcdef", 5), "abcde...");
+  EXPECT_EQ(printable("ab\u00e9d", 3), "ab\u00e9...");  // the character that was begun is kept
+  EXPECT_EQ(printable(std::string(100, 'x')), std::string(80, 'x') + "...");
+  EXPECT_EQ(one_line(std::string(100, 'x') + "\n"), std::string(100, 'x') + "\\x0a");
+}
+
+TEST(ReadFile, KeepsToItsBound) {
+  const TempDir folder;
+  std::ofstream(folder / "file") << "12345";
+  EXPECT_EQ(read_file(folder / "file"), "12345");
+  EXPECT_EQ(read_file(folder / "file", 5), "12345");
+  EXPECT_EQ(message_of([&] { read_file(folder / "file", 4); }), (folder / "file") + ": has more than 4 bytes");
+  EXPECT_THROW(read_file(folder / "missing"), IoError);
+}
+
+}  // namespace
+}  // namespace attune::testing
