@@ -1,5 +1,5 @@
 // A hash table for the inner loops: open addressing with linear probing in one array of a power of two of slots, at most
-// half of them in use. The owner says what a slot holds and how it is compared; nothing is ever removed.
+// half of them in use. The owner defines the content of a slot and how slots are compared; nothing is ever removed.
 //
 // Knuth, The Art of Computer Programming, volume 3, section 6.4.
 #pragma once

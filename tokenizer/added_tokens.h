@@ -1,11 +1,11 @@
 // Finds added tokens ("[MASK]", "<|endoftext|>", runs of spaces) in a text before the model sees it.
 //
 // A search is leftmost-longest: of the tokens that begin at the first possible place the longest wins, and the search
-// goes on after it. lstrip and rstrip let a match swallow the white space beside it (on the left never past the
+// goes on after it. lstrip and rstrip let a match swallow the white space next to it (on the left never past the
 // previous match); a single_word token counts only where no word character touches it. What the matches leave over are
 // plain texts.
 //
-// Tokens come in two stages: those with normalized = false are sought in the text as given, the others in what remains,
+// Tokens come in two stages: those with normalized = false are searched for in the text as given, the others in what remains,
 // after it is normalised; their own spelling is normalised too.
 //
 // Reference behaviour: added_vocabulary.rs of huggingface/tokenizers.

@@ -21,7 +21,7 @@ constexpr std::uint32_t kSeveral = 1u << 26;  // becomes several code points: as
 constexpr std::uint32_t kOrdered = 1u << 27;  // its place depends on its neighbours: the text goes to bert_normalize
 
 // The most bytes that one code point can become: three of four bytes, and two spaces.
-constexpr std::size_t kMostBytes = 16;
+constexpr std::size_t kMaxBytes = 16;
 
 std::u32string clean(std::u32string_view text) {
   const auto& classes = unicode::bert_classes();
@@ -129,7 +129,7 @@ void FastBertNormalizer::normalize(std::string_view text, std::string& out) cons
   const char* p = text.data();
   const char* const end = p + text.size();
   // Room for what is left to read as ASCII, and for one code point beyond it, is kept at all times.
-  out.resize(text.size() + kMostBytes);
+  out.resize(text.size() + kMaxBytes);
   char* to = out.data();
   while (p < end) {
     const std::uint8_t byte = ascii_[static_cast<unsigned char>(*p)];
@@ -151,7 +151,7 @@ void FastBertNormalizer::normalize(std::string_view text, std::string& out) cons
     if ((its_action & kDrop) != 0) continue;
     to = write_non_ascii(c, its_action, to);
     const auto written = static_cast<std::size_t>(to - out.data());
-    const std::size_t needed = written + static_cast<std::size_t>(end - p) + kMostBytes;
+    const std::size_t needed = written + static_cast<std::size_t>(end - p) + kMaxBytes;
     if (needed > out.size()) {
       out.resize(needed + needed / 2);
       to = out.data() + written;

@@ -51,7 +51,7 @@ class BertWords {
     return (bert_class & unicode::kBertPunctuation) != 0 ? Kind::kPunctuation : Kind::kInside;
   }
 
-  /// The kind of the code point at at_, which moves behind it.
+  /// The kind of the code point at at_, which moves past it.
   Kind read_kind() {
     const Kind kind = kinds_[static_cast<unsigned char>(*at_)];
     if (kind == Kind::kNotAscii) return kind_of(classes_[utf8::decode(at_)]);

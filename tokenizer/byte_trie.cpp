@@ -64,7 +64,7 @@ class ByteTrie::Builder {
   }
 
   // The first base from `search_` on whose cells for all `bytes` are free. The array grows as needed. Where a search
-  // met mostly occupied cells, the next one starts behind it.
+  // met mostly occupied cells, the next one starts after it.
   std::int32_t find_base(const std::string& bytes) {
     const std::size_t first = static_cast<unsigned char>(bytes[0]);
     std::size_t tried = 0;

@@ -21,12 +21,12 @@ class ByteTrie {
   /// A trie of (key, value) pairs: keys distinct and not empty, values not negative.
   explicit ByteTrie(std::vector<std::pair<std::string_view, std::int32_t>> entries);
 
-  /// The state behind `byte`, or kNone.
+  /// The state after `byte`, or kNone.
   State step(State state, char byte) const {
     const State next = cells_[static_cast<std::size_t>(state)].base + static_cast<unsigned char>(byte);
     return cells_[static_cast<std::size_t>(next)].parent == state ? next : kNone;
   }
-  /// The state behind all of `bytes`, or kNone.
+  /// The state after all of `bytes`, or kNone.
   State walk(State state, std::string_view bytes) const;
   /// The value of the key that ends here, or -1.
   std::int32_t value(State state) const { return cells_[static_cast<std::size_t>(state)].value; }

@@ -6,7 +6,7 @@
 //
 // leftmost, alternatives in this order. Together they cover the text. Written out as a scanner: a contraction; else an
 // optional U+0020 and the longest run of one class (letters, numbers, others); else white space, whose last character
-// is left to the next piece unless it is alone or ends the text (that is what the lookahead says).
+// is left to the next piece unless it is alone or ends the text (the lookahead of the pattern).
 //
 // The classes are those of the reference (unicode::split_classes). The plain implementation, this pattern on RE2, is in
 // tests/tokenizer/plain.h and the tests hold the two equal.
@@ -47,7 +47,7 @@ class Splitter {
     return table;
   }();
 
-  /// The class of the character at `at`, which moves behind it.
+  /// The class of the character at `at`, which moves past it.
   Class take(const char*& at) const {
     const auto byte = static_cast<unsigned char>(*at);
     if (byte >= 0x80) return classes_[utf8::decode(at)];
@@ -79,9 +79,9 @@ class Splitter {
     Class first = take(after);
     if (*at_ == ' ' && after < end_) {
       const char* second = after;
-      const Class beside = take(second);
-      if (beside != Class::kSpace) {
-        first = beside;
+      const Class next = take(second);
+      if (next != Class::kSpace) {
+        first = next;
         after = second;
       }
     }
@@ -92,10 +92,10 @@ class Splitter {
   const char* end_of_spaces(const char* after) const {
     const char* last = at_;  // where the run's last character begins
     while (after < end_) {
-      const char* behind = after;
-      if (take(behind) != Class::kSpace) return last > at_ ? last : after;
+      const char* next = after;
+      if (take(next) != Class::kSpace) return last > at_ ? last : after;
       last = after;
-      after = behind;
+      after = next;
     }
     return after;
   }

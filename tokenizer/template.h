@@ -38,7 +38,7 @@ class Template {
   /// "<first> A <last>" and "<first> A <last> <last> B <last>", all of type 0.
   static Template roberta(std::int32_t first, std::int32_t last);
 
-  /// How many ids of a text (of both texts of a pair) fit: max_length less the special tokens, or the largest integer
+  /// How many ids of a text (of both texts of a pair) fit: max_length minus the special tokens, or the largest integer
   /// where max_length is 0. Throws Error where not even the special tokens fit.
   std::int64_t room(const EncodeOptions& options, bool pair) const;
 

@@ -1,4 +1,4 @@
-// What tokenizer_config.json says beside the vocabulary: the class, the special tokens by role, their flags.
+// tokenizer_config.json, which adds to the vocabulary: the class, the special tokens by role, their flags.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ class TokenizerConfig {
   TokenizerConfig() = default;
   explicit TokenizerConfig(json::Value root) : root_(std::move(root)) {}
 
-  /// tokenizer_class less a "Fast" at its end ("GPT2Tokenizer"), or "".
+  /// tokenizer_class without a "Fast" at its end ("GPT2Tokenizer"), or "".
   std::string tokenizer_class() const;
   bool boolean_or(std::string_view key, bool otherwise) const;
   /// The spelling of a role's token ("pad_token"): a string or an object with "content". `otherwise` where unset.

@@ -1,4 +1,4 @@
-// The tables behind unicode.h, and normalisation on top of them (Unicode standard, section 3.11; Hangul: section 3.12).
+// The tables of unicode.h, and normalisation on top of them (Unicode standard, section 3.11; Hangul: section 3.12).
 #include "tokenizer/unicode.h"
 
 #include <utf8proc.h>
@@ -108,7 +108,7 @@ char32_t utf8proc_composite(const utf8proc_int32_t (&parts)[32], int length) {
   return utf8proc_normalize_utf32(work, length, kCompose) == 1 ? static_cast<char32_t>(work[0]) : 0;
 }
 
-// Canonical normalisation, less Hangul: bits and parts of each code point, and the pairs that compose.
+// Canonical normalisation, without Hangul: bits and parts of each code point, and the pairs that compose.
 class Normalisation {
  public:
   enum Bits : std::uint8_t {
@@ -202,7 +202,7 @@ void order_marks(const Normalisation& tables, std::u32string& text, std::size_t 
 // Composes a decomposed, ordered text in place.
 void compose(const Normalisation& tables, std::u32string& text) {
   std::size_t starter = std::u32string::npos;  // where in the output the last starter stands
-  int previous = 0;                            // class of the code point last written behind it; 0: none
+  int previous = 0;                            // class of the code point written last after it; 0: none
   std::size_t size = 0;
   for (const char32_t c : std::u32string(text)) {
     const int its_class = tables.combining_class(c);
@@ -222,7 +222,7 @@ void compose(const Normalisation& tables, std::u32string& text) {
   text.resize(size);
 }
 
-// Offset of the first code point that may change under NFC, at or behind `from`; text.size() if there is none.
+// Offset of the first code point that may change under NFC, at or after `from`; text.size() if there is none.
 std::size_t find_unsafe(const Normalisation& tables, std::string_view text, std::size_t from) {
   const char* p = text.data() + from;
   const char* const end = text.data() + text.size();

@@ -70,14 +70,14 @@ bool has_lower(char32_t c);
 void append_decomposition(char32_t c, std::u32string& out);
 /// Whether append_decomposition gives anything but `c` itself.
 bool has_decomposition(char32_t c);
-/// Canonical combining class; 0 for what stays where it is.
+/// Canonical combining class; 0 for one that is never reordered.
 std::uint8_t combining_class(char32_t c);
 
 /// NFD of a text: full canonical decomposition, marks in canonical order.
 std::u32string nfd(std::u32string_view text);
 /// NFC of a valid UTF-8 text. Text that is in NFC already is only scanned and copied.
 std::string nfc(std::string_view text);
-/// Whether nfc(text) == text can be told by looking at each code point alone (true for nearly all text that is in NFC).
+/// Whether nfc(text) == text follows from each code point alone (true for nearly all text that is in NFC).
 bool is_surely_nfc(std::string_view text);
 
 }  // namespace attune::unicode

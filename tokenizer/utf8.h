@@ -22,7 +22,7 @@ inline void check_utf8(std::string_view text, std::string_view what) {
   CHECK(!at, what, ": not valid UTF-8 at byte offset ", *at);
 }
 
-/// The code point at `p`, which moves behind it. The text must be valid and `p` at a code point's first byte.
+/// The code point at `p`, which moves past it. The text must be valid and `p` at a code point's first byte.
 inline char32_t decode(const char*& p) {
   const auto next = [&p] { return static_cast<char32_t>(static_cast<unsigned char>(*p++)); };
   const char32_t lead = next();
@@ -37,7 +37,7 @@ inline char32_t decode(const char*& p) {
   return value | (next() & 0x3F);
 }
 
-/// Writes the UTF-8 of `c` (at most 4 bytes) at `out`; returns the place behind it.
+/// Writes the UTF-8 of `c` (at most 4 bytes) at `out`; returns the place after it.
 inline char* encode(char32_t c, char* out) {
   const auto put = [&out](char32_t byte) { *out++ = static_cast<char>(static_cast<unsigned char>(byte)); };
   if (c < 0x80) {

@@ -1,9 +1,9 @@
 // A new WordPiece vocabulary from texts.
 //
 // Texts are normalised and cut into words as the finished tokenizer will do it. A word begins as its characters, all
-// but the first behind the prefix "##"; then the most frequent pair of neighbours becomes a piece, again and again
+// but the first with the prefix "##"; then the most frequent pair of neighbours becomes a piece, again and again
 // (merge_learner.h), until the vocabulary is full. The vocabulary holds, in this order: the special tokens, the
-// characters, the characters behind the prefix (both by code point), the pieces as they were learned. It depends on the
+// characters, the characters with the prefix (both by code point), the pieces as they were learned. It depends on the
 // texts alone, not on their order.
 //
 // Reference: huggingface/tokenizers, trainers WordPiece and BPE (which leave the order of equals to chance).

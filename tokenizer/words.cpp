@@ -45,7 +45,7 @@ constexpr char32_t kCapitalIWithDot = 0x130, kCombiningDot = 0x307;
 constexpr char32_t kCapitalSigma = 0x3A3, kSmallSigma = 0x3C3, kFinalSigma = 0x3C2;
 
 // Whether the capital sigma between `before` and `after` ends a word: a cased code point stands before it and none
-// behind, case-ignorable ones looked through.
+// after it, case-ignorable ones looked through.
 bool is_final_sigma(std::string_view before, std::string_view after) {
   const auto& bits = table();
   const char* p = before.data() + before.size();
@@ -68,7 +68,7 @@ bool is_final_sigma(std::string_view before, std::string_view after) {
   return true;
 }
 
-// Appends the lower case of the code point at text[place], and moves place behind it.
+// Appends the lower case of the code point at text[place], and moves place past it.
 void append_lower_at(std::string_view text, std::size_t& place, std::string& out) {
   const char* p = text.data() + place;
   const char32_t c = utf8::decode(p);
