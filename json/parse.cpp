@@ -18,6 +18,8 @@ class Parser {
     Parser parser(name, limits);
     if (text.size() > limits.max_bytes)
       parser.fail(ParseRule::kTooLarge, "has ", text.size(), " bytes, at most ", limits.max_bytes, " are read");
+    // nlohmann's parser would take a zero byte for the end of the text.
+    if (text.find('\0') != text.npos) parser.fail(ParseRule::kSyntax, "not valid JSON: holds a byte that is 0");
     nlohmann::json::sax_parse(text, &parser);
     parser.document_->file = name;
     const Node& root = parser.document_->root;

@@ -4,16 +4,14 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <nlohmann/json.hpp>
+#include <string>
 
 #include "base/check.h"
+#include "json/value.h"
 #include "tests/support/data.h"
 
 namespace attune {
 namespace {
-
-using Json = nlohmann::json;
 
 // Doubles the permutation: p[p[k]].
 std::vector<std::int32_t> doubled(const std::vector<std::int32_t>& p) {
@@ -22,37 +20,38 @@ std::vector<std::int32_t> doubled(const std::vector<std::int32_t>& p) {
   return out;
 }
 
-void expect_prefix(const std::vector<std::int32_t>& actual, const Json& expected) {
+void expect_prefix(const std::vector<std::int32_t>& actual, const json::Value& golden) {
+  const auto expected = golden.items();
   ASSERT_GE(actual.size(), expected.size());
-  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(actual[i], expected[i].get<std::int32_t>()) << "at " << i;
+  for (std::size_t i = 0; i < expected.size(); ++i) EXPECT_EQ(actual[i], expected[i].integer()) << "at " << i;
 }
 
 class Streams : public ::testing::Test {
  protected:
   void SetUp() override {
     ATTUNE_DATA_OR_SKIP(data);
-    std::ifstream file(data / "golden" / "streams.json");
-    ASSERT_TRUE(file) << "golden/streams.json is missing";
-    golden_ = Json::parse(file);
+    golden_ = json::read((data / "golden" / "streams.json").string());
   }
-  Json golden_;
+  json::Value golden_;
 };
 
 TEST_F(Streams, Int64Draws) {
   TorchGenerator generator(123);
-  for (const Json& expected : golden_["int64_draws"]) EXPECT_EQ(generator.random_int64(), expected.get<std::int64_t>());
+  for (const json::Value& expected : golden_["int64_draws"].items())
+    EXPECT_EQ(generator.random_int64(), expected.integer());
 }
 
 TEST_F(Streams, UniformIsExact) {
   TorchGenerator generator(123);
-  std::vector<float> x(golden_["rand"].size());
+  const auto expected = golden_["rand"].items();
+  std::vector<float> x(expected.size());
   generator.uniform(x, 0, 1);
-  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(x[i], golden_["rand"][i].get<float>());
+  for (std::size_t i = 0; i < x.size(); ++i) EXPECT_EQ(x[i], static_cast<float>(expected[i].number()));
 }
 
 TEST_F(Streams, NormalsWithinTheLastBits) {
   for (const char* name : {"normal_64", "normal_37", "normal_8", "trunc_normal_64"}) {
-    const Json& expected = golden_[name];
+    const auto expected = golden_[name].items();
     const float stddev = 0.02f;
     TorchGenerator generator(123);
     std::vector<float> x(expected.size());
@@ -61,7 +60,7 @@ TEST_F(Streams, NormalsWithinTheLastBits) {
     else
       generator.normal(x, 0, stddev);
     for (std::size_t i = 0; i < x.size(); ++i)
-      EXPECT_NEAR(x[i], expected[i].get<float>(), 6e-7f * stddev) << name << " " << i;
+      EXPECT_NEAR(x[i], static_cast<float>(expected[i].number()), 6e-7f * stddev) << name << " " << i;
   }
 }
 

@@ -45,6 +45,12 @@ TEST(JsonParse, TextsThatAreNotJson) {
     EXPECT_EQ(rule_of(text), ParseRule::kSyntax) << text;
 }
 
+TEST(JsonParse, AZeroByteIsNoEnd) {
+  const std::string zero(1, '\0');
+  for (const std::string& text : {zero, "{}" + zero, "{}" + zero + "x", "[1" + zero + "]", "\"a" + zero + "\""})
+    EXPECT_EQ(rule_of(text), ParseRule::kSyntax) << text;
+}
+
 TEST(JsonParse, AMessageNamesFileAndPlace) {
   EXPECT_EQ(message_of([] { json::parse("{\"a\": tru}", "config.json"); }),
             "config.json: not valid JSON: parse error at line 1, column 10: syntax error while parsing value - invalid "

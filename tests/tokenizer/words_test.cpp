@@ -3,18 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <fstream>
 #include <functional>
-#include <nlohmann/json.hpp>
 #include <span>
 
 #include "engine/io/sha256.h"
+#include "json/value.h"
 #include "tokenizer/utf8.h"
 
 namespace attune {
 namespace {
-
-using Json = nlohmann::json;
 
 void add(Sha256& sha, std::string_view text) {
   sha.update(std::as_bytes(std::span(text)));
@@ -33,26 +30,21 @@ std::string utf8_of(std::u32string_view text) {
 
 class PythonWords : public ::testing::Test {
  protected:
-  void SetUp() override {
-    const std::string path = std::string(ATTUNE_TEST_FOLDER) + "/python_words_golden.json";
-    std::ifstream file(path);
-    ASSERT_TRUE(file) << path << " is missing";
-    golden_ = Json::parse(file);
-  }
+  void SetUp() override { golden_ = json::read(std::string(ATTUNE_TEST_FOLDER) + "/python_words_golden.json"); }
 
-  static void expect_digests(const Json& blocks, const std::function<std::string(char32_t)>& lines) {
+  static void expect_digests(const json::Value& blocks, const std::function<std::string(char32_t)>& lines) {
     ASSERT_EQ(blocks.size(), 272u);
-    for (const auto& [name, digest] : blocks.items()) {
+    blocks.for_each([&](const std::string& name, const json::Value& digest) {
       const auto first = static_cast<char32_t>(std::stoul(name, nullptr, 16));
       Sha256 sha;
       for (char32_t c = first; c < first + 4096; ++c) {
         if (c < 0xD800 || c > 0xDFFF) add(sha, lines(c));
       }
-      EXPECT_EQ(sha.hex(), digest.get<std::string>()) << "block " << name;
-    }
+      EXPECT_EQ(sha.hex(), digest.string()) << "block " << name;
+    });
   }
 
-  Json golden_;
+  json::Value golden_;
 };
 
 TEST_F(PythonWords, EveryCodePointIsAWordOrNot) {
@@ -76,20 +68,20 @@ TEST_F(PythonWords, EveryCodePointIsLoweredInEveryContext) {
 }
 
 TEST_F(PythonWords, RandomTexts) {
-  const std::u32string pool = utf8::to_utf32(golden_["pool"].get<std::string>());
+  const std::u32string pool = utf8::to_utf32(golden_["pool"].string());
   std::uint64_t state = 1;
   const auto draw = [&state](std::uint64_t n) {
     state = state * 6364136223846793005u + 1442695040888963407u;
     return static_cast<std::size_t>((state >> 33) % n);
   };
   Sha256 sha;
-  for (int i = 0; i < golden_["random_texts"].get<int>(); ++i) {
+  for (std::int64_t left = golden_["random_texts"].integer(); left > 0; --left) {
     std::u32string text(draw(40), U' ');
     for (char32_t& c : text) c = pool[draw(pool.size())];
     add(sha, python_lower(utf8_of(text)) + "\n");
     for (const std::string& word : words(utf8_of(text))) add(sha, word + "\n");
   }
-  EXPECT_EQ(sha.hex(), golden_["random_digest"].get<std::string>());
+  EXPECT_EQ(sha.hex(), golden_["random_digest"].string());
 }
 
 TEST(Words, RunsOfTwoOrMore) {
