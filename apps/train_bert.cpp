@@ -68,8 +68,11 @@ int train(const BertFlags& flags) {
   common.apply();
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
-  const TextSplits splits = common.read_splits();
-  const Classes classes = find_classes(splits.train, flags.num_classes);
+  // Of a model whose parameters are never filled: how long texts may be is asked before the labels say how many outputs.
+  const std::int64_t positions = build_classifier(json::read(folder + "/config.json"), {})->max_length();
+  ClassLabels labels(common.columns.label, flags.num_classes);
+  const TextSplits splits = common.read_splits(*tokenizer, labels, positions);
+  const Classes& classes = labels.classes();
 
   TorchGenerator generator(common.seed);
   ModelOptions options{.num_labels = classes.count, .head = Head::kFresh};
@@ -79,27 +82,20 @@ int train(const BertFlags& flags) {
   CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
-  // The tokenizer cuts, not the collator, so that the closing special token stays.
-  const auto dataset = [&](const TextTable& table, std::int64_t length) {
-    return make_dataset(table, classes, *tokenizer, length);
-  };
-  const std::int64_t asked = common.max_length(0, model.max_length());  // 0: as long as the longest training example
-  const Dataset training = dataset(splits.train, asked > 0 ? asked : model.max_length());
-  const std::int64_t length = common.max_length(training.longest(), model.max_length());
-  const Dataset validation = dataset(splits.validation, length), test = dataset(splits.test, length);
-
   const bool mask = flags.use_attention_mask == "true";
   const auto task = make_task("single_label_classification", {.outputs = classes.count});
-  return fine_tune(
-      {.model = model,
-       .task = *task,
-       .tokenizer = *tokenizer,
-       .train = training,
-       .validation = validation,
-       .test = test,
-       .form = {.max_length = length, .pad_id = model.pad_id(), .packed = mask && !flags.no_packing, .mask = mask},
-       .label_names = classes.names_or_default()},
-      common);
+  return fine_tune({.model = model,
+                    .task = *task,
+                    .tokenizer = *tokenizer,
+                    .train = splits.train,
+                    .validation = splits.validation,
+                    .test = splits.test,
+                    .form = {.max_length = splits.max_length,
+                             .pad_id = model.pad_id(),
+                             .packed = mask && !flags.no_packing,
+                             .mask = mask},
+                    .label_names = classes.names_or_default()},
+                   common);
 }
 
 }  // namespace

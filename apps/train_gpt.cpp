@@ -110,17 +110,14 @@ int train(const GptFlags& flags) {
   CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", config.vocab_size);
 
-  const TextSplits splits = common.read_splits();
-  const Classes classes = find_classes(splits.train, flags.num_classes);
-  const auto dataset = [&](const TextTable& table) {
-    return make_dataset(table, classes, *tokenizer, config.n_positions);
-  };
-  const Dataset training = dataset(splits.train), validation = dataset(splits.validation), test = dataset(splits.test);
+  ClassLabels labels(common.columns.label, flags.num_classes);
+  const TextSplits splits = common.read_splits(*tokenizer, labels, config.n_positions);
+  const Classes& classes = labels.classes();
 
   const Gpt2Classifier model(
       config, {.num_labels = classes.count, .position = flags.position(), .causal = !flags.disable_causal_mask});
   initialize(model, flags, folder);
-  const std::int64_t length = flags.no_padding ? 0 : common.max_length(training.longest(), config.n_positions);
+  const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
@@ -128,9 +125,9 @@ int train(const GptFlags& flags) {
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,
-                    .train = training,
-                    .validation = validation,
-                    .test = test,
+                    .train = splits.train,
+                    .validation = splits.validation,
+                    .test = splits.test,
                     .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
                     .label_names = classes.names_or_default()},
                    common);

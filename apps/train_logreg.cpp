@@ -42,10 +42,18 @@ struct LogregFlags {
 
 struct Split {
   const char* title;
-  const TextTable& table;
+  std::vector<std::string> texts;
   std::vector<std::int32_t> labels;
   CountMatrix counts;
 };
+
+Split read_split(const char* title, const std::string& path, const TextColumns& columns, ClassLabels& labels) {
+  Split out{title, {}, {}, {}};
+  read_rows(path, columns, 0, labels, [&](std::string&& text, std::string&&) { out.texts.push_back(std::move(text)); });
+  const Tensor classes = labels.finish(path);
+  out.labels.assign(classes.values<std::int32_t>().begin(), classes.values<std::int32_t>().end());
+  return out;
+}
 
 void print_accuracy(const Split& split, const std::vector<std::int32_t>& predicted) {
   std::printf("%s accuracy: %.2f%%\n", split.title, 100 * accuracy(predicted, split.labels));
@@ -55,12 +63,12 @@ void print_accuracy(const Split& split, const std::vector<std::int32_t>& predict
 void count_all(std::vector<Split>& splits, bool training, BagOfWords& model) {
   const auto begin = Clock::now();
   if (training) {
-    WordCounts counted = count_words(splits[0].table.texts, split_words);
+    WordCounts counted = count_words(splits[0].texts, split_words);
     model.vocabulary = std::move(counted.vocabulary);
     splits[0].counts = std::move(counted.counts);
   }
   for (std::size_t i = training ? 1 : 0; i < splits.size(); ++i)
-    splits[i].counts = count_words(splits[i].table.texts, split_words, model.vocabulary);
+    splits[i].counts = count_words(splits[i].texts, split_words, model.vocabulary);
   std::printf("\nVocabulary: %d words, counted in %.2f seconds\n", model.vocabulary.size(), seconds_since(begin));
   std::fflush(stdout);
 }
@@ -104,18 +112,18 @@ int run(const LogregFlags& flags) {
   if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
-  const TextSplits tables = read_text_splits(flags.data, flags.columns);
+  const SplitPaths paths = find_splits(flags.data);
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
-  const Classes classes =
-      training ? find_classes(tables.train, 2) : Classes{model.classifier.classes.back() + 1, model.label_names};
-  model.label_names = classes.names;
-  std::vector<Split> splits = {
-      {"Training", tables.train, {}, {}}, {"Validation", tables.validation, {}, {}}, {"Test", tables.test, {}, {}}};
-  for (Split& split : splits)
-    for (std::size_t i = 0; i < split.table.labels.size(); ++i)
-      split.labels.push_back(parse_label(split.table.labels[i], classes.count, classes.names, split.table.places[i]));
+  const std::string& column = flags.columns.label;
+  ClassLabels labels =
+      training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
+  std::vector<Split> splits;
+  splits.push_back(read_split("Training", paths.train, flags.columns, labels));
+  splits.push_back(read_split("Validation", paths.validation, flags.columns, labels));
+  splits.push_back(read_split("Test", paths.test, flags.columns, labels));
+  model.label_names = labels.classes().names;
   std::printf("Dummy classifier:\n");  // it says the most frequent training label every time
   const std::int32_t guess = most_frequent_label(splits[0].labels);
   for (const Split& split : splits) print_accuracy(split, std::vector<std::int32_t>(split.labels.size(), guess));

@@ -69,7 +69,9 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   const LogitsFn logits = [&](const TokenBatch& batch, const ForwardPass& pass) {
     return job.model.forward(batch, pass);
   };
-  RunKeeper keeper(flags, run_options(job, flags));
+  // Without a folder nothing is saved that the options would belong to.
+  const bool kept = !flags.output.empty() || flags.resume.has_value();
+  RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options());

@@ -1,91 +1,193 @@
 #include "apps/support/text_data.h"
 
 #include <algorithm>
-#include <charconv>
+#include <cstdlib>
 #include <filesystem>
-#include <set>
+#include <fstream>
+#include <iostream>
+#include <utility>
 
 #include "base/check.h"
+#include "base/parallel.h"
+#include "engine/data/dataset_file.h"
 #include "engine/io/csv.h"
-#include "models/hf_config.h"
+#include "engine/io/files.h"
+#include "engine/io/sha256.h"
+#include "json/value.h"
 
 namespace attune {
 namespace {
 
-constexpr std::int64_t kMostClasses = 100000;
+namespace fs = std::filesystem;
 
-// The label as an integer in [0, kMostClasses), or -1.
-std::int64_t class_number(const std::string& label) {
-  std::int64_t number = -1;
-  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), number);
-  const bool whole = error == std::errc() && end == label.data() + label.size();
-  return whole && number >= 0 && number < kMostClasses ? number : -1;
+// To be raised whenever a tokenizer gives other ids for the same files and text, or the kept files change.
+constexpr int kFormat = 1;
+// Texts tokenised at once: a few megabytes.
+constexpr std::size_t kBlock = 4096;
+constexpr std::int64_t kTextsPerPiece = 16;
+
+// The digest of a file, and what would change if it were written to meanwhile.
+struct FileState {
+  std::uintmax_t size;
+  fs::file_time_type changed;
+  bool operator==(const FileState&) const = default;
+};
+FileState state_of(const std::string& path) {
+  std::error_code error;
+  const FileState out{fs::file_size(path, error), fs::last_write_time(path, error)};
+  if (error) throw IoError(path, error.message());
+  return out;
 }
+
+std::string file_digest(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  Sha256 digest;
+  std::vector<char> block(std::size_t{1} << 20);
+  while (file) {
+    file.read(block.data(), static_cast<std::streamsize>(block.size()));
+    digest.update(std::as_bytes(std::span(block).first(static_cast<std::size_t>(file.gcount()))));
+  }
+  if (!file.eof()) throw IoError(path, "cannot be read");
+  return digest.hex();
+}
+
+// Texts that wait to be tokenised together.
+class Block {
+ public:
+  Block(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)
+      : tokenizer_(tokenizer), options_{.max_length = max_length}, pairs_(pairs), writer_(writer) {}
+
+  void add(std::string&& text, std::string&& pair) {
+    texts_.push_back(std::move(text));
+    if (pairs_) second_.push_back(std::move(pair));
+    if (texts_.size() == kBlock) flush();
+  }
+
+  void flush() {
+    std::vector<Encoding> encodings(texts_.size());
+    parallel_for(static_cast<std::int64_t>(texts_.size()), kTextsPerPiece, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+        encodings[i] =
+            pairs_ ? tokenizer_.encode_pair(texts_[i], second_[i], options_) : tokenizer_.encode(texts_[i], options_);
+    });
+    std::vector<std::int64_t> lengths;
+    std::vector<std::int32_t> ids, type_ids;
+    for (const Encoding& encoding : encodings) {
+      lengths.push_back(static_cast<std::int64_t>(encoding.ids.size()));
+      ids.insert(ids.end(), encoding.ids.begin(), encoding.ids.end());
+      if (pairs_) type_ids.insert(type_ids.end(), encoding.type_ids.begin(), encoding.type_ids.end());
+    }
+    writer_.add(lengths, ids, type_ids);
+    texts_.clear();
+    second_.clear();
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  EncodeOptions options_;
+  bool pairs_;
+  DatasetWriter& writer_;
+  std::vector<std::string> texts_, second_;
+};
 
 }  // namespace
 
-void TextTable::keep_first(std::int64_t rows) {
-  if (rows == 0 || static_cast<std::size_t>(rows) >= texts.size()) return;
-  for (auto* column : {&texts, &labels, &places}) column->resize(static_cast<std::size_t>(rows));
-}
-
-TextTable read_text_table(const std::string& path, const TextColumns& columns) {
-  CsvReader reader(path);
-  const std::size_t text = reader.column(columns.text), label = reader.column(columns.label);
-  TextTable table;
-  table.path = path;
-  std::vector<std::string> fields;
-  while (reader.next(fields)) {
-    table.texts.push_back(std::move(fields[text]));
-    table.labels.push_back(std::move(fields[label]));
-    table.places.push_back(reader.where());
-  }
-  CHECK(!table.texts.empty(), path, ": there are no rows below the header");
-  return table;
-}
-
-TextSplits read_text_splits(const std::string& folder, const TextColumns& columns) {
-  const auto read = [&](const char* name) {
-    const std::filesystem::path path = std::filesystem::path(folder) / name;
-    if (!std::filesystem::exists(path))
+SplitPaths find_splits(const std::string& folder) {
+  const auto find = [&](const char* name) {
+    const fs::path path = fs::path(folder) / name;
+    if (!fs::exists(path))
       throw IoError(path.string(),
                     "no such file; --data names a folder with train.csv, validation.csv and test.csv "
                     "(for the IMDb reviews: prepare_imdb --output DIR)");
-    return read_text_table(path.string(), columns);
+    return path.string();
   };
-  return {read("train.csv"), read("validation.csv"), read("test.csv")};
+  return {find("train.csv"), find("validation.csv"), find("test.csv")};
 }
 
-std::vector<std::string> Classes::names_or_default() const {
-  return complete_label_names(names, count);
-}
-
-Classes find_classes(const TextTable& training, std::int64_t at_least) {
-  Classes classes;
-  const bool integers =
-      std::ranges::all_of(training.labels, [](const std::string& label) { return class_number(label) >= 0; });
-  if (integers) {
-    std::int64_t largest = 0;
-    for (const std::string& label : training.labels) largest = std::max(largest, class_number(label));
-    classes.count = std::max(largest + 1, at_least);
-    return classes;
+void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
+               const std::function<void(std::string&& text, std::string&& pair)>& take) {
+  CsvReader reader(path);
+  const std::size_t text = reader.column(columns.text);
+  const std::size_t pair = columns.pair.empty() ? text : reader.column(columns.pair);
+  std::vector<std::size_t> label_columns;
+  for (const std::string& name : labels.columns()) label_columns.push_back(reader.column(name));
+  const Where where = [&] { return reader.where(); };
+  std::vector<std::string> fields, label_fields(label_columns.size());
+  std::int64_t rows = 0;
+  for (; (max_rows == 0 || rows < max_rows) && reader.next(fields); ++rows) {
+    for (std::size_t i = 0; i < label_columns.size(); ++i) label_fields[i] = fields[label_columns[i]];
+    labels.add(label_fields, where);
+    std::string second = columns.pair.empty() ? std::string() : fields[pair];
+    take(std::move(fields[text]), std::move(second));
   }
-  for (std::size_t i = 0; i < training.labels.size(); ++i)
-    CHECK(!training.labels[i].empty(), training.places[i], ": the label is empty");
-  const std::set<std::string> names(training.labels.begin(), training.labels.end());
-  classes.names.assign(names.begin(), names.end());
-  classes.count = static_cast<std::int64_t>(names.size());
-  CHECK(classes.count >= 2, training.path, ": every label is '", *names.begin(), "'; at least two classes are needed");
-  return classes;
+  CHECK(rows > 0, path, ": there are no rows below the header");
 }
 
-Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer,
-                     std::int64_t max_length) {
-  std::vector<std::int32_t> labels;
-  for (std::size_t i = 0; i < table.labels.size(); ++i)
-    labels.push_back(parse_label(table.labels[i], classes.count, classes.names, table.places[i]));
-  return Dataset::from(table.path, tokenizer.encode_batch(table.texts, {.max_length = max_length}),
-                       Tensor::from(labels, {static_cast<std::int64_t>(labels.size())}));
+std::string default_cache_folder() {
+  const auto variable = [](const char* name) {
+    const char* value = std::getenv(name);
+    return value == nullptr ? std::string() : std::string(value);
+  };
+  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty())
+    return (fs::path(cache) / "attune").string();
+  if (const std::string home = variable("HOME"); !home.empty()) return (fs::path(home) / ".cache/attune").string();
+  return "";
+}
+
+SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache)
+    : tokenizer_(tokenizer), columns_(std::move(columns)), labels_(labels), cache_(std::move(cache)) {
+  if (cache_.empty()) return;
+  try {
+    prepare_output_folder(cache_);
+  } catch (const IoError& error) {
+    give_up_cache(error.what());
+  }
+}
+
+void SplitReader::give_up_cache(const std::string& reason) {
+  std::cerr << "warning: " << reason << "; token ids are not kept for the next run" << std::endl;
+  cache_.clear();
+}
+
+std::string SplitReader::kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const {
+  json::Value files = json::Value::array();
+  for (const std::string& file : tokenizer_.files())
+    files.push_back(json::Value::array({fs::path(file).filename().string(), file_digest(file)}));
+  const std::string key = json::Value::object({{"format", kFormat},
+                                               {"source", file_digest(path)},
+                                               {"text", columns_.text},
+                                               {"pair", columns_.pair},
+                                               {"rows", max_rows},
+                                               {"tokenizer", files},
+                                               {"length", max_length},
+                                               {"labels", labels_.state()}})
+                              .dump();
+  return (fs::path(cache_) / ("ids-" + sha256_hex(std::as_bytes(std::span(key))) + ".safetensors")).string();
+}
+
+Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
+  const FileState before = state_of(path);
+  const std::string keep_at = cache_.empty() ? "" : kept_path(path, max_rows, max_length);
+  if (!keep_at.empty())
+    if (std::optional<StoredDataset> kept = open_dataset(keep_at, path)) {
+      labels_.restore(kept->label_text);
+      return std::move(kept->dataset);
+    }
+  const bool pairs = !columns_.pair.empty();
+  DatasetWriter writer(cache_, pairs);
+  Block block(tokenizer_, max_length, pairs, writer);
+  read_rows(path, columns_, max_rows, labels_,
+            [&](std::string&& text, std::string&& pair) { block.add(std::move(text), std::move(pair)); });
+  block.flush();
+  const Dataset made = writer.finish(path, labels_.finish(path));
+  CHECK(state_of(path) == before, path, ": the file has changed while it was read");
+  if (keep_at.empty()) return made;
+  try {
+    writer.write(keep_at, made, labels_.state());
+  } catch (const IoError& error) {
+    give_up_cache(error.what());
+  }
+  return made;
 }
 
 }  // namespace attune

@@ -1,10 +1,16 @@
-// Labelled texts from the user's files, and their way into a Dataset.
+// Labelled texts from the user's files: read row by row, tokenised block by block, and kept as ids for the next run.
+//
+// Ids are kept in files of the cache folder, one per split, named after everything that decides what is in them: the
+// bytes of the source file, the columns, how many rows, the tokenizer's files, the length texts are cut to, and how
+// labels are read. A file that is damaged is made anew. Several runs may use one folder at once.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "apps/support/labels.h"
 #include "engine/data/dataset.h"
 #include "tokenizer/tokenizer.h"
 
@@ -13,40 +19,49 @@ namespace attune {
 /// Columns of a CSV file.
 struct TextColumns {
   std::string text = "text";
+  std::string pair = {};  // the second text of each row; empty: there is none
   std::string label = "label";
 };
 
-/// Texts of one file with the labels as they stand there.
-struct TextTable {
-  std::string path;
-  std::vector<std::string> texts, labels, places;  // places: "file:line" of each row
-
-  /// Drops all rows but the first `rows`; 0 keeps all.
-  void keep_first(std::int64_t rows);
-};
-
-/// Reads a CSV file with a header row. Throws Error naming file and line of whatever is wrong with it.
-TextTable read_text_table(const std::string& path, const TextColumns& columns);
-
-/// The classes of a training table. Integers 0 .. n - 1 need no names; any other labels are names, numbered in
-/// alphabetical order.
-struct Classes {
-  std::int64_t count = 2;
-  std::vector<std::string> names;  // empty where labels are integers
-
-  /// The names, or "LABEL_0", "LABEL_1", ... where there are none (the ecosystem's habit).
-  std::vector<std::string> names_or_default() const;
-};
-Classes find_classes(const TextTable& training, std::int64_t at_least);
-
-/// Tokenises every text, special tokens included, cut to max_length (0: whole).
-Dataset make_dataset(const TextTable& table, const Classes& classes, const Tokenizer& tokenizer,
-                     std::int64_t max_length);
-
-/// The three splits of a folder: train.csv, validation.csv, test.csv.
+/// A run's data: three splits whose texts have at most `max_length` tokens.
 struct TextSplits {
-  TextTable train, validation, test;
+  Dataset train, validation, test;
+  std::int64_t max_length = 0;
 };
-TextSplits read_text_splits(const std::string& folder, const TextColumns& columns);
+
+/// The paths of a folder's three splits. Throws IoError naming the first that is missing.
+struct SplitPaths {
+  std::string train, validation, test;
+};
+SplitPaths find_splits(const std::string& folder);
+
+/// Calls take(text, pair) for the first `max_rows` rows of a CSV file (0: all) and gives their labels to `labels`. Throws
+/// Error naming file and line of whatever is wrong, or where there are no rows.
+void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
+               const std::function<void(std::string&& text, std::string&& pair)>& take);
+
+/// Where ids are kept if nothing else is asked for: attune/ in $XDG_CACHE_HOME or ~/.cache; empty where neither is set.
+std::string default_cache_folder();
+
+/// Makes data sets of CSV files.
+class SplitReader {
+ public:
+  /// `cache`: the folder of kept ids; empty: none are kept.
+  SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache);
+
+  /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
+  /// whole). Where the cache cannot be used, a warning on standard error, once. Throws Error as read_rows.
+  Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
+
+ private:
+  /// The file that keeps this split.
+  std::string kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const;
+  void give_up_cache(const std::string& reason);
+
+  const Tokenizer& tokenizer_;
+  TextColumns columns_;
+  LabelReader& labels_;
+  std::string cache_;
+};
 
 }  // namespace attune

@@ -16,8 +16,12 @@ void TrainingFlags::declare(CommandLine& app) {
   };
   add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
   add("Data", "--text_column", columns.text, "Column of the texts");
+  app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row: pairs are classified")
+      ->group("Data");
   add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
+  add("Data", "--cache", cache, "Folder that keeps token ids for the next run");
+  app.add_flag("--no_cache", no_cache, "Keep no token ids")->group("Data");
   add("Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
@@ -77,12 +81,18 @@ void TrainingFlags::apply() const {
   if (resume && resume->empty() && output.empty()) throw UsageError("--resume needs a folder or file, or --output");
 }
 
-TextSplits TrainingFlags::read_splits() const {
-  TextSplits splits = read_text_splits(data, columns);
-  splits.train.keep_first(max_train_examples);
-  splits.validation.keep_first(max_eval_examples);
-  splits.test.keep_first(max_eval_examples);
-  return splits;
+TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
+                                      std::int64_t model_positions) const {
+  const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example
+  const SplitPaths paths = find_splits(data);
+  SplitReader reader(tokens, columns, labels, no_cache ? "" : cache);
+  TextSplits out;
+  // The tokenizer cuts, not the batch, so that the closing special token stays.
+  out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
+  out.max_length = max_length(out.train.longest(), model_positions);
+  out.validation = reader.read(paths.validation, max_eval_examples, out.max_length);
+  out.test = reader.read(paths.test, max_eval_examples, out.max_length);
+  return out;
 }
 
 TrainableLayers TrainingFlags::layers() const {
@@ -112,9 +122,21 @@ TrainOptions TrainingFlags::train_options() const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {
-      "--help",   "--data",     "--tokenizer", "--model_dir",           "--config", "--threads",         "--no_graphs",
-      "--output", "--log_file", "--resume",    "--no_final_evaluation", "--keep",   "--checkpoint_every"};
+  static const std::set<std::string> free = {"--help",
+                                             "--data",
+                                             "--tokenizer",
+                                             "--model_dir",
+                                             "--config",
+                                             "--threads",
+                                             "--no_graphs",
+                                             "--output",
+                                             "--log_file",
+                                             "--resume",
+                                             "--no_final_evaluation",
+                                             "--keep",
+                                             "--checkpoint_every",
+                                             "--cache",
+                                             "--no_cache"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

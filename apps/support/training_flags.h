@@ -21,6 +21,8 @@ struct TrainingFlags {
   std::string data = ".";
   TextColumns columns;
   std::string tokenizer;
+  std::string cache = default_cache_folder();
+  bool no_cache = false;
   std::string context_length = "256";
   std::int64_t max_train_examples = 0, max_eval_examples = 0;  // 0: all
   // model
@@ -46,8 +48,9 @@ struct TrainingFlags {
   /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
   /// UsageError listing the valid values, Error where the device cannot be used.
   void apply() const;
-  /// The three splits of --data, as far as --max_train_examples and --max_eval_examples go.
-  TextSplits read_splits() const;
+  /// The three splits of --data, as far as --max_train_examples and --max_eval_examples go, cut to --context_length or
+  /// the model's positions.
+  TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
   /// Every option of the program that decides a number, by name, with its value or default. Files and folders are not

@@ -8,17 +8,18 @@
 #include "base/utf8.h"
 
 namespace attune {
+namespace {
+
+constexpr int kEnd = -1;
+constexpr std::size_t kBlock = std::size_t{1} << 16;
+
+}  // namespace
 
 CsvReader::CsvReader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
   if (!file_) throw IoError(path, std::strerror(errno));
-  if (file_.peek() == 0xEF) {  // byte-order mark
-    char mark[3] = {};
-    file_.read(mark, 3);
-    if (std::string_view(mark, 3) != "\xEF\xBB\xBF") {
-      file_.clear();  // of the end met where there are fewer bytes
-      file_.seekg(0);
-    }
-  }
+  peek();
+  constexpr std::string_view kMark = "\xEF\xBB\xBF";  // byte-order mark
+  if (std::string_view(block_.data(), block_.size()).starts_with(kMark)) at_ = kMark.size();
   CHECK(read_row(header_), path_, ": the file is empty; a header row is needed");
 }
 
@@ -38,16 +39,28 @@ void CsvReader::fail(const std::string& what) const {
   throw Error(where() + ": " + what);
 }
 
+int CsvReader::peek() {
+  if (at_ == block_.size()) {
+    block_.resize(kBlock);
+    file_.read(block_.data(), static_cast<std::streamsize>(kBlock));
+    if (file_.bad()) throw IoError(path_, "cannot be read");
+    block_.resize(static_cast<std::size_t>(file_.gcount()));
+    at_ = 0;
+    if (block_.empty()) return kEnd;
+  }
+  return static_cast<unsigned char>(block_[at_]);
+}
+
 int CsvReader::get() {
-  const int c = file_.get();
+  const int c = peek();
+  if (c == kEnd) return c;
+  ++at_;
   if (c == '\n') ++line_;
-  if (c == std::ifstream::traits_type::eof() && file_.bad()) throw IoError(path_, "cannot be read");
   return c;
 }
 
 // Reads one field and the character that ends it; true where another field of the row follows.
 bool CsvReader::read_field(std::string& field) {
-  constexpr int kEnd = std::ifstream::traits_type::eof();
   field.clear();
   int c = get();
   if (c == '"') {
@@ -60,7 +73,7 @@ bool CsvReader::read_field(std::string& field) {
       }
       field += static_cast<char>(c);
     }
-    if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) c = get();
+    if (c == '\r' && (peek() == '\n' || peek() == kEnd)) c = get();
     if (c != ',' && c != '\n' && c != kEnd)
       fail(str_cat("a quoted field is followed by '", static_cast<char>(c),
                    "' where a comma or the end of the line is needed"));
@@ -68,16 +81,16 @@ bool CsvReader::read_field(std::string& field) {
   }
   for (; c != ',' && c != '\n' && c != kEnd; c = get()) {
     if (c == '"') fail("a quote stands inside an unquoted field");
-    if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) continue;
+    if (c == '\r' && (peek() == '\n' || peek() == kEnd)) continue;
     field += static_cast<char>(c);
   }
   return c == ',';
 }
 
 bool CsvReader::read_row(std::vector<std::string>& fields) {
-  while (file_.peek() == '\n' || file_.peek() == '\r') get();  // blank lines
+  while (peek() == '\n' || peek() == '\r') get();  // blank lines
   row_line_ = line_;
-  if (file_.peek() == std::ifstream::traits_type::eof()) return false;
+  if (peek() == kEnd) return false;
   fields.clear();
   for (bool more = true; more;) {
     fields.emplace_back();

@@ -30,11 +30,15 @@ class CsvReader {
  private:
   bool read_row(std::vector<std::string>& fields);
   bool read_field(std::string& field);
+  /// The next byte without taking it, or taking it; kEnd after the last.
+  int peek();
   int get();
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;
   std::ifstream file_;
+  std::vector<char> block_;  // bytes of the file that are not taken yet: from at_ on
+  std::size_t at_ = 0;
   std::vector<std::string> header_;
   std::int64_t line_ = 1, row_line_ = 1;  // next line to read; first line of the current row
 };

@@ -1,8 +1,11 @@
 #include "engine/tensor/storage.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <map>
@@ -98,8 +101,18 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   return std::shared_ptr<Storage>(new Storage(block, size, device));
 }
 
+std::shared_ptr<Storage> Storage::map(int file, std::size_t bytes) {
+  void* mapped = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
+  CHECK(mapped != MAP_FAILED, "a file of ", bytes, " bytes cannot be mapped: ", std::strerror(errno));
+  std::shared_ptr<Storage> out(new Storage(static_cast<std::byte*>(mapped), bytes, Device::kCpu));
+  out->mapped_ = true;
+  return out;
+}
+
 Storage::~Storage() {
-  if (device_ == Device::kCuda) {
+  if (mapped_) {
+    munmap(data_, size_);
+  } else if (device_ == Device::kCuda) {
     cuda::arena_free(data_, cuda_context().stream());
   } else {
     give_block(data_, size_);

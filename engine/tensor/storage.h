@@ -19,6 +19,10 @@ class Storage {
   /// where the device cannot be used.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
+  /// The first `bytes` of an open file, more than 0, read-only on the host: pages are read when they are used. Throws
+  /// Error where they cannot be mapped.
+  static std::shared_ptr<Storage> map(int file, std::size_t bytes);
+
   ~Storage();
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
@@ -32,6 +36,7 @@ class Storage {
   std::byte* data_;
   std::size_t size_;
   Device device_;
+  bool mapped_ = false;
 };
 
 /// Bytes of host memory that tensors hold, and the most they held since the last reset.

@@ -1,5 +1,7 @@
 #include "engine/tensor/tensor.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "kernels/cast.h"
 
@@ -23,6 +25,15 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, 
   Tensor tensor = empty(shape, dtype);
   CHECK(bytes.size() == tensor.bytes(), bytes.size() / size_of(dtype), " values do not fill a tensor of shape ", shape);
   copy_bytes({tensor.raw(), Device::kCpu}, {bytes.data(), Device::kCpu}, bytes.size());
+  return tensor;
+}
+
+Tensor Tensor::over(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype) {
+  Tensor tensor;
+  tensor.shape_ = shape;
+  tensor.dtype_ = dtype;
+  tensor.storage_ = std::move(storage);
+  tensor.offset_ = offset;
   return tensor;
 }
 

@@ -34,6 +34,9 @@ class Tensor {
     return from(std::span<const T>(values), shape);
   }
 
+  /// The bytes of a storage from `offset` on, shared; as read-only as they are.
+  static Tensor over(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype);
+
   bool defined() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }
   DType dtype() const { return dtype_; }

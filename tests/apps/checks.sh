@@ -5,6 +5,7 @@
 #   finish                                       exits with 1 if any check has failed
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+export XDG_CACHE_HOME=$folder/user_cache
 failures=0
 
 # invented_data LINES VOCABULARY: $folder/data, the first lines of each invented split, and $folder/tokenizer, trained on all of them. By

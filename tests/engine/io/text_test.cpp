@@ -78,6 +78,17 @@ TEST_F(Csv, WhatAWriterQuotesIsReadBack) {
   EXPECT_EQ(csv_field("plain text"), "plain text");
 }
 
+// The file is read in blocks of 64 KiB: what stands for something in two bytes may be split between two of them.
+TEST_F(Csv, ABlockMayEndAnywhere) {
+  for (const std::string& end : {std::string("\n"), std::string("\r\n")})
+    for (std::size_t length = 65536 - 24; length < 65536 + 4; ++length) {
+      const std::string text(length, 'x');
+      EXPECT_EQ(csv("a,b" + end + "\"" + text + "\"\"y\"," + "\u00e9\r-" + end + "1,2" + end),
+                (Rows{{"a", "b"}, {text + "\"y", "\u00e9\r-"}, {"1", "2"}}))
+          << length;
+    }
+}
+
 TEST_F(Csv, ColumnsByName) {
   write_file(path_, "text,label,text2\n");
   const CsvReader reader(path_);

@@ -1,0 +1,193 @@
+#include "apps/support/labels.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <utility>
+
+#include "base/check.h"
+#include "engine/data/dataset.h"
+#include "json/value.h"
+#include "models/hf_config.h"
+
+namespace attune {
+namespace {
+
+constexpr std::int64_t kMaxClasses = 100000;
+
+// The label as an integer in [0, kMaxClasses), or -1.
+std::int64_t class_number(const std::string& label) {
+  std::int64_t number = -1;
+  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), number);
+  const bool whole = error == std::errc() && end == label.data() + label.size();
+  return whole && number >= 0 && number < kMaxClasses ? number : -1;
+}
+
+std::vector<std::string> strings(const json::Value& array) {
+  std::vector<std::string> out;
+  for (const json::Value& item : array.items()) out.push_back(item.string());
+  return out;
+}
+
+std::int64_t rows_of(std::size_t size) {
+  return static_cast<std::int64_t>(size);
+}
+
+}  // namespace
+
+std::vector<std::string> Classes::names_or_default() const {
+  return complete_label_names(names, count);
+}
+
+ClassLabels::ClassLabels(std::string column, std::int64_t at_least) : column_(std::move(column)), at_least_(at_least) {}
+
+ClassLabels::ClassLabels(std::string column, Classes classes)
+    : column_(std::move(column)), known_(true), classes_(std::move(classes)) {}
+
+void ClassLabels::add(std::span<const std::string> fields, const Where& where) {
+  const std::string& text = fields[0];
+  auto found = numbers_.find(text);
+  if (found == numbers_.end()) {
+    std::int32_t number = static_cast<std::int32_t>(texts_.size());
+    if (known_) {
+      number = parse_label(text, classes_.count, classes_.names, where());
+    } else {
+      CHECK(rows_of(texts_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses, " different labels");
+      if (text.empty()) empty_at_ = where();
+      texts_.push_back(text);
+    }
+    found = numbers_.emplace(text, number).first;
+  }
+  rows_.push_back(found->second);
+}
+
+void ClassLabels::find_classes(const std::string& path) {
+  known_ = true;
+  std::int64_t largest = 0;
+  if (std::ranges::all_of(texts_, [](const std::string& text) { return class_number(text) >= 0; })) {
+    for (const std::string& text : texts_) largest = std::max(largest, class_number(text));
+    classes_ = {.count = std::max(largest + 1, at_least_), .names = {}};
+    return;
+  }
+  CHECK(empty_at_.empty(), empty_at_, ": the label is empty");
+  classes_ = {.count = rows_of(texts_.size()), .names = texts_};
+  std::ranges::sort(classes_.names);
+  CHECK(classes_.count >= 2, path, ": every label is '", texts_.front(), "'; at least two classes are needed");
+}
+
+Tensor ClassLabels::finish(const std::string& path) {
+  if (!known_) {
+    find_classes(path);
+    std::vector<std::int32_t> class_of;
+    for (const std::string& text : texts_) class_of.push_back(parse_label(text, classes_.count, classes_.names, path));
+    for (std::int32_t& row : rows_) row = class_of[static_cast<std::size_t>(row)];
+    texts_.clear();
+  }
+  numbers_.clear();
+  const std::vector<std::int32_t> rows = std::exchange(rows_, {});
+  return Tensor::from(rows, {rows_of(rows.size())});
+}
+
+std::string ClassLabels::state() const {
+  return json::Value::object({{"kind", "class"},
+                              {"column", column_},
+                              {"known", known_},
+                              {"count", known_ ? classes_.count : at_least_},
+                              {"names", json::Value::array_of(classes_.names)}})
+      .dump();
+}
+
+void ClassLabels::restore(const std::string& state) {
+  const json::Value kept = json::parse(state, "the kept labels");
+  known_ = true;
+  classes_ = {.count = kept["count"].integer(1, kMaxClasses), .names = strings(kept["names"])};
+}
+
+ListedLabels::ListedLabels(std::string column, char separator) : column_(std::move(column)), separator_(separator) {}
+
+void ListedLabels::add(std::span<const std::string> fields, const Where& where) {
+  std::string_view rest = fields[0];
+  while (!rest.empty()) {  // an empty field: no label at all
+    const std::size_t end = std::min(rest.find(separator_), rest.size());
+    std::string_view name = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    while (name.starts_with(' ')) name.remove_prefix(1);
+    while (name.ends_with(' ')) name.remove_suffix(1);
+    CHECK(!name.empty(), where(), ": a label of the list '", fields[0], "' is empty");
+    auto found = numbers_.find(std::string(name));
+    if (found == numbers_.end()) {
+      CHECK(!known_, where(), ": the label '", name, "' is not one of the training file's");
+      CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
+            " different labels");
+      found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;
+    }
+    listed_.push_back(found->second);
+  }
+  row_ends_.push_back(rows_of(listed_.size()));
+}
+
+Tensor ListedLabels::finish(const std::string& path) {
+  std::vector<std::size_t> place(numbers_.size());
+  if (!known_) {
+    CHECK(!numbers_.empty(), path, ": no text has a label");
+    for (auto& [name, number] : numbers_) {  // in alphabetical order
+      place[static_cast<std::size_t>(number)] = names_.size();
+      number = static_cast<std::int32_t>(names_.size());
+      names_.push_back(name);
+    }
+    known_ = true;
+  } else {
+    for (std::size_t i = 0; i < place.size(); ++i) place[i] = i;
+  }
+  const std::size_t width = names_.size();
+  const Tensor out = Tensor::zeros({rows_of(row_ends_.size()), rows_of(width)}, DType::kFloat32);
+  std::size_t at = 0;
+  for (std::size_t row = 0; row < row_ends_.size(); ++row)
+    for (; at < static_cast<std::size_t>(row_ends_[row]); ++at)
+      out.values<float>()[row * width + place[static_cast<std::size_t>(listed_[at])]] = 1;
+  listed_.clear();
+  row_ends_.clear();
+  return out;
+}
+
+std::string ListedLabels::state() const {
+  return json::Value::object({{"kind", "list"},
+                              {"column", column_},
+                              {"separator", std::string(1, separator_)},
+                              {"names", json::Value::array_of(names_)}})
+      .dump();
+}
+
+void ListedLabels::restore(const std::string& state) {
+  names_ = strings(json::parse(state, "the kept labels")["names"]);
+  numbers_.clear();
+  for (const std::string& name : names_) numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size()));
+  known_ = true;
+}
+
+NumberLabels::NumberLabels(std::vector<std::string> columns, bool flags) : columns_(std::move(columns)), flags_(flags) {
+  CHECK(!columns_.empty(), "labels need at least one column");
+}
+
+void NumberLabels::add(std::span<const std::string> fields, const Where& where) {
+  for (const std::string& text : fields) {
+    float value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+    CHECK(number, where(), ": the label '", text, "' is not a number");
+    CHECK(!flags_ || value == 0 || value == 1, where(), ": the label '", text, "' is neither 0 nor 1");
+    values_.push_back(value);
+  }
+}
+
+Tensor NumberLabels::finish(const std::string&) {
+  const std::vector<float> values = std::exchange(values_, {});
+  return Tensor::from(values, {rows_of(values.size() / columns_.size()), rows_of(columns_.size())});
+}
+
+std::string NumberLabels::state() const {
+  return json::Value::object({{"kind", flags_ ? "flags" : "numbers"}, {"columns", json::Value::array_of(columns_)}})
+      .dump();
+}
+
+}  // namespace attune

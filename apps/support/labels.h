@@ -1,0 +1,119 @@
+// How labels stand in a file, and the tensor they become.
+//
+// One reader takes the splits of a run in order, the training split first: that one decides which classes or labels
+// there are, and the others are held against it. Rows are read once and leave no text.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+
+namespace attune {
+
+/// "file:line" of a row, asked for only where something is wrong with it.
+using Where = std::function<std::string()>;
+
+class LabelReader {
+ public:
+  virtual ~LabelReader() = default;
+  /// The columns that add() wants, in this order.
+  virtual std::vector<std::string> columns() const = 0;
+  /// Reads the labels of one row. Throws Error with where() in front.
+  virtual void add(std::span<const std::string> fields, const Where& where) = 0;
+  /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
+  virtual Tensor finish(const std::string& path) = 0;
+  /// Everything that decides what the next split's labels become, as text; and back to a state after a split whose
+  /// tensor was kept.
+  virtual std::string state() const = 0;
+  virtual void restore(const std::string& state) = 0;
+};
+
+/// The classes of a training split. Integers 0 .. n - 1 need no names; any other labels are names, numbered in
+/// alphabetical order.
+struct Classes {
+  std::int64_t count = 2;
+  std::vector<std::string> names;  // empty where labels are integers
+
+  /// The names, or "LABEL_0", "LABEL_1", ... where there are none (the ecosystem's habit).
+  std::vector<std::string> names_or_default() const;
+};
+
+/// One class for each text: int32 [E].
+class ClassLabels : public LabelReader {
+ public:
+  /// The first split decides the classes, `at_least` of them.
+  ClassLabels(std::string column, std::int64_t at_least);
+  /// The classes are known.
+  ClassLabels(std::string column, Classes classes);
+
+  /// After the first split.
+  const Classes& classes() const { return classes_; }
+
+  std::vector<std::string> columns() const override { return {column_}; }
+  void add(std::span<const std::string> fields, const Where& where) override;
+  Tensor finish(const std::string& path) override;
+  std::string state() const override;
+  void restore(const std::string& state) override;
+
+ private:
+  void find_classes(const std::string& path);
+
+  std::string column_;
+  std::int64_t at_least_ = 2;
+  bool known_ = false;
+  Classes classes_;
+  std::vector<std::int32_t> rows_;  // of the split so far: index of a label's text, or its class where those are known
+  std::unordered_map<std::string, std::int32_t> numbers_;  // of texts met
+  std::vector<std::string> texts_;                         // by number, until the classes are known
+  std::string empty_at_;                                   // the first row with an empty label
+};
+
+/// Any number of labels for each text, as a list in one column: float32 [E, L] of 0 and 1. The labels of the first
+/// split are the ones there are, in alphabetical order.
+class ListedLabels : public LabelReader {
+ public:
+  ListedLabels(std::string column, char separator);
+
+  const std::vector<std::string>& names() const { return names_; }
+
+  std::vector<std::string> columns() const override { return {column_}; }
+  void add(std::span<const std::string> fields, const Where& where) override;
+  Tensor finish(const std::string& path) override;
+  std::string state() const override;
+  void restore(const std::string& state) override;
+
+ private:
+  std::string column_;
+  char separator_;
+  bool known_ = false;
+  std::vector<std::string> names_;
+  std::map<std::string, std::int32_t> numbers_;
+  std::vector<std::int32_t> listed_;  // labels of the rows so far, one row after the other
+  std::vector<std::int64_t> row_ends_;
+};
+
+/// Numbers in columns of their own: float32 [E, L].
+class NumberLabels : public LabelReader {
+ public:
+  /// `flags`: only 0 and 1, for several labels that a text has or has not.
+  NumberLabels(std::vector<std::string> columns, bool flags);
+
+  std::vector<std::string> columns() const override { return columns_; }
+  void add(std::span<const std::string> fields, const Where& where) override;
+  Tensor finish(const std::string& path) override;
+  std::string state() const override;
+  void restore(const std::string&) override {}
+
+ private:
+  std::vector<std::string> columns_;
+  bool flags_;
+  std::vector<float> values_;
+};
+
+}  // namespace attune

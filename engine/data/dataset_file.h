@@ -1,0 +1,49 @@
+// A data set in a file: what a split has cost to make is kept, and the next run maps it instead of making it.
+//
+// The file is safetensors, so that other tools read it: ids, starts, and where there are any type_ids and labels. Its
+// metadata has the SHA-256 of every tensor, and a text of whoever made the labels. While examples come, their ids go to
+// an anonymous file, so that memory holds no more than where each example begins.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/data/dataset.h"
+
+namespace attune {
+
+struct StoredDataset {
+  Dataset dataset;         // over mapped memory, read-only
+  std::string label_text;  // as given to write()
+};
+
+/// The data set of a file under `name`; nothing where there is no such file or it is damaged in any way.
+std::optional<StoredDataset> open_dataset(const std::string& path, const std::string& name);
+
+/// A data set in the making.
+class DatasetWriter {
+ public:
+  /// The anonymous file lies on the disk of `folder`; in memory where it is empty or has no place for one.
+  DatasetWriter(const std::string& folder, bool with_type_ids);
+  ~DatasetWriter();
+  DatasetWriter(const DatasetWriter&) = delete;
+  DatasetWriter& operator=(const DatasetWriter&) = delete;
+
+  /// Appends examples: `lengths` of each, their ids and, where there are any, as many segments.
+  void add(std::span<const std::int64_t> lengths, std::span<const std::int32_t> ids,
+           std::span<const std::int32_t> type_ids);
+  /// The examples so far, over the anonymous file.
+  Dataset finish(const std::string& name, const Tensor& labels) const;
+  /// Writes them to a file atomically, once. Throws IoError.
+  void write(const std::string& path, const Dataset& finished, const std::string& label_text);
+
+ private:
+  struct Column;
+  std::unique_ptr<Column> ids_, type_ids_;
+  std::vector<std::int64_t> starts_{0};
+};
+
+}  // namespace attune

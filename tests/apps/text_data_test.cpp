@@ -1,0 +1,329 @@
+// Texts and labels from files: what labels become and what is wrong with them; and that ids are kept for the next run,
+// never those of another file, tokenizer or length.
+#include "apps/support/text_data.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include "engine/io/files.h"
+#include "tests/support/collator.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<std::int32_t>;
+using Floats = std::vector<float>;
+
+// One id per byte, and a count of the texts it has seen.
+class ByteTokenizer : public Tokenizer {
+ public:
+  explicit ByteTokenizer(const std::string& file) : files_{file} { write_file(file, "{}"); }
+
+  Encoding encode(std::string_view text, const EncodeOptions& options) const override {
+    ++encoded;
+    Encoding out;
+    for (const char c : text)
+      if (options.max_length == 0 || std::ssize(out.ids) < options.max_length) out.ids.push_back(c);
+    out.type_ids.assign(out.ids.size(), 0);
+    return out;
+  }
+  Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options) const override {
+    Encoding out = encode(a, options);
+    const Encoding second = encode(b, {});
+    out.ids.insert(out.ids.end(), second.ids.begin(), second.ids.end());
+    out.type_ids.resize(out.ids.size(), 1);
+    return out;
+  }
+  std::string decode(std::span<const std::int32_t>, bool) const override { return ""; }
+  std::int32_t vocab_size() const override { return 256; }
+  std::string token(std::int32_t) const override { return ""; }
+  std::int32_t id(std::string_view) const override { return -1; }
+  std::int32_t pad_id() const override { return 0; }
+  const std::vector<std::string>& files() const override { return files_; }
+
+  mutable std::atomic<int> encoded = 0;
+
+ private:
+  std::vector<std::string> files_;
+};
+
+// The labels of a file's rows, by a reader.
+Tensor labels_of(LabelReader& reader, const std::vector<std::vector<std::string>>& rows) {
+  int line = 1;
+  for (const auto& row : rows) {
+    ++line;
+    reader.add(row, [&] { return "f:" + std::to_string(line); });
+  }
+  return reader.finish("f");
+}
+Floats floats(const Tensor& x) {
+  return {x.values<float>().begin(), x.values<float>().end()};
+}
+
+TEST(ClassLabels, IntegersNeedNoNames) {
+  ClassLabels reader("label", 2);
+  EXPECT_EQ(words_of(labels_of(reader, {{"3"}, {"0"}, {"3"}, {"1"}})), (Ids{3, 0, 3, 1}));
+  EXPECT_EQ(reader.classes().count, 4);
+  EXPECT_EQ(reader.classes().names_or_default()[3], "LABEL_3");
+  EXPECT_EQ(words_of(labels_of(reader, {{"2"}, {"2"}})), (Ids{2, 2}));
+  EXPECT_EQ(message_of([&] {
+              labels_of(reader, {{"1"}, {"4"}});
+            }),
+            "f:3: the label 4 is not a class; there are 4 (0 .. 3)");
+  ClassLabels wide("label", 5);
+  labels_of(wide, {{"0"}});
+  EXPECT_EQ(wide.classes().count, 5);
+}
+
+TEST(ClassLabels, NamesAreNumberedInAlphabeticalOrder) {
+  ClassLabels reader("label", 2);
+  EXPECT_EQ(words_of(labels_of(reader, {{"spam"}, {"7"}, {"ham"}, {"spam"}})), (Ids{2, 0, 1, 2}));
+  EXPECT_EQ(reader.classes().names, (std::vector<std::string>{"7", "ham", "spam"}));
+  EXPECT_EQ(words_of(labels_of(reader, {{"ham"}, {"7"}})), (Ids{1, 0}));
+  EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }),
+            "f:2: the label 'Spam' is not an integer and names no class");
+}
+
+TEST(ClassLabels, MistakesNameTheFirstRow) {
+  ClassLabels empty("label", 2), equal("label", 2), many("label", 2);
+  EXPECT_EQ(message_of([&] { labels_of(empty, {{"a"}, {""}, {"b"}, {""}}); }), "f:3: the label is empty");
+  EXPECT_EQ(message_of([&] {
+              labels_of(equal, {{"a"}, {"a"}});
+            }),
+            "f: every label is 'a'; at least two classes are needed");
+  std::vector<std::vector<std::string>> rows;
+  for (int i = 0; i <= 100000; ++i) rows.push_back({"n" + std::to_string(i)});
+  EXPECT_EQ(message_of([&] { labels_of(many, rows); }), "f:100002: there are more than 100000 different labels");
+}
+
+TEST(ClassLabels, AStateIsWhatTheNextSplitNeeds) {
+  ClassLabels first("label", 2), second("label", 2);
+  const std::string before = first.state();
+  EXPECT_EQ(before, second.state());
+  labels_of(first, {{"b"}, {"a"}});
+  EXPECT_NE(first.state(), before);
+  second.restore(first.state());
+  EXPECT_EQ(second.state(), first.state());
+  EXPECT_EQ(words_of(labels_of(second, {{"b"}})), (Ids{1}));
+  EXPECT_NE(ClassLabels("other", 2).state(), before);
+  EXPECT_NE(ClassLabels("label", 3).state(), before);
+}
+
+TEST(ListedLabels, AreSetInAlphabeticalOrder) {
+  ListedLabels reader("labels", '|');
+  const Tensor labels = labels_of(reader, {{"war|art"}, {""}, {" law | art "}, {"law"}});
+  EXPECT_EQ(reader.names(), (std::vector<std::string>{"art", "law", "war"}));
+  EXPECT_EQ(labels.shape(), (Shape{4, 3}));
+  EXPECT_EQ(floats(labels), (Floats{1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0}));
+  ListedLabels kept("labels", '|');
+  kept.restore(reader.state());
+  for (ListedLabels* next : {&reader, &kept}) {
+    EXPECT_EQ(floats(labels_of(*next, {{"war"}, {"law|art"}})), (Floats{0, 0, 1, 1, 1, 0}));
+    EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
+              "f:2: the label 'poetry' is not one of the training file's");
+  }
+  ListedLabels damaged("labels", ';'), none("labels", ';');
+  EXPECT_EQ(message_of([&] { labels_of(damaged, {{"a"}, {"a;;b"}}); }), "f:3: a label of the list 'a;;b' is empty");
+  EXPECT_EQ(message_of([&] { labels_of(none, {{""}}); }), "f: no text has a label");
+  EXPECT_NE(ListedLabels("labels", ';').state(), ListedLabels("labels", '|').state());
+}
+
+TEST(NumberLabels, AreNumbers) {
+  NumberLabels reader({"x", "y"}, false);
+  const Tensor labels = labels_of(reader, {{"0.5", "-2"}, {"1e3", "0"}});
+  EXPECT_EQ(labels.shape(), (Shape{2, 2}));
+  EXPECT_EQ(floats(labels), (Floats{0.5F, -2, 1000, 0}));
+  for (const char* bad : {"", "many", "1x", " 1", "nan", "inf", "1e99"}) {
+    NumberLabels strict({"x"}, false);
+    EXPECT_EQ(message_of([&] {
+                labels_of(strict, {{"1"}, {bad}});
+              }),
+              "f:3: the label '" + std::string(bad) + "' is not a number");
+  }
+  NumberLabels flags({"x"}, true);
+  EXPECT_EQ(floats(labels_of(flags, {{"1"}, {"0"}})), (Floats{1, 0}));
+  EXPECT_EQ(message_of([&] { labels_of(flags, {{"0.5"}}); }), "f:2: the label '0.5' is neither 0 nor 1");
+}
+
+class Splits : public ::testing::Test {
+ protected:
+  void SetUp() override { write_file(path_, "text,pair,label,other\nab,x,0,1\n,yz,1,0\nabc,,1,0\n"); }
+
+  // Reads the file as a run of its own would; `hit`: nothing was tokenised.
+  Dataset read(std::int64_t max_length = 2, std::int64_t max_rows = 0, const TextColumns& columns = {}) {
+    ClassLabels labels(columns.label, 2);
+    tokenizer_.encoded = 0;
+    const Dataset out = SplitReader(tokenizer_, columns, labels, cache_).read(path_, max_rows, max_length);
+    hit_ = tokenizer_.encoded == 0;
+    EXPECT_EQ(labels.classes().count, 2);
+    out.check();
+    return out;
+  }
+  void expect_usual(const Dataset& split) {
+    EXPECT_EQ(words_of(split.ids), (Ids{'a', 'b', 'a', 'b'}));
+    EXPECT_EQ(words_of(split.labels), (Ids{0, 1, 1}));
+    EXPECT_EQ(split.length(1), 0);
+    EXPECT_EQ(split.name, path_);
+  }
+  std::vector<std::string> kept() const {
+    std::vector<std::string> out;
+    for (const auto& entry : fs::directory_iterator(cache_)) out.push_back(entry.path().string());
+    return out;
+  }
+
+  TempDir folder_;
+  std::string path_ = folder_ / "train.csv", cache_ = folder_ / "cache/attune";
+  ByteTokenizer tokenizer_{folder_ / "tokenizer.json"};
+  bool hit_ = false;
+};
+
+TEST_F(Splits, AreKeptForTheNextRun) {
+  expect_usual(read());
+  EXPECT_FALSE(hit_);
+  expect_usual(read());
+  EXPECT_TRUE(hit_);
+  EXPECT_EQ(kept().size(), 1u);
+}
+
+TEST_F(Splits, AreMadeAnewWhereAnythingDiffers) {
+  const auto expect_miss = [&](const char* what, const std::function<void()>& again) {
+    again();
+    EXPECT_FALSE(hit_) << what;
+    again();
+    EXPECT_TRUE(hit_) << what << ", once more";
+  };
+  read();
+  expect_miss("another length", [&] { EXPECT_EQ(read(3).ids.numel(), 5); });
+  expect_miss("fewer rows", [&] { EXPECT_EQ(read(2, 2).size(), 2); });
+  expect_miss("another column of texts", [&] {
+    EXPECT_EQ(words_of(read(2, 0, {.text = "pair"}).ids), (Ids{'x', 'y', 'z'}));
+  });
+  expect_miss("another column of labels", [&] {
+    EXPECT_EQ(words_of(read(2, 0, {.label = "other"}).labels), (Ids{1, 0, 0}));
+  });
+  expect_miss("pairs", [&] {
+    const Dataset pairs = read(2, 0, {.pair = "pair"});
+    EXPECT_EQ(words_of(pairs.ids), (Ids{'a', 'b', 'x', 'y', 'z', 'a', 'b'}));
+    EXPECT_EQ(words_of(pairs.type_ids), (Ids{0, 0, 1, 1, 1, 0, 0}));
+  });
+  // Same size, same time of the last change.
+  const auto time = fs::last_write_time(path_);
+  write_file(path_, "text,pair,label,other\nac,x,0,1\n,yz,1,0\nabc,,1,0\n");
+  fs::last_write_time(path_, time);
+  expect_miss("another text", [&] { EXPECT_EQ(words_of(read().ids), (Ids{'a', 'c', 'a', 'b'})); });
+  write_file(tokenizer_.files().front(), "{ }");
+  expect_miss("another tokenizer", [&] { read(); });
+}
+
+TEST_F(Splits, TheTrainingClassesDecideWhatIsKeptOfTheOthers) {
+  write_file(path_, "text,label\nx,a\ny,b\n");
+  const std::string other = folder_ / "test.csv";
+  write_file(other, "text,label\nz,b\n");
+  const auto read_both = [&] {
+    ClassLabels labels("label", 2);
+    SplitReader reader(tokenizer_, {}, labels, cache_);
+    reader.read(path_, 0, 0);
+    return words_of(reader.read(other, 0, 0).labels);
+  };
+  EXPECT_EQ(read_both(), (Ids{1}));
+  EXPECT_EQ(read_both(), (Ids{1}));
+  write_file(path_, "text,label\nx,b\ny,c\n");
+  EXPECT_EQ(read_both(), (Ids{0}));
+}
+
+TEST_F(Splits, ADamagedFileIsMadeAnew) {
+  read();
+  const std::string file = kept().at(0), whole = read_file(file);
+  std::string changed = whole;
+  changed.back() = static_cast<char>(changed.back() ^ 1);
+  for (const std::string& damaged :
+       {std::string(), whole.substr(0, whole.size() - 3), changed, std::string("no file")}) {
+    write_file(file, damaged);
+    expect_usual(read());
+    EXPECT_FALSE(hit_);
+    EXPECT_EQ(read_file(file), whole);
+  }
+}
+
+TEST_F(Splits, AFolderThatCannotBeUsedIsAWarning) {
+  for (const std::string& folder : {folder_ / "train.csv", folder_ / "train.csv/cache"}) {
+    cache_ = folder;
+    ::testing::internal::CaptureStderr();
+    expect_usual(read());
+    const std::string warning = ::testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(warning.starts_with("warning: " + folder + ": ")) << warning;
+    EXPECT_TRUE(warning.ends_with("; token ids are not kept for the next run\n")) << warning;
+    EXPECT_EQ(std::ranges::count(warning, '\n'), 1);
+  }
+}
+
+TEST_F(Splits, WithoutACacheNothingIsKept) {
+  cache_.clear();
+  ::testing::internal::CaptureStderr();
+  expect_usual(read());
+  expect_usual(read());
+  EXPECT_FALSE(hit_);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+}
+
+TEST_F(Splits, ErrorsKeepNothingAndNameTheLine) {
+  write_file(path_, "text,label\na,0\nb,1,2\n");
+  EXPECT_EQ(message_of([&] { read(); }), path_ + ":3: found 3 fields where the header has 2");
+  write_file(path_, "text,label\n");
+  EXPECT_EQ(message_of([&] { read(); }), path_ + ": there are no rows below the header");
+  EXPECT_TRUE(kept().empty());
+}
+
+TEST_F(Splits, ManyTextsKeepTheirOrder) {
+  std::string text = "text,label\n";
+  for (int i = 0; i < 9000; ++i) text += std::to_string(i) + "," + std::to_string(i % 2) + "\n";
+  write_file(path_, text);
+  for (const bool hit : {false, true}) {
+    const Dataset split = read(0);
+    EXPECT_EQ(hit_, hit);
+    ASSERT_EQ(split.size(), 9000);
+    const auto starts = split.starts.values<std::int64_t>();
+    const auto ids = split.ids.values<std::int32_t>();
+    for (std::size_t i = 0; i < 9000; ++i) {
+      std::string digits;
+      for (std::int64_t t = starts[i]; t < starts[i + 1]; ++t)
+        digits += static_cast<char>(ids[static_cast<std::size_t>(t)]);
+      ASSERT_EQ(digits, std::to_string(i));
+    }
+  }
+}
+
+TEST_F(Splits, SeveralRunsAtOnce) {
+  std::vector<pid_t> children;
+  for (int i = 0; i < 6; ++i) {
+    const pid_t child = fork();
+    if (child == 0) {
+      bool good = true;
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        good = good && words_of(read(2 + repeat % 3).labels) == (Ids{0, 1, 1});
+        if (repeat % 5 == i % 5)
+          for (const std::string& file : kept())
+            if (file.ends_with(".safetensors")) write_file(file, "damaged");
+      }
+      _exit(good ? 0 : 1);
+    }
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+  }
+  for (const std::string& file : kept()) EXPECT_TRUE(file.ends_with(".safetensors")) << file;
+  expect_usual(read());
+}
+
+}  // namespace
+}  // namespace attune::testing

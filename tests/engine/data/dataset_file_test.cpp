@@ -1,0 +1,117 @@
+// A data set comes back from its file as it was; a file that is damaged anywhere is none.
+#include "engine/data/dataset_file.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/io/files.h"
+#include "engine/io/safetensors.h"
+#include "tests/support/collator.h"
+#include "tests/support/data.h"
+
+namespace attune::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using Ids = std::vector<std::int32_t>;
+
+// Three examples, one of them empty, in two blocks.
+void fill(DatasetWriter& writer, bool typed) {
+  writer.add(std::vector<std::int64_t>{2, 0}, Ids{7, 8}, typed ? Ids{0, 1} : Ids{});
+  writer.add(std::vector<std::int64_t>{3}, Ids{1, 2, 3}, typed ? Ids{0, 0, 1} : Ids{});
+}
+Tensor classes() {
+  return Tensor::from(Ids{1, 0, 1}, {3});
+}
+void expect_examples(const Dataset& dataset, const Tensor& labels, bool typed) {
+  dataset.check();
+  EXPECT_EQ(words_of(dataset.ids), (Ids{7, 8, 1, 2, 3}));
+  EXPECT_EQ(dataset.size(), 3);
+  EXPECT_EQ(dataset.length(1), 0);
+  EXPECT_EQ(words_of(dataset.type_ids), typed ? (Ids{0, 1, 0, 0, 1}) : Ids{});
+  EXPECT_EQ(dataset.labels.dtype(), labels.dtype());
+  EXPECT_EQ(dataset.labels.shape(), labels.shape());
+  EXPECT_EQ(words_of(dataset.labels), words_of(labels));
+}
+
+TEST(DatasetFile, IsReadBack) {
+  const TempDir folder;
+  const Tensor numbers = Tensor::from(std::vector<float>{0, 1, 0.5F, -2, 3, 4}, {3, 2});
+  for (const bool typed : {false, true})
+    for (const Tensor& labels : {classes(), numbers}) {
+      DatasetWriter writer(folder.path().string(), typed);
+      fill(writer, typed);
+      const Dataset made = writer.finish("made", labels);
+      expect_examples(made, labels, typed);
+      writer.write(folder / "kept", made, "{\"names\": [\"\u00e9\"]}");
+      const auto kept = open_dataset(folder / "kept", "kept");
+      ASSERT_TRUE(kept.has_value());
+      expect_examples(kept->dataset, labels, typed);
+      EXPECT_EQ(kept->dataset.name, "kept");
+      EXPECT_EQ(kept->label_text, "{\"names\": [\"\u00e9\"]}");
+      const SafetensorsFile file(folder / "kept");  // as other tools see it
+      EXPECT_EQ(words_of(file.read("ids", DType::kInt32)), (Ids{7, 8, 1, 2, 3}));
+      EXPECT_EQ(words_of(file.read("starts", DType::kInt32)), (Ids{0, 2, 2, 5}));
+    }
+}
+
+TEST(DatasetFile, NoExamplesAtAll) {
+  const TempDir folder;
+  DatasetWriter writer(folder.path().string(), false);
+  writer.add({}, {}, {});
+  const Dataset made = writer.finish("none", {});
+  writer.write(folder / "kept", made, "");
+  const auto kept = open_dataset(folder / "kept", "none");
+  ASSERT_TRUE(kept.has_value());
+  EXPECT_EQ(kept->dataset.size(), 0);
+}
+
+TEST(DatasetFile, LivesWithoutAFolder) {
+  for (const char* folder : {"", "/nowhere/at/all"}) {
+    DatasetWriter writer(folder, true);
+    fill(writer, true);
+    expect_examples(writer.finish("made", classes()), classes(), true);
+  }
+}
+
+TEST(DatasetFile, AMadeOneOutlivesItsWriter) {
+  const TempDir folder;
+  Dataset made;
+  {
+    DatasetWriter writer(folder.path().string(), false);
+    fill(writer, false);
+    made = writer.finish("made", classes());
+  }
+  expect_examples(made, classes(), false);
+  EXPECT_TRUE(fs::is_empty(folder.path()));
+}
+
+TEST(DatasetFile, ACutOrChangedFileIsNone) {
+  const TempDir folder;
+  DatasetWriter writer(folder.path().string(), true);
+  fill(writer, true);
+  writer.write(folder / "kept", writer.finish("made", classes()), "labels");
+  const std::string whole = read_file(folder / "kept");
+  EXPECT_FALSE(open_dataset(folder / "missing", "x").has_value());
+  for (std::size_t size = 0; size < whole.size(); size += 7) {
+    write_file(folder / "cut", whole.substr(0, size));
+    EXPECT_FALSE(open_dataset(folder / "cut", "x").has_value()) << size;
+  }
+  const std::size_t values = whole.size() - (4 * 8 + 5 * 4 + 3 * 4 + 5 * 4);
+  for (std::size_t at = values; at < whole.size(); ++at) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 1);
+    write_file(folder / "changed", changed);
+    EXPECT_FALSE(open_dataset(folder / "changed", "x").has_value()) << at;
+  }
+  write_file(folder / "whole", whole);
+  EXPECT_TRUE(open_dataset(folder / "whole", "x").has_value());
+}
+
+TEST(DatasetFile, OtherSafetensorsFilesAreNone) {
+  const TempDir folder;
+  write_safetensors(folder / "other", {{"ids", Tensor::zeros({3}, DType::kInt32)}}, {});
+  EXPECT_FALSE(open_dataset(folder / "other", "x").has_value());
+}
+
+}  // namespace
+}  // namespace attune::testing
