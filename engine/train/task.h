@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,17 @@ struct LabelForm {
   Shape shape(std::int64_t examples) const { return width == 0 ? Shape{examples} : Shape{examples, width}; }
 };
 
+// Names of config.json's problem_type.
+inline constexpr std::string_view kSingleLabel = "single_label_classification";
+inline constexpr std::string_view kMultiLabel = "multi_label_classification";
+inline constexpr std::string_view kRegression = "regression";
+
+/// What the logits of one text say.
+struct Prediction {
+  std::vector<double> probabilities = {};  // of each output; none where outputs are numbers
+  std::vector<std::int32_t> chosen = {};   // the outputs that are predicted, in order; none where they are numbers
+};
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -54,6 +66,10 @@ class Task {
   virtual Variable loss(const Variable& logits, const Tensor& labels) const = 0;
   /// Every measure of E examples from their logits [E, outputs()] and labels, host tensors. E may be 0.
   virtual std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const = 0;
+  /// Reads one row of logits [outputs()].
+  virtual Prediction predict(std::span<const double> logits) const = 0;
+  /// The probability above which each output is predicted, to be kept with the model; empty where there is no such thing.
+  virtual std::vector<double> thresholds() const { return {}; }
   /// The measures to print at the end of an epoch and of a run. The first is the main one: it tells which of two models
   /// is the better one.
   virtual std::vector<Headline> headlines() const = 0;
@@ -61,12 +77,24 @@ class Task {
 
 /// What a task may be made with.
 struct TaskOptions {
-  std::int64_t outputs = 2;  // columns of the logits: classes, labels or numbers
+  std::int64_t outputs = 2;                    // columns of the logits: classes, labels or numbers
+  std::vector<std::string> output_names = {};  // for the names of measures; empty: their numbers
+  DType dtype = DType::kFloat32;               // of the logits
+  Device device = Device::kCpu;                // of the logits
+  std::vector<double> class_weights = {};      // single label: factors of the classes' losses; empty: none
+  double label_smoothing = 0;  // single label: the share of the target spread over all classes, in [0, 1)
+  std::vector<double> positive_weights = {};  // several labels: factors of the positive examples' losses; empty: none
+  std::vector<double> thresholds = {};        // several labels: in (0, 1); empty: 0.5
 };
 
 /// The task of a problem_type. Throws Error naming the known ones where it is none of them.
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options);
-/// Every problem_type, the default first.
-std::vector<std::string> problem_types();
+
+/// Weights that give every class the same share of the loss, from labels int32 [E]: E / (L count). Throws Error naming a
+/// class without examples; `names` are those of the L classes.
+std::vector<double> balanced_class_weights(const Tensor& labels, const std::vector<std::string>& names);
+/// Weights that give the examples with a label and those without the same share, from labels float32 [E, L]:
+/// negatives / positives. Throws Error naming a label that no example has, or all have.
+std::vector<double> balanced_positive_weights(const Tensor& labels, const std::vector<std::string>& names);
 
 }  // namespace attune

@@ -1,4 +1,5 @@
-// One class of several: softmax and cross-entropy. The predicted class is that of the largest logit, the first of equals.
+// One class of several: softmax and cross-entropy, with weights of the classes and smoothed labels where they are asked
+// for. The predicted class is that of the largest logit, the first of equals.
 #include "base/check.h"
 #include "engine/autograd/functions.h"
 #include "engine/train/measures.h"
@@ -7,25 +8,62 @@
 namespace attune {
 namespace {
 
+constexpr int kCalibrationBins = 15;
+
 class SingleLabel : public Task {
  public:
-  explicit SingleLabel(const TaskOptions& options) : classes_(options.outputs) {}
+  explicit SingleLabel(const TaskOptions& options)
+      : names_(output_names(options)),
+        spec_{.class_weights = weights_tensor("class weights", options.class_weights, options),
+              .label_smoothing = options.label_smoothing} {
+    CHECK(options.label_smoothing >= 0 && options.label_smoothing < 1, "the label smoothing ", options.label_smoothing,
+          " is not in [0, 1)");
+  }
 
-  std::string_view problem_type() const override { return "single_label_classification"; }
-  std::int64_t outputs() const override { return classes_; }
-  LabelForm labels() const override { return {}; }
+  std::string_view problem_type() const override { return kSingleLabel; }
+  std::int64_t outputs() const override { return std::ssize(names_); }
+  LabelForm labels() const override { return {.dtype = DType::kInt32, .width = 0}; }
 
-  Variable loss(const Variable& logits, const Tensor& labels) const override { return cross_entropy(logits, labels); }
+  Variable loss(const Variable& logits, const Tensor& labels) const override {
+    return cross_entropy(logits, labels, spec_);
+  }
 
   std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const override {
-    return {{"accuracy", measures::accuracy(measures::argmax_rows(logits), labels.values<std::int32_t>())}};
+    const std::span<const std::int32_t> classes = labels.values<std::int32_t>();
+    const std::vector<std::int32_t> predicted = measures::argmax_rows(logits);
+    const std::vector<measures::Counts> counts = measures::class_counts(predicted, classes, outputs());
+    const std::vector<double> probabilities = measures::softmax_rows(logits);
+    std::vector<Measure> out = {{"accuracy", measures::accuracy(predicted, classes)},
+                                {"balanced_accuracy", measures::balanced_accuracy(counts)},
+                                {"f1_macro", measures::f1_macro(counts)},
+                                {"f1_micro", measures::f1_micro(counts)},
+                                {"f1_weighted", measures::f1_weighted(counts)},
+                                {"mcc", measures::matthews_correlation(counts)},
+                                {"log_loss", measures::log_loss(logits, classes)},
+                                {"brier", measures::brier_score(probabilities, classes)},
+                                {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins)}};
+    for (std::size_t k = 0; k < names_.size(); ++k) {
+      std::vector<double> scores;
+      std::vector<std::uint8_t> positive;
+      for (std::size_t i = 0; i < classes.size(); ++i) {
+        scores.push_back(probabilities[i * names_.size() + k]);
+        positive.push_back(classes[i] == static_cast<std::int32_t>(k));
+      }
+      append_scores(out, names_[k], counts[k], scores, positive);
+    }
+    return out;
+  }
+  Prediction predict(std::span<const double> logits) const override {
+    const Tensor row = Tensor::from(logits, {1, outputs()});
+    return {.probabilities = measures::softmax_rows(row), .chosen = measures::argmax_rows(row)};
   }
   std::vector<Headline> headlines() const override {
     return {{.measure = "accuracy", .title = "accuracy", .percent = true, .larger_is_better = true}};
   }
 
  private:
-  std::int64_t classes_;
+  std::vector<std::string> names_;
+  ops::CrossEntropySpec spec_;
 };
 
 }  // namespace

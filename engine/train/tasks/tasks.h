@@ -1,10 +1,26 @@
-// The tasks that task.cpp's table names.
+// The tasks of task.cpp's table, and what they share.
 #pragma once
 
+#include <span>
+
+#include "engine/tensor/tensor.h"
+#include "engine/train/measures.h"
 #include "engine/train/task.h"
 
 namespace attune {
 
 std::unique_ptr<Task> make_single_label(const TaskOptions& options);
+std::unique_ptr<Task> make_multi_label(const TaskOptions& options);
+std::unique_ptr<Task> make_regression(const TaskOptions& options);
+
+/// The names of the outputs, or their numbers where they have none.
+std::vector<std::string> output_names(const TaskOptions& options);
+/// Weights [outputs] for a loss, on the options' device; undefined where there are none. Throws Error, `what` in front,
+/// unless there is one for each output, finite in float32, none below 0 and not all 0.
+Tensor weights_tensor(const char* what, const std::vector<double>& weights, const TaskOptions& options);
+/// Adds precision, recall, F1, support, and the areas under the ROC and the precision-recall curve of one class:
+/// "f1.NAME".
+void append_scores(std::vector<Measure>& to, const std::string& name, const measures::Counts& counts,
+                   std::span<const double> scores, std::span<const std::uint8_t> positive);
 
 }  // namespace attune

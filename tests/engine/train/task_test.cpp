@@ -1,0 +1,173 @@
+// The tasks: their losses, measures, predictions and balanced weights, and options that cannot be.
+#include "engine/train/task.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+using Doubles = std::vector<double>;
+using Names = std::vector<std::string>;
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+double sigmoid(double z) {
+  return 1 / (1 + std::exp(-z));
+}
+
+double loss_of(const Task& task, const Tensor& logits, const Tensor& labels) {
+  return task.loss(Variable(logits, false), labels).value().item();
+}
+
+std::map<std::string, double> measures_of(const Task& task, const Tensor& logits, const Tensor& labels) {
+  std::map<std::string, double> out;
+  for (const Measure& measure : task.measure(logits, labels)) {
+    EXPECT_FALSE(out.contains(measure.name)) << measure.name;
+    out[measure.name] = measure.value;
+  }
+  for (const Headline& headline : task.headlines())
+    EXPECT_TRUE(out.contains(std::string(headline.measure))) << headline.measure;
+  return out;
+}
+
+const std::string& refusal(std::string_view type, const TaskOptions& options) {
+  static std::string message;
+  message = message_of([&] { make_task(type, options); });
+  return message;
+}
+
+TEST(Tasks, AreFoundByTheirProblemType) {
+  for (const std::string_view type : {kSingleLabel, kMultiLabel, kRegression}) {
+    const auto task = make_task(type, {.outputs = 3});
+    EXPECT_EQ(task->problem_type(), type);
+    EXPECT_EQ(task->outputs(), 3);
+  }
+  EXPECT_EQ(
+      message_of([] { make_task("ranking", {}); }),
+      "there is no task 'ranking'; there are single_label_classification, multi_label_classification, regression");
+}
+
+TEST(Tasks, FormsOfLabels) {
+  EXPECT_EQ(make_task(kSingleLabel, {.outputs = 3})->labels().shape(5), (Shape{5}));
+  EXPECT_EQ(make_task(kSingleLabel, {.outputs = 3})->labels().dtype, DType::kInt32);
+  for (const std::string_view type : {kMultiLabel, kRegression}) {
+    EXPECT_EQ(make_task(type, {.outputs = 3})->labels().shape(5), (Shape{5, 3}));
+    EXPECT_EQ(make_task(type, {.outputs = 3})->labels().dtype, DType::kFloat32);
+  }
+}
+
+TEST(SingleLabel, WeightsAndSmoothingChangeTheLoss) {
+  const Tensor logits = Tensor::from(Doubles{0, 1, 2, -1}, {2, 2}),
+               labels = Tensor::from(std::vector<std::int32_t>{0, 1}, {2});
+  const double first = std::log(1 + std::exp(1.0)), second = std::log(1 + std::exp(3.0));  // of the two examples
+  const auto loss = [&](const TaskOptions& options) {
+    return loss_of(*make_task(kSingleLabel, options), logits, labels);
+  };
+  EXPECT_NEAR(loss({.dtype = DType::kFloat64}), (first + second) / 2, 1e-14);
+  EXPECT_NEAR(loss({.dtype = DType::kFloat64, .class_weights = {3, 1}}), (3 * first + second) / 4, 1e-14);
+  // Both classes of the first example: log p is -first and 1 - first; of the second 3 - second and -second.
+  EXPECT_NEAR(loss({.dtype = DType::kFloat64, .label_smoothing = 0.2}),
+              (0.9 * first + 0.1 * (first - 1) + 0.9 * second + 0.1 * (second - 3)) / 2, 1e-14);
+}
+
+TEST(SingleLabel, MeasuresByName) {
+  const auto task = make_task(kSingleLabel, {.outputs = 2, .output_names = {"bad", "good"}});
+  const auto found = measures_of(*task, Tensor::from(Doubles{2, 1, 0, 3, 1, 0}, {3, 2}),
+                                 Tensor::from(std::vector<std::int32_t>{0, 1, 1}, {3}));
+  EXPECT_EQ(found.at("accuracy"), 2.0 / 3);
+  EXPECT_EQ(found.at("balanced_accuracy"), 0.75);
+  EXPECT_EQ(found.at("precision.bad"), 0.5);
+  EXPECT_EQ(found.at("recall.good"), 0.5);
+  EXPECT_EQ(found.at("support.good"), 2);
+  EXPECT_EQ(task->measure(Tensor::zeros({0, 2}, DType::kFloat64), Tensor::zeros({0}, DType::kInt32)).front().value, 0);
+}
+
+TEST(SingleLabel, PredictsTheFirstOfTheLargest) {
+  const Prediction out = make_task(kSingleLabel, {.outputs = 3})->predict(Doubles{0, 1, 1});
+  EXPECT_EQ(out.chosen, (std::vector<std::int32_t>{1}));
+  EXPECT_NEAR(out.probabilities[1], 1 / (2 + std::exp(-1.0)), 1e-15);
+}
+
+TEST(MultiLabel, PositiveWeightsChangeTheLoss) {
+  const Tensor logits = Tensor::from(Doubles{0, 2}, {1, 2}), labels = Tensor::from(std::vector<float>{1, 0}, {1, 2});
+  const double positive = std::log(2.0), negative = std::log(1 + std::exp(2.0));
+  const auto loss = [&](const TaskOptions& options) {
+    return loss_of(*make_task(kMultiLabel, options), logits, labels);
+  };
+  EXPECT_NEAR(loss({.dtype = DType::kFloat64}), (positive + negative) / 2, 1e-14);
+  EXPECT_NEAR(loss({.dtype = DType::kFloat64, .positive_weights = {5, 7}}), (5 * positive + negative) / 2, 1e-14);
+}
+
+TEST(MultiLabel, ThresholdsDecide) {
+  const Doubles logits = {0.1, -1, 3};
+  EXPECT_EQ(make_task(kMultiLabel, {.outputs = 3})->predict(logits).chosen, (std::vector<std::int32_t>{0, 2}));
+  const auto strict = make_task(kMultiLabel, {.outputs = 3, .thresholds = {0.9, 0.2, 0.9}});
+  EXPECT_EQ(strict->predict(logits).chosen, (std::vector<std::int32_t>{1, 2}));
+  EXPECT_EQ(strict->predict(logits).probabilities, (Doubles{sigmoid(0.1), sigmoid(-1), sigmoid(3)}));
+  EXPECT_EQ(strict->thresholds(), (Doubles{0.9, 0.2, 0.9}));
+  const Tensor row = Tensor::from(logits, {1, 3}), labels = Tensor::from(std::vector<float>{0, 1, 1}, {1, 3});
+  EXPECT_EQ(measures_of(*strict, row, labels).at("subset_accuracy"), 1);
+  EXPECT_EQ(measures_of(*make_task(kMultiLabel, {.outputs = 3}), row, labels).at("hamming_loss"), 2.0 / 3);
+}
+
+TEST(Regression, MeasuresAreMeansOverTheNumbers) {
+  const auto task = make_task(kRegression, {.outputs = 2, .output_names = {"x", "y"}, .dtype = DType::kFloat64});
+  const Tensor predicted = Tensor::from(Doubles{1, 4, 2, 4, 3, 4}, {3, 2}),
+               labels = Tensor::from(std::vector<float>{1, 3, 2, 4, 5, 5}, {3, 2});
+  const auto found = measures_of(*task, predicted, labels);
+  EXPECT_NEAR(found.at("mse.x"), 4.0 / 3, 1e-15);
+  EXPECT_NEAR(found.at("mse"), (4.0 / 3 + 2.0 / 3) / 2, 1e-15);
+  EXPECT_NEAR(loss_of(*task, predicted, labels), found.at("mse"), 1e-14);
+  EXPECT_TRUE(std::isnan(found.at("pearson.y"))) << "the predictions are constant";
+  EXPECT_TRUE(std::isnan(found.at("pearson")));
+  EXPECT_FALSE(task->headlines().front().larger_is_better);
+  EXPECT_TRUE(task->predict(Doubles{1, 2}).probabilities.empty());
+}
+
+TEST(BalancedWeights, OfClasses) {
+  const Tensor labels = Tensor::from(std::vector<std::int32_t>{0, 0, 0, 1}, {4});
+  EXPECT_EQ(balanced_class_weights(labels, {"a", "b"}), (Doubles{4 / 6.0, 2}));
+  EXPECT_EQ(message_of([&] {
+              balanced_class_weights(labels, {"a", "b", "c"});
+            }),
+            "balanced class weights need an example of every class; 'c' has none");
+}
+
+TEST(BalancedWeights, OfLabels) {
+  const Tensor labels = Tensor::from(std::vector<float>{1, 0, 1, 0, 0, 1, 1, 0}, {4, 2});
+  EXPECT_EQ(balanced_positive_weights(labels, {"a", "b"}), (Doubles{1 / 3.0, 3}));
+  EXPECT_EQ(message_of([&] {
+              balanced_positive_weights(Tensor::zeros({2, 1}, DType::kFloat32), {"a"});
+            }),
+            "balanced positive weights need an example with every label; 'a' has none");
+  EXPECT_EQ(message_of([&] {
+              balanced_positive_weights(Tensor::from(std::vector<float>{1, 1}, {2, 1}), {"a"});
+            }),
+            "balanced positive weights need an example without the label 'a'; all have it");
+}
+
+TEST(Tasks, OptionsThatCannotBe) {
+  EXPECT_EQ(refusal(kSingleLabel, {.class_weights = {1, 2, 3}}), "class weights: there are 3 for 2 classes or labels");
+  EXPECT_EQ(refusal(kSingleLabel, {.class_weights = {1, kNan}}), "class weights: nan is not a finite number from 0 on");
+  EXPECT_EQ(refusal(kSingleLabel, {.class_weights = {1, kInfinity}}),
+            "class weights: inf is not a finite number from 0 on");
+  EXPECT_EQ(refusal(kSingleLabel, {.class_weights = {1, -1}}), "class weights: -1 is not a finite number from 0 on");
+  EXPECT_EQ(refusal(kSingleLabel, {.class_weights = {0, 0}}), "class weights: all are 0");
+  EXPECT_EQ(refusal(kSingleLabel, {.label_smoothing = 1}), "the label smoothing 1 is not in [0, 1)");
+  EXPECT_EQ(refusal(kSingleLabel, {.label_smoothing = kNan}), "the label smoothing nan is not in [0, 1)");
+  EXPECT_EQ(refusal(kMultiLabel, {.positive_weights = {1}}), "positive weights: there are 1 for 2 classes or labels");
+  EXPECT_EQ(refusal(kMultiLabel, {.thresholds = {0.5}}), "1 thresholds for 2 labels");
+  EXPECT_EQ(refusal(kMultiLabel, {.thresholds = {0.5, 1}}), "the threshold 1 is not in (0, 1)");
+  EXPECT_EQ(refusal(kRegression, {.outputs = 0}), "a task has at least one output, not 0");
+  EXPECT_EQ(refusal(kRegression, {.outputs = 2, .output_names = {"x"}}), "1 names for 2 outputs");
+}
+
+}  // namespace
+}  // namespace attune::testing
