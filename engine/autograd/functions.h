@@ -6,10 +6,10 @@
 
 #include "engine/autograd/tape.h"
 #include "engine/autograd/variable.h"
+#include "engine/ops/activation.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/cross_entropy.h"
-#include "engine/ops/elementwise.h"
-#include "engine/ops/pooling.h"
+#include "engine/ops/pool.h"
 #include "engine/ops/rope.h"
 
 namespace attune {
@@ -46,9 +46,9 @@ Variable activation(const Variable& x, Activation kind);
 /// f(first half of the features) * second half.
 Variable glu(const Variable& u, Activation kind);
 
-/// Turns queries and keys of a fused projection [N, 3 H D] by their positions, in place: `qkv` must be the fresh output
-/// of an op that does not save it, and is used up.
-Variable rope(const Variable& qkv, const Sequences& sequences, std::int64_t heads, const ops::RopeTable& table);
+/// Rotates queries and keys of a fused projection [N, 3 H D] by their positions. The result lies in the bytes of `qkv`,
+/// which is used up. Throws Error where another handle shares its value, e.g. an op that saved it for backward.
+Variable rope(Variable&& qkv, const Sequences& sequences, std::int64_t heads, const ops::RopeTable& table);
 
 /// Attention on a fused projection [N, 3 H D] -> [N, H D].
 Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec);

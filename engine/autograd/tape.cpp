@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "engine/ops/elementwise.h"
+#include "engine/ops/fill.h"
 
 namespace attune {
 namespace {

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "engine/ops/elementwise.h"
+#include "engine/ops/scale.h"
 
 namespace attune {
 namespace {
@@ -33,9 +33,15 @@ GradTarget Grad::target() const {
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
   if (state_->gathered.defined())
-    ops::scale_into(target(), gradient);
+    ops::scale(target(), gradient);
   else
     state_->gathered = gradient;
+}
+
+Tensor Grad::take() const {
+  if (state_ == nullptr) return {};
+  Tensor gathered = std::exchange(state_->gathered, Tensor());
+  return !gathered.defined() || gathered.unique() ? gathered : gathered.clone();
 }
 
 void Grad::clear() const {
@@ -47,6 +53,12 @@ Variable::Variable(Tensor value, bool requires_grad)
 
 const Tensor& Variable::value() const {
   return value_ == nullptr ? kUndefined : *value_;
+}
+
+Tensor Variable::release() && {
+  CHECK(held_ != nullptr && held_.use_count() == 1, "a value was to be used up that is missing or that others hold");
+  grad_ = Grad();
+  return std::move(std::exchange(held_, nullptr)->value);
 }
 
 void Variable::set_value(Tensor value) const {

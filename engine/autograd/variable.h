@@ -27,6 +27,8 @@ class Grad {
   GradTarget target() const;
   /// Adds a finished gradient; the first one is shared, not copied.
   void add(const Tensor& gradient) const;
+  /// The gradient gathered so far, in bytes that no other tensor shares; it is forgotten here.
+  Tensor take() const;
   void clear() const;
   /// Whether both are the gradient of one variable.
   friend bool operator==(const Grad&, const Grad&) = default;
@@ -52,6 +54,8 @@ class Variable {
   bool defined() const { return value_ != nullptr; }
   /// The value; an undefined tensor where the variable is undefined.
   const Tensor& value() const;
+  /// The value, given up by its only handle, which is undefined afterwards. Throws Error where there are others.
+  Tensor release() &&;
   /// Replaces the value by one of the same shape (loading, initialising). Throws Error on another shape.
   void set_value(Tensor value) const;
   const Shape& shape() const { return value().shape(); }

@@ -1,6 +1,6 @@
 #include "engine/nn/layers.h"
 
-#include "engine/ops/elementwise.h"
+#include "engine/ops/fill.h"
 
 namespace attune {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "engine/ops/args.h"
-#include "engine/ops/pooling.h"
+#include "engine/ops/pool.h"
 #include "engine/ops/sequences.h"
 
 namespace attune {

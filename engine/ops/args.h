@@ -1,5 +1,8 @@
-// What op declarations share: where gradients go, which elements a dropout drops, and the checks of an op's arguments.
+// What op declarations share: where gradients go, which elements a dropout drops, tensors that are overwritten, and the
+// checks of an op's arguments.
 #pragma once
+
+#include <utility>
 
 #include "engine/tensor/tensor.h"
 #include "kernels/context.h"
@@ -20,13 +23,20 @@ struct GradTarget {
   GradOut out() const { return {tensor.raw(), mode}; }
 };
 
+/// A tensor that stays the caller's and whose elements an op overwrites. (An op that uses a tensor up takes Tensor&&.)
+struct InPlace {
+  Tensor tensor;
+
+  explicit InPlace(Tensor x) : tensor(std::move(x)) {}
+};
+
 /// One dropout site in one forward pass; p = 0 drops nothing.
 struct DropoutSpec {
   float p = 0;
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
   std::uint32_t site = 0;
-  Tensor row_keys = {};  // int32 [N]
+  Tensor row_keys = {};  // int32 [N]; unused where p = 0
   Tensor step_at = {};   // int32 [1] read instead of `step`; or undefined
 
   kernels::DropoutMask mask() const {
@@ -39,13 +49,16 @@ struct DropoutSpec {
   }
 };
 
-/// Rows of a tensor seen as a matrix: the product of all extents but the innermost.
+/// Rows of a tensor seen as a matrix: the product of all dimensions but the innermost.
 inline std::int64_t rows_of(const Tensor& x) {
   return x.shape()[-1] == 0 ? 0 : x.numel() / x.shape()[-1];
 }
 
+/// The shape with another innermost dimension.
+Shape with_width(const Shape& shape, std::int64_t width);
+
 /// The checks of one call of an op: every argument must lie on the device of the first, with the shape and dtype the op
-/// needs. Each check throws Error naming the op, the argument, and what it is and should be.
+/// needs. Each check throws Error naming the op, the argument, what it is and what it should be.
 class Arguments {
  public:
   /// `name` and `first` are the argument that the others are compared with; it must be defined.
@@ -58,25 +71,15 @@ class Arguments {
   void allow(const char* name, const GradTarget& x, const Shape& shape, DType dtype) const {
     allow(name, x.tensor, shape, dtype);
   }
-  /// The number of dimensions of the first argument.
-  void require_rank(int rank) const;
+  /// An argument that must be there, of any size of so many dimensions.
+  void require_rank(const char* name, const Tensor& x, int rank) const;
+  /// The mask of `rows` rows.
+  void require_dropout(const DropoutSpec& dropout, std::int64_t rows) const;
 
  private:
   const char* op_;
   const char* first_name_;
-  const Tensor& first_;
+  Device device_;
 };
-
-/// Throws Error unless `x` has the given shape and dtype; `op` and `what` name it.
-inline void check_tensor(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {
-  CHECK(x.defined(), op, ": ", what, " is missing");
-  CHECK(x.shape() == shape, op, ": ", what, " has shape ", x.shape(), " where ", shape, " is needed");
-  CHECK(x.dtype() == dtype, op, ": ", what, " has dtype ", x.dtype(), " where ", dtype, " is needed");
-}
-
-/// As check_tensor, but an undefined tensor passes.
-inline void check_optional(const Tensor& x, const Shape& shape, DType dtype, const char* op, const char* what) {
-  if (x.defined()) check_tensor(x, shape, dtype, op, what);
-}
 
 }  // namespace attune

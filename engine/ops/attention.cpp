@@ -14,13 +14,22 @@ std::byte* part_of(const Tensor& qkv, int part) {
   return static_cast<std::byte*>(qkv.raw()) + static_cast<std::size_t>(part) * width * size_of(qkv.dtype());
 }
 
-kernels::AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
-  const std::int64_t width = qkv.shape()[-1];
-  CHECK(qkv.shape().rank() == 2 && width % (3 * spec.heads) == 0, "attention: a projection of shape ", qkv.shape(),
-        " does not split into queries, keys and values of ", spec.heads, " heads");
-  CHECK(qkv.shape()[0] == sequences.rows, "attention: a projection of ", qkv.shape()[0], " rows for a batch of ",
+// The checks that both directions share.
+Arguments checked(const char* op, const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
+  const Arguments args(op, "qkv", qkv);
+  args.require_rank("qkv", qkv, 2);
+  CHECK(spec.heads > 0 && qkv.shape()[1] % (3 * spec.heads) == 0, op, ": qkv has shape ", qkv.shape(),
+        " where the width of queries, keys and values of ", spec.heads, " heads is needed");
+  CHECK(qkv.shape()[0] == sequences.rows, op, ": qkv has ", qkv.shape()[0], " rows where the batch has ",
         sequences.rows);
-  const std::int64_t head_size = width / (3 * spec.heads);
+  args.require("offsets", sequences.offsets, {sequences.count + 1}, DType::kInt32);
+  args.allow("key_lengths", sequences.key_lengths, {sequences.count}, DType::kInt32);
+  args.require_dropout(spec.dropout, sequences.rows);
+  return args;
+}
+
+kernels::AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
+  const std::int64_t head_size = qkv.shape()[1] / (3 * spec.heads);
   return {.offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
           .key_lengths = static_cast<const std::int32_t*>(sequences.key_lengths.raw()),
           .sequences = sequences.count,
@@ -37,6 +46,7 @@ kernels::AttentionLayout layout_of(const Tensor& qkv, const Sequences& sequences
 }  // namespace
 
 AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec) {
+  checked("attention", qkv, sequences, spec);
   const kernels::AttentionLayout layout = layout_of(qkv, sequences, spec);
   AttentionOut out;
   out.out = Tensor::empty({layout.rows, layout.heads * layout.head_size}, qkv.dtype(), qkv.device());
@@ -54,11 +64,15 @@ AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, co
   return out;
 }
 
-void attention_backward(const Tensor& dqkv, const Tensor& dout, const AttentionOut& saved, const Tensor& qkv,
-                        const Sequences& sequences, const AttentionSpec& spec) {
-  check_tensor(dqkv, qkv.shape(), qkv.dtype(), "attention backward", "dqkv");
-  check_tensor(dout, saved.out.shape(), qkv.dtype(), "attention backward", "dout");
+Tensor attention_backward(const Tensor& dout, const AttentionOut& saved, const Tensor& qkv, const Sequences& sequences,
+                          const AttentionSpec& spec) {
+  const Arguments args = checked("attention backward", qkv, sequences, spec);
   const kernels::AttentionLayout layout = layout_of(qkv, sequences, spec);
+  const Shape shape{layout.rows, layout.heads * layout.head_size};
+  args.require("dout", dout, shape, qkv.dtype());
+  args.require("out", saved.out, shape, qkv.dtype());
+  args.require("lse", saved.lse, {layout.heads, layout.rows}, statistics_dtype(qkv.dtype()));
+  Tensor dqkv = Tensor::empty(qkv.shape(), qkv.dtype(), qkv.device());
   run_on(qkv.device(), [&](const auto& context) {
     kernels::attention_backward(context, {.dq = part_of(dqkv, 0),
                                           .dk = part_of(dqkv, 1),
@@ -73,6 +87,7 @@ void attention_backward(const Tensor& dqkv, const Tensor& dout, const AttentionO
                                           .layout = layout,
                                           .dtype = qkv.dtype()});
   });
+  return dqkv;
 }
 
 }  // namespace attune::ops

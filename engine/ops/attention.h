@@ -1,5 +1,5 @@
-// Multi-head attention on a fused projection (kernels/attention.h). qkv: [N, 3 H D], queries, keys and values side by
-// side; out: [N, H D].
+// Multi-head attention on a fused projection (kernels/attention.h). qkv: [N, 3 H D], in each row the queries, then the
+// keys, then the values; out: [N, H D].
 #pragma once
 
 #include "engine/ops/args.h"
@@ -16,11 +16,11 @@ struct AttentionSpec {
 
 struct AttentionOut {
   Tensor out;
-  Tensor lse;  // [H, N], saved for backward
+  Tensor lse;  // [H, N] of statistics_dtype, saved for backward
 };
 AttentionOut attention_forward(const Tensor& qkv, const Sequences& sequences, const AttentionSpec& spec);
-/// Gradient of qkv, written into `dqkv` [N, 3 H D].
-void attention_backward(const Tensor& dqkv, const Tensor& dout, const AttentionOut& saved, const Tensor& qkv,
-                        const Sequences& sequences, const AttentionSpec& spec);
+/// The gradient of qkv, [N, 3 H D].
+Tensor attention_backward(const Tensor& dout, const AttentionOut& saved, const Tensor& qkv, const Sequences& sequences,
+                          const AttentionSpec& spec);
 
 }  // namespace attune::ops

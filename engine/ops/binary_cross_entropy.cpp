@@ -8,7 +8,7 @@ namespace {
 
 Arguments checked(const char* op, const Tensor& logits, const Tensor& labels, const Tensor& pos_weights) {
   const Arguments args(op, "logits", logits);
-  args.require_rank(2);
+  args.require_rank("logits", logits, 2);
   args.require("labels", labels, logits.shape(), DType::kFloat32);
   args.allow("pos_weights", pos_weights, {logits.shape()[1]}, statistics_dtype(logits.dtype()));
   return args;

@@ -8,7 +8,7 @@ namespace {
 
 Arguments checked(const char* op, const Tensor& logits, const Tensor& labels, const CrossEntropySpec& spec) {
   const Arguments args(op, "logits", logits);
-  args.require_rank(2);
+  args.require_rank("logits", logits, 2);
   args.require("labels", labels, {logits.shape()[0]}, DType::kInt32);
   args.allow("class_weights", spec.class_weights, {logits.shape()[1]}, statistics_dtype(logits.dtype()));
   CHECK(spec.label_smoothing >= 0 && spec.label_smoothing < 1, op, ": label smoothing of ", spec.label_smoothing,

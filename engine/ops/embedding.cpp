@@ -6,26 +6,30 @@
 namespace attune::ops {
 namespace {
 
-kernels::EmbeddingTable table_of(const Lookup& lookup, const Lookup& words, const char* what) {
+// A table and its ids, after their checks; `first` are those of the words.
+kernels::EmbeddingTable table_of(const Arguments& args, const char* table_name, const char* ids_name,
+                                 const Lookup& lookup, const Lookup& first) {
   if (!lookup.table.defined()) return {};
-  check_tensor(lookup.ids, words.ids.shape(), DType::kInt32, "embedding", what);
-  CHECK(lookup.table.shape().rank() == 2 && lookup.table.shape()[1] == words.table.shape()[1],
-        "embedding: a table of shape ", lookup.table.shape(), " beside one of ", words.table.shape());
+  args.require_rank(table_name, lookup.table, 2);
   const std::int64_t rows = lookup.table.shape()[0];
+  args.require(table_name, lookup.table, {rows, first.table.shape()[1]}, first.table.dtype());
+  args.require(ids_name, lookup.ids, {first.ids.numel()}, DType::kInt32);
   if (lookup.ids.device() == Device::kCpu)
     for (std::int32_t id : lookup.ids.values<std::int32_t>())
-      CHECK(id >= 0 && id < rows, "embedding: ", what, " has ", id, ", but the table has ", rows, " rows");
+      CHECK(id >= 0 && id < rows, "embedding: ", ids_name, " has ", id, ", but the table has ", rows, " rows");
   return {lookup.table.raw(), static_cast<const std::int32_t*>(lookup.ids.raw()), rows};
 }
 
 }  // namespace
 
 Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Lookup& types) {
-  CHECK(words.table.defined() && words.table.shape().rank() == 2, "embedding: the word table is missing");
+  const Arguments args("embedding", "word table", words.table);
+  args.require_rank("word table", words.table, 2);
+  args.require_rank("token ids", words.ids, 1);
   const std::int64_t tokens = words.ids.numel(), channels = words.table.shape()[1];
-  const kernels::EmbeddingTable word_table = table_of(words, words, "token ids");
-  const kernels::EmbeddingTable position_table = table_of(positions, words, "position ids");
-  const kernels::EmbeddingTable type_table = table_of(types, words, "token types");
+  const kernels::EmbeddingTable word_table = table_of(args, "word table", "token ids", words, words);
+  const kernels::EmbeddingTable position_table = table_of(args, "position table", "position ids", positions, words);
+  const kernels::EmbeddingTable type_table = table_of(args, "type table", "token types", types, words);
   Tensor y = Tensor::empty({tokens, channels}, words.table.dtype(), words.table.device());
   run_on(y.device(), [&](const auto& context) {
     kernels::embedding_forward(context, {.y = y.raw(),
@@ -40,6 +44,11 @@ Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Loo
 }
 
 void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id) {
+  const Arguments args("embedding backward", "dy", dy);
+  args.require_rank("dy", dy, 2);
+  args.require_rank("dtable", dtable.tensor, 2);
+  args.require("ids", ids, {dy.shape()[0]}, DType::kInt32);
+  args.require("dtable", dtable.tensor, {dtable.tensor.shape()[0], dy.shape()[1]}, dy.dtype());
   run_on(dy.device(), [&](const auto& context) {
     kernels::embedding_backward(context, {.dtable = dtable.out(),
                                           .dy = dy.raw(),

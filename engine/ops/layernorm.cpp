@@ -7,13 +7,15 @@ namespace attune::ops {
 
 LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
                                const LayerNormSpec& spec) {
+  const Arguments args("layernorm", "x", x);
   const std::int64_t rows = rows_of(x), channels = x.shape()[-1];
   const DType wide = statistics_dtype(spec.dtype);
   const auto make = [&](const Shape& shape, DType dtype) { return Tensor::empty(shape, dtype, x.device()); };
-  check_tensor(x, x.shape(), residual.defined() ? spec.dtype : wide, "layernorm", "x");
-  check_tensor(weight, {channels}, wide, "layernorm", "weight");
-  check_optional(bias, {channels}, wide, "layernorm", "bias");
-  check_optional(residual, x.shape(), wide, "layernorm", "residual");
+  args.require("x", x, x.shape(), residual.defined() ? spec.dtype : wide);
+  args.require("weight", weight, {channels}, wide);
+  args.allow("bias", bias, {channels}, wide);
+  args.allow("residual", residual, x.shape(), wide);
+  args.require_dropout(spec.dropout, rows);
   CHECK(residual.defined() || spec.dropout.p == 0, "layernorm: dropout needs a residual");
   LayerNormOut out;
   out.y = make(x.shape(), spec.dtype);
@@ -43,10 +45,24 @@ LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Te
 void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& upstream, const LayerNormOut& saved,
                         const Tensor& weight, bool residual, const LayerNormSpec& spec) {
   const Tensor& sum = saved.sum;
+  const Arguments args("layernorm backward", "sum", sum);
+  const std::int64_t rows = rows_of(sum), channels = sum.shape()[-1];
+  const DType wide = statistics_dtype(spec.dtype);
   CHECK(upstream.dy.defined() || upstream.dstream.defined(), "layernorm backward: no gradient reached the output");
-  check_optional(upstream.dy, sum.shape(), spec.dtype, "layernorm backward", "dy");
-  check_optional(upstream.dstream, sum.shape(), sum.dtype(), "layernorm backward", "dstream");
-  check_optional(upstream.dsum, sum.shape(), sum.dtype(), "layernorm backward", "dsum");
+  CHECK(residual || (!grads.dresidual && spec.dropout.p == 0),
+        "layernorm backward: dresidual and dropout need a residual");
+  args.require("sum", sum, sum.shape(), wide);
+  args.require("mean", saved.mean, {rows}, wide);
+  args.require("rstd", saved.rstd, {rows}, wide);
+  args.require("weight", weight, {channels}, wide);
+  args.allow("dy", upstream.dy, sum.shape(), spec.dtype);
+  args.allow("dstream", upstream.dstream, sum.shape(), wide);
+  args.allow("dsum", upstream.dsum, sum.shape(), wide);
+  args.allow("dx", grads.dx, sum.shape(), residual ? spec.dtype : wide);
+  args.allow("dresidual", grads.dresidual, sum.shape(), wide);
+  args.allow("dweight", grads.dweight, {channels}, wide);
+  args.allow("dbias", grads.dbias, {channels}, wide);
+  args.require_dropout(spec.dropout, rows);
   run_on(sum.device(), [&](const auto& context) {
     kernels::layernorm_backward(context, {.dx = grads.dx.out(),
                                           .dresidual = grads.dresidual.out(),
@@ -60,8 +76,8 @@ void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& up
                                           .rstd = saved.rstd.raw(),
                                           .weight = weight.raw(),
                                           .residual = residual,
-                                          .rows = rows_of(sum),
-                                          .channels = sum.shape()[-1],
+                                          .rows = rows,
+                                          .channels = channels,
                                           .dropout = spec.dropout.mask(),
                                           .dtype = spec.dtype});
   });

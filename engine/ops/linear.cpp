@@ -6,22 +6,19 @@
 namespace attune::ops {
 
 Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  CHECK(weight.shape().rank() == 2 && x.shape().rank() >= 1 && x.shape()[-1] == weight.shape()[1], "linear: input ",
-        x.shape(), " does not fit weight ", weight.shape());
-  const std::int64_t outputs = weight.shape()[0];
-  check_optional(bias, {outputs}, x.dtype(), "linear", "bias");
-  check_tensor(weight, weight.shape(), x.dtype(), "linear", "weight");
-  Shape shape;
-  for (int i = 0; i + 1 < x.shape().rank(); ++i) shape.append(x.shape()[i]);
-  shape.append(outputs);
-  Tensor y = Tensor::empty(shape, x.dtype(), x.device());
+  const Arguments args("linear", "x", x);
+  args.require_rank("weight", weight, 2);
+  const std::int64_t outputs = weight.shape()[0], inputs = x.shape()[-1];
+  args.require("weight", weight, {outputs, inputs}, x.dtype());
+  args.allow("bias", bias, {outputs}, x.dtype());
+  Tensor y = Tensor::empty(with_width(x.shape(), outputs), x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
     kernels::linear_forward(context, {.y = y.raw(),
                                       .x = x.raw(),
                                       .weight = weight.raw(),
                                       .bias = bias.raw(),
                                       .rows = rows_of(x),
-                                      .inputs = x.shape()[-1],
+                                      .inputs = inputs,
                                       .outputs = outputs,
                                       .dtype = x.dtype()});
   });
@@ -29,7 +26,15 @@ Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias)
 }
 
 void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x, const Tensor& weight) {
-  const std::int64_t rows = rows_of(dy), inputs = weight.shape()[1], outputs = weight.shape()[0];
+  const Arguments args("linear backward", "dy", dy);
+  args.require_rank("weight", weight, 2);
+  const std::int64_t outputs = dy.shape()[-1], inputs = weight.shape()[1];
+  const Shape x_shape = with_width(dy.shape(), inputs);
+  args.require("weight", weight, {outputs, inputs}, dy.dtype());
+  if (grads.dweight) args.require("x", x, x_shape, dy.dtype());
+  args.allow("dx", grads.dx, x_shape, dy.dtype());
+  args.allow("dweight", grads.dweight, weight.shape(), dy.dtype());
+  args.allow("dbias", grads.dbias, {outputs}, dy.dtype());
   run_on(dy.device(), [&](const auto& context) {
     kernels::linear_backward(context, {.dx = grads.dx.out(),
                                        .dweight = grads.dweight.out(),
@@ -37,7 +42,7 @@ void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x
                                        .dy = dy.raw(),
                                        .x = x.raw(),
                                        .weight = weight.raw(),
-                                       .rows = rows,
+                                       .rows = rows_of(dy),
                                        .inputs = inputs,
                                        .outputs = outputs,
                                        .dtype = dy.dtype()});

@@ -6,7 +6,9 @@
 namespace attune::ops {
 
 Tensor position_ids(const Tensor& ids, const Sequences& sequences, std::int32_t padding_id) {
-  check_tensor(ids, {sequences.rows}, DType::kInt32, "position ids", "token ids");
+  const Arguments args("position ids", "token ids", ids);
+  args.require("token ids", ids, {sequences.rows}, DType::kInt32);
+  args.require("offsets", sequences.offsets, {sequences.count + 1}, DType::kInt32);
   Tensor out = Tensor::empty(ids.shape(), DType::kInt32, ids.device());
   run_on(ids.device(), [&](const auto& context) {
     kernels::position_ids(context, {.out = static_cast<std::int32_t*>(out.raw()),

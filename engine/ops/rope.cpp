@@ -1,6 +1,7 @@
 #include "kernels/rope.h"
 
 #include <cmath>
+#include <utility>
 
 #include "engine/ops/rope.h"
 #include "engine/ops/run_on.h"
@@ -24,15 +25,22 @@ RopeTable RopeTable::make(std::int64_t positions, std::int64_t head_size, double
   return table;
 }
 
-void rope(const Tensor& qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table, bool inverse) {
-  const std::int64_t width = qkv.shape()[-1], half = table.cosines.shape()[1];
-  CHECK(qkv.shape().rank() == 2 && width == 6 * heads * half, "rope: a projection of shape ", qkv.shape(),
-        " is not queries, keys and values of ", heads, " heads of ", 2 * half);
-  CHECK(qkv.shape()[0] == sequences.rows, "rope: a projection of ", qkv.shape()[0], " rows for a batch of ",
-        sequences.rows);
-  CHECK(sequences.max_length <= table.cosines.shape()[0], "rope: a sequence of ", sequences.max_length,
-        " rows, but the table ends at position ", table.cosines.shape()[0]);
-  // Queries and keys lie side by side and turn alike: together they are 2 H heads.
+namespace {
+
+Tensor rotated(const char* op, Tensor qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table,
+               bool inverse) {
+  const Arguments args(op, "qkv", qkv);
+  args.require_rank("qkv", qkv, 2);
+  args.require_rank("cosines", table.cosines, 2);
+  const std::int64_t positions = table.cosines.shape()[0], half = table.cosines.shape()[1], width = 6 * heads * half;
+  args.require("qkv", qkv, {sequences.rows, width}, qkv.dtype());
+  args.require("cosines", table.cosines, {positions, half}, DType::kFloat32);
+  args.require("sines", table.sines, {positions, half}, DType::kFloat32);
+  args.require("positions", sequences.positions, {sequences.rows}, DType::kInt32);
+  CHECK(sequences.max_length <= positions, op, ": a sequence of ", sequences.max_length,
+        " rows, but the table ends at position ", positions);
+  CHECK(qkv.unique(), op, ": qkv shares its bytes with another tensor, and would be overwritten");
+  // The keys follow the queries and rotate alike: together they are 2 H heads.
   run_on(qkv.device(), [&](const auto& context) {
     kernels::rope(context, {.x = qkv.raw(),
                             .cos_table = static_cast<const float*>(table.cosines.raw()),
@@ -45,6 +53,17 @@ void rope(const Tensor& qkv, const Sequences& sequences, std::int64_t heads, con
                             .inverse = inverse,
                             .dtype = qkv.dtype()});
   });
+  return qkv;
+}
+
+}  // namespace
+
+Tensor rope_forward(Tensor&& qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table) {
+  return rotated("rope", std::move(qkv), sequences, heads, table, false);
+}
+
+Tensor rope_backward(Tensor&& dy, const Sequences& sequences, std::int64_t heads, const RopeTable& table) {
+  return rotated("rope backward", std::move(dy), sequences, heads, table, true);
 }
 
 }  // namespace attune::ops

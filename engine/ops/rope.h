@@ -1,4 +1,4 @@
-// Rotary positions on the queries and keys of a fused projection (kernels/rope.h), in place. qkv: [N, 3 H D].
+// Rotary positions on the queries and keys of a fused projection (kernels/rope.h). qkv: [N, 3 H D].
 #pragma once
 
 #include "engine/ops/args.h"
@@ -15,7 +15,9 @@ struct RopeTable {
   RopeTable to(Device device) const { return {cosines.to(device), sines.to(device)}; }
 };
 
-/// Rotates by the angles of the table, or back where `inverse`.
-void rope(const Tensor& qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table, bool inverse);
+/// Rotates qkv by the angles of the table. It is used up: the result lies in its bytes, so no other tensor may share them.
+Tensor rope_forward(Tensor&& qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table);
+/// Rotates the gradient of the result back into that of qkv; it is used up likewise.
+Tensor rope_backward(Tensor&& dy, const Sequences& sequences, std::int64_t heads, const RopeTable& table);
 
 }  // namespace attune::ops

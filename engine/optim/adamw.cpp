@@ -4,16 +4,9 @@
 #include <map>
 #include <utility>
 
-#include "engine/ops/run_on.h"
+#include "engine/ops/grad_norm.h"
 
 namespace attune {
-namespace {
-
-Tensor scalars_tensor(const kernels::AdamWScalars& s) {
-  return Tensor::from(std::vector<double>{s.learning_rate, s.step_size, s.root_correction2}, {3});
-}
-
-}  // namespace
 
 AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options)
     : options_(options) {
@@ -34,7 +27,7 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
 void AdamWOptimizer::begin_step(double learning_rate) {
   learning_rate_ = learning_rate;
   ++steps_;
-  scalars_.copy_from(scalars_tensor(kernels::adamw_scalars(learning_rate, options_.beta1, options_.beta2, steps_)));
+  scalars_.copy_from(ops::adamw_scalars(learning_rate, spec(), steps_));
 }
 
 bool AdamWOptimizer::capturable() const {
@@ -43,20 +36,16 @@ bool AdamWOptimizer::capturable() const {
 }
 
 void AdamWOptimizer::measure() {
-  std::vector<kernels::GradNormTensor> tensors;
+  std::vector<Tensor> gradients;
   for (const Slot& slot : slots_)
-    if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined())
-      tensors.push_back({grad.raw(), grad.numel(), grad.dtype()});
-  run_on(device(), [&](const auto& context) {
-    auto* norm = static_cast<double*>(norm_.raw());
-    kernels::grad_norm(context, {.norm = norm, .tensors = tensors});
-    kernels::clip_scale(context, static_cast<double*>(clip_.raw()), norm, options_.max_grad_norm);
-  });
+    if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined()) gradients.push_back(grad);
+  ops::grad_norm(InPlace(norm_), gradients);
+  ops::clip_scale(InPlace(clip_), norm_, options_.max_grad_norm);
 }
 
 void AdamWOptimizer::update() {
   if (norm_.defined()) measure();
-  std::map<std::int64_t, std::vector<kernels::AdamWTensor>> by_missed;  // almost always one entry
+  std::map<std::int64_t, std::vector<ops::AdamWTensor>> by_missed;  // almost always one entry
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
     const Tensor &grad = parameter.grad().tensor(), &value = parameter.value();
@@ -64,35 +53,20 @@ void AdamWOptimizer::update() {
       ++slot.missed;
       continue;
     }
-    by_missed[slot.missed].push_back({.param = value.raw(),
-                                      .grad = grad.raw(),
-                                      .m = slot.m.raw(),
-                                      .v = slot.v.raw(),
-                                      .n = value.numel(),
-                                      .dtype = value.dtype(),
-                                      .master = parameter.master().raw()});
+    by_missed[slot.missed].push_back({.param = InPlace(value),
+                                      .grad = grad,
+                                      .m = InPlace(slot.m),
+                                      .v = InPlace(slot.v),
+                                      .master = InPlace(parameter.master())});
   }
   for (const auto& [missed, tensors] : by_missed) {
     if (missed == 0) {
-      apply(tensors, scalars_);
+      ops::adamw(tensors, scalars_, clip_, spec());
     } else {
-      const kernels::AdamWScalars own =
-          kernels::adamw_scalars(learning_rate_, options_.beta1, options_.beta2, steps_ - missed);
-      apply(tensors, scalars_tensor(own).to(device()));
+      const Tensor own = ops::adamw_scalars(learning_rate_, spec(), steps_ - missed).to(device());
+      ops::adamw(tensors, own, clip_, spec());
     }
   }
-}
-
-void AdamWOptimizer::apply(const std::vector<kernels::AdamWTensor>& tensors, const Tensor& scalars) {
-  run_on(device(), [&](const auto& context) {
-    kernels::adamw(context, {.tensors = tensors,
-                             .scalars = static_cast<const kernels::AdamWScalars*>(scalars.raw()),
-                             .grad_scale = static_cast<const double*>(clip_.raw()),
-                             .beta1 = options_.beta1,
-                             .beta2 = options_.beta2,
-                             .eps = options_.eps,
-                             .weight_decay = options_.weight_decay});
-  });
 }
 
 void AdamWOptimizer::zero_grad() const {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "engine/nn/module.h"
-#include "kernels/adamw.h"
+#include "engine/ops/adamw.h"
 
 namespace attune {
 
@@ -40,7 +40,7 @@ class AdamWOptimizer {
     begin_step(learning_rate);
     update();
   }
-  /// Tells the device what is new about the next step. A captured update() is replayed after this.
+  /// Sends the device what is new about the next step. A captured update() is replayed after this.
   void begin_step(double learning_rate);
   /// Measures and clips the gradients where the options say so, and applies them (not where they were measured and are
   /// not finite). Only starts work on the device.
@@ -65,12 +65,12 @@ class AdamWOptimizer {
   };
   Device device() const { return slots_.front().named.parameter.value().device(); }
   void measure();
-  void apply(const std::vector<kernels::AdamWTensor>& tensors, const Tensor& scalars);
+  ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps, options_.weight_decay}; }
 
   std::vector<Slot> slots_;
   AdamWOptions options_;
   std::int64_t steps_ = 0;
-  Tensor scalars_;      // kernels::AdamWScalars of a parameter that has missed no step: float64 [3]
+  Tensor scalars_;      // ops::adamw_scalars of a parameter that has missed no step: float64 [3]
   Tensor norm_, clip_;  // float64 [1]
   double learning_rate_ = 0;
 };

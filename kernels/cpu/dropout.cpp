@@ -6,7 +6,7 @@
 #include "kernels/cpu/dropout_mask.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/simd.h"
-#include "kernels/elementwise.h"
+#include "kernels/scale.h"
 
 namespace attune::kernels {
 namespace {

@@ -1,7 +1,7 @@
 #include "models/bert/bert.h"
 
 #include "engine/nn/init.h"
-#include "engine/ops/elementwise.h"
+#include "engine/ops/fill.h"
 #include "engine/ops/position_ids.h"
 
 namespace attune {

@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "engine/nn/init.h"
-#include "engine/ops/elementwise.h"
+#include "engine/ops/fill.h"
 
 namespace attune {
 

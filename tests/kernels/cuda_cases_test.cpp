@@ -11,7 +11,7 @@
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/sequence_tables.h"
 #include "kernels/dropout.h"
-#include "kernels/elementwise.h"
+#include "kernels/fill.h"
 #include "kernels/embedding.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"

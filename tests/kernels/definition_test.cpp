@@ -9,15 +9,15 @@
 
 #include "kernels/binary_cross_entropy.h"
 #include "kernels/cross_entropy.h"
-#include "kernels/elementwise.h"
 #include "kernels/embedding.h"
 #include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
 #include "kernels/mean_squared_error.h"
-#include "kernels/pooling.h"
+#include "kernels/pool.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
+#include "kernels/scale.h"
 
 namespace attune {
 namespace {

@@ -13,15 +13,16 @@
 #include "kernels/cast.h"
 #include "kernels/cross_entropy.h"
 #include "kernels/dropout.h"
-#include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/fill.h"
 #include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
 #include "kernels/mean_squared_error.h"
-#include "kernels/pooling.h"
+#include "kernels/pool.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
+#include "kernels/scale.h"
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/op_case.h"
 
@@ -380,10 +381,10 @@ const char* name_of(PooledRows rows) {
 }
 
 // offsets[B + 1], lengths[B], and rows after the last sequence.
-OpCase pooling_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> lengths, std::int64_t rows,
+OpCase pool_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> lengths, std::int64_t rows,
                     std::int64_t channels, PooledRows pooled) {
   const auto sequences = static_cast<std::int64_t>(lengths.size());
-  OpCase op{.op = "pooling", .label = sizes({sequences, rows, channels}, name_of(pooled)), .tolerance = kReduction};
+  OpCase op{.op = "pool", .label = sizes({sequences, rows, channels}, name_of(pooled)), .tolerance = kReduction};
   op.inputs = {{.name = "x", .n = rows * channels}};
   op.ints = {{"offsets", offsets}, {"lengths", lengths}};
   op.outputs = {{"y", sequences * channels}};
@@ -695,7 +696,7 @@ std::vector<OpCase> test_cases() {
     out.push_back(mean_squared_error_case(width));
     out.push_back(embedding_case(23, width, {11, 9, 0, -1}));
     out.push_back(embedding_case(23, width, {11, 9, 2, -1}));
-    for (PooledRows pooled : kPooledRows) out.push_back(pooling_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
+    for (PooledRows pooled : kPooledRows) out.push_back(pool_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
   }
   out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
   out.push_back(cross_entropy_case(129, 2));
@@ -703,8 +704,8 @@ std::vector<OpCase> test_cases() {
   out.push_back(binary_cross_entropy_case(129, 28, true));
   out.push_back(embedding_case(1, 1, {1, 1, 0, -1}));
   for (PooledRows pooled : kPooledRows) {
-    out.push_back(pooling_case({0, 1}, {1}, 1, 17, pooled));
-    out.push_back(pooling_case({0, 700, 1000}, {600, 300}, 1000, 37, pooled));
+    out.push_back(pool_case({0, 1}, {1}, 1, 17, pooled));
+    out.push_back(pool_case({0, 700, 1000}, {600, 300}, 1000, 37, pooled));
   }
   for (bool bias : {false, true})
     for (auto [n, i, o] : {std::array<std::int64_t, 3>{1, 1, 1},
@@ -757,7 +758,7 @@ std::vector<OpCase> speed_cases(SpeedSizes sizes) {
     std::vector<std::int32_t> offsets;
     for (std::int32_t b = 0; b <= 8; ++b) offsets.push_back(b * sequence);
     for (PooledRows pooled : {PooledRows::kLast, PooledRows::kAll})
-      out.push_back(pooling_case(offsets, std::vector<std::int32_t>(8, sequence), tokens, width, pooled));
+      out.push_back(pool_case(offsets, std::vector<std::int32_t>(8, sequence), tokens, width, pooled));
     out.push_back(rope_case(tokens, width / 64, 64, 3 * width, true));
     for (auto [i, o] :
          {std::array<std::int64_t, 2>{width, width}, {width, 3 * width}, {width, 4 * width}, {4 * width, width}})

@@ -10,9 +10,7 @@ Variable attention(const Variable& qkv, const Sequences& sequences, const ops::A
   if (!recording(qkv)) return Variable(std::move(out.out));
   return recorded(out.out,
                   [grad = qkv.grad(), projected = qkv.value(), sequences, spec, saved = out](const Tensor& dy) {
-                    Tensor dqkv = Tensor::empty(projected.shape(), projected.dtype(), projected.device());
-                    ops::attention_backward(dqkv, dy, saved, projected, sequences, spec);
-                    grad.add(dqkv);
+                    grad.add(ops::attention_backward(dy, saved, projected, sequences, spec));
                   });
 }
 

@@ -6,6 +6,7 @@
 
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
+#include "kernels/adamw.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {

@@ -1,6 +1,4 @@
-#include "kernels/elementwise.h"
-
-#include <algorithm>
+#include "kernels/scale.h"
 
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
@@ -15,15 +13,6 @@ ATTUNE_CLONES void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
 }
 
 }  // namespace
-
-void fill(const CpuContext&, const Fill& args) {
-  dispatch_float(args.dtype, "fill", [&]<class T>() {
-    T* y = static_cast<T*>(args.y);
-    parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
-      std::fill(y + begin, y + end, static_cast<T>(args.value));
-    });
-  });
-}
 
 void scale(const CpuContext&, const Scale& args) {
   dispatch_float(args.dtype, "scale", [&]<class T>() {

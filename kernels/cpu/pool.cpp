@@ -1,4 +1,4 @@
-#include "kernels/pooling.h"
+#include "kernels/pool.h"
 
 #include <algorithm>
 

@@ -1,9 +1,9 @@
-// fill: y = value.  scale: y (+)= alpha x.
+// y (+)= alpha x.
 //
 // A thread owns one 16-byte vector (or one element where a pointer or the size does not allow vectors), a block 256 of
-// them. Deterministic. Moves n (fill) or 2 n (scale; 3 n accumulating) elements once: bound by memory bandwidth. No
-// shared memory and few registers, so that all 2048 threads of a multiprocessor are resident.
-#include "kernels/elementwise.h"
+// them. Deterministic. Moves 2 n elements once, 3 n accumulating: bound by memory bandwidth. No shared memory and few
+// registers, so that all 2048 threads of a multiprocessor are resident.
+#include "kernels/scale.h"
 
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
@@ -19,15 +19,6 @@ struct Traits {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) fill_kernel(T* y, std::int64_t n, float value) {
-  const std::int64_t at = global_index() * W;
-  if (at >= n) return;
-  float x[W];
-  for (int i = 0; i < W; ++i) x[i] = value;
-  store(y + at, x);
-}
-
-template <class T, int W>
 __global__ void __launch_bounds__(Traits::kThreads)
     scale_kernel(T* y, const T* x, std::int64_t n, float alpha, bool accumulate) {
   const std::int64_t at = global_index() * W;
@@ -39,16 +30,6 @@ __global__ void __launch_bounds__(Traits::kThreads)
 }
 
 }  // namespace
-
-void fill(const CudaContext& context, const Fill& args) {
-  cuda::dispatch_device_float(args.dtype, "fill", [&]<class T>() {
-    cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y), [&](auto width) {
-      constexpr int W = decltype(width)::value;
-      cuda::launch("fill", fill_kernel<T, W>, {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.y), args.n, static_cast<float>(args.value));
-    });
-  });
-}
 
 void scale(const CudaContext& context, const Scale& args) {
   cuda::dispatch_device_float(args.dtype, "scale", [&]<class T>() {

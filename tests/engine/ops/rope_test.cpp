@@ -1,15 +1,15 @@
 // The rotary table in the reference library's rounding, and what rotating queries and keys must do to their products.
+#include "engine/ops/rope.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <utility>
 
-#include "engine/ops/rope.h"
 #include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
-
-using namespace kernels;
 
 float at(const Tensor& table, std::int64_t position, std::int64_t d) {
   return table.values<float>()[static_cast<std::size_t>(position * table.shape()[1] + d)];
@@ -50,9 +50,8 @@ TEST(Rope, ScoresDependOnDistance) {
   std::vector<double> row(kWidth), all;
   for (std::size_t i = 0; i < row.size(); ++i) row[i] = std::sin(1.7 * static_cast<double>(i) + 0.3);
   for (std::int64_t n = 0; n < kRows; ++n) all.insert(all.end(), row.begin(), row.end());
-  const Tensor qkv = Tensor::from(all, {kRows, kWidth});
   const auto table = ops::RopeTable::make(10, kSize, 10000);
-  ops::rope(qkv, sequences, kHeads, table, false);
+  Tensor qkv = ops::rope_forward(Tensor::from(all, {kRows, kWidth}), sequences, kHeads, table);
 
   const auto x = qkv.values<double>();
   const auto score = [&](std::int64_t query, std::int64_t key, std::int64_t head) {
@@ -71,7 +70,7 @@ TEST(Rope, ScoresDependOnDistance) {
     if (i % kWidth >= 2 * kHeads * kSize) {
       EXPECT_EQ(x[i], all[i]) << i;
     }
-  ops::rope(qkv, sequences, kHeads, table, true);
+  qkv = ops::rope_backward(std::move(qkv), sequences, kHeads, table);
   for (std::size_t i = 0; i < all.size(); ++i) EXPECT_NEAR(x[i], all[i], 1e-6) << i;
 }
 
@@ -79,10 +78,12 @@ TEST(Rope, RefusesShapesThatDoNotFit) {
   const std::vector<std::int32_t> lengths = {5};
   const Sequences sequences = packed_sequences(lengths);
   const auto table = ops::RopeTable::make(4, 8, 10000);
-  EXPECT_THROW(ops::rope(Tensor::zeros({5, 24}, DType::kFloat32), sequences, 1, table, false),
-               Error);  // beyond the table
-  EXPECT_THROW(ops::rope(Tensor::zeros({5, 30}, DType::kFloat32), sequences, 1, table, false), Error);
-  EXPECT_THROW(ops::rope(Tensor::zeros({4, 24}, DType::kFloat32), sequences, 1, table, false), Error);
+  const auto rotate = [&](const Shape& shape) {
+    ops::rope_forward(Tensor::zeros(shape, DType::kFloat32), sequences, 1, table);
+  };
+  EXPECT_THROW(rotate({5, 24}), Error);  // beyond the table
+  EXPECT_THROW(rotate({5, 30}), Error);
+  EXPECT_THROW(rotate({4, 24}), Error);
   EXPECT_THROW(ops::RopeTable::make(4, 7, 10000), Error);
 }
 

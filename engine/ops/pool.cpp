@@ -1,9 +1,18 @@
-#include "engine/ops/pooling.h"
+#include "engine/ops/pool.h"
 
 #include "engine/ops/run_on.h"
 
 namespace attune::ops {
 namespace {
+
+void check(const Arguments& args, const PooledSequences& sequences) {
+  args.require_rank("lengths", sequences.lengths, 1);
+  args.require_rank("offsets", sequences.offsets, 1);
+  args.require("lengths", sequences.lengths, sequences.lengths.shape(), DType::kInt32);
+  args.require("offsets", sequences.offsets, sequences.offsets.shape(), DType::kInt32);
+  CHECK(sequences.offsets.numel() > sequences.lengths.numel(), "pool: ", sequences.offsets.numel(), " offsets for ",
+        sequences.lengths.numel(), " sequences");
+}
 
 kernels::PooledLayout layout_of(const PooledSequences& sequences, std::int64_t rows, std::int64_t channels) {
   return {.offsets = static_cast<const std::int32_t*>(sequences.offsets.raw()),
@@ -17,12 +26,10 @@ kernels::PooledLayout layout_of(const PooledSequences& sequences, std::int64_t r
 }  // namespace
 
 Tensor pool_forward(const Tensor& x, const PooledSequences& sequences) {
-  CHECK(x.shape().rank() == 2, "pooling: input of shape ", x.shape());
+  const Arguments args("pool", "x", x);
+  args.require_rank("x", x, 2);
+  check(args, sequences);
   const std::int64_t count = sequences.lengths.numel();
-  check_tensor(sequences.lengths, {count}, DType::kInt32, "pooling", "lengths");
-  check_tensor(sequences.offsets, {sequences.offsets.numel()}, DType::kInt32, "pooling", "offsets");
-  CHECK(sequences.offsets.numel() > count, "pooling: ", sequences.offsets.numel(), " offsets for ", count,
-        " sequences");
   Tensor y = Tensor::empty({count, x.shape()[1]}, x.dtype(), x.device());
   run_on(x.device(), [&](const auto& context) {
     kernels::pool_forward(
@@ -33,6 +40,13 @@ Tensor pool_forward(const Tensor& x, const PooledSequences& sequences) {
 }
 
 void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences& sequences) {
+  const Arguments args("pool backward", "dy", dy);
+  args.require_rank("dy", dy, 2);
+  check(args, sequences);
+  args.require("dy", dy, {sequences.lengths.numel(), dy.shape()[1]}, dy.dtype());
+  if (!dx) return;
+  args.require_rank("dx", dx.tensor, 2);
+  args.require("dx", dx.tensor, {dx.tensor.shape()[0], dy.shape()[1]}, dy.dtype());
   run_on(dy.device(), [&](const auto& context) {
     kernels::pool_backward(context, {.dx = dx.out(),
                                      .dy = dy.raw(),

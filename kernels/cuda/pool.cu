@@ -1,9 +1,9 @@
-// y[b] = mean of the chosen rows of a sequence, and its gradient (kernels/pooling.h).
+// y[b] = mean of the chosen rows of a sequence, and its gradient (kernels/pool.h).
 //
 // Forward: a block owns 32 vectors of channels of one sequence; thread (i, j) adds every eighth row from j on, then the
 // eight sums of a channel are added through shared memory (at most 8 KiB). Backward: a thread owns a
 // vector of a row, finds the row's sequence by bisection (from the caches) and writes. Deterministic. Bound by memory.
-#include "kernels/pooling.h"
+#include "kernels/pool.h"
 
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device/rows.cuh"

@@ -1,4 +1,4 @@
-#include "engine/ops/pooling.h"
+#include "engine/ops/pool.h"
 
 #include "engine/autograd/functions.h"
 #include "engine/autograd/functions/record.h"

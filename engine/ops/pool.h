@@ -1,9 +1,9 @@
-// One row per sequence: a chosen one, or the mean of all or of the real ones (kernels/pooling.h).
+// One row per sequence: a chosen one, or the mean of all or of the real ones (kernels/pool.h).
 // x: [N, C]; offsets: int32 [B + 1] or longer; lengths: int32 [B]; y: [B, C].
 #pragma once
 
 #include "engine/ops/args.h"
-#include "kernels/pooling.h"
+#include "kernels/pool.h"
 
 namespace attune {
 

@@ -1,0 +1,30 @@
+// One step of AdamW on many parameters in one call (kernels/adamw.h).
+#pragma once
+
+#include <span>
+
+#include "engine/ops/args.h"
+
+namespace attune::ops {
+
+/// One parameter; all of its tensors have its shape. S is statistics_dtype of its type.
+struct AdamWTensor {
+  InPlace param;
+  Tensor grad;     // of the parameter's type
+  InPlace m, v;    // S
+  InPlace master;  // S where the parameter's type is not S: what the update acts on, rounded into param; else undefined
+};
+
+struct AdamWSpec {
+  double beta1, beta2, eps, weight_decay;
+};
+
+/// What changes from step to step, at step t (1, 2, ...): float64 [3] on the host.
+Tensor adamw_scalars(double learning_rate, const AdamWSpec& spec, std::int64_t t);
+
+/// scalars: as above, on the parameters' device. grad_scale: float64 [1] the gradients are multiplied with, or undefined;
+/// where it is NaN nothing is changed. Only starts work on the device.
+void adamw(std::span<const AdamWTensor> tensors, const Tensor& scalars, const Tensor& grad_scale,
+           const AdamWSpec& spec);
+
+}  // namespace attune::ops

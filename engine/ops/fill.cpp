@@ -1,0 +1,15 @@
+#include "kernels/fill.h"
+
+#include "engine/ops/fill.h"
+#include "engine/ops/run_on.h"
+
+namespace attune::ops {
+
+void fill(const Tensor& y, double value) {
+  const Arguments args("fill", "y", y);
+  run_on(y.device(), [&](const auto& context) {
+    kernels::fill(context, {.y = y.raw(), .n = y.numel(), .value = value, .dtype = y.dtype()});
+  });
+}
+
+}  // namespace attune::ops

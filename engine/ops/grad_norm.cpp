@@ -1,0 +1,33 @@
+#include "engine/ops/grad_norm.h"
+
+#include <vector>
+
+#include "engine/ops/run_on.h"
+#include "kernels/adamw.h"
+
+namespace attune::ops {
+
+void grad_norm(const InPlace& norm, std::span<const Tensor> gradients) {
+  const Arguments args("gradient norm", "norm", norm.tensor);
+  args.require("norm", norm.tensor, {1}, DType::kFloat64);
+  std::vector<kernels::GradNormTensor> raw;
+  for (const Tensor& gradient : gradients) {
+    args.require("gradient", gradient, gradient.shape(), gradient.dtype());
+    raw.push_back({gradient.raw(), gradient.numel(), gradient.dtype()});
+  }
+  run_on(norm.tensor.device(), [&](const auto& context) {
+    kernels::grad_norm(context, {.norm = static_cast<double*>(norm.tensor.raw()), .tensors = raw});
+  });
+}
+
+void clip_scale(const InPlace& scale, const Tensor& norm, double max_norm) {
+  const Arguments args("clip scale", "norm", norm);
+  args.require("norm", norm, {1}, DType::kFloat64);
+  args.require("scale", scale.tensor, {1}, DType::kFloat64);
+  run_on(norm.device(), [&](const auto& context) {
+    kernels::clip_scale(context, static_cast<double*>(scale.tensor.raw()), static_cast<const double*>(norm.raw()),
+                        max_norm);
+  });
+}
+
+}  // namespace attune::ops
