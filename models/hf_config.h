@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/ops/elementwise.h"
+#include "engine/ops/activation.h"
 #include "json/value.h"
 
 namespace attune {

@@ -43,7 +43,9 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
         " outputs");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (!gradients[i].defined()) continue;
-    check_tensor(gradients[i], outputs[i].shape(), outputs[i].value().dtype(), "backward", "the gradient of an output");
+    const Tensor& value = outputs[i].value();
+    Arguments("backward", "an output", value)
+        .require("the gradient of an output", gradients[i], value.shape(), value.dtype());
     outputs[i].grad().add(gradients[i]);
   }
   gradients.clear();  // from here on the variables alone hold them

@@ -56,9 +56,9 @@ const Tensor& Variable::value() const {
 }
 
 Tensor Variable::release() && {
-  CHECK(held_ != nullptr && held_.use_count() == 1, "a value was to be used up that is missing or that others hold");
+  CHECK(value_ != nullptr && value_.use_count() == 1, "a value was to be used up that is missing or that others hold");
   grad_ = Grad();
-  return std::move(std::exchange(held_, nullptr)->value);
+  return std::move(*std::exchange(value_, nullptr));
 }
 
 void Variable::set_value(Tensor value) const {

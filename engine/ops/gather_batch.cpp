@@ -15,43 +15,45 @@ std::uint32_t* words(const Tensor& x) {
   return static_cast<std::uint32_t*>(x.raw());
 }
 
-void check_store(const TokenStore& from) {
-  check_tensor(from.ids, {from.ids.numel()}, DType::kInt32, kOp, "token ids");
-  check_tensor(from.starts, {from.starts.numel()}, DType::kInt64, kOp, "starts");
+void check_store(const Arguments& args, const TokenStore& from) {
+  args.require("token ids", from.ids, {from.ids.numel()}, DType::kInt32);
+  args.require("starts", from.starts, {from.starts.numel()}, DType::kInt64);
   CHECK(from.starts.numel() >= 1, kOp, ": starts are one more than the examples, not none");
-  check_optional(from.type_ids, from.ids.shape(), DType::kInt32, kOp, "segments");
+  args.allow("segments", from.type_ids, from.ids.shape(), DType::kInt32);
   if (!from.labels.defined()) return;
   CHECK(from.labels.shape().rank() >= 1 && from.labels.shape()[0] == from.starts.numel() - 1, kOp, ": labels of shape ",
         from.labels.shape(), " for ", from.starts.numel() - 1, " examples");
   CHECK(size_of(from.labels.dtype()) == 4, kOp, ": labels of ", from.labels.dtype(), " are not of 4 bytes");
+  args.require("labels of the store", from.labels, from.labels.shape(), from.labels.dtype());
 }
 
 // As in the store, with another number of rows; undefined where the store has none.
-void check_labels(const Tensor& labels, const Tensor& from, std::int64_t count) {
+void check_labels(const Arguments& args, const Tensor& labels, const Tensor& from, std::int64_t count) {
   CHECK(labels.defined() == from.defined(), kOp, ": labels are ", labels.defined() ? "wanted" : "given",
         from.defined() ? " but have no place" : " but there are none");
-  if (from.defined()) check_tensor(labels, from.shape().with_rows(count), from.dtype(), kOp, "labels");
+  if (from.defined()) args.require("labels", labels, from.shape().with_rows(count), from.dtype());
 }
 
 }  // namespace
 
 void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor& chosen, const GatherLayout& layout) {
-  check_store(from);
-  check_tensor(chosen, {chosen.numel()}, DType::kInt32, kOp, "choice of examples");
+  const Arguments args(kOp, "token ids", from.ids);
+  check_store(args, from);
+  args.require("choice of examples", chosen, {chosen.numel()}, DType::kInt32);
   const std::int64_t count = chosen.numel(), rows = to.ids.numel();
   const std::int64_t sequences = layout.padded_length > 0 ? count : count + 1;
   CHECK(layout.padded_length == 0 || rows == count * layout.padded_length, kOp, ": ", rows, " rows for ", count,
         " sequences of ", layout.padded_length);
-  check_tensor(to.ids, {rows}, DType::kInt32, kOp, "ids of the batch");
-  check_tensor(to.positions, {rows}, DType::kInt32, kOp, "positions");
-  check_tensor(to.row_keys, {rows}, DType::kInt32, kOp, "row keys");
-  check_tensor(to.offsets, {sequences + 1}, DType::kInt32, kOp, "offsets");
-  check_tensor(to.key_lengths, {sequences}, DType::kInt32, kOp, "key lengths");
-  check_tensor(to.lengths, {count}, DType::kInt32, kOp, "lengths");
-  check_optional(to.type_ids, {rows}, DType::kInt32, kOp, "segments of the batch");
+  args.require("ids of the batch", to.ids, {rows}, DType::kInt32);
+  args.require("positions", to.positions, {rows}, DType::kInt32);
+  args.require("row keys", to.row_keys, {rows}, DType::kInt32);
+  args.require("offsets", to.offsets, {sequences + 1}, DType::kInt32);
+  args.require("key lengths", to.key_lengths, {sequences}, DType::kInt32);
+  args.require("lengths", to.lengths, {count}, DType::kInt32);
+  args.allow("segments of the batch", to.type_ids, {rows}, DType::kInt32);
   CHECK(to.type_ids.defined() == from.type_ids.defined(), kOp, ": segments are in the ",
         from.type_ids.defined() ? "store but not in the batch" : "batch but not in the store");
-  check_labels(to.labels, from.labels, count);
+  check_labels(args, to.labels, from.labels, count);
   const std::int64_t label_rows = from.labels.defined() ? from.labels.shape()[0] : 0;
   run_on(chosen.device(), [&](const auto& context) {
     kernels::gather_batch(context, {.ids = ints(to.ids),

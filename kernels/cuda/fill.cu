@@ -5,6 +5,7 @@
 // 2048 threads of a multiprocessor are resident.
 #include "kernels/fill.h"
 
+#include "kernels/cuda/context.h"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 

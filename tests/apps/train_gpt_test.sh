@@ -125,9 +125,9 @@ expect_error "a config that contradicts itself" 1 "n_embd 32 is not a multiple o
 sed 's/"n_layer": 2, //' "$folder/config.json" >"$folder/bad.json"
 expect_error "a config without a key" 1 "the key 'n_layer' is missing" "${common[@]}" --config "$folder/bad.json"
 cp -r "$folder/one" "$folder/cut" && head -c 5000 "$folder/one/model.safetensors" >"$folder/cut/model.safetensors"
-expect_error "truncated weights" 1 "cut/model.safetensors: not a valid safetensors file" --data "$folder/data" --model_dir "$folder/cut"
+expect_error "truncated weights" 1 "cut/model.safetensors: not a valid safetensors file" --data "$folder/data" --model_dir "$folder/cut" --context_length 32
 cp -r "$folder/one" "$folder/wide" && sed -i 's/"n_inner": 128/"n_inner": 64/' "$folder/wide/config.json"
-expect_error "a wrong shape" 1 "has shape [32, 128] where [32, 64] is needed" --data "$folder/data" --model_dir "$folder/wide"
+expect_error "a wrong shape" 1 "has shape [32, 128] where [32, 64] is needed" --data "$folder/data" --model_dir "$folder/wide" --context_length 32
 expect_error "an output that is a file" 1 "config.json" "${common[@]}" --output "$folder/config.json"
 
 # No room on the disk while saving (a limit on file sizes): one line, nothing half-written, the old model kept.

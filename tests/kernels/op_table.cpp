@@ -382,7 +382,7 @@ const char* name_of(PooledRows rows) {
 
 // offsets[B + 1], lengths[B], and rows after the last sequence.
 OpCase pool_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> lengths, std::int64_t rows,
-                    std::int64_t channels, PooledRows pooled) {
+                 std::int64_t channels, PooledRows pooled) {
   const auto sequences = static_cast<std::int64_t>(lengths.size());
   OpCase op{.op = "pool", .label = sizes({sequences, rows, channels}, name_of(pooled)), .tolerance = kReduction};
   op.inputs = {{.name = "x", .n = rows * channels}};

@@ -130,7 +130,7 @@ class Report(unittest.TestCase):
         self.put("fine_tuning.txt", "Step 1\nTraining completed in 0.21 minutes\nTest accuracy: 86.12%\n")
         self.assertIn("- Training completed in 0.21 minutes\n- Test accuracy: 86.12%\n", self.report(0))
         self.put("fine_tuning.txt", "Step 1\n")
-        self.assertIn("It told no accuracy.", self.report(0))
+        self.assertIn("It printed no accuracy.", self.report(0))
 
     def test_training_steps(self):
         run = {"system": "attune", "model": "gpt2", "precision": "bf16", "median_ms": 2.0, "min_ms": 1.9, "max_ms": 2.2, "first_loss": 0.7, "last_loss": 0.5,

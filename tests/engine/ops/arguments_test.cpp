@@ -11,7 +11,7 @@
 #include "engine/ops/dropout.h"
 #include "engine/ops/embedding.h"
 #include "engine/ops/rope.h"
-#include "kernels/cuda/runtime.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/engine/ops/op_calls.h"
 #include "tests/support/message_of.h"
 
@@ -83,11 +83,12 @@ TEST_P(Boundary, DevicesAreChecked) {
   if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
   for (const auto& [name, argument] : GetParam().arguments) {
     const Tensor elsewhere = argument.value.to(Device::kCuda);
-    if (argument.kind != Kind::kDecidesDevice)
+    if (argument.kind != Kind::kDecidesDevice) {
       expect_refusal(name, elsewhere, " is on the cuda, but ");
-    else if (GetParam().arguments.size() > 1)
+    } else if (GetParam().arguments.size() > 1) {
       EXPECT_NE(message_with(name, elsewhere).find(" is on the cpu, but " + name + " is on the cuda"),
                 std::string::npos);
+    }
   }
 }
 

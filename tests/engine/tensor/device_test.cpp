@@ -8,6 +8,7 @@
 #include "engine/tensor/context.h"
 #include "engine/tensor/host_copy.h"
 #include "engine/tensor/tensor.h"
+#include "kernels/cuda/device_info.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
