@@ -2,37 +2,19 @@
 //
 // Packed by default: where padding is masked nothing depends on it, so it is left out and only real tokens are
 // computed.
-#include <algorithm>
-#include <array>
-
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
-#include "apps/support/hub.h"
 #include "apps/support/main.h"
+#include "apps/support/published.h"
 #include "models/registry.h"
 
 namespace attune {
 namespace {
 
-// Published models by the recipe's names, under the ids their repositories have or had.
-struct Published {
-  const char* name;
-  std::vector<std::string> repositories;
-};
-const std::vector<Published>& published() {
-  static const std::vector<Published> models = {
-      {"distilbert", {"distilbert-base-uncased", "distilbert/distilbert-base-uncased"}},
-      {"bert", {"bert-base-uncased", "google-bert/bert-base-uncased"}},
-      {"roberta", {"FacebookAI/roberta-large", "roberta-large"}},
-      {"modernbert-base", {"answerdotai/ModernBERT-base"}},
-      {"modernbert-large", {"answerdotai/ModernBERT-large"}},
-  };
-  return models;
-}
-
 struct BertFlags {
   TrainingFlags common;
-  std::string model = "distilbert", use_attention_mask = "true";
+  PublishedFlags published{.kind = Family::Kind::kEncoder, .model = "distilbert"};
+  std::string use_attention_mask = "true";
   bool no_packing = false;
   std::int64_t num_classes = 2;
 
@@ -40,9 +22,7 @@ struct BertFlags {
     common.trainable_layers = "all";
     common.learning_rate = 5e-6;
     common.declare(app);
-    std::vector<std::string> names;
-    for (const Published& known : published()) names.emplace_back(known.name);
-    app.add_option("--model", model, "Published model")->check(one_of(names))->capture_default_str()->group("Model");
+    published.declare(app, "--model");
     app.add_option("--use_attention_mask", use_attention_mask, "true, or false: attention sees the padding")
         ->check(one_of_any_case({"true", "false"}))
         ->capture_default_str()
@@ -55,15 +35,11 @@ struct BertFlags {
         ->group("Data");
   }
 
-  std::string folder() const {
-    if (!common.model_dir.empty()) return common.model_dir;
-    return find_in_hub_cache(std::ranges::find(published(), model, [](const Published& known) {
-                               return std::string(known.name);
-                             })->repositories);
-  }
+  std::string folder() const { return common.model_dir.empty() ? published.folder() : common.model_dir; }
 };
 
 int train(const BertFlags& flags) {
+  if (flags.published.list) return flags.published.print();
   const TrainingFlags& common = flags.common;
   common.apply();
   const std::string folder = flags.folder();

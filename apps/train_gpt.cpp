@@ -7,8 +7,8 @@
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
-#include "apps/support/hub.h"
 #include "apps/support/main.h"
+#include "apps/support/published.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
 
@@ -17,7 +17,8 @@ namespace {
 
 struct GptFlags {
   TrainingFlags common;
-  std::string model_size = "gpt2-small (124M)", weights = "pretrained", config, initializer = "torch";
+  PublishedFlags published{.kind = Family::Kind::kDecoder, .model = "gpt2-small (124M)"};
+  std::string weights = "pretrained", config, initializer = "torch";
   std::string token_pos = "last";
   bool average_embeddings = false, disable_causal_mask = false, no_padding = false, compile = false;
   std::int64_t num_classes = 2, ignore_index = -100;
@@ -25,10 +26,7 @@ struct GptFlags {
   void declare(CommandLine& app) {
     common.trainable_layers = "last_block";
     common.declare(app);
-    app.add_option("--model_size", model_size, "Published size")
-        ->check(one_of(Gpt2Config::published_sizes()))
-        ->capture_default_str()
-        ->group("Model");
+    published.declare(app, "--model_size");
     app.add_option("--weights", weights, "pretrained or random")
         ->check(one_of({"pretrained", "random"}))
         ->capture_default_str()
@@ -66,7 +64,7 @@ struct GptFlags {
 // Folder with the pretrained model, or nothing where random weights are wanted and no folder is named.
 std::optional<std::string> model_folder(const GptFlags& flags) {
   if (!flags.common.model_dir.empty()) return flags.common.model_dir;
-  if (flags.weights == "pretrained") return find_in_hub_cache({Gpt2Config::repository(flags.model_size)});
+  if (flags.weights == "pretrained") return flags.published.folder();
   return std::nullopt;
 }
 
@@ -77,7 +75,7 @@ Gpt2Config read_config(const GptFlags& flags, const std::optional<std::string>& 
   else if (folder)
     config = Gpt2Config::read(json::read((std::filesystem::path(*folder) / "config.json").string()));
   else
-    config = Gpt2Config::published(flags.model_size);
+    config = Gpt2Config::published(flags.published.model);
   // The reference trains without dropout whatever the checkpoint says.
   config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = static_cast<float>(std::max(flags.common.dropout, 0.0));
   return config;
@@ -96,6 +94,7 @@ void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::o
 }
 
 int train(const GptFlags& flags) {
+  if (flags.published.list) return flags.published.print();
   const TrainingFlags& common = flags.common;
   common.apply();
   if (flags.no_padding && common.batch_size != 1) throw UsageError("--no_padding needs --batch_size 1");

@@ -1,30 +1,21 @@
-// Opens any Hugging Face folder whose architecture attune has, as a classifier.
+// Opens any Hugging Face folder whose architecture attune has, as a classifier. A further family is its folder and one
+// line in registry.cpp.
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/torch_random.h"
-#include "models/classifier.h"
-#include "models/gpt2/gpt2.h"
-#include "models/weights.h"
+#include "models/family.h"
 
 namespace attune {
 
-/// What a run may set otherwise than config.json does.
-struct ModelOptions {
-  DType dtype = DType::kFloat32;
-  std::optional<std::int64_t> num_labels = {};
-  std::optional<float> dropout = {};          // at every site of the model
-  Head head = Head::kFromFile;                // kFresh: initialize_head()'s
-  std::optional<HeadPosition> position = {};  // GPT-2 only
-  std::optional<bool> causal = {};            // GPT-2 only
-};
+/// The published checkpoints of all families of a kind.
+std::vector<PublishedModel> published_models(Family::Kind kind);
 
-/// The model of a config.json, its parameters not filled. Throws Error naming an architecture that is not among gpt2,
-/// bert, distilbert, roberta, modernbert, or a problem_type that is not single_label_classification.
+/// The model of a config.json, its parameters not filled. Throws Error listing the architectures where it is of none of
+/// them, or naming a problem_type that is not single_label_classification.
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options);
 
 /// A model read from a folder.

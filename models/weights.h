@@ -12,9 +12,9 @@
 
 namespace attune {
 
-/// What a checkpoint held beside what the model took.
+/// What a checkpoint and a model did not share.
 struct LoadReport {
-  std::vector<std::string> missing;  // optional tensors that were absent: their parameters keep their values
+  std::vector<std::string> missing;  // optional tensors that were absent, by row: their parameters keep their values
   std::vector<std::string> unused;   // tensors of the file that belong to no parameter
 };
 
@@ -24,19 +24,17 @@ enum class Head : std::uint8_t { kFromFile, kFresh };
 /// Fills a model's parameters from a model.safetensors file. Throws Error naming tensor, expected and found shape.
 LoadReport load_weights(const Classifier& model, const std::string& path, Head head = Head::kFromFile);
 
-/// Gives the named tensors (LoadReport::missing) the initial values of their family, in the order of its naming.
-void initialize_tensors(const Classifier& model, const std::vector<std::string>& names, TorchGenerator& generator);
+/// Gives the named rows of the table (ParameterRow::hf_name, as in LoadReport::missing) the initial values of their
+/// family, in the table's order.
+void initialize_rows(const Classifier& model, const std::vector<std::string>& hf_names, TorchGenerator& generator);
 /// Writes model.safetensors as the ecosystem's class of the family reads it, atomically. Throws Error naming the tensor,
 /// and writes nothing, where a value is not finite.
 void save_weights(const Classifier& model, const std::string& path);
 
-/// Values of one tensor as a Hugging Face file has it (rows cut out, transposed where the file is): from a parameter's
-/// tensor.
-Tensor to_hf_layout(const HfTensor& tensor, const Tensor& parameter);
-
-/// Calls visit(canonical Hugging Face name, values in its layout) for each tensor of the model. `select` picks what of
-/// a parameter is shown: its value, its gradient; an undefined tensor is passed over.
+/// Calls visit(name, values) for each row of the table, both as the Hugging Face file has them (rows cut out,
+/// transposed). `select` picks what of a parameter is shown: its value, its gradient; an undefined tensor is passed
+/// over.
 void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(const Parameter&)>& select,
-                        const std::function<void(const std::string&, const Tensor&)>& visit);
+                        const std::function<void(const std::string& hf_name, const Tensor& values)>& visit);
 
 }  // namespace attune

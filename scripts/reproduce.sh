@@ -7,15 +7,15 @@
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
-# name|title in the table|published test accuracy|layers trained|repositories on the Hugging Face hub (first: the one to fetch)
+# name|title in the table|published test accuracy|layers trained
 table_rows=(
-  "logreg|logistic regression|88.85|-|-"
-  "gpt2|GPT-2|91.88|all|openai-community/gpt2 gpt2"
-  "bert|BERT|90.89|all|bert-base-uncased google-bert/bert-base-uncased"
-  "distilbert|DistilBERT|91.40|all|distilbert-base-uncased distilbert/distilbert-base-uncased"
-  "roberta|RoBERTa-large, last_block|92.95|last_block|FacebookAI/roberta-large roberta-large"
-  "modernbert-base|ModernBERT-base|93.79|all|answerdotai/ModernBERT-base"
-  "modernbert-large|ModernBERT-large|95.07|all|answerdotai/ModernBERT-large"
+  "logreg|logistic regression|88.85|-"
+  "gpt2|GPT-2|91.88|all"
+  "bert|BERT|90.89|all"
+  "distilbert|DistilBERT|91.40|all"
+  "roberta|RoBERTa-large, last_block|92.95|last_block"
+  "modernbert-base|ModernBERT-base|93.79|all"
+  "modernbert-large|ModernBERT-large|95.07|all"
 )
 
 usage() {
@@ -95,6 +95,13 @@ in_cache() {
   folder=${hub:-$home/hub}/models--${1//\//--}
   [ -f "$folder/refs/main" ] || return 1
   echo "$folder/snapshots/$(tr -d '[:space:]' <"$folder/refs/main")"
+}
+
+# repositories NAME: the ids that the row's repository on the Hugging Face hub has or had; the first is the one to fetch.
+repositories() {
+  local program=train_bert model=$1
+  if [ "$1" = gpt2 ]; then program=train_gpt model="gpt2-small (124M)"; fi
+  [ "$1" = logreg ] || "$bin/$program" --list_models | awk -F '\t' -v model="$model" '$1 == model {print $2}'
 }
 
 # find_weights NAME REPOSITORY...: prints the first folder with a config and weights.
@@ -201,18 +208,16 @@ write_table() {
   for entry in ${failed[@]+"${failed[@]}"}; do echo "- $entry failed: rows/$entry.log"; done
 }
 
-if [ -z "$dry_run" ]; then
-  for program in prepare_imdb train_logreg train_gpt train_bert; do
-    [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset $preset && cmake --build --preset $preset) or name --bin"
-  done
-  mkdir -p "$output/rows"
-fi
+for program in prepare_imdb train_logreg train_gpt train_bert; do
+  [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset $preset && cmake --build --preset $preset) or name --bin"
+done
+[ -n "$dry_run" ] || mkdir -p "$output/rows"
 prepare_data
 for row in "${table_rows[@]}"; do
-  IFS='|' read -r name _ _ layers repositories <<<"$row"
+  IFS='|' read -r name _ _ layers <<<"$row"
   [[ $rows == *",$name,"* ]] || continue
-  # shellcheck disable=SC2086  # repositories are words
-  run_row "$name" "$layers" $repositories
+  # shellcheck disable=SC2046  # repositories are words
+  run_row "$name" "$layers" $(repositories "$name")
 done
 [ -z "$dry_run" ] || exit 0
 write_table >"$output/table.md"

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
@@ -62,11 +63,13 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
-  set_trainable(job.model, [&](const std::string& name) { return job.model.trains(flags.layers(), name); });
+  set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
-  const LogitsFn logits = [&](const TokenBatch& batch, const ForwardPass& pass) {
+  bool recompute = flags.recompute;
+  const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {
+    pass.recompute = recompute;
     return job.model.forward(batch, pass);
   };
   // Without a folder nothing is saved that the options would belong to.
@@ -80,9 +83,13 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
     const DeviceMemory memory = cuda_memory();
     std::cout << "Predicted peak memory: " << memory_size_text(predicted) << " of " << memory_size_text(memory.total)
               << " on " << memory.device_name << std::endl;
-    if (predicted > memory.total)
+    if (predicted > memory.total) {
       std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
                 << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
+      if (!std::exchange(recompute, true))
+        std::cerr << "With --recompute it would take " << memory_size_text(trainer.predict_peak_memory()) << std::endl;
+      recompute = flags.recompute;
+    }
   }
   keeper.restore(trainer);
   TrainReport report(flags.log_file, job.task, keeper.log_offset());

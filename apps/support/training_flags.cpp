@@ -54,6 +54,9 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_flag("--no_graphs", no_graphs, "On cuda: start every kernel of a step by itself instead of replaying a graph")
       ->group("Training");
+  app.add_flag("--recompute", recompute,
+               "Recompute each block's activations in the backward pass: less memory, about a third more time")
+      ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
@@ -129,6 +132,7 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--config",
                                              "--threads",
                                              "--no_graphs",
+                                             "--recompute",
                                              "--output",
                                              "--log_file",
                                              "--resume",
@@ -148,7 +152,10 @@ std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) c
   if (batch_size > 1) out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
   if (row_length > 1) out.emplace_back("a smaller --context_length");
   for (std::string& way : placement.memory_savers()) out.push_back(std::move(way));
-  if (layers() != TrainableLayers::kLastLayer) out.emplace_back("fewer --trainable_layers");
+  if (layers() != TrainableLayers::kLastLayer) {
+    if (!recompute) out.emplace_back("--recompute");
+    out.emplace_back("fewer --trainable_layers");
+  }
   return out;
 }
 

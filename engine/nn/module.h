@@ -18,8 +18,8 @@ class Module {
   using Visitor = std::function<void(const std::string& name, const Parameter& parameter)>;
 
   virtual ~Module() = default;
-  /// Calls visit for every parameter, always in the same order; names start with `prefix`.
-  virtual void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const = 0;
+  /// Calls visit for every parameter, always in the same order.
+  virtual void for_each_parameter(const Visitor& visit) const = 0;
 };
 
 /// A parameter with its dotted name.

@@ -26,12 +26,13 @@ struct TokenBatch {
   ops::PooledSequences pooled(PooledRows rows) const { return {sequences.offsets, lengths, rows}; }
 };
 
-/// State of one forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.
+/// One forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.
 struct ForwardPass {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
-  Tensor step_at = {};  // int32 [1] on the model's device, read instead of `step`; or undefined
+  Tensor step_at = {};     // int32 [1] on the model's device, read instead of `step`; or undefined
+  bool recompute = false;  // each block saves only its inputs, and backward computes it again
 
   DropoutSpec dropout(float p, std::uint32_t site, const Sequences& sequences) const {
     return dropout(p, site, sequences.row_keys);

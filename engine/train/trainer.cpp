@@ -184,7 +184,7 @@ RunState Trainer::state() const {
   for (const auto& [name, parameter] : parameters_of(model_)) {
     RunState::Parameter& held = out.parameters.emplace_back();
     held.name = name;
-    held.value = parameter.master().defined() ? parameter.master() : parameter.value();
+    held.value = parameter.exact();
     if (!parameter.requires_grad()) continue;
     held.m = moments->m;
     held.v = moments->v;
@@ -220,7 +220,7 @@ void Trainer::restore(const RunState& state) {
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& [name, parameter] = parameters[i];
     const RunState::Parameter& from = state.parameters[i];
-    const Tensor &value = parameter.value(), &exact = parameter.master().defined() ? parameter.master() : value;
+    const Tensor &value = parameter.value(), &exact = parameter.exact();
     CHECK(from.name == name, "the checkpoint has the parameter ", from.name, " where the model has ", name);
     CHECK(from.value.shape() == exact.shape() && from.value.dtype() == exact.dtype(), "the parameter ", name, " is ",
           from.value.dtype(), " ", from.value.shape(), " in the checkpoint, ", exact.dtype(), " ", exact.shape(),

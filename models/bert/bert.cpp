@@ -1,35 +1,80 @@
 #include "models/bert/bert.h"
 
+#include <array>
+
 #include "engine/nn/init.h"
 #include "engine/ops/fill.h"
 #include "engine/ops/position_ids.h"
 
 namespace attune {
 
-BertClassifier::Block::Block(const BertConfig& c, DType dtype, DropoutSites& sites)
-    : qkv(c.hidden_size, 3 * c.hidden_size, true, dtype),
-      projection(c.hidden_size, c.hidden_size, true, dtype),
-      attention_norm(c.hidden_size, c.layer_norm_eps, true, dtype),
-      fc(c.hidden_size, c.intermediate_size, true, dtype),
-      fc_out(c.intermediate_size, c.hidden_size, true, dtype),
-      output_norm(c.hidden_size, c.layer_norm_eps, true, dtype),
-      attention_site(sites.take(c.heads)),
-      projection_site(sites.take()),
-      mlp_site(sites.take()) {}
+namespace {
+
+// How a family's files spell what all three have.
+struct TensorNames {
+  const char *prefix, *blocks, *query, *key, *value, *projection, *attention_norm, *fc, *fc_out, *output_norm;
+  const char *dense, *classifier;
+};
+constexpr std::array<TensorNames, 3> kTensorNames = {
+    {{"bert.", "bert.encoder.layer.", "attention.self.query", "attention.self.key", "attention.self.value",
+      "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+      "bert.pooler.dense", "classifier"},
+     {"distilbert.", "distilbert.transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin",
+      "attention.out_lin", "sa_layer_norm", "ffn.lin1", "ffn.lin2", "output_layer_norm", "pre_classifier",
+      "classifier"},
+     {"roberta.", "roberta.encoder.layer.", "attention.self.query", "attention.self.key", "attention.self.value",
+      "attention.output.dense", "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
+      "classifier.dense", "classifier.out_proj"}}};
+const TensorNames& tensor_names(BertFamily family) {
+  return kTensorNames[static_cast<std::size_t>(family)];
+}
+
+}  // namespace
+
+BertClassifier::Block::Block(const BertConfig& c, ParameterTable& table, const Section& at, DropoutSites& sites)
+    : attention_site(sites.take(c.heads)), projection_site(sites.take()), mlp_site(sites.take()) {
+  const TensorNames& hf = tensor_names(c.family);
+  qkv = table.linear(at, {"qkv", {hf.query, hf.key, hf.value}}, c.hidden_size, 3 * c.hidden_size);
+  projection = table.linear(at, {"projection", hf.projection}, c.hidden_size, c.hidden_size, Role::kOutput);
+  attention_norm = table.norm(at, {"attention_norm", hf.attention_norm}, c.hidden_size, c.layer_norm_eps);
+  fc = table.linear(at, {"fc", hf.fc}, c.hidden_size, c.intermediate_size);
+  fc_out = table.linear(at, {"fc_out", hf.fc_out}, c.intermediate_size, c.hidden_size, Role::kOutput);
+  output_norm = table.norm(at, {"output_norm", hf.output_norm}, c.hidden_size, c.layer_norm_eps);
+}
 
 BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
-    : config_(config),
-      words_(config.vocab_size, config.hidden_size, dtype, config.pad_token_id),
-      positions_(config.positions, config.hidden_size, dtype,
-                 config.family == BertFamily::kRoberta ? config.pad_token_id : -1),
-      types_(config.type_vocab_size, config.hidden_size, dtype),
-      embedding_norm_(config.hidden_size, config.layer_norm_eps, true, dtype),
+    : Classifier(ParameterTable(config.layers, dtype)),
+      config_(config),
       embedding_site_(sites_.take()),
-      dense_(config.hidden_size, config.hidden_size, true, dtype, Linear::Rounding::kNever),
-      classifier_(config.hidden_size, config.num_labels, true, dtype, Linear::Rounding::kNever),
       dense_site_(sites_.take()),
       classifier_site_(sites_.take()) {
-  for (std::int64_t i = 0; i < config.layers; ++i) blocks_.emplace_back(config, dtype, sites_);
+  const BertConfig& c = config_;
+  const TensorNames& hf = tensor_names(c.family);
+  const bool roberta = c.family == BertFamily::kRoberta;
+  const Section embeddings = {.hf_name = std::string(hf.prefix) + "embeddings."};
+  words_ = table_.embedding(embeddings, {"words", "word_embeddings"}, c.vocab_size, c.hidden_size, c.pad_token_id);
+  positions_ = table_.embedding(embeddings, {"positions", "position_embeddings"}, c.positions, c.hidden_size,
+                                roberta ? c.pad_token_id : -1);
+  if (c.type_vocab_size > 0)
+    types_ = table_.embedding(embeddings, {"types", "token_type_embeddings"}, c.type_vocab_size, c.hidden_size);
+  embedding_norm_ = table_.norm(embeddings, {"embedding_norm", "LayerNorm"}, c.hidden_size, c.layer_norm_eps);
+  for (std::int64_t i = 0; i < c.layers; ++i) blocks_.emplace_back(c, table_, Section::block(i, hf.blocks), sites_);
+  // RoBERTa's dense layer is part of its head there, BERT's is part of the encoder.
+  Section head = {.layer = c.layers,
+                  .optional = true,
+                  .trained_from = roberta ? TrainableLayers::kLastLayer : TrainableLayers::kLastBlock};
+  dense_ = table_.linear(head, {"dense", hf.dense}, c.hidden_size, c.hidden_size);
+  head.head = true;
+  head.trained_from = TrainableLayers::kLastLayer;
+  classifier_ = table_.linear(head, {"classifier", hf.classifier}, c.hidden_size, c.num_labels);
+}
+
+HfFiles BertClassifier::hf_files() const {
+  HfFiles out{.prefix = tensor_names(config_.family).prefix,
+              .ignored = {R"(embeddings\.position_ids)", R"(cls\..*)", R"(lm_head\..*)",
+                          R"(vocab_(transform|layer_norm|projector)\..*)"}};
+  if (config_.family == BertFamily::kRoberta) out.ignored.emplace_back(R"(pooler\.dense\..*)");
+  return out;
 }
 
 std::int64_t BertClassifier::max_length() const {
@@ -41,7 +86,7 @@ Tensor BertClassifier::position_ids(const TokenBatch& batch) const {
   return ops::position_ids(batch.ids, batch.sequences, static_cast<std::int32_t>(config_.pad_token_id));
 }
 
-BertClassifier::Hidden BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
+Stream BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
   CHECK(batch.sequences.max_length <= max_length(), "a sequence of ", batch.sequences.max_length,
         " tokens, but the model has ", max_length(), " positions");
   EmbeddingInput types;
@@ -52,20 +97,20 @@ BertClassifier::Hidden BertClassifier::embed(const TokenBatch& batch, const Forw
   const Variable sum = embedding(words_.lookup(batch.ids), positions_.lookup(position_ids(batch)), types);
   const Variable stream = dropout(embedding_norm_(sum, sum.value().dtype()),
                                   pass.dropout(config_.hidden_dropout, embedding_site_, batch.sequences));
-  return {cast(stream, blocks_.front().qkv.dtype()), stream};
+  return {stream, cast(stream, blocks_.front().qkv.dtype())};
 }
 
-BertClassifier::Hidden BertClassifier::run_block(const Block& block, const Hidden& x, const TokenBatch& batch,
-                                                 const ForwardPass& pass, bool first_rows_only) const {
+Stream BertClassifier::block(const Block& block, const Stream& x, const TokenBatch& batch, const ForwardPass& pass,
+                             Rows rows) const {
   const Sequences& sequences = batch.sequences;
   Variable attended = attention(block.qkv(x.normed), sequences,
                                 {.heads = config_.heads,
                                  .causal = false,
                                  .window = -1,
                                  .dropout = pass.dropout(config_.attention_dropout, block.attention_site, sequences)});
-  Variable residual = x.stream;
+  Variable residual = x.residual;
   Tensor keys = sequences.row_keys;
-  if (first_rows_only) {
+  if (rows == Rows::kFirst) {
     const ops::PooledSequences first = batch.pooled(PooledRows::kFirst);
     attended = pool(attended, first);
     residual = pool(residual, first);
@@ -77,33 +122,38 @@ BertClassifier::Hidden BertClassifier::run_block(const Block& block, const Hidde
   const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
   const ResidualNorm out =
       block.output_norm(middle.stream, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys), true);
-  return {out.normed, out.stream};
+  return {out.stream, out.normed};
+}
+
+Variable BertClassifier::encode(const TokenBatch& batch, const ForwardPass& pass, Rows last_rows) const {
+  Stream x = embed(batch, pass);
+  for (const Block& each : blocks_) {
+    const Rows rows = &each == &blocks_.back() ? last_rows : Rows::kAll;
+    x = run_block(x, pass,
+                  [this, &each, batch, pass, rows](const Stream& in) { return block(each, in, batch, pass, rows); });
+  }
+  return x.residual;
 }
 
 Variable BertClassifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
-  Hidden x = embed(batch, pass);
-  for (const Block& block : blocks_) x = run_block(block, x, batch, pass, false);
-  return x.stream;
+  return encode(batch, pass, Rows::kAll);
 }
 
 Variable BertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
-  Hidden hidden = embed(batch, pass);
-  for (const Block& block : blocks_) hidden = run_block(block, hidden, batch, pass, &block == &blocks_.back());
-  Variable x = hidden.stream;
+  Variable x = encode(batch, pass, Rows::kFirst);
   const Tensor keys = batch.first_row_keys;
   if (config_.family == BertFamily::kRoberta) x = dropout(x, pass.dropout(config_.head_dropout, dense_site_, keys));
   x = activation(dense_(x), config_.family == BertFamily::kDistilBert ? Activation::kRelu : Activation::kTanh);
   return classifier_(dropout(x, pass.dropout(config_.head_dropout, classifier_site_, keys)));
 }
 
-void BertClassifier::initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const {
-  const std::string& name = tensor.parameter;
-  if (name.ends_with(".bias")) return ops::fill(values, 0);
-  if (name.ends_with("norm.weight")) return ops::fill(values, 1);
+void BertClassifier::initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const {
+  if (row.role == Role::kBias) return ops::fill(values, 0);
+  if (row.role == Role::kNorm) return ops::fill(values, 1);
   init::normal(generator, values, static_cast<float>(config_.initializer_range));
-  const Embedding* padded = name == "words.weight" ? &words_ : name == "positions.weight" ? &positions_ : nullptr;
-  if (padded != nullptr && padded->padding_id >= 0)
-    ops::fill(values.rows(padded->padding_id, padded->padding_id + 1), 0);
+  for (const Embedding* table : {&words_, &positions_})
+    if (table->weight.grad() == row.parameter.grad() && table->padding_id >= 0)
+      ops::fill(values.rows(table->padding_id, table->padding_id + 1), 0);
 }
 
 void BertClassifier::initialize_head(TorchGenerator& generator) const {
@@ -113,43 +163,6 @@ void BertClassifier::initialize_head(TorchGenerator& generator) const {
   } else {
     init::torch_linear(generator, classifier_.weight.value(), classifier_.bias.value());
   }
-}
-
-void BertClassifier::for_each_parameter(const Visitor& visit, const std::string& prefix) const {
-  words_.for_each_parameter(visit, prefix + "words.");
-  positions_.for_each_parameter(visit, prefix + "positions.");
-  if (config_.type_vocab_size > 0) types_.for_each_parameter(visit, prefix + "types.");
-  embedding_norm_.for_each_parameter(visit, prefix + "embedding_norm.");
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string at = prefix + "blocks." + std::to_string(i) + ".";
-    blocks_[i].qkv.for_each_parameter(visit, at + "qkv.");
-    blocks_[i].projection.for_each_parameter(visit, at + "projection.");
-    blocks_[i].attention_norm.for_each_parameter(visit, at + "attention_norm.");
-    blocks_[i].fc.for_each_parameter(visit, at + "fc.");
-    blocks_[i].fc_out.for_each_parameter(visit, at + "fc_out.");
-    blocks_[i].output_norm.for_each_parameter(visit, at + "output_norm.");
-  }
-  dense_.for_each_parameter(visit, prefix + "dense.");
-  classifier_.for_each_parameter(visit, prefix + "classifier.");
-}
-
-bool BertClassifier::trains(TrainableLayers layers, const std::string& parameter) const {
-  const auto in_block = [&](std::size_t from_end) {
-    return blocks_.size() >= from_end &&
-           parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
-  };
-  const bool classifier = parameter.starts_with("classifier."), dense = parameter.starts_with("dense.");
-  switch (layers) {
-    case TrainableLayers::kAll:
-      return true;
-    case TrainableLayers::kLastLayer:
-      return classifier || (dense && config_.family == BertFamily::kRoberta);
-    case TrainableLayers::kLastBlock:
-      return classifier || dense || in_block(1);
-    case TrainableLayers::kLastTwoBlocks:
-      return classifier || dense || in_block(1) || in_block(2);
-  }
-  return false;
 }
 
 }  // namespace attune

@@ -22,6 +22,8 @@
 #include "engine/nn/layers.h"
 #include "json/value.h"
 #include "models/classifier.h"
+#include "models/family.h"
+#include "models/stream.h"
 
 namespace attune {
 
@@ -52,10 +54,8 @@ class BertClassifier : public Classifier {
   Variable forward(const TokenBatch& batch, const ForwardPass& pass) const override;
   Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const override;
 
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
-  bool trains(TrainableLayers layers, const std::string& parameter) const override;
-  HfNaming hf_naming() const override;
-  void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const override;
+  HfFiles hf_files() const override;
+  void initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const override;
   void initialize_head(TorchGenerator& generator) const override;
   std::int64_t num_labels() const override { return config_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
@@ -65,7 +65,7 @@ class BertClassifier : public Classifier {
 
  private:
   struct Block {
-    Block(const BertConfig& config, DType dtype, DropoutSites& sites);
+    Block(const BertConfig& config, ParameterTable& table, const Section& at, DropoutSites& sites);
     Linear qkv, projection;
     LayerNorm attention_norm;
     Linear fc, fc_out;
@@ -73,13 +73,11 @@ class BertClassifier : public Classifier {
     std::uint32_t attention_site, projection_site, mlp_site;
   };
 
-  // The states between blocks: in the type that products read, and as the residual stream holds them.
-  struct Hidden {
-    Variable normed, stream;
-  };
-  Hidden embed(const TokenBatch& batch, const ForwardPass& pass) const;
-  Hidden run_block(const Block& block, const Hidden& x, const TokenBatch& batch, const ForwardPass& pass,
-                   bool first_rows_only) const;
+  // Rows of each sequence that what follows a block's attention is computed for.
+  enum class Rows : std::uint8_t { kAll, kFirst };
+  Stream embed(const TokenBatch& batch, const ForwardPass& pass) const;
+  Stream block(const Block& block, const Stream& x, const TokenBatch& batch, const ForwardPass& pass, Rows rows) const;
+  Variable encode(const TokenBatch& batch, const ForwardPass& pass, Rows last_rows) const;
   Tensor position_ids(const TokenBatch& batch) const;
 
   BertConfig config_;
@@ -91,5 +89,7 @@ class BertClassifier : public Classifier {
   Linear dense_, classifier_;
   std::uint32_t dense_site_, classifier_site_;
 };
+
+const Family& bert_family();
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// config.json of the three families, and the spelling of their tensors in Hugging Face files.
+// config.json and published checkpoints of the three families.
 #include <array>
 
 #include "base/printable.h"
@@ -8,88 +8,23 @@
 namespace attune {
 namespace {
 
-// How a family spells what all three have.
+// How a family spells what the config.json of all three has.
 struct Spelling {
   BertFamily family;
   const char *model_type, *architecture;
-  // config.json
   const char *hidden_size, *layers, *heads, *intermediate_size, *activation, *hidden_dropout, *attention_dropout,
       *head_dropout;
   std::int64_t pad_token_id;  // where the key is missing
-  // tensors
-  const char *layer, *query, *key, *value, *projection, *attention_norm, *fc, *fc_out, *output_norm, *dense,
-      *classifier;
 };
 constexpr std::array<Spelling, 3> kSpellings = {{
-    {BertFamily::kBert,
-     "bert",
-     "BertForSequenceClassification",
-     "hidden_size",
-     "num_hidden_layers",
-     "num_attention_heads",
-     "intermediate_size",
-     "hidden_act",
-     "hidden_dropout_prob",
-     "attention_probs_dropout_prob",
-     "classifier_dropout",
-     0,
-     "encoder.layer.",
-     "attention.self.query",
-     "attention.self.key",
-     "attention.self.value",
-     "attention.output.dense",
-     "attention.output.LayerNorm",
-     "intermediate.dense",
-     "output.dense",
-     "output.LayerNorm",
-     "pooler.dense",
-     "classifier"},
-    {BertFamily::kDistilBert,
-     "distilbert",
-     "DistilBertForSequenceClassification",
-     "dim",
-     "n_layers",
-     "n_heads",
-     "hidden_dim",
-     "activation",
-     "dropout",
-     "attention_dropout",
-     "seq_classif_dropout",
-     0,
-     "transformer.layer.",
-     "attention.q_lin",
-     "attention.k_lin",
-     "attention.v_lin",
-     "attention.out_lin",
-     "sa_layer_norm",
-     "ffn.lin1",
-     "ffn.lin2",
-     "output_layer_norm",
-     "pre_classifier",
-     "classifier"},
-    {BertFamily::kRoberta,
-     "roberta",
-     "RobertaForSequenceClassification",
-     "hidden_size",
-     "num_hidden_layers",
-     "num_attention_heads",
-     "intermediate_size",
-     "hidden_act",
-     "hidden_dropout_prob",
-     "attention_probs_dropout_prob",
-     "classifier_dropout",
-     1,
-     "encoder.layer.",
-     "attention.self.query",
-     "attention.self.key",
-     "attention.self.value",
-     "attention.output.dense",
-     "attention.output.LayerNorm",
-     "intermediate.dense",
-     "output.dense",
-     "output.LayerNorm",
-     "classifier.dense",
-     "classifier.out_proj"},
+    {BertFamily::kBert, "bert", "BertForSequenceClassification", "hidden_size", "num_hidden_layers",
+     "num_attention_heads", "intermediate_size", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob",
+     "classifier_dropout", 0},
+    {BertFamily::kDistilBert, "distilbert", "DistilBertForSequenceClassification", "dim", "n_layers", "n_heads",
+     "hidden_dim", "activation", "dropout", "attention_dropout", "seq_classif_dropout", 0},
+    {BertFamily::kRoberta, "roberta", "RobertaForSequenceClassification", "hidden_size", "num_hidden_layers",
+     "num_attention_heads", "intermediate_size", "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob",
+     "classifier_dropout", 1},
 }};
 
 const Spelling& spelling_of(BertFamily family) {
@@ -111,7 +46,25 @@ void check_supported(const json::Value& config) {
     if (config.boolean_or(key, false)) config[key].fail("true is not supported");
 }
 
+std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+  BertConfig config = BertConfig::read(json);
+  if (options.dropout) config.hidden_dropout = config.attention_dropout = config.head_dropout = *options.dropout;
+  if (options.num_labels) config.num_labels = *options.num_labels;
+  return std::make_unique<BertClassifier>(config, options.dtype);
+}
+
 }  // namespace
+
+const Family& bert_family() {
+  static const Family family = {
+      .kind = Family::Kind::kEncoder,
+      .model_types = {"bert", "distilbert", "roberta"},
+      .build = build,
+      .published = {{"distilbert", {"distilbert-base-uncased", "distilbert/distilbert-base-uncased"}},
+                    {"bert", {"bert-base-uncased", "google-bert/bert-base-uncased"}},
+                    {"roberta", {"FacebookAI/roberta-large", "roberta-large"}}}};
+  return family;
+}
 
 BertConfig BertConfig::read(const json::Value& config) {
   const Spelling& spelling = find_spelling(config);
@@ -172,54 +125,6 @@ json::Value BertClassifier::hf_config() const {
   json::Value config = config_.to_json();
   config.set("architectures", json::Value::array({spelling_of(config_.family).architecture}));
   return config;
-}
-
-HfNaming BertClassifier::hf_naming() const {
-  const Spelling& spelling = spelling_of(config_.family);
-  HfNaming naming;
-  naming.prefix = std::string(spelling.model_type) + ".";
-  auto& tensors = naming.tensors;
-  const auto add = [&](const std::string& name, const std::string& parameter) {
-    for (const char* part : {".weight", ".bias"})
-      tensors.push_back({.name = name + part, .parameter = parameter + part});
-  };
-  tensors.push_back({.name = "embeddings.word_embeddings.weight", .parameter = "words.weight"});
-  tensors.push_back({.name = "embeddings.position_embeddings.weight", .parameter = "positions.weight"});
-  if (config_.type_vocab_size > 0)
-    tensors.push_back({.name = "embeddings.token_type_embeddings.weight", .parameter = "types.weight"});
-  add("embeddings.LayerNorm", "embedding_norm");
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string hf = spelling.layer + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
-    std::int64_t row = 0;
-    for (const char* name : {spelling.query, spelling.key, spelling.value}) {
-      for (const char* part : {".weight", ".bias"})
-        tensors.push_back({.name = hf + name + part,
-                           .parameter = at + "qkv" + part,
-                           .row_begin = row,
-                           .row_count = config_.hidden_size});
-      row += config_.hidden_size;
-    }
-    add(hf + spelling.projection, at + "projection");
-    add(hf + spelling.attention_norm, at + "attention_norm");
-    add(hf + spelling.fc, at + "fc");
-    add(hf + spelling.fc_out, at + "fc_out");
-    add(hf + spelling.output_norm, at + "output_norm");
-  }
-  for (const char* part : {".weight", ".bias"})
-    tensors.push_back(
-        {.name = std::string(spelling.dense) + part, .parameter = std::string("dense") + part, .optional = true});
-  for (const char* part : {".weight", ".bias"}) {
-    tensors.push_back({.name = std::string(spelling.classifier) + part,
-                       .parameter = std::string("classifier") + part,
-                       .head = true,
-                       .optional = true});
-    naming.unprefixed.push_back(std::string(spelling.classifier) + part);
-    if (config_.family != BertFamily::kBert) naming.unprefixed.push_back(std::string(spelling.dense) + part);
-  }
-  naming.ignored = {R"(embeddings\.position_ids)", R"(cls\..*)", R"(lm_head\..*)",
-                    R"(vocab_(transform|layer_norm|projector)\..*)"};
-  if (config_.family == BertFamily::kRoberta) naming.ignored.emplace_back(R"(pooler\.dense\..*)");
-  return naming;
 }
 
 }  // namespace attune

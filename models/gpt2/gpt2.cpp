@@ -23,56 +23,78 @@ PooledRows pooled_rows_of(HeadPosition position) {
   return PooledRows::kLast;
 }
 
+Section block_section(std::int64_t index) {
+  Section out = Section::block(index, "transformer.h.");
+  out.transposed = true;  // Conv1D
+  return out;
+}
+
 }  // namespace
 
-Gpt2Classifier::Block::Block(const Gpt2Config& c, DType dtype, DropoutSites& sites)
-    : norm1(c.n_embd, c.layer_norm_epsilon, true, dtype),
-      qkv(c.n_embd, 3 * c.n_embd, true, dtype),
-      projection(c.n_embd, c.n_embd, true, dtype),
-      norm2(c.n_embd, c.layer_norm_epsilon, true, dtype),
-      fc(c.n_embd, c.n_inner, true, dtype),
-      fc_out(c.n_inner, c.n_embd, true, dtype),
+Gpt2Classifier::Block::Block(const Gpt2Config& c, ParameterTable& table, const Section& at, DropoutSites& sites)
+    : norm1(table.norm(at, {"norm1", "ln_1"}, c.n_embd, c.layer_norm_epsilon)),
+      qkv(table.linear(at, {"qkv", "attn.c_attn"}, c.n_embd, 3 * c.n_embd)),
+      projection(table.linear(at, {"projection", "attn.c_proj"}, c.n_embd, c.n_embd, Role::kOutput)),
+      norm2(table.norm(at, {"norm2", "ln_2"}, c.n_embd, c.layer_norm_epsilon)),
+      fc(table.linear(at, {"fc", "mlp.c_fc"}, c.n_embd, c.n_inner)),
+      fc_out(table.linear(at, {"fc_out", "mlp.c_proj"}, c.n_inner, c.n_embd, Role::kOutput)),
       attention_site(sites.take(c.n_head)),
       projection_site(sites.take()),
       mlp_site(sites.take()) {}
 
 Gpt2Classifier::Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& options)
-    : config_(config),
-      options_(options),
-      tokens_(config.vocab_size, config.n_embd, options.dtype),
-      positions_(config.n_positions, config.n_embd, options.dtype),
-      embedding_site_(sites_.take()),
-      final_norm_(config.n_embd, config.layer_norm_epsilon, true, options.dtype),
-      head_(config.n_embd, options.num_labels, true, options.dtype, Linear::Rounding::kNever) {
-  for (std::int64_t i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, options.dtype, sites_);
+    : Classifier(ParameterTable(config.n_layer, options.dtype)), config_(config), options_(options) {
+  const Section embeddings = {.hf_name = "transformer."};
+  tokens_ = table_.embedding(embeddings, {"tokens", "wte"}, config.vocab_size, config.n_embd);
+  positions_ = table_.embedding(embeddings, {"positions", "wpe"}, config.n_positions, config.n_embd);
+  embedding_site_ = sites_.take();
+  for (std::int64_t i = 0; i < config.n_layer; ++i) blocks_.emplace_back(config, table_, block_section(i), sites_);
+  final_norm_ =
+      table_.norm({.hf_name = "transformer.", .layer = config.n_layer, .trained_from = TrainableLayers::kLastBlock},
+                  {"final_norm", "ln_f"}, config.n_embd, config.layer_norm_epsilon);
+  head_ = table_.linear(
+      {.layer = config.n_layer, .head = true, .optional = true, .trained_from = TrainableLayers::kLastLayer},
+      {"head", "score"}, config.n_embd, options.num_labels);
+}
+
+HfFiles Gpt2Classifier::hf_files() const {
+  return {.prefix = "transformer.", .ignored = {R"(h\.\d+\.attn\.(bias|masked_bias))", R"(lm_head\.weight)"}};
+}
+
+Stream Gpt2Classifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
+  CHECK(batch.sequences.max_length <= config_.n_positions, "gpt2: a sequence of ", batch.sequences.max_length,
+        " tokens, but the model has ", config_.n_positions, " positions");
+  const Variable sum = embedding(tokens_.lookup(batch.ids), positions_.lookup(batch.sequences.positions), {});
+  const Variable x = dropout(sum, pass.dropout(config_.embd_pdrop, embedding_site_, batch.sequences));
+  return {x, blocks_.front().norm1(x, blocks_.front().qkv.dtype())};
+}
+
+// Ends with the norm that what follows begins with.
+Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const Sequences& sequences,
+                             const ForwardPass& pass) const {
+  const Block& block = blocks_[i];
+  const bool last = i + 1 == blocks_.size();
+  const LayerNorm& next_norm = last ? final_norm_ : blocks_[i + 1].norm1;
+  const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
+  const Variable attended = attention(block.qkv(x.normed), sequences,
+                                      {.heads = config_.n_head,
+                                       .causal = options_.causal,
+                                       .window = -1,
+                                       .dropout = drop(config_.attn_pdrop, block.attention_site)});
+  const ResidualNorm middle =
+      block.norm2(x.residual, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
+  const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
+  const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site), last);
+  return {next.sum, last ? next.stream : next.normed};
 }
 
 Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
-  const Sequences& sequences = batch.sequences;
-  CHECK(sequences.max_length <= config_.n_positions, "gpt2: a sequence of ", sequences.max_length,
-        " tokens, but the model has ", config_.n_positions, " positions");
-  const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
-
-  Variable x = embedding(tokens_.lookup(batch.ids), positions_.lookup(sequences.positions), {});
-  x = dropout(x, drop(config_.embd_pdrop, embedding_site_));
-  Variable normed = blocks_.front().norm1(x, blocks_.front().qkv.dtype());
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const Block& block = blocks_[i];
-    const bool last = i + 1 == blocks_.size();
-    const LayerNorm& next_norm = last ? final_norm_ : blocks_[i + 1].norm1;
-    const Variable attended = attention(block.qkv(normed), sequences,
-                                        {.heads = config_.n_head,
-                                         .causal = options_.causal,
-                                         .window = -1,
-                                         .dropout = drop(config_.attn_pdrop, block.attention_site)});
-    const ResidualNorm middle =
-        block.norm2(x, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
-    const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
-    const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site), last);
-    x = next.sum;
-    normed = last ? next.stream : next.normed;
-  }
-  return normed;
+  Stream x = embed(batch, pass);
+  for (std::size_t i = 0; i < blocks_.size(); ++i)
+    x = run_block(x, pass, [this, i, sequences = batch.sequences, pass](const Stream& in) {
+      return block(i, in, sequences, pass);
+    });
+  return x.normed;
 }
 
 Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
@@ -105,8 +127,8 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
   }
 }
 
-void Gpt2Classifier::initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const {
-  if (tensor.name.ends_with(".bias"))
+void Gpt2Classifier::initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const {
+  if (row.role == Role::kBias)
     ops::fill(values, 0);
   else
     init::normal(generator, values, static_cast<float>(config_.initializer_range));
@@ -114,41 +136,6 @@ void Gpt2Classifier::initialize_tensor(const HfTensor& tensor, const Tensor& val
 
 void Gpt2Classifier::initialize_head(TorchGenerator& generator) const {
   init::torch_linear(generator, head_.weight.value(), head_.bias.value());
-}
-
-void Gpt2Classifier::for_each_parameter(const Visitor& visit, const std::string& prefix) const {
-  tokens_.for_each_parameter(visit, prefix + "tokens.");
-  positions_.for_each_parameter(visit, prefix + "positions.");
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string at = prefix + "blocks." + std::to_string(i) + ".";
-    blocks_[i].norm1.for_each_parameter(visit, at + "norm1.");
-    blocks_[i].qkv.for_each_parameter(visit, at + "qkv.");
-    blocks_[i].projection.for_each_parameter(visit, at + "projection.");
-    blocks_[i].norm2.for_each_parameter(visit, at + "norm2.");
-    blocks_[i].fc.for_each_parameter(visit, at + "fc.");
-    blocks_[i].fc_out.for_each_parameter(visit, at + "fc_out.");
-  }
-  final_norm_.for_each_parameter(visit, prefix + "final_norm.");
-  head_.for_each_parameter(visit, prefix + "head.");
-}
-
-bool Gpt2Classifier::trains(TrainableLayers layers, const std::string& parameter) const {
-  const auto in_block = [&](std::size_t from_end) {
-    return blocks_.size() >= from_end &&
-           parameter.starts_with("blocks." + std::to_string(blocks_.size() - from_end) + ".");
-  };
-  const bool head = parameter.starts_with("head.");
-  switch (layers) {
-    case TrainableLayers::kAll:
-      return true;
-    case TrainableLayers::kLastLayer:
-      return head;
-    case TrainableLayers::kLastBlock:
-      return head || parameter.starts_with("final_norm.") || in_block(1);
-    case TrainableLayers::kLastTwoBlocks:
-      return head || parameter.starts_with("final_norm.") || in_block(1) || in_block(2);
-  }
-  return false;
 }
 
 }  // namespace attune

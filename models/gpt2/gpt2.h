@@ -14,6 +14,8 @@
 #include "engine/nn/layers.h"
 #include "json/value.h"
 #include "models/classifier.h"
+#include "models/family.h"
+#include "models/stream.h"
 
 namespace attune {
 
@@ -28,9 +30,6 @@ struct Gpt2Config {
   static Gpt2Config read(const json::Value& config);
   /// One of the published sizes, "gpt2-small (124M)" .. "gpt2-xl (1558M)". Throws UsageError listing them.
   static Gpt2Config published(const std::string& size);
-  /// The Hugging Face repository of a published size, e.g. "openai-community/gpt2".
-  static std::string repository(const std::string& size);
-  static const std::vector<std::string>& published_sizes();
   /// The members of a config.json that read() gives back.
   json::Value to_json() const;
 };
@@ -62,12 +61,10 @@ class Gpt2Classifier : public Classifier {
 
   /// Random weights for everything but the head, in the reference's order of draws.
   void initialize(TorchGenerator& generator, Initializer initializer) const;
-  void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const override;
+  void initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const override;
   void initialize_head(TorchGenerator& generator) const override;
 
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
-  bool trains(TrainableLayers layers, const std::string& parameter) const override;
-  HfNaming hf_naming() const override;
+  HfFiles hf_files() const override;
   /// Moves the head's bias into ln_f.bias, since GPT2ForSequenceClassification has none: the smallest change d of
   /// ln_f.bias with W d = bias. Where no d does (a head without full rank), the tensor score.bias stays in the file.
   void adapt_for_export(std::map<std::string, Tensor>& tensors) const override;
@@ -80,13 +77,16 @@ class Gpt2Classifier : public Classifier {
 
  private:
   struct Block {
-    Block(const Gpt2Config& config, DType dtype, DropoutSites& sites);
+    Block(const Gpt2Config& config, ParameterTable& table, const Section& at, DropoutSites& sites);
     LayerNorm norm1;
     Linear qkv, projection;
     LayerNorm norm2;
     Linear fc, fc_out;
     std::uint32_t attention_site, projection_site, mlp_site;
   };
+
+  Stream embed(const TokenBatch& batch, const ForwardPass& pass) const;
+  Stream block(std::size_t i, const Stream& x, const Sequences& sequences, const ForwardPass& pass) const;
 
   Gpt2Config config_;
   Gpt2Options options_;
@@ -97,5 +97,8 @@ class Gpt2Classifier : public Classifier {
   LayerNorm final_norm_;
   Linear head_;
 };
+
+/// Keys of its own in config.json: attune_head_position, attune_causal (otherwise last, true).
+const Family& gpt2_family();
 
 }  // namespace attune

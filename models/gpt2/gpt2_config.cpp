@@ -1,4 +1,4 @@
-// GPT-2's config.json, its published sizes, and the spelling of its tensors in Hugging Face files.
+// GPT-2's config.json, its published sizes, and what GPT2ForSequenceClassification reads otherwise than attune.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -29,6 +29,17 @@ const PublishedSize& find_size(const std::string& size) {
     known += (known.empty() ? "'" : ", '") + std::string(published.name) + "'";
   }
   throw UsageError("unknown model size '" + size + "'; the sizes are " + known);
+}
+
+std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+  Gpt2Config config = Gpt2Config::read(json);
+  if (options.dropout) config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = *options.dropout;
+  return std::make_unique<Gpt2Classifier>(
+      config,
+      Gpt2Options{.num_labels = options.num_labels.value_or(num_labels_or(json, 2)),
+                  .position = head_position(json.string_or("attune_head_position", name_of(HeadPosition::kLast))),
+                  .causal = json.boolean_or("attune_causal", true),
+                  .dtype = options.dtype});
 }
 
 }  // namespace
@@ -88,17 +99,16 @@ Gpt2Config Gpt2Config::published(const std::string& size) {
   return out;
 }
 
-std::string Gpt2Config::repository(const std::string& size) {
-  return find_size(size).repository;
-}
-
-const std::vector<std::string>& Gpt2Config::published_sizes() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> out;
-    for (const PublishedSize& published : kPublished) out.emplace_back(published.name);
+const Family& gpt2_family() {
+  static const Family family = [] {
+    Family out{.kind = Family::Kind::kDecoder, .model_types = {"gpt2"}, .build = build, .published = {}};
+    for (const PublishedSize& size : kPublished) {
+      const std::string name = size.repository;
+      out.published.push_back({size.name, {name, name.substr(name.find('/') + 1)}});
+    }
     return out;
   }();
-  return names;
+  return family;
 }
 
 json::Value Gpt2Config::to_json() const {
@@ -130,34 +140,6 @@ json::Value Gpt2Classifier::hf_config() const {
   return config;
 }
 
-HfNaming Gpt2Classifier::hf_naming() const {
-  HfNaming naming;
-  naming.prefix = "transformer.";
-  auto& tensors = naming.tensors;
-  tensors.push_back({.name = "wte.weight", .parameter = "tokens.weight"});
-  tensors.push_back({.name = "wpe.weight", .parameter = "positions.weight"});
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string hf = "h." + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
-    const auto add = [&](const char* name, const char* parameter, bool conv1d) {
-      tensors.push_back({.name = hf + name + ".weight", .parameter = at + parameter + ".weight", .transposed = conv1d});
-      tensors.push_back({.name = hf + name + ".bias", .parameter = at + parameter + ".bias"});
-    };
-    add("ln_1", "norm1", false);
-    add("attn.c_attn", "qkv", true);
-    add("attn.c_proj", "projection", true);
-    add("ln_2", "norm2", false);
-    add("mlp.c_fc", "fc", true);
-    add("mlp.c_proj", "fc_out", true);
-  }
-  tensors.push_back({.name = "ln_f.weight", .parameter = "final_norm.weight"});
-  tensors.push_back({.name = "ln_f.bias", .parameter = "final_norm.bias"});
-  tensors.push_back({.name = "score.weight", .parameter = "head.weight", .head = true, .optional = true});
-  tensors.push_back({.name = "score.bias", .parameter = "head.bias", .head = true, .optional = true});
-  naming.unprefixed = {"score.weight", "score.bias"};
-  naming.ignored = {R"(h\.\d+\.attn\.(bias|masked_bias))", R"(lm_head\.weight)"};
-  return naming;
-}
-
 void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) const {
   const Tensor weight = tensors.at("score.weight").cast(DType::kFloat64),
                bias = tensors.at("score.bias").cast(DType::kFloat64);
@@ -182,7 +164,7 @@ void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) co
       for (std::size_t j = k; j <= n; ++j) rows[i][j] -= factor * rows[k][j];
     }
   }
-  Tensor& shift = tensors.at("ln_f.bias");
+  Tensor& shift = tensors.at("transformer.ln_f.bias");
   const Tensor moved = shift.cast(DType::kFloat64).clone();
   for (std::int64_t i = 0; i < classes; ++i) {
     const double z =

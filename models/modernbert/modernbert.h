@@ -16,6 +16,8 @@
 #include "engine/nn/layers.h"
 #include "json/value.h"
 #include "models/classifier.h"
+#include "models/family.h"
+#include "models/stream.h"
 
 namespace attune {
 
@@ -47,10 +49,8 @@ class ModernBertClassifier : public Classifier {
   Variable forward(const TokenBatch& batch, const ForwardPass& pass) const override;
   Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const override;
 
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override;
-  bool trains(TrainableLayers layers, const std::string& parameter) const override;
-  HfNaming hf_naming() const override;
-  void initialize_tensor(const HfTensor& tensor, const Tensor& values, TorchGenerator& generator) const override;
+  HfFiles hf_files() const override;
+  void initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const override;
   void initialize_head(TorchGenerator& generator) const override;
   std::int64_t num_labels() const override { return config_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
@@ -60,13 +60,16 @@ class ModernBertClassifier : public Classifier {
 
  private:
   struct Block {
-    Block(const ModernBertConfig& config, bool first, DType dtype, DropoutSites& sites);
+    Block(const ModernBertConfig& config, ParameterTable& table, Section at, DropoutSites& sites);
     std::optional<LayerNorm> attention_norm;  // none in the first layer
     Linear qkv, projection;
     LayerNorm mlp_norm;
     Linear fc, fc_out;
     std::uint32_t attention_site, projection_site, mlp_site;
   };
+
+  Stream embed(const TokenBatch& batch, const ForwardPass& pass) const;
+  Stream block(std::size_t i, const Stream& x, const Sequences& sequences, const ForwardPass& pass) const;
 
   ModernBertConfig config_;
   DropoutSites sites_;
@@ -81,5 +84,7 @@ class ModernBertClassifier : public Classifier {
   std::uint32_t classifier_site_;
   mutable ops::RopeTable global_rope_, local_rope_;  // on the device of the latest batch
 };
+
+const Family& modernbert_family();
 
 }  // namespace attune

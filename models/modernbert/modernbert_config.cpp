@@ -1,4 +1,4 @@
-// ModernBERT's config.json, as transformers 4 and 5 write it, and the spelling of its tensors in Hugging Face files.
+// ModernBERT's config.json, as transformers 4 and 5 write it, and its published checkpoints.
 #include "base/printable.h"
 #include "models/hf_config.h"
 #include "models/modernbert/modernbert.h"
@@ -46,7 +46,25 @@ void check_supported(const json::Value& config) {
     config["initializer_cutoff_factor"].fail(str_cat(cutoff, " is not supported (2 is)"));
 }
 
+std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+  ModernBertConfig config = ModernBertConfig::read(json);
+  if (options.dropout)
+    config.attention_dropout = config.embedding_dropout = config.mlp_dropout = config.classifier_dropout =
+        *options.dropout;
+  if (options.num_labels) config.num_labels = *options.num_labels;
+  return std::make_unique<ModernBertClassifier>(config, options.dtype);
+}
+
 }  // namespace
+
+const Family& modernbert_family() {
+  static const Family family = {.kind = Family::Kind::kEncoder,
+                                .model_types = {"modernbert"},
+                                .build = build,
+                                .published = {{"modernbert-base", {"answerdotai/ModernBERT-base"}},
+                                              {"modernbert-large", {"answerdotai/ModernBERT-large"}}}};
+  return family;
+}
 
 ModernBertConfig ModernBertConfig::read(const json::Value& config) {
   if (const json::Value type = config["model_type"]; type.string() != "modernbert")
@@ -128,37 +146,6 @@ json::Value ModernBertClassifier::hf_config() const {
   json::Value config = config_.to_json();
   config.set("architectures", json::Value::array({"ModernBertForSequenceClassification"}));
   return config;
-}
-
-HfNaming ModernBertClassifier::hf_naming() const {
-  HfNaming naming;
-  naming.prefix = "model.";
-  auto& tensors = naming.tensors;
-  tensors.push_back({.name = "embeddings.tok_embeddings.weight", .parameter = "tokens.weight"});
-  tensors.push_back({.name = "embeddings.norm.weight", .parameter = "embedding_norm.weight"});
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::string hf = "layers." + std::to_string(i) + ".", at = "blocks." + std::to_string(i) + ".";
-    if (blocks_[i].attention_norm)
-      tensors.push_back({.name = hf + "attn_norm.weight", .parameter = at + "attention_norm.weight"});
-    tensors.push_back({.name = hf + "attn.Wqkv.weight", .parameter = at + "qkv.weight"});
-    tensors.push_back({.name = hf + "attn.Wo.weight", .parameter = at + "projection.weight"});
-    tensors.push_back({.name = hf + "mlp_norm.weight", .parameter = at + "mlp_norm.weight"});
-    tensors.push_back({.name = hf + "mlp.Wi.weight", .parameter = at + "fc.weight"});
-    tensors.push_back({.name = hf + "mlp.Wo.weight", .parameter = at + "fc_out.weight"});
-  }
-  tensors.push_back({.name = "final_norm.weight", .parameter = "final_norm.weight"});
-  for (const auto& [name, parameter] : {std::pair<const char*, const char*>{"head.dense.weight", "dense.weight"},
-                                        {"head.norm.weight", "head_norm.weight"},
-                                        {"classifier.weight", "classifier.weight"},
-                                        {"classifier.bias", "classifier.bias"}}) {
-    tensors.push_back({.name = name,
-                       .parameter = parameter,
-                       .head = std::string(parameter).starts_with("classifier."),
-                       .optional = true});
-    naming.unprefixed.emplace_back(name);
-  }
-  naming.ignored = {R"(decoder\.(weight|bias))", R"(.*rotary_emb\..*inv_freq)"};
-  return naming;
 }
 
 }  // namespace attune

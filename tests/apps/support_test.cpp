@@ -140,13 +140,16 @@ TEST(MemoryAdvice, NamesWhatCanStillBeLowered) {
   TrainingFlags flags;
   flags.trainable_layers = "all";
   EXPECT_EQ(advice(flags, 256),
-            "; less is needed with " + batch + ", a smaller --context_length or fewer --trainable_layers");
+            "; less is needed with " + batch + ", a smaller --context_length, --recompute or fewer --trainable_layers");
   flags.placement.device_name = "cuda";
-  EXPECT_EQ(advice(flags, 256), "; less is needed with " + batch +
-                                    ", a smaller --context_length, --precision bf16 or fewer --trainable_layers");
+  EXPECT_EQ(advice(flags, 256),
+            "; less is needed with " + batch +
+                ", a smaller --context_length, --precision bf16, --recompute or fewer --trainable_layers");
   flags.placement.precision = "bf16";
+  flags.recompute = true;
   EXPECT_EQ(advice(flags, 0), "; less is needed with " + batch + " or fewer --trainable_layers");
   flags.trainable_layers = "last_layer";
+  flags.recompute = false;
   EXPECT_EQ(advice(flags, 0), "; less is needed with " + batch);
   flags.batch_size = 1;
   EXPECT_EQ(advice(flags, 0), "");

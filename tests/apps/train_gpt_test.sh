@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # train_gpt and predict on the command line: a small GPT is trained, saved, read back and asked; equal runs are equal to the bit with
-# any number of threads; Ctrl-C ends cleanly; and what they say about mistakes.
+# any number of threads, and with --recompute; Ctrl-C ends cleanly; and what they say about mistakes.
 #
 # usage: train_gpt_test.sh TRAIN_GPT PREDICT TOKENIZE PREPARE_IMDB
 set -euo pipefail
@@ -27,7 +27,8 @@ for threads in 1 2 3; do
   "$train_gpt" "${small[@]}" --max_steps 6 --threads "$threads" --dropout 0.1 --output "$folder/threads$threads" >/dev/null
 done
 "$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --output "$folder/again" >/dev/null
-for other in threads2 threads3 again; do
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --recompute --output "$folder/recomputed" >/dev/null
+for other in threads2 threads3 again recomputed; do
   cmp "$folder/threads1/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: the weights differ"
 done
 

@@ -210,7 +210,7 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
   const GoldenTolerance tolerance = golden.tolerance(subject.variant.dtype);
   const Json& training = golden.report["training"];
   const Json& expected = training[run];
-  set_trainable(*subject.model, [&](const std::string& name) { return subject.model->trains(layers_of(run), name); });
+  set_trainable(*subject.model, layers_of(run));
   const NamedTensors before = values_of(subject);
   AdamWOptimizer optimizer(parameters_of(*subject.model, true), {.beta1 = training["betas"][0],
                                                                  .beta2 = training["betas"][1],

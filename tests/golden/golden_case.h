@@ -66,7 +66,7 @@ class GoldenCase {
 struct GoldenModel {
   std::unique_ptr<Classifier> model;
   std::function<TokenBatch(const GoldenCase::Inputs&)> batch;
-  std::function<std::string(const std::string&)> golden_name;  // canonical HF name -> the golden files' spelling
+  std::function<std::string(const std::string&)> golden_name;  // HF name -> the golden files' spelling
   Variant variant;
 
   /// The batch on the model's device.

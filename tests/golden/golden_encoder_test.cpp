@@ -33,14 +33,9 @@ GoldenModel load(const GoldenCase& golden, Layout layout, const Variant& variant
   OpenedClassifier opened = open_classifier(golden.folder.string(), options, generator);
   EXPECT_EQ(opened.report.missing, std::vector<std::string>{});
   EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
-  const HfNaming naming = opened.model->hf_naming();
   GoldenModel out{.model = std::move(opened.model),
                   .batch = [layout](const GoldenCase::Inputs& inputs) { return batch_of(inputs, layout); },
-                  .golden_name =
-                      [naming](const std::string& name) {
-                        const bool bare = std::ranges::find(naming.unprefixed, name) != naming.unprefixed.end();
-                        return bare ? name : naming.prefix + name;
-                      },
+                  .golden_name = [](const std::string& name) { return name; },
                   .variant = variant};
   place_golden(out);
   return out;

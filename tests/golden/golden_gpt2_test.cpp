@@ -38,7 +38,10 @@ GoldenModel load(const GoldenCase& golden, HeadPosition position, bool causal, c
             return padded_batch(inputs.ids, real, false);
           },
       .golden_name =
-          [](const std::string& name) { return name.starts_with("score.") ? "out_head." + name.substr(6) : name; },
+          [](const std::string& name) {
+            const std::string backbone = "transformer.";
+            return name.starts_with("score.") ? "out_head." + name.substr(6) : name.substr(backbone.size());
+          },
       .variant = variant};
   place_golden(out);
   return out;

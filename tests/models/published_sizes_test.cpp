@@ -34,7 +34,7 @@ TEST(PublishedSizes, ParametersAndTensors) {
       config.set(published.layers_key, depth + 1);
       const auto model = build_classifier(config, {.num_labels = 2});
       parameters[depth] = parameter_count(*model);
-      tensors[depth] = static_cast<std::int64_t>(model->hf_naming().tensors.size());
+      tensors[depth] = static_cast<std::int64_t>(model->table().rows().size());
     }
     const auto at_full_depth = [&](const std::int64_t* counts) {
       return counts[0] + (published.layers - 1) * (counts[1] - counts[0]);

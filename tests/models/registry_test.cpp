@@ -13,47 +13,13 @@
 #include "engine/autograd/functions.h"
 #include "engine/io/safetensors.h"
 #include "models/hf_config.h"
+#include "tests/models/small_models.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 #include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
-
-const std::map<std::string, std::string>& small_configs() {
-  static const std::map<std::string, std::string> configs = {
-      {"bert",
-       R"({"model_type": "bert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
-                   "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 3})"},
-      {"distilbert",
-       R"({"model_type": "distilbert", "vocab_size": 31, "dim": 24, "n_layers": 2, "n_heads": 3, "hidden_dim": 40,
-                         "max_position_embeddings": 20})"},
-      {"roberta",
-       R"({"model_type": "roberta", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3,
-                      "intermediate_size": 40, "max_position_embeddings": 22, "type_vocab_size": 1, "pad_token_id": 1})"},
-      {"modernbert",
-       R"({"model_type": "modernbert", "vocab_size": 31, "hidden_size": 24, "num_hidden_layers": 4, "num_attention_heads": 3,
-                         "intermediate_size": 40, "max_position_embeddings": 20, "pad_token_id": 2, "local_attention": 6})"},
-      {"gpt2",
-       R"({"model_type": "gpt2", "vocab_size": 31, "n_embd": 24, "n_layer": 2, "n_head": 3, "n_positions": 20})"}};
-  return configs;
-}
-
-json::Value config_of(const std::string& family, const json::Value& changes = json::Value::object()) {
-  json::Value config = json::parse(small_configs().at(family), "config.json");
-  config.merge(changes);
-  return config;
-}
-
-// A model with every tensor at its family's random start.
-std::unique_ptr<Classifier> random_model(const std::string& family, const ModelOptions& options = {}) {
-  auto model = build_classifier(config_of(family), options);
-  TorchGenerator generator(5);
-  std::vector<std::string> names;
-  for (const HfTensor& tensor : model->hf_naming().tensors) names.push_back(tensor.name);
-  initialize_tensors(*model, names, generator);
-  return model;
-}
 
 std::vector<NamedTensor> tensors_of(const Classifier& model) {
   std::vector<NamedTensor> out;
@@ -63,6 +29,10 @@ std::vector<NamedTensor> tensors_of(const Classifier& model) {
         out.push_back({name, values.clone()});
       });
   return out;
+}
+
+const ParameterRow& row_of(const Classifier& model, const std::string& hf_name) {
+  return *std::ranges::find(model.table().rows(), hf_name, &ParameterRow::hf_name);
 }
 
 class Folder {
@@ -86,12 +56,11 @@ class EveryFamily : public ::testing::TestWithParam<const char*> {};
 TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
   for (const float bad : {std::numeric_limits<float>::quiet_NaN(), -std::numeric_limits<float>::infinity()}) {
     const auto model = random_model(GetParam());
-    const HfTensor spoilt = model->hf_naming().tensors.back();
-    for (const auto& [name, parameter] : parameters_of(*model))
-      if (name == spoilt.parameter) parameter.value().values<float>().back() = bad;
+    const ParameterRow& spoilt = model->table().rows().back();
+    spoilt.parameter.value().values<float>().back() = bad;
     const TempDir folder;
     EXPECT_EQ(message_of([&] { save_weights(*model, folder / "model.safetensors"); }),
-              (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.name +
+              (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.hf_name +
                   "' holds values that are not finite");
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
@@ -99,11 +68,7 @@ TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
 
 TEST_P(EveryFamily, ASavedFolderComesBack) {
   const auto model = random_model(GetParam(), {.num_labels = 3, .dropout = 0.1F});
-  const HfNaming naming = model->hf_naming();
-  auto tensors = tensors_of(*model);
-  for (NamedTensor& tensor : tensors)
-    if (std::ranges::find(naming.unprefixed, tensor.name) == naming.unprefixed.end())
-      tensor.name = naming.prefix + tensor.name;
+  const auto tensors = tensors_of(*model);
   const std::vector<std::string> labels = {"bad", "so so", "good \"very\""};
   json::Value config = model->hf_config();
   set_label_names(config, labels);
@@ -125,10 +90,8 @@ TEST_P(EveryFamily, ABackboneAloneGetsAHead) {
   const auto model = random_model(GetParam());
   std::vector<NamedTensor> backbone;
   std::vector<std::string> head;
-  const HfNaming naming = model->hf_naming();
   for (NamedTensor& tensor : tensors_of(*model)) {
-    const auto found = std::ranges::find(naming.tensors, tensor.name, &HfTensor::name);
-    if (found->optional)
+    if (row_of(*model, tensor.name).optional)
       head.push_back(tensor.name);
     else
       backbone.push_back(tensor);
@@ -151,9 +114,8 @@ TEST_P(EveryFamily, AFreshHeadTakesNothingFromTheFile) {
   const OpenedClassifier opened = folder.open({.num_labels = 5, .head = Head::kFresh});
   EXPECT_TRUE(opened.complete());
   EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
-  const HfNaming naming = opened.model->hf_naming();
   for (const NamedTensor& tensor : tensors_of(*opened.model)) {
-    const bool head = std::ranges::find(naming.tensors, tensor.name, &HfTensor::name)->head;
+    const bool head = row_of(*opened.model, tensor.name).head;
     EXPECT_EQ(head, tensor.tensor.shape()[0] == 5) << tensor.name;
     if (head && tensor.name.ends_with("weight")) {
       EXPECT_TRUE(std::ranges::any_of(tensor.tensor.values<float>(), [](float v) { return v != 0; })) << tensor.name;
@@ -163,7 +125,7 @@ TEST_P(EveryFamily, AFreshHeadTakesNothingFromTheFile) {
 
 TEST_P(EveryFamily, MissingAndMisshapenTensorsAreNamed) {
   const auto model = random_model(GetParam());
-  const std::string victim = model->hf_naming().tensors[3].name;
+  const std::string victim = model->table().rows()[3].hf_name;
   auto tensors = tensors_of(*model);
   const auto found = std::ranges::find(tensors, victim, &NamedTensor::name);
   found->tensor = Tensor::zeros({7}, DType::kFloat32);
@@ -181,7 +143,7 @@ TEST_P(EveryFamily, AStrangeTensorIsReportedAndATwoFoldOneRefused) {
   tensors.push_back({"something.else", Tensor::zeros({2}, DType::kFloat32)});
   EXPECT_EQ(Folder(small_configs().at(GetParam()), tensors).open().report.unused,
             std::vector<std::string>{"something.else"});
-  tensors.back().name = model->hf_naming().prefix + tensors.front().name;
+  tensors.back().name = tensors.front().name.substr(model->hf_files().prefix.size());
   tensors.back().tensor = tensors.front().tensor;
   const std::string twice = message_of([&] { Folder(small_configs().at(GetParam()), tensors).open(); });
   EXPECT_NE(twice.find("are two spellings of one"), std::string::npos) << twice;
@@ -272,7 +234,7 @@ TEST(Registry, LegacySpellingAndForeignHeadsAreUnderstood) {
   for (NamedTensor& tensor : tensors) {
     if (tensor.name.ends_with("LayerNorm.weight")) tensor.name.replace(tensor.name.size() - 6, 6, "gamma");
     if (tensor.name.ends_with("LayerNorm.bias")) tensor.name.replace(tensor.name.size() - 4, 4, "beta");
-    if (tensor.name.starts_with("encoder.")) tensor.name = "bert." + tensor.name;  // some with the prefix, some without
+    if (tensor.name.starts_with("bert.encoder.")) tensor.name.erase(0, 5);  // some with the prefix, some without
   }
   tensors.push_back({"cls.predictions.transform.LayerNorm.gamma", Tensor::zeros({24}, DType::kFloat32)});
   tensors.push_back({"bert.embeddings.position_ids", Tensor::zeros({1, 20}, DType::kFloat32)});
@@ -392,7 +354,7 @@ TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
     if (tensor.name.ends_with("LayerNorm.weight") || tensor.name.ends_with(".bias")) continue;
     EXPECT_NEAR(moments(tensor.tensor).deviation, 0.02, tensor.tensor.numel() < 100 ? 0.01 : 0.003) << tensor.name;
     const bool padded =
-        tensor.name == "embeddings.word_embeddings.weight" || tensor.name == "embeddings.position_embeddings.weight";
+        tensor.name.ends_with(".word_embeddings.weight") || tensor.name.ends_with(".position_embeddings.weight");
     if (padded) {
       EXPECT_EQ(moments(tensor.tensor.rows(1, 2)).largest, 0) << tensor.name;
     }

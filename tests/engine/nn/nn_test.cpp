@@ -1,7 +1,7 @@
-// Batches of tokens, padded and packed; modules and their parameters.
+// Batches of tokens, padded and packed; tables of parameters.
 #include <gtest/gtest.h>
 
-#include "engine/nn/layers.h"
+#include "engine/nn/parameter_table.h"
 #include "engine/nn/token_batch.h"
 #include "tests/support/message_of.h"
 #include "tests/support/token_batches.h"
@@ -83,16 +83,21 @@ TEST(ForwardPasses, DropoutActsInTrainingOnly) {
   EXPECT_EQ(sites.take(), 13u);
 }
 
-// Two layers, one without bias.
-class Pair : public Module {
- public:
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override {
-    linear.for_each_parameter(visit, prefix + "linear.");
-    norm.for_each_parameter(visit, prefix + "norm.");
+// A model of two blocks: a table, a fused linear layer and a norm in each, and a head.
+ParameterTable small_table() {
+  ParameterTable table(2, DType::kFloat32);
+  table.embedding({.hf_name = "m."}, {"tokens", "wte"}, 5, 2);
+  for (std::int64_t i = 0; i < 2; ++i) {
+    Section at = Section::block(i, "m.h.");
+    at.transposed = true;
+    table.linear(at, {"qkv", {"q", "k", "v"}}, 2, 6);
+    at.bias = false;
+    table.norm(at, {"norm", "ln"}, 2, 1e-5);
   }
-  Linear linear{3, 2, true, DType::kFloat32};
-  LayerNorm norm{2, 1e-5, false, DType::kFloat32};
-};
+  table.linear({.layer = 2, .head = true, .optional = true, .trained_from = TrainableLayers::kLastLayer},
+               {"head", "score"}, 2, 3);
+  return table;
+}
 
 std::vector<std::string> names_of(const std::vector<NamedParameter>& parameters) {
   std::vector<std::string> names;
@@ -100,27 +105,70 @@ std::vector<std::string> names_of(const std::vector<NamedParameter>& parameters)
   return names;
 }
 
-TEST(Modules, ParametersInOrderUnderDottedNames) {
-  const Pair pair;
-  EXPECT_EQ(names_of(parameters_of(pair)), (std::vector<std::string>{"linear.weight", "linear.bias", "norm.weight"}));
-  EXPECT_EQ(parameter_count(pair), 2 * 3 + 2 + 2);
-  for (const float one : pair.norm.weight.value().values<float>()) EXPECT_EQ(one, 1);
+TEST(ParameterTables, ParametersInOrderUnderDottedNames) {
+  const ParameterTable table = small_table();
+  EXPECT_EQ(names_of(parameters_of(table)),
+            (std::vector<std::string>{"tokens.weight", "blocks.0.qkv.weight", "blocks.0.qkv.bias",
+                                      "blocks.0.norm.weight", "blocks.1.qkv.weight", "blocks.1.qkv.bias",
+                                      "blocks.1.norm.weight", "head.weight", "head.bias"}));
+  EXPECT_EQ(parameter_count(table), 10 + 2 * (12 + 6 + 2) + 9);
+}
+
+TEST(ParameterTables, RowsAreTheTensorsOfTheFile) {
+  const ParameterTable table = small_table();
+  std::vector<std::string> names;
+  for (const ParameterRow& row : table.rows()) names.push_back(row.hf_name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{
+                "m.wte.weight", "m.h.0.q.weight", "m.h.0.q.bias", "m.h.0.k.weight", "m.h.0.k.bias", "m.h.0.v.weight",
+                "m.h.0.v.bias", "m.h.0.ln.weight", "m.h.1.q.weight", "m.h.1.q.bias", "m.h.1.k.weight", "m.h.1.k.bias",
+                "m.h.1.v.weight", "m.h.1.v.bias", "m.h.1.ln.weight", "score.weight", "score.bias"}));
+  const ParameterRow& key = table.rows()[3];
+  EXPECT_EQ(key.part_of(key.parameter.value()).shape().str(), "[2, 2]");
+  EXPECT_EQ(key.row_begin, 2);
+  EXPECT_TRUE(key.transposed);
+  EXPECT_FALSE(table.rows()[4].transposed);
+  EXPECT_EQ(table.rows()[4].role, Role::kBias);
+  EXPECT_EQ(table.rows()[0].layer, -1);
+  EXPECT_EQ(table.rows()[8].layer, 1);
+  EXPECT_TRUE(table.rows().back().head && table.rows().back().optional);
+  for (const float one : table.rows()[7].parameter.value().values<float>()) EXPECT_EQ(one, 1);
+}
+
+TEST(ParameterTables, BlocksAreTrainedFromTheEnd) {
+  const ParameterTable table = small_table();
+  for (const ParameterRow& row : table.rows())
+    EXPECT_EQ(row.trained_from, row.layer == 2   ? TrainableLayers::kLastLayer
+                                : row.layer == 1 ? TrainableLayers::kLastBlock
+                                : row.layer == 0 ? TrainableLayers::kLastTwoBlocks
+                                                 : TrainableLayers::kAll)
+        << row.name;
+}
+
+TEST(ParameterTables, OnlyLinearLayersOfBlocksMayBeRounded) {
+  const ParameterTable table = small_table();
+  place(table, Device::kCpu, DType::kBFloat16);
+  for (const ParameterRow& row : table.rows()) {
+    const bool rounded = row.parameter.value().dtype() == DType::kBFloat16;
+    EXPECT_EQ(rounded, row.name.find("qkv") != std::string::npos) << row.name;
+    EXPECT_EQ(row.parameter.master().defined(), rounded) << row.name;
+    EXPECT_EQ(row.parameter.exact().dtype(), DType::kFloat32) << row.name;
+  }
 }
 
 TEST(Modules, ExactlyTheChosenParametersAreTrainable) {
-  const Pair pair;
-  EXPECT_EQ(parameters_of(pair, true).size(), 3u);
-  set_trainable(pair, [](const std::string& name) { return name.starts_with("linear."); });
-  EXPECT_EQ(names_of(parameters_of(pair, true)), (std::vector<std::string>{"linear.weight", "linear.bias"}));
-  EXPECT_EQ(parameter_count(pair, true), 8);
-  EXPECT_FALSE(pair.norm.weight.requires_grad());
-  set_trainable(pair, [](const std::string& name) { return name == "norm.weight"; });
-  EXPECT_EQ(names_of(parameters_of(pair, true)), (std::vector<std::string>{"norm.weight"}));
-  EXPECT_EQ(parameters_of(pair).size(), 3u);
+  const ParameterTable table = small_table();
+  EXPECT_EQ(parameters_of(table, true).size(), 9u);
+  set_trainable(table, [](const std::string& name) { return name.starts_with("head."); });
+  EXPECT_EQ(names_of(parameters_of(table, true)), (std::vector<std::string>{"head.weight", "head.bias"}));
+  EXPECT_EQ(parameter_count(table, true), 9);
+  set_trainable(table, [](const std::string& name) { return name == "blocks.0.norm.weight"; });
+  EXPECT_EQ(names_of(parameters_of(table, true)), (std::vector<std::string>{"blocks.0.norm.weight"}));
+  EXPECT_EQ(parameters_of(table).size(), 9u);
 }
 
 TEST(Modules, AValueOfAnotherShapeIsRefused) {
-  const Linear layer(3, 2, true, DType::kFloat32);
+  const Linear layer = ParameterTable(0, DType::kFloat32).linear({}, {"only", "only"}, 3, 2);
   const std::string message = message_of([&] { layer.weight.set_value(Tensor::zeros({3, 2}, DType::kFloat32)); });
   EXPECT_NE(message.find("[2, 3]"), std::string::npos) << message;
   EXPECT_NE(message.find("[3, 2]"), std::string::npos) << message;

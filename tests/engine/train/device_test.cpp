@@ -28,7 +28,7 @@ struct DeviceRun {
 struct How {
   Device device = Device::kCuda;
   DType dtype = DType::kFloat32;
-  bool graphs = true, packed = false;
+  bool graphs = true, packed = false, recompute = false;
   std::uint64_t schedule = 1;
   std::int64_t accumulation_steps = 1, epochs = 2;
 };
@@ -53,9 +53,12 @@ DeviceRun run_of(const Model& model, const How& how) {
   options.schedule = {.kind = LrSchedule::Kind::kLinear, .peak = 1e-2, .warmup_steps = 1};
   options.graphs = how.graphs;
   options.adamw.max_grad_norm = 1;
+  const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {
+    pass.recompute = how.recompute;
+    return model.forward(batch, pass);
+  };
   Trainer trainer(
-      model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); },
-      two_classes(),
+      model, logits, two_classes(),
       {examples, examples, {.max_length = 12, .pad_id = 30, .packed = how.packed, .mask = true}, how.device}, options);
   Recorder recorder;
   EXPECT_TRUE(trainer.run(recorder, [] { return false; }));
@@ -92,12 +95,8 @@ DeviceRun bert_run(const How& how) {
                           .pad_token_id = 1};
   const BertClassifier model(config, DType::kFloat32);
   TorchGenerator generator(7);
-  for (const HfTensor& tensor : model.hf_naming().tensors)
-    for (const auto& [name, parameter] : parameters_of(model)) {
-      if (name != tensor.parameter) continue;
-      const std::int64_t rows = tensor.row_count < 0 ? parameter.shape()[0] : tensor.row_count;
-      model.initialize_tensor(tensor, parameter.value().rows(tensor.row_begin, tensor.row_begin + rows), generator);
-    }
+  for (const ParameterRow& row : model.table().rows())
+    model.initialize_row(row, row.part_of(row.parameter.value()), generator);
   return run_of(model, how);
 }
 
@@ -209,6 +208,15 @@ TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
   }
 }
 
+TEST_F(DeviceTraining, RecomputedStepsAreTheStepsThemselves) {
+  for (const auto& run : {gpt_run, bert_run}) {
+    const DeviceRun plain = run({.packed = true}), recomputed = run({.packed = true, .recompute = true});
+    EXPECT_GT(recomputed.graphs, 0);
+    EXPECT_EQ(recomputed.losses, plain.losses);
+    EXPECT_EQ(recomputed.weights, plain.weights);
+  }
+}
+
 TEST_F(DeviceTraining, BFloat16FollowsFloat32) {
   const DeviceRun whole = bert_run({.packed = true}), rounded = bert_run({.dtype = DType::kBFloat16, .packed = true});
   expect_near(rounded.losses, whole.losses, 0.02);
@@ -230,7 +238,7 @@ TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
 // What is frozen is rounded on the device, but its float32 value is what a checkpoint gets.
 TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
   const auto model = started_model(small_config(), DType::kFloat32);
-  set_trainable(*model, [&](const std::string& name) { return model->trains(TrainableLayers::kLastLayer, name); });
+  set_trainable(*model, TrainableLayers::kLastLayer);
   std::map<std::string, Tensor> before;
   for (const auto& [name, parameter] : parameters_of(*model)) before[name] = parameter.value().clone();
   const DeviceRun run = run_of(*model, {.dtype = DType::kBFloat16});
@@ -239,7 +247,7 @@ TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
   for (const auto& [name, parameter] : parameters_of(*model)) {
     const Tensor after = parameter.exact().to(Device::kCpu);
     const bool same = std::ranges::equal(after.values<float>(), before.at(name).values<float>());
-    EXPECT_EQ(same, !model->trains(TrainableLayers::kLastLayer, name)) << name;
+    EXPECT_EQ(same, !parameter.requires_grad()) << name;
     rounded += parameter.value().dtype() == DType::kBFloat16 ? 1 : 0;
     if (parameter.master().defined()) {
       EXPECT_EQ(parameter.master().device(), Device::kCpu) << name;

@@ -67,9 +67,9 @@ TEST(Resuming, ALongerRunGoesOnFromAFinishedOne) {
 // steps, are part of the state.
 class SeldomUsed : public Module {
  public:
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override {
-    visit(prefix + "always", always_);
-    visit(prefix + "seldom", seldom_);
+  void for_each_parameter(const Visitor& visit) const override {
+    visit("always", always_);
+    visit("seldom", seldom_);
   }
   Variable logits(const TokenBatch& batch, const ForwardPass& pass) const {
     const Variable out(Tensor::zeros({batch.count(), 2}, DType::kFloat32), true);

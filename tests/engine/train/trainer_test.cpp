@@ -144,9 +144,7 @@ TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
 // One weight; the loss is finite whatever it is, its gradient is not from the third batch on.
 class BadGradient : public Module {
  public:
-  void for_each_parameter(const Visitor& visit, const std::string& prefix = "") const override {
-    visit(prefix + "only.weight", weight);
-  }
+  void for_each_parameter(const Visitor& visit) const override { visit("only.weight", weight); }
   Variable logits(const TokenBatch& batch) const {
     const Variable out(Tensor::zeros({batch.count(), 2}, DType::kFloat32), true);
     const float value = ++batches > 2 ? std::numeric_limits<float>::infinity() : 1;
@@ -234,7 +232,7 @@ TEST(Training, FrozenParametersStayAsTheyAre) {
   const Dataset examples = invented_examples(16, 6, 11, 3);
   const auto started = started_model(tiny_config(), DType::kFloat32);
   const Gpt2Classifier& model = *started;
-  set_trainable(model, [&](const std::string& name) { return model.trains(TrainableLayers::kLastLayer, name); });
+  set_trainable(model, TrainableLayers::kLastLayer);
   std::vector<Tensor> before;
   for (const auto& [name, parameter] : parameters_of(model)) before.push_back(parameter.value().clone());
   Trainer trainer(

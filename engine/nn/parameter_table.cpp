@@ -1,0 +1,84 @@
+#include "engine/nn/parameter_table.h"
+
+#include <algorithm>
+
+#include "engine/ops/fill.h"
+
+namespace attune {
+namespace {
+
+// Blocks are trained from the end.
+TrainableLayers trained_from(std::int64_t layer, std::int64_t blocks, TrainableLayers section) {
+  if (layer < 0 || layer >= blocks) return section;
+  if (layer == blocks - 1) return std::min(section, TrainableLayers::kLastBlock);
+  if (layer == blocks - 2) return std::min(section, TrainableLayers::kLastTwoBlocks);
+  return section;
+}
+
+}  // namespace
+
+Section Section::block(std::int64_t index, const std::string& hf_blocks) {
+  const std::string at = std::to_string(index) + ".";
+  return {.name = "blocks." + at, .hf_name = hf_blocks + at, .layer = index};
+}
+
+Embedding ParameterTable::embedding(const Section& section, const LayerName& name, std::int64_t rows,
+                                    std::int64_t channels, std::int64_t padding_id) {
+  const Parameter weight(Tensor::zeros({rows, channels}, dtype_), Parameter::Rounding::kNever);
+  add(section, name, weight, {}, Role::kEmbedding);
+  return {weight, padding_id};
+}
+
+LayerNorm ParameterTable::norm(const Section& section, const LayerName& name, std::int64_t channels, double eps) {
+  const auto parameter = [&] { return Parameter(Tensor::zeros({channels}, dtype_), Parameter::Rounding::kNever); };
+  const Parameter weight = parameter(), bias = section.bias ? parameter() : Parameter();
+  ops::fill(weight.value(), 1);
+  add(section, name, weight, bias, Role::kNorm);
+  return {weight, bias, eps};
+}
+
+Linear ParameterTable::linear(const Section& section, const LayerName& name, std::int64_t inputs, std::int64_t outputs,
+                              Role role) {
+  const bool in_block = section.layer >= 0 && section.layer < blocks_;
+  const auto parameter = [&](const Shape& shape) {
+    return Parameter(Tensor::zeros(shape, dtype_),
+                     in_block ? Parameter::Rounding::kAllowed : Parameter::Rounding::kNever);
+  };
+  const Parameter weight = parameter({outputs, inputs}), bias = section.bias ? parameter({outputs}) : Parameter();
+  add(section, name, weight, bias, role);
+  return {weight, bias};
+}
+
+void ParameterTable::add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias,
+                         Role role) {
+  const bool linear = role == Role::kLinear || role == Role::kOutput;
+  const std::int64_t rows = weight.shape()[0] / static_cast<std::int64_t>(name.hf_names.size());
+  for (std::size_t part = 0; part < name.hf_names.size(); ++part) {
+    ParameterRow row{.name = section.name + name.name + ".weight",
+                     .hf_name = section.hf_name + name.hf_names[part] + ".weight",
+                     .parameter = weight,
+                     .row_begin = static_cast<std::int64_t>(part) * rows,
+                     .row_end = static_cast<std::int64_t>(part + 1) * rows,
+                     .transposed = linear && section.transposed,
+                     .layer = section.layer,
+                     .role = role,
+                     .trained_from = trained_from(section.layer, blocks_, section.trained_from),
+                     .head = section.head,
+                     .optional = section.optional};
+    rows_.push_back(row);
+    if (!bias.defined()) continue;
+    row.name = section.name + name.name + ".bias";
+    row.hf_name = section.hf_name + name.hf_names[part] + ".bias";
+    row.parameter = bias;
+    row.transposed = false;
+    row.role = Role::kBias;
+    rows_.push_back(std::move(row));
+  }
+}
+
+void ParameterTable::for_each_parameter(const Visitor& visit) const {
+  for (const ParameterRow& row : rows_)
+    if (row.row_begin == 0) visit(row.name, row.parameter);
+}
+
+}  // namespace attune

@@ -1,0 +1,91 @@
+// All parameters of a model: one row for each tensor of its Hugging Face file.
+//
+// Layers are made through the table, so that a name stands once, where its layer is declared. Walking, counting,
+// loading, saving, freezing and initial values are loops over the rows, in the order of declaration.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/nn/layers.h"
+#include "engine/nn/module.h"
+
+namespace attune {
+
+/// What a parameter is in its layer.
+enum class Role : std::uint8_t {
+  kEmbedding,  // a table [rows, channels]
+  kNorm,       // the scale of a norm
+  kLinear,     // a weight [outputs, inputs]
+  kOutput,     // such a weight whose product is added to the residual stream
+  kBias        // of a norm or a linear layer
+};
+
+/// Which parameters a fine-tuning run trains (reference recipe: --trainable_layers); each choice contains those before.
+enum class TrainableLayers : std::uint8_t { kLastLayer, kLastBlock, kLastTwoBlocks, kAll };
+
+/// One tensor of a Hugging Face file and the parameter (or the rows of it) that holds its values.
+struct ParameterRow {
+  std::string name;     // ours, dotted: "blocks.3.qkv.weight"
+  std::string hf_name;  // the file's: "bert.encoder.layer.3.attention.self.key.weight"
+  Parameter parameter;
+  std::int64_t row_begin = 0, row_end = 0;  // rows of the parameter; a fused layer is several tensors of the file
+  bool transposed = false;                  // the file holds [inputs, outputs]
+  std::int64_t layer = 0;                   // -1: before the blocks; index of the block; number of blocks: after them
+  Role role = Role::kLinear;
+  TrainableLayers trained_from = TrainableLayers::kAll;  // the first choice that trains it
+  bool head = false;                                     // of the last layer, which every fine-tuning run starts afresh
+  bool optional = false;                                 // may be absent from a file: keeps its initial values
+
+  /// Its rows of the parameter's value, gradient or master.
+  Tensor part_of(const Tensor& whole) const { return whole.rows(row_begin, row_end); }
+};
+
+/// What the layers of one part of a model have in common.
+struct Section {
+  std::string name = {}, hf_name = {};  // what their names begin with
+  std::int64_t layer = -1;              // as in ParameterRow
+  bool bias = true;                     // linear layers and norms have one
+  bool transposed = false;              // linear layers lie [inputs, outputs] in the file
+  bool head = false, optional = false;
+  TrainableLayers trained_from = TrainableLayers::kAll;  // or earlier, where its block is one of the last
+
+  /// Block `index`: "blocks.3." and, after `hf_blocks`, "3.".
+  static Section block(std::int64_t index, const std::string& hf_blocks);
+};
+
+/// A layer's name in its section: ours, and that of the file; several there are equal parts of its outputs.
+struct LayerName {
+  LayerName(const char* ours, const char* hf) : name(ours), hf_names{hf} {}
+  LayerName(const char* ours, std::vector<std::string> hf_parts) : name(ours), hf_names(std::move(hf_parts)) {}
+
+  std::string name;
+  std::vector<std::string> hf_names;
+};
+
+class ParameterTable : public Module {
+ public:
+  /// Of a model with so many blocks, its parameters held in `dtype`.
+  ParameterTable(std::int64_t blocks, DType dtype) : blocks_(blocks), dtype_(dtype) {}
+
+  // New layers of zeros (norms: scale 1), and their rows. In bfloat16 the weights and biases of a block's linear layers
+  // may be rounded; what sees one row per sequence costs little and decides much.
+  Embedding embedding(const Section& section, const LayerName& name, std::int64_t rows, std::int64_t channels,
+                      std::int64_t padding_id = -1);
+  LayerNorm norm(const Section& section, const LayerName& name, std::int64_t channels, double eps);
+  Linear linear(const Section& section, const LayerName& name, std::int64_t inputs, std::int64_t outputs,
+                Role role = Role::kLinear);
+
+  const std::vector<ParameterRow>& rows() const { return rows_; }
+  void for_each_parameter(const Visitor& visit) const override;
+
+ private:
+  void add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias, Role role);
+
+  std::int64_t blocks_;
+  DType dtype_;
+  std::vector<ParameterRow> rows_;
+};
+
+}  // namespace attune

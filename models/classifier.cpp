@@ -1,0 +1,9 @@
+#include "models/classifier.h"
+
+namespace attune {
+
+void set_trainable(const Classifier& model, TrainableLayers layers) {
+  for (const ParameterRow& row : model.table().rows()) row.parameter.set_requires_grad(layers >= row.trained_from);
+}
+
+}  // namespace attune

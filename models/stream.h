@@ -1,0 +1,28 @@
+// What passes from block to block, and how one runs.
+#pragma once
+
+#include "engine/autograd/checkpoint.h"
+#include "engine/nn/token_batch.h"
+
+namespace attune {
+
+/// The residual stream [N, C], and what the next products read: its norm, in their type.
+struct Stream {
+  Variable residual, normed;
+};
+
+/// block(x), a function of the stream and of what does not change until backward is done. Where the pass recomputes,
+/// only x is saved, and backward computes the block again.
+template <class Block>
+Stream run_block(const Stream& x, const ForwardPass& pass, Block block) {
+  if (!pass.recompute) return block(x);
+  const Variables out = checkpoint(
+      [block = std::move(block)](const Variables& in) {
+        Stream y = block(Stream{in[0], in[1]});
+        return Variables{std::move(y.residual), std::move(y.normed)};
+      },
+      {x.residual, x.normed});
+  return {out[0], out[1]};
+}
+
+}  // namespace attune
