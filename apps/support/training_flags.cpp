@@ -68,7 +68,8 @@ void TrainingFlags::declare(CommandLine& app) {
       "Batches between checkpoints in OUTPUT/checkpoints, to go on from where a run was cut off; 0: none but after "
       "Ctrl-C")
       ->check(count_from(0));
-  add("Results", "--keep", keep, "Newest checkpoints kept while a run goes; of a finished run one; 0: none of that")
+  add("Results", "--keep", keep,
+      "Checkpoints kept while a run goes on, the newest ones; when it has finished, one; 0: none of a finished run")
       ->check(count_from(0));
   app.add_optional("--resume", resume,
                    "Go on with the newest checkpoint of this folder, or with this file; without a value: of --output")

@@ -83,8 +83,8 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
   Evaluation out;
   SplitRows rows;
   std::deque<PendingBatch> pending;
-  const auto take = [&](std::size_t most_left) {
-    for (; pending.size() > most_left; pending.pop_front()) {
+  const auto take = [&](std::size_t max_left) {
+    for (; pending.size() > max_left; pending.pop_front()) {
       PendingBatch& batch = pending.front();
       out.loss += batch.loss.get().item();
       batch.check_finite(batch.logits.get());

@@ -82,20 +82,20 @@ std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchFor
                                             std::int64_t length) {
   // The gradients are there before and stay, so that the peak grows by the same number of bytes with every example;
   // large enough batches that those grow past what does not depend on them.
-  const auto most = static_cast<std::size_t>(std::min<std::int64_t>(batch_size, 4)), half = most / 2;
+  const auto largest = static_cast<std::size_t>(std::min<std::int64_t>(batch_size, 4)), half = largest / 2;
   const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id);
-  const Shape label_shape = split.labels.shape().with_rows(static_cast<std::int64_t>(most));
+  const Shape label_shape = split.labels.shape().with_rows(static_cast<std::int64_t>(largest));
   Dataset examples =
-      Dataset::from("invented", std::vector(most, example), Tensor::zeros(label_shape, split.labels.dtype()));
+      Dataset::from("invented", std::vector(largest, example), Tensor::zeros(label_shape, split.labels.dtype()));
   if (split.type_ids.defined()) examples.type_ids = Tensor::zeros(examples.ids.shape(), DType::kInt32);
   const ExampleStore store(examples, form, Device::kCuda);
   group_begins_ = true;
   peak_of_batch(store, 1);
   group_begins_ = false;
-  std::size_t peak = peak_of_batch(store, most);
-  if (batch_size > static_cast<std::int64_t>(most)) {
+  std::size_t peak = peak_of_batch(store, largest);
+  if (batch_size > static_cast<std::int64_t>(largest)) {
     const std::size_t smaller = std::min(peak_of_batch(store, half), peak);
-    peak += (peak - smaller) / (most - half) * (static_cast<std::size_t>(batch_size) - most);
+    peak += (peak - smaller) / (largest - half) * (static_cast<std::size_t>(batch_size) - largest);
   }
   const std::size_t others = cuda_memory().others;
   shapes_.set_warm();

@@ -73,8 +73,8 @@ ExampleStore Trainer::store(const Dataset& dataset) const {
 }
 
 std::int64_t Trainer::kept_length(const Dataset& dataset) const {
-  const std::int64_t longest = std::max<std::int64_t>(dataset.longest(), 1), most = data_.form.max_length;
-  return most > 0 ? std::min(longest, most) : longest;
+  const std::int64_t longest = std::max<std::int64_t>(dataset.longest(), 1), limit = data_.form.max_length;
+  return limit > 0 ? std::min(longest, limit) : longest;
 }
 
 std::size_t Trainer::predict_peak_memory() {

@@ -32,7 +32,7 @@ while [ "$killed" -lt "$kills" ]; do
   sleep "$(printf '%d.%09d' $((nanoseconds / 1000000000)) $((nanoseconds % 1000000000)))"
   if kill -KILL "$pid" 2>/dev/null && { wait "$pid" 2>/dev/null || [ $? -eq 137 ]; } && [ -z "$(grep '^Test accuracy' "$folder/out")" ]; then
     killed=$((killed + 1))
-    half=$(find "$folder/cut" -name '*.attune-*' 2>/dev/null | sort)  # half-written files; those of earlier kills may be there still
+    half=$(find "$folder/cut" -name '*.attune-*' 2>/dev/null | sort || true)  # half-written files; those of earlier kills may be there still
     [ -z "$(comm -13 <(echo "$seen") <(echo "$half"))" ] || saving=$((saving + 1))
     seen=$half
   fi
