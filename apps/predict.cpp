@@ -1,5 +1,6 @@
-// Classifies texts with a saved model: label, probabilities and logits as text, CSV or JSON lines, in the order of the
-// input. Texts are read, classified and printed in batches, so that memory does not grow with the input.
+// Predicts with a saved model: the label or labels of each text with probabilities and logits, or its numbers, as text,
+// CSV or JSON lines, in the order of the input. Texts are read and printed in batches, so that memory does not grow with
+// the input.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -75,40 +76,92 @@ json::Value rounded(const std::vector<double>& values) {
   return out;
 }
 
-void print_header(const PredictFlags& flags, const std::vector<std::string>& labels) {
-  if (flags.format != "csv") return;
-  std::string line = "label";
-  for (const char* kind : {"probability_", "logit_"})
-    for (const std::string& label : labels) line += "," + csv_field(kind + label);
+// Whether the outputs are numbers, or several labels may be predicted at once.
+bool predicts_numbers(const Predictor& model) {
+  return model.task().problem_type() == kRegression;
+}
+bool predicts_several(const Predictor& model) {
+  return model.task().problem_type() == kMultiLabel;
+}
+
+std::vector<std::string> chosen_names(const Predictor& model, const Prediction& prediction) {
+  std::vector<std::string> out;
+  for (const std::int32_t k : prediction.chosen) out.push_back(model.label_names()[static_cast<std::size_t>(k)]);
+  return out;
+}
+
+void print_csv_header(const Predictor& model) {
+  const std::vector<std::string>& names = model.label_names();
+  std::string line = predicts_numbers(model) ? "" : predicts_several(model) ? "labels" : "label";
+  if (!predicts_numbers(model))
+    for (const char* kind : {"probability_", "logit_"})
+      for (const std::string& name : names) line += "," + csv_field(kind + name);
+  else if (names.size() == 1)
+    line = "prediction";
+  else
+    for (const std::string& name : names) line += (line.empty() ? "" : ",") + csv_field("prediction_" + name);
   std::puts(line.c_str());
 }
 
-void print(const PredictFlags& flags, const std::vector<std::string>& labels, const std::string& text,
-           const Prediction& prediction) {
-  const auto winner = static_cast<std::size_t>(prediction.label);
-  std::string line;
-  if (flags.format == "csv") {
-    line = csv_field(labels[winner]) + "," + numbers(prediction.probabilities, ",") + "," +
-           numbers(prediction.logits, ",");
-  } else if (flags.format == "jsonl") {
-    line = json::Value::object({{"label", labels[winner]},
-                                {"probabilities", rounded(prediction.probabilities)},
-                                {"logits", rounded(prediction.logits)}})
-               .dump();
-  } else {
+std::string csv_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
+  if (predicts_numbers(model)) return numbers(logits, ",");
+  std::string labels;
+  for (const std::string& name : chosen_names(model, prediction)) labels += (labels.empty() ? "" : ";") + name;
+  return csv_field(labels) + "," + numbers(prediction.probabilities, ",") + "," + numbers(logits, ",");
+}
+
+std::string json_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
+  json::Value out = json::Value::object();
+  if (predicts_numbers(model)) {
+    if (logits.size() == 1)
+      out.set("prediction", std::stod(number(logits[0])));
+    else
+      out.set("predictions", rounded(logits));
+    return out.dump();
+  }
+  const std::vector<std::string> names = chosen_names(model, prediction);
+  if (predicts_several(model))
+    out.set("labels", json::Value::array_of(names));
+  else
+    out.set("label", names.front());
+  out.set("probabilities", rounded(prediction.probabilities));
+  out.set("logits", rounded(logits));
+  return out.dump();
+}
+
+// "good\t98.1%\t[logits]", of several labels "joy 98.1%, fear 60.2%\t[logits]", of numbers "3.25".
+std::string text_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
+  if (predicts_numbers(model)) return numbers(logits, ", ");
+  std::string labels;
+  for (const std::int32_t k : prediction.chosen) {
     std::array<char, 16> percent{};
-    std::snprintf(percent.data(), percent.size(), "%.1f%%", 100 * prediction.probabilities[winner]);
-    line = printable(labels[winner]) + "\t" + percent.data() + "\t[" + numbers(prediction.logits, ", ") + "]\t" +
-           printable(text, 100);
+    std::snprintf(percent.data(), percent.size(), "%.1f%%",
+                  100 * prediction.probabilities[static_cast<std::size_t>(k)]);
+    labels += (labels.empty() ? "" : ", ") + model.label_names()[static_cast<std::size_t>(k)] +
+              (predicts_several(model) ? " " : "\t") + percent.data();
+  }
+  return (labels.empty() ? "-" : labels) + "\t[" + numbers(logits, ", ") + "]";
+}
+
+void print(const std::string& format, const Predictor& model, const std::string& text,
+           const std::vector<double>& logits) {
+  const Prediction prediction = model.task().predict(logits);
+  std::string line;
+  if (format == "csv") {
+    line = csv_line(model, prediction, logits);
+  } else if (format == "jsonl") {
+    line = json_line(model, prediction, logits);
+  } else {
+    line = text_line(model, prediction, logits) + "\t" + printable(text, 100);
   }
   std::puts(line.c_str());
 }
 
-// Predictions for one batch; where memory ends, with what would need less.
-std::vector<Prediction> predict_batch(const PredictFlags& flags, const Predictor& model,
-                                      const std::vector<std::string>& texts) {
+// Logits of one batch; where memory ends, with what would need less.
+std::vector<std::vector<double>> logits_of(const PredictFlags& flags, const Predictor& model,
+                                           const std::vector<std::string>& texts) {
   try {
-    return model.predict(texts);
+    return model.logits(texts);
   } catch (const OutOfMemory& error) {
     std::vector<std::string> ways = flags.placement.memory_savers();
     if (texts.size() > 1) ways.insert(ways.begin(), "a smaller --batch_size");
@@ -122,19 +175,19 @@ int predict(const PredictFlags& flags) {
   TextSource source = flags.source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
   catch_interrupts();
-  print_header(flags, model->label_names());
+  if (flags.format == "csv") print_csv_header(*model);
   Progress progress("Predicting", 0);
   std::int64_t done = 0;
   while (!interrupted()) {
     const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.batch_size));
     if (texts.empty()) break;
-    const std::vector<Prediction> predictions = predict_batch(flags, *model, texts);
+    const std::vector<std::vector<double>> logits = logits_of(flags, *model, texts);
     progress.clear();
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      CHECK(std::ranges::all_of(predictions[i].logits, [](double z) { return std::isfinite(z); }), flags.model_dir,
+      CHECK(std::ranges::all_of(logits[i], [](double z) { return std::isfinite(z); }), flags.model_dir,
             ": the logits of text ", done + static_cast<std::int64_t>(i) + 1,
             " are not finite; the model is damaged or its training has failed");
-      print(flags, model->label_names(), texts[i], predictions[i]);
+      print(flags.format, *model, texts[i], logits[i]);
     }
     done += static_cast<std::int64_t>(texts.size());
     progress.update(done, "texts");
@@ -150,7 +203,7 @@ int predict(const PredictFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Classifies texts with a trained model.", "predict");
+  attune::CommandLine app("Labels texts with a trained model: a class, several labels, or numbers.", "predict");
   attune::PredictFlags flags;
   flags.declare(app);
   return attune::run_program(app, argc, argv, [&] { return attune::predict(flags); });

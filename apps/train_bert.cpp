@@ -6,6 +6,7 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/main.h"
 #include "apps/support/published.h"
+#include "apps/support/task_config.h"
 #include "models/registry.h"
 
 namespace attune {
@@ -16,7 +17,6 @@ struct BertFlags {
   PublishedFlags published{.kind = Family::Kind::kEncoder, .model = "distilbert"};
   std::string use_attention_mask = "true";
   bool no_packing = false;
-  std::int64_t num_classes = 2;
 
   void declare(CommandLine& app) {
     common.trainable_layers = "all";
@@ -27,10 +27,6 @@ struct BertFlags {
         ->check(one_of_any_case({"true", "false"}))
         ->capture_default_str()
         ->group("Model");
-    app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(count_from(2, 100000))
-        ->capture_default_str()
-        ->group("Data");
     app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")
         ->group("Data");
   }
@@ -44,14 +40,14 @@ int train(const BertFlags& flags) {
   common.apply();
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
+  const json::Value config = json::read(folder + "/config.json");
+  const std::string problem_type = common.task.problem_type(problem_type_of(config));
+  const auto labels = common.task.reader(problem_type);
   // Of a model whose parameters are never filled: how long texts may be is asked before the labels say how many outputs.
-  const std::int64_t positions = build_classifier(json::read(folder + "/config.json"), {})->max_length();
-  ClassLabels labels(common.columns.label, flags.num_classes);
-  const TextSplits splits = common.read_splits(*tokenizer, labels, positions);
-  const Classes& classes = labels.classes();
+  const TextSplits splits = common.read_splits(*tokenizer, *labels, build_classifier(config, {})->max_length());
 
   TorchGenerator generator(common.seed);
-  ModelOptions options{.num_labels = classes.count, .head = Head::kFresh};
+  ModelOptions options{.num_labels = labels->outputs(), .head = Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
   const Classifier& model = *opened.model;
@@ -59,7 +55,7 @@ int train(const BertFlags& flags) {
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
   const bool mask = flags.use_attention_mask == "true";
-  const auto task = make_task("single_label_classification", {.outputs = classes.count});
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,
@@ -70,7 +66,7 @@ int train(const BertFlags& flags) {
                              .pad_id = model.pad_id(),
                              .packed = mask && !flags.no_packing,
                              .mask = mask},
-                    .label_names = classes.names_or_default()},
+                    .label_names = labels->names()},
                    common);
 }
 

@@ -9,6 +9,7 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/main.h"
 #include "apps/support/published.h"
+#include "apps/support/task_config.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
 
@@ -21,7 +22,7 @@ struct GptFlags {
   std::string weights = "pretrained", config, initializer = "torch";
   std::string token_pos = "last";
   bool average_embeddings = false, disable_causal_mask = false, no_padding = false, compile = false;
-  std::int64_t num_classes = 2, ignore_index = -100;
+  std::int64_t ignore_index = -100;
 
   void declare(CommandLine& app) {
     common.trainable_layers = "last_block";
@@ -46,10 +47,6 @@ struct GptFlags {
                  "Mean over all positions instead of one (ignored when flexible)")
         ->group("Model");
     app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
-    app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
-        ->check(count_from(2, 100000))
-        ->capture_default_str()
-        ->group("Data");
     app.add_flag("--no_padding", no_padding, "Texts keep their own lengths; needs --batch_size 1")->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
@@ -68,14 +65,15 @@ std::optional<std::string> model_folder(const GptFlags& flags) {
   return std::nullopt;
 }
 
-Gpt2Config read_config(const GptFlags& flags, const std::optional<std::string>& folder) {
-  Gpt2Config config;
-  if (!flags.config.empty())
-    config = Gpt2Config::read(json::read(flags.config));
-  else if (folder)
-    config = Gpt2Config::read(json::read((std::filesystem::path(*folder) / "config.json").string()));
-  else
-    config = Gpt2Config::published(flags.published.model);
+// The config.json that describes the model; nothing where a published size does.
+std::optional<json::Value> config_file(const GptFlags& flags, const std::optional<std::string>& folder) {
+  if (!flags.config.empty()) return json::read(flags.config);
+  if (folder) return json::read((std::filesystem::path(*folder) / "config.json").string());
+  return std::nullopt;
+}
+
+Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>& file) {
+  Gpt2Config config = file ? Gpt2Config::read(*file) : Gpt2Config::published(flags.published.model);
   // The reference trains without dropout whatever the checkpoint says.
   config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = static_cast<float>(std::max(flags.common.dropout, 0.0));
   return config;
@@ -104,23 +102,24 @@ int train(const GptFlags& flags) {
   const std::optional<std::string> folder = model_folder(flags);
   if (common.tokenizer.empty() && !folder)
     throw UsageError("random weights bring no tokenizer: name its folder with --tokenizer");
-  const Gpt2Config config = read_config(flags, folder);
+  const std::optional<json::Value> file = config_file(flags, folder);
+  const Gpt2Config config = model_config(flags, file);
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? *folder : common.tokenizer);
   CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", config.vocab_size);
 
-  ClassLabels labels(common.columns.label, flags.num_classes);
-  const TextSplits splits = common.read_splits(*tokenizer, labels, config.n_positions);
-  const Classes& classes = labels.classes();
+  const std::string problem_type = common.task.problem_type(file ? problem_type_of(*file) : "");
+  const auto labels = common.task.reader(problem_type);
+  const TextSplits splits = common.read_splits(*tokenizer, *labels, config.n_positions);
 
   const Gpt2Classifier model(
-      config, {.num_labels = classes.count, .position = flags.position(), .causal = !flags.disable_causal_mask});
+      config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
   initialize(model, flags, folder);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
-  const auto task = make_task("single_label_classification", {.outputs = classes.count});
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,
@@ -128,7 +127,7 @@ int train(const GptFlags& flags) {
                     .validation = splits.validation,
                     .test = splits.test,
                     .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
-                    .label_names = classes.names_or_default()},
+                    .label_names = labels->names()},
                    common);
 }
 

@@ -18,6 +18,7 @@ namespace {
 
 struct LogregFlags {
   std::string data = ".", output, load;
+  std::string label_column = "label";
   TextColumns columns;
   LogisticOptions options;
   std::int64_t top = 20;
@@ -29,7 +30,7 @@ struct LogregFlags {
     };
     add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
     add("Data", "--text_column", columns.text, "Column of the texts");
-    add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
+    add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
     add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
     add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
     add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(count_from(1));
@@ -116,7 +117,7 @@ int run(const LogregFlags& flags) {
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
-  const std::string& column = flags.columns.label;
+  const std::string& column = flags.label_column;
   ClassLabels labels =
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;

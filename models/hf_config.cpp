@@ -99,8 +99,4 @@ std::vector<std::string> complete_label_names(std::vector<std::string> names, st
   return names;
 }
 
-std::string problem_type(const json::Value& config) {
-  return config.string_or("problem_type", "single_label_classification");
-}
-
 }  // namespace attune

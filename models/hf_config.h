@@ -40,7 +40,4 @@ void set_label_names(json::Value& config, const std::vector<std::string>& names)
 /// Puts "LABEL_<id>" where names are missing, the ecosystem's default.
 std::vector<std::string> complete_label_names(std::vector<std::string> names, std::int64_t num_labels);
 
-/// problem_type; "single_label_classification" where the file does not say.
-std::string problem_type(const json::Value& config);
-
 }  // namespace attune

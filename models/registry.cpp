@@ -26,8 +26,6 @@ std::vector<PublishedModel> published_models(Family::Kind kind) {
 }
 
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options) {
-  if (const std::string problem = problem_type(config); problem != "single_label_classification")
-    config["problem_type"].fail("'" + printable(problem) + "' is not supported (single_label_classification is)");
   const std::string& type = config["model_type"].string();
   std::string known;
   for (const Family* family : families())

@@ -15,7 +15,7 @@ namespace attune {
 std::vector<PublishedModel> published_models(Family::Kind kind);
 
 /// The model of a config.json, its parameters not filled. Throws Error listing the architectures where it is of none of
-/// them, or naming a problem_type that is not single_label_classification.
+/// them.
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options);
 
 /// A model read from a folder.

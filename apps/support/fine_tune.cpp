@@ -10,6 +10,7 @@
 #include "apps/support/memory_advice.h"
 #include "apps/support/report.h"
 #include "apps/support/run_keeper.h"
+#include "apps/support/task_config.h"
 #include "engine/io/files.h"
 #include "engine/tensor/context.h"
 #include "models/hf_config.h"
@@ -42,10 +43,11 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
   return true;
 }
 
-std::string config_text(const Classifier& model, const std::vector<std::string>& label_names, const BatchForm& form) {
+std::string config_text(const Classifier& model, const Task& task, const std::vector<std::string>& label_names,
+                        const BatchForm& form) {
   json::Value config = model.hf_config();
   set_label_names(config, label_names);
-  config.set("problem_type", "single_label_classification");
+  config.merge(task_json(task));
   config.merge(batch_form_json(form));
   return config.dump(2) + "\n";
 }
@@ -56,7 +58,8 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   out.emplace_back("training examples", digest_of(job.train));
   out.emplace_back("validation examples", digest_of(job.validation));
   out.emplace_back("test examples", digest_of(job.test));
-  out.emplace_back("config and input form of the model", digest_of(config_text(job.model, job.label_names, job.form)));
+  out.emplace_back("config and input form of the model",
+                   digest_of(config_text(job.model, job.task, job.label_names, job.form)));
   return out;
 }
 
@@ -103,7 +106,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
 
   const auto save = [&] {
     if (flags.output.empty()) return;
-    save_model_folder(flags.output, job.model, job.tokenizer, job.label_names, job.form);
+    save_model_folder(flags.output, job.model, job.task, job.tokenizer, job.label_names, job.form);
     std::cout << "Saved to " << flags.output << std::endl;
   };
   save();
@@ -117,12 +120,12 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
 
 }  // namespace
 
-void save_model_folder(const std::string& folder, const Classifier& model, const Tokenizer& tokenizer,
+void save_model_folder(const std::string& folder, const Classifier& model, const Task& task, const Tokenizer& tokenizer,
                        const std::vector<std::string>& label_names, const BatchForm& form) {
   create_folders(folder);
   const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
   save_weights(model, at("model.safetensors"));
-  write_file(at("config.json"), config_text(model, label_names, form));
+  write_file(at("config.json"), config_text(model, task, label_names, form));
   for (const std::string& file : tokenizer.files()) {
     const std::string target = at(fs::path(file).filename().string());
     if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);

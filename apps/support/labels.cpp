@@ -35,14 +35,14 @@ std::int64_t rows_of(std::size_t size) {
 
 }  // namespace
 
-std::vector<std::string> Classes::names_or_default() const {
-  return complete_label_names(names, count);
-}
-
 ClassLabels::ClassLabels(std::string column, std::int64_t at_least) : column_(std::move(column)), at_least_(at_least) {}
 
 ClassLabels::ClassLabels(std::string column, Classes classes)
     : column_(std::move(column)), known_(true), classes_(std::move(classes)) {}
+
+std::vector<std::string> ClassLabels::names() const {
+  return complete_label_names(classes_.names, classes_.count);
+}
 
 void ClassLabels::add(std::span<const std::string> fields, const Where& where) {
   const std::string& text = fields[0];
@@ -103,14 +103,15 @@ void ClassLabels::restore(const std::string& state) {
   classes_ = {.count = kept["count"].integer(1, kMaxClasses), .names = strings(kept["names"])};
 }
 
-ListedLabels::ListedLabels(std::string column, char separator) : column_(std::move(column)), separator_(separator) {}
+ListedLabels::ListedLabels(std::string column, std::string delimiter)
+    : column_(std::move(column)), delimiter_(std::move(delimiter)) {}
 
 void ListedLabels::add(std::span<const std::string> fields, const Where& where) {
   std::string_view rest = fields[0];
   while (!rest.empty()) {  // an empty field: no label at all
-    const std::size_t end = std::min(rest.find(separator_), rest.size());
+    const std::size_t end = std::min(rest.find(delimiter_), rest.size());
     std::string_view name = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
+    rest.remove_prefix(std::min(end + delimiter_.size(), rest.size()));
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);
     CHECK(!name.empty(), where(), ": a label of the list '", fields[0], "' is empty");
@@ -153,7 +154,7 @@ Tensor ListedLabels::finish(const std::string& path) {
 std::string ListedLabels::state() const {
   return json::Value::object({{"kind", "list"},
                               {"column", column_},
-                              {"separator", std::string(1, separator_)},
+                              {"delimiter", delimiter_},
                               {"names", json::Value::array_of(names_)}})
       .dump();
 }
@@ -169,13 +170,21 @@ NumberLabels::NumberLabels(std::vector<std::string> columns, bool flags) : colum
   CHECK(!columns_.empty(), "labels need at least one column");
 }
 
+std::vector<std::string> NumberLabels::names() const {
+  return columns_.size() == 1 ? complete_label_names({}, 1) : columns_;
+}
+
 void NumberLabels::add(std::span<const std::string> fields, const Where& where) {
-  for (const std::string& text : fields) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const std::string& text = fields[i];
     float value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
-    CHECK(number, where(), ": the label '", text, "' is not a number");
-    CHECK(!flags_ || value == 0 || value == 1, where(), ": the label '", text, "' is neither 0 nor 1");
+    const auto complain = [&](const char* what) {
+      throw Error(str_cat(where(), ": the label '", text, "' of column '", columns_[i], "' is ", what));
+    };
+    if (flags_ && !(number && (value == 0 || value == 1))) complain("neither 0 nor 1");
+    if (!number) complain("not a finite number");
     values_.push_back(value);
   }
 }

@@ -26,6 +26,10 @@ class LabelReader {
   virtual std::vector<std::string> columns() const = 0;
   /// Reads the labels of one row. Throws Error with where() in front.
   virtual void add(std::span<const std::string> fields, const Where& where) = 0;
+  /// Names of the model's outputs, known after the first split; "LABEL_0", "LABEL_1", ... where the data has none (the
+  /// ecosystem's habit).
+  virtual std::vector<std::string> names() const = 0;
+  std::int64_t outputs() const { return std::ssize(names()); }
   /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
   virtual Tensor finish(const std::string& path) = 0;
   /// Everything that decides what the next split's labels become, as text; and back to a state after a split whose
@@ -39,9 +43,6 @@ class LabelReader {
 struct Classes {
   std::int64_t count = 2;
   std::vector<std::string> names;  // empty where labels are integers
-
-  /// The names, or "LABEL_0", "LABEL_1", ... where there are none (the ecosystem's habit).
-  std::vector<std::string> names_or_default() const;
 };
 
 /// One class for each text: int32 [E].
@@ -56,6 +57,7 @@ class ClassLabels : public LabelReader {
   const Classes& classes() const { return classes_; }
 
   std::vector<std::string> columns() const override { return {column_}; }
+  std::vector<std::string> names() const override;
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;
@@ -78,10 +80,10 @@ class ClassLabels : public LabelReader {
 /// split are the ones there are, in alphabetical order.
 class ListedLabels : public LabelReader {
  public:
-  ListedLabels(std::string column, char separator);
+  /// `delimiter` stands between the labels of a row; spaces around them are dropped.
+  ListedLabels(std::string column, std::string delimiter);
 
-  const std::vector<std::string>& names() const { return names_; }
-
+  std::vector<std::string> names() const override { return names_; }
   std::vector<std::string> columns() const override { return {column_}; }
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
@@ -90,7 +92,7 @@ class ListedLabels : public LabelReader {
 
  private:
   std::string column_;
-  char separator_;
+  std::string delimiter_;
   bool known_ = false;
   std::vector<std::string> names_;
   std::map<std::string, std::int32_t> numbers_;
@@ -105,6 +107,8 @@ class NumberLabels : public LabelReader {
   NumberLabels(std::vector<std::string> columns, bool flags);
 
   std::vector<std::string> columns() const override { return columns_; }
+  /// The columns; of a single one "LABEL_0".
+  std::vector<std::string> names() const override;
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "apps/support/input_form.h"
+#include "apps/support/task_config.h"
 #include "base/check.h"
 #include "engine/autograd/tape.h"
 #include "engine/train/example_store.h"
@@ -18,18 +19,6 @@
 
 namespace attune {
 namespace {
-
-Prediction from_logits(std::vector<double> logits) {
-  Prediction out;
-  const auto largest = std::ranges::max_element(logits);
-  out.label = static_cast<std::int32_t>(largest - logits.begin());
-  double sum = 0;
-  for (double z : logits) out.probabilities.push_back(std::exp(z - *largest));
-  for (double p : out.probabilities) sum += p;
-  for (double& p : out.probabilities) p /= sum;
-  out.logits = std::move(logits);
-  return out;
-}
 
 class TransformerPredictor : public Predictor {
  public:
@@ -47,21 +36,22 @@ class TransformerPredictor : public Predictor {
     placement.place_model(model);
     form_ = read_batch_form(config, model.max_length(), model.vocab_size());
     label_names_ = complete_label_names(opened_.label_names, model.num_labels());
+    task_ = read_task(config, label_names_);
   }
 
-  std::vector<Prediction> predict(std::span<const std::string> texts) const override {
+  std::vector<std::vector<double>> logits(std::span<const std::string> texts) const override {
     const NoGrad no_grad;
     const auto encoded = tokenizer_->encode_batch(texts, {.max_length = form_.max_length});
     for (const auto& ids : encoded) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
-    std::vector<std::int32_t> rows(texts.size());
-    std::iota(rows.begin(), rows.end(), 0);
-    const LabelledBatch batch = ExampleStore(Dataset::from("texts", encoded), form_, device_).batch(rows);
-    const Tensor logits = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
-    std::vector<Prediction> out;
-    const auto classes = static_cast<std::size_t>(logits.shape()[1]);
+    std::vector<std::int32_t> all(texts.size());
+    std::iota(all.begin(), all.end(), 0);
+    const LabelledBatch batch = ExampleStore(Dataset::from("texts", encoded), form_, device_).batch(all);
+    const Tensor rows = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
+    std::vector<std::vector<double>> out;
+    const auto outputs = static_cast<std::size_t>(rows.shape()[1]);
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      const auto row = logits.values<double>().subspan(i * classes, classes);
-      out.push_back(from_logits({row.begin(), row.end()}));
+      const auto row = rows.values<double>().subspan(i * outputs, outputs);
+      out.emplace_back(row.begin(), row.end());
     }
     return out;
   }
@@ -79,19 +69,19 @@ class BagOfWordsPredictor : public Predictor {
     for (std::int32_t label : model_.classifier.classes)
       label_names_.push_back(model_.label_names.empty() ? std::to_string(label)
                                                         : model_.label_names[static_cast<std::size_t>(label)]);
+    task_ = make_task(kSingleLabel, {.outputs = std::ssize(label_names_)});
   }
 
   // Its logits are the logarithms of its probabilities.
-  std::vector<Prediction> predict(std::span<const std::string> texts) const override {
+  std::vector<std::vector<double>> logits(std::span<const std::string> texts) const override {
     const std::vector<double> probabilities = predict_probabilities(
         model_.classifier, count_words({texts.begin(), texts.end()}, split_words, model_.vocabulary));
     const std::size_t classes = label_names_.size();
-    std::vector<Prediction> out;
+    std::vector<std::vector<double>> out;
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      std::vector<double> logits;
+      std::vector<double>& row = out.emplace_back();
       for (std::size_t k = 0; k < classes; ++k)
-        logits.push_back(std::log(std::max(probabilities[i * classes + k], 1e-300)));
-      out.push_back(from_logits(std::move(logits)));
+        row.push_back(std::log(std::max(probabilities[i * classes + k], 1e-300)));
     }
     return out;
   }

@@ -8,27 +8,25 @@
 #include <vector>
 
 #include "apps/support/placement.h"
+#include "engine/train/task.h"
 
 namespace attune {
-
-/// What a model says of one text.
-struct Prediction {
-  std::vector<double> logits, probabilities;  // [L]
-  std::int32_t label = 0;                     // the largest logit, the first of equals
-};
 
 class Predictor {
  public:
   virtual ~Predictor() = default;
-  /// One prediction per text, in order.
-  virtual std::vector<Prediction> predict(std::span<const std::string> texts) const = 0;
-  /// Name of each class.
+  /// The logits [L] of each text, in order.
+  virtual std::vector<std::vector<double>> logits(std::span<const std::string> texts) const = 0;
+  /// Name of each output.
   const std::vector<std::string>& label_names() const { return label_names_; }
+  /// What the logits are of.
+  const Task& task() const { return *task_; }
   /// Texts cut to the model's length so far.
   std::int64_t truncated() const { return truncated_; }
 
  protected:
   std::vector<std::string> label_names_;
+  std::unique_ptr<Task> task_;
   mutable std::int64_t truncated_ = 0;
 };
 

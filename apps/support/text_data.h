@@ -16,11 +16,10 @@
 
 namespace attune {
 
-/// Columns of a CSV file.
+/// Columns of the texts in a CSV file; those of the labels are a LabelReader's.
 struct TextColumns {
   std::string text = "text";
   std::string pair = {};  // the second text of each row; empty: there is none
-  std::string label = "label";
 };
 
 /// A run's data: three splits whose texts have at most `max_length` tokens.

@@ -18,7 +18,6 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Data", "--text_column", columns.text, "Column of the texts");
   app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row: pairs are classified")
       ->group("Data");
-  add("Data", "--label_column", columns.label, "Column of the labels: 0 .. n-1, or names");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
   add("Data", "--cache", cache, "Folder that keeps token ids for the next run");
   app.add_flag("--no_cache", no_cache, "Keep no token ids")->group("Data");
@@ -38,6 +37,8 @@ void TrainingFlags::declare(CommandLine& app) {
       ->check(dropout_probability())
       ->group("Model");
   placement.declare(app, "Model");
+
+  task.declare(app);
 
   add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
   add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
@@ -126,22 +127,14 @@ TrainOptions TrainingFlags::train_options() const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",
-                                             "--data",
-                                             "--tokenizer",
-                                             "--model_dir",
-                                             "--config",
-                                             "--threads",
-                                             "--no_graphs",
-                                             "--recompute",
-                                             "--output",
-                                             "--log_file",
-                                             "--resume",
-                                             "--no_final_evaluation",
-                                             "--keep",
-                                             "--checkpoint_every",
-                                             "--cache",
-                                             "--no_cache"};
+  static const std::set<std::string> free = {"--help",      "--data",
+                                             "--tokenizer", "--model_dir",
+                                             "--config",    "--threads",
+                                             "--no_graphs", "--recompute",
+                                             "--output",    "--log_file",
+                                             "--resume",    "--no_final_evaluation",
+                                             "--keep",      "--checkpoint_every",
+                                             "--cache",     "--no_cache"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

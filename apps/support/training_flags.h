@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/support/placement.h"
+#include "apps/support/task_flags.h"
 #include "apps/support/text_data.h"
 #include "engine/train/trainer.h"
 #include "models/classifier.h"
@@ -30,6 +31,7 @@ struct TrainingFlags {
   std::string trainable_layers;
   double dropout = -1;  // negative: the model's own
   PlacementFlags placement;
+  TaskFlags task;
   // training
   std::int64_t num_epochs = 1, batch_size = 8, accumulation_steps = 1, max_steps = 0, eval_freq = 50, eval_iter = 20;
   double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;

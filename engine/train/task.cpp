@@ -26,4 +26,10 @@ std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions
   throw Error(str_cat("there is no task '", problem_type, "'; there are ", known));
 }
 
+std::vector<std::string> problem_types() {
+  std::vector<std::string> out;
+  for (const Entry& entry : kTasks) out.emplace_back(entry.problem_type);
+  return out;
+}
+
 }  // namespace attune

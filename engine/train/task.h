@@ -89,6 +89,8 @@ struct TaskOptions {
 
 /// The task of a problem_type. Throws Error naming the known ones where it is none of them.
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options);
+/// Every problem_type.
+std::vector<std::string> problem_types();
 
 /// Weights that give every class the same share of the loss, from labels int32 [E]: E / (L count). Throws Error naming a
 /// class without examples; `names` are those of the L classes.

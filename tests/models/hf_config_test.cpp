@@ -62,10 +62,5 @@ TEST(HfConfig, LabelNamesComeBack) {
   EXPECT_EQ(complete_label_names({"x"}, 3), (std::vector<std::string>{"x", "LABEL_1", "LABEL_2"}));
 }
 
-TEST(HfConfig, ProblemType) {
-  EXPECT_EQ(problem_type(parse("{}")), "single_label_classification");
-  EXPECT_EQ(problem_type(parse(R"({"problem_type": "regression"})")), "regression");
-}
-
 }  // namespace
 }  // namespace attune::testing

@@ -1,0 +1,23 @@
+// The task of a model, kept in its config.json: the ecosystem's problem_type, and thresholds as attune_thresholds.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/train/task.h"
+#include "json/value.h"
+
+namespace attune {
+
+/// The keys of a task.
+json::Value task_json(const Task& task);
+
+/// problem_type; empty where the file does not say. Throws Error with the file's name where attune has no such task.
+std::string problem_type_of(const json::Value& config);
+
+/// The task of a model with these outputs, to predict with. Without problem_type one output is a number and several are
+/// classes, as the ecosystem's classes have it.
+std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names);
+
+}  // namespace attune

@@ -1,0 +1,179 @@
+#include "apps/support/task_flags.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+
+#include "apps/support/command_line.h"
+#include "base/check.h"
+
+namespace attune {
+namespace {
+
+// The spelling of each task on the command line.
+struct TaskName {
+  const char* flag;
+  std::string_view problem_type;
+};
+constexpr std::array kTaskNames = {TaskName{"single_label", kSingleLabel}, TaskName{"multi_label", kMultiLabel},
+                                   TaskName{"regression", kRegression}};
+
+std::string flag_name(std::string_view problem_type) {
+  return std::ranges::find(kTaskNames, problem_type, &TaskName::problem_type)->flag;
+}
+
+constexpr const char* kBalanced = "balanced";
+
+std::optional<double> number_of(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> out(1);
+  for (const char c : text)
+    if (c == ',')
+      out.emplace_back();
+    else
+      out.back() += c;
+  return out;
+}
+
+// A list of weights on the command line: finite, none below 0.
+std::vector<double> weight_list(const char* flag, const std::string& text, const std::vector<std::string>& names) {
+  std::vector<double> out = number_list(flag, text, names, 1, false);
+  for (const double weight : out)
+    if (!(weight >= 0) || !std::isfinite(static_cast<float>(weight)))
+      throw UsageError(str_cat(flag, ": the weight ", weight, " is not a finite number from 0 on"));
+  return out;
+}
+
+}  // namespace
+
+std::vector<double> number_list(const std::string& flag, const std::string& text, const std::vector<std::string>& names,
+                                double fallback, bool one_for_all) {
+  const std::vector<std::string> entries = split(text);
+  std::vector<double> out;
+  if (text.find('=') == std::string::npos) {
+    for (const std::string& entry : entries) {
+      const std::optional<double> value = number_of(entry);
+      if (!value) throw UsageError(flag + ": '" + entry + "' is not a number");
+      out.push_back(*value);
+    }
+    if (one_for_all && out.size() == 1) out.resize(names.size(), out[0]);
+    if (out.size() != names.size())
+      throw UsageError(str_cat(flag, ": there are ", out.size(), " numbers for ", names.size(), " classes or labels"));
+    return out;
+  }
+  out.assign(names.size(), fallback);
+  for (const std::string& entry : entries) {
+    const std::size_t at = std::min(entry.rfind('='), entry.size());
+    const auto name = std::ranges::find(names, entry.substr(0, at));
+    if (name == names.end())
+      throw UsageError(flag + ": '" + entry.substr(0, at) + "' is no class or label of the data");
+    const std::optional<double> value = at == entry.size() ? std::nullopt : number_of(entry.substr(at + 1));
+    if (!value) throw UsageError(flag + ": '" + entry + "' has no number");
+    out[static_cast<std::size_t>(name - names.begin())] = *value;
+  }
+  return out;
+}
+
+void TaskFlags::declare(CommandLine& app) {
+  std::vector<std::string> tasks;
+  for (const TaskName& name : kTaskNames) tasks.emplace_back(name.flag);
+  app.add_option("--task", task,
+                 "single_label (one class of several), multi_label (any of several labels) or regression (numbers); "
+                 "otherwise the problem_type of the model's folder, or single_label")
+      ->check(one_of(tasks))
+      ->group("Task");
+  app.add_option("--label_column", label_column,
+                 "Column of the labels: 0 .. n-1 or names; of multi_label several in one field; of regression a number")
+      ->capture_default_str()
+      ->group("Task");
+  app.add_option("--label_columns", label_columns,
+                 "Columns a,b,c instead: multi_label has a 0 or 1 in each, regression a number")
+      ->group("Task");
+  app.add_option("--label_delimiter", label_delimiter, "multi_label: what stands between the labels of one field")
+      ->capture_default_str()
+      ->group("Task");
+  app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
+      ->check(count_from(2, 100000))
+      ->capture_default_str()
+      ->group("Task");
+  app.add_option("--class_weights", class_weights,
+                 "single_label: weights of the classes in the loss: 1,2.5 or name=2.5,... or balanced")
+      ->group("Task");
+  app.add_option("--label_smoothing", label_smoothing,
+                 "single_label: share of the target that is spread over all classes, in [0, 1)")
+      ->check(dropout_probability())
+      ->capture_default_str()
+      ->group("Task");
+  app.add_option("--positive_weights", positive_weights,
+                 "multi_label: weights of the examples with a label: 1,2.5 or name=2.5,... or balanced")
+      ->group("Task");
+  app.add_option("--threshold", thresholds,
+                 "multi_label: a label is predicted above this probability: 0.5, or one for each label: 0.3,0.5 or "
+                 "name=0.3,...; kept in config.json")
+      ->group("Task");
+}
+
+std::vector<std::string> TaskFlags::columns() const {
+  return label_columns.empty() ? std::vector{label_column} : split(label_columns);
+}
+
+std::string TaskFlags::problem_type(const std::string& of_folder) const {
+  const auto named = std::ranges::find(kTaskNames, task, [](const TaskName& name) { return std::string(name.flag); });
+  const std::string type(named != kTaskNames.end() ? named->problem_type
+                         : of_folder.empty()       ? kSingleLabel
+                                                   : std::string_view(of_folder));
+  const auto belongs = [&](const char* flag, bool given, std::string_view to) {
+    if (given && type != to)
+      throw UsageError(std::string(flag) + " belongs to --task " + flag_name(to) + ", not to " + flag_name(type));
+  };
+  belongs("--class_weights", !class_weights.empty(), kSingleLabel);
+  belongs("--label_smoothing", label_smoothing != 0, kSingleLabel);
+  belongs("--positive_weights", !positive_weights.empty(), kMultiLabel);
+  belongs("--threshold", !thresholds.empty(), kMultiLabel);
+  if (type == kSingleLabel && columns().size() > 1)
+    throw UsageError("--task single_label reads one --label_column, not " + std::to_string(columns().size()));
+  const std::vector<std::string> names = columns();
+  if (std::set(names.begin(), names.end()).size() != names.size())
+    throw UsageError("--label_columns names a column twice");
+  if (label_delimiter.empty()) throw UsageError("--label_delimiter must not be empty");
+  return type;
+}
+
+std::unique_ptr<LabelReader> TaskFlags::reader(const std::string& problem_type) const {
+  if (problem_type == kRegression) return std::make_unique<NumberLabels>(columns(), false);
+  if (problem_type == kSingleLabel) return std::make_unique<ClassLabels>(columns().front(), num_classes);
+  if (columns().size() > 1) return std::make_unique<NumberLabels>(columns(), true);
+  return std::make_unique<ListedLabels>(columns().front(), label_delimiter);
+}
+
+std::unique_ptr<Task> TaskFlags::make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,
+                                      Device device) const {
+  const std::vector<std::string> names = reader.names();
+  TaskOptions options{.outputs = std::ssize(names), .output_names = names, .device = device};
+  options.label_smoothing = label_smoothing;
+  if (class_weights == kBalanced)
+    options.class_weights = balanced_class_weights(labels, names);
+  else if (!class_weights.empty())
+    options.class_weights = weight_list("--class_weights", class_weights, names);
+  if (positive_weights == kBalanced)
+    options.positive_weights = balanced_positive_weights(labels, names);
+  else if (!positive_weights.empty())
+    options.positive_weights = weight_list("--positive_weights", positive_weights, names);
+  if (!thresholds.empty()) {
+    options.thresholds = number_list("--threshold", thresholds, names, 0.5, true);
+    for (const double t : options.thresholds)
+      if (!(t > 0 && t < 1)) throw UsageError(str_cat("--threshold: ", t, " is not in (0, 1)"));
+  }
+  return make_task(problem_type, options);
+}
+
+}  // namespace attune
