@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "engine/autograd/functions.h"
 #include "tests/support/message_of.h"
 
@@ -184,6 +186,32 @@ TEST(Tape, BackwardNeedsOneTrainableNumber) {
   EXPECT_NE(nothing.find("trainable"), std::string::npos) << nothing;
   const std::string many = message_of([&] { tape.backward(sum_of(x, x)); });
   EXPECT_NE(many.find("[1, 2]"), std::string::npos) << many;
+}
+
+TEST(Variable, OnlyItsOneHandleGivesAValueUp) {
+  Variable x = variable({1, 2}, {2});
+  const void* const bytes = x.value().raw();
+  {
+    Variable other = x;
+    EXPECT_NE(message_of([&] { (void)std::move(other).release(); }).find("others hold"), std::string::npos);
+  }
+  const Tensor value = std::move(x).release();
+  EXPECT_EQ(value.raw(), bytes);
+  EXPECT_TRUE(value.unique());
+  EXPECT_NE(message_of([] { (void)Variable().release(); }).find("missing"), std::string::npos);
+}
+
+TEST(Grad, WhatIsTakenIsNobodyElses) {
+  const Variable a = variable({1, 2}, {1, 2}), b = variable({3, 4}, {1, 2});
+  const Tensor shared = Tensor::from(Values{5, 6}, {1, 2});
+  a.grad().add(shared);
+  b.grad().add(Tensor::from(Values{7, 8}, {1, 2}));
+  const Tensor copied = a.grad().take(), moved = b.grad().take();
+  EXPECT_NE(copied.raw(), shared.raw());
+  EXPECT_TRUE(copied.unique());
+  EXPECT_TRUE(moved.unique());
+  EXPECT_EQ(copied.values<double>()[1], 6);
+  EXPECT_FALSE(a.grad().tensor().defined());
 }
 
 }  // namespace
