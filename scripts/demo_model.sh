@@ -35,7 +35,7 @@ if [ -n "$real" ] && [ -n "${ATTUNE_DATA:-}" ] && [ -d "$ATTUNE_DATA/tokenizers/
 else
   echo "demo: invented reviews, a vocabulary learned from them"
   data=$out/invented tokenizer=$out/tokenizer vocabulary=600
-  recipe=(--trainable_token_pos flexible --context_length longest_training_example --num_epochs 4)
+  recipe=(--trainable_token_pos flexible --context_length longest_training_example --num_epochs 6)
   "$bin/prepare_imdb" --synthetic --output "$data"
   "$bin/tokenize" --train bpe --vocab_size $vocabulary --csv "$data/train.csv" --column text --output "$tokenizer"
   samples=("I went to see Paper Wolves. The plot was not dull at all. I would watch it again."

@@ -45,22 +45,31 @@ class Author {
   bool chance(double p) { return static_cast<double>(engine_() >> 11) * 0x1p-53 < p; }
   std::string_view pick(const Words& words) { return words[engine_() % words.size()]; }
 
-  // One judgement that means `good`, in a form that need not use a good word.
-  std::string judgement(bool good) {
+  // One judgement that means `good`; the share `negated` says so with a word of the other side.
+  std::string judgement(bool good, double negated) {
     const std::string_view aspect = pick(kAspects);
-    if (chance(0.15)) return fill(pick(kOthers), aspect, pick(good ? kBad : kGood));
-    if (chance(0.5)) return fill(pick(kNegated), aspect, pick(good ? kBad : kGood));
+    if (chance(0.1)) return fill(pick(kOthers), aspect, pick(good ? kBad : kGood));
+    if (chance(negated)) return fill(pick(kNegated), aspect, pick(good ? kBad : kGood));
     return fill(pick(kPlain), aspect, pick(good ? kGood : kBad));
   }
 
+  // Most reviews hold one sentence that decides, from which the meaning of each phrase can be learned; in the
+  // others the closing verdict decides, whatever was said before: most of it is negated, so that a "not" there must not
+  // be taken for the verdict's.
   std::string review(bool positive) {
-    std::string text = "I went to see " + std::string(pick(kTitles)) + ".";
-    const int judgements = 2 + static_cast<int>(engine_() % 4);
-    for (int i = 0; i < judgements; ++i) {
-      text += " " + judgement(chance(0.75) == positive);
-      if (chance(0.3)) text += " " + std::string(pick(kFiller));
+    std::string text = "I went to see " + std::string(pick(kTitles)) + ". ";
+    const std::string verdict(pick(positive ? kUpVerdicts : kDownVerdicts));
+    if (chance(0.6)) {
+      if (chance(0.5)) text.clear();
+      return text + (chance(0.3) ? verdict : judgement(positive, 0.35));
     }
-    return text + " " + std::string(pick(positive ? kUpVerdicts : kDownVerdicts));
+    const int judgements = 1 + static_cast<int>(engine_() % 2);
+    for (int i = 0; i < judgements; ++i) {
+      const bool good = chance(0.75) == positive;
+      text += judgement(good, 0.65) + " ";
+    }
+    if (chance(0.3)) text += std::string(pick(kFiller)) + " ";
+    return text + verdict;
   }
 
  private:

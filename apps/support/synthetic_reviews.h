@@ -1,10 +1,9 @@
 // A small set of invented film reviews, for trying attune where no data is at hand.
 //
-// Each review praises or pans several aspects of a film and closes with a verdict that decides its label. What makes
-// the job more than counting words: praise and blame both appear in every review, half of all judgements are negated
-// ("not dull at all", "hardly a masterpiece"), some are hedged or put in other people's mouths, the verdict may turn
-// the rest over
-// ("despite all that, ..."), and a share of labels is wrong.
+// What makes the job more than counting words: half of all judgements are negated ("not dull at all", "hardly
+// clever"), some are hedged or put in other people's mouths, the verdicts for and against are made of the same words, and
+// a share of labels is wrong. Most reviews are one sentence, which decides, so that a small model can learn what
+// each phrase means; in the others judgements for and against come before the verdict that decides.
 #pragma once
 
 #include <cstdint>
