@@ -93,7 +93,8 @@ void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::o
 
 int train(const GptFlags& flags) {
   if (flags.published.list) return flags.published.print();
-  const TrainingFlags& common = flags.common;
+  TrainingFlags common = flags.common;
+  if (flags.no_padding) common.context_length = "model_context_length";  // no text is cut that the model can read whole
   common.apply();
   if (flags.no_padding && common.batch_size != 1) throw UsageError("--no_padding needs --batch_size 1");
   if (!flags.config.empty() && flags.weights != "random")

@@ -46,6 +46,24 @@ share=$(paste -d, <(tail -n +2 "$folder/whole.csv" | cut -d, -f1) <(tail -n +2 "
 expect "predictions and the trainer's evaluation" "$(grep '^Test' "$folder/out")" "$share"
 expect "lines of standard input" 3 "$(printf 'a\n\nc\n' | "$predict" --model_dir "$folder/one" --format jsonl | grep -c probabilities)"
 
+# Token ids are kept for the next run; with and without them, and from a damaged file, the run is the same.
+kept() { find "$XDG_CACHE_HOME/attune" -name 'ids-*.safetensors' | sort; }
+[ "$(kept | wc -l)" -eq 3 ] || fail "three splits are kept, not $(kept | wc -l)"
+for file in $(kept); do printf x >>"$file"; done
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --output "$folder/mended" >/dev/null
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --output "$folder/uncached" --no_cache >/dev/null
+"$train_gpt" "${small[@]}" --max_steps 6 --threads 2 --dropout 0.1 --output "$folder/elsewhere" --cache "$folder/config.json" >/dev/null 2>"$folder/err"
+grep -q "^warning: $folder/config.json: .*; token ids are not kept for the next run$" "$folder/err" || fail "a cache that is a file: $(cat "$folder/err")"
+for other in mended uncached elsewhere; do cmp "$folder/threads1/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: the weights differ"; done
+
+# Pairs: the second text counts.
+mkdir "$folder/pairs"
+for split in train validation test; do sed '1s/.*/text,second,label/; 2,$s/,\([01]\)$/,and more,\1/' "$folder/data/$split.csv" >"$folder/pairs/$split.csv"; done
+"$train_gpt" "${small[@]}" --data "$folder/pairs" --max_steps 1 --log_file "$folder/alone" --no_final_evaluation >/dev/null
+"$train_gpt" "${small[@]}" --data "$folder/pairs" --text_pair_column second --max_steps 1 --log_file "$folder/paired" --no_final_evaluation >/dev/null
+[ "$(grep -m1 '"loss"' "$folder/alone")" != "$(grep -m1 '"loss"' "$folder/paired")" ] || fail "the second texts change nothing"
+expect_error "a missing column of pairs" 1 "there is no column 'third'" "${small[@]}" --data "$folder/pairs" --text_pair_column third
+
 # A model that training has made useless is neither saved nor judged nor asked.
 diverged=("${common[@]}" --trainable_layers all --max_steps 1 --eval_freq 0)
 expect_error "weights that are not finite" 1 "holds values that are not finite" "${diverged[@]}" --learning_rate 1e300 --output "$folder/diverged"
