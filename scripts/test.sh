@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
+# Installs what is missing, builds, and runs every test but the slow ones. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
 # without it they are shown as skipped.
 #
 # Without arguments two stages follow: the CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread
 # schedules; and, where the CUDA toolkit is installed, everything compiled with nvcc for the GPUs of the cuda preset, warnings being errors.
 #
-# usage: scripts/test.sh [ctest arguments, e.g. -L unit: of the first tests, and no further stage]
+# usage: scripts/test.sh [ctest arguments: of the first tests, and no further stage; -L slow: the slow ones]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -25,8 +25,9 @@ trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' E
 run "dependencies" scripts/setup.sh clang-format-14
 run "configure" cmake --preset release
 run "build" cmake --build --preset release --parallel "$jobs"
+[ $# -gt 0 ] || set -- -LE slow
 run "tests" ctest --preset release --parallel 2 "$@"
-[ $# -eq 0 ] || exit 0
+[ "$*" = "-LE slow" ] || exit 0
 
 run "sanitizers: configure" cmake --preset asan
 run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test

@@ -102,6 +102,9 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   report.clear_progress();
   std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
               trainer.seconds() / 60);
+  if (const std::optional<BestEvaluation>& best = trainer.best())
+    std::printf("Lowest validation loss: %.3f, at step %06lld.\n", best->validation_loss,
+                static_cast<long long>(best->step));
   std::fflush(stdout);
 
   const auto save = [&] {

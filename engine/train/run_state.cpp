@@ -49,6 +49,8 @@ json::Value scalars_of(const RunState& s) {
                               {"group_open", s.group_open},
                               {"finished", s.finished},
                               {"generator", s.generator},
+                              {"best_step", s.best ? json::Value(s.best->step) : json::Value()},
+                              {"best_validation_loss", s.best ? json::Value(s.best->validation_loss) : json::Value()},
                               {"seconds", s.seconds},
                               {"log_offset", s.log_offset ? json::Value(*s.log_offset) : json::Value()},
                               {"rank", s.rank},
@@ -75,6 +77,8 @@ RunState state_of(const json::Value& in) {
   s.group_open = in["group_open"].boolean();
   s.finished = in["finished"].boolean();
   s.generator = in["generator"].string();
+  if (in.has("best_step"))
+    s.best = {.step = in["best_step"].integer(0), .validation_loss = in["best_validation_loss"].number()};
   s.seconds = in["seconds"].non_negative();
   if (in.has("log_offset")) s.log_offset = in["log_offset"].integer(0);
   s.rank = in["rank"].integer(0);

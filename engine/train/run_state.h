@@ -16,6 +16,12 @@
 
 namespace attune {
 
+/// The evaluation with the lowest validation loss of a run.
+struct BestEvaluation {
+  std::int64_t step;
+  double validation_loss;
+};
+
 struct RunState {
   /// A parameter and what its optimizer holds.
   struct Parameter {
@@ -34,6 +40,7 @@ struct RunState {
   bool group_open = false;                 // some batches of an accumulation group are done, and gradients kept
   bool finished = false;                   // nothing is left to be trained
   std::string generator;                   // TorchGenerator::state()
+  std::optional<BestEvaluation> best;      // none: nothing was evaluated
   double seconds = 0;                      // of training so far
   std::optional<std::int64_t> log_offset;  // bytes of the log file that belong to the batches done; none: no log
 

@@ -179,6 +179,7 @@ RunState Trainer::state() const {
   out.group_open = runner_.group_open();
   out.finished = step_ == total_steps() && (!epoch_pass_ || batch_ < epoch_pass_->batches());
   out.generator = generator_.state();
+  out.best = best_;
   out.seconds = seconds();
   auto moments = adamw.moments.begin();
   for (const auto& [name, parameter] : parameters_of(model_)) {
@@ -247,12 +248,14 @@ void Trainer::restore(const RunState& state) {
   else
     epoch_pass_.reset();
   optimizer_steps_ = reported_updates_ = state.optimizer_steps;
+  best_ = state.best;
   seconds_before_ = state.seconds;
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
   const Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
   const Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
+  if (!best_ || validation.loss < best_->validation_loss) best_ = {step, validation.loss};
   return {step, epoch, train.loss, validation.loss};
 }
 

@@ -104,6 +104,8 @@ class Trainer {
   Evaluation evaluate_all(const Dataset& dataset, bool training_split,
                           const std::function<bool(std::int64_t, std::int64_t)>& progress);
 
+  /// The evaluation with the lowest validation loss so far; none before the first one.
+  const std::optional<BestEvaluation>& best() const { return best_; }
   /// Seconds of training, those before the run was gone on with included.
   double seconds() const;
   /// Batches of a full run.
@@ -156,6 +158,7 @@ class Trainer {
   std::int64_t optimizer_steps_ = 0;               // started
   double seconds_before_ = 0;                      // of what was gone on with
   std::optional<std::chrono::steady_clock::time_point> begin_;
+  std::optional<BestEvaluation> best_;
 };
 
 }  // namespace attune

@@ -34,6 +34,7 @@ RunState invented_state(std::int64_t step = 5) {
   s.optimizer_steps = 3;
   s.group_open = true;
   s.generator = TorchGenerator(7).state();
+  s.best = {.step = 4, .validation_loss = 0.1};
   s.seconds = 0.1;
   s.log_offset = 12345;
   s.version = "0.1.0";
@@ -62,6 +63,11 @@ void expect_equal(const RunState& a, const RunState& b) {
   EXPECT_EQ(a.group_open, b.group_open);
   EXPECT_EQ(a.finished, b.finished);
   EXPECT_EQ(a.generator, b.generator);
+  ASSERT_EQ(a.best.has_value(), b.best.has_value());
+  if (a.best) {
+    EXPECT_EQ(a.best->step, b.best->step);
+    EXPECT_EQ(a.best->validation_loss, b.best->validation_loss);
+  }
   EXPECT_EQ(a.seconds, b.seconds);
   EXPECT_EQ(a.log_offset, b.log_offset);
   EXPECT_EQ(a.rank, b.rank);
