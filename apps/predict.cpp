@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
@@ -23,9 +24,9 @@ namespace attune {
 namespace {
 
 struct PredictFlags {
-  std::string model_dir, tokenizer, csv, column = "text", jsonl, field = "text", format = "text";
+  std::string model_dir, tokenizer, csv, column = "text", pair_column, jsonl, field = "text", format = "text";
   PlacementFlags placement;
-  std::vector<std::string> texts;
+  std::vector<std::string> texts, pairs;
   std::int64_t batch_size = 32;
   int threads = 0;
 
@@ -34,8 +35,10 @@ struct PredictFlags {
         ->required();
     app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's");
     auto* text = app.add_option("--text", texts, "A text; may be repeated");
+    app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")->needs(text);
     auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
     app.add_option("--column", column, "Column of --csv")->capture_default_str();
+    app.add_option("--pair_column", pair_column, "Column of --csv with the second text of each pair")->needs(table);
     app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")
         ->excludes(text)
         ->excludes(table);
@@ -54,6 +57,14 @@ struct PredictFlags {
     if (!csv.empty()) return TextSource::from_csv(csv, column);
     if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
     return TextSource::from_lines(std::cin);
+  }
+  /// The second texts of pairs; none where texts stand alone.
+  std::optional<TextSource> second_source() const {
+    if (!pairs.empty() && pairs.size() != texts.size())
+      throw UsageError(str_cat("there are ", pairs.size(), " --text_pair for ", texts.size(), " --text"));
+    if (!pairs.empty()) return TextSource::from_texts(pairs);
+    if (!pair_column.empty()) return TextSource::from_csv(csv, pair_column);
+    return std::nullopt;
   }
 };
 
@@ -159,9 +170,10 @@ void print(const std::string& format, const Predictor& model, const std::string&
 
 // Logits of one batch; where memory ends, with what would need less.
 std::vector<std::vector<double>> logits_of(const PredictFlags& flags, const Predictor& model,
-                                           const std::vector<std::string>& texts) {
+                                           const std::vector<std::string>& texts,
+                                           const std::vector<std::string>& second) {
   try {
-    return model.logits(texts);
+    return model.logits(texts, second);
   } catch (const OutOfMemory& error) {
     std::vector<std::string> ways = flags.placement.memory_savers();
     if (texts.size() > 1) ways.insert(ways.begin(), "a smaller --batch_size");
@@ -173,6 +185,7 @@ int predict(const PredictFlags& flags) {
   flags.placement.prepare();
   if (flags.threads > 0) set_num_threads(flags.threads);
   TextSource source = flags.source();
+  std::optional<TextSource> second_source = flags.second_source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
   catch_interrupts();
   if (flags.format == "csv") print_csv_header(*model);
@@ -181,7 +194,9 @@ int predict(const PredictFlags& flags) {
   while (!interrupted()) {
     const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.batch_size));
     if (texts.empty()) break;
-    const std::vector<std::vector<double>> logits = logits_of(flags, *model, texts);
+    std::vector<std::string> second;
+    if (second_source) second = second_source->next(texts.size());
+    const std::vector<std::vector<double>> logits = logits_of(flags, *model, texts, second);
     progress.clear();
     for (std::size_t i = 0; i < texts.size(); ++i) {
       CHECK(std::ranges::all_of(logits[i], [](double z) { return std::isfinite(z); }), flags.model_dir,

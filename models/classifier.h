@@ -46,6 +46,8 @@ class Classifier : public Module {
   virtual std::int32_t pad_id() const = 0;
   /// Longest sequence the positions reach.
   virtual std::int64_t max_length() const = 0;
+  /// Segments of a pair of texts that the model has a row for; 0: it does not read them.
+  virtual std::int64_t segments() const { return 0; }
   /// config.json of a folder that holds this model, for the ecosystem's classes: all but the names of the classes and
   /// what the application knows.
   virtual json::Value hf_config() const = 0;

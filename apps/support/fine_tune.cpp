@@ -5,6 +5,7 @@
 #include <iostream>
 #include <utility>
 
+#include "apps/support/encode.h"
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
@@ -66,6 +67,7 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
+  for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;

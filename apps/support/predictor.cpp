@@ -6,6 +6,7 @@
 #include <numeric>
 #include <utility>
 
+#include "apps/support/encode.h"
 #include "apps/support/input_form.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
@@ -39,13 +40,15 @@ class TransformerPredictor : public Predictor {
     task_ = read_task(config, label_names_);
   }
 
-  std::vector<std::vector<double>> logits(std::span<const std::string> texts) const override {
+  std::vector<std::vector<double>> logits(std::span<const std::string> texts,
+                                          std::span<const std::string> second) const override {
     const NoGrad no_grad;
-    const auto encoded = tokenizer_->encode_batch(texts, {.max_length = form_.max_length});
-    for (const auto& ids : encoded) truncated_ += static_cast<std::int64_t>(ids.size()) == form_.max_length;
+    const Dataset encoded = encode_texts(*tokenizer_, texts, second, form_.max_length);
+    check_segments(*opened_.model, encoded);
+    for (std::int64_t e = 0; e < encoded.size(); ++e) truncated_ += encoded.length(e) == form_.max_length;
     std::vector<std::int32_t> all(texts.size());
     std::iota(all.begin(), all.end(), 0);
-    const LabelledBatch batch = ExampleStore(Dataset::from("texts", encoded), form_, device_).batch(all);
+    const LabelledBatch batch = ExampleStore(encoded, form_, device_).batch(all);
     const Tensor rows = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
     std::vector<std::vector<double>> out;
     const auto outputs = static_cast<std::size_t>(rows.shape()[1]);
@@ -73,7 +76,9 @@ class BagOfWordsPredictor : public Predictor {
   }
 
   // Its logits are the logarithms of its probabilities.
-  std::vector<std::vector<double>> logits(std::span<const std::string> texts) const override {
+  std::vector<std::vector<double>> logits(std::span<const std::string> texts,
+                                          std::span<const std::string> second) const override {
+    CHECK(second.empty(), "a bag of words reads one text at a time, not pairs");
     const std::vector<double> probabilities = predict_probabilities(
         model_.classifier, count_words({texts.begin(), texts.end()}, split_words, model_.vocabulary));
     const std::size_t classes = label_names_.size();

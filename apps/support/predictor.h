@@ -15,8 +15,9 @@ namespace attune {
 class Predictor {
  public:
   virtual ~Predictor() = default;
-  /// The logits [L] of each text, in order.
-  virtual std::vector<std::vector<double>> logits(std::span<const std::string> texts) const = 0;
+  /// The logits [L] of each text, in order; or of each pair, `second` having the other text of each.
+  virtual std::vector<std::vector<double>> logits(std::span<const std::string> texts,
+                                                  std::span<const std::string> second = {}) const = 0;
   /// Name of each output.
   const std::vector<std::string>& label_names() const { return label_names_; }
   /// What the logits are of.

@@ -7,8 +7,8 @@
 #include <iostream>
 #include <utility>
 
+#include "apps/support/encode.h"
 #include "base/check.h"
-#include "base/parallel.h"
 #include "engine/data/dataset_file.h"
 #include "engine/io/csv.h"
 #include "engine/io/files.h"
@@ -24,7 +24,6 @@ namespace fs = std::filesystem;
 constexpr int kFormat = 1;
 // Texts tokenised at once: a few megabytes.
 constexpr std::size_t kBlock = 4096;
-constexpr std::int64_t kTextsPerPiece = 16;
 
 // The digest of a file, and what would change if it were written to meanwhile.
 struct FileState {
@@ -55,7 +54,7 @@ std::string file_digest(const std::string& path) {
 class Block {
  public:
   Block(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)
-      : tokenizer_(tokenizer), options_{.max_length = max_length}, pairs_(pairs), writer_(writer) {}
+      : tokenizer_(tokenizer), max_length_(max_length), pairs_(pairs), writer_(writer) {}
 
   void add(std::string&& text, std::string&& pair) {
     texts_.push_back(std::move(text));
@@ -64,27 +63,18 @@ class Block {
   }
 
   void flush() {
-    std::vector<Encoding> encodings(texts_.size());
-    parallel_for(static_cast<std::int64_t>(texts_.size()), kTextsPerPiece, [&](std::int64_t begin, std::int64_t end) {
-      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
-        encodings[i] =
-            pairs_ ? tokenizer_.encode_pair(texts_[i], second_[i], options_) : tokenizer_.encode(texts_[i], options_);
-    });
+    const Dataset block = encode_texts(tokenizer_, texts_, second_, max_length_);
     std::vector<std::int64_t> lengths;
-    std::vector<std::int32_t> ids, type_ids;
-    for (const Encoding& encoding : encodings) {
-      lengths.push_back(static_cast<std::int64_t>(encoding.ids.size()));
-      ids.insert(ids.end(), encoding.ids.begin(), encoding.ids.end());
-      if (pairs_) type_ids.insert(type_ids.end(), encoding.type_ids.begin(), encoding.type_ids.end());
-    }
-    writer_.add(lengths, ids, type_ids);
+    for (std::int64_t e = 0; e < block.size(); ++e) lengths.push_back(block.length(e));
+    writer_.add(lengths, block.ids.values<std::int32_t>(),
+                pairs_ ? block.type_ids.values<std::int32_t>() : std::span<const std::int32_t>());
     texts_.clear();
     second_.clear();
   }
 
  private:
   const Tokenizer& tokenizer_;
-  EncodeOptions options_;
+  std::int64_t max_length_;
   bool pairs_;
   DatasetWriter& writer_;
   std::vector<std::string> texts_, second_;

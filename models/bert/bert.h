@@ -61,6 +61,7 @@ class BertClassifier : public Classifier {
   std::int64_t vocab_size() const override { return config_.vocab_size; }
   std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.pad_token_id); }
   std::int64_t max_length() const override;
+  std::int64_t segments() const override { return config_.type_vocab_size; }
   json::Value hf_config() const override;
 
  private:

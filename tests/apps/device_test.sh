@@ -22,7 +22,7 @@ fi
 
 export ATTUNE_MATMUL_CACHE=$folder/matmul.txt  # equal runs take the same algorithms
 train() { "$train_gpt" "${common[@]}" --log_file "$folder/$1.log" --output "$folder/$1" "${@:2}" >"$folder/$1.out"; }
-losses() { sed -n 's/.*"loss": \([^,]*\), "learning.*/\1/p' "$folder/$1.log"; }
+losses() { sed -n 's/.*"loss": *\([^,]*\), *"learning.*/\1/p' "$folder/$1.log"; }
 apart() { paste -d' ' <(losses "$1") <(losses "$2") | awk -v most="$3" '{d = ($1 - $2) / $2; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 3 && m <= most) ? "agree" : "differ"}'; }
 train cpu
 train cuda --device cuda

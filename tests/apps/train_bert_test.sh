@@ -35,7 +35,7 @@ else
   [ -n "${ATTUNE_DATA:-}" ] || { echo "needs the real data: set ATTUNE_DATA to its folder"; exit 77; }
   model=$ATTUNE_DATA/models/all-MiniLM-L6-v2
   train() { "$train_bert" --model_dir "$model" --data "$folder/data" --context_length 48 --eval_freq 0 "$@"; }
-  losses() { sed -n 's/.*"loss": \([^,]*\), "learning_rate".*/\1/p' "$1"; }
+  losses() { sed -n 's/.*"loss": *\([^,]*\), *"learning_rate".*/\1/p' "$1"; }
 
   train --max_steps 4 --log_file "$folder/packed" --output "$folder/saved" >"$folder/out"
   train --max_steps 4 --log_file "$folder/padded" --no_packing >/dev/null

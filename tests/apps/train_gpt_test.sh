@@ -62,6 +62,12 @@ for split in train validation test; do sed '1s/.*/text,second,label/; 2,$s/,\([0
 "$train_gpt" "${small[@]}" --data "$folder/pairs" --max_steps 1 --log_file "$folder/alone" --no_final_evaluation >/dev/null
 "$train_gpt" "${small[@]}" --data "$folder/pairs" --text_pair_column second --max_steps 1 --log_file "$folder/paired" --no_final_evaluation >/dev/null
 [ "$(grep -m1 '"loss"' "$folder/alone")" != "$(grep -m1 '"loss"' "$folder/paired")" ] || fail "the second texts change nothing"
+"$train_gpt" "${small[@]}" --data "$folder/pairs" --text_pair_column second --max_steps 1 --no_final_evaluation --output "$folder/pair_model" >/dev/null
+first=$(sed -n 2p "$folder/pairs/test.csv" | cut -d, -f1)
+both=$("$predict" --model_dir "$folder/pair_model" --text "$first" --text_pair "and more" --format jsonl)
+expect "a pair from a file" "$both" "$("$predict" --model_dir "$folder/pair_model" --csv "$folder/pairs/test.csv" --pair_column second --format jsonl | head -1)"
+[ "$both" != "$("$predict" --model_dir "$folder/pair_model" --text "$first" --format jsonl)" ] || fail "predict reads no second text"
+program=$predict expect_error "a text without its second one" 2 "there are 1 --text_pair for 2 --text" --model_dir "$folder/pair_model" --text a --text b --text_pair c
 expect_error "a missing column of pairs" 1 "there is no column 'third'" "${small[@]}" --data "$folder/pairs" --text_pair_column third
 
 # A model that training has made useless is neither saved nor judged nor asked.
