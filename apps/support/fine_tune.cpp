@@ -1,5 +1,6 @@
 #include "apps/support/fine_tune.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -64,6 +65,28 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   return out;
 }
 
+// The peak of device memory as the flags say, and with --recompute turned the other way. `recompute` is what the
+// trainer's model reads; it is left as the flags say.
+void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, bool& recompute) {
+  recompute = true;
+  const std::size_t recomputed = trainer.predict_peak_memory();
+  recompute = false;
+  const std::size_t plain = trainer.predict_peak_memory();
+  recompute = flags.recompute;
+  const std::size_t predicted = recompute ? recomputed : plain, other = recompute ? plain : recomputed;
+  const DeviceMemory memory = cuda_memory();
+  std::cout << "Predicted peak memory: " << memory_size_text(predicted) << " of " << memory_size_text(memory.total)
+            << " on " << memory.device_name << std::endl;
+  const auto blocks = static_cast<std::size_t>(job.model.table().blocks());
+  const std::size_t saved = std::max(plain, recomputed) - recomputed;
+  std::cout << (recompute ? "Without" : "With") << " --recompute: " << memory_size_text(other) << ", "
+            << memory_size_text(saved / blocks) << (recompute ? " more" : " less") << " for each of " << blocks
+            << " blocks" << std::endl;
+  if (predicted > memory.total)
+    std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
+              << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
@@ -83,19 +106,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options());
-  if (flags.placement.device() == Device::kCuda) {
-    const std::size_t predicted = trainer.predict_peak_memory();
-    const DeviceMemory memory = cuda_memory();
-    std::cout << "Predicted peak memory: " << memory_size_text(predicted) << " of " << memory_size_text(memory.total)
-              << " on " << memory.device_name << std::endl;
-    if (predicted > memory.total) {
-      std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
-                << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
-      if (!std::exchange(recompute, true))
-        std::cerr << "With --recompute it would take " << memory_size_text(trainer.predict_peak_memory()) << std::endl;
-      recompute = flags.recompute;
-    }
-  }
+  if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   keeper.restore(trainer);
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   bool finished =

@@ -78,6 +78,7 @@ class ParameterTable : public Module {
                 Role role = Role::kLinear);
 
   const std::vector<ParameterRow>& rows() const { return rows_; }
+  std::int64_t blocks() const { return blocks_; }
   void for_each_parameter(const Visitor& visit) const override;
 
  private:

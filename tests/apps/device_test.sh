@@ -65,7 +65,7 @@ if [ "$backend" = simulated ]; then
     --max_eval_examples 10 >"$folder/out" 2>"$folder/err" && fail "a batch that does not fit"
   grep -qE '^Predicted peak memory: [0-9.]+ MiB of 3.8 MiB on ' "$folder/out" || fail "the predicted memory of a large batch: $(cat "$folder/out")"
   grep -qE '^warning: the run will hardly fit .*--batch_size.*--context_length.*--precision bf16' "$folder/err" || fail "no warning of too little memory: $(cat "$folder/err")"
-  grep -qE '^With --recompute it would take [0-9.]+ MiB$' "$folder/err" || fail "what --recompute would save: $(cat "$folder/err")"
+  grep -qE '^With --recompute: [0-9.]+ MiB, [0-9.]+ MiB less for each of [0-9]+ blocks$' "$folder/out" || fail "what --recompute would save: $(cat "$folder/out")"
   program=$predict
   ATTUNE_SIMULATED_MEMORY=200000 expect_error "too little memory to predict" 1 "less is needed with a smaller --batch_size or --precision bf16" \
     --model_dir "$folder/cuda" --csv "$folder/data/test.csv" --device cuda
