@@ -34,7 +34,7 @@ void Tape::backward(const Variable& loss, double seed) {
   CHECK(loss.value().numel() == 1, "backward starts from one number, not from a tensor of shape ", loss.shape());
   CHECK(loss.requires_grad(), "backward: nothing that leads to the loss is trainable");
   const Tensor gradient = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());
-  ops::fill(gradient, seed);
+  ops::fill(InPlace(gradient), seed);
   backward({loss}, {gradient});
 }
 

@@ -32,7 +32,7 @@ Embedding ParameterTable::embedding(const Section& section, const LayerName& nam
 LayerNorm ParameterTable::norm(const Section& section, const LayerName& name, std::int64_t channels, double eps) {
   const auto parameter = [&] { return Parameter(Tensor::zeros({channels}, dtype_), Parameter::Rounding::kNever); };
   const Parameter weight = parameter(), bias = section.bias ? parameter() : Parameter();
-  ops::fill(weight.value(), 1);
+  ops::fill(InPlace(weight.value()), 1);
   add(section, name, weight, bias, Role::kNorm);
   return {weight, bias, eps};
 }

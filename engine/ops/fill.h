@@ -5,7 +5,6 @@
 
 namespace attune::ops {
 
-/// Overwrites the elements of y, which other tensors may share.
-void fill(const Tensor& y, double value);
+void fill(const InPlace& y, double value);
 
 }  // namespace attune::ops

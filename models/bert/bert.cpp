@@ -148,18 +148,18 @@ Variable BertClassifier::forward(const TokenBatch& batch, const ForwardPass& pas
 }
 
 void BertClassifier::initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const {
-  if (row.role == Role::kBias) return ops::fill(values, 0);
-  if (row.role == Role::kNorm) return ops::fill(values, 1);
+  if (row.role == Role::kBias) return ops::fill(InPlace(values), 0);
+  if (row.role == Role::kNorm) return ops::fill(InPlace(values), 1);
   init::normal(generator, values, static_cast<float>(config_.initializer_range));
   for (const Embedding* table : {&words_, &positions_})
     if (table->weight.grad() == row.parameter.grad() && table->padding_id >= 0)
-      ops::fill(values.rows(table->padding_id, table->padding_id + 1), 0);
+      ops::fill(InPlace(values.rows(table->padding_id, table->padding_id + 1)), 0);
 }
 
 void BertClassifier::initialize_head(TorchGenerator& generator) const {
   if (config_.family == BertFamily::kDistilBert) {
     init::normal(generator, classifier_.weight.value(), static_cast<float>(config_.initializer_range));
-    ops::fill(classifier_.bias.value(), 0);
+    ops::fill(InPlace(classifier_.bias.value()), 0);
   } else {
     init::torch_linear(generator, classifier_.weight.value(), classifier_.bias.value());
   }

@@ -111,7 +111,7 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
       init::torch_linear(generator, weight, bias);
     } else {
       init::normal(generator, weight, stddev);
-      ops::fill(bias, 0);
+      ops::fill(InPlace(bias), 0);
     }
   };
   init::normal(generator, tokens_.weight.value(), torch ? 1.0f : range);
@@ -129,7 +129,7 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
 
 void Gpt2Classifier::initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const {
   if (row.role == Role::kBias)
-    ops::fill(values, 0);
+    ops::fill(InPlace(values), 0);
   else
     init::normal(generator, values, static_cast<float>(config_.initializer_range));
 }

@@ -103,8 +103,8 @@ Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPas
 
 void ModernBertClassifier::initialize_row(const ParameterRow& row, const Tensor& values,
                                           TorchGenerator& generator) const {
-  if (row.role == Role::kBias) return ops::fill(values, 0);
-  if (row.role == Role::kNorm) return ops::fill(values, 1);
+  if (row.role == Role::kBias) return ops::fill(InPlace(values), 0);
+  if (row.role == Role::kNorm) return ops::fill(InPlace(values), 1);
   const double range = row.head ? 1.0 / std::sqrt(static_cast<double>(config_.hidden_size))
                        : row.role == Role::kOutput
                            ? config_.initializer_range / std::sqrt(2.0 * static_cast<double>(config_.layers()))

@@ -76,7 +76,7 @@ std::vector<OpCall> elementwise_calls() {
        {{"x", {kFirst, floats({2, 3})}}, {"y", {kRequired, floats({2, 3})}}},
        [](const Get& at) { ops::scale(into(at("y")), at("x"), 2); }},
       {"cast", {{"x", {kFirst, floats({2, 3})}}}, [](const Get& at) { ops::cast(at("x"), DType::kFloat64); }},
-      {"fill", {{"y", {kFirst, floats({2, 3})}}}, [](const Get& at) { ops::fill(at("y"), 1); }},
+      {"fill", {{"y", {kFirst, floats({2, 3})}}}, [](const Get& at) { ops::fill(InPlace(at("y")), 1); }},
   };
 }
 
