@@ -58,7 +58,7 @@ struct PredictFlags {
     if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
     return TextSource::from_lines(std::cin);
   }
-  /// The second texts of pairs; none where texts stand alone.
+  /// The second texts of pairs; none if texts stand alone.
   std::optional<TextSource> second_source() const {
     if (!pairs.empty() && pairs.size() != texts.size())
       throw UsageError(str_cat("there are ", pairs.size(), " --text_pair for ", texts.size(), " --text"));

@@ -58,14 +58,14 @@ struct GptFlags {
   }
 };
 
-// Folder with the pretrained model, or nothing where random weights are wanted and no folder is named.
+// Folder with the pretrained model, or nothing if random weights are wanted and no folder is named.
 std::optional<std::string> model_folder(const GptFlags& flags) {
   if (!flags.common.model_dir.empty()) return flags.common.model_dir;
   if (flags.weights == "pretrained") return flags.published.folder();
   return std::nullopt;
 }
 
-// The config.json that describes the model; nothing where a published size does.
+// The config.json that describes the model; nothing if a published size does.
 std::optional<json::Value> config_file(const GptFlags& flags, const std::optional<std::string>& folder) {
   if (!flags.config.empty()) return json::read(flags.config);
   if (folder) return json::read((std::filesystem::path(*folder) / "config.json").string());
@@ -117,7 +117,7 @@ int train(const GptFlags& flags) {
       config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
   initialize(model, flags, folder);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
-  // GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
+  // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
   const auto task = common.task.make(problem_type, *labels, splits.train.labels, common.placement.device());

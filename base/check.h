@@ -2,7 +2,7 @@
 //
 //   Error       the caller's mistake: a bad flag, shape, file content. CHECK throws it.
 //   IoError     the machine said no: a file that cannot be opened, read, written. Names the path.
-//   OutOfMemory the machine said no: names the bytes asked for and, of a device, those free.
+//   OutOfMemory the machine said no: names the bytes requested and, of a device, those free.
 //   DCHECK      our own bug: compiled out of release builds.
 //
 // A message is one line that names what is wrong and where. Only main() catches (apps/support/main.h): it prints the

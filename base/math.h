@@ -15,7 +15,7 @@ constexpr T ceil_div(T a, T b) {
   return (a + b - 1) / b;
 }
 
-/// Converts between integer types; throws Error where the value does not fit.
+/// Converts between integer types; throws Error if the value does not fit.
 template <class To, class From>
 constexpr To narrow(From value) {
   static_assert(std::is_integral_v<To> && std::is_integral_v<From>);

@@ -13,7 +13,7 @@ namespace attune {
 
 /// Threads used by parallel_for, the caller's included; at first the number of cores this process may run on.
 int num_threads();
-/// Changes the number of threads (at least 1). Not to be called from inside parallel_for. Throws Error where the system
+/// Changes the number of threads (at least 1). Not to be called from inside parallel_for. Throws Error if the system
 /// refuses that many; there are as many as before then.
 void set_num_threads(int threads);
 

@@ -6,7 +6,7 @@
 
 namespace attune {
 
-/// All bytes of a file. Throws IoError naming path and reason, also where there are more than `max_bytes`.
+/// All bytes of a file. Throws IoError naming path and reason, also if there are more than `max_bytes`.
 std::string read_file(const std::string& path, std::size_t max_bytes = std::numeric_limits<std::size_t>::max());
 
 }  // namespace attune

@@ -1,4 +1,4 @@
-// The extents of a tensor: up to four dimensions, outermost first, row-major.
+// The shape of a tensor: the sizes of up to four dimensions, outermost first, row-major.
 #pragma once
 
 #include <array>
@@ -28,7 +28,7 @@ class Shape {
   }
 
   int rank() const { return rank_; }
-  /// Extent of dimension i; negative i counts from the innermost (-1).
+  /// Size of dimension i; negative i counts from the innermost (-1).
   std::int64_t operator[](int i) const {
     const int at = i < 0 ? i + rank_ : i;
     CHECK(at >= 0 && at < rank_, "shape ", str(), " has no dimension ", i);

@@ -36,7 +36,7 @@ class TorchGenerator {
 
   /// All that the next numbers depend on, as text.
   std::string state() const;
-  /// Goes on where state() was taken. Throws Error where the text is not a state.
+  /// Continues from where state() was taken. Throws Error if the text is not a state.
   void restore(const std::string& state);
 
  private:

@@ -21,7 +21,7 @@ inline bool eight_are_ascii(const char* p) {
   return (word & 0x8080808080808080u) == 0;
 }
 
-/// Bytes of the code point that starts at `p` (before `end`), or 0 where no valid one does.
+/// Bytes of the code point that starts at `p` (before `end`), or 0 if no valid one does.
 inline int valid_length(const char* p, const char* end) {
   const auto at = [p](int i) { return static_cast<unsigned char>(p[i]); };
   const std::ptrdiff_t left = end - p;
@@ -44,7 +44,7 @@ inline int valid_length(const char* p, const char* end) {
 
 }  // namespace utf8
 
-/// Offset of the first byte that is not part of well-formed UTF-8, or nothing where all are.
+/// Offset of the first byte that is not part of well-formed UTF-8, or nothing if all are.
 inline std::optional<std::size_t> utf8_error(std::string_view text) {
   const char* p = text.data();
   const char* const end = p + text.size();

@@ -25,7 +25,7 @@ struct Member {
 };
 
 struct Document {
-  std::string file;  // empty where the value was built
+  std::string file;  // empty if the value was built
   std::string path;  // of the root, where it was once part of another document
   Node root;
 };

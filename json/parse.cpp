@@ -26,7 +26,7 @@ class Parser {
     return Value(std::move(parser.document_), root);
   }
 
-  // The events of nlohmann's parser; true goes on.
+  // The events of nlohmann's parser; true continues.
   bool null() { return add(nullptr); }
   bool boolean(bool value) { return add(value); }
   bool number_integer(std::int64_t value) { return add(value); }

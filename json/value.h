@@ -68,7 +68,7 @@ class Value {
   /// As text: on one line, or with `indent` spaces per level. Throws Error on a string that is not valid UTF-8.
   std::string dump(int indent = -1) const;
 
-  // ---- reading: each throws Error with file and path where the value is of another kind or out of range ----
+  // ---- reading: each throws Error with file and path if the value is of another kind or out of range ----
 
   bool is_null() const;
   bool is_boolean() const;
@@ -100,13 +100,13 @@ class Value {
   /// Calls visit(key, value) for every member of an object, as ordered there.
   void for_each(const std::function<void(const std::string&, const Value&)>& visit) const;
 
-  /// Member of an object, or nothing where it is missing or null.
+  /// Member of an object, or nothing if it is missing or null.
   std::optional<Value> find(std::string_view key) const;
   bool has(std::string_view key) const { return find(key).has_value(); }
   /// Member of an object; missing and null are errors.
   Value operator[](std::string_view key) const;
 
-  // The member under a key, or `fallback` where it is missing or null.
+  // The member under a key, or `fallback` if it is missing or null.
   bool boolean_or(std::string_view key, bool fallback) const;
   std::string string_or(std::string_view key, const std::string& fallback) const;
   std::int64_t integer_or(std::string_view key, std::int64_t fallback,
@@ -161,10 +161,10 @@ struct Limits {
   std::size_t max_values = std::size_t{1} << 24;  // about 1 GiB of memory
 };
 
-/// Parses a text that stands for the file `name`. Throws ParseError where it is not JSON, has a key twice in an object,
-/// or exceeds a limit.
+/// Parses a text that stands for the file `name`. Throws ParseError if it is not JSON, has a key twice in an object, or
+/// exceeds a limit.
 Value parse(std::string_view text, const std::string& name, const Limits& limits = {});
-/// Reads and parses a file. Throws IoError where it cannot be read.
+/// Reads and parses a file. Throws IoError if it cannot be read.
 Value read(const std::string& path, const Limits& limits = {});
 
 }  // namespace attune::json

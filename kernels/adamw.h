@@ -70,7 +70,7 @@ void grad_norm(const CpuContext&, const GradNorm&);
 void grad_norm(const CudaContext&, const GradNorm&);
 
 /// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
-/// (torch.nn.utils.clip_grad_norm_), NaN where the norm is not finite; max_norm <= 0 never clips.
+/// (torch.nn.utils.clip_grad_norm_), NaN if the norm is not finite; max_norm <= 0 never clips.
 constexpr double clip_scale(double norm, double max_norm) {
   if (!(norm <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::quiet_NaN();
   if (max_norm <= 0) return 1;

@@ -8,7 +8,7 @@
 //   S[i, j] = scale * q_i . k_j,  allowed iff  j < key_length,  j <= i if causal,  |i - j| <= window if window >= 0
 //   out_i = sum_j dropout(P)[i, j] v_j          lse_i = log sum_j exp(S[i, j])
 //
-// A query without any allowed key gives out = 0 and takes no part in gradients. Backward recomputes P from lse:
+// A query without any allowed key gives out = 0 and is skipped in gradients. Backward recomputes P from lse:
 //   dV = dropout(P)^T dO   dP = dropout'(dO V^T)   dS = P * (dP - rowsum(dO * O))   dQ = scale dS K   dK = scale dS^T Q
 // Dropout of P uses site + head, the row key of the query, and the key's position as channel.
 //

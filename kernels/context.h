@@ -20,7 +20,7 @@ class CudaContext;
 /// Whether a gradient replaces what its buffer holds or is added to it.
 enum class GradMode : std::uint8_t { kWrite, kAccumulate };
 
-/// Where a gradient goes; no data means that nobody wants it and it is not computed.
+/// Where a gradient goes; no data means that it is not needed and not computed.
 struct GradOut {
   void* data = nullptr;
   GradMode mode = GradMode::kWrite;

@@ -11,7 +11,7 @@
 
 namespace attune::kernels {
 
-/// One table and the row each token takes from it. A null table takes no part.
+/// One table and the row each token takes from it. A null table is skipped.
 struct EmbeddingTable {
   const void* table = nullptr;        // [rows, C]
   const std::int32_t* ids = nullptr;  // [N], each in [0, rows)

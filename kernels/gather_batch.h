@@ -5,7 +5,7 @@
 //
 //   padded   sequence b owns rows b * padded_length ..: its tokens, then padding.  S = B
 //   packed   the sequences' tokens one after the other; an example without tokens becomes one padding token.  The rows after
-//            the last one form a further sequence B, of no rows where there are none: padding that no query attends, so that
+//            the last one form a further sequence B, of no rows if there are none: padding that no query attends, so that
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
 // Rows of the further sequence have position 0 (every model has one) and row key (B, place within it). Padding is of
@@ -28,13 +28,13 @@ struct TokenStore {
 
 struct GatherBatch {
   std::int32_t* ids;          // [N]
-  std::int32_t* type_ids;     // [N] segments; unused where the store has none
+  std::int32_t* type_ids;     // [N] segments; unused if the store has none
   std::int32_t* positions;    // [N] place within the sequence
   std::uint32_t* row_keys;    // [N] index in the batch << 16 | position (kernels/dropout.h)
   std::int32_t* offsets;      // [S + 1] first row of each sequence
   std::int32_t* key_lengths;  // [S] real tokens; 0 of the further sequence
   std::int32_t* lengths;      // [B] real tokens
-  std::uint32_t* labels;      // [B, L]; unused where the store has none
+  std::uint32_t* labels;      // [B, L]; unused if the store has none
   TokenStore store;
   const std::int32_t* examples;    // [B] rows of the store
   std::int64_t count;              // B, below 65,536
@@ -53,7 +53,7 @@ struct GatherBatch {
     if (max_length > 0 && tokens > max_length) tokens = max_length;
     return padded_length > 0 && tokens > padded_length ? padded_length : tokens;
   }
-  /// Rows of an example of which `kept` tokens are kept.
+  /// Rows of an example that keeps `kept` tokens.
   constexpr std::int64_t rows_of(std::int64_t kept) const {
     return padded_length > 0 ? padded_length : kept > 0 ? kept : 1;
   }
@@ -61,7 +61,7 @@ struct GatherBatch {
   constexpr std::int64_t real(std::int64_t kept) const { return padded_length > 0 ? kept : rows_of(kept); }
 };
 
-/// Throws Error where a packed batch has more tokens than `rows`, which a device cannot see.
+/// Throws Error if a packed batch has more tokens than `rows`, which a device cannot see.
 void gather_batch(const CpuContext&, const GatherBatch&);
 void gather_batch(const CudaContext&, const GatherBatch&);
 

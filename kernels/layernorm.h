@@ -1,15 +1,15 @@
 // Layer normalisation of each row, with the residual addition and the dropout before it fused in.
 //
-//   s = residual + dropout(x)               (s = x where there is no residual)
+//   s = residual + dropout(x)               (s = x if there is no residual)
 //   y = (s - mean) * rstd * weight + bias    rstd = 1 / sqrt(variance + eps), biased variance, two passes
 //
 // Backward, with dy the gradient of y, g = dy * weight and h = (s - mean) * rstd:
 //   ds = rstd * (g - mean_c(g) - h * mean_c(g * h)) + dsum     dsum: gradient that reaches s by other ways
 //   dresidual = ds      dx = dropout'(ds)      dweight = sum_n dy * h      dbias = sum_n dy
 //
-// In bfloat16 only what matrix products write and read is bfloat16: a branch x beside a residual, and y. The residual
-// stream is float32 (residual, s, x where it is s itself), and so are weight, bias and the gradients of all of these.
-// y is then wanted twice: rounded, by the products of its block, and whole, where it goes on as residual (`stream`).
+// In bfloat16 only what matrix products write and read is bfloat16: a branch x that is added to a residual, and y. The
+// residual stream is float32 (residual, s, x where it is s itself), and so are weight, bias and the gradients of all of
+// these. y is then needed twice: rounded for the products of its block, and in S if it is the next residual (`stream`).
 //
 // Ba, Kiros, Hinton: "Layer normalization", arXiv 1607.06450.
 #pragma once
@@ -43,10 +43,10 @@ struct LayerNormBackward {
   GradOut dresidual;              // [N, C] S; only with a residual
   GradOut dweight;                // [C] S
   GradOut dbias;                  // [C] S
-  const void* dy;                 // [N, C], or null where only dstream is there
+  const void* dy;                 // [N, C], or null if only dstream is there
   const void* dstream = nullptr;  // [N, C] S, or null: gradient of `stream`, added to dy
   const void* dsum;               // [N, C] S, or null
-  const void* sum;                // [N, C] S, s (x itself where there was no residual)
+  const void* sum;                // [N, C] S, s (x itself if there was no residual)
   const void* mean;               // [N] S
   const void* rstd;               // [N] S
   const void* weight;             // [C] S

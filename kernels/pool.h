@@ -1,6 +1,6 @@
 // One vector per sequence: one of its rows, or the mean of all or of the real ones.
 //
-//   y[b] = mean of x[n] over the rows n of pooled_rows(b); 0 where there are none
+//   y[b] = mean of x[n] over the rows n of pooled_rows(b); 0 if there are none
 //   dx[n] = dy[b] / (number of them) for these rows, 0 elsewhere
 //
 // Which rows these are is a choice, made from what lies in the context's memory: a captured step pools batches of other

@@ -1,5 +1,5 @@
-// The position of each token as RoBERTa counts: tokens that are not padding from padding_id + 1 on, in every sequence anew;
-// padding takes the position padding_id.
+// RoBERTa's position of each token: tokens that are not padding count from padding_id + 1, separately in every
+// sequence; padding has position padding_id.
 //
 //   out[n] = ids[n] == padding_id ? padding_id : padding_id + #{m <= n in the sequence of n : ids[m] != padding_id}
 //

@@ -1,5 +1,5 @@
-// What every sequence classifier of attune is: tokens in, one row of logits per sequence out; and a table of parameters
-// from which loading, saving, freezing and initial values follow.
+// The interface of every sequence classifier: tokens in, one row of logits per sequence out. Loading, saving, freezing
+// and initial values follow from its table of parameters.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace attune {
 
-/// How a family's files are spelled: names may come without this prefix, and tensors whose names (without it) match one
-/// of these regular expressions are passed over: buffers, and heads of other tasks.
+/// The names in a family's files: they may come without this prefix, and tensors whose names (without it) match one of
+/// these regular expressions are skipped: buffers, and heads of other tasks.
 struct HfFiles {
   std::string prefix;  // e.g. "transformer."
   std::vector<std::string> ignored;
@@ -25,31 +25,31 @@ class Classifier : public Module {
  public:
   /// Logits [B, L] of a batch.
   virtual Variable forward(const TokenBatch& batch, const ForwardPass& pass) const = 0;
-  /// The hidden states [N, C] of the last block, after the final norm where the family has one; what the head reads.
+  /// The hidden states [N, C] of the last block, after the final norm if the family has one: the input of the head.
   /// Heads see one row per sequence and are float32 in every precision.
   virtual Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const = 0;
 
   const ParameterTable& table() const { return table_; }
   void for_each_parameter(const Visitor& visit) const final { table_.for_each_parameter(visit); }
   virtual HfFiles hf_files() const = 0;
-  /// Random `values` for one row of the table, as the reference library starts those that a checkpoint lacks.
+  /// Random `values` for one row of the table, as the reference library initializes tensors that a checkpoint lacks.
   virtual void initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const = 0;
-  /// A fresh last layer, as the recipe puts it before every fine-tuning run: a new torch.nn.Linear (DistilBERT: the
-  /// reference library's own start).
+  /// A new last layer, as the recipe creates it before every fine-tuning run: a new torch.nn.Linear (DistilBERT: the
+  /// initial values of the reference library).
   virtual void initialize_head(TorchGenerator& generator) const = 0;
-  /// Last changes to the tensors of a checkpoint, by name, where the ecosystem's class differs from this one.
+  /// Last changes to the tensors of a checkpoint, by name, if the Hugging Face class differs from this one.
   virtual void adapt_for_export(std::map<std::string, Tensor>& tensors) const { static_cast<void>(tensors); }
 
   virtual std::int64_t num_labels() const = 0;
   virtual std::int64_t vocab_size() const = 0;
   /// The id that fills padded rows.
   virtual std::int32_t pad_id() const = 0;
-  /// Longest sequence the positions reach.
+  /// The longest sequence that the positions allow.
   virtual std::int64_t max_length() const = 0;
   /// Segments of a pair of texts that the model has a row for; 0: it does not read them.
   virtual std::int64_t segments() const { return 0; }
-  /// config.json of a folder that holds this model, for the ecosystem's classes: all but the names of the classes and
-  /// what the application knows.
+  /// config.json of a folder with this model, for the Hugging Face classes, without the names of the classes and the
+  /// keys that the application adds.
   virtual json::Value hf_config() const = 0;
 
  protected:

@@ -1,4 +1,4 @@
-// What the registry asks of a family of architectures (models/registry.h).
+// The description of a family of architectures for the registry (models/registry.h).
 #pragma once
 
 #include <memory>
@@ -12,7 +12,7 @@
 
 namespace attune {
 
-/// What a run may set otherwise than config.json does. Options of a single family are keys of its config.json.
+/// Options of a run that override config.json. Options of a single family are keys of its config.json.
 struct ModelOptions {
   DType dtype = DType::kFloat32;
   std::optional<std::int64_t> num_labels = {};

@@ -1,4 +1,4 @@
-// What the config.json files of all Hugging Face models have in common: sizes, activations, classes.
+// The common keys of all Hugging Face config.json files: sizes, activations, classes.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ inline constexpr std::int64_t kMaxRows = std::int64_t{1} << 24;   // vocabulary,
 inline constexpr std::int64_t kMaxWidth = std::int64_t{1} << 20;  // channels, heads, classes
 inline constexpr std::int64_t kMaxLayers = std::int64_t{1} << 10;
 
-/// A member that is an integer in [1, max]. Throws Error where it is missing or of another kind.
+/// A member that is an integer in [1, max]. Throws Error if it is missing or of another kind.
 std::int64_t size_of(const json::Value& config, const std::string& key, std::int64_t max);
 std::int64_t size_or(const json::Value& config, const std::string& key, std::int64_t fallback, std::int64_t max);
 
@@ -31,9 +31,9 @@ const char* hf_name(Activation activation);
 std::int64_t token_id_or(const json::Value& config, const std::string& key, std::int64_t fallback,
                          std::int64_t vocab_size);
 
-/// Number of classes: of id2label, else num_labels, else `fallback`. Throws Error where the two contradict each other.
+/// Number of classes: of id2label, else num_labels, else `fallback`. Throws Error if the two contradict each other.
 std::int64_t num_labels_or(const json::Value& config, std::int64_t fallback);
-/// Names of the classes by id; empty where the file has none.
+/// Names of the classes by id; empty if the file has none.
 std::vector<std::string> label_names(const json::Value& config);
 /// Sets id2label, label2id and num_labels. The names must differ.
 void set_label_names(json::Value& config, const std::vector<std::string>& names);

@@ -1,5 +1,5 @@
-// Opens any Hugging Face folder whose architecture attune has, as a classifier. A further family is its folder and one
-// line in registry.cpp.
+// Opens a Hugging Face folder of any supported architecture as a classifier. A new family needs its folder and an entry
+// in registry.cpp (docs/tour.md).
 #pragma once
 
 #include <memory>
@@ -14,14 +14,14 @@ namespace attune {
 /// The published checkpoints of all families of a kind.
 std::vector<PublishedModel> published_models(Family::Kind kind);
 
-/// The model of a config.json, its parameters not filled. Throws Error listing the architectures where it is of none of
+/// The model of a config.json, its parameters not filled. Throws Error listing the architectures if it is of none of
 /// them.
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options);
 
 /// A model read from a folder.
 struct OpenedClassifier {
   std::unique_ptr<Classifier> model;
-  std::vector<std::string> label_names;  // by class; empty where config.json does not say
+  std::vector<std::string> label_names;  // by class; empty if config.json does not say
   LoadReport report;                     // `missing` have been given initial values
 
   /// Whether the file had all weights, so that the model can predict as it is.

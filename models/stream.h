@@ -1,4 +1,4 @@
-// What passes from block to block, and how one runs.
+// The data that passes from block to block, and how a block runs.
 #pragma once
 
 #include "engine/autograd/checkpoint.h"
@@ -6,12 +6,12 @@
 
 namespace attune {
 
-/// The residual stream [N, C], and what the next products read: its norm, in their type.
+/// The residual stream [N, C], and its norm in the type of the next matrix products, which read it.
 struct Stream {
   Variable residual, normed;
 };
 
-/// block(x), a function of the stream and of what does not change until backward is done. Where the pass recomputes,
+/// block(x), a function of the stream and of values that do not change until backward is done. If the pass recomputes,
 /// only x is saved, and backward computes the block again.
 template <class Block>
 Stream run_block(const Stream& x, const ForwardPass& pass, Block block) {

@@ -1,7 +1,7 @@
 // Parameters from and to Hugging Face checkpoints.
 //
-// A loader is forgiving about spelling (the family's prefix present or absent, LayerNorm.gamma / beta) and strict about
-// content: every parameter must be found with its shape, and a tensor that belongs nowhere is reported.
+// The loader accepts variants of names (with or without the family's prefix, LayerNorm.gamma / beta), but it is strict
+// about content: every parameter must be found with its shape, and unknown tensors are reported.
 #pragma once
 
 #include <functional>
@@ -12,13 +12,13 @@
 
 namespace attune {
 
-/// What a checkpoint and a model did not share.
+/// The differences between a checkpoint and a model.
 struct LoadReport {
   std::vector<std::string> missing;  // optional tensors that were absent, by row: their parameters keep their values
   std::vector<std::string> unused;   // tensors of the file that belong to no parameter
 };
 
-/// Where the last layer comes from: the file, or it is left alone (a fresh one is to follow).
+/// The source of the last layer: the file, or none (the caller creates a new one).
 enum class Head : std::uint8_t { kFromFile, kFresh };
 
 /// Fills a model's parameters from a model.safetensors file. Throws Error naming tensor, expected and found shape.
@@ -27,13 +27,13 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
 /// Gives the named rows of the table (ParameterRow::hf_name, as in LoadReport::missing) the initial values of their
 /// family, in the table's order.
 void initialize_rows(const Classifier& model, const std::vector<std::string>& hf_names, TorchGenerator& generator);
-/// Writes model.safetensors as the ecosystem's class of the family reads it, atomically. Throws Error naming the tensor,
-/// and writes nothing, where a value is not finite.
+/// Writes model.safetensors as the ecosystem's class of the family reads it, atomically. Throws Error naming the
+/// tensor, and writes nothing, if a value is not finite.
 void save_weights(const Classifier& model, const std::string& path);
 
 /// Calls visit(name, values) for each row of the table, both as the Hugging Face file has them (rows cut out,
-/// transposed). `select` picks what of a parameter is shown: its value, its gradient; an undefined tensor is passed
-/// over.
+/// transposed). `select` returns the tensor of a parameter to visit, its value or its gradient; an undefined tensor is
+/// skipped.
 void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(const Parameter&)>& select,
                         const std::function<void(const std::string& hf_name, const Tensor& values)>& visit);
 

@@ -1,9 +1,9 @@
 // Finds added tokens ("[MASK]", "<|endoftext|>", runs of spaces) in a text before the model sees it.
 //
-// A search is leftmost-longest: of the tokens that begin at the first possible place the longest wins, and the search
-// goes on after it. lstrip and rstrip let a match swallow the white space next to it (on the left never past the
-// previous match); a single_word token counts only where no word character touches it. What the matches leave over are
-// plain texts.
+// A search is leftmost-longest: among the tokens that begin at the first possible place, the longest wins, and the
+// search continues after it. lstrip and rstrip let a match swallow the white space next to it (on the left never past
+// the previous match); a single_word token counts only where no word character touches it. What the matches leave over
+// are plain texts.
 //
 // Tokens come in two stages: those with normalized = false are searched for in the text as given, the others in what remains,
 // after it is normalised; their own spelling is normalised too.
@@ -44,7 +44,7 @@ class AddedTokenSearch {
   /// Tokens with an empty content are ignored, as the reference does.
   explicit AddedTokenSearch(std::vector<AddedToken> tokens);
 
-  /// Appends the parts of `text` (valid UTF-8) in order. With parse_special = false, special tokens are passed over and
+  /// Appends the parts of `text` (valid UTF-8) in order. With parse_special = false, special tokens are skipped and
   /// become plain text.
   void split(std::string_view text, bool parse_special, std::vector<TextPart>& parts) const;
 

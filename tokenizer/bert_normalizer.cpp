@@ -88,7 +88,7 @@ std::uint32_t action_of(char32_t c, const BertNormalizerOptions& options) {
   return form.size() == 1 ? flags | (c ^ form[0]) : flags | kSeveral;
 }
 
-// One table per setting, made when it is first asked for.
+// One table per setting, made when it is first requested.
 const unicode::CodePointTable<std::uint32_t>& actions_of(const BertNormalizerOptions& options) {
   using Table = unicode::CodePointTable<std::uint32_t>;
   static std::array<std::once_flag, 16> once;

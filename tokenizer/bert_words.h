@@ -15,7 +15,7 @@ class BertWords {
  public:
   explicit BertWords(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
 
-  /// The next word, a part of the text; false where there is none.
+  /// The next word, a part of the text; false if there is none.
   bool next(std::string_view& word) {
     const char* begin = at_;
     while (at_ < end_) {

@@ -1,8 +1,7 @@
 // Byte-level BPE: GPT-2, RoBERTa, ModernBERT and every tokenizer whose tokenizer.json says model BPE with ByteLevel.
 //
 // A piece of text (split.h) begins as one symbol per byte. The adjacent pair of lowest rank, leftmost among equals, is
-// merged until no pair is in the table. A byte without a token becomes the unknown token, or nothing where there is
-// none.
+// merged until no pair is in the table. A byte without a token becomes the unknown token, or nothing if there is none.
 //
 // Most pieces of a text are whole tokens. Those a merge sequence reaches are collected once, at loading, in a table
 // that maps a piece of up to 15 bytes, held in two machine words, to its id; the merge loop runs for the rest. Merging

@@ -44,7 +44,7 @@ std::vector<BpeMerge> read_json_merges(const json::Value& merges, const Vocabula
   return out;
 }
 
-// A list of steps: the members of a Sequence, a single step, or none where the key is missing or null.
+// A list of steps: the members of a Sequence, a single step, or none if the key is missing or null.
 std::vector<json::Value> steps_of(const json::Value& root, std::string_view key, std::string_view members) {
   const auto step = root.find(key);
   if (!step) return {};

@@ -37,7 +37,7 @@ class MergeLearner {
     for (const auto& [pair, counted] : pairs_) queue_.push({counted.count, pair});
   }
 
-  /// The most frequent pair and its count, or nothing where none is left.
+  /// The most frequent pair and its count, or nothing if none is left.
   std::optional<Candidate> best() {
     while (!queue_.empty()) {
       const Candidate top = queue_.top();
@@ -94,7 +94,7 @@ class MergeLearner {
 
   std::vector<CountedWord> words_;
   std::unordered_map<Pair, PairCount> pairs_;
-  std::vector<Pair> changed_;  // pairs counted anew since the last merge
+  std::vector<Pair> changed_;  // pairs counted again since the last merge
   std::priority_queue<Candidate> queue_;
 };
 

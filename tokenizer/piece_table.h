@@ -20,7 +20,7 @@ class PieceTable {
   /// `capacity`: how many pieces will be added at most.
   explicit PieceTable(std::size_t capacity);
 
-  /// Adds a piece; does nothing where it is known already. Empty pieces are not kept.
+  /// Adds a piece; does nothing if it is known already. Empty pieces are not kept.
   void add(std::string_view piece, std::int32_t id);
 
   /// The id of a piece, or -1. `readable`: how many bytes from piece.data() on may be read (at least piece.size()).

@@ -14,7 +14,7 @@ class TextModel {
  public:
   virtual ~TextModel() = default;
 
-  /// Writes the normalised form of `text` (valid UTF-8) to `out` and returns true, or returns false where `text` is its
+  /// Writes the normalised form of `text` (valid UTF-8) to `out` and returns true, or returns false if `text` is its
   /// own normalised form (`out` is then unspecified).
   virtual bool normalize(std::string_view text, std::string& out) const = 0;
   /// Appends the ids of a normalised text that holds no added token. Once `ids` holds `limit` ids or more it may stop,

@@ -53,14 +53,14 @@ class Tokenizer {
   virtual std::int32_t id(std::string_view token) const = 0;
   /// The id that fills batches to equal lengths (GPT-2: <|endoftext|>), or -1 where the tokenizer has none.
   virtual std::int32_t pad_id() const = 0;
-  /// Files that load_tokenizer read, to be copied beside a saved model.
+  /// Files that load_tokenizer read, to be copied into the folder of a saved model.
   virtual const std::vector<std::string>& files() const = 0;
 };
 
-/// Loads the tokenizer of a Hugging Face folder: tokenizer.json where there is one, otherwise vocab.json + merges.txt
+/// Loads the tokenizer of a Hugging Face folder: tokenizer.json if there is one, otherwise vocab.json + merges.txt
 /// (byte-level BPE; OpenAI's names encoder.json + vocab.bpe will do) or vocab.txt (WordPiece), with
-/// tokenizer_config.json beside them. Throws Error naming the file (and line or key) of whatever is missing, malformed
-/// or of an unsupported kind.
+/// tokenizer_config.json in the same folder. Throws Error naming the file (and line or key) of whatever is missing,
+/// malformed or of an unsupported kind.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
 
 }  // namespace attune

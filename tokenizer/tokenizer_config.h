@@ -14,7 +14,7 @@ namespace attune {
 
 class TokenizerConfig {
  public:
-  /// Everything unset, as where there is no file.
+  /// Everything unset, as if there is no file.
   TokenizerConfig() = default;
   explicit TokenizerConfig(json::Value root) : root_(std::move(root)) {}
 
@@ -23,8 +23,8 @@ class TokenizerConfig {
   bool boolean_or(std::string_view key, bool otherwise) const;
   /// The spelling of a role's token ("pad_token"): a string or an object with "content". `otherwise` where unset.
   std::string token_or(std::string_view role, const std::string& otherwise) const;
-  /// The tokens of added_tokens_decoder with their flags; those the vocabulary lacks are added to it. Throws Error
-  /// where an id contradicts the vocabulary.
+  /// The tokens of added_tokens_decoder with their flags; those the vocabulary lacks are added to it. Throws Error if
+  /// an id contradicts the vocabulary.
   std::vector<AddedToken> added_tokens(Vocabulary& vocabulary) const;
 
  private:
@@ -32,7 +32,7 @@ class TokenizerConfig {
 };
 
 /// One added token from its JSON object, whose id is kept in `id`. The flags of a missing key are false, `normalized`
-/// is the opposite of `special`. A token the vocabulary lacks is added to it; Throws Error where its id contradicts the
+/// is the opposite of `special`. A token the vocabulary lacks is added to it; Throws Error if its id contradicts the
 /// vocabulary.
 AddedToken read_added_token(const json::Value& node, std::int64_t id, Vocabulary& vocabulary);
 

@@ -19,7 +19,7 @@ class Vocabulary {
   Vocabulary(Vocabulary&&) = default;
   Vocabulary& operator=(Vocabulary&&) = default;
 
-  /// Adds a token. Throws Error where the spelling or the id is taken, or the id is outside [0, 2^31-1).
+  /// Adds a token. Throws Error if the spelling or the id is taken, or the id is outside [0, 2^31-1).
   void add(std::string_view token, std::int64_t id);
   /// Throws Error naming the first id without a token.
   void check_complete() const;

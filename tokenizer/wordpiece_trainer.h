@@ -37,8 +37,8 @@ class WordPieceTrainer {
 
   /// Counts the words of a text. Throws Error on text that is not valid UTF-8.
   void add(std::string_view text);
-  /// The tokens in order of id: vocab_size of them, or fewer where no more pairs are frequent enough. Throws Error
-  /// where nothing was added, or vocab_size has no room for the special tokens and characters.
+  /// The tokens in order of id: vocab_size of them, or fewer where no more pairs are frequent enough. Throws Error if
+  /// nothing was added, or vocab_size has no room for the special tokens and characters.
   std::vector<std::string> train() const;
 
  private:

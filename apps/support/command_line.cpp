@@ -130,7 +130,7 @@ bool CommandLine::parse(int argc, char** argv) {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) throw UsageError(error.what());
-    app_->exit(error);  // prints the help asked for
+    app_->exit(error);  // prints the help requested
     return false;
   }
   return true;

@@ -52,9 +52,9 @@ class CommandLine {
   /// An option whose value goes to `value`: a number, a string, or a vector of strings.
   template <class T>
   Flag* add_option(const std::string& name, T& value, const std::string& text);
-  /// An option without a value. "--x,!--no-x" declares two, of which the second clears `value`.
+  /// An option without a value. "--x,!--no-x" declares two; the second clears `value`.
   Flag* add_flag(const std::string& name, bool& value, const std::string& text);
-  /// An option whose value may be left out, which stands for an empty one; `value` is empty where it is not given.
+  /// An option whose value may be left out, which stands for an empty one; `value` is empty if it is not given.
   Flag* add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text);
   /// What stands at the end of --help.
   void footer(const std::string& text);

@@ -7,14 +7,14 @@
 
 namespace attune {
 
-/// Called with what has been done so far; the total is 0 where it is not known.
+/// Called with what has been done so far; the total is 0 if it is not known.
 using ProgressFn = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Downloads to a file; nothing is left on disk where it fails. Throws Error naming the address and the reason,
 /// Interrupted after Ctrl-C.
 void download_file(const std::string& url, const std::string& path, const ProgressFn& progress);
 
-/// The last part of an address's path, e.g. "reviews.tar.gz". Throws Error where it has none.
+/// The last part of an address's path, e.g. "reviews.tar.gz". Throws Error if it has none.
 std::string file_name_of_url(const std::string& url);
 
 }  // namespace attune

@@ -16,7 +16,7 @@ namespace attune {
 Dataset encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
                      std::span<const std::string> second, std::int64_t max_length);
 
-/// Throws Error naming the data set where it has a segment that the model has no row for.
+/// Throws Error naming the data set if it has a segment that the model has no row for.
 void check_segments(const Classifier& model, const Dataset& examples);
 
 }  // namespace attune

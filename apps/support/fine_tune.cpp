@@ -23,7 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The reference's three closing lines; false where Ctrl-C came meanwhile.
+// The reference's three closing lines; false if Ctrl-C came meanwhile.
 bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& report) {
   struct Split {
     const char *title, *name;

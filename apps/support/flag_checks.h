@@ -18,7 +18,7 @@ namespace attune {
 class FlagCheck {
  public:
   explicit FlagCheck(std::shared_ptr<const CLI::Validator> validator) : validator_(std::move(validator)) {}
-  /// Why the value is refused; empty where it is taken.
+  /// Why the value is refused; empty if it is taken.
   std::string complaint(std::string value) const;
   const CLI::Validator& validator() const { return *validator_; }
 

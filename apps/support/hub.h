@@ -11,7 +11,7 @@ namespace attune {
 std::string hub_cache_folder();
 
 /// Snapshot folder, at refs/main, of the first repository that is there, e.g. "openai-community/gpt2"; several names
-/// are the ids one repository has or had. Throws Error naming the command that fetches the first where none is there.
+/// are the ids one repository has or had. Throws Error naming the command that fetches the first if none is there.
 std::string find_in_hub_cache(const std::vector<std::string>& repositories);
 
 }  // namespace attune

@@ -1,7 +1,7 @@
-// How labels stand in a file, and the tensor they become.
+// Reads the labels of a file into a tensor.
 //
-// One reader takes the splits of a run in order, the training split first: that one decides which classes or labels
-// there are, and the others are held against it. Rows are read once and leave no text.
+// One reader takes the splits of a run in order, the training split first: the training split decides which classes or
+// labels exist, and the labels of the others must be among them. Rows are read once, and their texts are not kept.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace attune {
 
-/// "file:line" of a row, asked for only where something is wrong with it.
+/// "file:line" of a row, requested only where something is wrong with it.
 using Where = std::function<std::string()>;
 
 class LabelReader {
@@ -42,7 +42,7 @@ class LabelReader {
 /// alphabetical order.
 struct Classes {
   std::int64_t count = 2;
-  std::vector<std::string> names;  // empty where labels are integers
+  std::vector<std::string> names;  // empty if labels are integers
 };
 
 /// One class for each text: int32 [E].

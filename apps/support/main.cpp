@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// Sends off what was printed. Throws IoError where any of it was lost.
+// Sends off what was printed. Throws IoError if any of it was lost.
 void flush_results() {
   std::cout.flush();
   if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

@@ -10,7 +10,7 @@ namespace attune {
 /// "317.4 MiB", from 1 GiB on "2.71 GiB".
 std::string memory_size_text(std::size_t bytes);
 
-/// "; less is needed with a, b or c"; empty where there are no ways to need less.
+/// "; less is needed with a, b or c"; empty if there are no ways to need less.
 std::string memory_advice(const std::vector<std::string>& ways);
 
 }  // namespace attune

@@ -10,7 +10,7 @@ namespace attune {
 
 class Progress {
  public:
-  /// A bar over `total` units of work (0: unknown), of which `before` were done already. The line starts with `label`.
+  /// A bar over `total` units of work (0: unknown); `before` of them are already done. The line starts with `label`.
   Progress(std::string label, std::int64_t total, std::int64_t before = 0);
   ~Progress();
   Progress(const Progress&) = delete;

@@ -22,9 +22,9 @@ namespace attune {
 
 class TrainReport : public TrainObserver {
  public:
-  /// `log_file` may be empty: no log. A log that exists is gone on with after its first `log_offset` bytes, if given.
-  /// Throws IoError where it cannot be created, or no line ends there. Where it cannot be written later, a run of hours
-  /// is worth more than its log: a warning on standard error, and the log ends there.
+  /// `log_file` may be empty: no log. If `log_offset` is given, an existing log is continued after its first
+  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there. Where it cannot be written
+  /// later, a run of hours is worth more than its log: a warning on standard error, and the log ends there.
   TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
 
   void begin(std::int64_t step, std::int64_t total_steps) override;
@@ -33,7 +33,7 @@ class TrainReport : public TrainObserver {
   void epoch(const EpochRecord& record) override;
   /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
-  /// Bytes of the log so far; none where there is no log.
+  /// Bytes of the log so far; none if there is no log.
   std::optional<std::int64_t> log_offset();
   /// Removes the progress bar before something else is printed.
   void clear_progress();

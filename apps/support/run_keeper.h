@@ -1,7 +1,7 @@
-// What it takes to leave a training run and to go on with it: --checkpoint_every, --keep and --resume.
+// Saving and resuming a training run: --checkpoint_every, --keep and --resume.
 //
-// A run goes on only as the one that was left: every flag that decides a number must be the same, and so must the
-// examples and the model. What may change is where files lie, and what a run needs of the machine.
+// A run resumes only as the same run: every flag that affects a number must be the same, and so must the examples and
+// the model. What may change is where files lie, and what a run needs of the machine.
 #pragma once
 
 #include <memory>
@@ -29,18 +29,20 @@ void check_options(const RunState& saved, const std::string& file, const RunOpti
 
 class RunKeeper {
  public:
-  /// Reads the checkpoint of --resume; `options` are those of this run. Throws IoError or Error where it cannot be read
-  /// or is another run's; Error where --output has the checkpoints of a run that is not finished and not gone on with.
+  /// Reads the checkpoint of --resume; `options` are those of this run. Throws IoError or Error if it cannot be read or
+  /// is another run's; Error if --output has the checkpoints of a run that is not finished and is not the one to
+  /// resume.
   RunKeeper(const TrainingFlags& flags, RunOptions options);
 
-  /// Bytes of the log file that belong to the checkpoint gone on with; none: the log begins anew.
+  /// Bytes of the log file that belong to the resumed checkpoint; none: a new log.
   std::optional<std::int64_t> log_offset() const { return log_offset_; }
-  /// Goes on with the checkpoint, if one was asked for.
+  /// Goes on with the checkpoint, if one was requested.
   void restore(Trainer& trainer);
 
-  /// Saves a checkpoint of a run that goes on. Where the disk refuses, a warning: the run is worth more.
+  /// Saves a checkpoint of a run that continues. If the disk refuses, prints a warning and continues: the run is worth
+  /// more.
   void save(const RunState& state, std::optional<std::int64_t> log_offset);
-  /// Saves a checkpoint of a run that ends here: finished, or to be gone on with. Throws IoError.
+  /// Saves a checkpoint of a run that ends here: finished, or to be resumed later. Throws IoError.
   void close(const RunState& state, std::optional<std::int64_t> log_offset);
 
  private:
@@ -50,7 +52,7 @@ class RunKeeper {
 
   const TrainingFlags& flags_;
   RunOptions options_;
-  std::string file_;  // gone on with
+  std::string file_;  // that is resumed
   std::optional<RunState> state_;
   std::optional<std::int64_t> log_offset_;
   std::unique_ptr<Checkpoints> checkpoints_;

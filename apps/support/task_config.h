@@ -13,7 +13,7 @@ namespace attune {
 /// The keys of a task.
 json::Value task_json(const Task& task);
 
-/// problem_type; empty where the file does not say. Throws Error with the file's name where attune has no such task.
+/// problem_type; empty if the file does not say. Throws Error with the file's name if attune has no such task.
 std::string problem_type_of(const json::Value& config);
 
 /// The task of a model with these outputs, to predict with. Without problem_type one output is a number and several are

@@ -25,19 +25,19 @@ struct TaskFlags {
   void declare(CommandLine& app);
   /// The columns that labels are read from.
   std::vector<std::string> columns() const;
-  /// The problem_type of --task, else `of_folder`, else single_label_classification. Throws UsageError where another
-  /// flag does not belong to it.
+  /// The problem_type of --task, else `of_folder`, else single_label_classification. Throws UsageError if another flag
+  /// does not belong to it.
   std::string problem_type(const std::string& of_folder) const;
   /// The reader of its labels.
   std::unique_ptr<LabelReader> reader(const std::string& problem_type) const;
-  /// The task for models on a device. `labels` are those of the training rows. Throws UsageError where a list of weights
+  /// The task for models on a device. `labels` are those of the training rows. Throws UsageError if a list of weights
   /// or thresholds does not fit the outputs.
   std::unique_ptr<Task> make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,
                              Device device) const;
 };
 
 /// One number for each name, from "0.5,2", from "good=0.5,bad=2" (`fallback` for names that are not there), or where
-/// `one_for_all` also from "0.5". `flag` is named in errors. Throws UsageError where the text is none of these.
+/// `one_for_all` also from "0.5". `flag` is named in errors. Throws UsageError if the text is none of these.
 std::vector<double> number_list(const std::string& flag, const std::string& text, const std::vector<std::string>& names,
                                 double fallback, bool one_for_all);
 

@@ -2,7 +2,7 @@
 //
 // Ids are kept in files of the cache folder, one per split, named after everything that decides what is in them: the
 // bytes of the source file, the columns, how many rows, the tokenizer's files, the length texts are cut to, and how
-// labels are read. A file that is damaged is made anew. Several runs may use one folder at once.
+// labels are read. A damaged file is replaced. Several runs may use one folder at once.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +34,12 @@ struct SplitPaths {
 };
 SplitPaths find_splits(const std::string& folder);
 
-/// Calls take(text, pair) for the first `max_rows` rows of a CSV file (0: all) and gives their labels to `labels`. Throws
-/// Error naming file and line of whatever is wrong, or where there are no rows.
+/// Calls take(text, pair) for the first `max_rows` rows of a CSV file (0: all) and gives their labels to `labels`.
+/// Throws Error naming file and line of whatever is wrong, or if there are no rows.
 void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
                const std::function<void(std::string&& text, std::string&& pair)>& take);
 
-/// Where ids are kept if nothing else is asked for: attune/ in $XDG_CACHE_HOME or ~/.cache; empty where neither is set.
+/// Where ids are kept if nothing else is requested: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
 
 /// Makes data sets of CSV files.

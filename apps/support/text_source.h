@@ -11,7 +11,7 @@ namespace attune {
 
 class TextSource {
  public:
-  /// Throws IoError where the file cannot be opened, Error where it has no such column.
+  /// Throws IoError if the file cannot be opened, Error if it has no such column.
   static TextSource from_csv(const std::string& path, const std::string& column);
   /// `path` may be "-", standard input.
   static TextSource from_jsonl(const std::string& path, const std::string& field);

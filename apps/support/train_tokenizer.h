@@ -15,11 +15,11 @@ struct TrainTokenizerOptions {
   std::int64_t min_frequency = 2;           // a pair that occurs less often is no token
   std::vector<std::string> special_tokens;  // empty: the usual ones of the kind
   bool cased = false;                       // WordPiece: keep upper case and accents
-  std::string output;                       // folder, created where missing
+  std::string output;                       // folder, created if missing
 };
 
-/// Returns the number of tokens. Throws Error where the options or the texts do not do, IoError where the folder cannot
-/// be written; each file is written whole or not at all.
+/// Returns the number of tokens. Throws Error if the options or the texts do not do, IoError if the folder cannot be
+/// written; each file is written whole or not at all.
 std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& texts);
 
 }  // namespace attune

@@ -48,10 +48,10 @@ struct TrainingFlags {
   /// Declares every option; defaults are the values held now.
   void declare(CommandLine& app);
   /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
-  /// UsageError listing the valid values, Error where the device cannot be used.
+  /// UsageError listing the valid values, Error if the device cannot be used.
   void apply() const;
-  /// The three splits of --data, as far as --max_train_examples and --max_eval_examples go, cut to --context_length or
-  /// the model's positions.
+  /// The three splits of --data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
+  /// model's positions.
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;

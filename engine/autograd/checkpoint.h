@@ -1,8 +1,8 @@
-// Less memory for more time: a part of the forward pass that saves only its inputs.
+// Saves memory for more time: a part of the forward pass saves only its inputs.
 //
-// Its backward computes the part again, this time keeping what the ops save, and goes back through it at once. Values
-// and gradients are the bits of a run without it: what runs again reads the same inputs and parameters, dropout is a
-// function of seed, step and site, and every gradient is added where and in the order in which it would have been.
+// Its backward computes the part again, now with what the ops save, and then runs the backward of the part. Values and
+// gradients have the same bits as without a checkpoint: the second run reads the same inputs and parameters, dropout is
+// a function of seed, step and site, and gradients are added in the same places and in the same order.
 //
 // Chen et al.: "Training deep nets with sublinear memory cost", arXiv 1604.06174.
 #pragma once
@@ -16,9 +16,9 @@ namespace attune {
 
 using Variables = std::vector<Variable>;
 
-/// fn(inputs), recorded as one step. `fn` must give the same values whenever it is called; parameters are what it
-/// captures. It outlives the call, until the tape's backward is done. Nothing is recorded where no tape is, or where
-/// neither inputs nor parameters want a gradient.
+/// fn(inputs), recorded as one step. `fn` must give the same values at every call; it captures the parameters. The tape
+/// keeps it until backward is done. Nothing is recorded without a tape, or if neither inputs nor parameters require a
+/// gradient.
 Variables checkpoint(const std::function<Variables(const Variables&)>& fn, const Variables& inputs);
 
 }  // namespace attune

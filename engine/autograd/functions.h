@@ -1,7 +1,7 @@
 // Differentiable ops on Variables. Shapes are those of engine/ops; each has its file in engine/autograd/functions/.
 //
-// What an op saves for backward is exactly what its closure captures. An op none of whose inputs wants a gradient saves
-// nothing: frozen layers cost no memory and get no backward.
+// An op saves for backward only what its closure captures. If none of its inputs requires a gradient, it saves nothing:
+// frozen layers cost no memory and have no backward.
 #pragma once
 
 #include "engine/autograd/tape.h"
@@ -24,8 +24,8 @@ Variable layernorm(const Variable& x, const Variable& weight, const Variable& bi
 /// stream) is float32 (kernels/layernorm.h).
 struct ResidualNorm {
   Variable sum;     // s
-  Variable normed;  // its norm in the branch's type, for what is multiplied next
-  Variable stream;  // its norm in the stream's type, for a residual; undefined where not asked for
+  Variable normed;  // its norm in the branch's type, for the next matrix products
+  Variable stream;  // its norm in the stream's type, for a residual; undefined if not requested
 };
 struct ResidualNormSpec {
   double eps;
@@ -35,7 +35,7 @@ struct ResidualNormSpec {
 ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch, const Variable& weight,
                                 const Variable& bias, const ResidualNormSpec& spec);
 
-/// x in another float type; x itself where it has it already.
+/// x in another float type; x itself if it already has that type.
 Variable cast(const Variable& x, DType dtype);
 
 /// residual + dropout(branch).
@@ -46,15 +46,15 @@ Variable activation(const Variable& x, Activation kind);
 /// f(first half of the features) * second half.
 Variable glu(const Variable& u, Activation kind);
 
-/// Rotates queries and keys of a fused projection [N, 3 H D] by their positions. The result lies in the bytes of `qkv`,
-/// which is used up. Throws Error where another handle shares its value, e.g. an op that saved it for backward.
+/// Rotates queries and keys of a fused projection [N, 3 H D] by their positions. The result replaces `qkv` in its
+/// bytes; `qkv` is then undefined. Throws Error if another handle shares its value, e.g. an op that saved it for
+/// backward.
 Variable rope(Variable&& qkv, const Sequences& sequences, std::int64_t heads, const ops::RopeTable& table);
 
 /// Attention on a fused projection [N, 3 H D] -> [N, H D].
 Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec);
 
-/// A table with the row each token takes; an undefined table takes no part. Its row padding_id (or -1) gets no
-/// gradient.
+/// A table with the row each token takes; an undefined table is skipped. Its row padding_id (or -1) gets no gradient.
 struct EmbeddingInput {
   Variable table;
   Tensor ids;

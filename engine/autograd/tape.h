@@ -18,7 +18,7 @@ namespace attune {
 
 class Tape {
  public:
-  /// What becomes of recorded steps. A tape that drops them only finds out which outputs want a gradient.
+  /// Whether recorded steps are kept. A tape that drops them only finds out which outputs require a gradient.
   enum class Steps : std::uint8_t { kKept, kDropped };
 
   explicit Tape(Steps steps = Steps::kKept) : keeps_(steps == Steps::kKept) {}
@@ -38,15 +38,15 @@ class Tape {
   /// The tape that ops of this thread are recorded on, or null.
   static Tape* current();
 
-  /// Appends the step that produced variables with these gradients. `backward` runs only if something has reached one
-  /// of them; it reads them and adds to the gradients of the inputs it captured.
+  /// Appends the step that produced variables with these gradients. `backward` runs only if one of them has received a
+  /// gradient; it reads them and adds to the gradients of the inputs it captured.
   void record(std::vector<Grad> outputs, std::function<void()> backward);
 
   /// Adds to the gradients of everything `outputs` depend on, given the gradient of each: of its shape and type, or
-  /// undefined where it has none. Outputs that want no gradient are passed over. Empties the tape.
+  /// undefined if it has none. Outputs that require no gradient are skipped. Empties the tape.
   void backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients);
-  /// The same for one number: d loss / d loss = `seed`. Throws Error where `loss` has more than one element or nothing
-  /// that leads to it wants a gradient.
+  /// The same for one number: d loss / d loss = `seed`. Throws Error if `loss` has more than one element or depends on
+  /// nothing that requires a gradient.
   void backward(const Variable& loss, double seed = 1);
 
   std::size_t size() const { return steps_.size(); }

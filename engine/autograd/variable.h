@@ -1,9 +1,9 @@
-// A tensor that may want a gradient.
+// A tensor that may require a gradient.
 //
 // A Variable is a handle: copies share value and gradient. Ops on Variables (engine/autograd/functions.h) compute their
-// value at once and, where an input wants a gradient and a tape is recording, leave a backward step on the tape. A step
-// captures the Grad of a variable to write to it, and its value only where the formula needs it: values nobody needs
-// any more are freed during the forward pass.
+// value at once. If an input requires a gradient and a tape is recording, they add a backward step to the tape. A step
+// captures the Grad of a variable to write to it, and its value only if the formula needs it: values that no step needs
+// are freed during the forward pass.
 #pragma once
 
 #include <memory>
@@ -20,14 +20,14 @@ class Grad {
   Grad(const Tensor& like, bool requires_grad);
 
   bool requires_grad() const { return state_ != nullptr && state_->requires_grad; }
-  /// The gradient gathered so far; undefined where none has arrived.
+  /// The gradient accumulated so far; undefined if there is none.
   const Tensor& tensor() const;
-  /// Where an op's backward should put this gradient: empty if it is not wanted, a fresh buffer at first, the gathered
-  /// gradient in accumulating mode afterwards.
+  /// Where an op's backward writes this gradient: empty if it is not needed, a new buffer at first, later the
+  /// accumulated gradient in accumulating mode.
   GradTarget target() const;
   /// Adds a finished gradient; the first one is shared, not copied.
   void add(const Tensor& gradient) const;
-  /// The gradient gathered so far, in bytes that no other tensor shares; it is forgotten here.
+  /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;
   /// Whether both are the gradient of one variable.
@@ -54,7 +54,7 @@ class Variable {
   bool defined() const { return value_ != nullptr; }
   /// The value; an undefined tensor where the variable is undefined.
   const Tensor& value() const;
-  /// The value, given up by its only handle, which is undefined afterwards. Throws Error where there are others.
+  /// Moves the value out of its only handle, which is undefined afterwards. Throws Error if other handles exist.
   Tensor release() &&;
   /// Replaces the value by one of the same shape (loading, initialising). Throws Error on another shape.
   void set_value(Tensor value) const;

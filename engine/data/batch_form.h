@@ -1,5 +1,4 @@
-// How examples become a batch: the one description that a training program chooses, a saved model keeps and a
-// prediction uses again.
+// How examples become a batch. A training program chooses it, a saved model stores it, and a prediction uses it again.
 #pragma once
 
 #include <cstdint>

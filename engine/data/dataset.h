@@ -21,14 +21,14 @@ struct Dataset {
   static Dataset from(const std::string& name, const std::vector<std::vector<std::int32_t>>& ids,
                       const Tensor& labels = {});
 
-  /// E; 0 where there is nothing at all.
+  /// E; 0 if there is nothing at all.
   std::int64_t size() const { return starts.defined() ? starts.numel() - 1 : 0; }
   /// Tokens of example e.
   std::int64_t length(std::int64_t e) const;
   /// Tokens of the longest example; 0 when empty.
   std::int64_t longest() const;
-  /// Throws Error naming the data set where a tensor is missing, has another shape or dtype than above, or `starts`
-  /// does not rise from 0 to N.
+  /// Throws Error naming the data set if a tensor is missing, has another shape or dtype than above, or `starts` does
+  /// not rise from 0 to N.
   void check() const;
 };
 

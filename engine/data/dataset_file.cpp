@@ -92,7 +92,7 @@ struct DatasetWriter::Column {
 
   void add(std::span<const std::int32_t> values) {
     const auto bytes = std::as_bytes(values);
-    if (!write_all(file.get(), bytes)) {  // the disk is full: go on in memory
+    if (!write_all(file.get(), bytes)) {  // the disk is full: continue in memory
       const int memory = memory_file();
       bool written = true;
       const bool read = read_blocks(file.get(), 0, static_cast<std::size_t>(count) * sizeof(std::int32_t),

@@ -1,8 +1,8 @@
-// A data set in a file: what a split has cost to make is kept, and the next run maps it instead of making it.
+// A data set in a file, so that the next run maps it instead of tokenizing again.
 //
-// The file is safetensors, so that other tools read it: ids, starts, and where there are any type_ids and labels. Its
-// metadata has the SHA-256 of every tensor, and a text of whoever made the labels. While examples come, their ids go to
-// an anonymous file, so that memory holds no more than where each example begins.
+// The file is safetensors, so that other tools can read it: ids, starts, and type_ids and labels if they exist. Its
+// metadata has the SHA-256 of every tensor and a text from the caller that describes the labels. While examples arrive,
+// their ids are written to an anonymous file, so that memory holds only where each example begins.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ struct StoredDataset {
   std::string label_text;  // as given to write()
 };
 
-/// The data set of a file under `name`; nothing where there is no such file or it is damaged in any way.
+/// The data set of a file under `name`; nothing if there is no such file or it is damaged in any way.
 std::optional<StoredDataset> open_dataset(const std::string& path, const std::string& name);
 
 /// A data set in the making.

@@ -1,9 +1,9 @@
-// The reference recipe's data loaders, as far as they decide which examples come when.
+// The order of examples in the reference recipe's data loaders.
 //
 // Every pass over a loader draws one 64-bit number from the run's generator when it begins; a shuffling loader draws a
-// second one when its first batch is asked for, seeds a generator of its own with it, and takes one permutation from
-// that. A pass that stops early draws nothing more. Hence the order of training batches depends on when evaluations
-// happen, and both are reproduced here (torch.utils.data.DataLoader with 0 workers).
+// second number when its first batch is requested. This number seeds a separate generator, which gives one permutation.
+// A pass that stops early draws nothing more. So the order of training batches depends on when evaluations happen; both
+// are reproduced here (torch.utils.data.DataLoader with 0 workers).
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,12 @@ struct LoaderOptions {
 /// One pass over the rows 0 .. rows - 1 of a split, in batches.
 class LoaderPass {
  public:
-  /// Draws what the reference draws for a pass whose first batch is asked for.
+  /// Draws the numbers that the reference draws for a pass whose first batch is requested.
   LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options);
   /// The pass that has this seed(), without a draw.
   LoaderPass(std::uint64_t seed, std::int64_t rows, const LoaderOptions& options);
 
-  /// What a shuffling pass has its order from; 0 where it does not shuffle.
+  /// The seed of a shuffling pass's order; 0 if it does not shuffle.
   std::uint64_t seed() const { return seed_; }
   /// Number of batches of the whole pass.
   std::int64_t batches() const { return batches_; }

@@ -59,7 +59,7 @@ int CsvReader::get() {
   return c;
 }
 
-// Reads one field and the character that ends it; true where another field of the row follows.
+// Reads one field and the character that ends it; true if another field of the row follows.
 bool CsvReader::read_field(std::string& field) {
   field.clear();
   int c = get();

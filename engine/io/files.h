@@ -16,7 +16,7 @@ namespace attune {
 /// A file in the making. Destroying it without commit() removes what was written.
 class AtomicFile {
  public:
-  /// Opens a temporary beside `path`. Throws IoError where the folder is missing or not writable.
+  /// Opens a temporary file in the folder of `path`. Throws IoError if the folder is missing or not writable.
   explicit AtomicFile(std::string path);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
@@ -27,10 +27,10 @@ class AtomicFile {
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   /// Replaces bytes that were written before. Throws IoError.
   void write_at(std::size_t offset, std::string_view text);
-  /// Has what was written so far on the disk, so that of several files none is renamed before all are safe. Throws
+  /// Forces what was written so far to the disk. So, among several files, none is renamed before all are safe. Throws
   /// IoError.
   void sync();
-  /// Syncs, renames over the target, and syncs the folder. Throws IoError where any of it fails.
+  /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
 
  private:
@@ -46,10 +46,9 @@ void write_file(const std::string& path, std::string_view text);
 void remove_temporaries(const std::string& folder);
 /// Copies a file atomically.
 void copy_file(const std::string& from, const std::string& to);
-/// Creates a folder and its parents where missing. Throws IoError.
+/// Creates a folder and its parents if missing. Throws IoError.
 void create_folders(const std::string& path);
-/// create_folders, and whether files can be made there: to be asked before hours of work rather than after. Throws
-/// IoError.
+/// create_folders, and checks that files can be created there, before hours of work and not after. Throws IoError.
 void prepare_output_folder(const std::string& path);
 
 }  // namespace attune

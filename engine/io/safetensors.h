@@ -62,7 +62,7 @@ struct SafetensorsEntry {
 
 class SafetensorsFile {
  public:
-  /// Maps and checks a file. Throws IoError where it cannot be read, SafetensorsError where it breaks a rule.
+  /// Maps and checks a file. Throws IoError if it cannot be read, SafetensorsError if it breaks a rule.
   explicit SafetensorsFile(const std::string& path);
   ~SafetensorsFile();
   SafetensorsFile(SafetensorsFile&&) noexcept;
@@ -76,11 +76,11 @@ class SafetensorsFile {
   /// Little-endian, row-major, not necessarily aligned.
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
-  /// BOOL). Throws Error naming file and tensor where its kind is another, or an integer does not fit.
+  /// BOOL). Throws Error naming file and tensor if its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
-  /// A tensor as the file has it, of F32, F64, BF16 or I32. Throws Error naming file and tensor where its kind is another.
+  /// A tensor as the file has it, of F32, F64, BF16 or I32. Throws Error naming file and tensor if its kind is another.
   Tensor read(const SafetensorsEntry& entry) const;
-  /// By name; throws Error where there is none.
+  /// By name; throws Error if there is none.
   Tensor read(std::string_view name, DType dtype) const;
 
  private:
@@ -100,9 +100,9 @@ using Metadata = std::map<std::string, std::string>;
 using SealFn = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
 
 /// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError,
-/// or Error where a name comes twice.
+/// or Error if a name comes twice.
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata);
-/// As above, with metadata that tells of the tensors' bytes. Only one tensor at a time is copied to the host.
+/// As above, with metadata that depends on the tensors' bytes. Only one tensor at a time is copied to the host.
 void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal);
 
 }  // namespace attune

@@ -11,7 +11,7 @@ namespace attune {
 /// y = x W^T + b.
 struct Linear {
   Variable operator()(const Variable& x) const { return linear(x, weight, bias); }
-  /// What inputs and outputs are held in.
+  /// The type of inputs and outputs.
   DType dtype() const { return weight.value().dtype(); }
 
   Parameter weight, bias;  // [outputs, inputs]; [outputs] or none

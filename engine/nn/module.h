@@ -1,4 +1,4 @@
-// Things with parameters.
+// Objects with parameters.
 //
 // A Module shows its parameters under dotted names ("blocks.3.qkv.weight") in a fixed order; freezing, optimising and
 // counting are loops over them.
@@ -27,9 +27,9 @@ struct NamedParameter {
   std::string name;
   Parameter parameter;
 };
-/// All parameters of a module; only those that want a gradient where `trainable_only`.
+/// All parameters of a module; only those that require a gradient if `trainable_only`.
 std::vector<NamedParameter> parameters_of(const Module& module, bool trainable_only = false);
-/// Number of elements over all parameters of a module; only trainable ones where `trainable_only`.
+/// Number of elements over all parameters of a module; only trainable ones if `trainable_only`.
 std::int64_t parameter_count(const Module& module, bool trainable_only = false);
 /// Makes exactly the parameters trainable for which `trainable(name)` holds.
 void set_trainable(const Module& module, const std::function<bool(const std::string& name)>& trainable);

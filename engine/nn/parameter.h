@@ -1,7 +1,7 @@
-// A Variable that outlives the step: what a model learns.
+// A Variable that outlives the step: a value that the model learns.
 //
-// An optimizer acts on the exact (float32) value. Where matrix products read a parameter in bfloat16, its value is the
-// rounding of that: the exact value is kept as the parameter's master. A Parameter is a handle, as a Variable is.
+// An optimizer acts on the exact (float32) value. If matrix products read a parameter in bfloat16, its value is the
+// rounded copy, and the exact value is kept as the parameter's master. A Parameter is a handle, like a Variable.
 #pragma once
 
 #include <memory>
@@ -21,11 +21,11 @@ class Parameter : public Variable {
   Parameter(Tensor value, Rounding rounding);
 
   Rounding rounding() const { return kept_ == nullptr ? Rounding::kNever : kept_->rounding; }
-  /// The float32 value that a bfloat16 value is the rounding of; undefined where the value itself is exact.
+  /// The float32 value that a bfloat16 value is the rounding of; undefined if the value itself is exact.
   const Tensor& master() const;
-  /// Throws Error where the shape is not the value's.
+  /// Throws Error if the shape is not the value's.
   void set_master(Tensor master) const;
-  /// What an optimizer acts on and a checkpoint holds: the master where there is one, else the value.
+  /// What an optimizer acts on and a checkpoint holds: the master if there is one, else the value.
   const Tensor& exact() const { return master().defined() ? master() : value(); }
 
  private:

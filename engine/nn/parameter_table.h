@@ -1,7 +1,7 @@
 // All parameters of a model: one row for each tensor of its Hugging Face file.
 //
-// Layers are made through the table, so that a name stands once, where its layer is declared. Walking, counting,
-// loading, saving, freezing and initial values are loops over the rows, in the order of declaration.
+// Layers are made through the table, so that each name is written once, where its layer is declared. Visiting,
+// counting, loading, saving, freezing and initial values are loops over the rows, in the order of declaration.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ struct ParameterRow {
   Tensor part_of(const Tensor& whole) const { return whole.rows(row_begin, row_end); }
 };
 
-/// What the layers of one part of a model have in common.
+/// Common properties of the layers of one part of a model.
 struct Section {
   std::string name = {}, hf_name = {};  // what their names begin with
   std::int64_t layer = -1;              // as in ParameterRow
@@ -70,7 +70,7 @@ class ParameterTable : public Module {
   ParameterTable(std::int64_t blocks, DType dtype) : blocks_(blocks), dtype_(dtype) {}
 
   // New layers of zeros (norms: scale 1), and their rows. In bfloat16 the weights and biases of a block's linear layers
-  // may be rounded; what sees one row per sequence costs little and decides much.
+  // may be rounded; layers that read one row per sequence stay float32: they cost little and matter much.
   Embedding embedding(const Section& section, const LayerName& name, std::int64_t rows, std::int64_t channels,
                       std::int64_t padding_id = -1);
   LayerNorm norm(const Section& section, const LayerName& name, std::int64_t channels, double eps);

@@ -1,5 +1,5 @@
-// What a model reads: the token ids of a batch and how they form sequences, on one device; and the state of one forward
-// pass.
+// The input of a model: the token ids of a batch and how they form sequences, on one device; and the state of one
+// forward pass.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct TokenBatch {
   /// first_row_keys of any batch of `count` sequences (kernels/dropout.h).
   static Tensor first_row_keys_of(std::int64_t count);
 
-  /// Sequences with a result. `sequences` may end with one more, of rows that only fill up.
+  /// Sequences with a result. `sequences` may end with one more, whose rows are only padding.
   std::int64_t count() const { return lengths.numel(); }
   /// The chosen rows of each sequence, for pool().
   ops::PooledSequences pooled(PooledRows rows) const { return {sequences.offsets, lengths, rows}; }

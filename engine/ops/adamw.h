@@ -22,8 +22,8 @@ struct AdamWSpec {
 /// What changes from step to step, at step t (1, 2, ...): float64 [3] on the host.
 Tensor adamw_scalars(double learning_rate, const AdamWSpec& spec, std::int64_t t);
 
-/// scalars: as above, on the parameters' device. grad_scale: float64 [1] the gradients are multiplied with, or undefined;
-/// where it is NaN nothing is changed. Only starts work on the device.
+/// scalars: as above, on the parameters' device. grad_scale: float64 [1] the gradients are multiplied with, or
+/// undefined; if it is NaN, nothing changes. Only starts work on the device.
 void adamw(std::span<const AdamWTensor> tensors, const Tensor& scalars, const Tensor& grad_scale,
            const AdamWSpec& spec);
 

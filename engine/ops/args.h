@@ -1,5 +1,5 @@
-// What op declarations share: where gradients go, which elements a dropout drops, tensors that are overwritten, and the
-// checks of an op's arguments.
+// Types that op declarations share: gradient targets, dropout masks, tensors that are overwritten, and the checks of an
+// op's arguments.
 #pragma once
 
 #include <utility>
@@ -10,11 +10,11 @@
 
 namespace attune {
 
-// Words of the kernels that every floor uses.
+// Kernel types that every layer uses.
 using kernels::GradMode;
 using kernels::GradOut;
 
-/// The buffer a gradient goes to; undefined where nobody wants it.
+/// The buffer a gradient goes to; undefined if it is not needed.
 struct GradTarget {
   Tensor tensor;
   GradMode mode = GradMode::kWrite;
@@ -23,7 +23,7 @@ struct GradTarget {
   GradOut out() const { return {tensor.raw(), mode}; }
 };
 
-/// A tensor that stays the caller's and whose elements an op overwrites. (An op that uses a tensor up takes Tensor&&.)
+/// A tensor of the caller whose elements an op overwrites. (An op that consumes a tensor takes Tensor&&.)
 struct InPlace {
   Tensor tensor;
 
@@ -36,7 +36,7 @@ struct DropoutSpec {
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
   std::uint32_t site = 0;
-  Tensor row_keys = {};  // int32 [N]; unused where p = 0
+  Tensor row_keys = {};  // int32 [N]; unused if p = 0
   Tensor step_at = {};   // int32 [1] read instead of `step`; or undefined
 
   kernels::DropoutMask mask() const {

@@ -6,7 +6,7 @@
 
 namespace attune::ops {
 
-/// Throws Error where a label of a host tensor is not in [0, 1].
+/// Throws Error if a label of a host tensor is not in [0, 1].
 Tensor binary_cross_entropy_forward(const Tensor& logits, const Tensor& labels, const Tensor& pos_weights);
 /// Gradient of the logits, from that of the loss, [] S.
 void binary_cross_entropy_backward(const GradTarget& dlogits, const Tensor& dloss, const Tensor& logits,

@@ -5,7 +5,7 @@
 
 namespace attune::ops {
 
-/// x in another float type, on its device; x itself where it has that type already.
+/// x in another float type, on its device; x itself if it has that type already.
 Tensor cast(const Tensor& x, DType dtype);
 
 }  // namespace attune::ops

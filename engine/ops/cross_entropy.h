@@ -15,7 +15,7 @@ struct CrossEntropyOut {
   Tensor loss;
   Tensor total_weight;  // [] S, saved for backward
 };
-/// Throws Error where a label of a host tensor is not a class.
+/// Throws Error if a label of a host tensor is not a class.
 CrossEntropyOut cross_entropy_forward(const Tensor& logits, const Tensor& labels, const CrossEntropySpec& spec = {});
 /// Gradient of the logits, from that of the loss, [] S.
 void cross_entropy_backward(const GradTarget& dlogits, const Tensor& dloss, const Tensor& total_weight,

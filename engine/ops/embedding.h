@@ -6,7 +6,7 @@
 
 namespace attune::ops {
 
-/// A table and the row each token takes from it; an undefined table takes no part.
+/// A table and the row each token takes from it; an undefined table is skipped.
 struct Lookup {
   Tensor table;
   Tensor ids;

@@ -27,7 +27,7 @@ void check_store(const Arguments& args, const TokenStore& from) {
   args.require("labels of the store", from.labels, from.labels.shape(), from.labels.dtype());
 }
 
-// As in the store, with another number of rows; undefined where the store has none.
+// As in the store, with another number of rows; undefined if the store has none.
 void check_labels(const Arguments& args, const Tensor& labels, const Tensor& from, std::int64_t count) {
   CHECK(labels.defined() == from.defined(), kOp, ": labels are ", labels.defined() ? "wanted" : "given",
         from.defined() ? " but have no place" : " but there are none");

@@ -1,4 +1,4 @@
-// A batch of chosen examples, made on their device (kernels/gather_batch.h: layouts, and what every row gets).
+// A batch of selected examples, built on their device (kernels/gather_batch.h: layouts, and the contents of every row).
 #pragma once
 
 #include "engine/ops/args.h"
@@ -16,13 +16,13 @@ struct TokenStore {
 /// Where a batch of B examples in R rows goes; S is B where rows are padded, else B + 1.
 struct GatheredBatch {
   Tensor ids;          // int32 [R]
-  Tensor type_ids;     // int32 [R]; undefined where the store has none
+  Tensor type_ids;     // int32 [R]; undefined if the store has none
   Tensor positions;    // int32 [R]
   Tensor row_keys;     // int32 [R]
   Tensor offsets;      // int32 [S + 1]
   Tensor key_lengths;  // int32 [S]
   Tensor lengths;      // int32 [B]
-  Tensor labels;       // as the store's, with B rows; undefined where it has none
+  Tensor labels;       // as the store's, with B rows; undefined if it has none
 };
 
 struct GatherLayout {
@@ -31,8 +31,8 @@ struct GatherLayout {
   std::int32_t pad_id = 0;
 };
 
-/// Fills `to` with the examples that `chosen` [B] names, int32 in [0, E). All tensors are on one device. Throws Error
-/// where a shape or dtype does not fit; where the examples do not fit their rows, on the CPU alone.
+/// Fills `to` with the examples whose numbers are in `chosen` [B], int32 in [0, E). All tensors are on one device.
+/// Throws Error if a shape or dtype does not fit, and, on the CPU only, if the examples do not fit their rows.
 void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor& chosen, const GatherLayout& layout);
 
 }  // namespace attune::ops

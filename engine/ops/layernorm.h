@@ -1,6 +1,6 @@
 // Layer normalisation over the innermost dimension, with the residual addition and its dropout fused in
 // (kernels/layernorm.h). x, residual, y, stream, sum: [..., C]; weight: [C]; bias: [C] or undefined. S below is
-// statistics_dtype of y's type: what the residual stream and the parameters are held in.
+// statistics_dtype of y's type: the type of the residual stream and the parameters.
 #pragma once
 
 #include "engine/ops/args.h"
@@ -9,7 +9,7 @@ namespace attune::ops {
 
 struct LayerNormOut {
   Tensor y;
-  Tensor stream;      // S: y before it is rounded; y itself where its type is S; undefined where not asked for
+  Tensor stream;      // S: y before it is rounded; y itself if its type is S; undefined if not requested
   Tensor sum;         // S: residual + dropout(x); x itself without a residual
   Tensor mean, rstd;  // [N] S, saved for backward
 };
@@ -25,7 +25,7 @@ LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Te
 struct LayerNormGrads {
   GradTarget dx, dresidual, dweight, dbias;
 };
-/// Gradients that arrive; each may be undefined, but not both of the first two.
+/// Incoming gradients; each may be undefined, but not both of the first two.
 struct LayerNormUpstream {
   Tensor dy, dstream;
   Tensor dsum;  // reaches `sum` by other ways

@@ -10,7 +10,7 @@ Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias)
 struct LinearGrads {
   GradTarget dx, dweight, dbias;
 };
-/// x may be undefined where dweight is not wanted.
+/// x may be undefined if dweight is not wanted.
 void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x, const Tensor& weight);
 
 }  // namespace attune::ops

@@ -15,9 +15,10 @@ struct RopeTable {
   RopeTable to(Device device) const { return {cosines.to(device), sines.to(device)}; }
 };
 
-/// Rotates qkv by the angles of the table. It is used up: the result lies in its bytes, so no other tensor may share them.
+/// Rotates qkv by the angles of the table. It is consumed: the result is in its bytes, so no other tensor may share
+/// them.
 Tensor rope_forward(Tensor&& qkv, const Sequences& sequences, std::int64_t heads, const RopeTable& table);
-/// Rotates the gradient of the result back into that of qkv; it is used up likewise.
+/// Rotates the gradient of the result back into that of qkv; it is consumed too.
 Tensor rope_backward(Tensor&& dy, const Sequences& sequences, std::int64_t heads, const RopeTable& table);
 
 }  // namespace attune::ops

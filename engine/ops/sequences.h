@@ -1,5 +1,5 @@
-// Which rows of a batch form which sequence. The same tokens can lie padded (every sequence fills max_length rows) or
-// packed (no padding rows); ops see only this description, so models are written once for both.
+// Which rows of a batch form which sequence. The same tokens can be padded (every sequence fills max_length rows) or
+// packed (no padding rows). Ops read only this description, so one model serves both.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
-// AdamW over the trainable parameters of a module, and what belongs to a step: clipping and the learning-rate schedule.
+// AdamW over the trainable parameters of a module, with gradient clipping.
 //
-// All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter that no
-// gradient has reached is skipped altogether, its moments and its own step count untouched (torch.optim.AdamW).
+// All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter without a
+// gradient is skipped: its moments and its own step count do not change (torch.optim.AdamW).
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace attune {
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
-  double max_grad_norm = 0;   // gradients are clipped to this norm where positive
+  double max_grad_norm = 0;   // gradients are clipped to this norm if positive
   bool measure_norm = false;  // the norm is measured even without clipping
 };
 
-/// What further steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
+/// The state that later steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
 struct AdamWState {
   struct Moments {
     std::string name;  // of the parameter
@@ -40,10 +40,10 @@ class AdamWOptimizer {
     begin_step(learning_rate);
     update();
   }
-  /// Sends the device what is new about the next step. A captured update() is replayed after this.
+  /// Sends the numbers of the next step to the device. A captured update() is replayed after this.
   void begin_step(double learning_rate);
-  /// Measures and clips the gradients where the options say so, and applies them (not where they were measured and are
-  /// not finite). Only starts work on the device.
+  /// Measures and clips the gradients if the options say so, and applies them, unless they were measured and are not
+  /// finite. Only starts work on the device.
   void update();
   /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device. Undefined where
   /// the options do not ask for it.
@@ -54,7 +54,7 @@ class AdamWOptimizer {
   void zero_grad() const;
 
   AdamWState state() const;
-  /// Goes on where state() was taken. Throws Error where it is that of other parameters.
+  /// Continues from where state() was taken. Throws Error if the state belongs to other parameters.
   void restore(const AdamWState& state);
 
  private:

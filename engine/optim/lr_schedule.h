@@ -1,5 +1,5 @@
-// The learning rate as a function of the optimizer step: constant, or a linear or cosine way down to zero; with a
-// linear warm-up before any of them.
+// The learning rate as a function of the optimizer step: constant, or a linear or cosine decay to zero; each may start
+// with a linear warm-up.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Work of the CUDA device recorded once and started again as a whole (a CUDA graph). What is recorded are launches and
+// Work of the CUDA device that is recorded once and replayed as a whole (a CUDA graph). The graph contains launches and
 // copies with their addresses: a replay reads and writes the same tensors.
 #pragma once
 
@@ -10,7 +10,7 @@ namespace attune {
 class CapturedWork {
  public:
   /// Records what `work` puts on the device instead of running it. Memory that is allocated meanwhile belongs to
-  /// recorded work for good. Passes on what `work` throws.
+  /// recorded work permanently. Rethrows what `work` throws.
   explicit CapturedWork(const std::function<void()>& work);
   ~CapturedWork();
   CapturedWork(const CapturedWork&) = delete;

@@ -14,7 +14,7 @@ struct HostCopy::Arrival {
     event.record(cuda_context().stream());
   }
   ~Arrival() {
-    // The copy may still be under way.
+    // The copy may still be running.
     try {
       event.synchronize();
     } catch (const std::exception&) {  // the device has failed; who waits for it hears of that

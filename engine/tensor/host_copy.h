@@ -1,5 +1,5 @@
-// A tensor on its way to the host: the copy is started behind the work that makes the tensor, and waited for when it is
-// wanted.
+// A tensor that is being copied to the host: the copy starts after the work that computes the tensor, and get() waits
+// for it.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@ namespace attune {
 
 class HostCopy {
  public:
-  /// Starts to copy `x`, whose bytes may change as soon as later work of its device does so.
+  /// Starts to copy `x`, whose bytes may change as soon as later work of its device changes them.
   explicit HostCopy(const Tensor& x);
   ~HostCopy();
   HostCopy(HostCopy&&) noexcept;

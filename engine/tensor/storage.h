@@ -1,9 +1,9 @@
 // A reference-counted block of bytes on one device, and copies between blocks.
 //
 // Training allocates the same sizes in the same order at every step. Freed blocks are therefore kept in lists by size
-// class (at most 1/8 larger than asked for) and handed out again without touching the operating system; in sanitized
-// builds every block is its own exact allocation, so that a read past its end is seen. Device memory is valid for work on
-// the stream of the process's CUDA context (engine/tensor/context.h).
+// class (at most 1/8 larger than requested) and handed out again without touching the operating system; in sanitized
+// builds every block is its own exact allocation, so that a read past its end is seen. Device memory is valid for work
+// on the stream of the process's CUDA context (engine/tensor/context.h).
 #pragma once
 
 #include <cstddef>
@@ -15,12 +15,12 @@ namespace attune {
 
 class Storage {
  public:
-  /// Uninitialised bytes, aligned to 64. Throws OutOfMemory naming the size where memory is exhausted, Error saying why
-  /// where the device cannot be used.
+  /// Uninitialised bytes, aligned to 64. Throws OutOfMemory naming the size if memory is exhausted, Error saying why if
+  /// the device cannot be used.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
   /// The first `bytes` of an open file, more than 0, read-only on the host: pages are read when they are used. Throws
-  /// Error where they cannot be mapped.
+  /// Error if they cannot be mapped.
   static std::shared_ptr<Storage> map(int file, std::size_t bytes);
 
   ~Storage();
@@ -39,7 +39,7 @@ class Storage {
   bool mapped_ = false;
 };
 
-/// Bytes of host memory that tensors hold, and the most they held since the last reset.
+/// Bytes of host memory that tensors hold, and their maximum since the last reset.
 struct HostMemory {
   std::size_t in_use, peak;
 };

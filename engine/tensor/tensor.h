@@ -1,7 +1,6 @@
 // A dense, row-major array with a run-time element type: a shape over a window of a Storage.
 //
-// Copying a Tensor shares its bytes; nothing is copied behind the caller's back. clone(), to() and cast() copy and say
-// so.
+// Copying a Tensor shares its bytes; nothing is copied implicitly. Only clone(), to() and cast() copy.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +23,7 @@ class Tensor {
   /// Uninitialised elements.
   static Tensor empty(const Shape& shape, DType dtype, Device device = Device::kCpu);
   static Tensor zeros(const Shape& shape, DType dtype, Device device = Device::kCpu);
-  /// A copy of host values. Throws Error where their number is not the shape's.
+  /// A copy of host values. Throws Error if their number is not the shape's.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape) {
     return from_bytes(std::as_bytes(values), shape, dtype_of<T>::value);
@@ -34,7 +33,7 @@ class Tensor {
     return from(std::span<const T>(values), shape);
   }
 
-  /// The bytes of a storage from `offset` on, shared; as read-only as they are.
+  /// The bytes of a storage from `offset` on, shared; read-only if the storage is.
   static Tensor over(std::shared_ptr<Storage> storage, std::size_t offset, const Shape& shape, DType dtype);
 
   bool defined() const { return storage_ != nullptr; }
@@ -44,9 +43,9 @@ class Tensor {
   std::int64_t numel() const { return shape_.numel(); }
   std::size_t bytes() const { return static_cast<std::size_t>(numel()) * size_of(dtype_); }
 
-  /// First byte, on its device; null where undefined.
+  /// First byte, on its device; null if undefined.
   void* raw() const { return storage_ == nullptr ? nullptr : storage_->data() + offset_; }
-  /// Elements of a host tensor. Throws Error where T is not the dtype or the tensor is not on the host.
+  /// Elements of a host tensor. Throws Error if T is not the dtype or the tensor is not on the host.
   template <class T>
   std::span<T> values() const {
     CHECK(dtype_ == dtype_of<T>::value, "a tensor of ", dtype_, " was read as ", dtype_of<T>::value);
@@ -56,16 +55,16 @@ class Tensor {
   /// The one element of a host tensor of any float type.
   double item() const;
 
-  /// The same bytes under another shape of as many elements.
+  /// The same bytes with another shape that has as many elements.
   Tensor view(const Shape& shape) const;
   /// Rows [begin, end) of the outermost dimension, sharing bytes.
   Tensor rows(std::int64_t begin, std::int64_t end) const;
   /// A copy with its own bytes.
   Tensor clone() const;
-  /// A copy on `device`; the tensor itself where it is there already.
+  /// A copy on `device`; the tensor itself if it is there already.
   Tensor to(Device device) const;
   /// A copy of a host tensor converted to another float type (bfloat16: rounded to nearest, ties to even); the tensor
-  /// itself where it has that type already.
+  /// itself if it has that type already.
   Tensor cast(DType dtype) const;
   /// Copies the elements of a tensor of the same shape and dtype, on any device, into this one's bytes.
   void copy_from(const Tensor& other) const;

@@ -1,7 +1,8 @@
 // The checkpoints of one run: a folder with step-00000123.safetensors, and `latest`, which names the newest whole one.
 //
-// A checkpoint is written to a temporary file, synced and renamed before `latest` is, and older ones are removed last:
-// at whatever moment a process is killed, `latest` names a whole file. The folder is locked while an object lives.
+// A checkpoint is written to a temporary file, synced and renamed before `latest` is, and older ones are removed last.
+// `latest` therefore always names a complete file, even if the process is killed. The folder is locked while the object
+// lives.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +14,17 @@ namespace attune {
 
 class Checkpoints {
  public:
-  /// Makes the folder where it is missing, and removes what killed processes have left half written. Throws IoError, or
-  /// Error where another process has the folder.
+  /// Creates the folder if it is missing, and removes incomplete files of killed processes. Throws IoError, or Error if
+  /// another process uses the folder.
   explicit Checkpoints(std::string folder);
-  /// Removes the folder where it is empty.
+  /// Removes the folder if it is empty.
   ~Checkpoints();
   Checkpoints(const Checkpoints&) = delete;
   Checkpoints& operator=(const Checkpoints&) = delete;
 
   const std::string& folder() const { return folder_; }
-  /// Writes a checkpoint and points `latest` to it. Then those of later steps are removed, which a run that went on from
-  /// here will make again, and the oldest ones, so that `keep` (at least 1) are left.
+  /// Writes a checkpoint and points `latest` to it. Then it removes checkpoints of later steps, which a run resumed
+  /// from here writes again, and the oldest ones, until `keep` (at least 1) are left.
   void save(const RunState& state, std::int64_t keep);
   /// Removes every checkpoint.
   void clear();
@@ -33,7 +34,7 @@ class Checkpoints {
   int lock_ = -1;
 };
 
-/// The checkpoint that a user means: a file; or a folder with `latest`, or with a folder `checkpoints` that has it.
+/// Finds the checkpoint of a path: a file; a folder with `latest`; or a folder whose folder `checkpoints` has `latest`.
 /// Throws IoError saying what is missing.
 std::string find_checkpoint(const std::string& where);
 /// Whether a folder has a `latest`.

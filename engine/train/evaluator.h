@@ -23,18 +23,18 @@ struct Evaluation {
   std::int64_t examples = 0;
   std::vector<Measure> measures = {};  // of the task, over all of these examples
 
-  /// The measure of that name. Throws Error where there is none.
+  /// The measure of that name. Throws Error if there is none.
   double measure(std::string_view name) const;
 };
 
-/// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead, and
-/// all work but the first batch's is recorded in a CUDA graph per shape and replayed.
+/// Evaluates a model on the examples of one store. On a CUDA device the host runs a few batches ahead. All work except
+/// the first batch is recorded in one CUDA graph per shape and replayed.
 class Evaluator {
  public:
-  /// `graphs`: capture and replay where the device can.
+  /// `graphs`: capture and replay if the device can.
   Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs);
 
-  /// The first `max_batches` batches of a pass over labelled examples (all where negative). `progress(done, total)` is
+  /// The first `max_batches` batches of a pass over labelled examples (all if negative). `progress(done, total)` is
   /// called after each batch and ends the evaluation early by returning false. Throws Error naming the example whose
   /// logits are not finite.
   Evaluation run(const LoaderPass& pass, std::int64_t max_batches,

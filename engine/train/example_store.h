@@ -1,7 +1,8 @@
-// A split on a device, and batches gathered from it there.
+// A split on a device, and batches that are gathered from it there.
 //
-// The examples are sent once. A batch costs the host its choice of rows, a few numbers: ids, positions, offsets and the
-// rest are made on the device (kernels/gather_batch.h). What the host must know beforehand is the batch's shape.
+// The examples are sent to the device once. For a batch the host sends only the row numbers; ids, positions, offsets
+// and the rest are computed on the device (kernels/gather_batch.h). The host must know only the batch's shape in
+// advance.
 #pragma once
 
 #include <compare>
@@ -15,7 +16,7 @@
 
 namespace attune {
 
-/// The sizes of a batch's tensors; equal ones are worked on by the same sequence of kernels.
+/// The sizes of a batch's tensors; batches of equal shape run the same sequence of kernels.
 struct BatchShape {
   std::int64_t count = 0;          // sequences
   std::int64_t rows = 0;           // of all of them, padding counted
@@ -24,23 +25,23 @@ struct BatchShape {
   auto operator<=>(const BatchShape&) const = default;
 };
 
-/// A batch with the rows of the store it is made of.
+/// A batch, and the rows of the store that it contains.
 struct LabelledBatch {
   BatchShape shape;
   Tensor examples;     // int32 [B]
   Tensor key_lengths;  // int32, real rows of each sequence; those of `tokens` only where attention is to see them
   TokenBatch tokens;
-  Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined where it has none
+  Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined if it has none
 };
 
 class ExampleStore {
  public:
   /// `row_multiple`: packed batches are filled up to a multiple of so many rows, so that few shapes occur. Throws Error
-  /// where the data set is not whole (Dataset::check).
+  /// if the data set is not whole (Dataset::check).
   ExampleStore(const Dataset& dataset, const BatchForm& form, Device device, std::int64_t row_multiple = 1);
 
   std::int64_t size() const { return host_.size(); }
-  /// Of all examples, on the host; undefined where unknown.
+  /// Of all examples, on the host; undefined if unknown.
   const Tensor& labels() const { return host_.labels; }
   Device device() const { return examples_.ids.device(); }
   /// Tokens of some examples, after cutting.

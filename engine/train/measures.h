@@ -1,7 +1,8 @@
-// How good predictions are: plain functions of host values, in double precision. scikit-learn's and SciPy's definitions.
+// Measures of predictions: plain functions of host values in double precision, with the definitions of scikit-learn and
+// SciPy.
 //
-// A share of nothing is 0: the precision of a class that is never predicted, the recall of one without examples
-// (scikit-learn's zero_division=0). A measure that has no meaning is nan: a correlation where one side is constant, the
+// A ratio with denominator 0 is 0: the precision of a class that is never predicted, the recall of a class without
+// examples (scikit-learn's zero_division=0). An undefined measure is nan: a correlation where one side is constant, the
 // area under a curve where one class is missing.
 #pragma once
 
@@ -51,7 +52,7 @@ double f1_weighted(std::span<const Counts> counts);
 double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels);
 /// The mean recall of the classes that have examples.
 double balanced_accuracy(std::span<const Counts> counts);
-/// Matthews' correlation coefficient of any number of classes, in [-1, 1]; 0 where predictions or labels are all alike.
+/// Matthews' correlation coefficient of any number of classes, in [-1, 1]; 0 if predictions or labels are all alike.
 double matthews_correlation(std::span<const Counts> counts);
 /// The mean of -log p(label), from logits [E, L].
 double log_loss(const Tensor& logits, std::span<const std::int32_t> labels);
@@ -82,9 +83,9 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
 
 double mean_squared_error(std::span<const double> predicted, std::span<const double> labels);
 double mean_absolute_error(std::span<const double> predicted, std::span<const double> labels);
-/// 1 - the mean squared error over the labels' variance; nan where the labels are constant.
+/// 1 - the mean squared error over the labels' variance; nan if the labels are constant.
 double r_squared(std::span<const double> predicted, std::span<const double> labels);
-/// Pearson's correlation; nan where either is constant.
+/// Pearson's correlation; nan if either is constant.
 double pearson(std::span<const double> x, std::span<const double> y);
 /// Pearson's correlation of the ranks; equal values share the mean of their ranks.
 double spearman(std::span<const double> x, std::span<const double> y);

@@ -1,9 +1,10 @@
-// A run as a value: everything that what comes next depends on. Saved after any batch and restored into a run of the
-// same options and data, it goes on to the same bits.
+// The state of a run as one value: everything that the next steps depend on. It can be saved after any batch. A run
+// with the same options and data that restores it continues to the same bits.
 //
 // A checkpoint is one safetensors file. Its tensors are value.NAME of every parameter, m.NAME and v.NAME of the trained
-// ones, and gradient.NAME where batches are accumulated and the group is not complete. Its metadata has the rest as
-// JSON, `run`, with dtype, shape and SHA-256 of every tensor; and `run_sha256` of that. No damaged bit goes unseen.
+// ones, and gradient.NAME if an accumulation group is not complete. Its metadata has the rest as JSON under `run`, with
+// dtype, shape and SHA-256 of every tensor, and under `run_sha256` the digest of that JSON. Reading detects every
+// damaged bit.
 #pragma once
 
 #include <cstdint>
@@ -27,15 +28,15 @@ struct RunState {
   struct Parameter {
     std::string name;
     Tensor value;             // float32 master where it has one
-    Tensor m, v;              // moments of AdamW; undefined where it is frozen
-    Tensor gradient;          // in the value's dtype on the device; undefined where none is to be kept
+    Tensor m, v;              // moments of AdamW; undefined if it is frozen
+    Tensor gradient;          // in the value's dtype on the device; undefined if none is to be kept
     std::int64_t missed = 0;  // optimizer steps without a gradient
   };
 
   std::int64_t step = 0;                   // batches done
-  std::int64_t epoch = 1;                  // of the pass under way, or of the next one
+  std::int64_t epoch = 1;                  // of the pass that is running, or of the next one
   std::int64_t batch = 0;                  // batches of that pass done
-  std::optional<std::uint64_t> pass_seed;  // LoaderPass::seed() of the pass under way; none: it has not begun
+  std::optional<std::uint64_t> pass_seed;  // LoaderPass::seed() of the pass that is running; none: it has not begun
   std::int64_t optimizer_steps = 0;
   bool group_open = false;                 // some batches of an accumulation group are done, and gradients kept
   bool finished = false;                   // nothing is left to be trained
@@ -46,14 +47,14 @@ struct RunState {
 
   std::int64_t rank = 0, world = 1;                          // this process among those that share the run
   std::string version;                                       // of attune
-  std::vector<std::pair<std::string, std::string>> options;  // what the run was asked for, by name; and its data
+  std::vector<std::pair<std::string, std::string>> options;  // what the run was requested, by name; and its data
 
   std::vector<Parameter> parameters;  // of the model, in its order
 };
 
 /// Writes a checkpoint atomically; tensors on a device are copied to the host one at a time. Throws IoError.
 void write_run_state(const std::string& path, const RunState& state);
-/// Reads one, its tensors to the host. Throws IoError; Error naming the file, and the tensor or the scalars, where a bit
+/// Reads one, its tensors to the host. Throws IoError; Error naming the file, and the tensor or the scalars, if a bit
 /// is damaged, a part is missing, or the format is another.
 RunState read_run_state(const std::string& path);
 

@@ -1,10 +1,10 @@
-// One training step after another on a device, without waiting for any of them.
+// Runs training steps on a device without waiting for them.
 //
 // A step is: gather the batch, forward, loss, backward, and at the end of an accumulation group the update. On the CPU
-// it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are copied
-// to the host after it and handed out by take() when they are there. Where every step ends with an update, the
-// work of a step is captured in a CUDA graph, one per batch shape, and replayed: the host's part of a step is then a
-// few numbers (which examples, the dropout step, the learning rate) and one launch.
+// it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are then
+// copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
+// is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
+// examples, the dropout step, the learning rate) and makes one launch.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct StepResult {
 struct StepOptions {
   std::uint64_t seed = 0;               // of dropout
   std::int64_t accumulation_steps = 1;  // the loss is divided by it
-  bool graphs = true;                   // capture and replay where the device can
+  bool graphs = true;                   // capture and replay if the device can
 };
 
 class StepRunner {
@@ -43,17 +43,17 @@ class StepRunner {
   /// Starts step `step` (from 0) on these examples; with a learning rate it ends with an update.
   void start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
              std::optional<double> learning_rate);
-  /// Bytes of the device's memory that will be taken while steps of `batch_size` examples of `length` tokens run, others'
-  /// included: learned from small batches, which change nothing but that gradients are dropped. Tensors will not need
-  /// more; a device also loses what lies between blocks of different sizes. Examples have labels and segments like
-  /// those of `split`.
+  /// Bytes of device memory, including that of others, while steps of `batch_size` examples of `length` tokens run. The
+  /// prediction runs small batches, which change nothing except that gradients are dropped. It is an upper bound for
+  /// tensors; a device also loses memory in gaps between blocks of different sizes. Examples have labels and segments
+  /// like those of `split`.
   std::size_t predict_peak_memory(const Dataset& split, const BatchForm& form, std::int64_t batch_size,
                                   std::int64_t length);
-  /// The results that are there, in order; all of those started, waiting for them, where `wait`.
+  /// The results that have arrived, in order; if `wait`, waits for the results of all started steps.
   std::vector<StepResult> take(bool wait);
   /// Whether some batches of an accumulation group are done and its update is not.
   bool group_open() const { return !group_begins_; }
-  /// Goes on inside of a group, whose gradients the parameters hold, or before one.
+  /// Continues inside a group, whose gradients the parameters hold, or before one.
   void set_group_open(bool open) { group_begins_ = !open; }
   /// Graphs captured so far.
   std::int64_t graphs() const { return shapes_.graphs(); }

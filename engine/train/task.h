@@ -1,12 +1,12 @@
-// What a model is trained for: the form of its labels, the loss of a batch, and the measures of a split.
+// A task: the form of the labels, the loss of a batch, and the measures of a split.
 //
-// Training knows tasks only through this class. Each task has its file in engine/train/tasks/ and its line in the table
-// of task.cpp: a further task is one file and one line.
+// Training knows tasks only through this class. Each task has its file in engine/train/tasks/ and its entry in the
+// table of task.cpp (docs/tour.md lists the steps for a new task).
 //
-// Labels belong to examples: [B] or [B, L] for a batch of B texts. A task with a label for every token would have labels
-// [N], row by row of the packed batch, and language modelling would take them from the ids themselves; its logits would
-// be [N, L] too. What such a task changes outside its file is where labels are gathered (engine/train/example_store.h) and
-// the rows that Evaluator collects.
+// Labels belong to examples: [B] or [B, L] for a batch of B texts. A task with a label for every token would have
+// labels [N], row by row of the packed batch, and language modelling would take them from the ids themselves; its
+// logits would be [N, L] too. Outside its file, such a task changes how labels are gathered
+// (engine/train/example_store.h) and which rows Evaluator collects.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@
 
 namespace attune {
 
-/// A number that says how good the predictions of a split are; nan where it is undefined.
+/// A number that says how good the predictions of a split are; nan if it is undefined.
 struct Measure {
   std::string name;  // as in the log file, e.g. "accuracy"
   double value;
@@ -47,16 +47,16 @@ inline constexpr std::string_view kSingleLabel = "single_label_classification";
 inline constexpr std::string_view kMultiLabel = "multi_label_classification";
 inline constexpr std::string_view kRegression = "regression";
 
-/// What the logits of one text say.
+/// The prediction from the logits of one text.
 struct Prediction {
-  std::vector<double> probabilities = {};  // of each output; none where outputs are numbers
-  std::vector<std::int32_t> chosen = {};   // the outputs that are predicted, in order; none where they are numbers
+  std::vector<double> probabilities = {};  // of each output; none if outputs are numbers
+  std::vector<std::int32_t> chosen = {};   // the outputs that are predicted, in order; none if they are numbers
 };
 
 class Task {
  public:
   virtual ~Task() = default;
-  /// The name that the ecosystem's config.json has for it: problem_type.
+  /// The problem_type of config.json, as the Hugging Face libraries name it.
   virtual std::string_view problem_type() const = 0;
   /// Columns of the logits.
   virtual std::int64_t outputs() const = 0;
@@ -68,14 +68,14 @@ class Task {
   virtual std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const = 0;
   /// Reads one row of logits [outputs()].
   virtual Prediction predict(std::span<const double> logits) const = 0;
-  /// The probability above which each output is predicted, to be kept with the model; empty where there is no such thing.
+  /// The probability above which each output is predicted, saved with the model; empty if the task has none.
   virtual std::vector<double> thresholds() const { return {}; }
-  /// The measures to print at the end of an epoch and of a run. The first is the main one: it tells which of two models
-  /// is the better one.
+  /// The measures to print at the end of an epoch and of a run. The first is the main one: it decides which of two
+  /// models is better.
   virtual std::vector<Headline> headlines() const = 0;
 };
 
-/// What a task may be made with.
+/// The options of a task.
 struct TaskOptions {
   std::int64_t outputs = 2;                    // columns of the logits: classes, labels or numbers
   std::vector<std::string> output_names = {};  // for the names of measures; empty: their numbers
@@ -87,7 +87,7 @@ struct TaskOptions {
   std::vector<double> thresholds = {};        // several labels: in (0, 1); empty: 0.5
 };
 
-/// The task of a problem_type. Throws Error naming the known ones where it is none of them.
+/// The task of a problem_type. Throws Error naming the known ones if it is none of them.
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options);
 /// Every problem_type.
 std::vector<std::string> problem_types();

@@ -17,7 +17,7 @@ std::int64_t device_rows(std::int64_t batch_size, std::int64_t longest) {
   return 64 * std::max<std::int64_t>(1, batch_size * longest / (32 * 64));
 }
 
-// Names the first parameter whose gradient is not finite; empty where all are.
+// Names the first parameter whose gradient is not finite; empty if all are.
 std::string bad_gradient(const Module& model) {
   for (const auto& [name, parameter] : parameters_of(model, true)) {
     const Tensor& grad = parameter.grad().tensor();
@@ -79,7 +79,7 @@ std::int64_t Trainer::kept_length(const Dataset& dataset) const {
 
 std::size_t Trainer::predict_peak_memory() {
   const std::int64_t length = kept_length(data_.train);
-  // A packed batch is filled up with rows: of some more examples, as it were.
+  // A packed batch is filled up with rows, as if it had some more examples.
   std::int64_t examples = options_.batch_size;
   if (const std::int64_t multiple = device_rows(examples, length); data_.form.packed)
     examples = ceil_div(ceil_div(examples * length, multiple) * multiple, length);

@@ -1,15 +1,15 @@
 // The training loop of the reference recipe.
 //
-// For every batch: forward, the task's loss, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the loss
-// is evaluated on the first batches of a fresh pass over the training split and of one over the validation split; at
-// the end of an epoch the measures are. All passes draw from one generator, so the order of examples is the reference's
-// (engine/data/loader.h).
+// For every batch: forward, the task's loss, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the
+// loss is evaluated on the first batches of a fresh pass over the training split and of one over the validation split;
+// at the end of an epoch the measures are evaluated. All passes draw from one generator, so the order of examples is
+// the reference's (engine/data/loader.h).
 //
-// A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. Where
-// several devices share a step, gradients are averaged between backward and the optimizer, in StepRunner::work, and
-// nowhere else. On a CUDA device the host runs a few steps ahead: reports of a step, and errors found in it, come that
-// much later. What the next step depends on is one value (engine/train/run_state.h), so that a run can be left after any
-// step and gone on with.
+// A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. If several
+// devices shared a step, gradients would be averaged only between backward and the optimizer, in StepRunner::work. On a
+// CUDA device the host runs a few steps ahead: reports and errors of a step arrive a few steps later. Everything that
+// the next step depends on is one value (engine/train/run_state.h), so a run can be interrupted after any step and
+// resumed.
 #pragma once
 
 #include <chrono>
@@ -37,7 +37,7 @@ struct TrainOptions {
   std::int64_t eval_batches = 20;       // batches of each split per evaluation
   LrSchedule schedule;
   std::uint64_t seed = 123;
-  bool graphs = true;  // capture steps where the device can (engine/train/step_runner.h)
+  bool graphs = true;  // capture steps if the device can (engine/train/step_runner.h)
   AdamWOptions adamw;
 };
 
@@ -57,18 +57,18 @@ struct EpochRecord {
   Evaluation train, validation;  // over the first batches
 };
 
-/// Is called with everything that happens in a run.
+/// Receives everything that happens in a run.
 class TrainObserver {
  public:
   virtual ~TrainObserver() = default;
-  /// `step` of `total_steps` batches are done: more than 0 where a run goes on.
+  /// `step` of `total_steps` batches are done: more than 0 if a run continues.
   virtual void begin(std::int64_t step, std::int64_t total_steps) = 0;
   virtual void step(const StepRecord& record) = 0;
   virtual void evaluation(const EvaluationRecord& record) = 0;
   virtual void epoch(const EpochRecord& record) = 0;
 };
 
-/// The splits of a run, how their examples become batches, and where the model lives.
+/// The splits of a run, how their examples become batches, and the device of the model.
 struct TrainData {
   const Dataset& train;
   const Dataset& validation;
@@ -76,7 +76,7 @@ struct TrainData {
   Device device = Device::kCpu;
 };
 
-/// When a run's state is saved while it goes.
+/// When a run's state is saved during training.
 struct SavePlan {
   std::int64_t every = 0;  // batches; 0: never
   std::function<void(const RunState& state)> save = {};
@@ -87,17 +87,17 @@ class Trainer {
   /// The task must outlive the trainer.
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
-  /// Trains until all epochs or max_steps are done; false where `stop()`, asked after every batch, ended it early.
-  /// Throws Error naming the step where the loss is not finite, or the norm of the gradient where it is measured; and the
-  /// tensor whose gradient is not, unless steps are replayed from graphs. `plan.save` is called after everything of the
-  /// batches before has been reported.
+  /// Trains until all epochs or max_steps are done; false if `stop()`, asked after every batch, ended it early. Throws
+  /// Error naming the step if the loss, or the measured norm of the gradient, is not finite; the message also names the
+  /// tensor whose gradient is not finite, unless steps are replayed from graphs. `plan.save` is called after everything
+  /// of the batches before has been reported.
   bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
 
-  /// The run as it is between batches, without what the caller adds (log, options, version). Its tensors share the run's
-  /// bytes: to be used before the run goes on.
+  /// The state of the run between batches, without the parts that the caller adds (log, options, version). Its tensors
+  /// share the run's bytes: use it before the run continues.
   RunState state() const;
-  /// Goes on where state() was taken, with the bits that the run it was taken of would have had. Throws Error naming the
-  /// parameter where it is the state of another model, or a number that does not fit this run.
+  /// Continues from where state() was taken, with the same bits as that run. Throws Error naming the parameter if it is
+  /// the state of another model, or a number that does not fit this run.
   void restore(const RunState& state);
 
   /// Loss and measures over a whole split, in the reference's order of draws.
@@ -106,18 +106,18 @@ class Trainer {
 
   /// The evaluation with the lowest validation loss so far; none before the first one.
   const std::optional<BestEvaluation>& best() const { return best_; }
-  /// Seconds of training, those before the run was gone on with included.
+  /// Seconds of training, including those before the run was resumed.
   double seconds() const;
   /// Batches of a full run.
   std::int64_t total_steps() const;
-  /// Bytes of the device's memory that will be taken at most, but for gaps between blocks, before the run begins
+  /// The predicted maximum of device memory in bytes before the run begins, without gaps between blocks
   /// (StepRunner::predict_peak_memory). Only on a CUDA device.
   std::size_t predict_peak_memory();
-  /// CUDA graphs that the steps so far were replayed from.
+  /// Number of CUDA graphs that the steps so far were replayed from.
   std::int64_t graphs() const { return runner_.graphs(); }
 
  private:
-  // What is reported of a step with its result.
+  // The numbers that are reported with the result of a step.
   struct Started {
     std::int64_t epoch;
     double learning_rate;
@@ -152,11 +152,12 @@ class Trainer {
   std::chrono::steady_clock::time_point last_report_;
   std::int64_t reported_updates_ = 0;
 
-  // Where the run is.
-  std::int64_t step_ = 0, epoch_ = 1, batch_ = 0;  // batches started; the pass under way or next; batches of it started
-  std::optional<LoaderPass> epoch_pass_;           // none: not begun
-  std::int64_t optimizer_steps_ = 0;               // started
-  double seconds_before_ = 0;                      // of what was gone on with
+  // The position of the run.
+  std::int64_t step_ = 0, epoch_ = 1,
+               batch_ = 0;                // batches started; the pass that is running or next; batches of it started
+  std::optional<LoaderPass> epoch_pass_;  // none: not begun
+  std::int64_t optimizer_steps_ = 0;      // started
+  double seconds_before_ = 0;             // of the run that is resumed
   std::optional<std::chrono::steady_clock::time_point> begin_;
   std::optional<BestEvaluation> best_;
 };

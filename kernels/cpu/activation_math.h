@@ -35,7 +35,7 @@ struct ActivationFunction<Activation::kGeluTanh> {
     constexpr T kScale = T(1.5957691216057308);
     const T s = gate(x);
     const T slope_of_exponent = kScale + kScale * T(3 * 0.044715) * x * x;
-    const T bend = s * (T(1) - s);  // 0 where the exponent is out of range
+    const T bend = s * (T(1) - s);  // 0 if the exponent is out of range
     return {x * s, s + (bend == T(0) ? T(0) : x * bend * slope_of_exponent)};
   }
 };

@@ -20,7 +20,7 @@ namespace attune::kernels {
 namespace {
 
 constexpr std::int64_t kScoreElements = 131072;  // of one block
-constexpr std::int64_t kMostQueries = 128, kLeastQueries = 16;
+constexpr std::int64_t kMaxQueries = 128, kMinQueries = 16;
 
 struct Range {
   std::int64_t begin, end;
@@ -59,7 +59,7 @@ struct Sequence {
 std::int64_t queries_per_block(const AttentionLayout& layout) {
   std::int64_t queries = kScoreElements / std::max<std::int64_t>(layout.max_length, 1);
   if (layout.window >= 0) queries = std::min(queries, layout.window);
-  return std::clamp(queries / kLeastQueries * kLeastQueries, kLeastQueries, kMostQueries);
+  return std::clamp(queries / kMinQueries * kMinQueries, kMinQueries, kMaxQueries);
 }
 
 // A [rows, D] slice of one head, `stride` elements between rows.

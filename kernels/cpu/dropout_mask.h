@@ -1,4 +1,4 @@
-// Dropout masks as rows of factors: 0 where an element is dropped, 1 / (1 - p) where it is kept.
+// Dropout masks as rows of factors: 0 for a dropped element, 1 / (1 - p) for a kept one.
 #pragma once
 
 #include "kernels/dropout.h"

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kSlice = 64;  // channels one thread scatters: every token in order, a few cache lines each
 
-// y = a + b + c in this order; null takes no part.
+// y = a + b + c in this order; null is skipped.
 template <class T>
 ATTUNE_CLONES void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i) y[i] = a[i];

@@ -16,10 +16,10 @@
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kDepth = 512;                     // of a block: a strip of B stays in the L2 cache
-constexpr std::int64_t kPackedElements = 4 << 20;        // of B at a time
-constexpr std::int64_t kTasks = 32;                      // wanted, so that many threads have work
-constexpr std::int64_t kLeastRows = 16, kMostRows = 96;  // of a task
+constexpr std::int64_t kDepth = 512;                  // of a block: a strip of B stays in the L2 cache
+constexpr std::int64_t kPackedElements = 4 << 20;     // of B at a time
+constexpr std::int64_t kTasks = 32;                   // wanted, so that many threads have work
+constexpr std::int64_t kMinRows = 16, kMaxRows = 96;  // of a task
 
 // A range of columns of C, with the packed strips of B under it.
 template <class T>
@@ -88,9 +88,9 @@ class BlockProduct {
     else
       kernel_.rows_of_a(c, ldc, at(i), g_.lda, strip, depth_, g_.alpha, add);
   }
-  // Through a buffer, of which only the part inside C is used.
+  // Through a buffer; only its part inside C is used.
   void partial_tile(std::int64_t i, std::int64_t j, const T* strip, std::int64_t width) const {
-    T buffer[kMostTileElements] = {};
+    T buffer[kMaxTileElements] = {};
     const std::int64_t height = std::min(kernel_.rows, rows_ - i);
     T* c = g_.c + (row_ + i) * g_.ldc + j;
     if (add_)
@@ -128,8 +128,7 @@ void parallel_gemm(const Gemm<T>& g) {
   const std::int64_t width = kernel.columns;
   const std::int64_t chunk =
       std::max<std::int64_t>(1, kPackedElements / (width * std::max<std::int64_t>(g.k, 1))) * width;
-  const std::int64_t rows =
-      ceil_div(std::clamp(ceil_div(g.m, kTasks), kLeastRows, kMostRows), kernel.rows) * kernel.rows;
+  const std::int64_t rows = ceil_div(std::clamp(ceil_div(g.m, kTasks), kMinRows, kMaxRows), kernel.rows) * kernel.rows;
   const std::int64_t row_tasks = ceil_div(g.m, rows);
   for (std::int64_t begin = 0; begin < g.n; begin += chunk) {
     const std::int64_t end = std::min(begin + chunk, g.n), strips = ceil_div(end - begin, width);

@@ -7,7 +7,7 @@
 namespace attune::kernels {
 
 /// Elements of the largest tile.
-inline constexpr int kMostTileElements = 12 * 32;
+inline constexpr int kMaxTileElements = 12 * 32;
 
 /// C[rows, columns] (+)= alpha A[rows, depth] B[depth, columns], B packed with `columns` elements to a row.
 template <class T>

@@ -1,7 +1,7 @@
 // Memory that a thread keeps between kernel calls for its intermediate results.
 //
-// A slot holds one buffer per thread and grows to the largest size asked for; its content is not kept between calls. Two
-// buffers in use at once on one thread take two slots.
+// A slot holds one buffer per thread and grows to the largest size requested; its content is not kept between calls.
+// Two buffers in use at once on one thread take two slots.
 #pragma once
 
 #include <array>

@@ -74,8 +74,8 @@ __global__ void __launch_bounds__(DeltaTraits::kThreads)
   }
 }
 
-// exp(scale * score - lse), 0 where the query may not see the key. At most 1: the difference of two large numbers may
-// come out positive.
+// exp(scale * score - lse), 0 if the query may not see the key. At most 1: the difference of two large numbers may come
+// out positive.
 __device__ __forceinline__ float probability(float score, float scale, float lse, bool allowed) {
   return allowed ? fast_exp2(fminf(score * (scale * kLog2E) - lse * kLog2E, 0.0f)) : 0.0f;
 }
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
 
   float dq[D / 8][4] = {};
   for (int j = keys.begin / kKeys * kKeys; j < keys.end; j += kKeys) {
-    __syncthreads();  // nobody reads the last tiles
+    __syncthreads();  // no thread reads the last tiles
     load_tile<kKeys, D, kVector>(k_tile, args.k + row(j), plan.row_stride, s.key_length - j, plan.head_size);
     cp_async_commit();
     load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
@@ -185,7 +185,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};
   for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {
-    __syncthreads();  // nobody reads the last tiles
+    __syncthreads();  // no thread reads the last tiles
     load_tile<kQueries, D, kVector>(q_tile, args.q + row(i), plan.row_stride, s.length - i, plan.head_size);
     load_tile<kQueries, D, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size), args.dense,
                                     s.length - i, plan.head_size);

@@ -111,7 +111,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
   float out[D / 8][4] = {};
   for (int j = begin; j < keys.end; j += kKeys) {
     cp_async_wait<0>();
-    __syncthreads();  // K is there; nobody reads the last V
+    __syncthreads();  // K is there; no thread reads the last V
     load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
     cp_async_commit();
 
@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
     mask_scores(scores, plan, s, first_query, {j, j + kKeys});
 
     cp_async_wait<0>();
-    __syncthreads();  // V is there; nobody reads this K
+    __syncthreads();  // V is there; no thread reads this K
     if (j + kKeys < keys.end)
       load_tile<kKeys, D, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride, s.key_length - j - kKeys,
                                    plan.head_size);

@@ -18,11 +18,11 @@ class BlockPool {
   /// Of every block's address and size.
   static constexpr std::size_t kGranularity = 512;
 
-  /// Gets `bytes` of new memory from the device, or null where there is not enough.
+  /// Gets `bytes` of new memory from the device, or null if there is not enough.
   using NewSegment = std::function<void*(std::size_t bytes)>;
   using FreeSegment = std::function<void(void*)>;
 
-  /// A block of at least `bytes`; null where no free block is large enough and there is no new segment.
+  /// A block of at least `bytes`; null if no free block is large enough and there is no new segment.
   void* allocate(std::size_t bytes, const NewSegment& new_segment);
   /// Whether the block is one of this pool's.
   bool owns(const void* block) const { return used_.contains(block); }
@@ -60,12 +60,12 @@ class ArenaPools {
   void* allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
                  const BlockPool::FreeSegment& free_segment);
   void free(void* block);
-  /// Gives segments that nobody uses back to the device.
+  /// Returns unused segments to the device.
   void release(const BlockPool::FreeSegment& free_segment);
   void graph_begins() { ++graphs_; }
   void graph_ends() { --graphs_; }
 
-  /// Bytes of the blocks in use, and the most there were since the last reset.
+  /// Bytes of the blocks in use, and their maximum since the last reset.
   std::size_t in_use() const { return in_use_; }
   std::size_t peak() const { return peak_; }
   void reset_peak() { peak_ = in_use_; }

@@ -23,7 +23,7 @@ struct Traits {
   static constexpr int kColumns = 32;          // vectors across a block
   static constexpr int kRows = 8;              // rows it reads at a time
   static constexpr std::int64_t kChunk = 128;  // rows of a chunk at least
-  static constexpr std::int64_t kMostChunks = 256;
+  static constexpr std::int64_t kMaxChunks = 256;
 };
 
 template <int W>
@@ -83,7 +83,7 @@ void sum_columns(const kernels::CudaContext& context, const ColumnSum& args) {
     dispatch_device_float(args.out_dtype, "column sum", [&]<class Out>() {
       const T* x = static_cast<const T*>(args.x);
       Out* out = static_cast<Out*>(args.out.data);
-      const std::int64_t chunk = std::max(Traits::kChunk, ceil_div(args.rows, Traits::kMostChunks));
+      const std::int64_t chunk = std::max(Traits::kChunk, ceil_div(args.rows, Traits::kMaxChunks));
       const std::int64_t chunks = ceil_div(args.rows, chunk);
       if (chunks <= 1) return run(context, out, args.out.accumulate(), x, args, std::max<std::int64_t>(args.rows, 1));
       const Scratch partials(static_cast<std::size_t>(chunks * args.channels) * sizeof(float), context.stream());

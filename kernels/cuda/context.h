@@ -27,7 +27,7 @@ namespace attune::kernels {
 /// Where CUDA ops run: one stream and what is kept between calls on it.
 class CudaContext {
  public:
-  /// Throws Error where no GPU may be used.
+  /// Throws Error if no GPU may be used.
   CudaContext();
   ~CudaContext();
   CudaContext(const CudaContext&) = delete;
@@ -35,14 +35,14 @@ class CudaContext {
 
   const cuda::Stream& stream() const { return stream_; }
   /// A device copy of `bytes` (such as a table of pointers). Equal bytes share one copy, so that a table that repeats
-  /// every step is sent once. What is asked for during a capture lives as long as the context, the rest until 64 others
-  /// were asked for.
+  /// every step is sent once. What is requested during a capture lives as long as the context, the rest until 64 others
+  /// were requested.
   const void* constant(std::span<const std::byte> bytes) const;
   cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
   /// For what is launched from now on; float32 at first.
   void set_matmul_precision(cuda::MatmulPrecision precision) { matmul_precision_ = precision; }
   cuda::MatmulPrecision matmul_precision() const { return matmul_precision_; }
-  /// Whose attention is launched from now on: cuDNN's, or our own as at first. Throws Error where cuDNN cannot be used.
+  /// Whose attention is launched from now on: cuDNN's, or our own as at first. Throws Error if cuDNN cannot be used.
   void set_cudnn_attention(bool on);
   /// Null: our own.
   cuda::CudnnPlans* cudnn_attention() const { return cudnn_attention_ ? cudnn_plans_.get() : nullptr; }

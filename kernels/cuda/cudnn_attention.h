@@ -18,7 +18,7 @@ bool has_cudnn_attention();
 
 /// The graphs that cuDNN has compiled, one per shape, mask and direction.
 struct CudnnPlans;
-/// Throws Error where the build has no cuDNN, or the library cannot be used.
+/// Throws Error if the build has no cuDNN, or the library cannot be used.
 std::shared_ptr<CudnnPlans> make_cudnn_plans();
 
 /// Throw Error, saying why, for what cuDNN has no kernel for.

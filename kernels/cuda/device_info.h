@@ -12,9 +12,9 @@
 
 namespace attune::cuda {
 
-/// Whether this process may use a GPU. The simulated one must be asked for: ATTUNE_SIMULATE_GPU=1.
+/// Whether this process may use a GPU. The simulated one must be requested: ATTUNE_SIMULATE_GPU=1.
 bool available();
-/// Why not, in one line; empty where it may.
+/// Why not, in one line; empty if it may.
 std::string unavailable_reason();
 /// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has
 /// its own.
@@ -29,7 +29,7 @@ struct DeviceInfo {
   std::size_t shared_bytes;  // a block may use, after opting in
   std::size_t total_bytes;
 };
-/// The current device. Throws Error where there is none.
+/// The current device. Throws Error if there is none.
 const DeviceInfo& device_info();
 
 }  // namespace attune::cuda

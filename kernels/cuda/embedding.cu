@@ -27,7 +27,7 @@ struct Traits {
 
 template <class T>
 struct Tables {
-  const T* table[3];  // added in this order; null takes no part
+  const T* table[3];  // added in this order; null is skipped
   const std::int32_t* ids[3];
 };
 

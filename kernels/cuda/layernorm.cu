@@ -8,8 +8,8 @@
 // dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial sums in
 // float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and rstd are
 // float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four warps; six
-// backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has several under
-// way.
+// backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has several in
+// flight.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -29,11 +29,11 @@ namespace {
 using namespace device;
 
 struct Traits {
-  static constexpr int kMostWarps = 4;                   // of a block, fewer where rows are long
+  static constexpr int kMaxWarps = 4;                    // of a block, fewer where rows are long
   static constexpr std::size_t kSharedBytes = 48 << 10;  // that decides how many
   // Of a multiprocessor, so that a thread may have 64 registers: left to itself ptxas gives fewer and spills.
   static constexpr int kBlocks = 8;
-  static constexpr std::int64_t kMostBlocks = 264;  // of the backward kernel: two per multiprocessor of an H100
+  static constexpr std::int64_t kMaxBlocks = 264;  // of the backward kernel: two per multiprocessor of an H100
 };
 
 // A lane's slice of the shared row of its warp.
@@ -60,8 +60,7 @@ struct Forward {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps* kWarp, Traits::kBlocks)
-    layernorm_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks) layernorm_forward_kernel(Forward<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
@@ -197,7 +196,7 @@ __device__ void backward_row(const Backward<T>& args, float* partial, std::int64
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMostWarps* kWarp, Traits::kBlocks)
+__global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks)
     layernorm_backward_kernel(Backward<T> args) {
   const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp),
             warp = static_cast<int>(threadIdx.x / kWarp);
@@ -227,7 +226,7 @@ int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
   CHECK(row <= cuda::device_info().shared_bytes, "layernorm: rows of ", channels,
         " channels are longer than CUDA kernels support");
   return static_cast<int>(
-      std::clamp<std::size_t>(Traits::kSharedBytes / std::max<std::size_t>(row, 1), 1, Traits::kMostWarps));
+      std::clamp<std::size_t>(Traits::kSharedBytes / std::max<std::size_t>(row, 1), 1, Traits::kMaxWarps));
 }
 
 }  // namespace
@@ -263,7 +262,7 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
   cuda::dispatch_device_float(args.dtype, "layernorm backward", [&]<class T>() {
     const bool parameters = args.dweight || args.dbias;
     const int warps = warps_for(args.channels, 2 * sizeof(float));
-    const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMostBlocks);
+    const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMaxBlocks);
     const bool wide =
         args.channels % cuda::kVectorWidth<float> == 0 &&
         cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);

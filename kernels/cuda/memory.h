@@ -8,8 +8,8 @@ namespace attune::cuda {
 
 class Stream;
 
-/// Uninitialised device memory, aligned to 256 bytes. Throws OutOfMemory naming the size and the bytes that are free
-/// where there is not enough.
+/// Uninitialised device memory, aligned to 256 bytes. Throws OutOfMemory naming the size and the bytes that are free if
+/// there is not enough.
 void* allocate(std::size_t bytes);
 /// Waits for all work of the device, then frees. Null is allowed.
 void deallocate(void* device) noexcept;
@@ -43,9 +43,9 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream&
 void set_zero(void* device, std::size_t bytes, const Stream& stream);
 
 /// Memory from the arena of the device: valid for work put on the stream until it is freed there, and handed out again
-/// at once to what is put on it later. One stream uses the arena. What is allocated while the stream is captured belongs
-/// to captured work for good: ordinary work never gets it, other captured work may. Freeing what was allocated before is
-/// allowed meanwhile. Throws OutOfMemory as allocate() does.
+/// at once to what is put on it later. One stream uses the arena. What is allocated while the stream is captured
+/// belongs permanently to captured work: ordinary work never gets it, other captured work may. Freeing what was
+/// allocated before is allowed meanwhile. Throws OutOfMemory as allocate() does.
 void* arena_allocate(std::size_t bytes, const Stream& stream);
 void arena_free(void* device, const Stream& stream) noexcept;
 
@@ -57,7 +57,7 @@ ArenaUse arena_use();
 void reset_arena_peak();
 /// Gives what the arena holds for reuse back to the device, but for what graphs were recorded with.
 void arena_release();
-/// Bytes of the device that nobody has taken.
+/// Bytes of the device that are free.
 std::size_t free_bytes();
 
 /// Temporary memory of the arena: valid for work put on the stream during the life of the object.

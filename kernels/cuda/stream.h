@@ -14,7 +14,7 @@ class Graph;
 /// An ordered queue of device work.
 class Stream {
  public:
-  /// Throws Error where no GPU may be used.
+  /// Throws Error if no GPU may be used.
   Stream();
   ~Stream();
   Stream(const Stream&) = delete;

@@ -1,7 +1,7 @@
 // BERT, DistilBERT and RoBERTa as sequence classifiers: three configs of one encoder.
 //
-// A post-norm transformer encoder with learned positions, and a head on the first token. The families differ in where
-// their config.json and files keep things, and in four places of the arithmetic:
+// A post-norm transformer encoder with learned positions, and a head on the first token. The families use different
+// names in config.json and in their files, and differ in four places of the arithmetic:
 //
 //                                 BERT                 DistilBERT           RoBERTa
 //   token types                   type_vocab_size      none                 type_vocab_size
@@ -9,7 +9,7 @@
 //   dropout of attention's output yes                  no                   yes
 //   head                          drop tanh(dense x)   drop relu(dense x)   drop tanh(dense drop x)
 //
-// Only the first token reaches the head, so what follows attention in the last block is computed for that row alone.
+// Only the first token reaches the head, so in the last block everything after attention is computed for that row only.
 //
 // Devlin et al.: "BERT", arXiv 1810.04805. Sanh et al.: "DistilBERT", arXiv 1910.01108. Liu et al.: "RoBERTa", arXiv
 // 1907.11692.
@@ -29,7 +29,7 @@ namespace attune {
 
 enum class BertFamily : std::uint8_t { kBert, kDistilBert, kRoberta };
 
-/// The keys of a config.json of these families that matter here.
+/// The keys of these families' config.json that attune reads.
 struct BertConfig {
   BertFamily family = BertFamily::kBert;
   std::int64_t vocab_size = 30522, hidden_size = 768, layers = 12, heads = 12, intermediate_size = 3072;
@@ -74,7 +74,7 @@ class BertClassifier : public Classifier {
     std::uint32_t attention_site, projection_site, mlp_site;
   };
 
-  // Rows of each sequence that what follows a block's attention is computed for.
+  // Rows of each sequence for which the layers after a block's attention are computed.
   enum class Rows : std::uint8_t { kAll, kFirst };
   Stream embed(const TokenBatch& batch, const ForwardPass& pass) const;
   Stream block(const Block& block, const Stream& x, const TokenBatch& batch, const ForwardPass& pass, Rows rows) const;

@@ -19,7 +19,7 @@
 
 namespace attune {
 
-/// The keys of a GPT-2 config.json that matter here.
+/// The keys of a GPT-2 config.json that attune reads.
 struct Gpt2Config {
   std::int64_t vocab_size = 50257, n_positions = 1024, n_embd = 768, n_layer = 12, n_head = 12, n_inner = 3072;
   double layer_norm_epsilon = 1e-5, initializer_range = 0.02;
@@ -34,7 +34,8 @@ struct Gpt2Config {
   json::Value to_json() const;
 };
 
-/// Which positions the head reads. Flexible: the last one that is not padding (the last of all where every one is).
+/// Which positions the head reads. Flexible: the last position that is not padding (the last position if all are
+/// padding).
 enum class HeadPosition : std::uint8_t { kFirst, kLast, kFlexible, kMean };
 
 /// "first", "last", "flexible", "mean".
@@ -66,11 +67,12 @@ class Gpt2Classifier : public Classifier {
 
   HfFiles hf_files() const override;
   /// Moves the head's bias into ln_f.bias, since GPT2ForSequenceClassification has none: the smallest change d of
-  /// ln_f.bias with W d = bias. Where no d does (a head without full rank), the tensor score.bias stays in the file.
+  /// ln_f.bias with W d = bias. If there is no such d (a head without full rank), the tensor score.bias stays in the
+  /// file.
   void adapt_for_export(std::map<std::string, Tensor>& tensors) const override;
   std::int64_t num_labels() const override { return options_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }
-  /// GPT-2 has no padding token of its own: the last id, <|endoftext|>, fills up.
+  /// GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   std::int32_t pad_id() const override { return static_cast<std::int32_t>(config_.vocab_size - 1); }
   std::int64_t max_length() const override { return config_.n_positions; }
   json::Value hf_config() const override;
@@ -98,7 +100,7 @@ class Gpt2Classifier : public Classifier {
   Linear head_;
 };
 
-/// Keys of its own in config.json: attune_head_position, attune_causal (otherwise last, true).
+/// Keys that only attune writes to config.json: attune_head_position, attune_causal (otherwise last, true).
 const Family& gpt2_family();
 
 }  // namespace attune

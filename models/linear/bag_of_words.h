@@ -5,7 +5,7 @@
 //   model.safetensors  weight [outputs, words] and bias [outputs], float64: one output for two classes, else one
 //                      per class
 //
-// Each file is written atomically, config.json last: a folder with one is whole.
+// Each file is written atomically, config.json last: a folder with config.json is complete.
 #pragma once
 
 #include <string>
@@ -19,10 +19,10 @@ namespace attune {
 struct BagOfWords {
   WordTable vocabulary;  // word i is column i
   LogisticRegression classifier;
-  std::vector<std::string> label_names;  // by label; empty where labels are plain numbers
+  std::vector<std::string> label_names;  // by label; empty if labels are plain numbers
 };
 
-/// Writes the folder, made where missing. Throws IoError.
+/// Writes the folder, made if missing. Throws IoError.
 void save_bag_of_words(const BagOfWords& model, const std::string& folder);
 /// Reads it back, bit for bit. Throws IoError, or Error naming the file that is not as above or does not fit the
 /// others.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int kBlockBits = 16;
 constexpr std::int64_t kPieceWork = 1 << 16;  // indices per piece: about 50 microseconds
-constexpr std::int64_t kLineWork = 8;         // what a line costs beside its indices
+constexpr std::int64_t kLineWork = 8;         // cost of a line in addition to its indices
 
 }  // namespace
 

@@ -1,7 +1,7 @@
-// The counts as the solver wants them: X w and X^T r as fast as memory allows.
+// The counts in the form that the solver needs: X w and X^T r as fast as memory allows.
 //
-// Both products gather, over a copy by rows and a copy by columns, so that each output is summed by one thread in one
-// order and any number of threads gives the same bits. What bounds them is the stream of indices, hence:
+// Both products gather: there is a copy by rows and a copy by columns. So one thread sums each output in one order, and
+// any number of threads gives the same bits. Reading the indices limits the speed, hence:
 //   - three quarters of all counts in text are 1: they are kept apart, as bare indices;
 //   - indices are 16 bits wide, within blocks of 65,536 columns (or rows);
 //   - columns are reordered by falling frequency: the few hundred words that make up most of a text then share a few

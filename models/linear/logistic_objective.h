@@ -1,4 +1,4 @@
-// What logistic regression minimises, with its derivatives.
+// The objective of logistic regression, and its derivatives.
 //
 //   F(W, b) = 1/n sum_i loss(z_i, y_i) + 1/(2 C n) |W|^2,   z_i = x_i W + b,   n rows; b is not penalised
 //
@@ -10,8 +10,8 @@
 //   dF/dW = 1/n X^T (p - e) + W/(C n)                dF/db = 1/n sum_i (p_i - e_i)
 //   H V   = 1/n X^T s(X V + c) + V/(C n)             s(u) = p (1 - p) u,  or  s(u)_k = p_k (u_k - sum_l p_l u_l)
 //
-// These are scikit-learn's (1.4 and later). F is strictly convex in W, so its optimum is one point, whatever finds it;
-// for K outputs a constant added to all of b changes nothing, and the solution is the one with sum b = 0.
+// These are scikit-learn's (1.4 and later). F is strictly convex in W, so it has one optimum, which does not depend on
+// the method; for K outputs a constant added to all of b changes nothing, and the solution is the one with sum b = 0.
 //
 // The loss is evaluated without overflow and without cancellation at either end (pointwise_loss). All sums are cut by
 // the data alone: the same bits for any number of threads.
@@ -31,8 +31,7 @@ struct PointwiseLoss {
 };
 PointwiseLoss pointwise_loss(double z, double y);
 
-/// The objective at work on one matrix. A point is W by position of the design matrix, [columns, outputs], then b
-/// [outputs].
+/// The objective for one matrix. A point is W by position of the design matrix, [columns, outputs], then b [outputs].
 class LogisticObjective {
  public:
   /// `labels`: one of 0 .. classes - 1 per row. Throws Error on fewer than two classes, no rows, a label out of range,

@@ -1,7 +1,7 @@
 // L2-regularised logistic regression over counts: the strong, cheap baseline that a transformer must beat.
 //
 // Two classes share one row of coefficients (class 1 where x w + b > 0, strictly); more have one row each (softmax, the
-// first of equal scores). The objective is in logistic_objective.h, the way to its optimum in minimise.h.
+// first of equal scores). The objective is in logistic_objective.h, its minimisation in minimise.h.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,8 @@ std::vector<double> predict_probabilities(const LogisticRegression& model, const
 /// The label predicted for every row.
 std::vector<std::int32_t> predict_labels(const LogisticRegression& model, const CountMatrix& counts);
 
-/// The most frequent label, the lowest of equals: the baseline that reads nothing. Throws Error on no labels.
+/// The most frequent label (the lowest if several are equal): a baseline that does not read the texts. Throws Error on
+/// no labels.
 std::int32_t most_frequent_label(std::span<const std::int32_t> labels);
 /// Share of equal entries in [0, 1]. Throws Error on no entries or different lengths.
 double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels);
@@ -53,8 +54,8 @@ struct WordWeight {
   std::int32_t column;
   double weight;
 };
-/// The `count` columns that speak most strongly for a class (an index into model.classes), strongest first, of equals
-/// the first column. With two classes those of class 0 have the most negative weights.
+/// The `count` columns with the strongest weights for a class (an index into model.classes), strongest first; if
+/// weights are equal, the first column. With two classes, the columns of class 0 have the most negative weights.
 std::vector<WordWeight> strongest_columns(const LogisticRegression& model, int class_index, std::int64_t count);
 
 }  // namespace attune

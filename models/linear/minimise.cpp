@@ -152,8 +152,8 @@ void Minimiser::lbfgs_phase() {
   evaluate();
 }
 
-// Solves H d = -gradient by preconditioned conjugate gradients, as far as the gradient is worth: to its square root's
-// share for quadratic convergence, but no further than a third of the tolerance needs.
+// Solves H d = -gradient by preconditioned conjugate gradients, as precisely as the gradient deserves: to its square
+// root's share for quadratic convergence, but no further than a third of the tolerance needs.
 Vector Minimiser::newton_direction() {
   const std::size_t n = result_.point.size();
   Vector inverse_diagonal(n), direction(n, 0.0), residual(n), z(n), p(n), hp(n);

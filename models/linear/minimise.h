@@ -1,13 +1,13 @@
-// The optimum of the logistic objective, to the last digits, not to an early stop.
+// Finds the optimum of the logistic objective to the last digits, without an early stop.
 //
 // Two phases on one objective. L-BFGS (liblbfgs; Nocedal 1980, Liu and Nocedal 1989; memory 5, More-Thuente line
 // search) goes from zero to a gradient of 1e-3. Even at 1e-4, where scikit-learn stops, the weights are still 1 to 2 %
 // from the optimum, since F is nearly flat along rare words (curvature 1/(C n)), and closer in L-BFGS slows down: 100
-// evaluations for 1e-4, 450 for 1e-8, and then its line search drowns in the rounding of F. Newton's method needs no
+// evaluations for 1e-4, 450 for 1e-8, and then rounding errors of F stop its line search. Newton's method needs no
 // differences of F: a few steps, each solved by conjugate gradients with Hessian products (Nocedal and Wright,
-// Numerical Optimization, 7.1), finish at any tolerance down to rounding. Alone it is a little slower, too: far from
-// the optimum its steps are spent on a model of F that does not hold. Where the phases meet matters little: on IMDb
-// 1e-4 costs 20 % and 1e-2 25 % more than 1e-3.
+// Numerical Optimization, 7.1), finish at any tolerance down to rounding. Newton's method alone is a little slower: far
+// from the optimum its local model of F is not accurate. The tolerance at which the second phase starts matters little:
+// on IMDb 1e-4 costs 20 % and 1e-2 25 % more than 1e-3.
 //
 // Both phases run in variables scaled by the diagonal of the Hessian (L-BFGS: at the start; CG: its preconditioner, at
 // each step). A column's curvature is its squared counts, and "the" has 10^5 times that of a rare word: scaling saves

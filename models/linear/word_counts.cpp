@@ -20,7 +20,7 @@ struct Entry {
 
 // The rows of a run of documents; entries in order of first occurrence.
 struct Piece {
-  WordTable words;  // of this piece; unused where the vocabulary is given
+  WordTable words;  // of this piece; unused if the vocabulary is given
   std::vector<std::int64_t> row_lengths;
   std::vector<Entry> entries;
 };

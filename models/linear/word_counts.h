@@ -1,10 +1,10 @@
 // Documents as bags of words: one row per document, one column per word of the vocabulary, how often it occurs.
 //
 // The rules are those of scikit-learn's CountVectorizer: the vocabulary is every word of the training documents, its
-// columns in code-point order (which for UTF-8 is byte order); words outside it are ignored afterwards. What a word is,
-// the caller decides: a WordSplitter lower-cases and cuts.
+// columns in code-point order (which for UTF-8 is byte order); words outside it are ignored afterwards. The caller
+// defines words: a WordSplitter lower-cases and cuts.
 //
-// Counts are integers, so every number of threads gives the same matrix however the documents are shared out.
+// Counts are integers, so every number of threads gives the same matrix, in any distribution of the documents.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@
 
 namespace attune {
 
-/// Replaces `words` by the words of `text`, in order; they may point into `buffer`, which is the splitter's to write
-/// and lives as long as they do. Called by several threads at once.
+/// Replaces `words` by the words of `text`, in order; they may point into `buffer`, which the splitter may write and
+/// which lives as long as they do. Called by several threads at once.
 using WordSplitter =
     std::function<void(std::string_view text, std::string& buffer, std::vector<std::string_view>& words)>;
 

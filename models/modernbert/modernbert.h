@@ -1,9 +1,8 @@
 // ModernBERT as a sequence classifier.
 //
-// A pre-norm transformer encoder without biases: rotary positions, attention that is global in some layers and sees
-// only its neighbourhood in the others, gated GELU. The head reads the first token or the mean over tokens:
-// classifier(norm(gelu(dense x))). The first layer's attention has no norm before it (the embeddings are normed
-// already).
+// A pre-norm transformer encoder without biases: rotary positions, attention that is global in some layers and local in
+// the others, gated GELU. The head reads the first token or the mean over tokens: classifier(norm(gelu(dense x))). The
+// first layer's attention has no norm before it, because the embeddings are already normed.
 //
 // Warner et al.: "Smarter, better, faster, longer", arXiv 2412.13663.
 #pragma once
@@ -21,7 +20,7 @@
 
 namespace attune {
 
-/// The keys of a ModernBERT config.json that matter here.
+/// The keys of a ModernBERT config.json that attune reads.
 struct ModernBertConfig {
   std::int64_t vocab_size = 50368, hidden_size = 768, heads = 12, intermediate_size = 1152, positions = 8192;
   std::vector<bool> global_layers;  // one per layer: global attention, or local

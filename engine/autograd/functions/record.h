@@ -8,7 +8,7 @@
 
 namespace attune {
 
-/// Whether an op on these inputs is to be recorded: a tape is recording and one of them wants a gradient.
+/// Whether an op on these inputs is to be recorded: a tape is recording and one of them requires a gradient.
 template <class... Inputs>
 bool recording(const Inputs&... inputs) {
   return Tape::current() != nullptr && (inputs.requires_grad() || ...);

@@ -1,4 +1,4 @@
-// The tasks of task.cpp's table, and what they share.
+// The tasks of task.cpp's table, and the code that they share.
 #pragma once
 
 #include <span>
@@ -13,10 +13,10 @@ std::unique_ptr<Task> make_single_label(const TaskOptions& options);
 std::unique_ptr<Task> make_multi_label(const TaskOptions& options);
 std::unique_ptr<Task> make_regression(const TaskOptions& options);
 
-/// The names of the outputs, or their numbers where they have none.
+/// The names of the outputs, or their numbers if they have no names.
 std::vector<std::string> output_names(const TaskOptions& options);
-/// Weights [outputs] for a loss, on the options' device; undefined where there are none. Throws Error, `what` in front,
-/// unless there is one for each output, finite in float32, none below 0 and not all 0.
+/// Weights [outputs] for a loss, on the options' device; undefined if there are none. Throws Error, starting with
+/// `what`, unless there is one for each output, all are finite in float32, none is below 0, and not all are 0.
 Tensor weights_tensor(const char* what, const std::vector<double>& weights, const TaskOptions& options);
 /// Adds precision, recall, F1, support, and the areas under the ROC and the precision-recall curve of one class:
 /// "f1.NAME".

@@ -13,7 +13,7 @@ namespace attune::device {
 struct RowVectors {
   unsigned rows, per_row;
 
-  /// Throws Error where they are more than a thread's index counts.
+  /// Throws Error if they are more than a thread's index counts.
   static RowVectors of(std::int64_t rows, std::int64_t channels, int width) {
     CHECK(rows * (channels / width) < std::int64_t{1} << 31, "a matrix of ", rows, " rows of ", channels,
           " elements is larger than CUDA kernels support");
@@ -21,7 +21,7 @@ struct RowVectors {
   }
   unsigned blocks(unsigned threads) const { return ceil_div(rows * per_row, threads); }
 
-  /// Row n and first element c of this thread's vector; false where it has none.
+  /// Row n and first element c of this thread's vector; false if it has none.
   template <int W>
   __device__ __forceinline__ bool own(std::int64_t& n, std::int64_t& c) const {
     const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;

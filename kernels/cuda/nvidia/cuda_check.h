@@ -10,7 +10,7 @@
 
 namespace attune::cuda {
 
-/// Throws Error naming the call unless it succeeded, OutOfMemory where that is why.
+/// Throws Error naming the call unless it succeeded, OutOfMemory if that is why.
 inline void check(cudaError_t status, const char* call) {
   if (status == cudaErrorMemoryAllocation) {
     static_cast<void>(cudaGetLastError());  // it is reported, and must not be found by the next call
@@ -22,7 +22,7 @@ inline void check(cublasStatus_t status, const char* call) {
   if (status != CUBLAS_STATUS_SUCCESS) throw Error(str_cat("cuda: ", call, ": ", cublasLtGetStatusString(status)));
 }
 
-/// For destructors: prints what went wrong and goes on.
+/// For destructors: prints what went wrong and continues.
 inline void report(cudaError_t status, const char* call) noexcept {
   if (status != cudaSuccess) std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cudaGetErrorString(status));
 }

@@ -1,9 +1,9 @@
 // Attention by cuDNN's graph API (cudnn_attention.h), through its header-only frontend.
 //
-// A batch goes to cuDNN in one of two layouts. Where every sequence has max_length rows (the sizes alone show it)
-// it is a [B, H, T, D] tensor with strides; any other one is "ragged": the same dimensions, and a table of where each
+// A batch goes to cuDNN in one of two layouts. Where every sequence has max_length rows (the sizes alone show it) it is
+// a [B, H, T, D] tensor with strides; any other one is "ragged": the same dimensions, and a table of where each
 // sequence begins. Key lengths and ragged rows need its padding mask; rows after the keys are not computed then, and
-// outputs are set to zero before. Its deterministic backward is asked for: equal runs give equal bits.
+// outputs are set to zero before. Its deterministic backward is requested: equal runs give equal bits.
 //
 // A graph is compiled at the first call of its shape, and kept.
 #include "kernels/cuda/cudnn_attention.h"
@@ -44,7 +44,7 @@ void check(cudnnStatus_t status, const char* call) {
 }
 void check(fe::error_t error) {
   if (error.is_good()) return;
-  const std::string message = error.get_message();  // may go on with what each engine said
+  const std::string message = error.get_message();  // may continue with a message of each engine
   throw Error("attention by cuDNN: not for this batch or GPU: " + message.substr(0, message.find('\n')));
 }
 
@@ -133,7 +133,7 @@ class Plan {
     result->set_data_type(as.get_data_type()).set_ragged_offset(as.get_ragged_offset());
   }
 
-  // What both directions say of masks. |i - j| <= window, of which cuDNN counts the left side with the diagonal.
+  // The masks of both directions. |i - j| <= window; cuDNN counts the left side including the diagonal.
   template <class Attention>
   void describe(Attention& attributes) {
     attributes.set_attn_scale(static_cast<float>(form_.scale));

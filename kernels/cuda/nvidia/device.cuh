@@ -81,7 +81,7 @@ __device__ __forceinline__ T& shared_variable() {
   return *reinterpret_cast<T*>(bytes);
 }
 
-/// The shared memory asked for at launch, aligned to 16 bytes.
+/// The shared memory requested at launch, aligned to 16 bytes.
 __device__ __forceinline__ unsigned char* dynamic_shared() {
   extern __shared__ __align__(16) unsigned char attune_dynamic_shared[];
   return attune_dynamic_shared;

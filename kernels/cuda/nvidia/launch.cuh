@@ -13,7 +13,7 @@ struct Dim3 {
   unsigned x = 1, y = 1, z = 1;
 };
 
-/// Puts a kernel with packed arguments on the stream. Throws Error naming the kernel where it cannot be launched.
+/// Puts a kernel with packed arguments on the stream. Throws Error naming the kernel if it cannot be launched.
 void launch_packed(const char* name, const void* kernel, Dim3 grid, Dim3 block, std::size_t shared_bytes,
                    const Stream& stream, void** arguments);
 

@@ -1,11 +1,11 @@
-// Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is asked for c^T =
+// Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is requested c^T =
 // op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds.
 //
 // Per shape the library names up to 16 algorithms, best guess first. They are timed once, on operands of our own (a
-// product of zeros is faster than any other) and on a stream of our own, so that a capture under way is not disturbed.
+// product of zeros is faster than any other) and on a stream of our own, so that an active capture is not disturbed.
 // The fastest is kept for the process and noted in a file, since another algorithm may add in another order: the next
 // run on this machine takes the same one, and its bits. Algorithms that split a sum over blocks and join the parts in
-// the output's type are not asked for; the others join in a fixed order.
+// the output's type are not requested; the others join in a fixed order.
 //   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
 //   ATTUNE_MATMUL_CACHE=FILE    where choices are noted; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"
@@ -213,7 +213,7 @@ class Choices {
   std::map<std::string, std::size_t> known_;
 };
 
-// Which candidate is fastest. Throws OutOfMemory where there is no room to try.
+// Which candidate is fastest. Throws OutOfMemory if there is no room to try.
 std::size_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& args) {
   constexpr int kRepeats = 5;
   const Stream stream;

@@ -50,7 +50,7 @@ std::uint64_t seed();
 /// Calls thread() once per CUDA thread of the grid. Throws SimulatorFault.
 void run_grid(const GridShape& shape, const std::function<void()>& thread);
 
-/// A warp collective under way: what each lane hands in and gets back.
+/// A warp collective that is running: what each lane hands in and gets back.
 using CompleteCollective = void (*)(void* const* payloads, unsigned mask);
 
 struct ThreadState {

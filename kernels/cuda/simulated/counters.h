@@ -3,7 +3,7 @@
 // The n-th access of each lane of a warp since the lanes last met (in a collective or at a barrier) is taken for one
 // request of the warp, which holds for lanes that run the same path. A global request touches sectors of 32 bytes; a
 // shared one takes a wavefront per 4-byte word that falls on an already busy bank, in phases of 32, 16 or 8 lanes for
-// accesses of 4, 8, 16 bytes. Counting is off unless asked for: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which
+// accesses of 4, 8, 16 bytes. Counting is off unless requested: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which
 // prints the table at exit.
 #pragma once
 
@@ -23,7 +23,7 @@ struct KernelCounts {
   std::uint64_t shared_requests = 0, shared_wavefronts = 0, shared_ideal = 0;  // wavefronts without a bank conflict
 
   void operator+=(const KernelCounts& other);
-  /// Bytes asked for per byte moved from or to global memory, at most 1 unless lanes share bytes.
+  /// Bytes requested per byte moved from or to global memory, at most 1 unless lanes share bytes.
   double global_efficiency() const {
     return global_sectors == 0 ? 1 : static_cast<double>(global_bytes) / (32.0 * static_cast<double>(global_sectors));
   }
@@ -56,7 +56,7 @@ class BlockCounter {
  private:
   struct Request {
     std::array<std::uint64_t, 32> address;
-    std::array<std::uint32_t, 32> bytes{};  // 0: the lane takes no part
+    std::array<std::uint32_t, 32> bytes{};  // 0: the lane is skipped
   };
   struct Accesses {
     std::vector<Request> requests;

@@ -47,7 +47,7 @@ T& shared_variable() {
   return *reinterpret_cast<T*>(block.shared().variable(&key, sizeof(T), block));
 }
 
-/// The shared memory asked for at launch, aligned to 16 bytes.
+/// The shared memory requested at launch, aligned to 16 bytes.
 inline unsigned char* dynamic_shared() {
   return reinterpret_cast<unsigned char*>(simulated::runner().shared().dynamic());
 }

@@ -14,7 +14,7 @@ enum class Fault : std::uint8_t {
   kBadMask,              // a lane calls a collective whose mask does not name it, or reads from a lane outside the mask
   kOutOfBounds,          // an access outside every allocation of its memory space
   kMisaligned,           // an access whose address is no multiple of its size
-  kUninitialised,        // a read of shared memory nobody has written in this block
+  kUninitialised,        // a read of shared memory that no thread of this block has written
   kRace,                 // two threads touch the same shared bytes, one writing, with no barrier between
   kAsyncPending,         // shared memory under a cp.async is touched before its wait
   kBadLaunch,            // a grid, block or shared-memory size no device accepts

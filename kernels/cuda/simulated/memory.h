@@ -6,7 +6,7 @@
 
 namespace attune::simulated {
 
-/// A block filled with NaN. Throws Error where memory is exhausted.
+/// A block filled with NaN. Throws Error if memory is exhausted.
 void* allocate_memory(std::size_t bytes);
 void free_memory(void* device) noexcept;
 /// Bytes of all live blocks.

@@ -61,7 +61,7 @@ class SharedMemory {
     bool pending = false;
   };
   struct Region {
-    std::unique_ptr<std::byte[]> storage;  // exactly as large as asked for
+    std::unique_ptr<std::byte[]> storage;  // exactly as large as requested
     std::size_t size = 0;
     std::vector<Cell> cells;
     void resize(std::size_t bytes);

@@ -1,4 +1,4 @@
-// Streams of the simulated device. Work put on a stream is kept until somebody waits for it, and then run in order, so
+// Streams of the simulated device. Work put on a stream is kept until the host waits for it, and then run in order, so
 // that a result read too early, or a stream that forgets to wait for another, shows. Only what was waited for has run.
 #include "kernels/cuda/stream.h"
 

@@ -15,7 +15,7 @@ using Work = std::function<void()>;
 
 struct Graph::State {
   std::vector<Work> work;
-  std::vector<void*> memory;  // of the captured calls: as long as they may be replayed, nobody else gets it
+  std::vector<void*> memory;  // of the captured calls; reserved as long as they may be replayed
   ~State();
 };
 
