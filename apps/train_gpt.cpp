@@ -85,7 +85,7 @@ void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::o
     TorchGenerator generator(flags.common.seed);
     model.initialize(generator, flags.initializer == "torch" ? Initializer::kTorch : Initializer::kGpt2);
   } else {
-    load_weights(model, (std::filesystem::path(*folder) / "model.safetensors").string());
+    load_weights(model, (std::filesystem::path(*folder) / "model.safetensors").string(), Head::kFresh);
   }
   TorchGenerator generator(flags.common.seed);
   model.initialize_head(generator);

@@ -108,9 +108,10 @@ ListedLabels::ListedLabels(std::string column, std::string delimiter)
 
 void ListedLabels::add(std::span<const std::string> fields, const Where& where) {
   std::string_view rest = fields[0];
-  while (!rest.empty()) {  // an empty field: no label at all
+  for (bool more = !rest.empty(); more;) {  // an empty field: no label at all
     const std::size_t end = std::min(rest.find(delimiter_), rest.size());
     std::string_view name = rest.substr(0, end);
+    more = end < rest.size();
     rest.remove_prefix(std::min(end + delimiter_.size(), rest.size()));
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);

@@ -59,7 +59,8 @@ TrainReport::TrainReport(const std::string& log_file, const Task& task, std::opt
 std::optional<std::int64_t> TrainReport::log_offset() {
   if (!log_.is_open()) return std::nullopt;
   log_.seekp(0, std::ios::end);
-  return static_cast<std::int64_t>(log_.tellp());
+  const auto at = static_cast<std::int64_t>(log_.tellp());
+  return at >= 0 ? std::optional(at) : std::nullopt;
 }
 
 void TrainReport::log(const json::Value& record) {

@@ -17,9 +17,10 @@ std::string value_of(const RunOptions& options, const std::string& name) {
   return found == options.end() ? "" : found->second;
 }
 
-// Whether two values are the same text or the same number: 1e-4 and 0.0001.
+// Whether two values are the same text or, written with a point or an exponent, the same number: 1e-4 and 0.0001.
 bool same(const std::string& a, const std::string& b) {
   if (a == b) return true;
+  if ((a + b).find_first_of(".eE") == std::string::npos) return false;
   const auto number = [](const std::string& text) -> std::optional<double> {
     std::size_t end = 0;
     try {

@@ -22,7 +22,8 @@ constexpr std::array kTaskNames = {TaskName{"single_label", kSingleLabel}, TaskN
                                    TaskName{"regression", kRegression}};
 
 std::string flag_name(std::string_view problem_type) {
-  return std::ranges::find(kTaskNames, problem_type, &TaskName::problem_type)->flag;
+  const auto found = std::ranges::find(kTaskNames, problem_type, &TaskName::problem_type);
+  return found == kTaskNames.end() ? std::string(problem_type) : found->flag;
 }
 
 constexpr const char* kBalanced = "balanced";

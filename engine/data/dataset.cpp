@@ -54,11 +54,11 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
                          const std::string& where) {
   if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
     return static_cast<std::int32_t>(named - label_names.begin());
+  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(), " classes");
   std::int32_t label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool is_number = error == std::errc() && end == text.data() + text.size();
-  CHECK(is_number, where, ": the label '", text, "' is not an integer",
-        label_names.empty() ? "" : " and names no class");
+  CHECK(is_number, where, ": the label '", text, "' is not an integer");
   CHECK(label >= 0 && label < classes, where, ": the label ", label, " is not a class; there are ", classes, " (0 .. ",
         classes - 1, ")");
   return label;

@@ -21,7 +21,7 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;
-constexpr const char *kLabelText = "labels", *kDigest = "sha256.";
+constexpr const char *kLabelText = "labels", *kLabelDigest = "labels_sha256", *kDigest = "sha256.";
 
 class Descriptor {
  public:
@@ -144,7 +144,9 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
   std::vector<Part> parts = {{"starts", finished.starts, nullptr}, {"ids", finished.ids, ids_.get()}};
   if (finished.labels.defined()) parts.push_back({"labels", finished.labels, nullptr});
   if (type_ids_) parts.push_back({"type_ids", finished.type_ids, type_ids_.get()});
-  json::Value metadata = json::Value::object({{kLabelText, label_text}}), header = json::Value::object();
+  json::Value metadata = json::Value::object(
+                  {{kLabelText, label_text}, {kLabelDigest, sha256_hex(std::as_bytes(std::span(label_text)))}}),
+              header = json::Value::object();
   std::size_t at = 0;
   for (const Part& part : parts) {
     metadata.set(std::string(kDigest) + part.name,
@@ -198,12 +200,16 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
       if (entry->dtype == spelled(dtype)) return Tensor::over(storage, front + entry->begin, shape, dtype);
     throw Error(str_cat(path, ": '", what, "' is of dtype ", entry->dtype));
   };
+  const auto text = file.metadata().find(kLabelText), text_digest = file.metadata().find(kLabelDigest);
+  CHECK(text != file.metadata().end() && text_digest != file.metadata().end() &&
+            text_digest->second == sha256_hex(std::as_bytes(std::span(text->second))),
+        path, ": the text of the labels is damaged");
   StoredDataset out{.dataset = {.name = name,
                                 .ids = tensor("ids", true),
                                 .starts = tensor("starts", true),
                                 .type_ids = tensor("type_ids", false),
                                 .labels = tensor("labels", false)},
-                    .label_text = file.metadata().at(kLabelText)};
+                    .label_text = text->second};
   out.dataset.check();
   return out;
 }
@@ -213,9 +219,9 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
 std::optional<StoredDataset> open_dataset(const std::string& path, const std::string& name) {
   try {
     return read_dataset(path, name);
+  } catch (const OutOfMemory&) {
+    throw;
   } catch (const Error&) {
-    return std::nullopt;
-  } catch (const std::out_of_range&) {  // metadata without the text
     return std::nullopt;
   }
 }

@@ -89,10 +89,11 @@ void write_file(const std::string& path, std::string_view text) {
 void remove_temporaries(const std::string& folder) {
   constexpr std::string_view kName = kTemporary, kMark = kName.substr(0, kName.find('X'));
   std::error_code error;  // what cannot be removed does no harm
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
+  std::filesystem::directory_iterator at(folder, error), end;
+  for (std::error_code ignored; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
     if (name.size() > kName.size() && name.substr(name.size() - kName.size(), kMark.size()) == kMark)
-      std::filesystem::remove(entry.path(), error);
+      std::filesystem::remove(at->path(), ignored);
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "engine/ops/fill.h"
 
 namespace attune {
@@ -52,7 +53,8 @@ Linear ParameterTable::linear(const Section& section, const LayerName& name, std
 void ParameterTable::add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias,
                          Role role) {
   const bool linear = role == Role::kLinear || role == Role::kOutput;
-  const std::int64_t rows = weight.shape()[0] / static_cast<std::int64_t>(name.hf_names.size());
+  const std::int64_t parts = std::ssize(name.hf_names), rows = weight.shape()[0] / parts;
+  CHECK(rows * parts == weight.shape()[0], name.name, ": ", weight.shape()[0], " rows are not ", parts, " equal parts");
   for (std::size_t part = 0; part < name.hf_names.size(); ++part) {
     ParameterRow row{.name = section.name + name.name + ".weight",
                      .hf_name = section.hf_name + name.hf_names[part] + ".weight",

@@ -36,8 +36,10 @@ std::int64_t step_of_name(const std::string& name) {
 // Steps of all checkpoints in a folder, in order.
 std::vector<std::int64_t> steps_in(const std::string& folder) {
   std::vector<std::int64_t> out;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (const std::int64_t step = step_of_name(entry.path().filename().string()); step >= 0) out.push_back(step);
+  std::error_code error;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (const std::int64_t step = step_of_name(at->path().filename().string()); step >= 0) out.push_back(step);
+  if (error) throw IoError(folder, "cannot be listed: " + error.message());
   std::ranges::sort(out);
   return out;
 }
@@ -65,6 +67,7 @@ Checkpoints::~Checkpoints() {
 }
 
 void Checkpoints::save(const RunState& state, std::int64_t keep) {
+  CHECK(keep >= 1, "at least one checkpoint must be kept, not ", keep);
   const std::string name = name_of_step(state.step);
   write_run_state(in(folder_, name), state);
   write_file(in(folder_, kLatest), name + "\n");
@@ -83,7 +86,8 @@ void Checkpoints::clear() {
 }
 
 bool has_checkpoint(const std::string& folder) {
-  return fs::exists(in(folder, kLatest));
+  std::error_code error;  // a folder that cannot be read has none
+  return fs::exists(in(folder, kLatest), error);
 }
 
 std::string find_checkpoint(const std::string& where) {

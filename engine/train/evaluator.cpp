@@ -78,6 +78,16 @@ const std::vector<Tensor>& Evaluator::start(std::span<const std::int32_t> exampl
 
 Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
                           const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+  return evaluate(pass, max_batches, true, progress);
+}
+
+double Evaluator::loss(const LoaderPass& pass, std::int64_t max_batches) {
+  return evaluate(pass, max_batches, false, {}).loss;
+}
+
+Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches, bool measures,
+                               const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+  CHECK(examples_.labels().defined(), "an evaluation needs labels");
   const NoGrad no_grad;
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
   Evaluation out;
@@ -88,7 +98,7 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
       PendingBatch& batch = pending.front();
       out.loss += batch.loss.get().item();
       batch.check_finite(batch.logits.get());
-      rows.add(batch.logits.get(), batch.examples);
+      if (measures) rows.add(batch.logits.get(), batch.examples);
     }
   };
   std::int64_t done = 0;
@@ -101,6 +111,7 @@ Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
   }
   take(0);
   if (done > 0) out.loss /= static_cast<double>(done);
+  if (!measures) return out;
   out.examples = rows.count();
   out.measures = task_.measure(rows.logits(task_.outputs()), rows.labels(examples_.labels()));
   return out;

@@ -39,8 +39,12 @@ class Evaluator {
   /// logits are not finite.
   Evaluation run(const LoaderPass& pass, std::int64_t max_batches,
                  const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
+  /// The loss of run() alone.
+  double loss(const LoaderPass& pass, std::int64_t max_batches);
 
  private:
+  Evaluation evaluate(const LoaderPass& pass, std::int64_t max_batches, bool measures,
+                      const std::function<bool(std::int64_t, std::int64_t)>& progress);
   // Starts a batch; its loss and logits.
   const std::vector<Tensor>& start(std::span<const std::int32_t> examples);
 

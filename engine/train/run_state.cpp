@@ -72,7 +72,7 @@ RunState state_of(const json::Value& in) {
   s.step = in["step"].integer(0);
   s.epoch = in["epoch"].integer(1);
   s.batch = in["batch"].integer(0);
-  if (in.has("pass_seed")) s.pass_seed = static_cast<std::uint64_t>(in["pass_seed"].integer(0));
+  if (in.has("pass_seed")) s.pass_seed = in["pass_seed"].unsigned_integer();
   s.optimizer_steps = in["optimizer_steps"].integer(0);
   s.group_open = in["group_open"].boolean();
   s.finished = in["finished"].boolean();

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/math.h"
 #include "engine/autograd/tape.h"
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/context.h"
@@ -52,12 +53,12 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
 void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
                        std::optional<double> learning_rate) {
   if (learning_rate) optimizer_.begin_step(*learning_rate);
-  ForwardPass pass{.training = true, .seed = options_.seed, .step = static_cast<std::uint32_t>(step), .step_at = {}};
+  ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
   const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
                       learning_rate && optimizer_.capturable();
   if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
-    step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{static_cast<std::int32_t>(step)}, {1}));
+    step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));
     pass.step_at = step_at_;
   }
   shapes_.run(store, examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {

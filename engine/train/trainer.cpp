@@ -253,10 +253,10 @@ void Trainer::restore(const RunState& state) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
-  const Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
-  if (!best_ || validation.loss < best_->validation_loss) best_ = {step, validation.loss};
-  return {step, epoch, train.loss, validation.loss};
+  const double train = train_evaluator_.loss(pass(train_.size(), true), options_.eval_batches);
+  const double validation = validation_evaluator_.loss(pass(validation_.size(), false), options_.eval_batches);
+  if (!best_ || validation < best_->validation_loss) best_ = {step, validation};
+  return {step, epoch, train, validation};
 }
 
 EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {

@@ -87,8 +87,7 @@ TEST(ClassLabels, NamesAreNumberedInAlphabeticalOrder) {
   EXPECT_EQ(words_of(labels_of(reader, {{"spam"}, {"7"}, {"ham"}, {"spam"}})), (Ids{2, 0, 1, 2}));
   EXPECT_EQ(reader.classes().names, (std::vector<std::string>{"7", "ham", "spam"}));
   EXPECT_EQ(words_of(labels_of(reader, {{"ham"}, {"7"}})), (Ids{1, 0}));
-  EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }),
-            "f:2: the label 'Spam' is not an integer and names no class");
+  EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }), "f:2: the label 'Spam' is not one of the 3 classes");
 }
 
 TEST(ClassLabels, MistakesNameTheFirstRow) {

@@ -170,7 +170,11 @@ class Choices {
     if (const char* named = std::getenv("ATTUNE_MATMUL_CACHE")) {
       path_ = named;
     } else {
-      const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
+      const auto variable = [](const char* name) -> const char* {
+        const char* value = std::getenv(name);
+        return value == nullptr || *value == '\0' ? nullptr : value;
+      };
+      const char *cache = variable("XDG_CACHE_HOME"), *home = variable("HOME");
       if (cache == nullptr && home == nullptr) return;
       std::string device = device_info().name;
       for (char& c : device) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';

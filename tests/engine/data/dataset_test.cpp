@@ -104,8 +104,9 @@ TEST(Labels, NumbersAndNames) {
   EXPECT_EQ(parse_label("0", 2, {}, "f:1"), 0);
   EXPECT_EQ(parse_label("1", 2, {}, "f:1"), 1);
   EXPECT_EQ(parse_label("spam", 3, names, "f:1"), 1);
-  EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);  // a name comes before a number
-  EXPECT_EQ(parse_label("1", 3, names, "f:1"), 1);
+  EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
+  // Where classes have names, a number that is none of them is no class.
+  EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }), "f:1: the label '1' is not one of the 3 classes");
 }
 
 TEST(Labels, ErrorsSayWhere) {
@@ -116,7 +117,7 @@ TEST(Labels, ErrorsSayWhere) {
   }
   EXPECT_NE(message_of([] {
               parse_label("Spam", 2, {"ham", "spam"}, "f:1");
-            }).find("names no class"),
+            }).find("is not one of the 2 classes"),
             std::string::npos);
   EXPECT_NE(message_of([] { parse_label("2", 2, {}, "f:1"); }).find("0 .. 1"), std::string::npos);
 }
