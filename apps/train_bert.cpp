@@ -1,7 +1,6 @@
 // Fine-tunes BERT-like encoders for text classification: the reference recipe's train_bert_hf.py.
 //
-// Packed by default: where padding is masked nothing depends on it, so it is left out and only real tokens are
-// computed.
+// Packed by default: no result depends on masked padding, so only real tokens are computed.
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/main.h"

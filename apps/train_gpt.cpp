@@ -1,7 +1,7 @@
 // Fine-tunes GPT-2 for text classification: the reference recipe's train_gpt.py and additional_experiments.py as one
 // program.
 //
-// Seeds are set where the reference sets them: before random weights, before the head, and before training.
+// Seeds are set at the same points as in the reference: before random weights, before the head, and before training.
 #include <filesystem>
 #include <optional>
 

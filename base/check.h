@@ -1,8 +1,8 @@
-// Errors in three forms, one per culprit.
+// Errors in three forms, one for each cause.
 //
 //   Error       the caller's mistake: a bad flag, shape, file content. CHECK throws it.
-//   IoError     the machine said no: a file that cannot be opened, read, written. Names the path.
-//   OutOfMemory the machine said no: names the bytes requested and, of a device, those free.
+//   IoError     a failure of the machine: a file that cannot be opened, read or written. Names the path.
+//   OutOfMemory not enough memory: names the bytes requested and, for a device, the bytes free.
 //   DCHECK      our own bug: compiled out of release builds.
 //
 // A message is one line that names what is wrong and where. Only main() catches (apps/support/main.h): it prints the
@@ -35,7 +35,7 @@ class UsageError : public Error {
   using Error::Error;
 };
 
-/// There is not enough memory for what was asked; asking for less may help.
+/// There is not enough memory; a smaller request may succeed.
 class OutOfMemory : public Error {
  public:
   using Error::Error;
@@ -59,7 +59,7 @@ class IoError : public Error {
     if (!(cond)) throw ::attune::Error(::attune::str_cat(__VA_ARGS__)); \
   } while (false)
 
-/// An invariant of our own. Aborts with its place in debug builds, costs nothing in release builds.
+/// An internal invariant. Aborts with file and line in debug builds, costs nothing in release builds.
 #ifdef NDEBUG
 #define DCHECK(cond) ((void)0)
 #else

@@ -1,4 +1,4 @@
-// Wall-clock time that never runs backwards.
+// Time that never runs backwards.
 #pragma once
 
 #include <chrono>

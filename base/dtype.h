@@ -1,6 +1,6 @@
 // Element types of tensors, as run-time values.
 //
-// A kernel's arguments carry a DType; dispatch_float turns it into a type once, at the kernel's door:
+// A kernel's arguments carry a DType; dispatch_float turns it into a type once, at the start of the kernel:
 //
 //   dispatch_float(args.dtype, "layernorm", [&]<class T>() { layernorm_forward_cpu<T>(args); });
 #pragma once
@@ -53,7 +53,7 @@ inline std::ostream& operator<<(std::ostream& out, DType dtype) {
   return out << name_of(dtype);
 }
 
-/// What statistics and losses of tensors of this dtype are kept in.
+/// The type of statistics and losses for tensors of this dtype.
 constexpr DType statistics_dtype(DType dtype) {
   return dtype == DType::kBFloat16 ? DType::kFloat32 : dtype;
 }

@@ -1,4 +1,4 @@
-// IEEE 754's 16-bit float, as files hold it. Nothing is computed in it.
+// IEEE 754's 16-bit float, only for reading files. Nothing is computed in it.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,4 @@
-// Integer arithmetic that says when it would lie.
+// Integer arithmetic with checks for overflow.
 #pragma once
 
 #include <cstdint>

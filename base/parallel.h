@@ -1,9 +1,9 @@
-// One pool of threads for the whole process, and loops over it whose pieces never depend on how many threads there are.
+// One pool of threads for the whole process, and parallel loops whose pieces never depend on the number of threads.
 //
 // parallel_for cuts [0, n) into pieces of `grain` (the last may be shorter) and calls body(begin, end) once per piece,
 // in any order, on any thread. Since the cut depends on n and grain alone, a computation whose pieces are independent
-// is bitwise the same on 1 and on 64 threads. A loop inside a piece runs on its own thread, in order.
-// An exception from a piece is rethrown to the caller once all pieces have ended; of several, one.
+// is bitwise the same on 1 and on 64 threads. A loop inside a piece runs on its own thread, in order. If a piece throws
+// an exception, the caller receives it after all pieces have ended; if several throw, the caller receives one of them.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace attune {
 /// Threads used by parallel_for, the caller's included; at first the number of cores this process may run on.
 int num_threads();
 /// Changes the number of threads (at least 1). Not to be called from inside parallel_for. Throws Error if the system
-/// refuses that many; there are as many as before then.
+/// refuses that many; the number then stays unchanged.
 void set_num_threads(int threads);
 
 namespace detail {

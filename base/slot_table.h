@@ -1,5 +1,6 @@
-// A hash table for the inner loops: open addressing with linear probing in one array of a power of two of slots, at most
-// half of them in use. The owner defines the content of a slot and how slots are compared; nothing is ever removed.
+// A hash table for the inner loops: open addressing with linear probing in one array of a power of two of slots, at
+// most half of them in use. The owner defines the content of a slot and the comparison of slots; nothing is ever
+// removed.
 //
 // Knuth, The Art of Computer Programming, volume 3, section 6.4.
 #pragma once
@@ -26,7 +27,7 @@ class SlotTable {
   /// For up to `capacity` slots in use; grow() makes room for more.
   explicit SlotTable(std::size_t capacity) : slots_(std::bit_ceil(2 * capacity + 2)) {}
 
-  /// The slot that `matches`, or the free slot where it would be. `matches` may also be asked about a free slot.
+  /// The slot that `matches`, or the free slot for it. `matches` may also be called with a free slot.
   template <class Matches>
   const Slot& locate(std::uint64_t hash, Matches&& matches) const {
     for (std::size_t at = hash >> shift_;; at = (at + 1) & (slots_.size() - 1))

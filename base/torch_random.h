@@ -1,8 +1,8 @@
-// The random streams the reference recipe draws from, reproduced bit for bit where the reference is portable.
+// The random streams of the reference recipe, reproduced bit for bit if the reference is portable.
 //
-// PyTorch's CPU generator and NumPy's legacy RandomState are both MT19937 with the classic seeding, which is std::mt19937;
-// what differs is how they turn its 32-bit words into numbers. Initial weights, data order and the IMDb split all come
-// from here, so that a run can be compared with the reference loss by loss.
+// PyTorch's CPU generator and NumPy's legacy RandomState are both MT19937 with the classic seeding, which is
+// std::mt19937; they differ in how they turn its 32-bit words into numbers. Initial weights, data order and the IMDb
+// split all come from here, so that every loss of a run can be compared with the reference.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,7 @@ class TorchGenerator {
   /// torch.randperm(n).
   std::vector<std::int32_t> permutation(std::int32_t n);
 
-  /// All that the next numbers depend on, as text.
+  /// The state that the next numbers depend on, as text.
   std::string state() const;
   /// Continues from where state() was taken. Throws Error if the text is not a state.
   void restore(const std::string& state);

@@ -1,4 +1,4 @@
-// Speed of every op of the test table at sizes of real models: time, GB/s of the bytes that must move, GFLOP/s.
+// The speed of every op of the test table at sizes of real models: time, GB/s of the bytes that must move, GFLOP/s.
 //
 //   bench_kernels --threads=2 --benchmark_filter='attention.*'
 //   bench_kernels --device=cuda --dtype=bfloat16 --benchmark_format=json
@@ -9,13 +9,13 @@
 // On the CPU inputs are read from and written to the same buffers every time, so what fits in a cache stays there; the
 // tables of embedding, adamw and grad_norm do not.
 //
-// On a GPU calls are captured in a graph, enough of them for two milliseconds, and events are recorded around its launch: no
-// launch from the host is in the time, but the gap between two kernels of a graph is (fill/1 shows it). A figure is the
-// median over --samples launches, after one that does not count; min_us and max_us are the extremes. "warm" calls use the
-// same buffers, which a cache of tens of megabytes keeps between calls; "cold" ones go round copies of 256 MiB in all (at
-// most 64). A training step lies between the two: what the kernel before has just written is warm, weights are cold.
-// attention_cudnn/... is the same op by NVIDIA's cuDNN, in builds that have it (ATTUNE_CUDNN).
-// ceiling/... is what the card gives at best: a copy of 1 GiB and a product of 8192 x 8192 matrices.
+// On a GPU calls are captured in a graph, enough of them for two milliseconds, and events are recorded around its
+// launch: no launch from the host is in the time, but the gap between two kernels of a graph is (fill/1 shows it). A
+// figure is the median over --samples launches, after one that does not count; min_us and max_us are the extremes.
+// "warm" calls use the same buffers, which a cache of tens of megabytes keeps between calls; "cold" calls cycle through
+// copies of 256 MiB in total (at most 64). A training step lies between the two: outputs of the previous kernel are
+// warm, weights are cold. attention_cudnn/... is the same op by NVIDIA's cuDNN, in builds that have it (ATTUNE_CUDNN).
+// ceiling/... is the best speed of the card: a copy of 1 GiB and a product of 8192 x 8192 matrices.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

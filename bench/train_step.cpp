@@ -2,7 +2,7 @@
 // weights, on the CPU or on a CUDA device. Its peer is bench/pytorch/train_step.py with the same options;
 // scripts/gpu_report.sh runs both in turn.
 //
-// The step is the one that training takes: StepRunner, which on a device captures it once and replays it. On the CPU every
+// The step is the same as in training: StepRunner, which on a device captures it once and replays it. On the CPU every
 // step is timed; on a device blocks of ten steps are, each until the losses of all ten are on the host. With --save the
 // peer can start from the same weights and read the same batch, so that the losses of both must agree.
 #include <CLI/CLI.hpp>

@@ -1,4 +1,4 @@
-// How values lie in memory: a tree of nodes, owned by a document that its values share.
+// The memory of values: a tree of nodes, owned by a document that its values share.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Member {
 
 struct Document {
   std::string file;  // empty if the value was built
-  std::string path;  // of the root, where it was once part of another document
+  std::string path;  // of the root, if it was once part of another document
   Node root;
 };
 

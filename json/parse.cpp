@@ -1,5 +1,5 @@
 // Parsing: nlohmann's parser reads the text token by token and calls a handler, which builds the tree and keeps to the
-// limits. Neither calls itself, so that no nesting can exhaust the stack.
+// limits. Neither is recursive, so deep nesting cannot exhaust the stack.
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 

@@ -1,11 +1,11 @@
-// JSON values: read from files that may hold anything, and built to be written.
+// JSON values: read from untrusted files, or built and written.
 //
-// A value that was read knows its place, so that every error names file and path:
+// A value that was read knows its position, so that every error names file and path:
 //
 //   config.json: rope_parameters.full_attention.rope_theta: must be a number, found "ten"
 //
-// Nothing is cut silently: an integer that does not fit is an error, and numbers are finite. Objects keep the order in
-// which they were written. Copies are cheap, since they share memory; a change to one copy never shows in another.
+// Nothing is changed silently: an integer that does not fit is an error, and numbers are finite. Objects keep the order
+// in which they were written. Copies are cheap, since they share memory; a change to one copy never shows in another.
 #pragma once
 
 #include <concepts>
@@ -39,9 +39,9 @@ class Value {
   Value(bool value);
   template <std::integral T>
   Value(T value) : Value(Integer{static_cast<std::uint64_t>(value), std::cmp_less(value, 0)}) {}
-  /// A number that is not finite becomes null: JSON has no name for it.
+  /// A number that is not finite becomes null, because JSON cannot represent it.
   Value(double value);
-  /// Written in the fewest digits that give the float back.
+  /// Written with the fewest digits that restore the float.
   Value(float value);
   Value(std::string value);
   Value(std::string_view value) : Value(std::string(value)) {}
@@ -55,12 +55,12 @@ class Value {
     for (const auto& item : range) out.push_back(Value(item));
     return out;
   }
-  /// The keys must differ; they are not compared.
+  /// The keys must differ; this is not checked.
   static Value object(std::vector<Member> members = {});
 
   /// Appends to an array.
   void push_back(Value item);
-  /// Sets a member of an object: in its place where the key is there, otherwise at the end.
+  /// Sets a member of an object: in place if the key exists, otherwise at the end.
   void set(const std::string& key, Value value);
   /// Sets every member of `other`, in its order.
   void merge(const Value& other);
@@ -132,9 +132,9 @@ class Value {
   explicit Value(Node node);
   Value(std::shared_ptr<const Document> document, const Node& node) : document_(std::move(document)), node_(&node) {}
 
-  /// The node, after its subtree was copied unless this is the only value that sees it.
+  /// The node for writing; its subtree is copied first if other values share it.
   Node& own_node();
-  /// The node by itself: moved out where this is the only value that sees it.
+  /// The node alone: moved out if no other value shares it.
   Node take() &&;
   [[noreturn]] void fail_kind(const std::string& needed) const;
 
@@ -154,15 +154,15 @@ class ParseError : public Error {
   ParseRule rule_;
 };
 
-/// What a text may ask of the machine.
+/// Limits for a text.
 struct Limits {
   std::size_t max_depth = 128;                    // of nested arrays and objects
-  std::size_t max_bytes = std::size_t{1} << 28;   // 256 MiB: the largest tokenizer files have a tenth
+  std::size_t max_bytes = std::size_t{1} << 28;   // 256 MiB: the largest tokenizer files need a tenth
   std::size_t max_values = std::size_t{1} << 24;  // about 1 GiB of memory
 };
 
-/// Parses a text that stands for the file `name`. Throws ParseError if it is not JSON, has a key twice in an object, or
-/// exceeds a limit.
+/// Parses the text of the file `name`. Throws ParseError if it is not JSON, has a key twice in an object, or exceeds a
+/// limit.
 Value parse(std::string_view text, const std::string& name, const Limits& limits = {});
 /// Reads and parses a file. Throws IoError if it cannot be read.
 Value read(const std::string& path, const Limits& limits = {});

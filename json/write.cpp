@@ -1,4 +1,4 @@
-// The text of a value: numbers in the fewest digits that give them back, members in their order.
+// The text of a value: numbers with the fewest digits that restore them, members in their order.
 #include <charconv>
 
 #include "base/check.h"

@@ -1,4 +1,5 @@
-// AdamW over all parameters in one call, PyTorch's order of operations; the norm of all gradients, and their clipping.
+// AdamW over all parameters in one call, with PyTorch's order of operations; the norm of all gradients, and their
+// clipping.
 //
 // Per element at step t (1, 2, ...), with gradient g = grad * grad_scale:
 //   p -= lr * weight_decay * p          (decoupled, first)
@@ -7,8 +8,8 @@
 // The scalars are computed in double, the elements in their own type.
 //
 // What changes from step to step (AdamWScalars, grad_scale, the norm) lies in the context's memory, and nothing waits
-// for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each other with no
-// word from the host.
+// for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each other without
+// the host.
 //
 // Loshchilov, Hutter: "Decoupled weight decay regularization", arXiv 1711.05101.
 #pragma once
@@ -69,8 +70,8 @@ struct GradNorm {
 void grad_norm(const CpuContext&, const GradNorm&);
 void grad_norm(const CudaContext&, const GradNorm&);
 
-/// What clipping multiplies gradients with: max_norm / (norm + 1e-6) where that is below 1
-/// (torch.nn.utils.clip_grad_norm_), NaN if the norm is not finite; max_norm <= 0 never clips.
+/// The factor of clipping: max_norm / (norm + 1e-6) where that is below 1 (torch.nn.utils.clip_grad_norm_), NaN if the
+/// norm is not finite; max_norm <= 0 never clips.
 constexpr double clip_scale(double norm, double max_norm) {
   if (!(norm <= std::numeric_limits<double>::max())) return std::numeric_limits<double>::quiet_NaN();
   if (max_norm <= 0) return 1;

@@ -1,4 +1,4 @@
-// Binary cross-entropy of logits, mean over all B L elements: each label is a question of its own. PyTorch's
+// Binary cross-entropy of logits, mean over all B L elements: each label is a separate binary classification. PyTorch's
 // binary_cross_entropy_with_logits with pos_weight.
 //
 //   loss = (1 / (B L)) sum_{b, l} p[l] y softplus(-z) + (1 - y) softplus(z)      softplus(z) = log(1 + e^z)

@@ -1,10 +1,10 @@
-// What every kernel call shares: where it runs, how it writes gradients, and which rows are which tokens.
+// The common parts of every kernel call: its context, how it writes gradients, and the letters for sizes.
 //
 // One header per op (<op>.h) holds its formula, one plain struct per direction and an overload of each direction per
-// context. Pointers are untyped, `dtype` says what they point at (float32 or float64 on the CPU, float32 or bfloat16 on a GPU; integers are int32). Dims:
-// N rows (tokens of the whole batch), C channels, B sequences, H heads, D head size, V vocabulary, O outputs, L classes.
-// All tensors are dense and row-major unless a stride is named. Statistics and losses (mean, rstd, lse, loss, losses, dloss)
-// are float32 where the dtype is bfloat16 (statistics_dtype).
+// context. Pointers are untyped; `dtype` gives their element type (float32 or float64 on the CPU, float32 or bfloat16
+// on a GPU; integers are int32). Dims: N rows (tokens of the whole batch), C channels, B sequences, H heads, D head
+// size, V vocabulary, O outputs, L classes. All tensors are dense and row-major unless a stride is named. Statistics
+// and losses (mean, rstd, lse, loss, losses, dloss) are float32 where the dtype is bfloat16 (statistics_dtype).
 #pragma once
 
 #include <cstdint>

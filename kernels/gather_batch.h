@@ -1,15 +1,15 @@
-// A batch made of examples of a data set, all in the context's memory: nothing of it needs the host, so that a captured step
+// A batch of examples of a data set, all in the context's memory: it does not need the host, so that a captured step
 // can be replayed with other examples.
 //
-// Of example e the tokens starts[e] .. starts[e + 1) are kept up to max_length. Two layouts:
+// Example e has the tokens starts[e] .. starts[e + 1), cut to max_length. Two layouts:
 //
 //   padded   sequence b owns rows b * padded_length ..: its tokens, then padding.  S = B
 //   packed   the sequences' tokens one after the other; an example without tokens becomes one padding token.  The rows after
-//            the last one form a further sequence B, of no rows if there are none: padding that no query attends, so that
+//            the last one form a further sequence B, empty if there are none: padding that no query attends, so that
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
 // Rows of the further sequence have position 0 (every model has one) and row key (B, place within it). Padding is of
-// segment 0. Labels are rows of 4-byte words, whatever those mean.
+// segment 0. Labels are rows of 4-byte words of any meaning.
 #pragma once
 
 #include <cstdint>
@@ -57,7 +57,7 @@ struct GatherBatch {
   constexpr std::int64_t rows_of(std::int64_t kept) const {
     return padded_length > 0 ? padded_length : kept > 0 ? kept : 1;
   }
-  /// Its real tokens, to attention and pooling: what becomes one padding token counts as one.
+  /// Its number of real tokens for attention and pooling: an example that becomes one padding token has one.
   constexpr std::int64_t real(std::int64_t kept) const { return padded_length > 0 ? kept : rows_of(kept); }
 };
 

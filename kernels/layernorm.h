@@ -1,15 +1,16 @@
-// Layer normalisation of each row, with the residual addition and the dropout before it fused in.
+// Layer normalisation of each row, fused with the residual addition and the dropout before it.
 //
 //   s = residual + dropout(x)               (s = x if there is no residual)
 //   y = (s - mean) * rstd * weight + bias    rstd = 1 / sqrt(variance + eps), biased variance, two passes
 //
 // Backward, with dy the gradient of y, g = dy * weight and h = (s - mean) * rstd:
-//   ds = rstd * (g - mean_c(g) - h * mean_c(g * h)) + dsum     dsum: gradient that reaches s by other ways
+//   ds = rstd * (g - mean_c(g) - h * mean_c(g * h)) + dsum     dsum: gradient that reaches s through other ops
 //   dresidual = ds      dx = dropout'(ds)      dweight = sum_n dy * h      dbias = sum_n dy
 //
-// In bfloat16 only what matrix products write and read is bfloat16: a branch x that is added to a residual, and y. The
-// residual stream is float32 (residual, s, x where it is s itself), and so are weight, bias and the gradients of all of
-// these. y is then needed twice: rounded for the products of its block, and in S if it is the next residual (`stream`).
+// In bfloat16, only inputs and outputs of matrix products are bfloat16: a branch x that is added to a residual, and y.
+// The residual stream is float32 (residual, s, x if it is s itself), and so are weight, bias and the gradients of all
+// of these. y is then needed twice: rounded for the products of its block, and in S if it is the next residual
+// (`stream`).
 //
 // Ba, Kiros, Hinton: "Layer normalization", arXiv 1607.06450.
 #pragma once

@@ -3,8 +3,7 @@
 //   y[b] = mean of x[n] over the rows n of pooled_rows(b); 0 if there are none
 //   dx[n] = dy[b] / (number of them) for these rows, 0 elsewhere
 //
-// Which rows these are is a choice, made from what lies in the context's memory: a captured step pools batches of other
-// lengths.
+// The choice of rows uses lengths in the context's memory, so a captured step can pool batches of other lengths.
 #pragma once
 
 #include "base/dtype.h"
@@ -26,7 +25,7 @@ struct RowRange {
   std::int32_t begin, end;
 };
 
-/// What is pooled of a sequence that owns rows [first, next), the first `real` of them being no padding.
+/// The pooled rows of a sequence that owns rows [first, next); the first `real` of them are not padding.
 constexpr RowRange pooled_rows(PooledRows rows, std::int32_t first, std::int32_t next, std::int32_t real) {
   switch (rows) {
     case PooledRows::kFirst:

@@ -1,4 +1,4 @@
-// y[i] = alpha * x[i], or y[i] += alpha * x[i]: how gradients of several paths are added.
+// y[i] = alpha * x[i], or y[i] += alpha * x[i]: adds the gradients of several paths.
 #pragma once
 
 #include "base/dtype.h"

@@ -1,7 +1,7 @@
-// The command line of a program: its options, what they may be, and --help.
+// The command line of a program: its options, their checks, and --help.
 //
-// A thin front of CLI11. That library is one header that costs seconds of every file that includes it, so that only
-// command_line.cpp does.
+// A thin interface to CLI11. That library is one large header that adds seconds to the compile time of each file, so
+// only command_line.cpp includes it.
 #pragma once
 
 #include <deque>
@@ -20,21 +20,21 @@ class Option;
 
 namespace attune {
 
-/// An option that was declared. Each call returns the option, for the next one.
+/// A declared option. Each call returns the option, so that calls can be chained.
 class Flag {
  public:
   explicit Flag(CLI::Option* option) : option_(option) {}
-  /// Where it stands in --help.
+  /// Its group in --help.
   Flag* group(const std::string& name);
   Flag* required();
   Flag* check(const FlagCheck& check);
-  /// Shows the value held now as the default in --help.
+  /// Shows the current value as the default in --help.
   Flag* capture_default_str();
   /// Whether one occurrence may be followed by several values.
   Flag* allow_extra_args(bool allowed);
-  /// Neither may be given with the other.
+  /// The two options exclude each other.
   Flag* excludes(const Flag* other);
-  /// May only be given with the other.
+  /// The option requires the other one.
   Flag* needs(const Flag* other);
 
  private:
@@ -54,16 +54,16 @@ class CommandLine {
   Flag* add_option(const std::string& name, T& value, const std::string& text);
   /// An option without a value. "--x,!--no-x" declares two; the second clears `value`.
   Flag* add_flag(const std::string& name, bool& value, const std::string& text);
-  /// An option whose value may be left out, which stands for an empty one; `value` is empty if it is not given.
+  /// An option whose value may be omitted, which means an empty string; `value` is nullopt without the option.
   Flag* add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text);
-  /// What stands at the end of --help.
+  /// The text at the end of --help.
   void footer(const std::string& text);
 
   const std::string& name() const { return name_; }
-  /// Reads the arguments; of an option given twice the later one holds. False after --help was printed. Throws
+  /// Reads the arguments; if an option is given twice, the last one counts. False after --help was printed. Throws
   /// UsageError.
   bool parse(int argc, char** argv);
-  /// Every option by name with the value given, or else its default. After parse().
+  /// Every option by name with the given value or its default. Call it after parse().
   std::vector<std::pair<std::string, std::string>> values() const;
 
  private:

@@ -7,7 +7,7 @@
 
 namespace attune {
 
-/// Called with what has been done so far; the total is 0 if it is not known.
+/// Called with the bytes done so far; the total is 0 if it is not known.
 using ProgressFn = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Downloads to a file; nothing is left on disk where it fails. Throws Error naming the address and the reason,

@@ -1,4 +1,4 @@
-// The job both training programs do once model, tokenizer and data are there: freeze, train, evaluate, save.
+// The common part of both training programs, after model, tokenizer and data are loaded: freeze, train, evaluate, save.
 #pragma once
 
 #include <string>

@@ -1,6 +1,7 @@
-// What the value of an option may be, said in one short line: "--num_epochs: must be from 1 to 2147483647, not 0".
+// Checks of option values, with errors of one short line: "--num_epochs: must be from 1 to 2147483647, not 0".
 //
-// CLI11's own ranges let NaN through and print bounds of 300 digits. Every check here refuses what is no finite number.
+// CLI11's own ranges let NaN through and print bounds of 300 digits. Every check here refuses values that are not
+// finite.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +19,7 @@ namespace attune {
 class FlagCheck {
  public:
   explicit FlagCheck(std::shared_ptr<const CLI::Validator> validator) : validator_(std::move(validator)) {}
-  /// Why the value is refused; empty if it is taken.
+  /// Why the value is refused; empty if it is accepted.
   std::string complaint(std::string value) const;
   const CLI::Validator& validator() const { return *validator_; }
 

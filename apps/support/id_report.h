@@ -1,4 +1,4 @@
-// What a corpus of ids amounts to: a digest that two implementations can compare, and the distribution of lengths.
+// Summaries of a corpus of ids: a digest that two implementations can compare, and the distribution of lengths.
 #pragma once
 
 #include <cstdint>

@@ -1,14 +1,14 @@
-// Ctrl-C and SIGTERM as a question that loops ask. A second signal ends the program at once.
+// Ctrl-C and SIGTERM as a flag that loops check. A second signal ends the program immediately.
 #pragma once
 
 #include "base/check.h"
 
 namespace attune {
 
-/// What a program returns that a signal ended early, as shells count it.
+/// The exit code of a program that a signal ended early, as shells use it.
 constexpr int kInterruptedExit = 130;
 
-/// Ends work that cannot be kept half done; run_program() returns kInterruptedExit for it.
+/// Thrown to end work that has no useful partial result; run_program() then returns kInterruptedExit.
 class Interrupted : public Error {
  public:
   Interrupted() : Error("interrupted") {}

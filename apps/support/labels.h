@@ -16,7 +16,7 @@
 
 namespace attune {
 
-/// "file:line" of a row, requested only where something is wrong with it.
+/// "file:line" of a row; called only for errors.
 using Where = std::function<std::string()>;
 
 class LabelReader {
@@ -26,14 +26,14 @@ class LabelReader {
   virtual std::vector<std::string> columns() const = 0;
   /// Reads the labels of one row. Throws Error with where() in front.
   virtual void add(std::span<const std::string> fields, const Where& where) = 0;
-  /// Names of the model's outputs, known after the first split; "LABEL_0", "LABEL_1", ... where the data has none (the
-  /// ecosystem's habit).
+  /// Names of the model's outputs, known after the first split; "LABEL_0", "LABEL_1", ... if the data has none (as in
+  /// the Hugging Face libraries).
   virtual std::vector<std::string> names() const = 0;
   std::int64_t outputs() const { return std::ssize(names()); }
   /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
   virtual Tensor finish(const std::string& path) = 0;
-  /// Everything that decides what the next split's labels become, as text; and back to a state after a split whose
-  /// tensor was kept.
+  /// The state that determines the tensors of the next splits, as text; and the restoration of such a state, for a
+  /// split whose tensor was stored.
   virtual std::string state() const = 0;
   virtual void restore(const std::string& state) = 0;
 };
@@ -77,7 +77,7 @@ class ClassLabels : public LabelReader {
 };
 
 /// Any number of labels for each text, as a list in one column: float32 [E, L] of 0 and 1. The labels of the first
-/// split are the ones there are, in alphabetical order.
+/// split define the outputs, in alphabetical order.
 class ListedLabels : public LabelReader {
  public:
   /// `delimiter` stands between the labels of a row; spaces around them are dropped.
@@ -103,11 +103,11 @@ class ListedLabels : public LabelReader {
 /// Numbers in columns of their own: float32 [E, L].
 class NumberLabels : public LabelReader {
  public:
-  /// `flags`: only 0 and 1, for several labels that a text has or has not.
+  /// `flags`: only 0 and 1, for tasks with several labels.
   NumberLabels(std::vector<std::string> columns, bool flags);
 
   std::vector<std::string> columns() const override { return columns_; }
-  /// The columns; of a single one "LABEL_0".
+  /// The columns; "LABEL_0" if there is only one.
   std::vector<std::string> names() const override;
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;

@@ -1,4 +1,4 @@
-// What every program's main() does: parse, run, and turn whatever went wrong into one line and an exit code.
+// The main() of every program: it parses, runs, and turns every error into one line and an exit code.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace attune {
 
-/// Parses the command line into what was declared, then runs `body`. Returns its value; 0 after --help; 2 after a
+/// Parses the command line into the declared options, then runs `body`. Returns its value; 0 after --help; 2 after a
 /// mistake on the command line; 130 after Interrupted; 1 after any other error, results that could not be printed among
 /// them. Errors are one line: "<program>: error: <what>".
 int run_program(CommandLine& app, int argc, char** argv, const std::function<int()>& body);

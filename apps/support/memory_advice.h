@@ -1,4 +1,4 @@
-// What a program says where memory is short: sizes in the unit that fits them, and the flags that would need less.
+// Messages for when memory is short: sizes in readable units, and the flags that would need less memory.
 #pragma once
 
 #include <cstddef>

@@ -16,11 +16,11 @@ struct PlacementFlags {
 
   /// Declares the options in a group of the help text.
   void declare(CommandLine& app, const std::string& group);
-  /// Readies the device for what the flags ask of it. Throws UsageError listing the valid names if one is unknown or
-  /// the device has no such precision or attention, Error saying why if the device or cuDNN cannot be used.
+  /// Prepares the device for the flags. Throws UsageError listing the valid names if one is unknown or the device has
+  /// no such precision or attention, Error saying why if the device or cuDNN cannot be used.
   void prepare() const;
   Device device() const { return device_name == "cuda" ? Device::kCuda : Device::kCpu; }
-  /// Moves a model of float32 parameters there; which of them are trained is decided before.
+  /// Moves a model of float32 parameters to the device; set which of them are trained before.
   void place_model(const Module& model) const;
   /// Values of these flags that would need less memory (apps/support/memory_advice.h).
   std::vector<std::string> memory_savers() const;

@@ -15,12 +15,12 @@ namespace attune {
 class Predictor {
  public:
   virtual ~Predictor() = default;
-  /// The logits [L] of each text, in order; or of each pair, `second` having the other text of each.
+  /// The logits [L] of each text, in order; or of each pair, whose second texts are in `second`.
   virtual std::vector<std::vector<double>> logits(std::span<const std::string> texts,
                                                   std::span<const std::string> second = {}) const = 0;
   /// Name of each output.
   const std::vector<std::string>& label_names() const { return label_names_; }
-  /// What the logits are of.
+  /// The task of the logits.
   const Task& task() const { return *task_; }
   /// Texts cut to the model's length so far.
   std::int64_t truncated() const { return truncated_; }

@@ -1,4 +1,4 @@
-// What `tokenize` prints of a source of texts.
+// The output of `tokenize` for a source of texts.
 #pragma once
 
 #include <ostream>

@@ -1,4 +1,4 @@
-// A one-line progress bar on a terminal; silent where standard error is not one.
+// A one-line progress bar on a terminal; silent if standard error is not a terminal.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Published checkpoints by name: the option that chooses one, and where its weights lie on this machine.
+// Published checkpoints by name: the option that chooses one, and the folder of its weights on this machine.
 #pragma once
 
 #include <string>

@@ -23,8 +23,8 @@ namespace attune {
 class TrainReport : public TrainObserver {
  public:
   /// `log_file` may be empty: no log. If `log_offset` is given, an existing log is continued after its first
-  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there. Where it cannot be written
-  /// later, a run of hours is worth more than its log: a warning on standard error, and the log ends there.
+  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there. If a later write fails, it
+  /// prints a warning on standard error and the log ends there, because a run of hours is worth more than its log.
   TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
 
   void begin(std::int64_t step, std::int64_t total_steps) override;

@@ -1,7 +1,7 @@
 // Saving and resuming a training run: --checkpoint_every, --keep and --resume.
 //
 // A run resumes only as the same run: every flag that affects a number must be the same, and so must the examples and
-// the model. What may change is where files lie, and what a run needs of the machine.
+// the model. Paths of files and options of the machine may change.
 #pragma once
 
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace attune {
 
-/// Names and values of what decides a run's numbers; names of flags begin with "--".
+/// Names and values of everything that affects a run's numbers; names of flags begin with "--".
 using RunOptions = std::vector<std::pair<std::string, std::string>>;
 
 /// The digest of a split's examples and labels, as an option.
@@ -29,14 +29,14 @@ void check_options(const RunState& saved, const std::string& file, const RunOpti
 
 class RunKeeper {
  public:
-  /// Reads the checkpoint of --resume; `options` are those of this run. Throws IoError or Error if it cannot be read or
-  /// is another run's; Error if --output has the checkpoints of a run that is not finished and is not the one to
-  /// resume.
+  /// Reads the checkpoint of --resume; `options` are the options of this run. Throws IoError or Error if it cannot be
+  /// read or is another run's; Error if --output has the checkpoints of a run that is not finished and is not the one
+  /// to resume.
   RunKeeper(const TrainingFlags& flags, RunOptions options);
 
   /// Bytes of the log file that belong to the resumed checkpoint; none: a new log.
   std::optional<std::int64_t> log_offset() const { return log_offset_; }
-  /// Goes on with the checkpoint, if one was requested.
+  /// Restores the checkpoint, if one was requested.
   void restore(Trainer& trainer);
 
   /// Saves a checkpoint of a run that continues. If the disk refuses, prints a warning and continues: the run is worth

@@ -1,9 +1,9 @@
-// A small set of invented film reviews, for trying attune where no data is at hand.
+// A small set of invented film reviews, to try attune without data.
 //
-// What makes the job more than counting words: half of all judgements are negated ("not dull at all", "hardly
-// clever"), some are hedged or put in other people's mouths, the verdicts for and against are made of the same words, and
-// a share of labels is wrong. Most reviews are one sentence, which decides, so that a small model can learn what
-// each phrase means; in the others judgements for and against come before the verdict that decides.
+// Counting words is not enough: half of all judgements are negated ("not dull at all", "hardly clever"), some are
+// hedged or quoted from other people, positive and negative verdicts use the same words, and a share of labels is
+// wrong. Most reviews are one sentence, which decides the label, so that a small model can learn each phrase. In the
+// others, positive and negative judgements come before the verdict, which decides.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,5 @@
-// The task of a model, kept in its config.json: the ecosystem's problem_type, and thresholds as attune_thresholds.
+// The task of a model in its config.json: problem_type, as in the Hugging Face libraries, and thresholds as
+// attune_thresholds.
 #pragma once
 
 #include <memory>
@@ -16,8 +17,8 @@ json::Value task_json(const Task& task);
 /// problem_type; empty if the file does not say. Throws Error with the file's name if attune has no such task.
 std::string problem_type_of(const json::Value& config);
 
-/// The task of a model with these outputs, to predict with. Without problem_type one output is a number and several are
-/// classes, as the ecosystem's classes have it.
+/// The task of a model with these outputs, to predict with. Without problem_type, one output is a number and several
+/// are classes, as in the Hugging Face libraries.
 std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names);
 
 }  // namespace attune

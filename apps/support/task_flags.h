@@ -1,4 +1,4 @@
-// What a model is trained for, on the command line: the task, where its labels stand, and the options of its loss.
+// The task on the command line: its name, the columns of its labels, and the options of its loss.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct TaskFlags {
                              Device device) const;
 };
 
-/// One number for each name, from "0.5,2", from "good=0.5,bad=2" (`fallback` for names that are not there), or where
-/// `one_for_all` also from "0.5". `flag` is named in errors. Throws UsageError if the text is none of these.
+/// One number for each name, from "0.5,2", from "good=0.5,bad=2" (`fallback` for names that are missing), or, if
+/// `one_for_all`, also from "0.5". `flag` is named in errors. Throws UsageError if the text is none of these.
 std::vector<double> number_list(const std::string& flag, const std::string& text, const std::vector<std::string>& names,
                                 double fallback, bool one_for_all);
 

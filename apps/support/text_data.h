@@ -1,8 +1,8 @@
-// Labelled texts from the user's files: read row by row, tokenised block by block, and kept as ids for the next run.
+// Labelled texts from the user's files: read row by row, tokenised block by block, and stored as ids for the next run.
 //
-// Ids are kept in files of the cache folder, one per split, named after everything that decides what is in them: the
-// bytes of the source file, the columns, how many rows, the tokenizer's files, the length texts are cut to, and how
-// labels are read. A damaged file is replaced. Several runs may use one folder at once.
+// Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
+// their contents: the bytes of the source file, the columns, how many rows, the tokenizer's files, the length to which
+// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace attune {
 
-/// Columns of the texts in a CSV file; those of the labels are a LabelReader's.
+/// Columns of the texts in a CSV file; a LabelReader has the columns of the labels.
 struct TextColumns {
   std::string text = "text";
   std::string pair = {};  // the second text of each row; empty: there is none
@@ -39,21 +39,21 @@ SplitPaths find_splits(const std::string& folder);
 void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
                const std::function<void(std::string&& text, std::string&& pair)>& take);
 
-/// Where ids are kept if nothing else is requested: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
+/// The default folder for stored ids: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
 
 /// Makes data sets of CSV files.
 class SplitReader {
  public:
-  /// `cache`: the folder of kept ids; empty: none are kept.
+  /// `cache`: the folder of stored ids; empty: none are stored.
   SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache);
 
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
-  /// whole). Where the cache cannot be used, a warning on standard error, once. Throws Error as read_rows.
+  /// whole). If the cache cannot be used, prints one warning on standard error. Throws Error as read_rows.
   Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
 
  private:
-  /// The file that keeps this split.
+  /// The file that stores this split.
   std::string kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const;
   void give_up_cache(const std::string& reason);
 

@@ -19,7 +19,7 @@ class TextSource {
   static TextSource from_lines(std::istream& lines);
   static TextSource from_texts(std::vector<std::string> texts);
 
-  /// The next `count` texts; fewer at the end, none behind it. Throws Error naming file and line of a malformed row.
+  /// The next `count` texts; fewer at the end, none after it. Throws Error naming file and line of a malformed row.
   std::vector<std::string> next(std::size_t count);
 
  private:

@@ -18,8 +18,8 @@ struct TrainTokenizerOptions {
   std::string output;                       // folder, created if missing
 };
 
-/// Returns the number of tokens. Throws Error if the options or the texts do not do, IoError if the folder cannot be
-/// written; each file is written whole or not at all.
+/// Returns the number of tokens. Throws Error if the options or the texts are not usable, IoError if the folder cannot
+/// be written; each file is written atomically.
 std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& texts);
 
 }  // namespace attune

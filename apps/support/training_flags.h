@@ -43,11 +43,11 @@ struct TrainingFlags {
   std::string output, log_file;
   bool no_final_evaluation = false, no_graphs = false, recompute = false;
   std::int64_t checkpoint_every = 0, keep = 2;
-  std::optional<std::string> resume;  // where from; empty: from the output folder
+  std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder
 
-  /// Declares every option; defaults are the values held now.
+  /// Declares every option; defaults are the current values.
   void declare(CommandLine& app);
-  /// Acts on what is global (threads) and checks what the parser cannot: device, precision, schedule, ranges. Throws
+  /// Sets the number of threads and checks what the parser cannot check: device, precision, schedule, ranges. Throws
   /// UsageError listing the valid values, Error if the device cannot be used.
   void apply() const;
   /// The three splits of --data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
@@ -55,10 +55,10 @@ struct TrainingFlags {
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
-  /// Every option of the program that decides a number, by name, with its value or default. Files and folders are not
-  /// among them, since what is in them decides (apps/support/run_keeper.h).
+  /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
+  /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).
   std::vector<std::pair<std::string, std::string>> deciding_options() const;
-  /// Flags that would need less memory, of those that can still be lowered; batches may have rows of `row_length` tokens.
+  /// Flags that would need less memory and can still be lowered; batches may have rows of `row_length` tokens.
   std::vector<std::string> memory_savers(std::int64_t row_length) const;
   /// Tokens per example under --context_length: a number, the longest training example, or the model's positions.
   std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;

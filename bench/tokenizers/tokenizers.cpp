@@ -1,10 +1,10 @@
-// How fast texts become ids on one core: whole texts with special tokens, file reading left out.
+// The speed of tokenization on one core: whole texts with special tokens, without the reading of files.
 //
 //   bench_tokenizers --csv train.csv --csv test.csv --tokenizer DIR [--tokenizer DIR ...]
 //
 // One line per tokenizer: its folder, texts, bytes, ids, processor seconds of the fastest pass, megabytes (1e6 bytes)
-// per second. bench/peers/time_tokenizers.py runs it beside tiktoken and Hugging Face's tokenizers and prints the
-// ratios.
+// per second. bench/peers/time_tokenizers.py runs it together with tiktoken and Hugging Face's tokenizers and prints
+// the ratios.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <ctime>

@@ -1,7 +1,7 @@
-// Work is cut by sequence, head and block of queries. Of a block, the scores against all keys any of its queries may see lie
-// in a buffer that stays in the L2 cache: a matrix product makes them, softmax runs over them row by row, and a second
-// product uses them. Backward makes them again from lse. It walks the query blocks of one sequence and head in order on one
-// thread, since each adds to the same dK and dV.
+// Work is cut by sequence, head and block of queries. The scores of a block, against all keys that any of its queries
+// may see, are in a buffer that stays in the L2 cache: a matrix product computes them, softmax runs over them row by
+// row, and a second product uses them. Backward computes them again from lse. One thread walks over the query blocks of
+// one sequence and head in order, because all of them add to the same dK and dV.
 #include "kernels/attention.h"
 
 #include <algorithm>

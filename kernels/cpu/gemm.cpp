@@ -1,6 +1,7 @@
-// B is packed once, by all threads, into strips as wide as the register tile: strip[d][column], zeros beyond the last column.
-// Then each task owns some rows of C and walks down k in blocks; of a block, a register tile runs over a strip of B front to
-// back and over A where it lies. The rows that fill no whole tile are copied first, with zeros below them.
+// B is packed once, by all threads, into strips as wide as the register tile: strip[d][column], zeros beyond the last
+// column. Then each task owns some rows of C and walks along k in blocks. In a block, a register tile runs over a strip
+// of B from front to back and reads A in place. Rows that do not fill a whole tile are copied first and padded with
+// zeros.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"

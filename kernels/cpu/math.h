@@ -1,5 +1,6 @@
-// exp, tanh and erf that the compiler can turn into vector code: no branches, no calls, no tables. Float is our own polynomials,
-// within 4 units in the last place over the whole range (tests/kernels/math_test.cpp); double is libm. NaN stays NaN.
+// exp, tanh and erf that the compiler can turn into vector code: no branches, no calls, no tables. Float uses attune's
+// own polynomials, within 4 units in the last place over the whole range (tests/kernels/math_test.cpp); double is libm.
+// NaN stays NaN.
 //
 //   exp(x)   = 2^n e^r, n = round(x / ln 2), e^r = 1 + r + r^2 q(r)
 //   tanh(x)  = t / (t + 2), t = e^2x - 1 without cancellation from the same r and q

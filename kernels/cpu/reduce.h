@@ -1,4 +1,4 @@
-// Sums over the rows of a matrix, in an order that the sizes alone decide.
+// Sums over the rows of a matrix, in an order that depends only on the sizes.
 #pragma once
 
 #include <algorithm>

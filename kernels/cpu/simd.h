@@ -1,13 +1,14 @@
-// How the CPU kernels become vector code without building for one machine.
+// Vector code for the CPU kernels without a build for one machine.
 //
-// ATTUNE_CLONES before a function compiles it three times (AVX-512, AVX2 with FMA, baseline) and picks one when the program
-// starts. Everything such a function calls per element must be ATTUNE_INLINE: a call would leave the clone for baseline code.
-// Lambdas given to parallel_for are functions of their own, so they call cloned functions and hold no inner loops.
+// ATTUNE_CLONES before a function compiles it three times (AVX-512, AVX2 with FMA, baseline) and picks one when the
+// program starts. Everything such a function calls per element must be ATTUNE_INLINE: a call would leave the clone for
+// baseline code. Lambdas for parallel_for are separate functions, so they call cloned functions and contain no inner
+// loops.
 //
-// Where an output may be an input, `#pragma omp simd` says that elements do not depend on one another; the compiler's own check for
-// overlap would take such a loop for a serial one.
+// If an output may be an input, `#pragma omp simd` states that elements do not depend on one another; the compiler's
+// check for overlap would otherwise make such a loop serial.
 //
-// The sanitizers' runtime is not up yet when the choice is made, so sanitized builds have the baseline alone.
+// The sanitizers' runtime is not ready when the choice is made, so sanitized builds have only the baseline.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// What the attention kernels share: the layout as they see it, which keys a query may see, dropout in the two
-// orientations a tile of probabilities is held in, and the launcher's choices.
+// The common code of the attention kernels: their layout, the keys that a query may see, dropout for the two
+// orientations of a tile of probabilities, and the launcher's choices.
 #pragma once
 
 #include <algorithm>

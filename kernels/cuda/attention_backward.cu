@@ -1,18 +1,18 @@
 // Attention backward (kernels/attention.h) without atomics: P is computed again from lse, twice, once by the block that
-// owns the queries (dQ) and once by the block that owns the keys (dK, dV). Seven products instead of the five an atomic
-// dQ would take: the price of a gradient that is the same on every run.
+// owns the queries (dQ) and once by the block that owns the keys (dK, dV). This takes seven products instead of the
+// five with an atomic dQ, and makes the gradient the same in every run.
 //
 // First a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and
 // walks over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V.
-// The dK dV kernel holds K, V and walks over Q, dO with everything transposed, so that P^T and dS^T come out of the
-// first products in the registers that the second ones take them from. Float32 sums; bfloat16 or split tf32 operands
+// The dK dV kernel holds K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and
+// dS^T in the registers from which the second products read them. Float32 sums; bfloat16 or split tf32 operands
 // (tile.cuh). Deterministic.
 //
 // Shared memory, D = 64: 36 KiB in bfloat16 (51 KiB float32), D = 128: 51 KiB (83 KiB). Registers limit occupancy: 128
 // in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
-// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128. Float32 takes more, and at D = 128
-// spills a few (scripts/kernel_resources.py). Reads Q, K, V, O, dO once and the walked ones once per 64 rows more, from the L2
-// cache. Bound by tensor cores.
+// accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128. Float32 needs more, and at D = 128
+// spills a few (scripts/kernel_resources.py). Reads Q, K, V, O, dO once, and reads the walked tensors again for every
+// 64 rows, from the L2 cache. Bound by tensor cores.
 #include "kernels/cuda/attention.cuh"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"

@@ -7,9 +7,9 @@
 // Only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
 //
 // Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor
-// holds five D = 64 blocks of 4 warps, of which registers (126 a thread) allow four: 16 warps; D = 128 takes 160, three
-// blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D flops per head: bound by
-// tensor cores from T of a few hundred on.
+// has shared memory for five D = 64 blocks of 4 warps, but registers (126 per thread) for only four: 16 warps; D = 128
+// needs 160, which allows three blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D
+// flops per head: bound by tensor cores from T of a few hundred on.
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
 #include "kernels/cuda/attention.cuh"

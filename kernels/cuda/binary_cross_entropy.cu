@@ -1,7 +1,7 @@
 // Binary cross-entropy of logits (kernels/binary_cross_entropy.h).
 //
-// Forward: one block strides over all elements and adds their losses in a fixed order; a batch has few labels, so that
-// this is launch time. Backward: a thread owns an element. Computed in float32. Deterministic.
+// Forward: one block strides over all elements and adds their losses in a fixed order; a batch has few labels, so the
+// time is launch time. Backward: a thread owns an element. Computed in float32. Deterministic.
 #include "kernels/binary_cross_entropy.h"
 
 #include "kernels/cuda/context.h"

@@ -1,5 +1,5 @@
-// Blocks of device memory cut from large segments: best fit, neighbours joined again when both are free. Two pools of
-// them are the arena of a device: one for ordinary work, one for work recorded in graphs.
+// Blocks of device memory cut from large segments: best fit, neighbours joined again when both are free. The arena of a
+// device has two pools: one for ordinary work, one for work recorded in graphs.
 //
 // Only bookkeeping; the segments come from the caller. The same sequence of calls gives the same addresses, since the
 // choice depends on sizes and on the order of segments alone. Knuth: "The art of computer programming", vol. 1, 2.5.
@@ -27,9 +27,9 @@ class BlockPool {
   /// Whether the block is one of this pool's.
   bool owns(const void* block) const { return used_.contains(block); }
   std::size_t size_of(const void* block) const { return used_.at(block).size; }
-  /// Gives a block back. Returns its size.
+  /// Frees a block and returns its size.
   std::size_t free(void* block);
-  /// Gives segments that are free as a whole back to the device.
+  /// Returns completely free segments to the device.
   void release(const FreeSegment& free_segment);
   /// Bytes of all segments.
   std::size_t reserved() const { return reserved_; }
@@ -52,11 +52,11 @@ class BlockPool {
   std::size_t next_segment_ = 0, reserved_ = 0;
 };
 
-/// What a graph was recorded with is free to the pool afterwards, so that the next graph may use it too, but a replay
-/// still writes there: as long as a graph lives, the captured pool keeps its segments.
+/// Memory that a graph was recorded with is free for the next graph afterwards, but a replay still writes to it. So the
+/// captured pool keeps its segments as long as a graph exists.
 class ArenaPools {
  public:
-  /// As BlockPool::allocate; where the device has no room, free segments are given back to it first.
+  /// As BlockPool::allocate; if the device has no room, free segments are returned to it first.
   void* allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
                  const BlockPool::FreeSegment& free_segment);
   void free(void* block);

@@ -1,4 +1,4 @@
-// The context that every CUDA op runs in.
+// The context of every CUDA op.
 #pragma once
 
 #include <cstddef>
@@ -11,10 +11,10 @@
 
 namespace attune::cuda {
 
-/// What matrix products keep between calls (kernels/cuda/matmul.h).
+/// The state of matrix products between calls (kernels/cuda/matmul.h).
 struct MatmulPlans;
 
-/// How products of float32 matrices are made: exactly, or with operands rounded to TF32 (10 bits of mantissa).
+/// How products of float32 matrices are computed: exactly, or with operands rounded to TF32 (10 bits of mantissa).
 enum class MatmulPrecision : std::uint8_t { kFloat32, kTensorFloat32 };
 
 /// The second implementation of attention (kernels/cuda/cudnn_attention.h).
@@ -24,7 +24,7 @@ struct CudnnPlans;
 
 namespace attune::kernels {
 
-/// Where CUDA ops run: one stream and what is kept between calls on it.
+/// The context of CUDA ops: one stream and the state between calls on it.
 class CudaContext {
  public:
   /// Throws Error if no GPU may be used.
@@ -35,21 +35,22 @@ class CudaContext {
 
   const cuda::Stream& stream() const { return stream_; }
   /// A device copy of `bytes` (such as a table of pointers). Equal bytes share one copy, so that a table that repeats
-  /// every step is sent once. What is requested during a capture lives as long as the context, the rest until 64 others
-  /// were requested.
+  /// every step is sent once. Copies that are requested during a capture live as long as the context, the rest until 64
+  /// others were requested.
   const void* constant(std::span<const std::byte> bytes) const;
   cuda::MatmulPlans& matmul_plans() const { return *matmul_plans_; }
-  /// For what is launched from now on; float32 at first.
+  /// For launches from now on; float32 at first.
   void set_matmul_precision(cuda::MatmulPrecision precision) { matmul_precision_ = precision; }
   cuda::MatmulPrecision matmul_precision() const { return matmul_precision_; }
-  /// Whose attention is launched from now on: cuDNN's, or our own as at first. Throws Error if cuDNN cannot be used.
+  /// Which attention is launched from now on: cuDNN's, or attune's (the initial choice). Throws Error if cuDNN cannot
+  /// be used.
   void set_cudnn_attention(bool on);
   /// Null: our own.
   cuda::CudnnPlans* cudnn_attention() const { return cudnn_attention_ ? cudnn_plans_.get() : nullptr; }
 
  private:
   struct Kept;
-  std::unique_ptr<Kept> kept_;  // first: making it asks whether there is a GPU
+  std::unique_ptr<Kept> kept_;  // first: its creation checks whether there is a GPU
   cuda::Stream stream_;
   std::shared_ptr<cuda::MatmulPlans> matmul_plans_;
   cuda::MatmulPrecision matmul_precision_ = cuda::MatmulPrecision::kFloat32;

@@ -3,7 +3,7 @@
 // Forward: a warp owns a row, its lanes stride over the classes; the largest logit first, then the sum of exponentials,
 // both by shuffles. A second kernel of one block adds the losses and the weights of the labels in a fixed order.
 // Backward: a warp owns a row, recomputes its logsumexp and writes the row's gradient. A classifier has few rows and
-// classes, so that all of this is launch time. Losses are float32 for bfloat16 logits. Deterministic.
+// classes, so the time is launch time. Losses are float32 for bfloat16 logits. Deterministic.
 #include "kernels/cross_entropy.h"
 
 #include "kernels/cuda/context.h"

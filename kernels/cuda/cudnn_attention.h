@@ -1,10 +1,10 @@
-// Attention by NVIDIA's cuDNN: a second implementation of kernels/attention.h on the device, to check our own against
-// and to compare its time. A build has it where CMake was given -D ATTUNE_CUDNN=ON; nothing needs it.
+// Attention by NVIDIA's cuDNN: a second implementation of kernels/attention.h on the device, to check attune's
+// attention and to compare the time. A build has it with -D ATTUNE_CUDNN=ON; nothing needs it.
 //
-// It takes bfloat16 without dropout (its masks are drawn from other numbers than ours), and packed batches from compute
-// capability 9.0 on. Rows after the keys of their sequence are no queries to it: their output and gradients are 0.
-// What it saves as lse is in an order of its own, [B, H, T] of a padded batch and [N, H] of a packed one, so that a
-// backward must follow a forward of the same implementation.
+// It supports bfloat16 without dropout (its random masks differ from attune's), and packed batches from compute
+// capability 9.0 on. Rows after the keys of their sequence are not queries for it: their output and gradients are 0. It
+// saves lse in a different order, [B, H, T] for a padded batch and [N, H] for a packed one, so a backward needs a
+// forward of the same implementation.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,9 @@
 // Which GPU the process has, if any.
 //
-// kernels/cuda is the only doorway to a GPU: device_info.h, stream.h (order of work), memory.h and context.h (where ops
-// run) declare it without naming a CUDA type. It has two implementations, of which CMake links one (ATTUNE_CUDA):
-// nvidia/, on the CUDA runtime, and simulated/, which runs the same kernels on the CPU and is strict where a GPU is
-// silent.
+// Only kernels/cuda accesses a GPU: device_info.h, stream.h (order of work), memory.h and context.h (context of ops)
+// declare the interface without CUDA types. It has two implementations, and CMake links one of them (ATTUNE_CUDA):
+// nvidia/, on the CUDA runtime, and simulated/, which runs the same kernels on the CPU and reports errors that a GPU
+// ignores.
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// What every launcher decides on the host: the element type, the vector width its pointers and sizes allow, the grid.
+// The choices of every launcher on the host: the element type, the vector width its pointers and sizes allow, the grid.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,4 @@
-// y = dropout(x), and y = residual + dropout(x): one kernel, in which what is added may be nothing, y itself or a
-// residual.
+// y = dropout(x), and y = residual + dropout(x): one kernel; it adds nothing, y itself or a residual.
 //
 // A thread owns one vector of channels of one row, a block 128 of them (rows.cuh). The bits of four channels come from
 // one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still bound by memory.

@@ -1,8 +1,8 @@
-// A batch out of a data set (kernels/gather_batch.h).
+// A batch from a data set (kernels/gather_batch.h).
 //
-// First one block makes the offsets: a thread adds the rows of a run of examples, the block adds the runs up, and the
-// thread walks its run again. Then a thread owns a row of the batch; it finds its sequence by bisection in the offsets,
-// which stay in the cache. The same threads, and as many more as are needed, copy a word of the labels each.
+// First one block computes the offsets: a thread adds the rows of a run of examples, the block adds the runs up, and
+// the thread walks its run again. Then a thread owns a row of the batch; it finds its sequence by bisection in the
+// offsets, which stay in the cache. The same threads, and more if needed, copy one word of the labels each.
 // Deterministic. Moves 20 bytes per row (28 with segments) and 8 per word of the labels.
 #include "kernels/gather_batch.h"
 

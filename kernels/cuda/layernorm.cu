@@ -1,10 +1,10 @@
 // Layer norm of each row, with the residual addition and the dropout before it (kernels/layernorm.h).
 //
-// A warp owns a row; a lane owns every 32nd vector of four channels of it: 16 bytes of float32, which most of what is
-// moved is also in bfloat16 (vectors of eight would touch every second half of a sector). Forward reads x (and
+// A warp owns a row; a lane owns every 32nd vector of four channels of it: 16 bytes of float32. In bfloat16 most of the
+// moved data is float32 too (vectors of eight would touch every second half of a sector). Forward reads x (and
 // residual) once, keeps s in shared memory, where only its own lane reads it again, and takes mean and variance in two
-// passes over it: DRAM traffic is 2 N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C where y is
-// also wanted as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds; dweight and
+// passes over it: DRAM traffic is 2 N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also
+// written as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds; dweight and
 // dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial sums in
 // float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and rstd are
 // float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four warps; six

@@ -22,7 +22,7 @@ struct Matmul {
   DType dtype;
 };
 
-/// What a context keeps for its products; the backend knows what that is.
+/// The state of a context for its products; the backend defines it.
 struct MatmulPlans;
 std::shared_ptr<MatmulPlans> make_matmul_plans();
 

@@ -1,7 +1,7 @@
 // Mean squared error (kernels/mean_squared_error.h).
 //
-// Forward: one block strides over all elements and adds their squares in a fixed order; a batch has few labels, so that
-// this is launch time. Backward: a thread owns an element. Computed in float32. Deterministic.
+// Forward: one block strides over all elements and adds their squares in a fixed order; a batch has few labels, so the
+// time is launch time. Backward: a thread owns an element. Computed in float32. Deterministic.
 #include "kernels/mean_squared_error.h"
 
 #include "kernels/cuda/context.h"

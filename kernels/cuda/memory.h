@@ -43,19 +43,19 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream&
 void set_zero(void* device, std::size_t bytes, const Stream& stream);
 
 /// Memory from the arena of the device: valid for work put on the stream until it is freed there, and handed out again
-/// at once to what is put on it later. One stream uses the arena. What is allocated while the stream is captured
+/// at once to what is put on it later. One stream uses the arena. Memory that is allocated while the stream is captured
 /// belongs permanently to captured work: ordinary work never gets it, other captured work may. Freeing what was
 /// allocated before is allowed meanwhile. Throws OutOfMemory as allocate() does.
 void* arena_allocate(std::size_t bytes, const Stream& stream);
 void arena_free(void* device, const Stream& stream) noexcept;
 
-/// Bytes of the arena's blocks: in use now, the most in use since the last reset, and held for reuse.
+/// Bytes of the arena's blocks: in use now, the maximum in use since the last reset, and held for reuse.
 struct ArenaUse {
   std::size_t in_use, peak, reserved;
 };
 ArenaUse arena_use();
 void reset_arena_peak();
-/// Gives what the arena holds for reuse back to the device, but for what graphs were recorded with.
+/// Returns the memory that the arena holds for reuse to the device, except memory that graphs were recorded with.
 void arena_release();
 /// Bytes of the device that are free.
 std::size_t free_bytes();

@@ -1,5 +1,5 @@
-// What .cu files are written in: CUDA C++ as nvcc knows it, or the simulator's rendering of it. The one place that asks
-// which compiler reads the file.
+// The language of .cu files: CUDA C++ from nvcc, or the simulator's version of it. Only this file checks which compiler
+// is used.
 #pragma once
 
 #ifdef __CUDACC__

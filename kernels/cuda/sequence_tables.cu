@@ -1,5 +1,5 @@
-// Tables of a batch (sequence_tables.h). A thread per sequence and one more, each of which moves 24 bytes: in time, a
-// launch.
+// Tables of a batch (sequence_tables.h). One thread per sequence and one more; each moves 24 bytes. The time is launch
+// time.
 #include "kernels/cuda/sequence_tables.h"
 
 #include "kernels/cuda/context.h"

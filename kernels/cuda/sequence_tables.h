@@ -1,4 +1,5 @@
-// What a library's attention wants to know of a batch, made from the offsets and key lengths of an AttentionLayout.
+// The tables of a batch that a library's attention needs, computed from the offsets and key lengths of an
+// AttentionLayout.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
 // A radix sort of (id, row), 8 bits of the id at a time, the lowest first; as many passes as the largest id needs.
 //
-// A block owns a tile of 1024 rows, a warp 128 of them one after the other. Lanes whose ids agree in the digit find each
-// other by eight votes; the lower ones come first, after what the warp counted before, after the warps before: a row's
-// rank among the rows of its digit in the tile. Each pass counts the digits of every tile, then sends each row to its
-// place: the rows of smaller digits, those of its digit in earlier tiles, and its rank. Every block adds the counts of all
-// tiles up for itself (1 KiB a tile, from the L2 cache), which spares a launch. Counts are integers and rows keep their
-// order: deterministic, without atomics. Moves 24 bytes per row and pass; 8.2 KiB of shared memory.
+// A block owns a tile of 1024 rows, a warp 128 of them one after the other. Lanes with the same digit find each other
+// by eight votes. A row's rank among the rows of its digit in the tile is the count of earlier warps, plus the count of
+// earlier rows of its warp, plus the number of lower lanes. Each pass counts the digits of every tile, then sends each
+// row to its place: the rows of smaller digits, those of its digit in earlier tiles, and its rank. Every block adds up
+// the counts of all tiles (1 KiB per tile, from the L2 cache), which saves a launch. Counts are integers and rows keep
+// their order: deterministic, without atomics. Moves 24 bytes per row and pass; 8.2 KiB of shared memory.
 #include "kernels/cuda/sort.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// GPT-2's config.json, its published sizes, and what GPT2ForSequenceClassification reads otherwise than attune.
+// GPT-2's config.json, its published sizes, and the keys that GPT2ForSequenceClassification reads differently.
 #include <algorithm>
 #include <array>
 #include <cmath>

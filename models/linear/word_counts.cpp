@@ -1,5 +1,5 @@
-// Each piece of the documents is counted on its own: over ids of its own table where the vocabulary is still to be
-// found, over the vocabulary's where it is known. Then the pieces' ids are mapped to columns, and each row is sorted.
+// Each piece of the documents is counted separately: with the ids of a separate table while the vocabulary is unknown,
+// with the vocabulary's ids if it is known. Then the pieces' ids are mapped to columns, and each row is sorted.
 #include "models/linear/word_counts.h"
 
 #include <algorithm>

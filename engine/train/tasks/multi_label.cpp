@@ -1,5 +1,5 @@
-// Any number of labels for a text: a sigmoid and binary cross-entropy for each of them, positive examples weighted
-// where that is requested. A label is predicted where its probability is above its threshold.
+// Any number of labels for a text: a sigmoid and binary cross-entropy for each of them, with weights for positive
+// examples if given. A label is predicted if its probability is above its threshold.
 #include "base/check.h"
 #include "engine/autograd/functions.h"
 #include "engine/train/measures.h"

@@ -1,5 +1,5 @@
-// One class of several: softmax and cross-entropy, with weights of the classes and smoothed labels where they are
-// requested. The predicted class is that of the largest logit, the first of equals.
+// One class of several: softmax and cross-entropy, with class weights and label smoothing if given. The predicted class
+// has the largest logit; among equal logits it is the first.
 #include "base/check.h"
 #include "engine/autograd/functions.h"
 #include "engine/train/measures.h"

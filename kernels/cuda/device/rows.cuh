@@ -1,4 +1,4 @@
-// Grids of one thread per vector of a matrix, row after row: blocks are full whatever the length of a row.
+// Grids of one thread per vector of a matrix, row after row: blocks are full for any length of a row.
 #pragma once
 
 #include <cstdint>

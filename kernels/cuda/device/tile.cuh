@@ -4,13 +4,13 @@
 // elements (g, 2t) (g, 2t+1) (g+8, 2t) (g+8, 2t+1) of columns 8n .. 8n+7. bfloat16 goes through m16n8k16. float32 is
 // split into the nearest tf32 and the rest, itself rounded to tf32, and three m16n8k8 products leave out only rest *
 // rest: each product is off by at most 2^-21 of itself and 2^-23 typically, as in plain float32, where one tf32 product
-// would be off by 2^-10. Tensor cores cut off what they add up; so that a long sum does not drift, eight terms are
-// added there from zero, and the sums of eight as float32 does (Ootomo, Yokota: arXiv 2203.03341).
+// would be off by 2^-10. Tensor cores truncate their sums. So that a long sum does not drift, they add only eight
+// terms, from zero, and the sums of eight are added in plain float32 (Ootomo, Yokota: arXiv 2203.03341).
 //
 // Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows
-// of 16 bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) meet a bank twice. Two
-// lesser accesses do: copies of 64-byte rows (bfloat16, D = 32), two of which share a wavefront, and the pairs of
-// float32 results on their way out.
+// of 16 bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) have bank conflicts.
+// Two less frequent accesses have them: copies of 64-byte rows (bfloat16, D = 32), where two rows share a wavefront,
+// and the stores of pairs of float32 results.
 #pragma once
 
 #include <cstdint>

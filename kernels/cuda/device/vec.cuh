@@ -1,5 +1,5 @@
-// Typed access to global memory, one vector of up to 16 bytes at a time, and conversion to the float that kernels
-// compute in.
+// Typed access to global memory, one vector of up to 16 bytes at a time, and conversion to float, the type of the
+// computation.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// What the arena of an NVIDIA GPU offers to graphs.
+// The functions of an NVIDIA GPU's arena for graphs.
 #pragma once
 
 namespace attune::cuda {

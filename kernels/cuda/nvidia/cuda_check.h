@@ -1,4 +1,4 @@
-// Turns what the CUDA runtime and cuBLASLt answer into Error.
+// Turns the error codes of the CUDA runtime and cuBLASLt into Error.
 #pragma once
 
 #include <cublasLt.h>

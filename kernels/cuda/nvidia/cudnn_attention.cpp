@@ -1,9 +1,9 @@
 // Attention by cuDNN's graph API (cudnn_attention.h), through its header-only frontend.
 //
-// A batch goes to cuDNN in one of two layouts. Where every sequence has max_length rows (the sizes alone show it) it is
-// a [B, H, T, D] tensor with strides; any other one is "ragged": the same dimensions, and a table of where each
-// sequence begins. Key lengths and ragged rows need its padding mask; rows after the keys are not computed then, and
-// outputs are set to zero before. Its deterministic backward is requested: equal runs give equal bits.
+// A batch has one of two layouts for cuDNN. If every sequence has max_length rows (the sizes alone show it), it is a
+// [B, H, T, D] tensor with strides. Any other batch is "ragged": the same dimensions, and a table with the beginning of
+// each sequence. Key lengths and ragged rows need its padding mask. Rows after the keys are then not computed, so
+// outputs are set to zero first. The deterministic backward is used: equal runs give equal bits.
 //
 // A graph is compiled at the first call of its shape, and kept.
 #include "kernels/cuda/cudnn_attention.h"

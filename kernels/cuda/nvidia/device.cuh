@@ -1,5 +1,5 @@
-// The instructions behind the helpers of device/, on an NVIDIA GPU. simulated/device.h is the twin that checks their
-// use.
+// The instructions of the helpers in device/, for an NVIDIA GPU. simulated/device.h has the same functions and checks
+// their use.
 //
 // PTX of sm_80: mma.sync, ldmatrix, cp.async (PTX manual, the sections of these names).
 #pragma once

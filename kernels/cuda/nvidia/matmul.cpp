@@ -1,11 +1,11 @@
-// Matrix products by cuBLASLt. Our row-major matrices are its column-major ones transposed, so it is requested c^T =
-// op(b)^T op(a)^T; the bias of a column of c is then the bias of a row, which its epilogue adds.
+// Matrix products by cuBLASLt. For it our row-major matrices are transposed column-major matrices, so the call computes
+// c^T = op(b)^T op(a)^T. The bias of a column of c is then the bias of a row, and its epilogue adds it.
 //
-// Per shape the library names up to 16 algorithms, best guess first. They are timed once, on operands of our own (a
-// product of zeros is faster than any other) and on a stream of our own, so that an active capture is not disturbed.
-// The fastest is kept for the process and noted in a file, since another algorithm may add in another order: the next
-// run on this machine takes the same one, and its bits. Algorithms that split a sum over blocks and join the parts in
-// the output's type are not requested; the others join in a fixed order.
+// For each shape the library proposes up to 16 algorithms, best first. They are timed once, on separate operands (a
+// product of zeros would be faster than real data) and on a separate stream, so that an active capture is not
+// disturbed. The process uses the fastest and stores the choice in a file, because another algorithm may add in another
+// order: the next run on this machine uses the same algorithm and gives the same bits. Algorithms that split a sum over
+// blocks and add the parts in the output's type are excluded; the others add in a fixed order.
 //   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
 //   ATTUNE_MATMUL_CACHE=FILE    where choices are noted; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"

@@ -1,4 +1,4 @@
-// What streams and graphs hold on an NVIDIA GPU, for the sources of this folder.
+// The state of streams and graphs on an NVIDIA GPU, for the sources of this folder.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,5 +1,5 @@
-// Memory of the simulated device. Every block is one of its own, so that an access past its end is seen; the arena only
-// counts, and keeps what graphs may still touch.
+// Memory of the simulated device. Every block is a separate heap block, so that an access past its end is detected; the
+// arena only counts, and keeps the memory that graphs may still access.
 #include <algorithm>
 #include <cstddef>
 #include <map>

@@ -1,13 +1,13 @@
-// Runs the blocks of a grid on the CPU: one fiber per CUDA thread, barriers, warp collectives, and an eye on every
+// Runs the blocks of a grid on the CPU: one fiber per CUDA thread, barriers, warp collectives, and checks of every
 // rule.
 //
 // One fiber runs at a time per OS thread; blocks run on several (base/parallel.h). A fiber runs until it waits: at a
-// block barrier or in a warp collective. Which warp runs next, for how long, and in which order its lanes run, is drawn
-// from a seed, as is the order of the blocks, so that a kernel whose result depends on the order shows it under another
-// seed. A broken rule throws SimulatorFault on the thread that broke it; the other fibers of the block are unwound.
+// block barrier or in a warp collective. A seed determines which warp runs next, for how long, and the order of its
+// lanes and of the blocks. If the result of a kernel depends on the order, another seed shows it. A broken rule throws
+// SimulatorFault on the thread that broke it; the other fibers of the block are unwound.
 //
-// Time is a counter of synchronisations: it grows whenever a barrier or __syncwarp completes. Shared memory stamps its
-// accesses with it (shared_memory.h), which is enough to see two accesses that nothing orders.
+// Time is a counter of synchronisations: it grows whenever a barrier or __syncwarp completes. Shared memory stores the
+// time of each access (shared_memory.h), which is enough to find two accesses that no barrier orders.
 #pragma once
 
 #include <array>

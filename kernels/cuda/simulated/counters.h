@@ -1,10 +1,10 @@
-// What a kernel asks of the memories, counted while it is simulated: the profiler of those who have no GPU.
+// Counts the memory accesses of a kernel while it is simulated: a profiler without a GPU.
 //
-// The n-th access of each lane of a warp since the lanes last met (in a collective or at a barrier) is taken for one
-// request of the warp, which holds for lanes that run the same path. A global request touches sectors of 32 bytes; a
-// shared one takes a wavefront per 4-byte word that falls on an already busy bank, in phases of 32, 16 or 8 lanes for
-// accesses of 4, 8, 16 bytes. Counting is off unless requested: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which
-// prints the table at exit.
+// The n-th access of each lane of a warp since the last collective or barrier of the lanes counts as one request of the
+// warp. This is correct for lanes that run the same path. A global request touches sectors of 32 bytes; a shared one
+// takes a wavefront per 4-byte word that falls on an already busy bank, in phases of 32, 16 or 8 lanes for accesses of
+// 4, 8, 16 bytes. Counting is off unless requested: set_counting(true), or ATTUNE_SIMULATOR_COUNT=1, which prints the
+// table at exit.
 #pragma once
 
 #include <array>

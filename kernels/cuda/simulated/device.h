@@ -1,4 +1,5 @@
-// The simulated twin of nvidia/device.cuh: the instructions that the helpers of device/ use, each with its rules checked.
+// The simulated version of nvidia/device.cuh: the instructions that the helpers of device/ use, each with its rules
+// checked.
 #pragma once
 
 #include <cstring>

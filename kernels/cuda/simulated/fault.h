@@ -1,4 +1,4 @@
-// What the simulator refuses, by name. A GPU would hang, read garbage or be right by luck.
+// The faults that the simulator reports. A GPU would hang, read garbage or be right by luck.
 #pragma once
 
 #include <cstdint>

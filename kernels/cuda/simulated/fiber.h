@@ -1,6 +1,6 @@
-// A stack of its own on which one CUDA thread after another runs, switched to and from by its owner.
+// A separate stack on which one CUDA thread after another runs; its owner switches to it and back.
 //
-// A fiber belongs to the OS thread that made it. AddressSanitizer is notified of every switch.
+// A fiber belongs to the OS thread that created it. AddressSanitizer is notified of every switch.
 #pragma once
 
 #include <memory>

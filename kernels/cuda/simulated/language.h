@@ -1,8 +1,7 @@
 // The CUDA C++ that kernels use, as plain C++20: keywords, built-in variables, barriers, warp collectives, atomics.
 //
-// Where a name is CUDA's own it means what the CUDA programming guide says. There is no __shared__: kernels take shared
-// memory from device/memory.cuh, which knows what was written by whom. A collective remembers the line it was called
-// from.
+// CUDA's names have the meaning of the CUDA programming guide. There is no __shared__: kernels take shared memory from
+// device/memory.cuh, which records all writes. A collective records the line of its call.
 #pragma once
 
 #include <atomic>

@@ -1,5 +1,5 @@
-// Matrix products of the simulated device. They stand for a library and not for a kernel of ours: plain loops on the
-// host, put on the stream like a launch.
+// Matrix products of the simulated device. They replace a library and not a kernel of attune: plain loops on the host,
+// queued on the stream like a launch.
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>

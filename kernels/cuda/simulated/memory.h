@@ -1,5 +1,5 @@
 // Simulated device memory: exact-size heap blocks, so that AddressSanitizer sees an access past their end, and a table
-// of them, so that the access is refused by name without it too.
+// of them, so that the simulator reports the access without AddressSanitizer too.
 #pragma once
 
 #include <cstddef>

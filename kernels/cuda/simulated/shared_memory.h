@@ -1,11 +1,11 @@
-// The shared memory of a block, with a shadow that knows who touched what and when.
+// The shared memory of a block, with a shadow that records which thread accessed which bytes and when.
 //
 // Every two bytes have a cell: the last write and the last read, each with its thread and time (block.h). A read of a
 // cell not written in this block, two accesses of different threads (one of them a write) that no barrier orders, and
-// an access under a pending cp.async are faults. Ordered means: a block barrier lies between, or both threads are of
-// one warp and the later one went through a __syncwarp in between. With partial masks this may miss a fault but never
-// invents one. Memory starts as NaN in every block, so that a read past the helpers of device/ still shows in the
-// results.
+// an access under a pending cp.async are faults. Two accesses are ordered if a block barrier lies between them, or if
+// both threads are in one warp and the later thread passed a __syncwarp in between. With partial masks this may miss a
+// fault but never reports a false one. Memory starts as NaN in every block, so that a read without the helpers of
+// device/ still shows in the results.
 #pragma once
 
 #include <array>

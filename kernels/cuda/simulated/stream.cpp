@@ -1,5 +1,6 @@
 // Streams of the simulated device. Work put on a stream is kept until the host waits for it, and then run in order, so
-// that a result read too early, or a stream that forgets to wait for another, shows. Only what was waited for has run.
+// that tests find a result that is read too early, or a stream that does not wait for another. Only work that the host
+// waited for has run.
 #include "kernels/cuda/stream.h"
 
 #include <chrono>

@@ -1,4 +1,4 @@
-// What streams and graphs of the simulated device hold: work to be run later, as functions.
+// The state of streams and graphs of the simulated device: work for later, as functions.
 #pragma once
 
 #include <cstdint>
