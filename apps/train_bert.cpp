@@ -42,7 +42,8 @@ int train(const BertFlags& flags) {
   const json::Value config = json::read(folder + "/config.json");
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
   const auto labels = common.task.reader(problem_type);
-  // Of a model whose parameters are never filled: how long texts may be is asked before the labels say how many outputs.
+  // From a model whose parameters are never filled: the maximum length of texts is needed before the labels give the
+  // number of outputs.
   const TextSplits splits = common.read_splits(*tokenizer, *labels, build_classifier(config, {})->max_length());
 
   TorchGenerator generator(common.seed);

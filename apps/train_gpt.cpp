@@ -74,12 +74,12 @@ std::optional<json::Value> config_file(const GptFlags& flags, const std::optiona
 
 Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>& file) {
   Gpt2Config config = file ? Gpt2Config::read(*file) : Gpt2Config::published(flags.published.model);
-  // The reference trains without dropout whatever the checkpoint says.
+  // The reference trains without dropout and ignores the dropout of the checkpoint.
   config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = static_cast<float>(std::max(flags.common.dropout, 0.0));
   return config;
 }
 
-// Random or pretrained backbone, then a fresh head.
+// A random or pretrained backbone, then a new head.
 void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder) {
   if (flags.weights == "random") {
     TorchGenerator generator(flags.common.seed);
@@ -94,7 +94,8 @@ void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::o
 int train(const GptFlags& flags) {
   if (flags.published.list) return flags.published.print();
   TrainingFlags common = flags.common;
-  if (flags.no_padding) common.context_length = "model_context_length";  // no text is cut that the model can read whole
+  if (flags.no_padding)
+    common.context_length = "model_context_length";  // only texts that are too long for the model are cut
   common.apply();
   if (flags.no_padding && common.batch_size != 1) throw UsageError("--no_padding needs --batch_size 1");
   if (!flags.config.empty() && flags.weights != "random")

@@ -125,7 +125,7 @@ int run(const LogregFlags& flags) {
   splits.push_back(read_split("Validation", paths.validation, flags.columns, labels));
   splits.push_back(read_split("Test", paths.test, flags.columns, labels));
   model.label_names = labels.classes().names;
-  std::printf("Dummy classifier:\n");  // it says the most frequent training label every time
+  std::printf("Dummy classifier:\n");  // it always predicts the most frequent training label
   const std::int32_t guess = most_frequent_label(splits[0].labels);
   for (const Split& split : splits) print_accuracy(split, std::vector<std::int32_t>(split.labels.size(), guess));
 

@@ -117,7 +117,7 @@ void TorchGenerator::restore(const std::string& state) {
   in.imbue(std::locale::classic());
   std::vector<std::uint64_t> numbers;
   for (std::uint64_t number; in >> number;) numbers.push_back(number);
-  // The words, the position among them (which the standard library does not check), and the cached normal.
+  // The words, the position among them (the standard library does not check it), and the cached normal.
   CHECK(in.eof() && numbers.size() == kWords + 3 && numbers[kWords] <= kWords && numbers[kWords + 1] <= 1,
         "the state of a random generator is malformed");
   in.clear();

@@ -96,7 +96,7 @@ AddedTokenSearch::AddedTokenSearch(std::vector<AddedToken> tokens)
       if (inserted) ends_.push_back(-1);
       node = child->second;
     }
-    // Two tokens may share a normalised spelling; the later one holds it.
+    // Two tokens may have the same normalised spelling; the later one wins.
     ends_[node] = static_cast<std::int32_t>(i);
   }
 }
@@ -127,7 +127,7 @@ void AddedTokenSearch::split(std::string_view text, bool parse_special, std::vec
     const AddedToken& token = *match.token;
     if (!parse_special && token.special) continue;
     if (token.single_word && !stands_alone(text, match.begin, match.end)) continue;
-    // An earlier rstrip may have swallowed the white space that this match begins with, or all of it.
+    // An earlier rstrip may have removed the white space at the beginning of this match, or the whole match.
     std::size_t begin = match.begin;
     if (token.lstrip) begin = begin > done ? strip_left(text, begin, done) : done;
     const std::size_t end = token.rstrip ? strip_right(text, match.end) : match.end;

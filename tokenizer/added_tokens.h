@@ -1,12 +1,12 @@
-// Finds added tokens ("[MASK]", "<|endoftext|>", runs of spaces) in a text before the model sees it.
+// Finds added tokens ("[MASK]", "<|endoftext|>", runs of spaces) in a text before the model reads it.
 //
 // A search is leftmost-longest: among the tokens that begin at the first possible place, the longest wins, and the
-// search continues after it. lstrip and rstrip let a match swallow the white space next to it (on the left never past
-// the previous match); a single_word token counts only where no word character touches it. What the matches leave over
-// are plain texts.
+// search continues after it. lstrip and rstrip extend a match over the white space next to it (on the left never past
+// the previous match); a single_word token counts only if no word character is next to it. The text between matches is
+// plain text.
 //
-// Tokens come in two stages: those with normalized = false are searched for in the text as given, the others in what remains,
-// after it is normalised; their own spelling is normalised too.
+// There are two stages: tokens with normalized = false are searched for in the original text, the others in the
+// remaining text after its normalisation; their own spelling is normalised too.
 //
 // Reference behaviour: added_vocabulary.rs of huggingface/tokenizers.
 #pragma once

@@ -17,10 +17,10 @@ constexpr std::uint8_t kDropByte = 0xFF, kOtherByte = 0xFE;
 constexpr std::uint32_t kTargetMask = 0x1FFFFF;
 constexpr std::uint32_t kDrop = 1u << 24;
 constexpr std::uint32_t kSpaced = 1u << 25;   // between spaces
-constexpr std::uint32_t kSeveral = 1u << 26;  // becomes several code points: asked of bert_normalize
+constexpr std::uint32_t kSeveral = 1u << 26;  // becomes several code points: bert_normalize handles it
 constexpr std::uint32_t kOrdered = 1u << 27;  // its place depends on its neighbours: the text goes to bert_normalize
 
-// The most bytes that one code point can become: three of four bytes, and two spaces.
+// The maximum number of bytes that one code point can become: three of four bytes, and two spaces.
 constexpr std::size_t kMaxBytes = 16;
 
 std::u32string clean(std::u32string_view text) {
@@ -67,7 +67,7 @@ std::u32string bert_normalize(std::u32string_view text, const BertNormalizerOpti
 
 namespace {
 
-// What becomes of a code point.
+// The result for a code point.
 std::uint32_t action_of(char32_t c, const BertNormalizerOptions& options) {
   const std::uint8_t its_class = unicode::bert_classes()[c];
   if (options.clean_text && (its_class & unicode::kBertControl) != 0) return kDrop;
@@ -128,7 +128,7 @@ char* FastBertNormalizer::write_non_ascii(char32_t c, std::uint32_t action, char
 void FastBertNormalizer::normalize(std::string_view text, std::string& out) const {
   const char* p = text.data();
   const char* const end = p + text.size();
-  // Room for what is left to read as ASCII, and for one code point beyond it, is kept at all times.
+  // There is always room for the rest of the input as ASCII, and for one more code point.
   out.resize(text.size() + kMaxBytes);
   char* to = out.data();
   while (p < end) {

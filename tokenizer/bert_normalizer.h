@@ -1,4 +1,4 @@
-// BERT's normaliser: step by step as it is defined, and in one pass.
+// BERT's normaliser: step by step as in its definition, and in one pass.
 //
 //   clean    drop controls, turn White_Space into U+0020
 //   han      put spaces round Chinese characters

@@ -1,5 +1,5 @@
-// The words of a normalised text, as BERT cuts them: at White_Space, which is dropped, and round each punctuation mark,
-// which is a word of its own.
+// The words of a normalised text, as BERT cuts them: at White_Space, which is dropped, and around each punctuation
+// mark, which is a separate word.
 #pragma once
 
 #include <array>
@@ -22,7 +22,7 @@ class BertWords {
       const char* const before = at_;
       const Kind kind = read_kind();
       if (kind == Kind::kInside) continue;
-      if (before > begin) {  // ends the word that was being read; it is read again as what comes next
+      if (before > begin) {  // ends the current word; it is read again as the next word
         at_ = before;
         break;
       }

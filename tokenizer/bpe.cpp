@@ -58,7 +58,7 @@ void BpeMerger::merge(std::vector<std::int32_t>& symbols, Scratch& scratch) cons
     const auto at = static_cast<std::uint32_t>(heap.front());
     std::pop_heap(heap.begin(), heap.end(), std::greater<>());
     heap.pop_back();
-    if (rank[at] != best) continue;  // the pair is gone, or was renewed under another rank
+    if (rank[at] != best) continue;  // the pair no longer exists, or exists with another rank
     const std::uint32_t right = next[at];
     symbols[at] = merged_[best];
     rank[right] = kNoRank;

@@ -1,11 +1,12 @@
-// Byte-level BPE: GPT-2, RoBERTa, ModernBERT and every tokenizer whose tokenizer.json says model BPE with ByteLevel.
+// Byte-level BPE: GPT-2, RoBERTa, ModernBERT and every tokenizer whose tokenizer.json has a BPE model with ByteLevel.
 //
 // A piece of text (split.h) begins as one symbol per byte. The adjacent pair of lowest rank, leftmost among equals, is
-// merged until no pair is in the table. A byte without a token becomes the unknown token, or nothing if there is none.
+// merged until no pair is in the table. A byte without a token becomes the unknown token, or is dropped if there is
+// none.
 //
-// Most pieces of a text are whole tokens. Those a merge sequence reaches are collected once, at loading, in a table
-// that maps a piece of up to 15 bytes, held in two machine words, to its id; the merge loop runs for the rest. Merging
-// keeps candidate pairs in a heap ordered by (rank, position), O(n log n) in the bytes of the piece.
+// Most pieces of a text are whole tokens. Loading collects the tokens that a merge sequence reaches in a table. It maps
+// a piece of up to 15 bytes, in two machine words, to its id; the merge loop runs for other pieces. Merging keeps
+// candidate pairs in a heap ordered by (rank, position), O(n log n) in the bytes of the piece.
 //
 // Sennrich, Haddow, Birch: "Neural machine translation of rare words with subword units", ACL 2016; Radford et al.
 // 2019. The plain implementation is in tests/tokenizer/plain.h.
@@ -25,10 +26,10 @@ namespace attune {
 
 struct BpeOptions {
   bool nfc = false;               // normaliser: Unicode normal form C
-  bool add_prefix_space = false;  // a text that does not begin with U+0020 gets one
+  bool add_prefix_space = false;  // U+0020 is added to a text that does not begin with it
   bool split = true;              // GPT-2's pre-split; otherwise a text is one piece
   bool ignore_merges = false;     // a piece that is a token is that token, whether merges reach it or not
-  std::int32_t unknown_id = -1;   // of bytes without a token; -1: they vanish
+  std::int32_t unknown_id = -1;   // of bytes without a token; -1: they are dropped
   bool fuse_unknown = false;      // neighbouring unknown bytes become one unknown token
 };
 

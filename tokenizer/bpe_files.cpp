@@ -10,7 +10,7 @@ namespace {
 
 using Fail = std::function<void(const std::string&)>;
 
-// Looks the tokens of one merge up; `fail` throws and knows the place.
+// Looks up the tokens of one merge; `fail` throws with the position.
 BpeMerge merge_of(std::string_view left, std::string_view right, const Vocabulary& vocabulary, const Fail& fail) {
   const auto known = [&](std::string_view token) {
     const std::int32_t id = vocabulary.id(token);

@@ -21,8 +21,8 @@ void read_vocab(const json::Value& tokens, Vocabulary& vocabulary);
 /// Error "<file>:<line>: ..." on any other line and on tokens the vocabulary lacks.
 std::vector<BpeMerge> read_merges_txt(std::string_view text, const std::string& file, const Vocabulary& vocabulary);
 
-/// A vocab.json and the content of a merges.txt, as GPT2Tokenizer or RobertaTokenizer would take them: with their
-/// special tokens and template. Without a tokenizer_class, a vocabulary that holds "<s>" and "</s>" is RoBERTa's.
+/// A vocab.json and the content of a merges.txt, as GPT2Tokenizer or RobertaTokenizer load them: with their special
+/// tokens and template. Without a tokenizer_class, a vocabulary that holds "<s>" and "</s>" is RoBERTa's.
 PipelineParts read_bpe_parts(const json::Value& vocab, std::string_view merges, const std::string& merges_name,
                              const TokenizerConfig& config);
 

@@ -17,7 +17,7 @@ namespace {
 
 using json::Value;
 
-// The 256 bytes in order of the code points that stand for them.
+// The 256 bytes in order of their code points in the alphabet.
 std::vector<unsigned char> bytes_in_order() {
   std::vector<unsigned char> bytes(256);
   for (std::size_t i = 0; i < 256; ++i) bytes[i] = static_cast<unsigned char>(i);

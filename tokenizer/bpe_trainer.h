@@ -1,10 +1,10 @@
 // A new byte-level BPE vocabulary from texts.
 //
-// Texts are cut into pieces as the finished tokenizer will do it (split.h). A piece begins as its bytes; then the most
-// frequent pair of neighbours becomes a token, again and again (merge_learner.h), until the vocabulary is full. The
-// vocabulary holds, in this order: the special tokens, the 256 bytes by the code points that stand for them, the tokens
-// as they were learned. It depends on the texts alone, not on their order; of equally frequent pairs that with the
-// smaller ids goes first.
+// Texts are cut into pieces as in the finished tokenizer (split.h). A piece begins as its bytes. Then the most frequent
+// pair of neighbours becomes a token, repeatedly (merge_learner.h), until the vocabulary is full. The vocabulary holds,
+// in this order: the special tokens, the 256 bytes by the code points that stand for them, the tokens as they were
+// learned. It depends on the texts alone, not on their order; among equally frequent pairs, the pair with the smaller
+// ids goes first.
 //
 // Reference: huggingface/tokenizers, BpeTrainer with the byte-level alphabet, whose vocabulary and merges these are.
 #pragma once
@@ -21,7 +21,7 @@ namespace attune {
 struct BpeTrainerOptions {
   std::int64_t vocab_size = 50257;
   std::int64_t min_frequency = 2;  // a pair that occurs less often is no token
-  /// With "<s>" and "</s>" among them the tokenizer is of RoBERTa's kind (they are put around texts), otherwise of
+  /// If "<s>" and "</s>" are among them, the tokenizer is like RoBERTa's (it puts them around texts), otherwise like
   /// GPT-2's.
   std::vector<std::string> special_tokens = {"<|endoftext|>"};
   bool add_prefix_space = false;

@@ -20,7 +20,7 @@ const std::array<char32_t, 256>& byte_level_alphabet();
 /// Spells bytes in the alphabet, as UTF-8.
 std::string to_byte_level(std::string_view bytes);
 
-/// The bytes a spelling stands for; nothing if it holds a character outside the alphabet or is not valid UTF-8.
+/// The bytes of a spelling; nullopt if it holds a character outside the alphabet or is not valid UTF-8.
 std::optional<std::string> from_byte_level(std::string_view spelling);
 
 }  // namespace attune

@@ -1,5 +1,5 @@
-// Pair counts are kept up to date merge by merge: only the words that hold the merged pair are read again. The queue
-// may hold outdated counts; an entry whose count has changed is put back with the present one when it comes up.
+// Pair counts are updated after each merge: only the words that contain the merged pair are read again. The queue may
+// contain outdated counts; an entry with an outdated count is put back with the current count when it is popped.
 #include "tokenizer/merge_learner.h"
 
 #include <algorithm>
@@ -17,7 +17,8 @@ Pair pair_of(std::int32_t left, std::int32_t right) {
 
 struct PairCount {
   std::int64_t count = 0;
-  std::vector<std::uint32_t> words;  // those that may hold the pair, in order of discovery; some twice, some no more
+  std::vector<std::uint32_t>
+      words;  // words that may contain the pair, in order of discovery; some twice, some no longer
 };
 
 struct Candidate {
@@ -70,7 +71,7 @@ class MergeLearner {
   }
 
  private:
-  // Adds (sign +1) or takes away (-1) the pairs of a word.
+  // Adds (sign +1) or subtracts (-1) the pairs of a word.
   void count_pairs(std::uint32_t word, int sign) {
     const CountedWord& counted = words_[word];
     for (std::size_t i = 0; i + 1 < counted.symbols.size(); ++i) {

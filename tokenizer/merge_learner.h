@@ -1,9 +1,9 @@
-// Learning merges from counted words: the core of training byte-level BPE and WordPiece alike.
+// Learns merges from counted words: the common part of training byte-level BPE and WordPiece.
 //
 // Each word is a row of symbols. The most frequent pair of neighbours, over all words with their counts, becomes one
-// symbol wherever it stands (from the left where occurrences overlap); then again, with the pairs as they now stand. Of
-// equally frequent pairs the one with the smaller left symbol goes first, then the smaller right one: the result
-// depends on the words, their counts and the symbols' numbers alone, not on the order of the words.
+// symbol everywhere (from the left if occurrences overlap). This repeats with the new pairs. Among equally frequent
+// pairs, the one with the smaller left symbol goes first, then the smaller right one: the result depends on the words,
+// their counts and the symbols' numbers alone, not on the order of the words.
 //
 // Reference: R. Sennrich, B. Haddow, A. Birch, "Neural machine translation of rare words with subword units", ACL 2016.
 #pragma once

@@ -1,4 +1,4 @@
-// Maps pieces of text to ids, fast enough that a text costs one look-up per piece.
+// Maps pieces of text to ids with one look-up per piece.
 //
 // A piece of up to 15 bytes is two machine words, zero-padded, with its length in the last byte; the words are hashed
 // and compared whole. Longer pieces go through a std map.

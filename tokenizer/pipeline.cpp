@@ -73,7 +73,7 @@ Encoding Pipeline::encode(std::string_view text, const EncodeOptions& options) c
 }
 
 Encoding Pipeline::encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options) const {
-  // How much of a text stays depends on the length of the other, so both are encoded whole.
+  // The cut of a text depends on the length of the other, so both are encoded completely.
   const std::size_t whole = std::vector<std::int32_t>().max_size();
   return parts_.post_template.apply(text_ids(a, options.parse_special, whole),
                                     text_ids(b, options.parse_special, whole), options);

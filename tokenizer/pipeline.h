@@ -13,7 +13,7 @@
 
 namespace attune {
 
-/// What a loader gathers from the files of a tokenizer.
+/// The contents of a tokenizer's files, collected by a loader.
 struct PipelineParts {
   Vocabulary vocabulary;  // added tokens included
   std::vector<AddedToken> added_tokens;

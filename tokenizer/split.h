@@ -4,12 +4,12 @@
 //
 //   's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //
-// leftmost, alternatives in this order. Together they cover the text. Written out as a scanner: a contraction; else an
-// optional U+0020 and the longest run of one class (letters, numbers, others); else white space, whose last character
-// is left to the next piece unless it is alone or ends the text (the lookahead of the pattern).
+// leftmost, alternatives in this order. Together they cover the text. The scanner implements them as: a contraction;
+// else an optional U+0020 and the longest run of one class (letters, numbers, others); else white space, whose last
+// character is left to the next piece unless it is alone or ends the text (the lookahead of the pattern).
 //
 // The classes are those of the reference (unicode::split_classes). The plain implementation, this pattern on RE2, is in
-// tests/tokenizer/plain.h and the tests hold the two equal.
+// tests/tokenizer/plain.h, and the tests compare the two.
 #pragma once
 
 #include <array>
@@ -36,7 +36,7 @@ class Splitter {
  private:
   using Class = unicode::SplitClass;
 
-  /// The class of each ASCII character, which spares the decoding.
+  /// The class of each ASCII character, which avoids decoding.
   static constexpr std::array<Class, 128> kAscii = [] {
     std::array<Class, 128> table{};
     for (std::size_t c = 0; c < 128; ++c) {

@@ -1,9 +1,9 @@
 // The last two steps of encoding: cutting to max_length, then putting special tokens around the text.
 //
 // Cutting comes first: the ids of the text (or of both texts) may fill max_length minus the template's special tokens.
-// One text keeps its first ids. Of a pair the longer one is cut ("longest first"): with n <= m ids and room for r < n +
-// m, the longer keeps max(n, r - n) where that suffices, otherwise each keeps half of r and an odd id goes to the
-// longer, on a tie to the second.
+// One text keeps its first ids. In a pair the longer text is cut ("longest first"): with n <= m ids and room for r < n
+// + m, the longer keeps max(n, r - n) if that is enough. Otherwise each keeps half of r, and an odd id goes to the
+// longer text, or to the second if both are equal.
 //
 // Measured behaviour of huggingface/tokenizers (utils/truncation.rs, processors/template.rs).
 #pragma once

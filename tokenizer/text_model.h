@@ -1,5 +1,5 @@
-// The part of a tokenizer that differs between algorithms (byte-level BPE, WordPiece): normalising, and turning a text
-// without added tokens into ids. Everything around it is the Pipeline's.
+// The part of a tokenizer that differs between algorithms (byte-level BPE, WordPiece): normalisation, and the
+// conversion of a text without added tokens into ids. Pipeline does the rest.
 #pragma once
 
 #include <cstddef>
@@ -20,8 +20,8 @@ class TextModel {
   /// Appends the ids of a normalised text that holds no added token. Once `ids` holds `limit` ids or more it may stop,
   /// but the first `limit` ids are those of the whole text.
   virtual void encode(std::string_view text, std::size_t limit, std::vector<std::int32_t>& ids) const = 0;
-  /// Appends what a token of this spelling stands for in a decoded text. `first`: nothing was decoded before it;
-  /// `added`: it is an added token, whose spelling is plain text.
+  /// Appends the decoded text of a token with this spelling. `first`: nothing was decoded before it; `added`: it is an
+  /// added token, whose spelling is plain text.
   virtual void append_decoded(std::string_view token, bool added, bool first, std::string& out) const = 0;
 };
 

@@ -16,7 +16,7 @@ namespace {
 // Texts per piece of parallel work: about 100 microseconds.
 constexpr std::int64_t kTextsPerPiece = 16;
 
-// The id that fills batches: what the configuration says, else by the usual names.
+// The padding id: from the configuration, else by the usual names.
 std::int32_t find_pad_id(const TokenizerConfig& config, const Vocabulary& vocabulary) {
   const std::string named = config.token_or("pad_token", "");
   if (!named.empty()) {

@@ -1,4 +1,4 @@
-// Text to ids and back: what every tokenizer of attune can do, whatever its algorithm.
+// Text to ids and back: the interface of every tokenizer, for any algorithm.
 //
 // A tokenizer is immutable once loaded and may be used from many threads at once. Encoding a text is: find added
 // tokens, normalise, split, apply the model, cut to max_length, then put the template's special tokens around it
@@ -17,7 +17,7 @@ namespace attune {
 /// Ids of one text or pair, with the template's special tokens.
 struct Encoding {
   std::vector<std::int32_t> ids;
-  std::vector<std::int32_t> type_ids;  // segment of each id: all 0 but for the second text of a BERT pair
+  std::vector<std::int32_t> type_ids;  // segment of each id: all 0 except for the second text of a BERT pair
 };
 
 struct EncodeOptions {
@@ -51,16 +51,16 @@ class Tokenizer {
   virtual std::string token(std::int32_t id) const = 0;
   /// The id of a vocabulary spelling, or -1.
   virtual std::int32_t id(std::string_view token) const = 0;
-  /// The id that fills batches to equal lengths (GPT-2: <|endoftext|>), or -1 where the tokenizer has none.
+  /// The id that fills batches to equal lengths (GPT-2: <|endoftext|>), or -1 if the tokenizer has none.
   virtual std::int32_t pad_id() const = 0;
   /// Files that load_tokenizer read, to be copied into the folder of a saved model.
   virtual const std::vector<std::string>& files() const = 0;
 };
 
 /// Loads the tokenizer of a Hugging Face folder: tokenizer.json if there is one, otherwise vocab.json + merges.txt
-/// (byte-level BPE; OpenAI's names encoder.json + vocab.bpe will do) or vocab.txt (WordPiece), with
-/// tokenizer_config.json in the same folder. Throws Error naming the file (and line or key) of whatever is missing,
-/// malformed or of an unsupported kind.
+/// (byte-level BPE; or OpenAI's names encoder.json + vocab.bpe) or vocab.txt (WordPiece), with tokenizer_config.json in
+/// the same folder. Throws Error naming the file (and line or key) of everything that is missing, malformed or of an
+/// unsupported kind.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder);
 
 }  // namespace attune

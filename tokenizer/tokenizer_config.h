@@ -21,7 +21,7 @@ class TokenizerConfig {
   /// tokenizer_class without a "Fast" at its end ("GPT2Tokenizer"), or "".
   std::string tokenizer_class() const;
   bool boolean_or(std::string_view key, bool otherwise) const;
-  /// The spelling of a role's token ("pad_token"): a string or an object with "content". `otherwise` where unset.
+  /// The spelling of a role's token ("pad_token"): a string or an object with "content". `otherwise` if it is unset.
   std::string token_or(std::string_view role, const std::string& otherwise) const;
   /// The tokens of added_tokens_decoder with their flags; those the vocabulary lacks are added to it. Throws Error if
   /// an id contradicts the vocabulary.

@@ -100,7 +100,7 @@ std::vector<AddedToken> read_added_tokens(const json::Value& root, Vocabulary& v
 
 std::unique_ptr<TextModel> read_model(const json::Value& root, Vocabulary& vocabulary) {
   const json::Value model = root["model"];
-  // Files older than the key's introduction hold BPE.
+  // Files from before the introduction of the key contain BPE.
   const std::string type = model.string_or("type", "BPE");
   if (type == "BPE") return read_bpe(root, vocabulary);
   if (type == "WordPiece") return read_wordpiece(root, vocabulary);

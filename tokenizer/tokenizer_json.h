@@ -1,7 +1,7 @@
 // Reads Hugging Face's tokenizer.json: added tokens, normalizer, pre_tokenizer, model, post_processor.
 //
-// Its truncation and padding are not read: those are the caller's EncodeOptions. What has no implementation here is
-// refused by name, with the key that asks for it.
+// Its truncation and padding are not read: the caller's EncodeOptions set them. Unsupported features are refused with
+// their name and key.
 //
 // Format: huggingface/tokenizers, version "1.0".
 #pragma once

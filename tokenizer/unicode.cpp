@@ -113,7 +113,7 @@ class Normalisation {
  public:
   enum Bits : std::uint8_t {
     kDecomposes = 1,
-    kUnsafe = 2,  // NFC may change it, or change what stands before it
+    kUnsafe = 2,  // NFC may change it or the code points before it
   };
 
   static const Normalisation& get() {
@@ -147,7 +147,7 @@ class Normalisation {
     for (char32_t c = 0; c <= utf8::kMaxCodePoint; ++c) {
       if (classes_[c] != 0 || hangul::is_vowel(c) || hangul::is_tail(c)) bits[c] |= kUnsafe;
       if (hangul::is_syllable(c)) bits[c] |= kDecomposes;
-      // utf8proc says cheaply whether there is a decomposition at all; 0xFFFF is its "none".
+      // utf8proc reports cheaply whether there is a decomposition; 0xFFFF is its "none".
       const utf8proc_property_t& of_c = property(c);
       if (of_c.decomp_seqindex == UINT16_MAX || of_c.decomp_type != 0) continue;
       if (!overridden(kNoDecomposition, c, true)) continue;

@@ -1,9 +1,9 @@
-// What the tokenizers ask about a code point, each question answered as the reference library answers it.
+// Properties of code points for the tokenizers, with the same answers as the reference library.
 //
 // The reference mixes Unicode versions: the byte-level splitter's classes are of about 16, BERT's of about 8, lower
-// case of about 17, normalisation of about 9, and Python's words (words.h) of 14. Every answer here is utf8proc's (15),
+// case of about 17, normalisation of about 9, and Python's words (words.h) of 14. The answers come from utf8proc (15),
 // corrected by the small generated tables of unicode_overrides/. Each table is built once, on first use, and costs two
-// loads per look-up; a loop keeps the reference it got.
+// loads per look-up; keep its reference during a loop.
 #pragma once
 
 #include <array>
@@ -47,17 +47,17 @@ class CodePointTable {
 /// The White_Space property (the `\s` of the byte-level splitter, and what every trimming strips).
 bool is_whitespace(char32_t c);
 
-/// What the byte-level splitter takes a code point for: \p{L}, \p{N}, White_Space, or none of them.
+/// The class of a code point for the byte-level splitter: \p{L}, \p{N}, White_Space, or none of them.
 enum class SplitClass : std::uint8_t { kOther, kLetter, kNumber, kSpace };
 const CodePointTable<SplitClass>& split_classes();
 
-/// What BERT's normaliser and splitter take a code point for; bits.
+/// The classes of a code point for BERT's normaliser and splitter, as bits.
 enum BertClass : std::uint8_t {
   kBertControl = 1,      // dropped by clean_text
   kBertSpace = 2,        // White_Space: becomes U+0020 by clean_text, and separates words
-  kBertPunctuation = 4,  // a word of its own
+  kBertPunctuation = 4,  // a separate word
   kBertMark = 8,         // Mn: dropped by strip_accents
-  kBertHan = 16,         // set between spaces by tokenize_chinese_chars
+  kBertHan = 16,         // tokenize_chinese_chars puts spaces around it
 };
 const CodePointTable<std::uint8_t>& bert_classes();
 

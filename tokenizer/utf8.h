@@ -1,7 +1,6 @@
 // Reading and writing UTF-8: one validating scan (base/utf8.h), then decoding that trusts it.
 //
-// Every text that enters the tokenizers passes check_utf8 once; what follows reads it with decode(), which does no
-// checks.
+// Every text that enters the tokenizers passes check_utf8 once; after that, decode() reads it without checks.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +14,7 @@ namespace attune::utf8 {
 
 inline constexpr char32_t kMaxCodePoint = 0x10FFFF;
 
-/// Throws Error, naming the byte offset, unless `text` is valid UTF-8. `what` opens the message ("text",
+/// Throws Error, naming the byte offset, unless `text` is valid UTF-8. `what` starts the message ("text",
 /// "vocab.txt:12").
 inline void check_utf8(std::string_view text, std::string_view what) {
   const auto at = utf8_error(text);

@@ -6,8 +6,8 @@
 namespace attune {
 namespace {
 
-// A file with few tokens and one huge id must not make us allocate gigabytes: ids beyond this are gaps in any real
-// file.
+// A file with few tokens and one huge id must not cause an allocation of gigabytes: ids beyond this are gaps in any
+// real file.
 constexpr std::int64_t kMaxVocabulary = std::int64_t{1} << 24;
 
 }  // namespace

@@ -23,7 +23,7 @@ void replace_all(std::string& text, std::string_view from, std::string_view to) 
   }
 }
 
-// What the reference's decoder does to each piece with the space before it.
+// The change of the reference's decoder to each piece with the space before it.
 void clean_up(std::string& piece) {
   static constexpr std::pair<std::string_view, std::string_view> kRules[] = {
       {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},

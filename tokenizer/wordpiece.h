@@ -1,10 +1,10 @@
-// WordPiece: words are cut greedily, from the left, into the longest pieces that the vocabulary holds.
+// WordPiece: words are cut greedily, from the left, into the longest pieces in the vocabulary.
 //
 //   text -> normalise (bert_normalizer.h) -> words, at White_Space and at each punctuation mark -> pieces
 //
-// A piece that does not begin its word is looked up with the prefix "##". Where no piece fits at some place, or a
-// word has more than max_chars code points, the whole word is one [UNK]. Reference: wordpiece and
-// pre_tokenizers/bert.rs and decoders/wordpiece.rs of huggingface/tokenizers.
+// A piece that does not begin its word is looked up with the prefix "##". If no piece fits at some place, or if a word
+// has more than max_chars code points, the whole word is one [UNK]. Reference: wordpiece and pre_tokenizers/bert.rs and
+// decoders/wordpiece.rs of huggingface/tokenizers.
 #pragma once
 
 #include <memory>
@@ -19,11 +19,11 @@
 namespace attune {
 
 struct WordPieceOptions {
-  std::optional<BertNormalizerOptions> normalizer = std::nullopt;  // nothing: text is taken as it is
+  std::optional<BertNormalizerOptions> normalizer = std::nullopt;  // nullopt: the text is not changed
   std::string prefix = "##";
   std::int64_t max_chars = 100;  // longest word, in code points
   std::int32_t unknown_id = -1;  // required
-  bool cleanup = true;           // whether decoding takes the space before "." and the like back
+  bool cleanup = true;           // whether decoding removes the space before "." and similar marks
 };
 
 class WordPiece final : public TextModel {
@@ -42,7 +42,7 @@ class WordPiece final : public TextModel {
   WordPieceOptions options_;
   std::optional<FastBertNormalizer> normalizer_;
   ByteTrie trie_;
-  ByteTrie::State continuation_;  // behind the prefix, or kNone
+  ByteTrie::State continuation_;  // after the prefix, or kNone
 };
 
 }  // namespace attune

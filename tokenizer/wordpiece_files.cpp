@@ -18,7 +18,7 @@ constexpr std::pair<const char*, const char*> kRoles[] = {{"unk_token", "[UNK]"}
                                                           {"pad_token", "[PAD]"},
                                                           {"mask_token", "[MASK]"}};
 
-// A line without the white space at its end; a line of white space alone is a token of its own.
+// A line without the white space at its end; a line that is only white space is a separate token.
 std::string_view trim_end(std::string_view line) {
   std::string_view rest = line;
   while (!rest.empty()) {

@@ -16,7 +16,7 @@ namespace attune {
 /// "<file>:<line>: ..." on an empty line, a token that appeared before, and text that is not UTF-8.
 void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& vocabulary);
 
-/// The tokenizer of a vocab.txt whose content is `text`, as BertTokenizer would make it: `config` gives do_lower_case,
+/// The tokenizer of a vocab.txt whose content is `text`, as BertTokenizer creates it: `config` gives do_lower_case,
 /// strip_accents and tokenize_chinese_chars, and the spelling of the special tokens.
 PipelineParts read_wordpiece(std::string_view text, const std::string& file, const TokenizerConfig& config);
 

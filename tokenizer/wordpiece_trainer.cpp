@@ -43,7 +43,7 @@ std::string spelling(char32_t c, bool begins_word) {
 
 }  // namespace
 
-// The characters that are learned from, and those of them that stand inside words.
+// The characters that are used for learning, and those among them that occur inside words.
 struct WordPieceTrainer::Alphabet {
   std::set<char32_t> characters, inside;
 

@@ -1,12 +1,12 @@
 // A new WordPiece vocabulary from texts.
 //
-// Texts are normalised and cut into words as the finished tokenizer will do it. A word begins as its characters, all
-// but the first with the prefix "##"; then the most frequent pair of neighbours becomes a piece, again and again
-// (merge_learner.h), until the vocabulary is full. The vocabulary holds, in this order: the special tokens, the
-// characters, the characters with the prefix (both by code point), the pieces as they were learned. It depends on the
-// texts alone, not on their order.
+// Texts are normalised and cut into words as in the finished tokenizer. A word begins as its characters, all except the
+// first with the prefix "##". Then the most frequent pair of neighbours becomes a piece, repeatedly (merge_learner.h),
+// until the vocabulary is full. The vocabulary holds, in this order: the special tokens, the characters, the characters
+// with the prefix (both by code point), the pieces as they were learned. It depends on the texts alone, not on their
+// order.
 //
-// Reference: huggingface/tokenizers, trainers WordPiece and BPE (which leave the order of equals to chance).
+// Reference: huggingface/tokenizers, trainers WordPiece and BPE (where the order of equal pairs is random).
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ struct WordPieceTrainerOptions {
   std::int64_t vocab_size = 30522;
   std::int64_t min_frequency = 2;  // a pair that occurs less often is no piece
   std::int64_t limit_alphabet =
-      1000;  // only so many characters, the most frequent ones; words with others teach nothing
+      1000;  // the maximum number of characters, the most frequent ones; words with other characters are not used
   std::vector<std::string> special_tokens = {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"};
   BertNormalizerOptions normalizer = {};
 };

@@ -12,8 +12,8 @@ namespace {
 
 enum WordBits : std::uint8_t {
   kWord = 1,
-  kCased = 2,          // what Final_Sigma looks for
-  kCaseIgnorable = 4,  // what it looks through; such a code point is never counted as cased
+  kCased = 2,          // the code points that Final_Sigma looks for
+  kCaseIgnorable = 4,  // the code points that it skips; they never count as cased
 };
 
 std::uint8_t word_bits(char32_t c) {
@@ -36,7 +36,7 @@ const unicode::CodePointTable<std::uint8_t>& table() {
   return bits;
 }
 
-// Lower case of one code point of Python, a capital sigma's context aside. utf8proc 2.8 agrees with it but for U+0130.
+// Python's lower case of one code point, without the context of a capital sigma. utf8proc 2.8 agrees except for U+0130.
 char32_t simple_lower(char32_t c) {
   return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c)));
 }
@@ -44,8 +44,8 @@ char32_t simple_lower(char32_t c) {
 constexpr char32_t kCapitalIWithDot = 0x130, kCombiningDot = 0x307;
 constexpr char32_t kCapitalSigma = 0x3A3, kSmallSigma = 0x3C3, kFinalSigma = 0x3C2;
 
-// Whether the capital sigma between `before` and `after` ends a word: a cased code point stands before it and none
-// after it, case-ignorable ones looked through.
+// Whether the capital sigma between `before` and `after` ends a word: a cased code point is before it and none is after
+// it; case-ignorable code points are skipped.
 bool is_final_sigma(std::string_view before, std::string_view after) {
   const auto& bits = table();
   const char* p = before.data() + before.size();

@@ -1,9 +1,10 @@
-// Words as scikit-learn's CountVectorizer cuts them: Python's str.lower(), then every run of at least two \w code
+// Words in the sense of scikit-learn's CountVectorizer: Python's str.lower(), then every run of at least two \w code
 // points.
 //
-// \w is what Python 3.11 (Unicode 14.0) takes for alphanumeric, and the underscore: letters, digits, whatever has a
-// numeric value; combining marks are not, and cut a word. Lower case is the full one: U+0130 becomes two code points,
-// and a capital sigma at the end of a word becomes U+03C2 (Unicode standard, section 3.13, Final_Sigma).
+// \w is every code point that is alphanumeric in Python 3.11 (Unicode 14.0), and the underscore: letters, digits, code
+// points with a numeric value. Combining marks are not in \w, and cut a word. Lower case is the full mapping: U+0130
+// becomes two code points, and a capital sigma at the end of a word becomes U+03C2 (Unicode standard, section 3.13,
+// Final_Sigma).
 //
 // Reference: scikit-learn, feature_extraction/text.py, token_pattern (?u)\b\w\w+\b; CPython, Objects/unicodeobject.c.
 #pragma once

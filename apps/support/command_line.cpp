@@ -10,8 +10,8 @@
 namespace attune {
 namespace {
 
-// Refuses a value that is no finite number or that `allowed` says no to. `rule` completes "must be ..."; `help` stands in
-// the option's line of --help.
+// Refuses a value that is not a finite number or that `allowed` does not accept. `rule` completes "must be ..."; `help`
+// appears in the option's line of --help.
 FlagCheck number_that_is(const std::string& rule, const std::string& help, const std::function<bool(double)>& allowed) {
   return FlagCheck(std::make_shared<CLI::Validator>(
       [rule, allowed](std::string& text) {

@@ -19,7 +19,7 @@ struct CloseCurl {
   void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
 };
 
-// What the callbacks of one download share.
+// The state that the callbacks of one download share.
 struct Download {
   AtomicFile file;
   const ProgressFn& progress;

@@ -54,7 +54,7 @@ std::string config_text(const Classifier& model, const Task& task, const std::ve
   return config.dump(2) + "\n";
 }
 
-// What decides the numbers of a run: flags, examples, the model and how it reads texts.
+// Everything that affects the numbers of a run: flags, examples, the model and how it reads texts.
 RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   RunOptions out = flags.deciding_options();
   out.emplace_back("training examples", digest_of(job.train));
@@ -65,8 +65,8 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   return out;
 }
 
-// The peak of device memory as the flags say, and with --recompute turned the other way. `recompute` is what the
-// trainer's model reads; it is left as the flags say.
+// The peak of device memory with the flags, and with the opposite of --recompute. The trainer's model reads
+// `recompute`; it ends as the flags say.
 void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, bool& recompute) {
   recompute = true;
   const std::size_t recomputed = trainer.predict_peak_memory();
@@ -100,7 +100,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
     pass.recompute = recompute;
     return job.model.forward(batch, pass);
   };
-  // Without a folder nothing is saved that the options would belong to.
+  // Without a folder nothing is saved, and these options have no meaning.
   const bool kept = !flags.output.empty() || flags.resume.has_value();
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   flags.placement.place_model(job.model);

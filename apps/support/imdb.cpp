@@ -25,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::int64_t kPerFolder = 12500, kTotal = 4 * kPerFolder;
-constexpr std::int64_t kMaxReviewBytes = 1 << 24;  // the longest has 14 KB; an archive's word on sizes is not trusted
+constexpr std::int64_t kMaxReviewBytes = 1 << 24;  // the longest has 14 KB; sizes in an archive are not trusted
 constexpr std::size_t kReadBytes = 1 << 20;
 constexpr std::uint32_t kSeed = 123;
 constexpr std::int64_t kTrainRows = 35000, kValidationRows = 5000;
@@ -80,7 +80,7 @@ class Collector {
 struct CloseArchive {
   void operator()(archive* a) const { archive_read_free(a); }
 };
-// Folder and file name of a review's path in the archive, "aclImdb/test/pos/0_10.txt"; nothing for any other file.
+// Folder and file name of a review's path in the archive, "aclImdb/test/pos/0_10.txt"; nullopt for any other file.
 std::optional<std::pair<std::string, std::string>> review_name(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (slash == std::string_view::npos || !path.ends_with(".txt")) return std::nullopt;

@@ -9,7 +9,7 @@
 namespace attune {
 namespace {
 
-// Sends off what was printed. Throws IoError if any of it was lost.
+// Flushes the output. Throws IoError if any of it was lost.
 void flush_results() {
   std::cout.flush();
   if (!std::cout || std::fflush(stdout) != 0 || std::ferror(stdout) != 0)

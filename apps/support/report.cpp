@@ -20,7 +20,7 @@ std::string text(const char* format, Args... args) {
   return line;
 }
 
-// Every measure as a member, `prefix` in front of its name.
+// Every measure as a member; its name starts with `prefix`.
 void set_measures(json::Value& record, const std::string& prefix, const Evaluation& evaluation) {
   for (const Measure& measure : evaluation.measures) record.set(prefix + measure.name, measure.value);
 }

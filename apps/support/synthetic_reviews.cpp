@@ -24,7 +24,7 @@ const Words kOthers = {"My brother thought %a was %w, but I did not.", "The post
 const Words kPlain = {"%A was %h%w.", "I found %a %h%w.", "%A struck me as %h%w.", "Above all, %a felt %h%w."};
 const Words kNegated = {"%A was not %w at all.", "%A was hardly %w.", "I cannot say that %a was %w.",
                         "%A was anything but %w.", "Nobody could call %a %w."};
-// The same words on both sides: order and negation decide.
+// The same words for both labels: order and negation decide.
 const Words kUpVerdicts = {"I would watch it again.",
                            "You will not regret the ticket.",
                            "Do not let the poster keep you away.",
@@ -45,7 +45,7 @@ class Author {
   bool chance(double p) { return static_cast<double>(engine_() >> 11) * 0x1p-53 < p; }
   std::string_view pick(const Words& words) { return words[engine_() % words.size()]; }
 
-  // One judgement that means `good`; the share `negated` says so with a word of the other side.
+  // One judgement that means `good`; the share `negated` uses a negated word of the opposite meaning.
   std::string judgement(bool good, double negated) {
     const std::string_view aspect = pick(kAspects);
     if (chance(0.1)) return fill(pick(kOthers), aspect, pick(good ? kBad : kGood));
@@ -53,9 +53,9 @@ class Author {
     return fill(pick(kPlain), aspect, pick(good ? kGood : kBad));
   }
 
-  // Most reviews hold one sentence that decides, from which the meaning of each phrase can be learned; in the
-  // others the closing verdict decides, whatever was said before: most of it is negated, so that a "not" there must not
-  // be taken for the verdict's.
+  // Most reviews have one sentence, which decides the label, so the meaning of each phrase can be learned. In the
+  // others only the closing verdict decides. Most of the sentences before it are negated, and a "not" in them must not
+  // change the verdict.
   std::string review(bool positive) {
     std::string text = "I went to see " + std::string(pick(kTitles)) + ". ";
     const std::string verdict(pick(positive ? kUpVerdicts : kDownVerdicts));

@@ -20,12 +20,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// To be raised whenever a tokenizer gives other ids for the same files and text, or the kept files change.
+// Increase it when a tokenizer gives different ids for the same files and text, or when the format of the stored files
+// changes.
 constexpr int kFormat = 1;
 // Texts tokenised at once: a few megabytes.
 constexpr std::size_t kBlock = 4096;
 
-// The digest of a file, and what would change if it were written to meanwhile.
+// The digest of a file, and properties that change if it is written to meanwhile.
 struct FileState {
   std::uintmax_t size;
   fs::file_time_type changed;
@@ -50,7 +51,7 @@ std::string file_digest(const std::string& path) {
   return digest.hex();
 }
 
-// Texts that wait to be tokenised together.
+// Texts that are tokenised together.
 class Block {
  public:
   Block(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)

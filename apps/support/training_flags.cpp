@@ -92,7 +92,7 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   const SplitPaths paths = find_splits(data);
   SplitReader reader(tokens, columns, labels, no_cache ? "" : cache);
   TextSplits out;
-  // The tokenizer cuts, not the batch, so that the closing special token stays.
+  // The tokenizer cuts and not the batch, so that the closing special token stays.
   out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
   out.validation = reader.read(paths.validation, max_eval_examples, out.max_length);

@@ -8,7 +8,8 @@
 namespace attune {
 namespace {
 
-// Positions of the outputs whose gradients end in this part: each variable once, and no input that was passed through.
+// Positions of the outputs whose gradients end in this part: each variable once, without inputs that are returned
+// unchanged.
 std::vector<std::size_t> computed(const Variables& outputs, const Variables& inputs) {
   std::vector<Grad> seen;
   for (const Variable& input : inputs) seen.push_back(input.grad());
@@ -34,7 +35,7 @@ Variables checkpoint(const std::function<Variables(const Variables&)>& fn, const
   }
   std::vector<std::size_t> positions = computed(outputs, inputs);
   if (positions.empty()) return outputs;
-  std::vector<Grad> grads;  // not the outputs: their values are free to go
+  std::vector<Grad> grads;  // not the outputs: their values may be freed
   for (const std::size_t i : positions) grads.push_back(outputs[i].grad());
   Tape::current()->record(grads, [fn, inputs, grads, positions = std::move(positions)] {
     Tape local;

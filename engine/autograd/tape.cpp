@@ -48,7 +48,7 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
         .require("the gradient of an output", gradients[i], value.shape(), value.dtype());
     outputs[i].grad().add(gradients[i]);
   }
-  gradients.clear();  // from here on the variables alone hold them
+  gradients.clear();  // from here on only the variables hold them
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();

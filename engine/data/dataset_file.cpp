@@ -52,7 +52,7 @@ bool write_all(int fd, std::span<const std::byte> bytes) {
 }
 
 // Calls take(block) for the bytes [begin, begin + size) of a file. Read, not mapped: pages once used would count as
-// this process's memory. False where they cannot be read.
+// this process's memory. False if they cannot be read.
 template <class Take>
 bool read_blocks(int fd, std::size_t begin, std::size_t size, Take take) {
   std::vector<std::byte> block(std::min(size, kBlock));
@@ -139,7 +139,7 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
   struct Part {
     const char* name;
     const Tensor& tensor;
-    Column* column;  // where the values lie, or none: in memory
+    Column* column;  // the file of the values, or none: in memory
   };
   std::vector<Part> parts = {{"starts", finished.starts, nullptr}, {"ids", finished.ids, ids_.get()}};
   if (finished.labels.defined()) parts.push_back({"labels", finished.labels, nullptr});

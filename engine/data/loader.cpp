@@ -10,7 +10,7 @@ namespace attune {
 namespace {
 
 std::uint64_t draw_seed(TorchGenerator& generator, bool shuffle) {
-  generator.random_int64();  // the base seed of workers, drawn whether there are any or not
+  generator.random_int64();  // the base seed of workers, drawn even without workers
   return shuffle ? static_cast<std::uint64_t>(generator.random_int64()) : 0;
 }
 

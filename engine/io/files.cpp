@@ -88,7 +88,7 @@ void write_file(const std::string& path, std::string_view text) {
 
 void remove_temporaries(const std::string& folder) {
   constexpr std::string_view kName = kTemporary, kMark = kName.substr(0, kName.find('X'));
-  std::error_code error;  // what cannot be removed does no harm
+  std::error_code error;  // a file that cannot be removed does no harm
   std::filesystem::directory_iterator at(folder, error), end;
   for (std::error_code ignored; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();

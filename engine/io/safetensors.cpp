@@ -145,7 +145,7 @@ class HeaderParser {
     return entry;
   }
 
-  // Checks dtype, shape and place of an entry against each other, and gives it its shape.
+  // Checks dtype, shape and offsets of an entry against each other, and sets its shape.
   void set_shape(SafetensorsEntry& entry, const std::vector<std::uint64_t>& shape,
                  const std::string& shape_text) const {
     const std::string& name = entry.name;

@@ -17,7 +17,7 @@ struct HostCopy::Arrival {
     // The copy may still be running.
     try {
       event.synchronize();
-    } catch (const std::exception&) {  // the device has failed; who waits for it hears of that
+    } catch (const std::exception&) {  // the device has failed; the caller that waits for it gets the error
     }
     cuda::pinned_free(landing, bytes);
   }

@@ -72,7 +72,7 @@ std::byte* take_block(std::size_t size) {
     return block;
   }
   if (void* block = std::aligned_alloc(kAlignment, size)) return static_cast<std::byte*>(block);
-  for (auto& [other, blocks] : free.lists) {  // exhausted: give everything back and try once more
+  for (auto& [other, blocks] : free.lists) {  // exhausted: return everything and try once more
     for (std::byte* block : blocks) std::free(block);
     blocks.clear();
   }

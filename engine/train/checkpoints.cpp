@@ -27,7 +27,7 @@ std::string name_of_step(std::int64_t step) {
   return text;
 }
 
-// The step that a file name stands for; -1 where it is no checkpoint's.
+// The step in a file name; -1 if it is not the name of a checkpoint.
 std::int64_t step_of_name(const std::string& name) {
   long long step = -1;
   return std::sscanf(name.c_str(), "step-%lld", &step) == 1 && step >= 0 && name == name_of_step(step) ? step : -1;
@@ -53,7 +53,7 @@ std::string in(const std::string& folder, const std::string& name) {
 Checkpoints::Checkpoints(std::string folder) : folder_(std::move(folder)) {
   prepare_output_folder(folder_);
   lock_ = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // Some file systems have no locks; there the user sees to it that one run has the folder.
+  // Some file systems have no locks; there the user must ensure that only one run uses the folder.
   if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
     close(lock_);
     throw Error(str_cat(folder_, ": another run is saving its checkpoints there"));
@@ -74,7 +74,7 @@ void Checkpoints::save(const RunState& state, std::int64_t keep) {
   std::vector<std::int64_t> steps = steps_in(folder_);
   const auto later = std::ranges::upper_bound(steps, state.step);
   const auto old = std::max<std::int64_t>(later - steps.begin() - keep, 0);
-  std::error_code error;  // what cannot be removed does no harm
+  std::error_code error;  // a file that cannot be removed does no harm
   for (auto at = steps.begin(); at != steps.end(); ++at)
     if (at >= later || at - steps.begin() < old) fs::remove(in(folder_, name_of_step(*at)), error);
 }

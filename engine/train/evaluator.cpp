@@ -29,8 +29,8 @@ struct PendingBatch {
   }
 };
 
-// What the measures of a split are computed from, example by example. With a label for every token, these would be the
-// rows of the tokens.
+// The inputs of the measures of a split, example by example. With a label for every token, these would be the rows of
+// the tokens.
 class SplitRows {
  public:
   void add(const Tensor& logits, std::span<const std::int32_t> examples) {

@@ -62,7 +62,7 @@ BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const 
   CHECK(count <= max_count && length <= kMaxRowKeys, "a batch has at most ", max_count, " sequences of ", kMaxRowKeys,
         " tokens, not ", count, " of up to ", length);
   if (!form_.packed) return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
-  // What fills up is a sequence too, and no longer than the others may be.
+  // The extra rows are a sequence too, and no longer than the others may be.
   const std::int64_t multiple = std::min(row_multiple_, longest_);
   return {.count = count,
           .rows = ceil_div(rows, multiple) * multiple,

@@ -97,7 +97,7 @@ RunState state_of(const json::Value& in) {
   return s;
 }
 
-// What the file says of the run; checked against its digest.
+// The state of the run in the file; checked against its digest.
 json::Value read_scalars(const SafetensorsFile& file) {
   const auto entry = [&](const char* key) {
     const auto found = file.metadata().find(key);
@@ -111,7 +111,7 @@ json::Value read_scalars(const SafetensorsFile& file) {
   return json::parse(text, file.path() + ": the scalars of the run");
 }
 
-// Every tensor of the file by name, checked against what is said of it.
+// Every tensor of the file by name, checked against its digest.
 std::map<std::string, Tensor> read_tensors(const SafetensorsFile& file, const json::Value& expected) {
   std::map<std::string, Tensor> out;
   CHECK(file.entries().size() == expected.size(), file.path(), ": has ", file.entries().size(), " tensors, not ",

@@ -27,7 +27,7 @@ struct RunState {
   /// A parameter and what its optimizer holds.
   struct Parameter {
     std::string name;
-    Tensor value;             // float32 master where it has one
+    Tensor value;             // float32 master if it has one
     Tensor m, v;              // moments of AdamW; undefined if it is frozen
     Tensor gradient;          // in the value's dtype on the device; undefined if none is to be kept
     std::int64_t missed = 0;  // optimizer steps without a gradient

@@ -13,8 +13,8 @@
 namespace attune {
 namespace {
 
-// Results that may be outstanding while a device works: enough for the host to run ahead of it, few enough for the
-// progress it shows.
+// Maximum of outstanding results while a device works: enough for the host to run ahead, few enough for the progress it
+// shows.
 constexpr std::size_t kMaxPending = 4;
 
 }  // namespace
@@ -35,7 +35,7 @@ StepRunner::~StepRunner() {
 }
 
 void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
-  // Gradients live until the next group begins, so that a bad one can be named.
+  // Gradients are kept until the next group begins, so that an error can name a bad one.
   if (group_begins_) optimizer_.zero_grad();
   store.gather(batch);
   Tape tape;
@@ -81,8 +81,8 @@ std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t siz
 
 std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchForm& form, std::int64_t batch_size,
                                             std::int64_t length) {
-  // The gradients are there before and stay, so that the peak grows by the same number of bytes with every example;
-  // large enough batches that those grow past what does not depend on them.
+  // The gradients exist before and stay, so that the peak grows by the same number of bytes with every example. The
+  // batches are large enough that the growth exceeds the part that does not depend on them.
   const auto largest = static_cast<std::size_t>(std::min<std::int64_t>(batch_size, 4)), half = largest / 2;
   const std::vector<std::int32_t> example(static_cast<std::size_t>(length), form.pad_id);
   const Shape label_shape = split.labels.shape().with_rows(static_cast<std::int64_t>(largest));

@@ -11,8 +11,8 @@
 namespace attune {
 namespace {
 
-// Packed batches on a device have a multiple of so many rows: few enough shapes to capture each, few rows that only
-// fill up (a 64th of a full batch on average).
+// The number of rows of packed batches on a device is a multiple of this: few enough shapes to capture each, and few
+// extra rows (a 64th of a full batch on average).
 std::int64_t device_rows(std::int64_t batch_size, std::int64_t longest) {
   return 64 * std::max<std::int64_t>(1, batch_size * longest / (32 * 64));
 }
@@ -56,7 +56,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
   const std::int64_t epoch_batches = data.train.size() / options.batch_size;
   CHECK(options.epochs <= std::numeric_limits<std::int64_t>::max() / epoch_batches, options.epochs, " epochs of ",
         epoch_batches, " batches are more than can be counted");
-  // Every epoch and the run end with an optimizer step, a full group of batches or not.
+  // Every epoch and the run end with an optimizer step, even if the group of batches is not full.
   options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
                                   ceil_div(total_steps() % epoch_batches, options.accumulation_steps);
 }
@@ -96,8 +96,8 @@ LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
 
 void Trainer::check_finite(const StepResult& result) const {
   if (std::isfinite(result.loss) && std::isfinite(result.grad_norm.value_or(0))) return;
-  // On a device the gradients are those of a later step, of which a bad one is still worth a name; those of replayed
-  // steps lie where only their graph knows.
+  // On a device these are the gradients of a later step; the name of a bad one still helps. Gradients of replayed steps
+  // are in memory that only their graph knows.
   const std::string gradient = runner_.graphs() == 0 ? bad_gradient(model_) : "";
   if (!std::isfinite(result.loss))
     throw Error(str_cat("training stopped at step ", result.step, ": the loss is ", result.loss,
@@ -107,7 +107,7 @@ void Trainer::check_finite(const StepResult& result) const {
 }
 
 void Trainer::report(TrainObserver& observer, const std::vector<StepResult>& results) {
-  // What arrived together took the time since the last arrival together.
+  // Steps that arrive together share the time since the last arrival.
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < results.size(); ++i) tokens += started_[i].tokens;
   const double seconds = results.empty() ? 0 : seconds_since(std::max(started_.front().begin, last_report_));

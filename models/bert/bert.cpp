@@ -10,7 +10,7 @@ namespace attune {
 
 namespace {
 
-// How a family's files spell what all three have.
+// The names of the common tensors in a family's files.
 struct TensorNames {
   const char *prefix, *blocks, *query, *key, *value, *projection, *attention_norm, *fc, *fc_out, *output_norm;
   const char *dense, *classifier;
@@ -59,7 +59,7 @@ BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
     types_ = table_.embedding(embeddings, {"types", "token_type_embeddings"}, c.type_vocab_size, c.hidden_size);
   embedding_norm_ = table_.norm(embeddings, {"embedding_norm", "LayerNorm"}, c.hidden_size, c.layer_norm_eps);
   for (std::int64_t i = 0; i < c.layers; ++i) blocks_.emplace_back(c, table_, Section::block(i, hf.blocks), sites_);
-  // RoBERTa's dense layer is part of its head there, BERT's is part of the encoder.
+  // In the files, RoBERTa's dense layer is part of its head; BERT's is part of the encoder.
   Section head = {.layer = c.layers,
                   .optional = true,
                   .trained_from = roberta ? TrainableLayers::kLastLayer : TrainableLayers::kLastBlock};

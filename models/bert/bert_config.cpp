@@ -8,7 +8,7 @@
 namespace attune {
 namespace {
 
-// How a family spells what the config.json of all three has.
+// The names of the common keys in a family's config.json.
 struct Spelling {
   BertFamily family;
   const char *model_type, *architecture;
@@ -38,7 +38,7 @@ const Spelling& find_spelling(const json::Value& config) {
   type.fail("is '" + printable(type.string()) + "' where 'bert', 'distilbert' or 'roberta' is needed");
 }
 
-// Refuses what would change the arithmetic.
+// Refuses options that would change the arithmetic.
 void check_supported(const json::Value& config) {
   if (const std::string kind = config.string_or("position_embedding_type", "absolute"); kind != "absolute")
     config["position_embedding_type"].fail("'" + printable(kind) + "' is not supported (absolute is)");

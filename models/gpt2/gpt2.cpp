@@ -69,7 +69,7 @@ Stream Gpt2Classifier::embed(const TokenBatch& batch, const ForwardPass& pass) c
   return {x, blocks_.front().norm1(x, blocks_.front().qkv.dtype())};
 }
 
-// Ends with the norm that what follows begins with.
+// Ends with the norm at the beginning of the next block or of the head.
 Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const Sequences& sequences,
                              const ForwardPass& pass) const {
   const Block& block = blocks_[i];
@@ -117,7 +117,7 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
   init::normal(generator, tokens_.weight.value(), torch ? 1.0f : range);
   init::normal(generator, positions_.weight.value(), torch ? 1.0f : range);
   for (const Block& block : blocks_) {
-    for (std::int64_t part = 0; part < 3; ++part) {  // query, key, value: three layers to the reference
+    for (std::int64_t part = 0; part < 3; ++part) {  // query, key, value: three layers in the reference
       const std::int64_t begin = part * config_.n_embd, end = begin + config_.n_embd;
       linear_layer(block.qkv.weight.value().rows(begin, end), block.qkv.bias.value().rows(begin, end), range);
     }

@@ -132,8 +132,8 @@ json::Value Gpt2Config::to_json() const {
 json::Value Gpt2Classifier::hf_config() const {
   json::Value config = config_.to_json();
   config.set("architectures", json::Value::array({"GPT2ForSequenceClassification"}));
-  // Only the flexible position reads what GPT2ForSequenceClassification reads in a padded batch: the last token that is
-  // not padding. Without a pad_token_id that class reads the last position, which is what kLast does.
+  // In a padded batch GPT2ForSequenceClassification reads the last token that is not padding, like the flexible
+  // position. Without a pad_token_id it reads the last position, like kLast.
   if (options_.position == HeadPosition::kFlexible) config.set("pad_token_id", config_.vocab_size - 1);
   config.set("attune_head_position", name_of(options_.position));
   if (!options_.causal) config.set("attune_causal", false);

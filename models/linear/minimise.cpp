@@ -145,7 +145,7 @@ void Minimiser::lbfgs_phase() {
   lbfgs_parameter_init(&parameters);
   parameters.m = 5;
   parameters.epsilon = 1e-300;  // progress() decides
-  // Whatever ends it (progress() or a line search at its wits' end), u is the best point so far.
+  // If progress() or a failed line search ends it, u is the best point so far.
   lbfgs(static_cast<int>(n), u.get(), nullptr, LbfgsCall::evaluate, LbfgsCall::progress, &call, &parameters);
   if (call.error) std::rethrow_exception(call.error);
   for_each(result_.point, [&](std::size_t i) { result_.point[i] = call.scale[i] * u.get()[i]; });
@@ -170,7 +170,7 @@ Vector Minimiser::newton_direction() {
   for (std::int64_t step = 0; step < kMaxCgSteps && rz > enough; ++step) {
     objective_.hessian_product(p.data(), hp.data());
     const double curvature = dot(p, hp);
-    if (!(curvature > 0)) break;  // nothing left but rounding
+    if (!(curvature > 0)) break;  // only rounding is left
     const double alpha = rz / curvature;
     for_each(p, [&](std::size_t i) {
       direction[i] += alpha * p[i];
@@ -185,7 +185,7 @@ Vector Minimiser::newton_direction() {
   return direction;
 }
 
-// One step with backtracking: F falls enough or, where its differences are rounding, the gradient does.
+// One step with backtracking: F decreases enough or, if its differences are only rounding, the gradient does.
 void Minimiser::newton_step() {
   const Vector direction = newton_direction();
   const Vector start = result_.point;

@@ -25,7 +25,7 @@ struct Piece {
   std::vector<Entry> entries;
 };
 
-// id_of(word) names the column of a word; -1 leaves it out.
+// id_of(word) is the column of a word; -1 skips it.
 template <class IdOf>
 void count_piece(std::span<const std::string> documents, const WordSplitter& split, IdOf&& id_of, Piece& piece) {
   std::vector<std::int32_t> counts;  // by id, zero between documents

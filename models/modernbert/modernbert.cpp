@@ -59,7 +59,7 @@ Stream ModernBertClassifier::embed(const TokenBatch& batch, const ForwardPass& p
   return {x, cast(x, blocks_.front().qkv.dtype())};
 }
 
-// Ends with the norm that what follows begins with.
+// Ends with the norm at the beginning of the next block or of the head.
 Stream ModernBertClassifier::block(std::size_t i, const Stream& x, const Sequences& sequences,
                                    const ForwardPass& pass) const {
   const Block& block = blocks_[i];
@@ -92,7 +92,7 @@ Variable ModernBertClassifier::hidden_states(const TokenBatch& batch, const Forw
 }
 
 Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
-  // Without a mask the mean takes the padding in.
+  // Without a mask the mean includes the padding.
   const bool masked = batch.sequences.key_lengths.defined();
   const PooledRows rows = !config_.mean_pooling ? PooledRows::kFirst : masked ? PooledRows::kReal : PooledRows::kAll;
   const Variable pooled = pool(hidden_states(batch, pass), batch.pooled(rows));

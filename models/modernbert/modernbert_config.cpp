@@ -26,7 +26,7 @@ std::vector<bool> read_layers(const json::Value& config) {
   return global;
 }
 
-// The rotary base of a kind of layer: in rope_parameters (transformers 5), or under a key of its own (transformers 4).
+// The rotary base of a kind of layer: in rope_parameters (transformers 5), or under a separate key (transformers 4).
 double read_theta(const json::Value& config, const char* layer_type, const char* key, double fallback) {
   const double theta = config.positive_or(key, fallback);
   const auto all = config.find("rope_parameters");
@@ -37,7 +37,7 @@ double read_theta(const json::Value& config, const char* layer_type, const char*
   return rope->positive_or("rope_theta", theta);
 }
 
-// Refuses what would change the arithmetic.
+// Refuses options that would change the arithmetic.
 void check_supported(const json::Value& config) {
   for (const char* key : {"attention_bias", "mlp_bias", "norm_bias", "classifier_bias"})
     if (config.boolean_or(key, false)) config[key].fail("true is not supported");
@@ -99,7 +99,7 @@ ModernBertConfig ModernBertConfig::read(const json::Value& config) {
   return out;
 }
 
-// With the three keys of transformers 4, where they can say the same: every n-th layer is global.
+// With the three keys of transformers 4, if they can express the same: every n-th layer is global.
 static void set_older_keys(const ModernBertConfig& config, json::Value& out) {
   const std::int64_t layers = config.layers();
   const auto global = [&](std::int64_t i) { return config.global_layers[static_cast<std::size_t>(i)]; };

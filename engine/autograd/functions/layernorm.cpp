@@ -34,7 +34,7 @@ ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch
         {sum.grad(), normed.grad(), stream.grad()},
         [weight, spec, whole, dsum = sum.grad(), dy = normed.grad(), dstream = stream.grad(),
          dresidual = residual.grad(), dbranch = branch.grad(), dbias = bias.grad(), saved = std::move(out)] {
-          // Without dropout both inputs get the same gradient: where it has one type, one buffer is computed and shared.
+          // Without dropout both inputs have the same gradient: if it has one type, one buffer is computed and shared.
           const bool share = whole && spec.dropout.p == 0 && dresidual.requires_grad() && !dresidual.tensor().defined();
           const GradTarget branch_target = share ? GradTarget{} : dbranch.target();
           ops::layernorm_backward(
