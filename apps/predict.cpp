@@ -89,10 +89,10 @@ json::Value rounded(const std::vector<double>& values) {
 
 // Whether the outputs are numbers, or several labels may be predicted at once.
 bool predicts_numbers(const Predictor& model) {
-  return model.task().problem_type() == kRegression;
+  return model.task().target() == Target::kNumbers;
 }
 bool predicts_several(const Predictor& model) {
-  return model.task().problem_type() == kMultiLabel;
+  return model.task().target() == Target::kLabels;
 }
 
 std::vector<std::string> chosen_names(const Predictor& model, const Prediction& prediction) {

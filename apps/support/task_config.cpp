@@ -21,10 +21,11 @@ json::Value task_json(const Task& task) {
 
 std::string problem_type_of(const json::Value& config) {
   std::string type = config.string_or("problem_type", "");
-  const std::vector<std::string> known = problem_types();
-  if (type.empty() || std::ranges::find(known, type) != known.end()) return type;
   std::string names;
-  for (const std::string& name : known) names += (names.empty() ? "" : ", ") + name;
+  for (const TaskKind& kind : task_kinds()) {
+    if (type.empty() || type == kind.problem_type) return type;
+    names += (names.empty() ? "" : ", ") + std::string(kind.problem_type);
+  }
   config["problem_type"].fail("'" + printable(type) + "' is not supported (" + names + " are)");
 }
 

@@ -13,19 +13,6 @@
 namespace attune {
 namespace {
 
-// The spelling of each task on the command line.
-struct TaskName {
-  const char* flag;
-  std::string_view problem_type;
-};
-constexpr std::array kTaskNames = {TaskName{"single_label", kSingleLabel}, TaskName{"multi_label", kMultiLabel},
-                                   TaskName{"regression", kRegression}};
-
-std::string flag_name(std::string_view problem_type) {
-  const auto found = std::ranges::find(kTaskNames, problem_type, &TaskName::problem_type);
-  return found == kTaskNames.end() ? std::string(problem_type) : found->flag;
-}
-
 constexpr const char* kBalanced = "balanced";
 
 std::optional<double> number_of(std::string_view text) {
@@ -86,7 +73,7 @@ std::vector<double> number_list(const std::string& flag, const std::string& text
 
 void TaskFlags::declare(CommandLine& app) {
   std::vector<std::string> tasks;
-  for (const TaskName& name : kTaskNames) tasks.emplace_back(name.flag);
+  for (const TaskKind& kind : task_kinds()) tasks.emplace_back(kind.flag);
   app.add_option("--task", task,
                  "single_label (one class of several), multi_label (any of several labels) or regression (numbers); "
                  "otherwise the problem_type of the model's folder, or single_label")
@@ -128,20 +115,19 @@ std::vector<std::string> TaskFlags::columns() const {
 }
 
 std::string TaskFlags::problem_type(const std::string& of_folder) const {
-  const auto named = std::ranges::find(kTaskNames, task, [](const TaskName& name) { return std::string(name.flag); });
-  const std::string type(named != kTaskNames.end() ? named->problem_type
-                         : of_folder.empty()       ? kSingleLabel
-                                                   : std::string_view(of_folder));
+  std::string type = of_folder.empty() ? std::string(kSingleLabel) : of_folder;
+  for (const TaskKind& kind : task_kinds())
+    if (kind.flag == task) type = kind.problem_type;
   const auto belongs = [&](const char* flag, bool given, std::string_view to) {
     if (given && type != to)
-      throw UsageError(std::string(flag) + " belongs to --task " + flag_name(to) + ", not to " + flag_name(type));
+      throw UsageError(str_cat(flag, " belongs to --task ", task_kind(to).flag, ", not to ", task_kind(type).flag));
   };
   belongs("--class_weights", !class_weights.empty(), kSingleLabel);
   belongs("--label_smoothing", label_smoothing != 0, kSingleLabel);
   belongs("--positive_weights", !positive_weights.empty(), kMultiLabel);
   belongs("--threshold", !thresholds.empty(), kMultiLabel);
-  if (type == kSingleLabel && columns().size() > 1)
-    throw UsageError("--task single_label reads one --label_column, not " + std::to_string(columns().size()));
+  if (task_kind(type).target == Target::kClass && columns().size() > 1)
+    throw UsageError(str_cat("--task ", task_kind(type).flag, " reads one --label_column, not ", columns().size()));
   const std::vector<std::string> names = columns();
   if (std::set(names.begin(), names.end()).size() != names.size())
     throw UsageError("--label_columns names a column twice");
@@ -150,10 +136,17 @@ std::string TaskFlags::problem_type(const std::string& of_folder) const {
 }
 
 std::unique_ptr<LabelReader> TaskFlags::reader(const std::string& problem_type) const {
-  if (problem_type == kRegression) return std::make_unique<NumberLabels>(columns(), false);
-  if (problem_type == kSingleLabel) return std::make_unique<ClassLabels>(columns().front(), num_classes);
-  if (columns().size() > 1) return std::make_unique<NumberLabels>(columns(), true);
-  return std::make_unique<ListedLabels>(columns().front(), label_delimiter);
+  const std::vector<std::string> names = columns();
+  switch (task_kind(problem_type).target) {
+    case Target::kNumbers:
+      return std::make_unique<NumberLabels>(names, false);
+    case Target::kLabels:
+      if (names.size() > 1) return std::make_unique<NumberLabels>(names, true);
+      return std::make_unique<ListedLabels>(names.front(), label_delimiter);
+    case Target::kClass:
+      break;
+  }
+  return std::make_unique<ClassLabels>(names.front(), num_classes);
 }
 
 std::unique_ptr<Task> TaskFlags::make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,

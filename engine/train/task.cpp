@@ -9,27 +9,36 @@ namespace attune {
 namespace {
 
 struct Entry {
-  std::string_view problem_type;
+  TaskKind kind;
   std::unique_ptr<Task> (*make)(const TaskOptions& options);
 };
-constexpr std::array kTasks = {Entry{kSingleLabel, make_single_label}, Entry{kMultiLabel, make_multi_label},
-                               Entry{kRegression, make_regression}};
+constexpr std::array kTasks = {Entry{{"single_label", kSingleLabel, Target::kClass}, make_single_label},
+                               Entry{{"multi_label", kMultiLabel, Target::kLabels}, make_multi_label},
+                               Entry{{"regression", kRegression, Target::kNumbers}, make_regression}};
 
-}  // namespace
-
-std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options) {
+const Entry& find_task(std::string_view problem_type) {
   std::string known;
   for (const Entry& entry : kTasks) {
-    if (entry.problem_type == problem_type) return entry.make(options);
-    known += (known.empty() ? "" : ", ") + std::string(entry.problem_type);
+    if (entry.kind.problem_type == problem_type) return entry;
+    known += (known.empty() ? "" : ", ") + std::string(entry.kind.problem_type);
   }
   throw Error(str_cat("there is no task '", problem_type, "'; there are ", known));
 }
 
-std::vector<std::string> problem_types() {
-  std::vector<std::string> out;
-  for (const Entry& entry : kTasks) out.emplace_back(entry.problem_type);
+}  // namespace
+
+std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options) {
+  return find_task(problem_type).make(options);
+}
+
+std::vector<TaskKind> task_kinds() {
+  std::vector<TaskKind> out;
+  for (const Entry& entry : kTasks) out.push_back(entry.kind);
   return out;
+}
+
+TaskKind task_kind(std::string_view problem_type) {
+  return find_task(problem_type).kind;
 }
 
 }  // namespace attune

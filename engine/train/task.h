@@ -47,6 +47,20 @@ inline constexpr std::string_view kSingleLabel = "single_label_classification";
 inline constexpr std::string_view kMultiLabel = "multi_label_classification";
 inline constexpr std::string_view kRegression = "regression";
 
+/// What a task predicts of a text. It decides how labels are read and how predictions are printed.
+enum class Target : std::uint8_t { kClass, kLabels, kNumbers };
+
+/// A task by its names: on a command line, and in config.json.
+struct TaskKind {
+  std::string_view flag;  // "single_label"
+  std::string_view problem_type;
+  Target target;
+};
+/// Every task there is.
+std::vector<TaskKind> task_kinds();
+/// The task of a problem_type. Throws Error naming the known ones if it is none of them.
+TaskKind task_kind(std::string_view problem_type);
+
 /// The prediction from the logits of one text.
 struct Prediction {
   std::vector<double> probabilities = {};  // of each output; none if outputs are numbers
@@ -58,6 +72,7 @@ class Task {
   virtual ~Task() = default;
   /// The problem_type of config.json, as the Hugging Face libraries name it.
   virtual std::string_view problem_type() const = 0;
+  Target target() const { return task_kind(problem_type()).target; }
   /// Columns of the logits.
   virtual std::int64_t outputs() const = 0;
   virtual LabelForm labels() const = 0;
@@ -89,8 +104,6 @@ struct TaskOptions {
 
 /// The task of a problem_type. Throws Error naming the known ones if it is none of them.
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options);
-/// Every problem_type.
-std::vector<std::string> problem_types();
 
 /// Weights that give every class the same share of the loss, from labels int32 [E]: E / (L count). Throws Error naming a
 /// class without examples; `names` are those of the L classes.
