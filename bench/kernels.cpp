@@ -101,7 +101,7 @@ double device_ms(F&& work) {
   work();
   end.record(stream());
   end.synchronize();
-  stream().synchronize();  // throws what failed
+  stream().synchronize();  // throws if anything failed
   return cuda::Event::elapsed_ms(begin, end);
 }
 
@@ -153,7 +153,7 @@ std::vector<OpCase> cudnn_cases(SpeedSizes sizes) {
   std::vector<OpCase> out;
   if (!cuda::has_cudnn_attention()) return out;
   for (const AttentionSpec& spec : attention_speed_specs(sizes)) {
-    if (spec.p > 0) continue;  // its masks are others
+    if (spec.p > 0) continue;  // its masks differ
     OpCase& op = out.emplace_back(attention_case(spec));
     op.op = "attention_cudnn";
     for (auto* direction : {&op.forward, &op.backward})

@@ -67,7 +67,7 @@ void save(const std::string& folder, const Classifier& model, const std::vector<
   std::string ids;
   for (const auto& text : texts) ids += (ids.empty() ? "[" : ", ") + list(text);
   create_folders(folder);
-  std::vector<NamedTensor> tensors;  // as they are: save_weights() would move the head's bias elsewhere
+  std::vector<NamedTensor> tensors;  // unchanged: save_weights() would move the head's bias
   for_each_hf_tensor(
       model, [](const Parameter& parameter) { return parameter.value(); },
       [&](const std::string& name, const Tensor& values) {

@@ -1,6 +1,6 @@
 # Every third-party library, found as a system package (third_party/README.md says what each is for; scripts/setup.sh
-# installs them). A missing one is named together with the command that installs it. ATTUNE_DEPENDENCIES names a folder of
-# scripts/stage_dependencies.sh to look in first, for machines where they cannot be installed.
+# installs them). An error names a missing one and the command that installs it. ATTUNE_DEPENDENCIES is a folder from
+# scripts/stage_dependencies.sh that is searched first, for machines on which they cannot be installed.
 set(ATTUNE_DEPENDENCIES "$ENV{ATTUNE_DEPENDENCIES}" CACHE PATH "Folder filled by scripts/stage_dependencies.sh")
 if(ATTUNE_DEPENDENCIES)
   get_filename_component(staged_ "${ATTUNE_DEPENDENCIES}/usr" ABSOLUTE BASE_DIR ${CMAKE_SOURCE_DIR})
@@ -8,7 +8,7 @@ if(ATTUNE_DEPENDENCIES)
     message(FATAL_ERROR "ATTUNE_DEPENDENCIES names ${ATTUNE_DEPENDENCIES}, which scripts/stage_dependencies.sh has not filled")
   endif()
   list(PREPEND CMAKE_PREFIX_PATH ${staged_})
-  add_link_options(-Wl,--disable-new-dtags)  # libraries that these libraries need are looked for in the folder too
+  add_link_options(-Wl,--disable-new-dtags)  # libraries that these libraries need are searched in the folder too
 endif()
 
 function(attune_missing what package)
@@ -54,7 +54,7 @@ if(ATTUNE_CUDA STREQUAL nvidia)
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real)
   endif()
   enable_language(CUDA)
-  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 knows no C++20 for CUDA 13
+  if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know C++20 for CUDA 13
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
     set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
   endif()

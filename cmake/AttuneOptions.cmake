@@ -23,7 +23,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 
-# -ffp-contract=off: a*b+c is two roundings everywhere but in kernels/cpu, which asks for fused ones.
+# -ffp-contract=off: a*b+c has two roundings everywhere except in kernels/cpu, which enables fused multiply-adds.
 # -fopenmp-simd: `#pragma omp simd` marks reductions that may be reordered; no OpenMP runtime is used.
 # -Wno-restrict: g++ 12 sees overlapping copies in operator+ of std::string that are not there (GCC bug 105651).
 add_library(attune_flags INTERFACE)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and trains a small GPT from random weights (scripts/demo_model.sh); ends with its
+# Installs missing packages, builds, trains a small GPT from random weights (scripts/demo_model.sh), and prints its
 # accuracies and a few predictions.
 #
 # usage: scripts/demo.sh [FOLDER]      FOLDER for the trained model (default build/demo)

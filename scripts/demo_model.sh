@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The demo after its build: trains a small GPT from random weights and classifies a few texts with it.
 #
-# Real IMDb reviews where ATTUNE_DATA names them or prepare_imdb has left them in data/imdb; otherwise, or with --invented,
-# a small set of invented ones and a vocabulary learned from them.
+# It uses the real IMDb reviews from ATTUNE_DATA or from data/imdb (written by prepare_imdb); without them, or with --invented,
+# it uses a small set of invented reviews and a vocabulary learned from them.
 #
 # usage: scripts/demo_model.sh BIN FOLDER [--invented] [train_gpt arguments]
 #   BIN      folder of the programs

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fetches the headers of cuDNN's frontend, which a build with -D ATTUNE_CUDNN=ON includes, into FOLDER/include. They are taken from
+# Fetches the headers of cuDNN's frontend, which a build with -D ATTUNE_CUDNN=ON includes, into FOLDER/include. They come from
 # NVIDIA's package for Python; nothing is installed.
 #
 # usage: scripts/fetch_cudnn_frontend.sh FOLDER     then: cmake ... -D ATTUNE_CUDNN=ON -D CMAKE_PREFIX_PATH=FOLDER

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds attune on a machine with an NVIDIA GPU, tests its kernels there, runs them under compute-sanitizer, times them and a training step
 # next to PyTorch's, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures next to it. Ten minutes on 16 cores; a stage
-# that fails or is too slow is reported and does not stop the others. Exits with 1 where any did.
+# that fails or is too slow is reported and does not stop the others. Exits with 1 if any stage failed.
 #
 # usage: scripts/gpu_report.sh [options] OUTPUT_FOLDER
 #   --dependencies FOLDER   libraries staged by scripts/stage_dependencies.sh, where they are not installed
@@ -125,7 +125,7 @@ json.dump({
 PYTHON
 }
 
-# Configures and builds what the stages need: CPU tests stay out.
+# Configures and builds only the targets that the stages need, without CPU tests.
 build_all() {
   local options=(-D ATTUNE_WERROR=OFF) capability
   [ -z "$dependencies" ] || options+=(-D "ATTUNE_DEPENDENCIES=$dependencies")
@@ -137,7 +137,7 @@ build_all() {
       *) options+=(-D CMAKE_CUDA_ARCHITECTURES=80) ;;  # compiled for the card when it is loaded
     esac
   fi
-  # cuDNN is the toolkit's, or the one that PyTorch brought.
+  # cuDNN is part of the toolkit, or comes with PyTorch.
   local cudnn=''
   if [ -z "$simulate" ] && [ -f "$dependencies/usr/include/cudnn_frontend.h" ]; then
     cudnn=$(python3 -c 'import nvidia.cudnn; print(list(nvidia.cudnn.__path__)[0])' 2>/dev/null) ||
@@ -156,7 +156,7 @@ build_all() {
   stage build 330 - cmake --build "$build" --parallel "$cores" --target $targets -- -k 0
 }
 
-# CTest ends its tests before the stage's limit, so that its file has those that were done. Whole models are too much for the simulator.
+# CTest ends its tests before the stage's limit, so that its file has the finished tests. Whole models are too slow for the simulator.
 run_tests() {
   local limit=$((150 * budget / 600)) options=()
   [ -z "$simulate" ] || options=(--label-exclude golden)
@@ -164,7 +164,7 @@ run_tests() {
     --timeout "$limit" --stop-time "$(date -d "+$limit seconds" +%H:%M:%S)" --parallel 4
 }
 
-# Of the kernel tests, what a sanitizer gets through in its time.
+# The kernel tests that a sanitizer can finish in its time.
 sanitizer_cases='Table/CudaOp.AgreesWithTheCpuUnderEverySchedule/*:CudaCases.*-*40009*:*1000*:*1031*:*several_blocks*:*long_window*:*x768*'
 sanitizers() {
   local tool pids=()
@@ -227,7 +227,7 @@ train_steps() {
   rm -rf "$start"
 }
 
-# A real model on the real reviews, by the README's command: what the numbers are worth in the end.
+# A real model on the real reviews, with the README's command: the final check of the numbers.
 fine_tune() {
   local model=models/all-MiniLM-L6-v2 archive=imdb/aclImdb_labeled.tar.xz
   if [ -n "$simulate" ] || [ ! -d "${ATTUNE_DATA:-}/$model" ] || [ ! -f "$ATTUNE_DATA/$archive" ]; then

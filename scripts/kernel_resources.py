@@ -12,13 +12,13 @@ import subprocess
 import sys
 import tempfile
 
-# Of a multiprocessor, by architecture: KiB of shared memory, of which a block takes 1 more than it asks for. 65,536 registers, given to
-# warps 256 at a time, 64 warps and 32 blocks are the same on all of these ("Compute Capabilities" in the CUDA C++ Programming Guide).
+# Limits of a multiprocessor, by architecture: KiB of shared memory; a block takes 1 KiB more than it requests. The other limits are the same on
+# all of these: 65,536 registers, allocated to warps 256 at a time, 64 warps and 32 blocks ("Compute Capabilities" in the CUDA C++ Programming Guide).
 SHARED_KIB = {"80": 164, "90": 228, "90a": 228}
 REGISTERS, WARPS, BLOCKS = 65536, 64, 32
 
-# Dynamic shared memory is asked for at launch. That of attention is fixed by its tiles, which the compiler is asked for; that of layer norm
-# is 4 (forward) or 8 bytes (backward) times the channels for each warp of a block of at most four: taken here at 768 channels.
+# Dynamic shared memory is requested at launch. Attention's size follows from its tiles, which the compiler reports. Layer norm's size is
+# 4 (forward) or 8 bytes (backward) times the channels for each of at most four warps of a block; here for 768 channels.
 ATTENTION = r"""
 #include <cstdio>
 #include "kernels/cuda/attention.cuh"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The recipe's table on this machine: prepares the IMDb reviews, trains every row whose pretrained weights are here, and writes
+# The recipe's table on this machine: prepares the IMDb reviews, trains every row whose pretrained weights are on it, and writes
 # the accuracies next to the published ones as Markdown.
 #
 # A finished row is kept in OUTPUT/rows/NAME.result and not trained again; delete that file to have it trained once more.
@@ -89,7 +89,7 @@ for name in ${rows//,/ }; do
   [[ ", $(row_names)," == *" $name,"* ]] || mistake "--rows: '$name' is unknown; the rows are $(row_names)"
 done
 
-# Folder of the snapshot that the cache holds of a repository, as the programs look for it.
+# Folder of a repository's snapshot in the cache, found in the same way as in the programs.
 in_cache() {
   local hub=${HF_HUB_CACHE:-${HUGGINGFACE_HUB_CACHE:-}} home=${HF_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/huggingface} folder
   folder=${hub:-$home/hub}/models--${1//\//--}
@@ -144,7 +144,7 @@ keep_result() {
   train=$(number "$log" '^Training accuracy: ([0-9.]+)%$')
   validation=$(number "$log" '^Validation accuracy: ([0-9.]+)%$')
   test=$(number "$log" '^Test accuracy: ([0-9.]+)%$')
-  [ "$name" != logreg ] || on="cpu float64"  # it knows no other device
+  [ "$name" != logreg ] || on="cpu float64"  # it supports no other device
   minutes=$(number "$log" '^Training completed in ([0-9.]+) minutes\.$')
   parameters=$(number "$log" '^Parameters: ([0-9]+),.*$')
   [ -n "$parameters" ] || parameters=$(number "$log" '^Vocabulary: ([0-9]+) words,.*$' | awk 'NF {print $1 + 1}')

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what building attune on Debian 12 needs and does not have yet; says what; touches nothing else.
+# Installs the missing packages that a build of attune on Debian 12 needs, and prints them; changes nothing else.
 #
 # usage: scripts/setup.sh [--check] [PACKAGE...]     --check only says what is missing (exit 1 if anything is);
 #                                                    PACKAGE: a further one that is wanted

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Fills a folder with the libraries attune is built on, for a machine that has a compiler and CMake but not these and no network, such as
+# Fills a folder with the libraries that attune needs, for a machine that has a compiler and CMake but no network, such as
 # a GPU node. Copy the folder there with the sources, then, in the sources:
 #
 #   cmake --preset cuda -D ATTUNE_DEPENDENCIES=FOLDER && cmake --build --preset cuda
 #
 # The files are those of Debian 12's packages (fetched with apt-get download, unpacked, nothing is installed): headers, libraries and CMake
-# packages, about 26 MiB, no documentation. They need the C and C++ libraries of Debian 12 or newer (glibc 2.36, GCC 12), x86-64 or
-# whatever this machine is.
+# packages, about 26 MiB, no documentation. They need the C and C++ libraries of Debian 12 or newer (glibc 2.36, GCC 12) and the
+# architecture of this machine.
 #
-# usage: scripts/stage_dependencies.sh FOLDER     FOLDER/usr is made anew
+# usage: scripts/stage_dependencies.sh FOLDER     replaces FOLDER/usr
 set -euo pipefail
 if [ $# -ne 1 ] || [[ $1 == -* ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
@@ -27,19 +27,19 @@ trap 'rm -rf "$work"' EXIT
 roots=(libgtest-dev libbenchmark-dev libre2-dev nlohmann-json3-dev libcli11-dev libutf8proc-dev liblbfgs-dev libboost-context1.74-dev
   libssl-dev libcurl4-openssl-dev libarchive-dev liblzma-dev zlib1g-dev)
 options=(--recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances)
-# Left out: the compiler and the base system, packages that only Boost libraries or headers not used here would need.
+# Excluded: the compiler, the base system, and packages that only unused Boost libraries or headers need.
 base='^(gcc-|g\+\+|libc6|libc-|linux-libc|libgcc|libstdc|lib[a-z]*san[0-9]|libatomic|libgomp|libitm|libquadmath|libcrypt1|libcrypt-|libnsl|libtirpc'
 base+='|rpcsvc|libdb5|libboost-(atomic|chrono|date|serial|system|thread)|libicu|libxml2|googletest)'
 mapfile -t packages < <(apt-cache depends "${options[@]}" "${roots[@]}" | grep '^[a-z]' | sort -u | grep -vE "$base")
 say "fetching ${#packages[@]} packages"
 (cd "$work" && apt-get download -q -o APT::Sandbox::User=root "${packages[@]}" >fetched 2>&1) || { cat "$work/fetched"; exit 1; }
 for package in "$work"/*.deb; do dpkg -x "$package" "$work/all"; done
-cp -a "$work"/all/lib/. "$work/all/usr/lib/" 2>/dev/null || true  # some libraries still lie in /lib
+cp -a "$work"/all/lib/. "$work/all/usr/lib/" 2>/dev/null || true  # some libraries are still in /lib
 libraries=$(dirname "$(find "$work/all/usr/lib" -name libcrypto.so)")
 library_folder=${libraries#"$work/all/usr/"}
 
-# Static archives go where a shared library serves: all but libarchive, whose shared one would bring libxml2 and ICU (45 MiB) for formats
-# that attune neither reads nor writes. In its place stands a linker script, and the two writers of such formats fail (ARCHIVE_FATAL).
+# Static archives are removed if a shared library exists, except libarchive: its shared library needs libxml2 and ICU (45 MiB) for formats
+# that attune neither reads nor writes. A linker script replaces it, and the two writers of such formats fail (ARCHIVE_FATAL).
 (cd "$libraries" && for archive in *.a; do
   case $archive in
     libarchive.a | liblzma.a | libz.a | libgtest*.a | libbenchmark_main.a | libboost_context.a) ;;

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, and runs every test but the slow ones. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
-# without it they are shown as skipped.
+# Installs missing packages, builds, and runs every test except the slow ones. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
+# without it they are skipped.
 #
 # Without arguments two stages follow: the CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread
-# schedules; and, where the CUDA toolkit is installed, everything compiled with nvcc for the GPUs of the cuda preset, warnings being errors.
+# schedules; and, if the CUDA toolkit is installed, a build of everything with nvcc for the GPUs of the cuda preset, with warnings as errors.
 #
 # usage: scripts/test.sh [ctest arguments: of the first tests, and no further stage; -L slow: the slow ones]
 set -euo pipefail

@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t kDepth = 512;                  // of a block: a strip of B stays in the L2 cache
 constexpr std::int64_t kPackedElements = 4 << 20;     // of B at a time
-constexpr std::int64_t kTasks = 32;                   // wanted, so that many threads have work
+constexpr std::int64_t kTasks = 32;                   // target, so that many threads have work
 constexpr std::int64_t kMinRows = 16, kMaxRows = 96;  // of a task
 
 // A range of columns of C, with the packed strips of B under it.

@@ -145,7 +145,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
     multiply_accumulators<T>(dq, ds, k_tile, kStride);
   }
   cp_async_wait<0>();
-  __syncthreads();  // Q is there even without a key to walk over; its rows are used again
+  __syncthreads();  // Q has arrived even without a key to walk over; its rows are reused
 
 #pragma unroll
   for (int n = 0; n < D / 8; ++n)
@@ -226,7 +226,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
     multiply_accumulators<T>(dk, ds, q_tile, kStride);
   }
   cp_async_wait<0>();
-  __syncthreads();  // K and V are there even without a query to walk over; their rows are used again
+  __syncthreads();  // K and V have arrived even without a query to walk over; their rows are reused
 
 #pragma unroll
   for (int n = 0; n < D / 8; ++n)

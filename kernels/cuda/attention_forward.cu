@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
     multiply_accumulators<T>(out, scores, v_tile, kStride);
   }
   cp_async_wait<0>();
-  __syncthreads();  // Q is there even without a key to walk over; its rows are used again
+  __syncthreads();  // Q has arrived even without a key to walk over; its rows are reused
 
 #pragma unroll
   for (int half = 0; half < 2; ++half) {

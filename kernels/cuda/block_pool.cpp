@@ -90,7 +90,7 @@ void* ArenaPools::allocate(std::size_t bytes, bool captured, const BlockPool::Ne
                            const BlockPool::FreeSegment& free_segment) {
   BlockPool& pool = captured ? captured_ : ordinary_;
   void* block = pool.allocate(bytes, new_segment);
-  if (block == nullptr) {  // what is free may make room as one piece
+  if (block == nullptr) {  // free segments may make room
     release(free_segment);
     block = pool.allocate(bytes, new_segment);
   }

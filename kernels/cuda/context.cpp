@@ -34,7 +34,7 @@ const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   const std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   auto found = kept_->constants.find(key);
   if (found == kept_->constants.end()) {
-    constexpr std::size_t kMaxConstants = 64;  // tables that do not repeat must not pile up
+    constexpr std::size_t kMaxConstants = 64;  // limits the number of tables that do not repeat
     if (kept_->constants.size() >= kMaxConstants && !stream_.capturing()) {
       stream_.synchronize();
       std::erase_if(kept_->constants, [](const auto& entry) { return !entry.second.captured; });

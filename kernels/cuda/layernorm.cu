@@ -29,8 +29,8 @@ namespace {
 using namespace device;
 
 struct Traits {
-  static constexpr int kMaxWarps = 4;                    // of a block, fewer where rows are long
-  static constexpr std::size_t kSharedBytes = 48 << 10;  // that decides how many
+  static constexpr int kMaxWarps = 4;                    // of a block, fewer for long rows
+  static constexpr std::size_t kSharedBytes = 48 << 10;  // this limits the number
   // Of a multiprocessor, so that a thread may have 64 registers: left to itself ptxas gives fewer and spills.
   static constexpr int kBlocks = 8;
   static constexpr std::int64_t kMaxBlocks = 264;  // of the backward kernel: two per multiprocessor of an H100
@@ -49,7 +49,7 @@ struct Forward {
   float* sum;
   float* mean;
   float* rstd;
-  const T* branch;        // x beside a residual, else null
+  const T* branch;        // x that is added to a residual, else null
   const float* residual;  // or x itself
   const float* weight;
   const float* bias;
@@ -109,7 +109,7 @@ __global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks) lay
 
 template <class T>
 struct Backward {
-  T* dbranch;  // dx beside a residual, or null
+  T* dbranch;  // dx of an x that is added to a residual, or null
   float* ds;   // dresidual, or dx without a residual, or null
   bool accumulate_dbranch, accumulate_ds;
   float* partials;  // [blocks, 2, C] sums for dweight and dbias, or null

@@ -24,7 +24,7 @@ using namespace device;
 
 struct Traits {
   static constexpr int kBits = 8, kDigits = 1 << kBits;
-  static constexpr int kThreads = kDigits;  // thread d also looks after digit d
+  static constexpr int kThreads = kDigits;  // thread d also handles digit d
   static constexpr int kWarps = kThreads / kWarp;
   static constexpr int kRounds = 4;  // of 32 rows a warp
   static constexpr int kTile = kThreads * kRounds;
@@ -146,7 +146,7 @@ void sort_by_id(const kernels::CudaContext& context, const SortById& args) {
             .tiles = static_cast<int>(tiles),
             .shift = 0};
   for (int left = passes; left > 0; --left, pass.shift += Traits::kBits) {
-    const bool to_result = left % 2 == 1;  // as the last one must
+    const bool to_result = left % 2 == 1;  // as the last pass must
     pass.order = to_result ? args.order : other.as<std::int32_t>();
     pass.sorted_ids = to_result ? args.sorted_ids : other.as<std::int32_t>() + rows;
     launch("sort_count", sort_count_kernel, {tiles}, {Traits::kThreads}, 0, context.stream(), pass);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the override tables beside this script: where the reference libraries and utf8proc disagree on a code point.
+"""Writes the override tables into the folder of this script: code points on which the reference libraries and utf8proc disagree.
 
 The reference tokenizers mix Unicode versions (BERT's categories are of about 8.0, lower case of about 17, the byte-level
 letters and numbers of about 16, normalisation of about 9), Python 3.11 follows 14.0, utf8proc 2.8 follows 15.0. Each table
@@ -8,8 +8,8 @@ lists the code points whose class differs from utf8proc's, for one rule.
 usage: generate.py UNICODE_JSON        (Python 3.11, `pip install tokenizers==0.23.3`, libutf8proc 2.8)
 
 UNICODE_JSON holds the ranges of each class as the reference takes them, and digests of what it makes of every code point
-(its "note" gives the format). Ranges come from there. What ranges cannot tell (the two parts of what BERT drops, lower case,
-combining classes) is asked of the `tokenizers` package, and checked against the ranges.
+(its "note" gives the format). Ranges come from there. Properties that ranges cannot express (the two parts of what BERT drops, lower case,
+combining classes) come from the `tokenizers` package, and are checked against the ranges.
 """
 import ctypes
 import json

@@ -39,7 +39,7 @@ void* try_allocate(std::size_t bytes) {
   void* device = nullptr;
   const cudaError_t status = cudaMalloc(&device, std::max<std::size_t>(bytes, 1));
   if (status == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());  // it is answered, and must not be found by the next call
+    static_cast<void>(cudaGetLastError());  // the error is handled; the next call must not see it
     return nullptr;
   }
   CUDA_CHECK(status);

@@ -13,7 +13,7 @@ namespace attune::cuda {
 /// Throws Error naming the call unless it succeeded, OutOfMemory if that is why.
 inline void check(cudaError_t status, const char* call) {
   if (status == cudaErrorMemoryAllocation) {
-    static_cast<void>(cudaGetLastError());  // it is reported, and must not be found by the next call
+    static_cast<void>(cudaGetLastError());  // the error is reported; the next call must not see it
     throw OutOfMemory(str_cat("out of memory: ", call, " found none free"));
   }
   if (status != cudaSuccess) throw Error(str_cat("cuda: ", call, ": ", cudaGetErrorString(status)));

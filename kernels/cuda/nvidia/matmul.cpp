@@ -37,7 +37,7 @@
 namespace attune::cuda {
 namespace {
 
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what Hopper's kernels ask for
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what Hopper's kernels need
 
 cudaDataType_t type_of(DType dtype) {
   if (dtype == DType::kFloat32) return CUDA_R_32F;
@@ -58,7 +58,7 @@ bool all_aligned(const Matmul& args) {
 struct Plan {
   cublasLtMatmulDesc_t product = nullptr;
   cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;
-  std::vector<cublasLtMatmulAlgo_t> candidates;  // the library's best guess first
+  std::vector<cublasLtMatmulAlgo_t> candidates;  // the library's best proposal first
   std::size_t chosen = 0;
 
   Plan(cublasLtHandle_t handle, const Matmul& args, bool tf32) {
@@ -280,7 +280,7 @@ struct MatmulPlans {
       try {
         const std::size_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
         plan.chosen = noted < plan.candidates.size() ? noted : own;
-      } catch (const OutOfMemory&) {  // no room to try: the first guess
+      } catch (const OutOfMemory&) {  // no room to try: the first proposal
       }
     }
     return plan;

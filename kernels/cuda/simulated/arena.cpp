@@ -101,7 +101,7 @@ void reset_arena_peak() {
   arena().peak = arena().in_use;
 }
 
-void arena_release() {}  // what is freed is the device's at once
+void arena_release() {}  // freed memory returns to the device at once
 
 std::size_t free_bytes() {
   return device_info().total_bytes - std::min(simulated::memory_in_use(), device_info().total_bytes);

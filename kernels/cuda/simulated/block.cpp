@@ -247,7 +247,7 @@ void BlockRunner::collective(const char* operation, unsigned mask, void* payload
            str_cat(operation, " at ", place(where), " with a mask that names lanes the block does not have"));
     const ThreadState& other = threads_[i];
     if (&other != &t) {
-      if (other.wait != ThreadState::Wait::kCollective || other.mask != mask) {  // not there yet, or never
+      if (other.wait != ThreadState::Wait::kCollective || other.mask != mask) {  // has not arrived yet, or never will
         wait(ThreadState::Wait::kCollective, where);
         return;
       }

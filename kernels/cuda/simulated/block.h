@@ -30,7 +30,7 @@ using SourceLocation = std::source_location;
 inline constexpr int kWarpSize = 32;
 inline constexpr unsigned kMaxThreads = 1024;
 inline constexpr std::size_t kMaxStaticShared = std::size_t{48} << 10;
-inline constexpr std::size_t kMaxShared = std::size_t{163} << 10;  // what sm_80 grants a block that opts in
+inline constexpr std::size_t kMaxShared = std::size_t{163} << 10;  // the limit of sm_80 for a block that opts in
 
 struct Dim3 {
   unsigned x = 1, y = 1, z = 1;

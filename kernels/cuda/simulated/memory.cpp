@@ -27,7 +27,7 @@ struct Table {
   std::shared_mutex mutex;
   std::map<const std::byte*, std::size_t> blocks;
   std::size_t in_use = 0;
-  std::atomic<std::uint64_t> frees{0};  // what threads remember is valid as long as nothing was freed
+  std::atomic<std::uint64_t> frees{0};  // caches of threads are valid as long as nothing was freed
 };
 
 Table& table() {
