@@ -31,9 +31,8 @@ struct PredictFlags {
   int threads = 0;
 
   void declare(CommandLine& app) {
-    app.add_option("--model_dir", model_dir, "Folder of the model: one of attune's, or one of save_pretrained")
-        ->required();
-    app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's");
+    app.add_option("--model_dir", model_dir, "Folder of the model, from attune or from save_pretrained")->required();
+    app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)");
     auto* text = app.add_option("--text", texts, "A text; may be repeated");
     app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")->needs(text);
     auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);

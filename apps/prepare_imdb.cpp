@@ -81,8 +81,9 @@ int main(int argc, char** argv) {
   app.add_option("--output", flags.output, "Folder for the three files")->required();
   auto* archive = app.add_option("--archive", flags.archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
   auto* folder = app.add_option("--folder", flags.folder, "The extracted archive")->excludes(archive);
-  app.add_option("--url", flags.url, "Where to download the archive from when neither is named")->capture_default_str();
-  app.add_flag("--synthetic", flags.synthetic, "Invented reviews instead, for a first try")
+  app.add_option("--url", flags.url, "Address of the archive, which is downloaded without --archive and --folder")
+      ->capture_default_str();
+  app.add_flag("--synthetic", flags.synthetic, "Write invented reviews instead, for a first try")
       ->excludes(archive)
       ->excludes(folder);
   return attune::run_program(app, argc, argv, [&] { return attune::prepare(flags); });

@@ -39,7 +39,7 @@ Flag* declare_encoding(CommandLine& app, Flags& flags) {
       ->capture_default_str();
   app.add_flag("--special,!--no-special", flags.encode.add_special_tokens,
                "Put the template's special tokens around each text (default)");
-  app.add_flag("--literal", flags.literal, "Take special tokens written in a text for plain text");
+  app.add_flag("--literal", flags.literal, "Treat special tokens in a text as plain text");
   app.add_option("--format", flags.format,
                  "ids, tokens, jsonl (ids, type_ids and tokens), digest (as JSON), or lengths")
       ->check(one_of({"ids", "tokens", "jsonl", "digest", "lengths"}))
@@ -57,7 +57,7 @@ void declare_training(CommandLine& app, TrainTokenizerOptions& train, const Flag
                    ->needs(kind);
   auto* output = app.add_option("--output", train.output, "Folder for the trained tokenizer's files")->needs(kind);
   kind->needs(size)->needs(output);
-  app.add_option("--min_frequency", train.min_frequency, "Pairs that occur less often are no tokens")
+  app.add_option("--min_frequency", train.min_frequency, "Minimum count of a pair that becomes a token")
       ->check(count_from(1))
       ->needs(kind)
       ->capture_default_str();

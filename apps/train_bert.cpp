@@ -22,11 +22,11 @@ struct BertFlags {
     common.learning_rate = 5e-6;
     common.declare(app);
     published.declare(app, "--model");
-    app.add_option("--use_attention_mask", use_attention_mask, "true, or false: attention sees the padding")
+    app.add_option("--use_attention_mask", use_attention_mask, "true, or false to let attention see the padding")
         ->check(one_of_any_case({"true", "false"}))
         ->capture_default_str()
         ->group("Model");
-    app.add_flag("--no_packing", no_packing, "Fill every text up to the context length, as the reference does")
+    app.add_flag("--no_packing", no_packing, "Pad every text to the context length, as the reference does")
         ->group("Data");
   }
 

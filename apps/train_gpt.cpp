@@ -39,7 +39,7 @@ struct GptFlags {
         ->capture_default_str()
         ->group("Model");
     app.add_option("--trainable_token_pos", token_pos,
-                   "Position the head reads: first, last, or flexible (last before the padding)")
+                   "Position that the head reads: first, last, or flexible (the last before the padding)")
         ->check(one_of({"first", "last", "flexible"}))
         ->capture_default_str()
         ->group("Model");
@@ -47,7 +47,7 @@ struct GptFlags {
                  "Mean over all positions instead of one (ignored when flexible)")
         ->group("Model");
     app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
-    app.add_flag("--no_padding", no_padding, "Texts keep their own lengths; needs --batch_size 1")->group("Data");
+    app.add_flag("--no_padding", no_padding, "Do not pad texts; needs --batch_size 1")->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
   }

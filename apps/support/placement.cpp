@@ -13,9 +13,9 @@ void PlacementFlags::declare(CommandLine& app, const std::string& group) {
   };
   add("--device", device_name, "cpu, or cuda: an NVIDIA GPU");
   add("--precision", precision,
-      "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (keeps float32 weights too)");
+      "fp32; on cuda also tf32 (float32 products in TF32) and bf16 (with float32 master weights)");
   add("--attention", attention,
-      "own, or in bf16 on cuda without dropout cudnn: NVIDIA's, to compare (built with ATTUNE_CUDNN)");
+      "own, or cudnn: NVIDIA's, to compare (only bf16 on cuda, without dropout, in builds with ATTUNE_CUDNN)");
 }
 
 void PlacementFlags::prepare() const {

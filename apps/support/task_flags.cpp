@@ -76,20 +76,21 @@ void TaskFlags::declare(CommandLine& app) {
   for (const TaskKind& kind : task_kinds()) tasks.emplace_back(kind.flag);
   app.add_option("--task", task,
                  "single_label (one class of several), multi_label (any of several labels) or regression (numbers); "
-                 "otherwise the problem_type of the model's folder, or single_label")
+                 "default: the problem_type of the model's folder, or single_label")
       ->check(one_of(tasks))
       ->group("Task");
-  app.add_option("--label_column", label_column,
-                 "Column of the labels: 0 .. n-1 or names; of multi_label several in one field; of regression a number")
+  app.add_option(
+         "--label_column", label_column,
+         "Column of the labels: 0 .. n-1 or names; for multi_label several in one field; for regression a number")
       ->capture_default_str()
       ->group("Task");
   app.add_option("--label_columns", label_columns,
-                 "Columns a,b,c instead: multi_label has a 0 or 1 in each, regression a number")
+                 "Columns a,b,c instead: for multi_label 0 or 1 in each, for regression a number")
       ->group("Task");
-  app.add_option("--label_delimiter", label_delimiter, "multi_label: what stands between the labels of one field")
+  app.add_option("--label_delimiter", label_delimiter, "multi_label: separator between the labels of one field")
       ->capture_default_str()
       ->group("Task");
-  app.add_option("--num_classes", num_classes, "Least number of classes; the training labels may have more")
+  app.add_option("--num_classes", num_classes, "Minimum number of classes; the training labels may have more")
       ->check(count_from(2, 100000))
       ->capture_default_str()
       ->group("Task");
@@ -106,7 +107,7 @@ void TaskFlags::declare(CommandLine& app) {
       ->group("Task");
   app.add_option("--threshold", thresholds,
                  "multi_label: a label is predicted above this probability: 0.5, or one for each label: 0.3,0.5 or "
-                 "name=0.3,...; kept in config.json")
+                 "name=0.3,...; saved in config.json")
       ->group("Task");
 }
 

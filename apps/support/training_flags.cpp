@@ -16,11 +16,11 @@ void TrainingFlags::declare(CommandLine& app) {
   };
   add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
   add("Data", "--text_column", columns.text, "Column of the texts");
-  app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row: pairs are classified")
+  app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row, to classify pairs")
       ->group("Data");
-  app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer; otherwise the model's")->group("Data");
-  add("Data", "--cache", cache, "Folder that keeps token ids for the next run");
-  app.add_flag("--no_cache", no_cache, "Keep no token ids")->group("Data");
+  app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)")->group("Data");
+  add("Data", "--cache", cache, "Folder that stores token ids for later runs");
+  app.add_flag("--no_cache", no_cache, "Do not store token ids")->group("Data");
   add("Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
@@ -30,9 +30,9 @@ void TrainingFlags::declare(CommandLine& app) {
       ->check(count_from(0));
 
   app.add_option("--model_dir", model_dir,
-                 "Hugging Face folder of the pretrained model; otherwise its cache is searched")
+                 "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
       ->group("Model");
-  add("Model", "--trainable_layers", trainable_layers, "What is trained; the rest is frozen");
+  add("Model", "--trainable_layers", trainable_layers, "Layers to train; the others are frozen");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
       ->check(dropout_probability())
       ->group("Model");
@@ -53,7 +53,8 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
-  app.add_flag("--no_graphs", no_graphs, "On cuda: start every kernel of a step by itself instead of replaying a graph")
+  app.add_flag("--no_graphs", no_graphs,
+               "On cuda: launch every kernel of a step separately instead of replaying a graph")
       ->group("Training");
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
@@ -66,14 +67,15 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
   add("Results", "--checkpoint_every", checkpoint_every,
-      "Batches between checkpoints in OUTPUT/checkpoints, to go on from where a run was cut off; 0: none but after "
+      "Batches between checkpoints in OUTPUT/checkpoints, from which --resume continues; 0: a checkpoint only after "
       "Ctrl-C")
       ->check(count_from(0));
   add("Results", "--keep", keep,
-      "Checkpoints kept while a run goes on, the newest ones; when it has finished, one; 0: none of a finished run")
+      "Number of newest checkpoints to keep during a run; a finished run keeps one; 0: a finished run keeps none")
       ->check(count_from(0));
-  app.add_optional("--resume", resume,
-                   "Go on with the newest checkpoint of this folder, or with this file; without a value: of --output")
+  app.add_optional(
+         "--resume", resume,
+         "Continue from the newest checkpoint of this folder, or from this file; without a value: from --output")
       ->group("Results");
 }
 
