@@ -10,9 +10,9 @@
 #include <atomic>
 
 #include "engine/io/files.h"
-#include "tests/support/collator.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
+#include "tests/support/words_of.h"
 
 namespace attune::testing {
 namespace {

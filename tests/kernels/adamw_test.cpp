@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "tests/kernels/oracles/adamw.h"
+
 namespace attune {
 namespace {
 
@@ -22,6 +24,28 @@ TEST(AdamWTest, FirstTwoSteps) {
   scalars = adamw_scalars(5e-5, 0.9, 0.999, 2);
   adamw(CpuContext{}, args);
   EXPECT_NEAR(p, 0.9998900002769999, 1e-15);
+}
+
+TEST(AdamWTest, FollowsTheDefinition) {
+  const testing::oracle::AdamWOptions options{
+      .learning_rate = 0.01, .beta1 = 0.9, .beta2 = 0.99, .eps = 1e-8, .weight_decay = 0.1};
+  testing::oracle::AdamWElement exact{.p = 1.5};
+  double p = exact.p, g = 0, m = 0, v = 0;
+  const AdamWTensor tensor{&p, &g, &m, &v, 1, DType::kFloat64};
+  for (int t = 1; t <= 20; ++t) {
+    g = std::sin(0.7 * t);
+    exact = testing::oracle::adamw(exact, g, t, options);
+    const AdamWScalars scalars = adamw_scalars(options.learning_rate, options.beta1, options.beta2, t);
+    adamw(CpuContext{}, {.tensors = {&tensor, 1},
+                         .scalars = &scalars,
+                         .beta1 = options.beta1,
+                         .beta2 = options.beta2,
+                         .eps = options.eps,
+                         .weight_decay = options.weight_decay});
+    EXPECT_NEAR(p, exact.p, 1e-14) << "step " << t;
+    EXPECT_NEAR(m, exact.m, 1e-15) << "step " << t;
+    EXPECT_NEAR(v, exact.v, 1e-15) << "step " << t;
+  }
 }
 
 TEST(AdamWTest, WithoutGradientOnlyDecays) {

@@ -10,8 +10,6 @@ namespace {
 
 using namespace kernels;
 
-constexpr std::int32_t kMaskStep = 3;
-
 struct Rows {
   std::vector<std::int32_t> offsets{0}, keys;
 };
@@ -38,7 +36,7 @@ AttentionLayout layout_of(const Call& c, const AttentionSpec& spec, std::int64_t
           .causal = spec.causal,
           .window = spec.window,
           .scale = 1.0 / std::sqrt(static_cast<double>(spec.head_size)),
-          .dropout = mask_of(c, spec.p, 99, kMaskStep, 40)};
+          .dropout = mask_of(c, spec.p, kAttentionSeed, kAttentionStep, kAttentionSite)};
 }
 
 }  // namespace
@@ -50,7 +48,7 @@ OpCase attention_case(const AttentionSpec& spec) {
   OpCase op{.op = "attention", .label = spec.label, .tolerance = kAttention};
   op.inputs = {{.name = "qkv", .n = rows * 3 * width, .low = -2, .high = 2}};
   op.ints = {{"offsets", r.offsets}};
-  with_masks(op, r.keys, kMaskStep);
+  with_masks(op, r.keys, kAttentionStep);
   if (!spec.key_lengths.empty()) op.ints.push_back({"key_lengths", spec.key_lengths});
   op.outputs = {{"out", rows * width}, {"lse", spec.heads * rows, false, true}};
   op.grads_accumulate = false;

@@ -19,6 +19,10 @@ struct AttentionSpec {
   float p = 0;
 };
 
+/// The random numbers of the dropout of every case; head h has the site kAttentionSite + h.
+inline constexpr std::uint64_t kAttentionSeed = 99;
+inline constexpr std::uint32_t kAttentionStep = 3, kAttentionSite = 40;
+
 /// Attention on a fused projection `qkv` [N, 3, H, D], as models use it. Outputs `out` [N, H, D] and `lse` [H, N].
 OpCase attention_case(const AttentionSpec& spec);
 

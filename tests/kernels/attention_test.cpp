@@ -1,104 +1,23 @@
-// Attention against its definition, written out with whole matrices in double; and the promises between layouts.
-#include "kernels/attention.h"
-
+// Attention against its formula (oracles/attention.h), and what must not depend on the layout of a batch.
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/harness.h"
+#include "tests/kernels/oracles/attention.h"
 
 namespace attune::testing {
 namespace {
 
 using namespace kernels;
 
-// q, k, v, out of one sequence and head by (row, channel).
-struct Definition {
-  const AttentionSpec& spec;
-  const std::vector<double>&qkv, &dout;
-  std::vector<double> out, lse, dqkv;
-  std::int64_t rows, width;
-
-  Definition(const AttentionSpec& s, const Values& inputs)
-      : spec(s),
-        qkv(inputs.at("qkv")),
-        dout(inputs.at("dout")),
-        rows(static_cast<std::int64_t>(dout.size()) / (s.heads * s.head_size)),
-        width(s.heads * s.head_size) {
-    out.assign(dout.size(), 0);
-    dqkv.assign(qkv.size(), 0);
-    lse.assign(static_cast<std::size_t>(s.heads * rows), -std::numeric_limits<double>::infinity());
-    std::int64_t first = 0;
-    for (std::size_t b = 0; b < s.lengths.size(); first += s.lengths[b++])
-      for (std::int64_t h = 0; h < s.heads; ++h) one(b, first, h);
-  }
-
-  std::size_t at(int part, std::int64_t row, std::int64_t head, std::int64_t d) const {
-    return static_cast<std::size_t>(row * 3 * width + part * width + head * spec.head_size + d);
-  }
-  std::size_t at_out(std::int64_t row, std::int64_t head, std::int64_t d) const {
-    return static_cast<std::size_t>(row * width + head * spec.head_size + d);
-  }
-  bool allowed(std::size_t b, std::int64_t i, std::int64_t j) const {
-    const std::int64_t keys = spec.key_lengths.empty() ? spec.lengths[b] : spec.key_lengths[b];
-    return j < keys && (!spec.causal || j <= i) && (spec.window < 0 || std::abs(i - j) <= spec.window);
-  }
-  double factor(std::size_t b, std::int64_t head, std::int64_t i, std::int64_t j) const {
-    if (spec.p == 0) return 1;
-    const DropoutMask mask{.p = spec.p, .seed = 99, .step = 3, .site = 40};
-    const auto key = row_key(static_cast<std::uint32_t>(b), static_cast<std::uint32_t>(i));
-    const auto bits = dropout_bits(mask, static_cast<std::uint32_t>(head), key, static_cast<std::uint32_t>(j / 4));
-    return bits[static_cast<std::size_t>(j % 4)] < mask.threshold() ? 0 : mask.scale();
-  }
-
-  void one(std::size_t b, std::int64_t first, std::int64_t h) {
-    const double scale = 1 / std::sqrt(static_cast<double>(spec.head_size));
-    const std::int64_t length = spec.lengths[b];
-    for (std::int64_t i = 0; i < length; ++i) {
-      std::vector<double> p(static_cast<std::size_t>(length), 0), dp(p);
-      double sum = 0;
-      for (std::int64_t j = 0; j < length; ++j) {
-        if (!allowed(b, i, j)) continue;
-        double score = 0;
-        for (std::int64_t d = 0; d < spec.head_size; ++d)
-          score += qkv[at(0, first + i, h, d)] * qkv[at(1, first + j, h, d)];
-        sum += p[static_cast<std::size_t>(j)] = std::exp(scale * score);
-      }
-      if (sum == 0) continue;
-      lse[static_cast<std::size_t>(h * rows + first + i)] = std::log(sum);
-      double mean = 0;
-      for (std::int64_t j = 0; j < length; ++j) {
-        double& pj = p[static_cast<std::size_t>(j)];
-        pj /= sum;
-        const double f = factor(b, h, i, j);
-        for (std::int64_t d = 0; d < spec.head_size; ++d) {
-          const double upstream = dout[at_out(first + i, h, d)];
-          out[at_out(first + i, h, d)] += pj * f * qkv[at(2, first + j, h, d)];
-          dqkv[at(2, first + j, h, d)] += pj * f * upstream;
-          dp[static_cast<std::size_t>(j)] += upstream * qkv[at(2, first + j, h, d)] * f;
-        }
-        mean += pj * dp[static_cast<std::size_t>(j)];
-      }
-      for (std::int64_t j = 0; j < length; ++j) {
-        const double ds = scale * p[static_cast<std::size_t>(j)] * (dp[static_cast<std::size_t>(j)] - mean);
-        for (std::int64_t d = 0; d < spec.head_size; ++d) {
-          dqkv[at(0, first + i, h, d)] += ds * qkv[at(1, first + j, h, d)];
-          dqkv[at(1, first + j, h, d)] += ds * qkv[at(0, first + i, h, d)];
-        }
-      }
-    }
-  }
-};
-
 class AttentionTest : public ::testing::TestWithParam<AttentionSpec> {};
 
 TEST_P(AttentionTest, FollowsTheDefinition) {
   const OpCase op = attention_case(GetParam());
   const Values inputs = random_inputs(op, 11);
-  const Definition exact(GetParam(), inputs);
+  const oracle::Attention exact = oracle::attention(GetParam(), inputs.at("qkv"), inputs.at("dout"));
   for (DType dtype : {DType::kFloat64, DType::kFloat32}) {
     const Values values = run(op, cpu_backend(), inputs, {.dtype = dtype});
     expect_close(op.name() + ": out", values.at("out"), exact.out, op.tolerance, dtype);

@@ -17,8 +17,10 @@
 #include "kernels/position_ids.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/device_array.h"
-#include "tests/support/collator.h"
+#include "tests/kernels/oracles/gather_batch.h"
+#include "tests/kernels/oracles/position_ids.h"
 #include "tests/support/token_batches.h"
+#include "tests/support/words_of.h"
 
 namespace attune::testing {
 namespace {
@@ -44,14 +46,10 @@ TEST_P(BatchOps, PositionIdsCountWhatIsNotPadding) {
   std::mt19937 engine(5);
   for (const std::int32_t padding : {1, 0, 7})
     for (const Ints& lengths : {Ints{1}, Ints{0}, Ints{5, 0, 32, 31, 33, 1}, Ints{64, 513, 0, 200}}) {
-      Ints ids, offsets{0}, expected;
+      Ints ids, offsets{0};
       for (const std::int32_t length : lengths) {
-        std::int32_t counted = 0;
-        for (std::int32_t t = 0; t < length; ++t) {
+        for (std::int32_t t = 0; t < length; ++t)
           ids.push_back(engine() % 3 == 0 ? padding : static_cast<std::int32_t>(8 + engine() % 50));
-          counted += ids.back() == padding ? 0 : 1;
-          expected.push_back(ids.back() == padding ? padding : padding + counted);
-        }
         offsets.push_back(static_cast<std::int32_t>(ids.size()));
       }
       const DeviceArray<std::int32_t> on_ids(backend(), ids), on_offsets(backend(), offsets),
@@ -63,7 +61,7 @@ TEST_P(BatchOps, PositionIdsCountWhatIsNotPadding) {
                                .sequences = static_cast<std::int64_t>(lengths.size()),
                                .padding_id = padding});
       });
-      EXPECT_EQ(out.values(), expected);
+      EXPECT_EQ(out.values(), oracle::position_ids(ids, offsets, padding));
     }
 }
 
@@ -124,7 +122,7 @@ Ints first(const Ints& x, std::size_t n) {
 }
 
 // The first rows and sequences of `got` are those of the host's batch.
-void expect_batch(const Gathered& got, const Dataset& dataset, const Batch& batch, const TokenBatch& tokens) {
+void expect_batch(const Gathered& got, const Dataset& dataset, const oracle::Batch& batch, const TokenBatch& tokens) {
   const auto rows = static_cast<std::size_t>(tokens.sequences.rows), count = static_cast<std::size_t>(tokens.count());
   EXPECT_EQ(first(got.ids, rows), ints(tokens.ids));
   EXPECT_EQ(first(got.positions, rows), ints(tokens.sequences.positions));
@@ -170,7 +168,8 @@ TEST_P(BatchOps, GatheredBatchesAreThosePutTogetherOnTheHost) {
         some_examples(engine, dataset.size(), round % 10 == 9 ? 600 : 1 + static_cast<int>(engine() % 20));
     for (const std::int64_t max_length : {0, 1, 20})
       for (const bool packed : {false, true}) {
-        const Batch batch = collate(dataset, {.max_length = max_length, .pad_id = kPad, .packed = packed}, examples);
+        const oracle::Batch batch =
+            oracle::gather_batch(dataset, {.max_length = max_length, .pad_id = kPad, .packed = packed}, examples);
         const auto host_rows = static_cast<std::int64_t>(batch.ids.size());
         const auto count = static_cast<std::int64_t>(examples.size());
         if (!packed) {

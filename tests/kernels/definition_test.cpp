@@ -1,5 +1,5 @@
-// The forward of the simple ops against their formula, element by element in double. (The gradients follow by differences;
-// attention, dropout, AdamW and the matrix product have tests of their own.)
+// The forward of the simple ops against their formula (the oracles), element by element in double. The gradients are tested
+// by numerical differences; attention, dropout, AdamW and the matrix product have test files of their own.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -18,15 +18,32 @@
 #include "kernels/residual.h"
 #include "kernels/rope.h"
 #include "kernels/scale.h"
+#include "tests/kernels/oracles/activation.h"
+#include "tests/kernels/oracles/binary_cross_entropy.h"
+#include "tests/kernels/oracles/cross_entropy.h"
+#include "tests/kernels/oracles/embedding.h"
+#include "tests/kernels/oracles/glu.h"
+#include "tests/kernels/oracles/layernorm.h"
+#include "tests/kernels/oracles/linear.h"
+#include "tests/kernels/oracles/mean_squared_error.h"
+#include "tests/kernels/oracles/pool.h"
+#include "tests/kernels/oracles/residual.h"
+#include "tests/kernels/oracles/rope.h"
+#include "tests/kernels/oracles/scale.h"
 
-namespace attune {
+namespace attune::testing {
 namespace {
 
 using namespace kernels;
 
-using Numbers = std::vector<double>;
+using oracle::Numbers;
 constexpr DType kDouble = DType::kFloat64;
 constexpr double kLastBits = 1e-14;  // relative to numbers of about 1
+
+void expect_near(const Numbers& values, const Numbers& expected, double bound) {
+  ASSERT_EQ(values.size(), expected.size());
+  for (std::size_t i = 0; i < values.size(); ++i) EXPECT_NEAR(values[i], expected[i], bound) << "element " << i;
+}
 
 Numbers random_numbers(std::size_t n) {
   static std::mt19937 engine(5);
@@ -47,12 +64,7 @@ TEST(Definition, Linear) {
                                 .inputs = 5,
                                 .outputs = 4,
                                 .dtype = kDouble});
-  for (std::size_t n = 0; n < 3; ++n)
-    for (std::size_t o = 0; o < 4; ++o) {
-      double sum = bias[o];
-      for (std::size_t i = 0; i < 5; ++i) sum += x[n * 5 + i] * weight[o * 5 + i];
-      EXPECT_NEAR(y[n * 4 + o], sum, 20 * kLastBits);
-    }
+  expect_near(y, oracle::linear(x, weight, bias, 5), 20 * kLastBits);
 }
 
 TEST(Definition, LayerNorm) {
@@ -73,22 +85,15 @@ TEST(Definition, LayerNorm) {
                                    .eps = 0.1,
                                    .dropout = {},
                                    .dtype = kDouble});
-  for (std::size_t n = 0; n < kRows; ++n) {
-    double m = 0, variance = 0;
-    for (std::size_t c = 0; c < kChannels; ++c) m += (x[n * kChannels + c] + residual[n * kChannels + c]) / kChannels;
-    for (std::size_t c = 0; c < kChannels; ++c)
-      variance += std::pow(x[n * kChannels + c] + residual[n * kChannels + c] - m, 2) / kChannels;
-    EXPECT_NEAR(mean[n], m, 10 * kLastBits);
-    EXPECT_NEAR(rstd[n], 1 / std::sqrt(variance + 0.1), 10 * kLastBits);
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const double s = x[n * kChannels + c] + residual[n * kChannels + c];
-      EXPECT_EQ(sum[n * kChannels + c], s);
-      EXPECT_NEAR(y[n * kChannels + c], (s - m) / std::sqrt(variance + 0.1) * weight[c] + bias[c], 20 * kLastBits);
-    }
-  }
+  const Numbers exact_sum = oracle::residual(residual, x);
+  const oracle::LayerNorm exact = oracle::layernorm(exact_sum, weight, bias, 0.1);
+  EXPECT_EQ(sum, exact_sum);
+  expect_near(mean, exact.mean, 10 * kLastBits);
+  expect_near(rstd, exact.rstd, 10 * kLastBits);
+  expect_near(y, exact.y, 20 * kLastBits);
 }
 
-// Two passes: a large mean does not drown a small variance.
+// The kernel computes mean and variance in two passes: a small variance stays exact under a large mean.
 TEST(Definition, LayerNormOfALargeMean) {
   std::vector<float> x(64), y(64), weight(64, 1.0f);
   for (std::size_t c = 0; c < 64; ++c) x[c] = 4096.0f + (c % 2 == 0 ? 0.5f : -0.5f);
@@ -121,16 +126,11 @@ TEST(Definition, EmbeddingSumsItsTables) {
                                    .tokens = 3,
                                    .channels = kChannels,
                                    .dtype = kDouble});
-  for (std::size_t n = 0; n < 3; ++n)
-    for (std::size_t c = 0; c < kChannels; ++c)
-      EXPECT_NEAR(y[n * kChannels + c],
-                  words[static_cast<std::size_t>(ids[n]) * kChannels + c] +
-                      positions[static_cast<std::size_t>(position_ids[n]) * kChannels + c] +
-                      types[static_cast<std::size_t>(type_ids[n]) * kChannels + c],
-                  kLastBits);
+  expect_near(y, oracle::embedding({{words, ids}, {positions, position_ids}, {types, type_ids}}, 3, kChannels),
+              kLastBits);
 }
 
-// The padding row gets nothing: zero where gradients are written, what it held where they are added.
+// The padding row gets no gradient: it is zero where gradients are written, and unchanged where they are added.
 TEST(Definition, EmbeddingPaddingRow) {
   const Numbers dy = random_numbers(4 * 3);
   const std::vector<std::int32_t> ids{1, 2, 1, 0};
@@ -144,16 +144,11 @@ TEST(Definition, EmbeddingPaddingRow) {
                                       .channels = 3,
                                       .padding_id = 1,
                                       .dtype = kDouble});
-    const double before = mode == GradMode::kWrite ? 0 : 7;
-    for (std::size_t c = 0; c < 3; ++c) {
-      EXPECT_EQ(gradient[0 * 3 + c], before + dy[3 * 3 + c]);
-      EXPECT_EQ(gradient[1 * 3 + c], before);
-      EXPECT_EQ(gradient[2 * 3 + c], before + dy[1 * 3 + c]);
-    }
+    const Numbers before(3 * 3, mode == GradMode::kWrite ? 0.0 : 7.0);
+    EXPECT_EQ(gradient, oracle::embedding_backward(before, dy, ids, 3, 1));
   }
 }
 
-// With -log softmax as r: the mean of w[y] ((1 - s) r[y]) + s / L sum_l w[l] r[l], weighted by w[y].
 TEST(Definition, CrossEntropy) {
   constexpr std::size_t kRows = 5, kClasses = 7;
   const Numbers z = random_numbers(kRows * kClasses), all_one(kClasses, 1.0);
@@ -174,22 +169,11 @@ TEST(Definition, CrossEntropy) {
                                            .rows = kRows,
                                            .classes = kClasses,
                                            .dtype = kDouble});
-      const Numbers& w = class_weights == nullptr ? all_one : *class_weights;
-      double sum_of_losses = 0, sum_of_weights = 0;
-      for (std::size_t b = 0; b < kRows; ++b) {
-        const auto label = static_cast<std::size_t>(labels[b]);
-        double sum = 0, row = 0;
-        for (std::size_t l = 0; l < kClasses; ++l) sum += std::exp(z[b * kClasses + l]);
-        for (std::size_t l = 0; l < kClasses; ++l) {
-          const double surprise = std::log(sum) - z[b * kClasses + l];
-          row += w[l] * surprise * ((l == label ? 1 - smoothing : 0) + smoothing / kClasses);
-        }
-        EXPECT_NEAR(losses[b], row, 10 * kLastBits);
-        sum_of_losses += row;
-        sum_of_weights += w[label];
-      }
-      EXPECT_NEAR(total_weight, sum_of_weights, 10 * kLastBits);
-      EXPECT_NEAR(loss, sum_of_losses / sum_of_weights, 10 * kLastBits);
+      const oracle::CrossEntropy exact =
+          oracle::cross_entropy(z, labels, class_weights == nullptr ? all_one : *class_weights, smoothing);
+      expect_near(losses, exact.losses, 10 * kLastBits);
+      EXPECT_NEAR(total_weight, exact.total_weight, 10 * kLastBits);
+      EXPECT_NEAR(loss, exact.loss, 10 * kLastBits);
     }
 }
 
@@ -225,7 +209,7 @@ TEST(Definition, BinaryCrossEntropy) {
   constexpr std::size_t kRows = 3, kClasses = 4;
   const Numbers z = random_numbers(kRows * kClasses), pos_weights{0.5, 1, 2, 7};
   const std::vector<float> labels{0, 1, 1, 0, 0.25f, 1, 0, 0.75f, 1, 1, 0.5f, 0};
-  double weighted = 0, plain = 0, expected_weighted = 0, expected_plain = 0;
+  double weighted = 0, plain = 0;
   BinaryCrossEntropyForward args{.loss = &plain,
                                  .logits = z.data(),
                                  .labels = labels.data(),
@@ -235,17 +219,11 @@ TEST(Definition, BinaryCrossEntropy) {
   binary_cross_entropy_forward(CpuContext{}, args);
   args.loss = &weighted, args.pos_weights = pos_weights.data();
   binary_cross_entropy_forward(CpuContext{}, args);
-  for (std::size_t i = 0; i < z.size(); ++i) {
-    const double probability = 1 / (1 + std::exp(-z[i])), y = static_cast<double>(labels[i]);
-    const double positive = -y * std::log(probability), negative = -(1 - y) * std::log(1 - probability);
-    expected_plain += (positive + negative) / static_cast<double>(z.size());
-    expected_weighted += (pos_weights[i % kClasses] * positive + negative) / static_cast<double>(z.size());
-  }
-  EXPECT_NEAR(plain, expected_plain, 10 * kLastBits);
-  EXPECT_NEAR(weighted, expected_weighted, 10 * kLastBits);
+  EXPECT_NEAR(plain, oracle::binary_cross_entropy(z, labels, Numbers(kClasses, 1.0)), 10 * kLastBits);
+  EXPECT_NEAR(weighted, oracle::binary_cross_entropy(z, labels, pos_weights), 10 * kLastBits);
 }
 
-// Where the probability rounds to 0 or 1: a wrong answer costs its logit, a right one next to nothing, but not nothing.
+// Where the probability rounds to 0 or 1, the loss of a wrong label is its logit, that of a right one small but not zero.
 TEST(Definition, BinaryCrossEntropyOfLargeLogits) {
   const auto loss_and_gradient = [](double z, float label) {
     double loss = 0, dz = 0;
@@ -272,6 +250,7 @@ TEST(Definition, MeanSquaredError) {
   mean_squared_error_forward(
       CpuContext{}, {.loss = &loss, .predictions = x.data(), .labels = labels.data(), .n = 3, .dtype = kDouble});
   EXPECT_NEAR(loss, (4 + 0 + 0.25) / 3, kLastBits);
+  EXPECT_NEAR(loss, oracle::mean_squared_error(x, labels), kLastBits);
 }
 
 TEST(Definition, GluGatesTheFirstHalfWithTheSecond) {
@@ -279,18 +258,15 @@ TEST(Definition, GluGatesTheFirstHalfWithTheSecond) {
   Numbers y(2 * 3);
   glu_forward(CpuContext{},
               {.y = y.data(), .u = u.data(), .rows = 2, .channels = 3, .kind = Activation::kGeluErf, .dtype = kDouble});
-  for (std::size_t n = 0; n < 2; ++n)
-    for (std::size_t i = 0; i < 3; ++i) {
-      const double a = u[n * 6 + i];
-      EXPECT_NEAR(y[n * 3 + i], 0.5 * a * (1 + std::erf(a / std::sqrt(2.0))) * u[n * 6 + 3 + i], 10 * kLastBits);
-    }
+  expect_near(y, oracle::glu(u, 3, Activation::kGeluErf), 10 * kLastBits);
 }
 
 // Sequences of 4 rows, 3 of them real, and of 2 rows, none of them real; a seventh row belongs to none.
 TEST(Definition, PoolingTakesTheMeanOfTheChosenRows) {
   const Numbers x = random_numbers(7 * 3);
   const std::vector<std::int32_t> offsets{0, 4, 6}, lengths{3, 0};
-  const auto pooled = [&](PooledRows rows, std::size_t c) {
+  for (PooledRows rows :
+       {PooledRows::kFirst, PooledRows::kLast, PooledRows::kLastReal, PooledRows::kAll, PooledRows::kReal}) {
     Numbers y(2 * 3, std::nan(""));
     pool_forward(CpuContext{}, {.y = y.data(),
                                 .x = x.data(),
@@ -301,21 +277,15 @@ TEST(Definition, PoolingTakesTheMeanOfTheChosenRows) {
                                            .channels = 3,
                                            .pooled = rows},
                                 .dtype = kDouble});
-    return std::array{y[c], y[3 + c]};
-  };
-  for (std::size_t c = 0; c < 3; ++c) {
-    const auto row = [&](std::size_t n) { return x[n * 3 + c]; };
-    EXPECT_EQ(pooled(PooledRows::kFirst, c), (std::array{row(0), row(4)}));
-    EXPECT_EQ(pooled(PooledRows::kLast, c), (std::array{row(3), row(5)}));
-    EXPECT_EQ(pooled(PooledRows::kLastReal, c), (std::array{row(2), row(5)}));
-    EXPECT_NEAR(pooled(PooledRows::kAll, c)[0], (row(0) + row(1) + row(2) + row(3)) / 4, kLastBits);
-    EXPECT_NEAR(pooled(PooledRows::kAll, c)[1], (row(4) + row(5)) / 2, kLastBits);
-    EXPECT_NEAR(pooled(PooledRows::kReal, c)[0], (row(0) + row(1) + row(2)) / 3, kLastBits);
-    EXPECT_EQ(pooled(PooledRows::kReal, c)[1], 0);
+    const bool mean = rows == PooledRows::kAll || rows == PooledRows::kReal;  // otherwise a copy of one row: exact
+    expect_near(y, oracle::pool(x, offsets, lengths, 3, rows), mean ? kLastBits : 0);
+    if (rows == PooledRows::kReal) {
+      EXPECT_EQ(Numbers(y.begin() + 3, y.end()), Numbers(3, 0.0));
+    }
   }
 }
 
-// Pairs (d, d + D/2) turn by the angle of their position; the inverse turns them back; channels beyond the heads stay.
+// The inverse turns the pairs back; channels after those of the heads do not change.
 TEST(Definition, RopeTurnsPairs) {
   constexpr std::size_t kHeads = 2, kSize = 6, kStride = 15;
   const std::vector<float> angles{0.5f, 1.0f, 2.0f};
@@ -338,18 +308,9 @@ TEST(Definition, RopeTurnsPairs) {
             .row_stride = kStride,
             .dtype = kDouble};
   rope(CpuContext{}, args);
-  for (std::size_t n = 0; n < 3; ++n) {
-    for (std::size_t h = 0; h < kHeads; ++h)
-      for (std::size_t d = 0; d < 3; ++d) {
-        const std::size_t a = n * kStride + h * kSize + d, b = a + 3,
-                          at = static_cast<std::size_t>(positions[n]) * 3 + d;
-        EXPECT_NEAR(x[a], before[a] * static_cast<double>(cosines[at]) - before[b] * static_cast<double>(sines[at]),
-                    10 * kLastBits);
-        EXPECT_NEAR(x[b], before[b] * static_cast<double>(cosines[at]) + before[a] * static_cast<double>(sines[at]),
-                    10 * kLastBits);
-      }
+  expect_near(x, oracle::rope(before, cosines, sines, positions, {kHeads, kSize, kStride}), 10 * kLastBits);
+  for (std::size_t n = 0; n < 3; ++n)
     for (std::size_t c = kHeads * kSize; c < kStride; ++c) EXPECT_EQ(x[n * kStride + c], before[n * kStride + c]);
-  }
   args.inverse = true;
   rope(CpuContext{}, args);
   for (std::size_t i = 0; i < x.size(); ++i) EXPECT_NEAR(x[i], before[i], 1e-6);  // cos^2 + sin^2 = 1 up to float32
@@ -373,10 +334,18 @@ TEST(Definition, InPlaceAddAndScale) {
                           .dropout = {},
                           .dtype = kDouble});
   scale(CpuContext{}, {.y = scaled.data(), .x = scaled.data(), .n = 37, .alpha = 3, .dtype = kDouble});
-  for (std::size_t i = 0; i < 37; ++i) {
-    EXPECT_EQ(onto_base[i], base[i] + x[i]);
-    EXPECT_EQ(onto_x[i], base[i] + x[i]);
-    EXPECT_EQ(scaled[i], 3 * x[i]);
+  EXPECT_EQ(onto_base, oracle::residual(base, x));
+  EXPECT_EQ(onto_x, oracle::residual(base, x));
+  EXPECT_EQ(scaled, oracle::scale(x, 3));
+}
+
+TEST(Definition, Activations) {
+  for (Activation kind : {Activation::kGeluTanh, Activation::kGeluErf, Activation::kRelu, Activation::kTanh}) {
+    const Numbers x = random_numbers(37);
+    Numbers y(37), exact;
+    activation_forward(CpuContext{}, {.y = y.data(), .x = x.data(), .n = 37, .kind = kind, .dtype = kDouble});
+    for (double value : x) exact.push_back(oracle::activation(value, kind));
+    expect_near(y, exact, 10 * kLastBits);
   }
 }
 
@@ -399,4 +368,4 @@ TEST(Definition, ActivationsInPlace) {
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

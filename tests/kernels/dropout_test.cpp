@@ -8,6 +8,7 @@
 
 #include "kernels/layernorm.h"
 #include "kernels/residual.h"
+#include "tests/kernels/oracles/dropout.h"
 
 namespace attune {
 namespace {
@@ -48,17 +49,18 @@ TEST(DropoutTest, KeepsTheShareAndTheMean) {
   }
 }
 
-// Word c % 4 of philox(seed, {step, site, key, c / 4}), compared with p 2^32: the definition, element by element.
 TEST(DropoutTest, FollowsTheDefinition) {
   constexpr std::int64_t kChannels = 131;
   const auto keys = keys_of(100);
   const std::vector<float> ones(100 * kChannels, 1.0f);
   const DropoutMask mask{.p = 0.3f, .seed = 0xfedcba9876543210ull, .step = 9, .site = 17, .row_keys = keys.data()};
+  const testing::oracle::Dropout exact{.p = static_cast<double>(mask.p), .seed = mask.seed, .step = 9, .site = 17};
   const auto y = dropped(ones, kChannels, mask);
   for (std::size_t n = 0; n < 100; ++n)
     for (std::uint32_t c = 0; c < kChannels; ++c) {
-      const std::uint32_t bits = philox4x32(mask.seed, {9, 17, keys[n], c / 4})[c % 4];
-      EXPECT_EQ(y[n * kChannels + c] == 0, bits < static_cast<std::uint32_t>(static_cast<double>(0.3f) * 4294967296.0));
+      const double factor = testing::oracle::dropout_factor(exact, keys[n], c);
+      EXPECT_EQ(y[n * kChannels + c] == 0, factor == 0);
+      EXPECT_FLOAT_EQ(y[n * kChannels + c], static_cast<float>(factor));
     }
 }
 
@@ -77,7 +79,7 @@ TEST(DropoutTest, SeedStepAndSiteEachChangeTheMask) {
   EXPECT_NE(dropped(ones, 64, other), y);
 }
 
-// A row is dropped by its key, not by where it lies: any selection of rows sees the rows' own masks.
+// The mask of a row depends on its key, not on its place in the batch: any selection of rows keeps the masks of the rows.
 TEST(DropoutTest, IndependentOfLayout) {
   constexpr std::int64_t kChannels = 37;
   const auto keys = keys_of(200);

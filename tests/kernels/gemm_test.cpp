@@ -1,4 +1,5 @@
-// The matrix product in all its forms against three nested loops in long double; and the promise that sizes change no bit.
+// The matrix product in all its forms against its formula (oracles/matmul.h). And a row of the result does not depend on the
+// other rows: not a bit changes.
 #include "kernels/cpu/gemm.h"
 
 #include <gtest/gtest.h>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "kernels/cpu/gemm_tile.h"
+#include "tests/kernels/oracles/matmul.h"
 #include "tests/kernels/tolerances.h"
 
 namespace attune {
@@ -55,11 +57,7 @@ struct Problem {
             .alpha = alpha};
   }
   long double exact(std::int64_t i, std::int64_t j) const {
-    long double sum = 0;
-    for (std::int64_t d = 0; d < k; ++d)
-      sum += static_cast<long double>(a[static_cast<std::size_t>(transpose_a ? d * lda + i : i * lda + d)]) *
-             b[static_cast<std::size_t>(transpose_b ? j * ldb + d : d * ldb + j)];
-    return sum;
+    return testing::oracle::matmul<T>({a.data(), lda, transpose_a}, {b.data(), ldb, transpose_b}, k, i, j);
   }
 };
 
@@ -67,17 +65,17 @@ enum class Onto { kNothing, kC, kBias };
 
 template <class T>
 void check(void (*product)(const Gemm<T>&), const char* name) {
-  struct Extents {
+  struct Sizes {
     std::int64_t m, n, k;
   };
-  for (Extents e : {Extents{1, 1, 1},
-                    {5, 17, 3},
-                    {8, 48, 512},
-                    {97, 131, 257},
-                    {200, 1030, 37},
-                    {3, 4, 0},
-                    {130, 70, 1100},
-                    {7, 3, 40}})
+  for (Sizes e : {Sizes{1, 1, 1},
+                  {5, 17, 3},
+                  {8, 48, 512},
+                  {97, 131, 257},
+                  {200, 1030, 37},
+                  {3, 4, 0},
+                  {130, 70, 1100},
+                  {7, 3, 40}})
     for (bool ta : {false, true})
       for (bool tb : {false, true})
         for (Onto onto : {Onto::kNothing, Onto::kC, Onto::kBias}) {
@@ -146,7 +144,7 @@ TEST(GemmTest, EveryTile) {
   check_tiles<double>();
 }
 
-// A row of C is the same whatever product it is part of: alone, in a block, on one thread or on all.
+// A row of C is the same in every product: alone or with other rows, on one thread or on all.
 TEST(GemmTest, SizesChangeNoBit) {
   for (bool ta : {false, true})
     for (bool tb : {false, true}) {

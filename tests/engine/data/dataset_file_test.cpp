@@ -5,8 +5,8 @@
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
-#include "tests/support/collator.h"
 #include "tests/support/data.h"
+#include "tests/support/words_of.h"
 
 namespace attune::testing {
 namespace {

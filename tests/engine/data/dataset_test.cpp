@@ -5,8 +5,9 @@
 
 #include <algorithm>
 
-#include "tests/support/collator.h"
+#include "tests/kernels/oracles/gather_batch.h"
 #include "tests/support/message_of.h"
+#include "tests/support/words_of.h"
 
 namespace attune::testing {
 namespace {
@@ -17,12 +18,12 @@ Dataset examples() {
   return Dataset::from("examples", {{1, 2, 3}, {}, {4}, {5, 6, 7, 8, 9}}, Tensor::from(Ids{0, 1, 2, 3}, {4}));
 }
 
-Batch batch_of(const BatchForm& form, const Ids& rows) {
-  return collate(examples(), form, rows);
+oracle::Batch batch_of(const BatchForm& form, const Ids& rows) {
+  return oracle::gather_batch(examples(), form, rows);
 }
 
 TEST(Collator, PaddedToTheLongestOfTheBatch) {
-  const Batch batch = batch_of({.pad_id = 99}, {2, 0});
+  const oracle::Batch batch = batch_of({.pad_id = 99}, {2, 0});
   EXPECT_EQ(batch.ids, (Ids{4, 99, 99, 1, 2, 3}));
   EXPECT_EQ(batch.lengths, (Ids{1, 3}));
   EXPECT_EQ(batch.labels, (Ids{2, 0}));
@@ -30,7 +31,7 @@ TEST(Collator, PaddedToTheLongestOfTheBatch) {
 }
 
 TEST(Collator, PaddedAndCutToAFixedLength) {
-  const Batch batch = batch_of({.max_length = 4, .pad_id = 99}, {3, 0});
+  const oracle::Batch batch = batch_of({.max_length = 4, .pad_id = 99}, {3, 0});
   EXPECT_EQ(batch.ids, (Ids{5, 6, 7, 8, 1, 2, 3, 99}));
   EXPECT_EQ(batch.lengths, (Ids{4, 3}));
   EXPECT_EQ(batch.padded_length, 4);
@@ -38,27 +39,27 @@ TEST(Collator, PaddedAndCutToAFixedLength) {
 }
 
 TEST(Collator, Packed) {
-  const Batch whole = batch_of({.pad_id = 99, .packed = true}, {3, 2, 0});
+  const oracle::Batch whole = batch_of({.pad_id = 99, .packed = true}, {3, 2, 0});
   EXPECT_EQ(whole.ids, (Ids{5, 6, 7, 8, 9, 4, 1, 2, 3}));
   EXPECT_EQ(whole.lengths, (Ids{5, 1, 3}));
   EXPECT_EQ(whole.padded_length, 0);
-  const Batch cut = batch_of({.max_length = 2, .pad_id = 99, .packed = true}, {3, 2, 0});
+  const oracle::Batch cut = batch_of({.max_length = 2, .pad_id = 99, .packed = true}, {3, 2, 0});
   EXPECT_EQ(cut.ids, (Ids{5, 6, 4, 1, 2}));
   EXPECT_EQ(cut.lengths, (Ids{2, 1, 2}));
 }
 
 TEST(Collator, AnEmptyExampleIsPadding) {
-  const Batch padded = batch_of({.pad_id = 99}, {1, 2});
+  const oracle::Batch padded = batch_of({.pad_id = 99}, {1, 2});
   EXPECT_EQ(padded.ids, (Ids{99, 4}));
   EXPECT_EQ(padded.padded_length, 1);
   EXPECT_EQ(batch_of({.pad_id = 99}, {1}).ids, (Ids{99}));
-  const Batch packed = batch_of({.pad_id = 99, .packed = true}, {1, 2});
+  const oracle::Batch packed = batch_of({.pad_id = 99, .packed = true}, {1, 2});
   EXPECT_EQ(packed.ids, (Ids{99, 4}));
   EXPECT_EQ(packed.lengths, (Ids{1, 1}));
 }
 
 TEST(Collator, ExamplesWithoutLabels) {
-  EXPECT_TRUE(collate(Dataset::from("x", {{1}, {2}}), {}, Ids{0, 1}).labels.empty());
+  EXPECT_TRUE(oracle::gather_batch(Dataset::from("x", {{1}, {2}}), {}, Ids{0, 1}).labels.empty());
 }
 
 TEST(Datasets, AreFlat) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <utility>
 
+#include "tests/kernels/oracles/rope.h"
 #include "tests/support/token_batches.h"
 
 namespace attune::testing {
@@ -36,8 +37,7 @@ TEST(RopeTable, HoldsTheKnownFrequencies) {
 
 TEST(RopeTable, AnglesAreRoundedToFloat) {
   const auto table = ops::RopeTable::make(301, 64, 10000);
-  const float frequency = 1.0F / static_cast<float>(std::pow(10000.0, 2.0 / 64));
-  const float angle = 300.0F * frequency;
+  const float angle = oracle::rope_angle(300, 1, 64, 10000);
   EXPECT_EQ(at(table.cosines, 300, 1), static_cast<float>(std::cos(static_cast<double>(angle))));
   EXPECT_EQ(at(table.sines, 300, 1), static_cast<float>(std::sin(static_cast<double>(angle))));
 }

@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "kernels/cuda/device_info.h"
-#include "tests/support/collator.h"
+#include "tests/kernels/oracles/gather_batch.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
@@ -38,7 +38,7 @@ TEST(ExampleStores, BatchesAreThosePutTogetherOnTheHost) {
     for (const bool packed : {false, true})
       for (const std::int64_t max_length : {0, 2, 8}) {
         const BatchForm form{.max_length = max_length, .pad_id = 99, .packed = packed, .mask = true};
-        const Batch expected = collate(examples(), form, chosen);
+        const oracle::Batch expected = oracle::gather_batch(examples(), form, chosen);
         const ExampleStore store = store_of(form, device);
         const LabelledBatch found = store.batch(chosen);
         EXPECT_EQ(values(found.tokens.ids), expected.ids);

@@ -1,4 +1,8 @@
-// Batches put together on the host, row by row: what batches gathered from a store are compared with.
+// A batch of examples of a data set, put together on the host, one token after the other. The first max_length tokens of
+// an example are kept. There are two layouts:
+//
+//   padded   every sequence has padded_length rows: its tokens, then padding
+//   packed   the tokens of one sequence after those of the other; an example without tokens becomes one padding token
 #pragma once
 
 #include <algorithm>
@@ -9,26 +13,21 @@
 #include "base/math.h"
 #include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
+#include "tests/support/words_of.h"
 
-namespace attune::testing {
+namespace attune::testing::oracle {
 
-/// The bytes of a host tensor of 4-byte elements, as integers.
-inline std::vector<std::int32_t> words_of(const Tensor& x) {
-  const auto* first = static_cast<const std::int32_t*>(x.raw());
-  return {first, first + (x.defined() ? x.numel() : 0)};
-}
-
-/// Some examples of a Dataset, still on the host.
+/// Some examples of a Dataset, on the host.
 struct Batch {
   std::vector<std::int32_t> ids;       // packed: one example after the other; padded: [B, padded_length]
   std::vector<std::int32_t> type_ids;  // as many; all 0 where the data set has none
   std::vector<std::int32_t> lengths;   // [B] real tokens
-  std::vector<std::int32_t> labels;    // [B] rows of words; empty where unknown
+  std::vector<std::int32_t> labels;    // [B, L] words; empty where the data set has none
   std::int64_t padded_length = 0;      // 0: packed
 };
 
-/// The batch of dataset rows `rows`, in that order. An empty example of a packed batch becomes one padding token.
-inline Batch collate(const Dataset& dataset, const BatchForm& form, std::span<const std::int32_t> rows) {
+/// The batch of dataset rows `rows`, in that order.
+inline Batch gather_batch(const Dataset& dataset, const BatchForm& form, std::span<const std::int32_t> rows) {
   const std::vector<std::int32_t> ids = words_of(dataset.ids), type_ids = words_of(dataset.type_ids),
                                   labels = words_of(dataset.labels);
   const auto starts = dataset.starts.values<std::int64_t>();
@@ -56,4 +55,4 @@ inline Batch collate(const Dataset& dataset, const BatchForm& form, std::span<co
   return batch;
 }
 
-}  // namespace attune::testing
+}  // namespace attune::testing::oracle
