@@ -167,7 +167,7 @@ void print(const std::string& format, const Predictor& model, const std::string&
   std::puts(line.c_str());
 }
 
-// Logits of one batch; where memory ends, with what would need less.
+// Logits of one batch; if memory is exhausted, the error names flags that need less.
 std::vector<std::vector<double>> logits_of(const PredictFlags& flags, const Predictor& model,
                                            const std::vector<std::string>& texts,
                                            const std::vector<std::string>& second) {

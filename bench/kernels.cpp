@@ -148,7 +148,7 @@ void measure_on_gpu(benchmark::State& state, const Options& options, const OpCas
   state.counters["buffers"] = static_cast<double>(sets);
 }
 
-// Attention as cuDNN does it, where the build has that.
+// Attention by cuDNN, if the build has it.
 std::vector<OpCase> cudnn_cases(SpeedSizes sizes) {
   std::vector<OpCase> out;
   if (!cuda::has_cudnn_attention()) return out;

@@ -68,7 +68,8 @@ class Parser {
     throw ParseError(rule, str_cat(name_, ": ", what...));
   }
 
-  // Puts a value where it belongs and returns its place, which stays until the array or object around it grows.
+  // Puts a value into the current array or object and returns its address, which is valid until that array or object
+  // grows.
   template <class T>
   Node& place(T&& value) {
     if (++values_ > limits_.max_values)

@@ -7,9 +7,9 @@
 //   p -= lr / (1 - beta1^t) * m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
 // The scalars are computed in double, the elements in their own type.
 //
-// What changes from step to step (AdamWScalars, grad_scale, the norm) lies in the context's memory, and nothing waits
-// for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each other without
-// the host.
+// The values that change from step to step (AdamWScalars, grad_scale, the norm) are in the context's memory, and
+// nothing waits for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each
+// other without the host.
 //
 // Loshchilov, Hutter: "Decoupled weight decay regularization", arXiv 1711.05101.
 #pragma once
@@ -26,15 +26,15 @@ namespace attune::kernels {
 struct AdamWTensor {
   void* param;
   const void* grad;
-  void* m;  // float32 where the dtype is bfloat16
+  void* m;  // float32 if the dtype is bfloat16
   void* v;  // likewise
   std::int64_t n;
   DType dtype;  // of param and grad; tensors of float32 and bfloat16 may be mixed, float64 ones are alone
   void* master =
-      nullptr;  // float32 copy the update acts on where the dtype is bfloat16 (param is then its rounding); else null
+      nullptr;  // float32 copy that the update changes if the dtype is bfloat16 (param is then its rounding); else null
 };
 
-/// What changes from step to step: three doubles side by side.
+/// The values that change from step to step: three consecutive doubles.
 struct AdamWScalars {
   double learning_rate;
   double step_size;         // learning_rate / (1 - beta1^t)
@@ -47,7 +47,7 @@ AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std
 struct AdamW {
   std::span<const AdamWTensor> tensors;
   const AdamWScalars* scalars;         // in the context's memory
-  const double* grad_scale = nullptr;  // in the context's memory, e.g. clip_scale's; null: 1; NaN: nothing is changed
+  const double* grad_scale = nullptr;  // in the context's memory, e.g. from clip_scale; null: 1; NaN: nothing changes
   double beta1, beta2, eps, weight_decay;
 };
 

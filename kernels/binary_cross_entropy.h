@@ -5,7 +5,7 @@
 //   dz = dloss / (B L) * ((1 - y) sigmoid(z) - p[l] y sigmoid(-z))
 //
 // with z = z[b, l], y = labels[b, l] and p the weights of the positives (1 without them). Stable for every z:
-// softplus(z) = max(z, 0) + log1p(e^-|z|), and neither sum above cancels where y is 0 or 1.
+// softplus(z) = max(z, 0) + log1p(e^-|z|), and neither sum above cancels if y is 0 or 1.
 #pragma once
 
 #include "base/dtype.h"

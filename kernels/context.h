@@ -4,7 +4,7 @@
 // context. Pointers are untyped; `dtype` gives their element type (float32 or float64 on the CPU, float32 or bfloat16
 // on a GPU; integers are int32). Dims: N rows (tokens of the whole batch), C channels, B sequences, H heads, D head
 // size, V vocabulary, O outputs, L classes. All tensors are dense and row-major unless a stride is named. Statistics
-// and losses (mean, rstd, lse, loss, losses, dloss) are float32 where the dtype is bfloat16 (statistics_dtype).
+// and losses (mean, rstd, lse, loss, losses, dloss) are float32 if the dtype is bfloat16 (statistics_dtype).
 #pragma once
 
 #include <cstdint>

@@ -16,7 +16,7 @@
 
 namespace attune::kernels {
 
-// S marks what is of type statistics_dtype(dtype).
+// S marks tensors of type statistics_dtype(dtype).
 
 struct CrossEntropyForward {
   void* loss;                           // [] S, mean

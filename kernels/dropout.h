@@ -28,11 +28,11 @@ struct DropoutMask {
       nullptr;  // [1] read instead of `step`, so that a captured step can be replayed; or null
 
   bool active() const { return p > 0; }
-  /// The step, where `step_at` is in host memory or null.
+  /// The step, if `step_at` is in host memory or null.
   constexpr std::uint32_t drawn_step() const { return step_at == nullptr ? step : *step_at; }
   /// Elements whose 32 random bits are below this are dropped.
   std::uint32_t threshold() const { return static_cast<std::uint32_t>(static_cast<double>(p) * 4294967296.0); }
-  /// What kept elements are multiplied with.
+  /// The factor of kept elements.
   double scale() const { return 1.0 / (1.0 - static_cast<double>(p)); }
 };
 

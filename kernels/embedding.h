@@ -2,8 +2,8 @@
 //
 //   y[n] = words[ids[n]] + types[type_ids[n]] + positions[position_ids[n]]
 //
-// Backward adds dy[n] to the rows used, in token order within each row (deterministic). The row `padding_id` of a table gets no
-// gradient where one is named (reference-models: padding_idx).
+// Backward adds dy[n] to the rows used, in token order within each row (deterministic). If a table has a `padding_id`,
+// its row gets no gradient (padding_idx in the reference models).
 #pragma once
 
 #include "base/dtype.h"

@@ -21,7 +21,7 @@
 
 namespace attune::kernels {
 
-// S marks what is of type statistics_dtype(dtype): float32 where dtype is bfloat16, else dtype itself.
+// S marks tensors of type statistics_dtype(dtype): float32 if dtype is bfloat16, else dtype itself.
 
 struct LayerNormForward {
   void* y;                 // [N, C]

@@ -15,7 +15,7 @@ namespace attune::kernels {
 enum class PooledRows : std::uint8_t {
   kFirst,     // its first row
   kLast,      // its last row, padding or not
-  kLastReal,  // the last row before padding; its last row where no row is real
+  kLastReal,  // the last row before padding; its last row if no row is real
   kAll,       // all rows, padding too
   kReal,      // the rows before padding
 };

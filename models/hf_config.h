@@ -37,7 +37,7 @@ std::int64_t num_labels_or(const json::Value& config, std::int64_t fallback);
 std::vector<std::string> label_names(const json::Value& config);
 /// Sets id2label, label2id and num_labels. The names must differ.
 void set_label_names(json::Value& config, const std::vector<std::string>& names);
-/// Puts "LABEL_<id>" where names are missing, the ecosystem's default.
+/// Puts "LABEL_<id>" for missing names, the default of the Hugging Face libraries.
 std::vector<std::string> complete_label_names(std::vector<std::string> names, std::int64_t num_labels);
 
 }  // namespace attune

@@ -40,7 +40,7 @@ class BpeTrainer {
 
   /// Counts the pieces of a text. Throws Error on text that is not valid UTF-8.
   void add(std::string_view text);
-  /// vocab_size tokens, or fewer where no more pairs are frequent enough. Throws Error if nothing was added.
+  /// vocab_size tokens, or fewer if no more pairs are frequent enough. Throws Error if nothing was added.
   TrainedBpe train() const;
 
  private:

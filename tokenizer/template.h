@@ -39,7 +39,7 @@ class Template {
   static Template roberta(std::int32_t first, std::int32_t last);
 
   /// How many ids of a text (of both texts of a pair) fit: max_length minus the special tokens, or the largest integer
-  /// where max_length is 0. Throws Error if not even the special tokens fit.
+  /// if max_length is 0. Throws Error if not even the special tokens fit.
   std::int64_t room(const EncodeOptions& options, bool pair) const;
 
   /// Cuts and wraps the ids of one text.

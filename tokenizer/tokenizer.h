@@ -34,7 +34,7 @@ class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  /// Throws Error on text that is not valid UTF-8 (naming the byte offset) and where max_length is too short for the
+  /// Throws Error on text that is not valid UTF-8 (naming the byte offset) and if max_length is too short for the
   /// template.
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const = 0;

@@ -201,7 +201,7 @@ void order_marks(const Normalisation& tables, std::u32string& text, std::size_t 
 
 // Composes a decomposed, ordered text in place.
 void compose(const Normalisation& tables, std::u32string& text) {
-  std::size_t starter = std::u32string::npos;  // where in the output the last starter stands
+  std::size_t starter = std::u32string::npos;  // position of the last starter in the output
   int previous = 0;                            // class of the code point written last after it; 0: none
   std::size_t size = 0;
   for (const char32_t c : std::u32string(text)) {

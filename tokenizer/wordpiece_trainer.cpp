@@ -19,7 +19,7 @@ const std::string kPrefix = "##";
 // Tokens by id, and back.
 class Tokens {
  public:
-  /// The id of a token, which is added where it is new.
+  /// The id of a token, which is added if it is new.
   std::int32_t add(const std::string& token) {
     const auto [place, is_new] = ids_.try_emplace(token, static_cast<std::int32_t>(tokens_.size()));
     if (is_new) tokens_.push_back(token);

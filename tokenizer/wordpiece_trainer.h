@@ -37,7 +37,7 @@ class WordPieceTrainer {
 
   /// Counts the words of a text. Throws Error on text that is not valid UTF-8.
   void add(std::string_view text);
-  /// The tokens in order of id: vocab_size of them, or fewer where no more pairs are frequent enough. Throws Error if
+  /// The tokens in order of id: vocab_size of them, or fewer if no more pairs are frequent enough. Throws Error if
   /// nothing was added, or vocab_size has no room for the special tokens and characters.
   std::vector<std::string> train() const;
 

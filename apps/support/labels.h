@@ -70,7 +70,7 @@ class ClassLabels : public LabelReader {
   std::int64_t at_least_ = 2;
   bool known_ = false;
   Classes classes_;
-  std::vector<std::int32_t> rows_;  // of the split so far: index of a label's text, or its class where those are known
+  std::vector<std::int32_t> rows_;  // of the split so far: index of a label's text, or its class if classes are known
   std::unordered_map<std::string, std::int32_t> numbers_;  // of texts met
   std::vector<std::string> texts_;                         // by number, until the classes are known
   std::string empty_at_;                                   // the first row with an empty label

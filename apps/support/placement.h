@@ -1,4 +1,4 @@
-// Where a model runs and in which precision: --device, --precision and --attention of every program that runs one.
+// The device and the precision of a model: --device, --precision and --attention of every program that runs one.
 #pragma once
 
 #include <string>

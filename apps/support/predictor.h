@@ -32,8 +32,8 @@ class Predictor {
 };
 
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
-/// folder where it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU).
-/// Throws Error if the folder is not a complete classifier.
+/// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Throws
+/// Error if the folder is not a complete classifier.
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
                                           const PlacementFlags& placement);
 

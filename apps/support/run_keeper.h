@@ -24,7 +24,7 @@ std::string digest_of(const Dataset& dataset);
 std::string digest_of(const std::string& text);
 
 /// Throws Error naming the first difference between the options of a checkpoint and those of this run. --num_epochs and
-/// --max_steps may differ where the learning rate does not depend on them.
+/// --max_steps may differ if the learning rate does not depend on them.
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now);
 
 class RunKeeper {

@@ -52,7 +52,7 @@ class Variable {
   explicit Variable(Tensor value, bool requires_grad = false);
 
   bool defined() const { return value_ != nullptr; }
-  /// The value; an undefined tensor where the variable is undefined.
+  /// The value; an undefined tensor if the variable is undefined.
   const Tensor& value() const;
   /// Moves the value out of its only handle, which is undefined afterwards. Throws Error if other handles exist.
   Tensor release() &&;

@@ -26,13 +26,13 @@ std::optional<StoredDataset> open_dataset(const std::string& path, const std::st
 /// A data set in the making.
 class DatasetWriter {
  public:
-  /// The anonymous file lies on the disk of `folder`; in memory where it is empty or has no place for one.
+  /// The anonymous file lies on the disk of `folder`; in memory if it is empty or has no place for one.
   DatasetWriter(const std::string& folder, bool with_type_ids);
   ~DatasetWriter();
   DatasetWriter(const DatasetWriter&) = delete;
   DatasetWriter& operator=(const DatasetWriter&) = delete;
 
-  /// Appends examples: `lengths` of each, their ids and, where there are any, as many segments.
+  /// Appends examples: `lengths` of each, their ids and, if there are any, as many segments.
   void add(std::span<const std::int64_t> lengths, std::span<const std::int32_t> ids,
            std::span<const std::int32_t> type_ids);
   /// The examples so far, over the anonymous file.

@@ -35,8 +35,8 @@ std::int64_t parameter_count(const Module& module, bool trainable_only = false);
 void set_trainable(const Module& module, const std::function<bool(const std::string& name)>& trainable);
 
 /// Moves the float32 parameters of a module to `device`. Where `dtype` is bfloat16, those that may be rounded are, and
-/// their float32 values stay as masters (engine/nn/parameter.h): on the device where the parameter is trainable, on the
-/// host where it is frozen. Gradients are dropped.
+/// their float32 values stay as masters (engine/nn/parameter.h): on the device if the parameter is trainable, on the
+/// host if it is frozen. Gradients are dropped.
 void place(const Module& module, Device device, DType dtype);
 
 }  // namespace attune

@@ -12,7 +12,7 @@ namespace attune {
 
 class Parameter : public Variable {
  public:
-  /// What may happen to the value of a parameter in bfloat16.
+  /// Whether the value of a parameter may be rounded in bfloat16.
   enum class Rounding : std::uint8_t { kAllowed, kNever };
 
   /// An undefined parameter, e.g. the bias of a layer that has none.
@@ -25,7 +25,7 @@ class Parameter : public Variable {
   const Tensor& master() const;
   /// Throws Error if the shape is not the value's.
   void set_master(Tensor master) const;
-  /// What an optimizer acts on and a checkpoint holds: the master if there is one, else the value.
+  /// The value that an optimizer changes and a checkpoint contains: the master if there is one, else the value.
   const Tensor& exact() const { return master().defined() ? master() : value(); }
 
  private:

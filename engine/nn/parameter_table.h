@@ -13,7 +13,7 @@
 
 namespace attune {
 
-/// What a parameter is in its layer.
+/// The role of a parameter in its layer.
 enum class Role : std::uint8_t {
   kEmbedding,  // a table [rows, channels]
   kNorm,       // the scale of a norm
@@ -49,7 +49,7 @@ struct Section {
   bool bias = true;                     // linear layers and norms have one
   bool transposed = false;              // linear layers lie [inputs, outputs] in the file
   bool head = false, optional = false;
-  TrainableLayers trained_from = TrainableLayers::kAll;  // or earlier, where its block is one of the last
+  TrainableLayers trained_from = TrainableLayers::kAll;  // or earlier, if its block is one of the last
 
   /// Block `index`: "blocks.3." and, after `hf_blocks`, "3.".
   static Section block(std::int64_t index, const std::string& hf_blocks);

@@ -10,16 +10,17 @@ namespace attune::ops {
 /// One parameter; all of its tensors have its shape. S is statistics_dtype of its type.
 struct AdamWTensor {
   InPlace param;
-  Tensor grad;     // of the parameter's type
-  InPlace m, v;    // S
-  InPlace master;  // S where the parameter's type is not S: what the update acts on, rounded into param; else undefined
+  Tensor grad;   // of the parameter's type
+  InPlace m, v;  // S
+  InPlace
+      master;  // S if the parameter's type is not S: the value that the update changes, then rounded into param; else undefined
 };
 
 struct AdamWSpec {
   double beta1, beta2, eps, weight_decay;
 };
 
-/// What changes from step to step, at step t (1, 2, ...): float64 [3] on the host.
+/// The values that change from step to step, at step t (1, 2, ...): float64 [3] on the host.
 Tensor adamw_scalars(double learning_rate, const AdamWSpec& spec, std::int64_t t);
 
 /// scalars: as above, on the parameters' device. grad_scale: float64 [1] the gradients are multiplied with, or

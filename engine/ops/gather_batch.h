@@ -13,7 +13,7 @@ struct TokenStore {
   Tensor labels;    // [E] or [E, L] of 4-byte elements, or undefined
 };
 
-/// Where a batch of B examples in R rows goes; S is B where rows are padded, else B + 1.
+/// The tensors for a batch of B examples in R rows; S is B if rows are padded, else B + 1.
 struct GatheredBatch {
   Tensor ids;          // int32 [R]
   Tensor type_ids;     // int32 [R]; undefined if the store has none

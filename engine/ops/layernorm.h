@@ -15,7 +15,7 @@ struct LayerNormOut {
 };
 struct LayerNormSpec {
   double eps;
-  DType dtype;          // of y, and of x where there is a residual; otherwise x is S
+  DType dtype;          // of y, and of x if there is a residual; otherwise x is S
   bool stream = false;  // whether y is wanted unrounded as well
   DropoutSpec dropout;  // of x, only with a residual
 };

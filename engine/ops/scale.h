@@ -1,4 +1,4 @@
-// y = alpha * x, or y += alpha * x where y accumulates, of any shape (kernels/scale.h).
+// y = alpha * x, or y += alpha * x if y accumulates, of any shape (kernels/scale.h).
 #pragma once
 
 #include "engine/ops/args.h"

@@ -45,8 +45,8 @@ class AdamWOptimizer {
   /// Measures and clips the gradients if the options say so, and applies them, unless they were measured and are not
   /// finite. Only starts work on the device.
   void update();
-  /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device. Undefined where
-  /// the options do not ask for it.
+  /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device. Undefined if the
+  /// options do not request it.
   const Tensor& norm() const { return norm_; }
   /// Whether update() may be captured and replayed: every parameter has had a gradient at every step, and has one now.
   bool capturable() const;

@@ -46,7 +46,7 @@ struct HostMemory {
 HostMemory host_memory();
 void reset_host_memory_peak();
 
-/// Where some bytes lie.
+/// A place of bytes.
 template <class Pointer>
 struct Place {
   Pointer data;

@@ -29,7 +29,7 @@ struct BatchShape {
 struct LabelledBatch {
   BatchShape shape;
   Tensor examples;     // int32 [B]
-  Tensor key_lengths;  // int32, real rows of each sequence; those of `tokens` only where attention is to see them
+  Tensor key_lengths;  // int32, real rows of each sequence; those of `tokens` only if attention uses them
   TokenBatch tokens;
   Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined if it has none
 };

@@ -2,8 +2,8 @@
 // SciPy.
 //
 // A ratio with denominator 0 is 0: the precision of a class that is never predicted, the recall of a class without
-// examples (scikit-learn's zero_division=0). An undefined measure is nan: a correlation where one side is constant, the
-// area under a curve where one class is missing.
+// examples (scikit-learn's zero_division=0). An undefined measure is nan: a correlation with constant numbers, the area
+// under a curve without examples of one class.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,7 @@ namespace attune {
 struct StepResult {
   std::int64_t step;
   double loss;
-  std::optional<double> grad_norm;  // of a step with an update, where it is measured
+  std::optional<double> grad_norm;  // of a step with an update, if it is measured
 };
 
 struct StepOptions {

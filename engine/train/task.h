@@ -34,7 +34,7 @@ struct Headline {
   bool larger_is_better;
 };
 
-/// The labels of examples as a tensor: [B] where width is 0, else [B, width].
+/// The labels of examples as a tensor: [B] if width is 0, else [B, width].
 struct LabelForm {
   DType dtype = DType::kInt32;
   std::int64_t width = 0;
@@ -47,7 +47,7 @@ inline constexpr std::string_view kSingleLabel = "single_label_classification";
 inline constexpr std::string_view kMultiLabel = "multi_label_classification";
 inline constexpr std::string_view kRegression = "regression";
 
-/// What a task predicts of a text. It decides how labels are read and how predictions are printed.
+/// The kind of a task's predictions. It decides how labels are read and how predictions are printed.
 enum class Target : std::uint8_t { kClass, kLabels, kNumbers };
 
 /// A task by its names: on a command line, and in config.json.

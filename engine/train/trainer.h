@@ -135,7 +135,7 @@ class Trainer {
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
   ExampleStore store(const Dataset& dataset) const;
-  /// Tokens of its longest example, cut where batches cut it.
+  /// Tokens of its longest example, cut if batches cut it.
   std::int64_t kept_length(const Dataset& dataset) const;
 
   const Module& model_;

@@ -18,7 +18,7 @@ struct ValueAndSlope {
 template <Activation kind>
 struct ActivationFunction;
 
-// 0.5 (1 + tanh u) = 1 / (1 + e^-2u), which keeps its precision where tanh u nears -1.
+// 0.5 (1 + tanh u) = 1 / (1 + e^-2u), which keeps its precision if tanh u is close to -1.
 template <>
 struct ActivationFunction<Activation::kGeluTanh> {
   template <class T>

@@ -55,7 +55,7 @@ struct Sequence {
   }
 };
 
-// As many queries as keep the scores in the cache; fewer under a narrow window, where a tall block is mostly masked.
+// As many queries as keep the scores in the cache; fewer for a narrow window, because most of a tall block is masked.
 std::int64_t queries_per_block(const AttentionLayout& layout) {
   std::int64_t queries = kScoreElements / std::max<std::int64_t>(layout.max_length, 1);
   if (layout.window >= 0) queries = std::min(queries, layout.window);

@@ -102,7 +102,7 @@ void forward_row(const LayerNormForward& args, std::int64_t n, T* factors) {
   if (args.rstd != nullptr) static_cast<T*>(args.rstd)[n] = moments.rstd;
 }
 
-// The gradient of row `at` of y, both ways added; `room` takes the sum where there are two.
+// The gradient of row `at` of y, with both parts added; `room` holds the sum if there are two.
 template <class T>
 const T* gradient_of_y(const LayerNormBackward& args, std::int64_t at, T* room) {
   const T* dy = static_cast<const T*>(args.dy);

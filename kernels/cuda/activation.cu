@@ -1,8 +1,8 @@
 // y = f(x);  dx (+)= dy f'(x), f' recomputed from x.
 //
-// A thread owns one 16-byte vector (or one element where alignment or size does not allow vectors), a block 256 of
-// them. Computed in float32. Deterministic. Forward moves 2 n elements, backward 3 n (4 n accumulating): bound by
-// memory bandwidth.
+// A thread owns one 16-byte vector (or one element if alignment or size does not allow vectors), a block 256 of them.
+// Computed in float32. Deterministic. Forward moves 2 n elements, backward 3 n (4 n accumulating): bound by memory
+// bandwidth.
 #include "kernels/activation.h"
 
 #include "kernels/cuda/context.h"

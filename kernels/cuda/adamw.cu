@@ -1,7 +1,7 @@
 // AdamW over all parameters in one launch, the norm of all gradients and their clipping (kernels/adamw.h).
 //
 // The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table
-// that lies on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors where the
+// that lies on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors if the
 // tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
 // copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
 // bandwidth. The norm adds squares in float64, in a fixed order: per thread, per block, then the blocks' sums by one
@@ -44,7 +44,7 @@ struct Scalars {
   float decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
 };
 
-// What the scalars are made of: the same at every step, and read from memory.
+// The inputs of the scalars: the same at every step, and read from memory.
 struct Recipe {
   const AdamWScalars* scalars;
   const double* grad_scale;  // or null

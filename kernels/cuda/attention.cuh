@@ -14,7 +14,7 @@
 namespace attune::device {
 
 /// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel) and the block walks
-/// over tiles of the others. The walked tile is halved for float32, and for D = 128 where two accumulators are held, to
+/// over tiles of the others. The walked tile is halved for float32, and for D = 128 if there are two accumulators, to
 /// save registers.
 template <class T, int D>
 struct AttentionTraits {
@@ -77,7 +77,7 @@ struct Sequence {
   __device__ std::int64_t row(int i, std::int64_t stride, int head_size) const {
     return (first_row + i) * stride + head * head_size;
   }
-  /// Where query i keeps its statistics in [H, N].
+  /// The index of query i's statistics in [H, N].
   __device__ std::int64_t statistic(const AttentionPlan& plan, int i) const { return head * plan.rows + first_row + i; }
 
   __device__ bool allowed(const AttentionPlan& plan, int i, int j) const {

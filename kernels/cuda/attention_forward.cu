@@ -64,7 +64,7 @@ struct OnlineSoftmax {
   }
 };
 
-// Scaled scores in base 2, -inf where the query may not see the key.
+// Scaled scores in base 2, -inf if the query may not see the key.
 template <int N>
 __device__ __forceinline__ void mask_scores(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence,
                                             int first_query, Range keys) {

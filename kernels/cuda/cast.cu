@@ -1,8 +1,8 @@
 // y = x in another float type (kernels/cast.h).
 //
-// A thread owns four elements, 16 bytes in float32 (or one where a pointer or the size does not allow vectors), so that
-// a warp's accesses touch whole sectors on both sides; a block owns 256 times that. Deterministic. Moves every byte
-// once: bound by memory bandwidth.
+// A thread owns four elements, 16 bytes in float32 (or one if a pointer or the size does not allow vectors), so that a
+// warp's accesses touch whole sectors on both sides; a block owns 256 times that. Deterministic. Moves every byte once:
+// bound by memory bandwidth.
 #include "kernels/cast.h"
 
 #include "kernels/cuda/context.h"

@@ -1,4 +1,4 @@
-// What a build without cuDNN says of it.
+// The errors of a build without cuDNN.
 #include "base/check.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"

@@ -34,7 +34,7 @@ bool aligned(const P*... pointers) {
   return ((reinterpret_cast<std::uintptr_t>(pointers) % 16 == 0) && ...);
 }
 
-/// Calls f with the width as a constant: 16-byte vectors of T where `wide`, single elements otherwise.
+/// Calls f with the width as a constant: 16-byte vectors of T if `wide`, single elements otherwise.
 template <class T, class F>
 decltype(auto) with_width(bool wide, F&& f) {
   if (wide) return std::forward<F>(f)(std::integral_constant<int, kVectorWidth<T>>{});

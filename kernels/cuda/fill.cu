@@ -1,8 +1,8 @@
 // y = value.
 //
-// A thread owns one 16-byte vector (or one element where the pointer or the size does not allow vectors), a block 256 of
-// them. Deterministic. Moves n elements once: bound by memory bandwidth. No shared memory and few registers, so that all
-// 2048 threads of a multiprocessor are resident.
+// A thread owns one 16-byte vector (or one element if the pointer or the size does not allow vectors), a block 256 of
+// them. Deterministic. Moves n elements once: bound by memory bandwidth. No shared memory and few registers, so that
+// all 2048 threads of a multiprocessor are resident.
 #include "kernels/fill.h"
 
 #include "kernels/cuda/context.h"

@@ -1,4 +1,4 @@
-// Matrix products on the device: cuBLASLt on a GPU, plain loops where one is simulated.
+// Matrix products on the device: cuBLASLt on a GPU, plain loops on a simulated one.
 #pragma once
 
 #include <cstdint>
@@ -9,8 +9,8 @@
 
 namespace attune::cuda {
 
-/// c[M, N] = op(a) op(b) + bias, or += where it accumulates. All row-major and dense; products are summed in float32;
-/// float32 operands are rounded to TF32 where the context says so.
+/// c[M, N] = op(a) op(b) + bias, or += if it accumulates. All row-major and dense; products are summed in float32;
+/// float32 operands are rounded to TF32 if the context says so.
 struct Matmul {
   void* c;        // [M, N]
   const void* a;  // [M, K], or [K, M] if transposed

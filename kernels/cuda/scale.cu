@@ -1,6 +1,6 @@
 // y (+)= alpha x.
 //
-// A thread owns one 16-byte vector (or one element where a pointer or the size does not allow vectors), a block 256 of
+// A thread owns one 16-byte vector (or one element if a pointer or the size does not allow vectors), a block 256 of
 // them. Deterministic. Moves 2 n elements once, 3 n accumulating: bound by memory bandwidth. No shared memory and few
 // registers, so that all 2048 threads of a multiprocessor are resident.
 #include "kernels/scale.h"

@@ -99,7 +99,7 @@ __global__ void __launch_bounds__(Traits::kThreads) sort_move_kernel(Pass pass) 
   int ranks[Traits::kRounds];
   rank_in_warp(counts, ids, ranks, pass);
 
-  // Where the tile's rows of digit threadIdx.x begin.
+  // The beginning of the tile's rows of digit threadIdx.x.
   int earlier = 0, all = 0;
 #pragma unroll 8
   for (int tile = 0; tile < pass.tiles; ++tile) {

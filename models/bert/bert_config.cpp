@@ -14,7 +14,7 @@ struct Spelling {
   const char *model_type, *architecture;
   const char *hidden_size, *layers, *heads, *intermediate_size, *activation, *hidden_dropout, *attention_dropout,
       *head_dropout;
-  std::int64_t pad_token_id;  // where the key is missing
+  std::int64_t pad_token_id;  // if the key is missing
 };
 constexpr std::array<Spelling, 3> kSpellings = {{
     {BertFamily::kBert, "bert", "BertForSequenceClassification", "hidden_size", "num_hidden_layers",

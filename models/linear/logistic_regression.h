@@ -1,6 +1,6 @@
 // L2-regularised logistic regression over counts: the strong, cheap baseline that a transformer must beat.
 //
-// Two classes share one row of coefficients (class 1 where x w + b > 0, strictly); more have one row each (softmax, the
+// Two classes share one row of coefficients (class 1 if x w + b > 0, strictly); more have one row each (softmax, the
 // first of equal scores). The objective is in logistic_objective.h, its minimisation in minimise.h.
 #pragma once
 

@@ -24,9 +24,9 @@ class WordTable {
     const auto at = static_cast<std::size_t>(id);
     return {bytes_.data() + starts_[at], starts_[at + 1] - starts_[at]};
   }
-  /// The id of a word, -1 where it is unknown.
+  /// The id of a word, -1 if it is unknown.
   std::int32_t find(std::string_view word) const;
-  /// The id of a word, a new one where it is unknown. Throws Error beyond 2^31 - 1 words or a word of 4 GiB.
+  /// The id of a word, a new one if it is unknown. Throws Error beyond 2^31 - 1 words or a word of 4 GiB.
   std::int32_t insert(std::string_view word);
 
  private:

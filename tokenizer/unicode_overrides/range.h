@@ -12,7 +12,7 @@ struct OverrideRange {
   bool member;
 };
 
-/// What a sorted table says of a code point; `otherwise`, utf8proc's opinion, where it says nothing.
+/// The class of a code point in a sorted table; `otherwise`, utf8proc's class, if the table does not have it.
 inline bool overridden(std::span<const OverrideRange> table, char32_t c, bool otherwise) {
   const auto range = std::upper_bound(table.begin(), table.end(), c,
                                       [](char32_t value, const OverrideRange& entry) { return value < entry.first; });

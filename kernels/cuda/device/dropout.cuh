@@ -29,13 +29,12 @@ inline DropoutPlan plan_of(const kernels::DropoutMask& mask) {
           .step_at = mask.step_at};
 }
 
-/// The step of a plan, brought from memory where it lies there: once, when a kernel begins.
+/// The step of a plan, read from memory if it is there: once, at the start of a kernel.
 __device__ __forceinline__ std::uint32_t step_of(const DropoutPlan& plan) {
   return plan.step_at == nullptr ? plan.step : load_global(plan.step_at);
 }
 
-/// What channels channel .. channel + N - 1 of a row are multiplied with. N is 1 or a multiple of 4; channel is a
-/// multiple of N.
+/// The factors of channels channel .. channel + N - 1 of a row. N is 1 or a multiple of 4; channel is a multiple of N.
 template <int N>
 __device__ __forceinline__ void dropout_factors(float (&factors)[N], const DropoutPlan& plan, std::uint32_t site_offset,
                                                 std::uint32_t key, std::uint32_t channel) {
@@ -53,7 +52,7 @@ __device__ __forceinline__ void dropout_factors(float (&factors)[N], const Dropo
   }
 }
 
-/// x[i] *= factor of the element, where anything is dropped.
+/// x[i] *= factor of the element, if anything is dropped.
 template <int N>
 __device__ __forceinline__ void apply_dropout(float (&x)[N], const DropoutPlan& plan, std::int64_t row,
                                               std::int64_t channel) {

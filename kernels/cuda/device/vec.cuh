@@ -28,7 +28,7 @@ __device__ __forceinline__ T from_f(float x) {
     return float_to_bf16(x);
 }
 
-/// Elements of T that one access moves where N are wanted.
+/// Elements of T that one access moves, for N elements.
 template <class T, int N>
 inline constexpr int kAccess = N < 16 / static_cast<int>(sizeof(T)) ? N : 16 / static_cast<int>(sizeof(T));
 

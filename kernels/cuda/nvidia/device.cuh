@@ -91,7 +91,7 @@ __device__ __forceinline__ unsigned shared_address(const void* p) {
   return static_cast<unsigned>(__cvta_generic_to_shared(p));
 }
 
-/// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros where not `valid`.
+/// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros if not `valid`.
 template <int Bytes>
 __device__ __forceinline__ void cp_async(void* to, const void* from, bool valid = true) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);

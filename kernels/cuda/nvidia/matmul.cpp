@@ -7,7 +7,7 @@
 // order: the next run on this machine uses the same algorithm and gives the same bits. Algorithms that split a sum over
 // blocks and add the parts in the output's type are excluded; the others add in a fixed order.
 //   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
-//   ATTUNE_MATMUL_CACHE=FILE    where choices are noted; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
+//   ATTUNE_MATMUL_CACHE=FILE    the file of choices; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"
 
 #include <algorithm>
@@ -45,7 +45,7 @@ cudaDataType_t type_of(DType dtype) {
   return CUDA_R_16BF;
 }
 
-// What decides the algorithm.
+// The key of the choice of algorithm.
 using Shape = std::tuple<std::int64_t, std::int64_t, std::int64_t, bool, bool, bool, bool, DType, bool, bool>;
 
 bool all_aligned(const Matmul& args) {

@@ -11,7 +11,7 @@
 namespace attune::cuda {
 namespace {
 
-// What went wrong on a stream is known only later: names the kernels it may have been.
+// An error on a stream is known only later: names the kernels that may have caused it.
 void throw_on_fault(cudaError_t status, const Stream::State& state) {
   if (status == cudaSuccess) return;
   std::string kernels;

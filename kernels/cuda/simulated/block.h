@@ -82,7 +82,7 @@ class BlockRunner {
 
   void run(const GridShape& shape, Dim3 block, std::uint64_t block_seed, const std::function<void()>& thread);
 
-  // What a running CUDA thread may ask for.
+  // The operations of a running CUDA thread.
   ThreadState& self() { return *self_; }
   SharedMemory& shared() { return shared_; }
   std::uint32_t time() const { return time_; }

@@ -53,7 +53,7 @@ inline unsigned char* dynamic_shared() {
   return reinterpret_cast<unsigned char*>(simulated::runner().shared().dynamic());
 }
 
-/// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros where not `valid`.
+/// Starts copying Bytes (4, 8 or 16) from global to shared memory, or zeros if not `valid`.
 template <int Bytes>
 void cp_async(void* to, const void* from, bool valid = true) {
   static_assert(Bytes == 4 || Bytes == 8 || Bytes == 16);

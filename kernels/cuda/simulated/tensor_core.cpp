@@ -56,10 +56,10 @@ double power_of_two(int exponent) {
   return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52);
 }
 
-// What a tensor core makes of c + a[0] b[0] + a[1] b[1] + ...: exact products and c are aligned to the largest exponent
-// among them, cut off a little below float32's last bit, added, and the sum is cut off again: never rounded, unlike a
-// chain of fused multiply-adds. How little differs between generations; one bit is a cautious choice. Fasi, Higham,
-// Mikaitis, Pranesh: "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330 (2021).
+// The result of a tensor core for c + a[0] b[0] + a[1] b[1] + ...: exact products and c are aligned to the largest
+// exponent among them, cut off a little below float32's last bit, added, and the sum is cut off again: never rounded,
+// unlike a chain of fused multiply-adds. How little differs between generations; one bit is a cautious choice. Fasi,
+// Higham, Mikaitis, Pranesh: "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330 (2021).
 template <int Group>
 float multiply_add(float c, const float* a, const float* b) {
   constexpr int kGuardBits = 1;
