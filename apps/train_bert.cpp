@@ -55,7 +55,7 @@ int train(const BertFlags& flags) {
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
   const bool mask = flags.use_attention_mask == "true";
-  const auto task = common.task.make(problem_type, *labels, splits.train.labels, common.placement.device());
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels, config, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,

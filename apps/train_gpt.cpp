@@ -121,7 +121,7 @@ int train(const GptFlags& flags) {
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
-  const auto task = common.task.make(problem_type, *labels, splits.train.labels, common.placement.device());
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels, file, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,

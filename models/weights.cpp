@@ -44,6 +44,17 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return out + "]";
 }
 
+std::string first_part(const std::string& name) {
+  return name.substr(0, name.find('.'));
+}
+
+// Whether a tensor lies where those of the model lie, its head aside: "encoder.layer.12. ..." of a model of 12 layers.
+bool of_backbone(const std::string& name, const Classifier& model, const HfFiles& files) {
+  return std::ranges::any_of(model.table().rows(), [&](const ParameterRow& row) {
+    return !row.optional && first_part(canonical_name(row.hf_name, files)) == first_part(name);
+  });
+}
+
 bool is_finite(const Tensor& tensor) {
   return dispatch_float(tensor.dtype(), "finiteness", [&]<class T>() {
     return std::ranges::all_of(tensor.values<T>(), [](T x) { return std::isfinite(x); });
@@ -99,8 +110,12 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
     target.copy_from(row.transposed ? transposed(values) : values);
     entries.erase(found);
   }
-  for (const auto& [name, entry] : entries)
-    if (!is_ignored(name, files)) report.unused.push_back(entry->name);
+  for (const auto& [name, entry] : entries) {
+    if (is_ignored(name, files)) continue;
+    CHECK(!of_backbone(name, model, files), path, ": the tensor '", entry->name,
+          "' has no place in the model that config.json describes");
+    report.unused.push_back(entry->name);
+  }
   return report;
 }
 

@@ -87,9 +87,28 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
 }
 
+// The files of a tokenizer by name, with their bytes: read when a run begins, since they may change meanwhile.
+using TokenizerFiles = std::vector<std::pair<std::string, std::string>>;
+TokenizerFiles read_files(const Tokenizer& tokenizer) {
+  TokenizerFiles out;
+  for (const std::string& file : tokenizer.files())
+    out.emplace_back(fs::path(file).filename().string(), read_file(file));
+  return out;
+}
+
+// Writes model.safetensors, config.json and the tokenizer's files, each atomically.
+void save_model_folder(const std::string& folder, const FineTuneJob& job, const TokenizerFiles& tokenizer) {
+  create_folders(folder);
+  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
+  save_weights(job.model, at("model.safetensors"));
+  write_file(at("config.json"), config_text(job.model, job.task, job.label_names, job.form));
+  for (const auto& [name, bytes] : tokenizer) write_file(at(name), bytes);
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
+  const TokenizerFiles tokenizer = read_files(job.tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)
@@ -122,7 +141,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
 
   const auto save = [&] {
     if (flags.output.empty()) return;
-    save_model_folder(flags.output, job.model, job.task, job.tokenizer, job.label_names, job.form);
+    save_model_folder(flags.output, job, tokenizer);
     std::cout << "Saved to " << flags.output << std::endl;
   };
   save();
@@ -135,18 +154,6 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
 }
 
 }  // namespace
-
-void save_model_folder(const std::string& folder, const Classifier& model, const Task& task, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names, const BatchForm& form) {
-  create_folders(folder);
-  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
-  save_weights(model, at("model.safetensors"));
-  write_file(at("config.json"), config_text(model, task, label_names, form));
-  for (const std::string& file : tokenizer.files()) {
-    const std::string target = at(fs::path(file).filename().string());
-    if (!fs::exists(target) || !fs::equivalent(file, target)) copy_file(file, target);
-  }
-}
 
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags) {
   try {

@@ -27,8 +27,4 @@ struct FineTuneJob {
 /// after Ctrl-C.
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 
-/// Writes model.safetensors, config.json and the tokenizer's files into a folder, each atomically.
-void save_model_folder(const std::string& folder, const Classifier& model, const Task& task, const Tokenizer& tokenizer,
-                       const std::vector<std::string>& label_names, const BatchForm& form);
-
 }  // namespace attune

@@ -172,7 +172,7 @@ NumberLabels::NumberLabels(std::vector<std::string> columns, bool flags) : colum
 }
 
 std::vector<std::string> NumberLabels::names() const {
-  return columns_.size() == 1 ? complete_label_names({}, 1) : columns_;
+  return columns_.size() == 1 && !flags_ ? complete_label_names({}, 1) : columns_;
 }
 
 void NumberLabels::add(std::span<const std::string> fields, const Where& where) {

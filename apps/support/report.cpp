@@ -50,7 +50,7 @@ void cut_log(const std::string& path, std::int64_t bytes) {
 TrainReport::TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset)
     : headlines_(task.headlines()), log_path_(log_file) {
   if (log_file.empty()) return;
-  const bool goes_on = log_offset && std::filesystem::exists(log_file);
+  const bool goes_on = log_offset && std::filesystem::is_regular_file(log_file);
   if (goes_on) cut_log(log_file, *log_offset);
   log_.open(log_file, goes_on ? std::ios::app : std::ios::trunc);
   if (!log_) throw IoError(log_file, std::string("the log file cannot be created: ") + std::strerror(errno));

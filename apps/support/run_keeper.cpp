@@ -71,6 +71,9 @@ RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(fl
     state_ = read_run_state(file_);
     check_options(*state_, file_, options_);
     log_offset_ = state_->log_offset;
+    std::error_code error;  // a log that the checkpoint knows nothing of is appended to
+    if (const auto size = fs::file_size(flags.log_file, error); !log_offset_ && !error)
+      log_offset_ = static_cast<std::int64_t>(size);
   }
   if (flags.output.empty()) return;
   refuse_unfinished(checkpoints_of(flags));
@@ -94,6 +97,7 @@ void RunKeeper::restore(Trainer& trainer) {
   trainer.restore(*state_);
   std::cout << "Resumed after " << state_->step << " of " << trainer.total_steps() << " batches from " << file_
             << std::endl;
+  if (flags_.output.empty()) std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   state_.reset();
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
+#include "models/hf_config.h"
 
 namespace attune {
 namespace {
@@ -29,18 +30,24 @@ std::string problem_type_of(const json::Value& config) {
   config["problem_type"].fail("'" + printable(type) + "' is not supported (" + names + " are)");
 }
 
+std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names) {
+  std::vector<double> out;
+  const auto thresholds = config.find(kThresholds);
+  if (!thresholds || complete_label_names(label_names(config), std::ssize(output_names)) != output_names) return out;
+  for (const json::Value& item : thresholds->items()) {
+    out.push_back(item.number());
+    if (!(item.number() > 0 && item.number() < 1)) item.fail(str_cat("must be in (0, 1), found ", item.number()));
+  }
+  if (out.size() != output_names.size())
+    thresholds->fail(str_cat("there are ", out.size(), " for ", output_names.size(), " labels"));
+  return out;
+}
+
 std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names) {
   TaskOptions options{.outputs = std::ssize(output_names), .output_names = output_names};
   std::string type = problem_type_of(config);
   if (type.empty()) type = options.outputs == 1 ? kRegression : kSingleLabel;
-  if (const auto thresholds = config.find(kThresholds); thresholds && type == kMultiLabel) {
-    for (const json::Value& item : thresholds->items()) {
-      options.thresholds.push_back(item.number());
-      if (!(item.number() > 0 && item.number() < 1)) item.fail(str_cat("must be in (0, 1), found ", item.number()));
-    }
-    if (options.thresholds.size() != output_names.size())
-      thresholds->fail(str_cat("there are ", options.thresholds.size(), " for ", output_names.size(), " labels"));
-  }
+  if (type == kMultiLabel) options.thresholds = kept_thresholds(config, output_names);
   return make_task(type, options);
 }
 

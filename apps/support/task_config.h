@@ -17,6 +17,9 @@ json::Value task_json(const Task& task);
 /// problem_type; empty if the file does not say. Throws Error with the file's name if attune has no such task.
 std::string problem_type_of(const json::Value& config);
 
+/// The thresholds of a model whose outputs have exactly these names; empty if it has none or other outputs.
+std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names);
+
 /// The task of a model with these outputs, to predict with. Without problem_type, one output is a number and several
 /// are classes, as in the Hugging Face libraries.
 std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "apps/support/command_line.h"
+#include "apps/support/task_config.h"
 #include "base/check.h"
 
 namespace attune {
@@ -61,7 +62,8 @@ std::vector<double> number_list(const std::string& flag, const std::string& text
   out.assign(names.size(), fallback);
   for (const std::string& entry : entries) {
     const std::size_t at = std::min(entry.rfind('='), entry.size());
-    const auto name = std::ranges::find(names, entry.substr(0, at));
+    auto name = std::ranges::find(names, entry.substr(0, at));
+    if (name == names.end()) name = std::ranges::find(names, "LABEL_" + entry.substr(0, at));  // a class without a name
     if (name == names.end())
       throw UsageError(flag + ": '" + entry.substr(0, at) + "' is no class or label of the data");
     const std::optional<double> value = at == entry.size() ? std::nullopt : number_of(entry.substr(at + 1));
@@ -142,7 +144,7 @@ std::unique_ptr<LabelReader> TaskFlags::reader(const std::string& problem_type) 
     case Target::kNumbers:
       return std::make_unique<NumberLabels>(names, false);
     case Target::kLabels:
-      if (names.size() > 1) return std::make_unique<NumberLabels>(names, true);
+      if (!label_columns.empty()) return std::make_unique<NumberLabels>(names, true);
       return std::make_unique<ListedLabels>(names.front(), label_delimiter);
     case Target::kClass:
       break;
@@ -151,7 +153,7 @@ std::unique_ptr<LabelReader> TaskFlags::reader(const std::string& problem_type) 
 }
 
 std::unique_ptr<Task> TaskFlags::make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,
-                                      Device device) const {
+                                      const std::optional<json::Value>& config, Device device) const {
   const std::vector<std::string> names = reader.names();
   TaskOptions options{.outputs = std::ssize(names), .output_names = names, .device = device};
   options.label_smoothing = label_smoothing;
@@ -163,6 +165,7 @@ std::unique_ptr<Task> TaskFlags::make(const std::string& problem_type, const Lab
     options.positive_weights = balanced_positive_weights(labels, names);
   else if (!positive_weights.empty())
     options.positive_weights = weight_list("--positive_weights", positive_weights, names);
+  if (thresholds.empty() && config && problem_type == kMultiLabel) options.thresholds = kept_thresholds(*config, names);
   if (!thresholds.empty()) {
     options.thresholds = number_list("--threshold", thresholds, names, 0.5, true);
     for (const double t : options.thresholds)

@@ -3,11 +3,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "apps/support/labels.h"
 #include "engine/train/task.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -32,8 +34,9 @@ struct TaskFlags {
   std::unique_ptr<LabelReader> reader(const std::string& problem_type) const;
   /// The task for models on a device. `labels` are those of the training rows. Throws UsageError if a list of weights
   /// or thresholds does not fit the outputs.
+  /// `config`: that of the model's folder, if there is one, whose thresholds stay where --threshold gives none.
   std::unique_ptr<Task> make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,
-                             Device device) const;
+                             const std::optional<json::Value>& config, Device device) const;
 };
 
 /// One number for each name, from "0.5,2", from "good=0.5,bad=2" (`fallback` for names that are missing), or, if

@@ -128,6 +128,10 @@ std::string default_cache_folder() {
 SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache)
     : tokenizer_(tokenizer), columns_(std::move(columns)), labels_(labels), cache_(std::move(cache)) {
   if (cache_.empty()) return;
+  json::Value files = json::Value::array();  // once: a file that changes later is not the one that was loaded
+  for (const std::string& file : tokenizer_.files())
+    files.push_back(json::Value::array({fs::path(file).filename().string(), file_digest(file)}));
+  tokenizer_files_ = files.dump();
   try {
     prepare_output_folder(cache_);
   } catch (const IoError& error) {
@@ -141,15 +145,12 @@ void SplitReader::give_up_cache(const std::string& reason) {
 }
 
 std::string SplitReader::kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const {
-  json::Value files = json::Value::array();
-  for (const std::string& file : tokenizer_.files())
-    files.push_back(json::Value::array({fs::path(file).filename().string(), file_digest(file)}));
   const std::string key = json::Value::object({{"format", kFormat},
                                                {"source", file_digest(path)},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},
                                                {"rows", max_rows},
-                                               {"tokenizer", files},
+                                               {"tokenizer", tokenizer_files_},
                                                {"length", max_length},
                                                {"labels", labels_.state()}})
                               .dump();

@@ -61,6 +61,7 @@ class SplitReader {
   TextColumns columns_;
   LabelReader& labels_;
   std::string cache_;
+  std::string tokenizer_files_;  // their names and digests
 };
 
 }  // namespace attune

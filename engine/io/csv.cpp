@@ -25,7 +25,10 @@ CsvReader::CsvReader(const std::string& path) : path_(path), file_(path, std::io
 
 std::size_t CsvReader::column(const std::string& name) const {
   const auto found = std::ranges::find(header_, name);
-  if (found != header_.end()) return static_cast<std::size_t>(found - header_.begin());
+  if (found != header_.end()) {
+    CHECK(std::find(found + 1, header_.end(), name) == header_.end(), path_, ": there are two columns '", name, "'");
+    return static_cast<std::size_t>(found - header_.begin());
+  }
   std::string known;
   for (const std::string& column : header_) known += (known.empty() ? "'" : ", '") + column + "'";
   throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ", known));

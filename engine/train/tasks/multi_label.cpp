@@ -41,7 +41,7 @@ class MultiLabel : public Task {
                                 {"f1_samples", measures::f1_samples(predicted, flags, outputs())},
                                 {"subset_accuracy", measures::subset_accuracy(predicted, flags, outputs())},
                                 {"hamming_loss", measures::hamming_loss(predicted, flags)}};
-    for (std::size_t k = 0; k < width; ++k) {
+    for (std::size_t k = 0; k < width && scored(outputs()); ++k) {
       std::vector<double> scores;
       std::vector<std::uint8_t> positive;
       for (std::size_t i = k; i < flags.size(); i += width) {

@@ -42,7 +42,7 @@ class SingleLabel : public Task {
                                 {"log_loss", measures::log_loss(logits, classes)},
                                 {"brier", measures::brier_score(probabilities, classes)},
                                 {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins)}};
-    for (std::size_t k = 0; k < names_.size(); ++k) {
+    for (std::size_t k = 0; k < names_.size() && scored(outputs()); ++k) {
       std::vector<double> scores;
       std::vector<std::uint8_t> positive;
       for (std::size_t i = 0; i < classes.size(); ++i) {
