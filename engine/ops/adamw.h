@@ -10,10 +10,9 @@ namespace attune::ops {
 /// One parameter; all of its tensors have its shape. S is statistics_dtype of its type.
 struct AdamWTensor {
   InPlace param;
-  Tensor grad;   // of the parameter's type
-  InPlace m, v;  // S
-  InPlace
-      master;  // S if the parameter's type is not S: the value that the update changes, then rounded into param; else undefined
+  Tensor grad;     // of the parameter's type
+  InPlace m, v;    // S
+  InPlace master;  // S if the parameter is not S: the exact value, rounded into param; else undefined
 };
 
 struct AdamWSpec {
