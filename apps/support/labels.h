@@ -24,7 +24,7 @@ class LabelReader {
   virtual ~LabelReader() = default;
   /// The columns that add() wants, in this order.
   virtual std::vector<std::string> columns() const = 0;
-  /// Reads the labels of one row. Throws Error with where() in front.
+  /// Reads the labels of one row. Throws Error that starts with where().
   virtual void add(std::span<const std::string> fields, const Where& where) = 0;
   /// Names of the model's outputs, known after the first split; "LABEL_0", "LABEL_1", ... if the data has none (as in
   /// the Hugging Face libraries).

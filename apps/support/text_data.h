@@ -35,7 +35,7 @@ struct SplitPaths {
 SplitPaths find_splits(const std::string& folder);
 
 /// Calls take(text, pair) for the first `max_rows` rows of a CSV file (0: all) and gives their labels to `labels`.
-/// Throws Error naming file and line of everything that is wrong, or if there are no rows.
+/// Throws Error naming file and line of a bad row, or if there are no rows.
 void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
                const std::function<void(std::string&& text, std::string&& pair)>& take);
 

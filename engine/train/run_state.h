@@ -34,9 +34,9 @@ struct RunState {
   };
 
   std::int64_t step = 0;                   // batches done
-  std::int64_t epoch = 1;                  // of the pass that is running, or of the next one
+  std::int64_t epoch = 1;                  // of the current pass, or of the next one
   std::int64_t batch = 0;                  // batches of that pass done
-  std::optional<std::uint64_t> pass_seed;  // LoaderPass::seed() of the pass that is running; none: it has not begun
+  std::optional<std::uint64_t> pass_seed;  // LoaderPass::seed() of the current pass; none: it has not begun
   std::int64_t optimizer_steps = 0;
   bool group_open = false;                 // some batches of an accumulation group are done, and gradients kept
   bool finished = false;                   // nothing is left to be trained

@@ -153,11 +153,10 @@ class Trainer {
   std::int64_t reported_updates_ = 0;
 
   // The position of the run.
-  std::int64_t step_ = 0, epoch_ = 1,
-               batch_ = 0;                // batches started; the pass that is running or next; batches of it started
-  std::optional<LoaderPass> epoch_pass_;  // none: not begun
-  std::int64_t optimizer_steps_ = 0;      // started
-  double seconds_before_ = 0;             // of the run that is resumed
+  std::int64_t step_ = 0, epoch_ = 1, batch_ = 0;  // batches started; the current or next pass; its batches started
+  std::optional<LoaderPass> epoch_pass_;           // none: not begun
+  std::int64_t optimizer_steps_ = 0;               // started
+  double seconds_before_ = 0;                      // of the run that is resumed
   std::optional<std::chrono::steady_clock::time_point> begin_;
   std::optional<BestEvaluation> best_;
 };

@@ -76,7 +76,7 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_scatter_kernel(Sca
     for (int j = 0; j < W; ++j) sum[j] += v[j];
     const int id = id_at(i);
     if (i + 1 < end && id_at(i + 1) == id) continue;
-    // The run ends here, or goes on in the next chunk.
+    // The run ends here, or continues in the next chunk.
     const bool shared_before = run_begin == begin && id_at(begin - 1) == id;
     const bool shared_after = i + 1 == end && id_at(end) == id;
     if (shared_before || shared_after)

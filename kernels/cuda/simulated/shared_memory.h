@@ -31,7 +31,7 @@ class SharedMemory {
  public:
   void begin_block(std::size_t dynamic_bytes, std::uint32_t time);
   void end_block() { static_.clear(); }
-  /// Time starts anew.
+  /// Time starts again.
   void forget() { dynamic_ = {}; }
 
   std::byte* dynamic() { return dynamic_.bytes(); }
