@@ -97,7 +97,6 @@ void RunKeeper::restore(Trainer& trainer) {
   trainer.restore(*state_);
   std::cout << "Resumed after " << state_->step << " of " << trainer.total_steps() << " batches from " << file_
             << std::endl;
-  if (flags_.output.empty()) std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   state_.reset();
 }
 
