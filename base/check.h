@@ -5,7 +5,7 @@
 //   OutOfMemory not enough memory: names the bytes requested and, for a device, the bytes free.
 //   DCHECK      our own bug: compiled out of release builds.
 //
-// A message is one line that names what is wrong and where. Only main() catches (apps/support/main.h): it prints the
+// A message is one line that names what is wrong and where. main() catches it (apps/support/main.h): it prints the
 // line and exits with 1, or with 2 for UsageError.
 #pragma once
 

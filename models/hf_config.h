@@ -10,7 +10,7 @@
 
 namespace attune {
 
-// The largest sizes of a model. Products of any three of them, and of a model's sizes in bytes, fit 64 bits.
+// The largest sizes of a model: a table of kMaxRows by kMaxWidth has fewer than 2^63 bytes.
 inline constexpr std::int64_t kMaxRows = std::int64_t{1} << 24;   // vocabulary, positions
 inline constexpr std::int64_t kMaxWidth = std::int64_t{1} << 20;  // channels, heads, classes
 inline constexpr std::int64_t kMaxLayers = std::int64_t{1} << 10;

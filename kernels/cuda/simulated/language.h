@@ -1,7 +1,7 @@
 // The CUDA C++ that kernels use, as plain C++20: keywords, built-in variables, barriers, warp collectives, atomics.
 //
 // CUDA's names have the meaning of the CUDA programming guide. There is no __shared__: kernels take shared memory from
-// device/memory.cuh, which records all writes. A collective records the line of its call.
+// kernels/cuda/simulated/shared_memory.h, which records all writes. A collective records the line of its call.
 #pragma once
 
 #include <atomic>
