@@ -14,6 +14,7 @@
 #include "apps/support/run_keeper.h"
 #include "apps/support/task_config.h"
 #include "engine/io/files.h"
+#include "engine/io/sha256.h"
 #include "engine/tensor/context.h"
 #include "models/hf_config.h"
 #include "models/weights.h"
@@ -57,11 +58,11 @@ std::string config_text(const Classifier& model, const Task& task, const std::ve
 // Everything that affects the numbers of a run: flags, examples, the model and how it reads texts.
 RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   RunOptions out = flags.deciding_options();
-  out.emplace_back("training examples", digest_of(job.train));
-  out.emplace_back("validation examples", digest_of(job.validation));
-  out.emplace_back("test examples", digest_of(job.test));
-  out.emplace_back("config and input form of the model",
-                   digest_of(config_text(job.model, job.task, job.label_names, job.form)));
+  out.emplace_back("training examples", job.train.digest);
+  out.emplace_back("validation examples", job.validation.digest);
+  out.emplace_back("test examples", job.test.digest);
+  const std::string config = config_text(job.model, job.task, job.label_names, job.form);
+  out.emplace_back("config and input form of the model", sha256_hex(config));
   return out;
 }
 

@@ -5,7 +5,6 @@
 #include <iostream>
 
 #include "engine/io/files.h"
-#include "engine/io/sha256.h"
 
 namespace attune {
 namespace {
@@ -38,17 +37,6 @@ std::string checkpoints_of(const TrainingFlags& flags) {
 }
 
 }  // namespace
-
-std::string digest_of(const Dataset& dataset) {
-  Sha256 digest;
-  for (const Tensor* part : {&dataset.starts, &dataset.ids, &dataset.type_ids, &dataset.labels})
-    digest.update({static_cast<const std::byte*>(part->raw()), part->defined() ? part->bytes() : 0});
-  return digest.hex();
-}
-
-std::string digest_of(const std::string& text) {
-  return sha256_hex(std::as_bytes(std::span(text)));
-}
 
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
   CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);

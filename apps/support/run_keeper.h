@@ -18,11 +18,6 @@ namespace attune {
 /// Names and values of everything that affects a run's numbers; names of flags begin with "--".
 using RunOptions = std::vector<std::pair<std::string, std::string>>;
 
-/// The digest of a split's examples and labels, as an option.
-std::string digest_of(const Dataset& dataset);
-/// The digest of a text.
-std::string digest_of(const std::string& text);
-
 /// Throws Error naming the first difference between the options of a checkpoint and those of this run. --num_epochs and
 /// --max_steps may differ if the learning rate does not depend on them.
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now);

@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 // Increase it when a tokenizer gives different ids for the same files and text, or when the format of the stored files
 // changes.
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;
 // Texts tokenised at once: a few megabytes.
 constexpr std::size_t kBlock = 4096;
 
@@ -154,7 +154,7 @@ std::string SplitReader::kept_path(const std::string& path, std::int64_t max_row
                                                {"length", max_length},
                                                {"labels", labels_.state()}})
                               .dump();
-  return (fs::path(cache_) / ("ids-" + sha256_hex(std::as_bytes(std::span(key))) + ".safetensors")).string();
+  return (fs::path(cache_) / ("ids-" + sha256_hex(key) + ".safetensors")).string();
 }
 
 Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <map>
 #include <utility>
 
 #include "base/check.h"
@@ -21,7 +22,7 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kBlock = std::size_t{1} << 20;
-constexpr const char *kLabelText = "labels", *kLabelDigest = "labels_sha256", *kDigest = "sha256.";
+constexpr const char *kLabelText = "labels", *kLabelDigest = "labels_sha256", *kDigest = "sha256";
 
 class Descriptor {
  public:
@@ -77,6 +78,13 @@ std::span<const std::byte> bytes_of(const Tensor& x) {
   return {static_cast<const std::byte*>(x.raw()), x.bytes()};
 }
 
+// The digest of a data set, from those of its tensors by name.
+std::string digest_of(const std::map<std::string, std::string>& parts) {
+  Sha256 out;
+  for (const auto& [name, digest] : parts) out.update(name + " " + digest + "\n");
+  return out.hex();
+}
+
 const char* spelled(DType dtype) {
   return dtype == DType::kInt64 ? "I64" : dtype == DType::kInt32 ? "I32" : "F32";
 }
@@ -127,30 +135,32 @@ void DatasetWriter::add(std::span<const std::int64_t> lengths, std::span<const s
   if (type_ids_) type_ids_->add(type_ids);
 }
 
-Dataset DatasetWriter::finish(const std::string& name, const Tensor& labels) const {
-  return {.name = name,
-          .ids = ids_->map(),
-          .starts = Tensor::from(starts_, {static_cast<std::int64_t>(starts_.size())}),
-          .type_ids = type_ids_ ? type_ids_->map() : Tensor(),
-          .labels = labels};
+Dataset DatasetWriter::finish(const std::string& name, const Tensor& labels) {
+  Dataset out{.name = name,
+              .ids = ids_->map(),
+              .starts = Tensor::from(starts_, {static_cast<std::int64_t>(starts_.size())}),
+              .type_ids = type_ids_ ? type_ids_->map() : Tensor(),
+              .labels = labels};
+  std::map<std::string, std::string> parts = {{"ids", ids_->digest.hex()},
+                                              {"starts", sha256_hex(bytes_of(out.starts))}};
+  if (type_ids_) parts["type_ids"] = type_ids_->digest.hex();
+  if (labels.defined()) parts["labels"] = sha256_hex(bytes_of(labels));
+  out.digest = digest_of(parts);
+  return out;
 }
 
-void DatasetWriter::write(const std::string& path, const Dataset& finished, const std::string& label_text) {
+void DatasetWriter::write(const std::string& path, const Dataset& finished, const std::string& label_text) const {
   struct Part {
     const char* name;
     const Tensor& tensor;
-    Column* column;  // the file of the values, or none: in memory
+    const Column* column;  // the file of the values, or none: in memory
   };
   std::vector<Part> parts = {{"starts", finished.starts, nullptr}, {"ids", finished.ids, ids_.get()}};
   if (finished.labels.defined()) parts.push_back({"labels", finished.labels, nullptr});
   if (type_ids_) parts.push_back({"type_ids", finished.type_ids, type_ids_.get()});
-  json::Value metadata = json::Value::object(
-                  {{kLabelText, label_text}, {kLabelDigest, sha256_hex(std::as_bytes(std::span(label_text)))}}),
-              header = json::Value::object();
+  json::Value header = json::Value::object();
   std::size_t at = 0;
   for (const Part& part : parts) {
-    metadata.set(std::string(kDigest) + part.name,
-                 part.column != nullptr ? part.column->digest.hex() : sha256_hex(bytes_of(part.tensor)));
     json::Value shape = json::Value::array();
     for (int i = 0; i < part.tensor.shape().rank(); ++i) shape.push_back(part.tensor.shape()[i]);
     header.set(part.name, json::Value::object({{"dtype", spelled(part.tensor.dtype())},
@@ -158,7 +168,9 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
                                                {"data_offsets", json::Value::array({at, at + part.tensor.bytes()})}}));
     at += part.tensor.bytes();
   }
-  header.set("__metadata__", metadata);
+  header.set("__metadata__",
+             json::Value::object(
+                 {{kDigest, finished.digest}, {kLabelText, label_text}, {kLabelDigest, sha256_hex(label_text)}}));
   std::string text = header.dump();
   text.resize(ceil_div<std::size_t>(text.size(), 8) * 8, ' ');
   AtomicFile file(path);
@@ -184,6 +196,7 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
   const auto total = static_cast<std::size_t>(info.st_size);
   const std::size_t front = total - (file.entries().empty() ? 0 : file.entries().back().end);
   const std::shared_ptr<Storage> storage = Storage::map(bytes.get(), total);
+  std::map<std::string, std::string> parts;
   const auto tensor = [&](const char* what, bool needed) {
     const SafetensorsEntry* entry = file.find(what);
     CHECK(entry != nullptr || !needed, path, ": there is no tensor '", what, "'");
@@ -192,24 +205,27 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
     CHECK(read_blocks(bytes.get(), front + entry->begin, entry->end - entry->begin,
                       [&](auto block) { digest.update(block); }),
           path, ": cannot be read");
-    const auto expected = file.metadata().find(std::string(kDigest) + what);
-    CHECK(expected != file.metadata().end() && expected->second == digest.hex(), path, ": '", what, "' is damaged");
+    parts[what] = digest.hex();
     Shape shape;
     for (const std::int64_t extent : entry->shape) shape.append(extent);
     for (const DType dtype : {DType::kInt32, DType::kInt64, DType::kFloat32})
       if (entry->dtype == spelled(dtype)) return Tensor::over(storage, front + entry->begin, shape, dtype);
     throw Error(str_cat(path, ": '", what, "' is of dtype ", entry->dtype));
   };
-  const auto text = file.metadata().find(kLabelText), text_digest = file.metadata().find(kLabelDigest);
-  CHECK(text != file.metadata().end() && text_digest != file.metadata().end() &&
-            text_digest->second == sha256_hex(std::as_bytes(std::span(text->second))),
-        path, ": the text of the labels is damaged");
+  const auto text_of = [&](const char* key) {
+    const auto found = file.metadata().find(key);
+    CHECK(found != file.metadata().end(), path, ": its metadata have no '", key, "'");
+    return found->second;
+  };
   StoredDataset out{.dataset = {.name = name,
                                 .ids = tensor("ids", true),
                                 .starts = tensor("starts", true),
                                 .type_ids = tensor("type_ids", false),
                                 .labels = tensor("labels", false)},
-                    .label_text = text->second};
+                    .label_text = text_of(kLabelText)};
+  CHECK(text_of(kLabelDigest) == sha256_hex(out.label_text), path, ": the text of the labels is damaged");
+  out.dataset.digest = digest_of(parts);
+  CHECK(text_of(kDigest) == out.dataset.digest, path, ": its tensors are damaged");
   out.dataset.check();
   return out;
 }

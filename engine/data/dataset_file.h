@@ -1,8 +1,8 @@
 // A data set in a file, so that the next run maps it instead of tokenizing again.
 //
 // The file is safetensors, so that other tools can read it: ids, starts, and type_ids and labels if they exist. Its
-// metadata has the SHA-256 of every tensor and a text from the caller that describes the labels. While examples arrive,
-// their ids are written to an anonymous file, so that memory holds only where each example begins.
+// metadata has the digest of the tensors and a text from the caller that describes the labels, with its own. While
+// examples arrive, their ids are written to an anonymous file, so that memory holds only where each example begins.
 #pragma once
 
 #include <memory>
@@ -35,10 +35,10 @@ class DatasetWriter {
   /// Appends examples: `lengths` of each, their ids and, if there are any, as many segments.
   void add(std::span<const std::int64_t> lengths, std::span<const std::int32_t> ids,
            std::span<const std::int32_t> type_ids);
-  /// The examples so far, over the anonymous file.
-  Dataset finish(const std::string& name, const Tensor& labels) const;
-  /// Writes them to a file atomically, once. Throws IoError.
-  void write(const std::string& path, const Dataset& finished, const std::string& label_text);
+  /// The examples, over the anonymous file. Once, after the last.
+  Dataset finish(const std::string& name, const Tensor& labels);
+  /// Writes them to a file atomically. Throws IoError.
+  void write(const std::string& path, const Dataset& finished, const std::string& label_text) const;
 
  private:
   struct Column;

@@ -40,4 +40,8 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
   return sha.hex();
 }
 
+std::string sha256_hex(std::string_view text) {
+  return sha256_hex(std::as_bytes(std::span(text)));
+}
+
 }  // namespace attune

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace attune {
 
@@ -13,6 +14,7 @@ class Sha256 {
   Sha256();
   ~Sha256();
   void update(std::span<const std::byte> bytes);
+  void update(std::string_view text) { update(std::as_bytes(std::span(text))); }
   /// Ends the digest: 64 lower-case hexadecimal digits.
   std::string hex();
 
@@ -21,7 +23,8 @@ class Sha256 {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Digest of one run of bytes.
+/// Digest of one run of bytes, or of a text.
 std::string sha256_hex(std::span<const std::byte> bytes);
+std::string sha256_hex(std::string_view text);
 
 }  // namespace attune

@@ -13,10 +13,6 @@ namespace {
 constexpr char kFormat[] = "1";
 constexpr char kFormatKey[] = "attune_checkpoint", kRunKey[] = "run", kDigestKey[] = "run_sha256";
 
-std::string digest_of(std::string_view text) {
-  return sha256_hex(std::as_bytes(std::span(text)));
-}
-
 // Every tensor with its name in the file.
 std::vector<NamedTensor> tensors_of(const RunState& state) {
   std::vector<NamedTensor> out;
@@ -106,8 +102,8 @@ json::Value read_scalars(const SafetensorsFile& file) {
   };
   const std::string format = entry(kFormatKey), text = entry(kRunKey), digest = entry(kDigestKey);
   CHECK(format == kFormat, file.path(), ": is a checkpoint of format ", format, "; this attune reads format ", kFormat);
-  CHECK(digest_of(text) == digest, file.path(), ": the scalars of the run are damaged: their SHA-256 is ",
-        digest_of(text), ", not ", digest);
+  CHECK(sha256_hex(text) == digest, file.path(), ": the scalars of the run are damaged: their SHA-256 is ",
+        sha256_hex(text), ", not ", digest);
   return json::parse(text, file.path() + ": the scalars of the run");
 }
 
@@ -139,7 +135,7 @@ void write_run_state(const std::string& path, const RunState& state) {
     for (const auto& [name, tensor] : tensors) said.set(name, json::Value::array({form_of(tensor), digests.at(name)}));
     scalars.set("tensors", said);
     const std::string text = scalars.dump();
-    return Metadata{{kFormatKey, kFormat}, {kRunKey, text}, {kDigestKey, digest_of(text)}};
+    return Metadata{{kFormatKey, kFormat}, {kRunKey, text}, {kDigestKey, sha256_hex(text)}};
   });
 }
 

@@ -66,8 +66,7 @@ std::string archive_message(const std::string& path) {
 }
 
 std::string digest(const std::filesystem::path& file) {
-  const std::string text = read_file(file.string());
-  return sha256_hex(std::as_bytes(std::span(text)));
+  return sha256_hex(read_file(file.string()));
 }
 
 void expect_contains(const std::string& message, const std::string& part) {

@@ -82,7 +82,10 @@ expect_error "another optional flag" 1 "--average_embeddings is true, but the ch
 expect_error "fewer batches" 1 "the checkpoint was made after 5 batches, but this run has only 3" "${from[@]}" --max_steps 3
 sed -i '3s/,[01]$/,0/; 4s/,[01]$/,0/; 5s/,[01]$/,1/; 3s/the /a /' "$folder/data2/train.csv"
 cmp -s "$folder/data/train.csv" "$folder/data2/train.csv" && fail "the other data are the same"
-expect_error "other examples" 1 "the training examples are not those that the checkpoint was made with: SHA-256 " "${from[@]}" --data "$folder/data2"
+train --output "$folder/elsewhere" --resume "$folder/moved" --no_cache >/dev/null || fail "the same texts without the cache are refused"
+for cache in --cache="$folder/cache" --cache="$folder/cache" --no_cache; do  # made, read from the cache, not stored
+  expect_error "other examples with $cache" 1 "the training examples are not those that the checkpoint was made with: SHA-256 " "${from[@]}" --data "$folder/data2" $cache
+done
 sed 's/"n_head": 2/"n_head": 4/' "$folder/config.json" >"$folder/heads.json"
 expect_error "another model" 1 "the config and input form of the model are not those" "${from[@]}" --config "$folder/heads.json"
 train --output "$folder/linear" --lr_schedule linear --max_steps 4 --checkpoint_every 2 --no_final_evaluation >/dev/null

@@ -185,11 +185,14 @@ class Splits : public ::testing::Test {
 };
 
 TEST_F(Splits, AreKeptForTheNextRun) {
-  expect_usual(read());
+  const Dataset made = read();
+  expect_usual(made);
   EXPECT_FALSE(hit_);
-  expect_usual(read());
+  const Dataset kept_one = read();
+  expect_usual(kept_one);
   EXPECT_TRUE(hit_);
   EXPECT_EQ(kept().size(), 1u);
+  EXPECT_EQ(kept_one.digest, made.digest);
 }
 
 TEST_F(Splits, AreMadeAnewWhereAnythingDiffers) {
@@ -263,10 +266,11 @@ TEST_F(Splits, AFolderThatCannotBeUsedIsAWarning) {
 }
 
 TEST_F(Splits, WithoutACacheNothingIsKept) {
+  const std::string digest = read().digest;
   cache_.clear();
   ::testing::internal::CaptureStderr();
   expect_usual(read());
-  expect_usual(read());
+  EXPECT_EQ(read().digest, digest);
   EXPECT_FALSE(hit_);
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
 }

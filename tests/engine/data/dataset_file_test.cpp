@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/data.h"
@@ -47,11 +49,41 @@ TEST(DatasetFile, IsReadBack) {
       ASSERT_TRUE(kept.has_value());
       expect_examples(kept->dataset, labels, typed);
       EXPECT_EQ(kept->dataset.name, "kept");
+      EXPECT_EQ(kept->dataset.digest, made.digest);
       EXPECT_EQ(kept->label_text, "{\"names\": [\"\u00e9\"]}");
       const SafetensorsFile file(folder / "kept");  // as other tools see it
       EXPECT_EQ(words_of(file.read("ids", DType::kInt32)), (Ids{7, 8, 1, 2, 3}));
       EXPECT_EQ(words_of(file.read("starts", DType::kInt32)), (Ids{0, 2, 2, 5}));
     }
+}
+
+// The same examples in memory, in other blocks, with a type or a value changed.
+TEST(DatasetFile, TheDigestDependsOnContentsAlone) {
+  const TempDir folder;
+  const auto digest_of = [](DatasetWriter& writer, const Tensor& labels) {
+    return writer.finish("made", labels).digest;
+  };
+  DatasetWriter usual(folder.path().string(), false), memory("", false), blocks("", false);
+  for (DatasetWriter* writer : {&usual, &memory}) fill(*writer, false);
+  blocks.add(std::vector<std::int64_t>{2, 0, 3}, Ids{7, 8, 1, 2, 3}, {});
+  const std::string digest = digest_of(usual, classes());
+  EXPECT_EQ(digest.size(), 64u);
+  EXPECT_EQ(digest_of(memory, classes()), digest);
+  EXPECT_EQ(digest_of(blocks, classes()), digest);
+
+  DatasetWriter typed("", true), other_lengths("", false), other_ids("", false), other_labels("", false),
+      none("", false);
+  fill(typed, true);
+  other_lengths.add(std::vector<std::int64_t>{1, 1, 3}, Ids{7, 8, 1, 2, 3}, {});
+  other_ids.add(std::vector<std::int64_t>{2, 0, 3}, Ids{7, 8, 1, 2, 4}, {});
+  for (DatasetWriter* writer : {&other_labels, &none}) fill(*writer, false);
+  const std::set<std::string> all = {digest,
+                                     digest_of(typed, classes()),
+                                     digest_of(other_lengths, classes()),
+                                     digest_of(other_ids, classes()),
+                                     digest_of(other_labels, Tensor::from(Ids{1, 0, 0}, {3})),
+                                     digest_of(none, {})};
+  EXPECT_EQ(all.size(), 6u);
 }
 
 TEST(DatasetFile, NoExamplesAtAll) {
