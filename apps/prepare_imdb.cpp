@@ -10,7 +10,8 @@
 #include "apps/support/progress.h"
 #include "apps/support/synthetic_reviews.h"
 #include "engine/io/csv.h"
-#include "engine/io/files.h"
+#include "engine/io/file_set.h"
+#include "engine/io/locked_folder.h"
 
 namespace attune {
 namespace {
@@ -45,17 +46,19 @@ void write_synthetic(const std::string& folder) {
       {{"train.csv", 8000}, {"validation.csv", 300}, {"test.csv", 300}}};
   constexpr double kNoise = 0.03;
   std::uint64_t seed = 1;
+  FileSet files(folder, "train.csv");
   for (const auto& [name, rows] : kSplits) {
     std::string text = "text,label\n";
     for (const LabelledText& review : synthetic_reviews(seed++, rows, kNoise))
       text += csv_field(review.text) + "," + std::to_string(review.label) + "\n";
-    write_file((fs::path(folder) / name).string(), text);
+    files.add(name, text);
   }
+  files.commit();
 }
 
 int prepare(const ImdbFlags& flags) {
   catch_interrupts();
-  prepare_output_folder(flags.output);
+  const LockedFolder output(flags.output);
   if (flags.synthetic) {
     write_synthetic(flags.output);
   } else {

@@ -37,6 +37,7 @@ int train(const BertFlags& flags) {
   if (flags.published.list) return flags.published.print();
   const TrainingFlags& common = flags.common;
   common.apply();
+  const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
   const json::Value config = json::read(folder + "/config.json");

@@ -80,12 +80,13 @@ Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>&
 }
 
 // A random or pretrained backbone, then a new head.
-void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder) {
+void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
+                const std::optional<json::Value>& config) {
   if (flags.weights == "random") {
     TorchGenerator generator(flags.common.seed);
     model.initialize(generator, flags.initializer == "torch" ? Initializer::kTorch : Initializer::kGpt2);
   } else {
-    load_weights(model, (std::filesystem::path(*folder) / "model.safetensors").string(), Head::kFresh);
+    load_weights(model, *folder, *config, Head::kFresh);
   }
   TorchGenerator generator(flags.common.seed);
   model.initialize_head(generator);
@@ -101,6 +102,7 @@ int train(const GptFlags& flags) {
   if (!flags.config.empty() && flags.weights != "random")
     throw UsageError("--config describes a model without weights: add --weights random");
 
+  const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::optional<std::string> folder = model_folder(flags);
   if (common.tokenizer.empty() && !folder)
     throw UsageError("random weights bring no tokenizer: name its folder with --tokenizer");
@@ -116,7 +118,7 @@ int train(const GptFlags& flags) {
 
   const Gpt2Classifier model(
       config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
-  initialize(model, flags, folder);
+  initialize(model, flags, folder, file);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =

@@ -1,6 +1,7 @@
 // The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
 // and logistic regression, here solved to its optimum.
 #include <cstdio>
+#include <optional>
 
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
@@ -9,7 +10,7 @@
 #include "apps/support/text_data.h"
 #include "base/clock.h"
 #include "base/parallel.h"
-#include "engine/io/files.h"
+#include "engine/io/locked_folder.h"
 #include "models/linear/bag_of_words.h"
 #include "tokenizer/words.h"
 
@@ -111,7 +112,8 @@ void print_strongest_words(const BagOfWords& model, std::int64_t top) {
 int run(const LogregFlags& flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
   if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
-  if (!flags.output.empty()) prepare_output_folder(flags.output);
+  std::optional<LockedFolder> output;
+  if (!flags.output.empty()) output.emplace(flags.output);
   catch_interrupts();
   const SplitPaths paths = find_splits(flags.data);
 

@@ -43,7 +43,7 @@ bool OpenedClassifier::complete() const {
 OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator) {
   const json::Value config = json::read(folder + "/config.json");
   OpenedClassifier opened{.model = build_classifier(config, options), .label_names = label_names(config), .report = {}};
-  opened.report = load_weights(*opened.model, folder + "/model.safetensors", options.head);
+  opened.report = load_weights(*opened.model, folder, config, options.head);
   initialize_rows(*opened.model, opened.report.missing, generator);
   if (options.head == Head::kFresh) opened.model->initialize_head(generator);
   return opened;

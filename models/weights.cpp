@@ -3,11 +3,12 @@
 #include <re2/re2.h>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <utility>
 
 #include "base/check.h"
-#include "engine/io/safetensors.h"
+#include "models/model_folder.h"
 
 namespace attune {
 namespace {
@@ -79,8 +80,10 @@ void initialize_rows(const Classifier& model, const std::vector<std::string>& hf
       model.initialize_row(row, row.part_of(row.parameter.value()), generator);
 }
 
-LoadReport load_weights(const Classifier& model, const std::string& path, Head head) {
-  const SafetensorsFile file(path);
+LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config, Head head) {
+  const SafetensorsFile file((std::filesystem::path(folder) / "model.safetensors").string());
+  const std::string& path = file.path();
+  check_same_save(config, file);
   const HfFiles files = model.hf_files();
   std::map<std::string, const SafetensorsEntry*> entries;  // by canonical name
   for (const SafetensorsEntry& entry : file.entries()) {
@@ -119,18 +122,19 @@ LoadReport load_weights(const Classifier& model, const std::string& path, Head h
   return report;
 }
 
-void save_weights(const Classifier& model, const std::string& path) {
+void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata) {
   std::map<std::string, Tensor> values;
   for_each_hf_tensor(
       model, [](const Parameter& parameter) { return parameter.exact().to(Device::kCpu); },
       [&](const std::string& name, const Tensor& tensor) {
-        CHECK(is_finite(tensor), path, ": not written: the tensor '", name, "' holds values that are not finite");
+        CHECK(is_finite(tensor), file.path(), ": not written: the tensor '", name,
+              "' holds values that are not finite");
         values.emplace(name, tensor);
       });
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) tensors.push_back({name, tensor});
-  write_safetensors(path, std::move(tensors), {{"format", "pt"}});
+  write_safetensors(file, std::move(tensors), metadata);
 }
 
 }  // namespace attune

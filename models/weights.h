@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/safetensors.h"
 #include "models/classifier.h"
 
 namespace attune {
@@ -21,15 +22,17 @@ struct LoadReport {
 /// The source of the last layer: the file, or none (the caller creates a new one).
 enum class Head : std::uint8_t { kFromFile, kFresh };
 
-/// Fills a model's parameters from a model.safetensors file. Throws Error naming tensor, expected and found shape.
-LoadReport load_weights(const Classifier& model, const std::string& path, Head head = Head::kFromFile);
+/// Fills a model's parameters from the model.safetensors of a folder whose config.json is `config`. Throws Error naming
+/// tensor, expected and found shape, or if the two files come from different saves.
+LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config,
+                        Head head = Head::kFromFile);
 
 /// Gives the named rows of the table (ParameterRow::hf_name, as in LoadReport::missing) the initial values of their
 /// family, in the table's order.
 void initialize_rows(const Classifier& model, const std::vector<std::string>& hf_names, TorchGenerator& generator);
-/// Writes model.safetensors as the ecosystem's class of the family reads it, atomically. Throws Error naming the
-/// tensor, and writes nothing, if a value is not finite.
-void save_weights(const Classifier& model, const std::string& path);
+/// Writes model.safetensors as the ecosystem's class of the family reads it, to a file that the caller commits. Throws
+/// Error naming the tensor if a value is not finite.
+void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata);
 
 /// Calls visit(name, values) for each row of the table, both as the Hugging Face file has them (rows cut out,
 /// transposed). `select` returns the tensor of a parameter to visit, its value or its gradient; an undefined tensor is

@@ -17,6 +17,7 @@
 #include "engine/io/sha256.h"
 #include "engine/tensor/context.h"
 #include "models/hf_config.h"
+#include "models/model_folder.h"
 #include "models/weights.h"
 
 namespace attune {
@@ -46,13 +47,12 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& repo
   return true;
 }
 
-std::string config_text(const Classifier& model, const Task& task, const std::vector<std::string>& label_names,
-                        const BatchForm& form) {
-  json::Value config = model.hf_config();
-  set_label_names(config, label_names);
-  config.merge(task_json(task));
-  config.merge(batch_form_json(form));
-  return config.dump(2) + "\n";
+json::Value config_of(const FineTuneJob& job) {
+  json::Value config = job.model.hf_config();
+  set_label_names(config, job.label_names);
+  config.merge(task_json(job.task));
+  config.merge(batch_form_json(job.form));
+  return config;
 }
 
 // Everything that affects the numbers of a run: flags, examples, the model and how it reads texts.
@@ -61,8 +61,7 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   out.emplace_back("training examples", job.train.digest);
   out.emplace_back("validation examples", job.validation.digest);
   out.emplace_back("test examples", job.test.digest);
-  const std::string config = config_text(job.model, job.task, job.label_names, job.form);
-  out.emplace_back("config and input form of the model", sha256_hex(config));
+  out.emplace_back("config and input form of the model", sha256_hex(config_of(job).dump(2) + "\n"));
   return out;
 }
 
@@ -88,28 +87,23 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
 }
 
-// The files of a tokenizer by name, with their bytes: read when a run begins, since they may change meanwhile.
-using TokenizerFiles = std::vector<std::pair<std::string, std::string>>;
-TokenizerFiles read_files(const Tokenizer& tokenizer) {
-  TokenizerFiles out;
+// The files of a tokenizer: read when a run begins, since they may change meanwhile.
+NamedTexts read_files(const Tokenizer& tokenizer) {
+  NamedTexts out;
   for (const std::string& file : tokenizer.files())
     out.emplace_back(fs::path(file).filename().string(), read_file(file));
   return out;
 }
 
-// Writes model.safetensors, config.json and the tokenizer's files, each atomically.
-void save_model_folder(const std::string& folder, const FineTuneJob& job, const TokenizerFiles& tokenizer) {
+void save_model_folder(const std::string& folder, const FineTuneJob& job, const NamedTexts& tokenizer) {
   create_folders(folder);
-  const auto at = [&](const std::string& name) { return (fs::path(folder) / name).string(); };
-  save_weights(job.model, at("model.safetensors"));
-  write_file(at("config.json"), config_text(job.model, job.task, job.label_names, job.form));
-  for (const auto& [name, bytes] : tokenizer) write_file(at(name), bytes);
+  const auto write = [&](AtomicFile& file, const Metadata& metadata) { save_weights(job.model, file, metadata); };
+  model_files(folder, config_of(job), tokenizer, write).commit();
 }
 
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
-  if (!flags.output.empty()) prepare_output_folder(flags.output);
   catch_interrupts();
-  const TokenizerFiles tokenizer = read_files(job.tokenizer);
+  const NamedTexts tokenizer = read_files(job.tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)

@@ -23,7 +23,7 @@ struct FineTuneJob {
   std::vector<std::string> label_names;
 };
 
-/// Trains, prints the reference's lines, saves if --output is given. Returns the exit code: 0, or kInterruptedExit
+/// Trains, prints the reference's lines, saves if --output is given, which the caller has locked. Returns the exit code: 0, or kInterruptedExit
 /// after Ctrl-C.
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 

@@ -17,7 +17,7 @@
 #include "base/torch_random.h"
 #include "base/utf8.h"
 #include "engine/io/csv.h"
-#include "engine/io/files.h"
+#include "engine/io/file_set.h"
 
 namespace attune {
 namespace {
@@ -157,19 +157,17 @@ void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string
   const std::array<Split, 3> splits = {{{"train.csv", 0, kTrainRows},
                                         {"validation.csv", kTrainRows, kTrainRows + kValidationRows},
                                         {"test.csv", kTrainRows + kValidationRows, rows}}};
-  std::vector<std::unique_ptr<AtomicFile>> files;
+  FileSet files(folder, "train.csv");
   for (const Split& split : splits) {
-    files.push_back(std::make_unique<AtomicFile>((fs::path(folder) / split.name).string()));
     std::string text = "text,label\n";
     for (std::int64_t row = split.begin; row < split.end; ++row) {
       const auto shuffled =
           static_cast<std::size_t>(order[static_cast<std::size_t>(order[static_cast<std::size_t>(row)])]);
       text += csv_field(reviews[shuffled].text) + "," + std::to_string(reviews[shuffled].label) + "\n";
     }
-    files.back()->write(text);
+    files.add(split.name, text);
   }
-  for (const auto& file : files) file->sync();
-  for (const auto& file : files) file->commit();
+  files.commit();
 }
 
 }  // namespace attune

@@ -4,8 +4,6 @@
 #include <filesystem>
 #include <iostream>
 
-#include "engine/io/files.h"
-
 namespace attune {
 namespace {
 
@@ -65,12 +63,8 @@ RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(fl
   }
   if (flags.output.empty()) return;
   refuse_unfinished(checkpoints_of(flags));
-  if (flags.checkpoint_every > 0 || has_checkpoint(checkpoints_of(flags))) open_checkpoints();
-}
-
-void RunKeeper::open_checkpoints() {
-  checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
-  remove_temporaries(flags_.output);
+  if (flags.checkpoint_every > 0 || has_checkpoint(checkpoints_of(flags)))
+    checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
 }
 
 void RunKeeper::refuse_unfinished(const std::string& folder) const {
@@ -92,7 +86,7 @@ void RunKeeper::write(RunState state, std::optional<std::int64_t> log_offset, st
   state.version = ATTUNE_VERSION;
   state.options = options_;
   state.log_offset = log_offset;
-  if (!checkpoints_) open_checkpoints();
+  if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
   checkpoints_->save(state, keep);
 }
 

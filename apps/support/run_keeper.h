@@ -42,7 +42,6 @@ class RunKeeper {
 
  private:
   void refuse_unfinished(const std::string& folder) const;
-  void open_checkpoints();
   void write(RunState state, std::optional<std::int64_t> log_offset, std::int64_t keep);
 
   const TrainingFlags& flags_;

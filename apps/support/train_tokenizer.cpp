@@ -1,9 +1,8 @@
 #include "apps/support/train_tokenizer.h"
 
-#include <filesystem>
-
 #include "base/check.h"
-#include "engine/io/files.h"
+#include "engine/io/file_set.h"
+#include "engine/io/locked_folder.h"
 #include "tokenizer/bpe_trainer.h"
 #include "tokenizer/wordpiece_trainer.h"
 
@@ -39,10 +38,11 @@ std::pair<std::size_t, Files> train_wordpiece(const TrainTokenizerOptions& optio
 
 std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& texts) {
   CHECK(options.kind == "bpe" || options.kind == "wordpiece", "no such kind of tokenizer: ", options.kind);
-  create_folders(options.output);
+  const LockedFolder output(options.output);
   const auto [tokens, files] = options.kind == "bpe" ? train_bpe(options, texts) : train_wordpiece(options, texts);
-  for (const auto& [name, content] : files)
-    write_file((std::filesystem::path(options.output) / name).string(), content);
+  FileSet set(options.output, "tokenizer.json");
+  for (const auto& [name, content] : files) set.add(name, content);
+  set.commit();
   return static_cast<std::int64_t>(tokens);
 }
 

@@ -102,6 +102,10 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   return out;
 }
 
+std::unique_ptr<LockedFolder> TrainingFlags::lock_output() const {
+  return output.empty() ? nullptr : std::make_unique<LockedFolder>(output);
+}
+
 TrainableLayers TrainingFlags::layers() const {
   if (trainable_layers == "all") return TrainableLayers::kAll;
   if (trainable_layers == "last_block") return TrainableLayers::kLastBlock;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "apps/support/placement.h"
 #include "apps/support/task_flags.h"
 #include "apps/support/text_data.h"
+#include "engine/io/locked_folder.h"
 #include "engine/train/trainer.h"
 #include "models/classifier.h"
 
@@ -53,6 +55,8 @@ struct TrainingFlags {
   /// The three splits of --data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
   /// model's positions.
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
+  /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it.
+  std::unique_ptr<LockedFolder> lock_output() const;
   TrainableLayers layers() const;
   TrainOptions train_options() const;
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "base/check.h"
@@ -15,8 +16,23 @@
 namespace attune {
 namespace {
 
-// Ends the name of a temporary; the X are replaced.
-constexpr char kTemporary[] = ".attune-XXXXXX";
+// The name of a temporary: the target's, this mark, and six letters.
+constexpr std::string_view kMark = ".attune-";
+constexpr std::size_t kLetters = 6;
+
+// A file that did not exist before, with the permissions that the process gives to new files. `path` becomes the name
+// of a temporary.
+int open_temporary(std::string& path) {
+  const std::size_t at = path.size() + kMark.size();
+  path.append(kMark).append(kLetters, 'a');
+  std::random_device random;
+  for (int tries = 0; tries < 100; ++tries) {
+    for (std::size_t i = at; i < path.size(); ++i) path[i] = static_cast<char>('a' + random() % 26);
+    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
+}
 
 // Closes a descriptor at the end of a scope.
 struct Descriptor {
@@ -33,10 +49,8 @@ std::string folder_of(const std::string& path) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_ + kTemporary) {
-  fd_ = mkostemp(temporary_.data(), O_CLOEXEC);
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_), fd_(open_temporary(temporary_)) {
   if (fd_ < 0) fail("cannot be created");
-  fchmod(fd_, 0644);
 }
 
 AtomicFile::~AtomicFile() {
@@ -76,8 +90,17 @@ void AtomicFile::commit() {
   sync();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
   close(std::exchange(fd_, -1));
-  const Descriptor folder{open(folder_of(path_).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd >= 0) fsync(folder.fd);  // some file systems refuse to sync a folder; the file itself is safe
+  sync_folder(folder_of(path_));
+}
+
+void sync_folder(const std::string& path) {
+  const Descriptor folder{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (folder.fd >= 0) fsync(folder.fd);
+}
+
+void check_replaceable(const std::string& path) {
+  std::error_code error;  // what cannot be examined is reported when the file is put there
+  if (std::filesystem::is_directory(path, error)) throw IoError(path, "is a folder, where a file is to be written");
 }
 
 void write_file(const std::string& path, std::string_view text) {
@@ -87,18 +110,14 @@ void write_file(const std::string& path, std::string_view text) {
 }
 
 void remove_temporaries(const std::string& folder) {
-  constexpr std::string_view kName = kTemporary, kMark = kName.substr(0, kName.find('X'));
   std::error_code error;  // a file that cannot be removed does no harm
   std::filesystem::directory_iterator at(folder, error), end;
   for (std::error_code ignored; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
-    if (name.size() > kName.size() && name.substr(name.size() - kName.size(), kMark.size()) == kMark)
+    constexpr std::size_t kEnding = kMark.size() + kLetters;
+    if (name.size() > kEnding && name.substr(name.size() - kEnding, kMark.size()) == kMark)
       std::filesystem::remove(at->path(), ignored);
   }
-}
-
-void copy_file(const std::string& from, const std::string& to) {
-  write_file(to, read_file(from));
 }
 
 void create_folders(const std::string& path) {

@@ -25,6 +25,7 @@ class AtomicFile {
   /// Appends. Throws IoError naming the target (disk full, for one).
   void write(std::span<const std::byte> bytes);
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
+  const std::string& path() const { return path_; }
   /// Replaces bytes that were written before. Throws IoError.
   void write_at(std::size_t offset, std::string_view text);
   /// Forces what was written so far to the disk. So, among several files, none is renamed before all are safe. Throws
@@ -44,10 +45,12 @@ class AtomicFile {
 void write_file(const std::string& path, std::string_view text);
 /// Removes the temporaries that killed processes have left in a folder where no other process writes now.
 void remove_temporaries(const std::string& folder);
-/// Copies a file atomically.
-void copy_file(const std::string& from, const std::string& to);
 /// Creates a folder and its parents if missing. Throws IoError.
 void create_folders(const std::string& path);
+/// Forces the names of a folder's files to the disk, if the file system can do that.
+void sync_folder(const std::string& path);
+/// Throws IoError if a file cannot be put at `path` because a folder is there.
+void check_replaceable(const std::string& path);
 /// create_folders, and checks that files can be created there, before hours of work and not after. Throws IoError.
 void prepare_output_folder(const std::string& path);
 

@@ -17,7 +17,6 @@
 #include "base/float16.h"
 #include "base/math.h"
 #include "base/utf8.h"
-#include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "json/value.h"
 
@@ -348,7 +347,8 @@ std::string header_text(const std::string& path, const std::vector<NamedTensor>&
   return text;
 }
 
-void write_file_of(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal, bool sealed) {
+void write_to(AtomicFile& file, std::vector<NamedTensor> tensors, const SealFn& seal, bool sealed) {
+  const std::string& path = file.path();
   std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
     return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
   });
@@ -356,7 +356,6 @@ void write_file_of(const std::string& path, std::vector<NamedTensor> tensors, co
   for (const NamedTensor& named : tensors) digests[named.name] = std::string(64, '0');
   const std::string header = header_text(path, tensors, seal(digests));
 
-  AtomicFile file(path);
   const std::uint64_t size = header.size();
   file.write(std::as_bytes(std::span(&size, 1)));
   file.write(header);
@@ -372,18 +371,25 @@ void write_file_of(const std::string& path, std::vector<NamedTensor> tensors, co
           header.size());
     file.write_at(sizeof(size), with_digests);
   }
-  file.commit();
 }
 
 }  // namespace
 
+void write_safetensors(AtomicFile& file, std::vector<NamedTensor> tensors, const Metadata& metadata) {
+  write_to(
+      file, std::move(tensors), [&](const auto&) { return metadata; }, false);
+}
+
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata) {
-  write_file_of(
-      path, std::move(tensors), [&](const auto&) { return metadata; }, false);
+  AtomicFile file(path);
+  write_safetensors(file, std::move(tensors), metadata);
+  file.commit();
 }
 
 void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal) {
-  write_file_of(path, std::move(tensors), seal, true);
+  AtomicFile file(path);
+  write_to(file, std::move(tensors), seal, true);
+  file.commit();
 }
 
 }  // namespace attune

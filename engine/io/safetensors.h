@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/dtype.h"
+#include "engine/io/files.h"
 #include "engine/tensor/tensor.h"
 
 namespace attune {
@@ -102,6 +103,8 @@ using SealFn = std::function<Metadata(const std::map<std::string, std::string>& 
 /// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError,
 /// or Error if a name comes twice.
 void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata);
+/// The same to a file that the caller commits.
+void write_safetensors(AtomicFile& file, std::vector<NamedTensor> tensors, const Metadata& metadata);
 /// As above, with metadata that depends on the tensors' bytes. Only one tensor at a time is copied to the host.
 void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal);
 

@@ -1,11 +1,8 @@
 #include "engine/train/checkpoints.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <filesystem>
 #include <utility>
@@ -50,39 +47,29 @@ std::string in(const std::string& folder, const std::string& name) {
 
 }  // namespace
 
-Checkpoints::Checkpoints(std::string folder) : folder_(std::move(folder)) {
-  prepare_output_folder(folder_);
-  lock_ = open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  // Some file systems have no locks; there the user must ensure that only one run uses the folder.
-  if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    close(lock_);
-    throw Error(str_cat(folder_, ": another run is saving its checkpoints there"));
-  }
-  remove_temporaries(folder_);
-}
+Checkpoints::Checkpoints(std::string folder) : folder_(std::move(folder)) {}
 
 Checkpoints::~Checkpoints() {
-  rmdir(folder_.c_str());
-  if (lock_ >= 0) close(lock_);
+  rmdir(folder().c_str());
 }
 
 void Checkpoints::save(const RunState& state, std::int64_t keep) {
   CHECK(keep >= 1, "at least one checkpoint must be kept, not ", keep);
   const std::string name = name_of_step(state.step);
-  write_run_state(in(folder_, name), state);
-  write_file(in(folder_, kLatest), name + "\n");
-  std::vector<std::int64_t> steps = steps_in(folder_);
+  write_run_state(in(folder(), name), state);
+  write_file(in(folder(), kLatest), name + "\n");
+  std::vector<std::int64_t> steps = steps_in(folder());
   const auto later = std::ranges::upper_bound(steps, state.step);
   const auto old = std::max<std::int64_t>(later - steps.begin() - keep, 0);
   std::error_code error;  // a file that cannot be removed does no harm
   for (auto at = steps.begin(); at != steps.end(); ++at)
-    if (at >= later || at - steps.begin() < old) fs::remove(in(folder_, name_of_step(*at)), error);
+    if (at >= later || at - steps.begin() < old) fs::remove(in(folder(), name_of_step(*at)), error);
 }
 
 void Checkpoints::clear() {
   std::error_code error;
-  fs::remove(in(folder_, kLatest), error);
-  for (const std::int64_t step : steps_in(folder_)) fs::remove(in(folder_, name_of_step(step)), error);
+  fs::remove(in(folder(), kLatest), error);
+  for (const std::int64_t step : steps_in(folder())) fs::remove(in(folder(), name_of_step(step)), error);
 }
 
 bool has_checkpoint(const std::string& folder) {

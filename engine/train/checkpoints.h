@@ -2,12 +2,13 @@
 //
 // A checkpoint is written to a temporary file, synced and renamed before `latest` is, and older ones are removed last.
 // `latest` therefore always names a complete file, even if the process is killed. The folder is locked while the object
-// lives.
+// lives (engine/io/locked_folder.h).
 #pragma once
 
 #include <cstdint>
 #include <string>
 
+#include "engine/io/locked_folder.h"
 #include "engine/train/run_state.h"
 
 namespace attune {
@@ -22,7 +23,7 @@ class Checkpoints {
   Checkpoints(const Checkpoints&) = delete;
   Checkpoints& operator=(const Checkpoints&) = delete;
 
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_.path(); }
   /// Writes a checkpoint and points `latest` to it. Then it removes checkpoints of later steps, which a run resumed
   /// from here writes again, and the oldest ones, until `keep` (at least 1) are left.
   void save(const RunState& state, std::int64_t keep);
@@ -30,8 +31,7 @@ class Checkpoints {
   void clear();
 
  private:
-  std::string folder_;
-  int lock_ = -1;
+  LockedFolder folder_;
 };
 
 /// Finds the checkpoint of a path: a file; a folder with `latest`; or a folder whose folder `checkpoints` has `latest`.

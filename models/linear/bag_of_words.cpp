@@ -7,9 +7,7 @@
 
 #include "base/check.h"
 #include "base/printable.h"
-#include "engine/io/files.h"
-#include "engine/io/safetensors.h"
-#include "json/value.h"
+#include "models/model_folder.h"
 
 namespace attune {
 namespace {
@@ -20,8 +18,7 @@ std::string in(const std::string& folder, const char* name) {
   return (std::filesystem::path(folder) / name).string();
 }
 
-void read_config(const std::string& path, BagOfWords& model) {
-  const json::Value config = json::read(path);
+void read_config(const json::Value& config, BagOfWords& model) {
   if (const json::Value type = config["model_type"]; type.string() != kModelType)
     type.fail(str_cat("is '", printable(type.string()), "', not '", kModelType, "'"));
   auto& classes = model.classifier.classes;
@@ -61,28 +58,31 @@ std::vector<double> read_tensor(const SafetensorsFile& file, const char* name, c
 void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
   const LogisticRegression& classifier = model.classifier;
   create_folders(folder);
-  write_safetensors(in(folder, "model.safetensors"),
-                    {{"weight", Tensor::from(classifier.weights, {classifier.outputs(), classifier.columns})},
-                     {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}},
-                    {});
   json::Value words = json::Value::array();
   for (std::int32_t i = 0; i < model.vocabulary.size(); ++i) words.push_back(model.vocabulary.word(i));
-  write_file(in(folder, "vocabulary.json"), words.dump() + "\n");
   const json::Value config = json::Value::object({{"model_type", kModelType},
                                                   {"classes", json::Value::array_of(classifier.classes)},
                                                   {"label_names", json::Value::array_of(model.label_names)}});
-  write_file(in(folder, "config.json"), config.dump(2) + "\n");
+  const auto write = [&](AtomicFile& file, const Metadata& metadata) {
+    write_safetensors(file,
+                      {{"weight", Tensor::from(classifier.weights, {classifier.outputs(), classifier.columns})},
+                       {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}},
+                      metadata);
+  };
+  model_files(folder, config, {{"vocabulary.json", words.dump() + "\n"}}, write).commit();
 }
 
 BagOfWords load_bag_of_words(const std::string& folder) {
   BagOfWords model;
-  read_config(in(folder, "config.json"), model);
+  const json::Value config = json::read(in(folder, "config.json"));
+  read_config(config, model);
   read_vocabulary(in(folder, "vocabulary.json"), model.vocabulary);
   LogisticRegression& classifier = model.classifier;
   classifier.columns = model.vocabulary.size();
   const auto classes = static_cast<std::int64_t>(classifier.classes.size());
   const std::int64_t outputs = classes == 2 ? 1 : classes;
   const SafetensorsFile file(in(folder, "model.safetensors"));
+  check_same_save(config, file);
   classifier.weights = read_tensor(file, "weight", {outputs, classifier.columns});
   classifier.bias = read_tensor(file, "bias", {outputs});
   return model;

@@ -5,7 +5,7 @@
 //   model.safetensors  weight [outputs, words] and bias [outputs], float64: one output for two classes, else one
 //                      per class
 //
-// Each file is written atomically, config.json last: a folder with config.json is complete.
+// The files are saved together (models/model_folder.h).
 #pragma once
 
 #include <string>

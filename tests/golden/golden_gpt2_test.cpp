@@ -18,7 +18,7 @@ GoldenModel load(const GoldenCase& golden, HeadPosition position, bool causal, c
   auto model = std::make_unique<Gpt2Classifier>(
       Gpt2Config::read(json::read(golden.file("config.json"))),
       Gpt2Options{.num_labels = weight.shape()[0], .position = position, .causal = causal, .dtype = dtype});
-  const LoadReport report = load_weights(*model, golden.file("model.safetensors"));
+  const LoadReport report = load_weights(*model, golden.folder.string(), json::read(golden.file("config.json")));
   EXPECT_EQ(report.missing, (std::vector<std::string>{"score.weight", "score.bias"}));
   EXPECT_EQ(report.unused, std::vector<std::string>{});
   for (const auto& [name, parameter] : parameters_of(*model)) {

@@ -59,7 +59,10 @@ TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
     const ParameterRow& spoilt = model->table().rows().back();
     spoilt.parameter.value().values<float>().back() = bad;
     const TempDir folder;
-    EXPECT_EQ(message_of([&] { save_weights(*model, folder / "model.safetensors"); }),
+    EXPECT_EQ(message_of([&] {
+                AtomicFile file(folder / "model.safetensors");
+                save_weights(*model, file, {});
+              }),
               (folder / "model.safetensors") + ": not written: the tensor '" + spoilt.hf_name +
                   "' holds values that are not finite");
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));

@@ -205,7 +205,7 @@ TEST(CheckpointFolders, OneRunHasTheFolder) {
   {
     const Checkpoints checkpoints(folder);
     EXPECT_EQ(message_of([&] { const Checkpoints second(folder); }),
-              folder + ": another run is saving its checkpoints there");
+              str_cat(folder, ": another run (process ", getpid(), ") is writing to this folder"));
   }
   const Checkpoints again(folder);
 }

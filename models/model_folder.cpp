@@ -1,0 +1,54 @@
+#include "models/model_folder.h"
+
+#include <array>
+
+#include "base/check.h"
+#include "engine/io/sha256.h"
+
+namespace attune {
+namespace {
+
+constexpr const char* kSave = "attune_save";
+
+// What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors.
+constexpr std::array<const char*, 11> kOtherFiles = {"model.safetensors.index.json",
+                                                     "vocabulary.json",
+                                                     "tokenizer.json",
+                                                     "tokenizer_config.json",
+                                                     "special_tokens_map.json",
+                                                     "added_tokens.json",
+                                                     "vocab.json",
+                                                     "merges.txt",
+                                                     "encoder.json",
+                                                     "vocab.bpe",
+                                                     "vocab.txt"};
+
+std::string id_of(const json::Value& config, const NamedTexts& texts) {
+  json::Value parts = json::Value::array({config.dump()});
+  for (const auto& [name, text] : texts) parts.push_back(json::Value::array({name, sha256_hex(text)}));
+  const std::string all = parts.dump();
+  return sha256_hex(all).substr(0, 32);
+}
+
+}  // namespace
+
+FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write) {
+  FileSet files(folder, "config.json");
+  const std::string id = id_of(config, texts);
+  write(files.add("model.safetensors"), {{"format", "pt"}, {kSave, id}});
+  for (const auto& [name, text] : texts) files.add(name, text);
+  config.set(kSave, id);
+  files.add("config.json", config.dump(2) + "\n");
+  for (const char* name : kOtherFiles) files.supersede(name);
+  return files;
+}
+
+void check_same_save(const json::Value& config, const SafetensorsFile& weights) {
+  const auto of_weights = weights.metadata().find(kSave);
+  const std::string of_config = config.string_or(kSave, "");
+  CHECK(of_config.empty() || of_weights == weights.metadata().end() || of_config == of_weights->second, weights.path(),
+        ": these weights and config.json come from different saves (", kSave, " is ", of_weights->second, " and ",
+        of_config, "); copy both from one folder, or train again");
+}
+
+}  // namespace attune

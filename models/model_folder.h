@@ -1,0 +1,32 @@
+// The folder of a saved model: model.safetensors, config.json, and the files of its tokenizer or its vocabulary.
+//
+// They are saved together (engine/io/file_set.h). Weights and config also have one id, `attune_save`: a digest of
+// everything in the folder but the weights. Loading refuses weights and a config with different ids, for example after
+// files of two folders were mixed.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/io/file_set.h"
+#include "engine/io/safetensors.h"
+#include "json/value.h"
+
+namespace attune {
+
+/// Files by name, with their bytes.
+using NamedTexts = std::vector<std::pair<std::string, std::string>>;
+
+/// Writes the weights to a file, with this metadata; the caller commits the file.
+using WriteWeights = std::function<void(AtomicFile& file, const Metadata& metadata)>;
+
+/// The files of a model, ready to be committed to a folder that exists. Files that older models need and this one does
+/// not are removed then. Throws IoError, and what `write` throws.
+FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write);
+
+/// Throws Error naming both files if weights and config come from different saves.
+void check_same_save(const json::Value& config, const SafetensorsFile& weights);
+
+}  // namespace attune

@@ -1,0 +1,80 @@
+#!/usr/bin/env bash
+# The folder of a saved model is all of one save: a kill in the middle of a save, a second run into the same folder, and files of older
+# runs never leave weights, config and tokenizer of different models.
+#
+# usage: save_test.sh TRAIN_GPT TRAIN_LOGREG PREDICT TOKENIZE PREPARE_IMDB
+set -euo pipefail
+train_gpt=$1 train_logreg=$2 predict=$3 tokenize=$4 prepare_imdb=$5
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+
+invented_data 41 300
+echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+common=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --threads 1 --eval_freq 0 --no_final_evaluation)
+short=("${common[@]}" --max_steps 1)
+# The same texts with names of classes whose order is that of the numbers, and with the reverse.
+for names in "bad good" "zero all"; do
+  read -r zero one <<<"$names"
+  mkdir "$folder/$zero"
+  for split in train validation test; do sed "s/,0\$/,$zero/; s/,1\$/,$one/" "$folder/data/$split.csv" >"$folder/$zero/$split.csv"; done
+done
+ask() { "$predict" --model_dir "$folder/$1" --text "It never lost me." --format csv; }
+
+# Killed at random moments of a run that replaces the model: the old one, the new one, or a clear error.
+for data in bad zero; do
+  "$train_gpt" "${short[@]}" --data "$folder/$data" --output "$folder/of_$data" >/dev/null
+  ask "of_$data" >"$folder/answer_$data"
+done
+cmp -s "$folder/answer_bad" "$folder/answer_zero" && fail "the two models say the same"
+begin=$(date +%s%N)
+"$train_gpt" "${short[@]}" --data "$folder/zero" --output "$folder/killed" >/dev/null
+took=$((($(date +%s%N) - begin) / 1000000))
+RANDOM=5 data=bad
+for i in $(seq 25); do
+  "$train_gpt" "${short[@]}" --data "$folder/$data" --output "$folder/killed" >/dev/null 2>&1 & pid=$!
+  sleep "$(printf '0.%03d' $((took * (50 + RANDOM % 60) / 100 % 1000)))"
+  { kill -KILL $pid && wait $pid; } 2>/dev/null || true
+  if ask killed >"$folder/answer" 2>"$folder/err"; then
+    cmp -s "$folder/answer" "$folder/answer_bad" || cmp -s "$folder/answer" "$folder/answer_zero" || fail "a mixture of two models answers"
+  else
+    grep -qE 'config.json: No such file|different saves' "$folder/err" || fail "a killed save: $(cat "$folder/err")"
+  fi
+  [ "$data" = bad ] && data=zero || data=bad
+done
+"$train_gpt" "${short[@]}" --data "$folder/bad" --output "$folder/killed" >/dev/null
+ask killed | cmp - "$folder/answer_bad" || fail "the run after the kills"
+expect "leftovers of killed runs" "" "$(find "$folder/killed" -name '*.attune-*')"
+
+# Weights and config of different saves; a config that was edited, or is not attune's, is not refused.
+cp -r "$folder/of_bad" "$folder/mixed"
+cp "$folder/of_zero/config.json" "$folder/mixed"
+program=$predict expect_error "a mixed folder" 1 "mixed/model.safetensors: these weights and config.json come from different saves" --model_dir "$folder/mixed" --text x
+cp "$folder/of_bad/config.json" "$folder/mixed" && sed -i 's/"good"/"fine"/' "$folder/mixed/config.json"
+ask mixed >/dev/null || fail "an edited config is refused"
+sed -i '/attune_save/d' "$folder/mixed/config.json"
+sed -i ':a;N;$!ba;s/,\n}/\n}/' "$folder/mixed/config.json"
+ask mixed >/dev/null || fail "a config without an id is refused"
+
+# One run at a time has the folder.
+"$train_gpt" "${common[@]}" --data "$folder/bad" --num_epochs 100000 --output "$folder/busy" --log_file "$folder/busy.log" >/dev/null & pid=$!
+until [ -s "$folder/busy.log" ]; do sleep 0.1; done
+expect_error "a second run" 1 "$folder/busy: another run (process $pid) is writing to this folder" "${short[@]}" --data "$folder/bad" --output "$folder/busy"
+program=$train_logreg expect_error "a second run of another program" 1 "another run (process $pid)" --data "$folder/bad" --output "$folder/busy"
+kill -KILL $pid; wait $pid 2>/dev/null || true
+"$train_gpt" "${short[@]}" --data "$folder/bad" --output "$folder/busy" >/dev/null || fail "a killed run keeps its folder"
+expect_error "a run without data" 1 "train.csv" "${short[@]}" --data "$folder/none" --output "$folder/unused"
+[ ! -e "$folder/unused" ] || fail "a run that did not begin leaves a folder"
+
+# Files of an older model go, others stay.
+mkdir "$folder/words"
+printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' it never lost me left early the film was >"$folder/words/vocab.txt"
+echo mine >"$folder/of_bad/notes.txt"
+"$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
+expect "files after another tokenizer" "config.json model.safetensors notes.txt vocab.txt" "$(ls "$folder/of_bad" | xargs)"
+"$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/anew" >/dev/null
+expect "answers after another tokenizer" "$(ask anew)" "$(ask of_bad)"
+"$train_logreg" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
+expect "files of a bag of words" "config.json model.safetensors notes.txt vocabulary.json" "$(ls "$folder/of_bad" | xargs)"
+ask of_bad >/dev/null || fail "a bag of words after a transformer"
+
+finish

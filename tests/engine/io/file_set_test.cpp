@@ -1,0 +1,100 @@
+// A set of files that is replaced together: whichever step of a commit is the last, a reader of the key file finds the
+// files of one set; and the lock of a folder.
+#include "engine/io/file_set.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <set>
+
+#include "engine/io/locked_folder.h"
+#include "tests/support/data.h"
+#include "tests/support/message_of.h"
+
+namespace attune::testing {
+namespace {
+
+FileSet set_of(const std::string& folder, const std::string& text) {
+  FileSet files(folder, "key");
+  for (const char* name : {"one", "key", "two"}) files.add(name, text);
+  files.supersede("older");
+  files.supersede("two");
+  return files;
+}
+
+// A process that does the first steps of a commit and is killed. Returns the number of all steps.
+void commit_killed_after(const std::string& folder, std::size_t steps) {
+  const pid_t child = fork();
+  if (child == 0) {
+    FileSet files = set_of(folder, "new");
+    const auto all = files.steps();
+    for (std::size_t i = 0; i < steps; ++i) all[i]();
+    _exit(0);  // as a killed process: no destructor runs
+  }
+  int status = 1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+}
+
+TEST(FileSets, AKilledCommitLeavesTheOldSetTheNewOneOrNoKey) {
+  const TempDir unused;
+  const std::size_t steps = set_of(unused.path().string(), "").steps().size();
+  std::set<std::string> found;
+  for (std::size_t last = 0; last <= steps; ++last) {
+    const TempDir dir;
+    write_file(dir / "older", "old");
+    set_of(dir.path().string(), "old").commit();
+    commit_killed_after(dir.path().string(), last);
+    const std::string key = std::filesystem::exists(dir / "key") ? read_file(dir / "key") : "none";
+    found.insert(key);
+    if (key == "none") continue;
+    for (const char* name : {"one", "two"}) EXPECT_EQ(read_file(dir / name), key) << name << " after step " << last;
+    const LockedFolder next(dir.path().string());
+    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 3) << "leftovers after " << last;
+  }
+  EXPECT_EQ(found, (std::set<std::string>{"none", "new", "old"}));
+}
+
+TEST(FileSets, OlderFilesGo) {
+  const TempDir dir;
+  for (const char* name : {"older", "other"}) write_file(dir / name, "old");
+  set_of(dir.path().string(), "new").commit();
+  EXPECT_FALSE(std::filesystem::exists(dir / "older"));
+  EXPECT_EQ(read_file(dir / "other"), "old");
+  EXPECT_EQ(read_file(dir / "two"), "new");
+}
+
+TEST(FileSets, AFolderInThePlaceOfAFileChangesNothing) {
+  const TempDir dir;
+  set_of(dir.path().string(), "old").commit();
+  std::filesystem::remove(dir / "one");
+  std::filesystem::create_directory(dir / "one");
+  EXPECT_EQ(message_of([&] { set_of(dir.path().string(), "new").commit(); }),
+            (dir / "one") + ": is a folder, where a file is to be written");
+  EXPECT_EQ(read_file(dir / "key"), "old");
+  EXPECT_EQ(read_file(dir / "two"), "old");
+}
+
+TEST(LockedFolders, OneProcessHasTheFolder) {
+  const TempDir dir;
+  const std::string folder = dir / "made";
+  {
+    const LockedFolder first(folder);
+    EXPECT_EQ(message_of([&] { const LockedFolder second(folder); }),
+              folder + ": another run (process " + std::to_string(getpid()) + ") is writing to this folder");
+    EXPECT_TRUE(std::filesystem::exists(folder));
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder)) << "an empty folder that a run made stays";
+  {
+    const LockedFolder again(folder);
+    write_file(folder + "/file", "");
+  }
+  EXPECT_TRUE(std::filesystem::exists(folder));
+  { const LockedFolder found(folder); }
+  EXPECT_TRUE(std::filesystem::exists(folder + "/file"));
+}
+
+}  // namespace
+}  // namespace attune::testing
