@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <optional>
 
+#include "apps/support/class_counts.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
@@ -21,6 +22,7 @@ struct LogregFlags {
   std::string data = ".", output, load;
   std::string label_column = "label";
   TextColumns columns;
+  bool trust_labels = false;
   LogisticOptions options;
   std::int64_t top = 20;
   int threads = 0;
@@ -32,6 +34,10 @@ struct LogregFlags {
     add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
     add("Data", "--text_column", columns.text, "Column of the texts");
     add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
+    app.add_flag("--trust_labels", trust_labels,
+                 "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
+                 "single example, a single class")
+        ->group("Data");
     add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
     add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
     add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(count_from(1));
@@ -45,15 +51,16 @@ struct LogregFlags {
 struct Split {
   const char* title;
   std::vector<std::string> texts;
-  std::vector<std::int32_t> labels;
+  Tensor classes;                    // int32 [E]
+  std::vector<std::int32_t> labels;  // the same
   CountMatrix counts;
 };
 
 Split read_split(const char* title, const std::string& path, const TextColumns& columns, ClassLabels& labels) {
-  Split out{title, {}, {}, {}};
+  Split out{title, {}, {}, {}, {}};
   read_rows(path, columns, 0, labels, [&](std::string&& text, std::string&&) { out.texts.push_back(std::move(text)); });
-  const Tensor classes = labels.finish(path);
-  out.labels.assign(classes.values<std::int32_t>().begin(), classes.values<std::int32_t>().end());
+  out.classes = labels.finish(path);
+  out.labels.assign(out.classes.values<std::int32_t>().begin(), out.classes.values<std::int32_t>().end());
   return out;
 }
 
@@ -124,10 +131,13 @@ int run(const LogregFlags& flags) {
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;
   splits.push_back(read_split("Training", paths.train, flags.columns, labels));
+  if (training && !flags.trust_labels) check_training_labels(splits[0].classes, labels.names(), 2, paths.train);
   splits.push_back(read_split("Validation", paths.validation, flags.columns, labels));
   splits.push_back(read_split("Test", paths.test, flags.columns, labels));
   model.label_names = labels.classes().names;
-  std::printf("Dummy classifier:\n");  // it always predicts the most frequent training label
+  print_class_counts(labels.names(),
+                     {{"train", splits[0].classes}, {"validation", splits[1].classes}, {"test", splits[2].classes}});
+  std::printf("\nDummy classifier:\n");  // it always predicts the most frequent training label
   const std::int32_t guess = most_frequent_label(splits[0].labels);
   for (const Split& split : splits) print_accuracy(split, std::vector<std::int32_t>(split.labels.size(), guess));
 

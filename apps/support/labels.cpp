@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/nearest_word.h"
 #include "engine/data/dataset.h"
 #include "json/value.h"
 #include "models/hf_config.h"
@@ -118,7 +119,8 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
     CHECK(!name.empty(), where(), ": a label of the list '", fields[0], "' is empty");
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {
-      CHECK(!known_, where(), ": the label '", name, "' is not one of the training file's");
+      CHECK(!known_, where(), ": the label '", name, "' is not one of the training file's; the nearest is '",
+            nearest_word(name, names_), "'");
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;

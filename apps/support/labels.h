@@ -30,6 +30,8 @@ class LabelReader {
   /// the Hugging Face libraries).
   virtual std::vector<std::string> names() const = 0;
   std::int64_t outputs() const { return std::ssize(names()); }
+  /// Whether labels are classes, or labels that an example has or has not; not numbers.
+  virtual bool counted() const { return true; }
   /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
   virtual Tensor finish(const std::string& path) = 0;
   /// The state that determines the tensors of the next splits, as text; and the restoration of such a state, for a
@@ -113,6 +115,7 @@ class NumberLabels : public LabelReader {
   Tensor finish(const std::string& path) override;
   std::string state() const override;
   void restore(const std::string&) override {}
+  bool counted() const override { return flags_; }
 
  private:
   std::vector<std::string> columns_;

@@ -21,6 +21,7 @@ struct TaskFlags {
   std::string label_columns;  // "a,b,c", in place of label_column
   std::string label_delimiter = ",";
   std::int64_t num_classes = 2;
+  bool trust_labels = false;
   std::string class_weights, positive_weights, thresholds;
   double label_smoothing = 0;
 

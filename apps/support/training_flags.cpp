@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "apps/support/class_counts.h"
 #include "apps/support/command_line.h"
 #include "base/parallel.h"
 
@@ -97,8 +98,13 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   // The tokenizer cuts and not the batch, so that the closing special token stays.
   out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
+  if (labels.counted() && !task.trust_labels)
+    check_training_labels(out.train.labels, labels.names(), task.num_classes, paths.train);
   out.validation = reader.read(paths.validation, max_eval_examples, out.max_length);
   out.test = reader.read(paths.test, max_eval_examples, out.max_length);
+  if (labels.counted())
+    print_class_counts(labels.names(),
+                       {{"train", out.train.labels}, {"validation", out.validation.labels}, {"test", out.test.labels}});
   return out;
 }
 
@@ -133,14 +139,15 @@ TrainOptions TrainingFlags::train_options() const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",      "--data",
-                                             "--tokenizer", "--model_dir",
-                                             "--config",    "--threads",
-                                             "--no_graphs", "--recompute",
-                                             "--output",    "--log_file",
-                                             "--resume",    "--no_final_evaluation",
-                                             "--keep",      "--checkpoint_every",
-                                             "--cache",     "--no_cache"};
+  static const std::set<std::string> free = {"--help",        "--data",
+                                             "--tokenizer",   "--model_dir",
+                                             "--config",      "--threads",
+                                             "--no_graphs",   "--recompute",
+                                             "--output",      "--log_file",
+                                             "--resume",      "--no_final_evaluation",
+                                             "--keep",        "--checkpoint_every",
+                                             "--cache",       "--no_cache",
+                                             "--trust_labels"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

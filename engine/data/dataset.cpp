@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/check.h"
+#include "base/nearest_word.h"
 
 namespace attune {
 
@@ -54,7 +55,8 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
                          const std::string& where) {
   if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
     return static_cast<std::int32_t>(named - label_names.begin());
-  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(), " classes");
+  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(),
+        " classes; the nearest is '", nearest_word(text, label_names), "'");
   std::int32_t label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool is_number = error == std::errc() && end == text.data() + text.size();

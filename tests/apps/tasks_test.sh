@@ -116,6 +116,23 @@ mistakes)
   refuse "too many thresholds" 2 "--threshold: there are 4 numbers for 3 classes or labels" --task multi_label --label_column tags \
     --threshold 0.1,0.2,0.3,0.4
   refuse "a threshold of another task" 2 "--threshold belongs to --task multi_label, not to single_label" --threshold 0.5
+  # Labels that look like a mistake are no class until they are asked for.
+  suspect() { rm -rf "$folder/suspect" && cp -r "$folder/data" "$folder/suspect"; }
+  suspect && sed -i '9s/,common,/,comon,/; 9s/,rare,/,comon,/' "$folder/suspect/train.csv"
+  refuse "a mistyped label" 1 "train.csv: 'comon' has a single example, row 8; the nearest other label is 'common'" --data "$folder/suspect"
+  "$train_gpt" "${common[@]}" --data "$folder/suspect" --trust_labels >"$folder/out"
+  grep -qE '^Examples +train +validation +test$' "$folder/out" || fail "no table of the classes"
+  grep -qE '^comon +1 +0 +0$' "$folder/out" || fail "no count of a class: $(head -4 "$folder/out")"
+  suspect && sed -i '5s/,[01],\([01],[01],[^,]*\)$/,99999,\1/' "$folder/suspect/train.csv"
+  for pass in "" --no_cache; do
+    refuse "a label far from the others" 1 "train.csv: row 4 has the label 99999, but no row has the label 2; --trust_labels" --data "$folder/suspect" --label_column red $pass
+  done
+  suspect && sed -i '2,$s/,[01],\([01],[01],[^,]*\)$/,0,\1/' "$folder/suspect/train.csv"
+  refuse "a single class" 1 "train.csv: every row has the label 0; at least two classes are needed; --trust_labels" --data "$folder/suspect" --label_column red
+  suspect && sed -i '9s/"\([^"]*\)",\([01],[01],[01],[^,]*\)$/"odl",\2/' "$folder/suspect/train.csv"
+  refuse "a mistyped label of a list" 1 "'odl' has a single example, row 8; the nearest other label is 'old'" --data "$folder/suspect" --task multi_label --label_column tags
+  suspect && sed -i '3s/,common,/,commom,/; 3s/,rare,/,commom,/' "$folder/suspect/test.csv"
+  refuse "an unknown label of the test file" 1 "test.csv:3: the label 'commom' is not one of the 2 classes; the nearest is 'common'" --data "$folder/suspect"
   sed -i '3s/,[^,]*$/,nan/' "$folder/data/validation.csv"
   refuse "a score that is not finite" 1 "validation.csv:3: the label 'nan' of column 'score' is not a finite number" \
     --task regression --label_column score

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <atomic>
 
+#include "apps/support/class_counts.h"
 #include "engine/io/files.h"
+#include "models/hf_config.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 #include "tests/support/words_of.h"
@@ -87,7 +89,8 @@ TEST(ClassLabels, NamesAreNumberedInAlphabeticalOrder) {
   EXPECT_EQ(words_of(labels_of(reader, {{"spam"}, {"7"}, {"ham"}, {"spam"}})), (Ids{2, 0, 1, 2}));
   EXPECT_EQ(reader.classes().names, (std::vector<std::string>{"7", "ham", "spam"}));
   EXPECT_EQ(words_of(labels_of(reader, {{"ham"}, {"7"}})), (Ids{1, 0}));
-  EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }), "f:2: the label 'Spam' is not one of the 3 classes");
+  EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }),
+            "f:2: the label 'Spam' is not one of the 3 classes; the nearest is 'spam'");
 }
 
 TEST(ClassLabels, MistakesNameTheFirstRow) {
@@ -115,6 +118,40 @@ TEST(ClassLabels, AStateIsWhatTheNextSplitNeeds) {
   EXPECT_NE(ClassLabels("label", 3).state(), before);
 }
 
+TEST(TrainingLabels, MistakesAreFound) {
+  const auto complaint = [](const Ids& classes, const std::vector<std::string>& names, std::int64_t expected = 2) {
+    return message_of(
+        [&] { check_training_labels(Tensor::from(classes, {std::ssize(classes)}), names, expected, "f"); });
+  };
+  const std::string accept = "; --trust_labels accepts such labels";
+  const auto numbers = [](std::int64_t count) { return complete_label_names({}, count); };
+  EXPECT_EQ(complaint({0, 1, 1, 0}, numbers(2)), "");
+  EXPECT_EQ(complaint({0, 1, 1, 0, 4}, numbers(5)), "f: row 5 has the label 4, but no row has the label 2" + accept);
+  EXPECT_EQ(complaint({1, 2, 2, 1}, numbers(3)), "f: row 2 has the label 2, but no row has the label 0" + accept);
+  EXPECT_EQ(complaint({1, 2, 2, 1}, numbers(3), 3), "");
+  EXPECT_EQ(complaint({0, 0, 1, 1}, numbers(5), 5), "");
+  EXPECT_EQ(complaint({0, 0, 1, 1, 2}, {"bad", "good", "goood"}),
+            "f: 'goood' has a single example, row 5; the nearest other label is 'good'" + accept);
+  EXPECT_EQ(complaint({0, 0, 0}, numbers(2)), "f: every row has the label 0; at least two classes are needed" + accept);
+  const Tensor lists = Tensor::from(Floats{1, 0, 1, 1, 0, 0}, {3, 2});
+  EXPECT_EQ(message_of([&] {
+              check_training_labels(lists, {"art", "atr"}, 2, "f");
+            }),
+            "f: 'atr' has a single example, row 2; the nearest other label is 'art'" + accept);
+}
+
+TEST(TrainingLabels, AreCountedForEverySplit) {
+  ::testing::internal::CaptureStdout();
+  print_class_counts({"bad", "very\ngood"},
+                     {{"train", Tensor::from(Ids{0, 1, 1}, {3})}, {"test", Tensor::from(Ids{0}, {1})}});
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "Examples           train        test\nbad                    1           1\nvery\\x0agood           2   "
+            "        0\n");
+  ::testing::internal::CaptureStdout();
+  print_class_counts(complete_label_names({}, 1000), {{"train", Tensor::from(Ids{0}, {1})}});
+  EXPECT_TRUE(::testing::internal::GetCapturedStdout().ends_with("\n... and 980 more\n"));
+}
+
 TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   ListedLabels reader("labels", "|");
   const Tensor labels = labels_of(reader, {{"war|art"}, {""}, {" law | art "}, {"law"}});
@@ -126,7 +163,7 @@ TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   for (ListedLabels* next : {&reader, &kept}) {
     EXPECT_EQ(floats(labels_of(*next, {{"war"}, {"law|art"}})), (Floats{0, 0, 1, 1, 1, 0}));
     EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
-              "f:2: the label 'poetry' is not one of the training file's");
+              "f:2: the label 'poetry' is not one of the training file's; the nearest is 'art'");
   }
   ListedLabels damaged("labels", ";"), none("labels", ";");
   EXPECT_EQ(message_of([&] { labels_of(damaged, {{"a"}, {"a;;b"}}); }), "f:3: a label of the list 'a;;b' is empty");

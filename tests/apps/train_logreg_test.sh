@@ -51,9 +51,9 @@ expect_error "an empty label" 1 "validation.csv:4" --data "$folder/bad"
 make_folder bad && echo '"more,1' >>"$folder/bad/train.csv"
 expect_error "an open quote" 1 "train.csv:21" --data "$folder/bad"
 make_folder bad && printf 'text,label\ngood,1\nbad,1\n' >"$folder/bad/train.csv"
-expect_error "one class" 1 "at least 2 classes" --data "$folder/bad"
+expect_error "one class" 1 "at least two classes are needed" --data "$folder/bad"
 make_folder bad && printf 'text,label\na,1\nb,0\n' >"$folder/bad/train.csv"
-expect_error "no words" 1 "vocabulary is empty" --data "$folder/bad"
+expect_error "no words" 1 "vocabulary is empty" --data "$folder/bad" --trust_labels
 expect_error "C" 2 "--C" --data "$folder/good" --C 0
 expect_error "threads" 2 "--threads" --data "$folder/good" --threads -1
 expect_error "both --load and --output" 2 "--load" --data "$folder/good" --load "$folder/model/new" --output "$folder/x"
@@ -63,5 +63,12 @@ expect_error "a broken model" 1 "vocabulary.json" --data "$folder/good" --load "
 touch "$folder/file"
 expect_error "output below a file" 1 "$folder/file" --data "$folder/good" --output "$folder/file/below"
 expect_error "too few iterations" 0 "not converged" --data "$folder/good" --max_iterations 1
+
+# Labels that look like a mistake.
+make_folder bad
+printf 'a text,7\n' >>"$folder/bad/train.csv"
+expect_error "a gap in the labels" 1 "train.csv: row 20 has the label 7, but no row has the label 2; --trust_labels" --data "$folder/bad"
+"$train_logreg" --data "$folder/bad" --trust_labels --top 0 >"$folder/out"
+grep -qE '^LABEL_7 +1 +0 +0$' "$folder/out" || fail "no count of a trusted class"
 
 finish

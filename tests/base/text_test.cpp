@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/nearest_word.h"
 #include "base/printable.h"
 #include "base/read_file.h"
 #include "tests/support/data.h"
@@ -24,6 +25,15 @@ TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(printable("ab\u00e9d", 3), "ab\u00e9...");  // the character that was begun is kept
   EXPECT_EQ(printable(std::string(100, 'x')), std::string(80, 'x') + "...");
   EXPECT_EQ(one_line(std::string(100, 'x') + "\n"), std::string(100, 'x') + "\\x0a");
+}
+
+TEST(NearestWord, HasTheFewestEdits) {
+  const std::vector<std::string> words = {"negative", "positive", "neutral", ""};
+  EXPECT_EQ(nearest_word("postive", words), "positive");
+  EXPECT_EQ(nearest_word("Negativ", words), "negative");
+  EXPECT_EQ(nearest_word("neural", words), "neutral");
+  EXPECT_EQ(nearest_word("x", words), "");
+  EXPECT_EQ(nearest_word("", {&words[0], 1}), "negative");
 }
 
 TEST(ReadFile, KeepsToItsBound) {

@@ -107,7 +107,8 @@ TEST(Labels, NumbersAndNames) {
   EXPECT_EQ(parse_label("spam", 3, names, "f:1"), 1);
   EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
   // Where classes have names, a number that is none of them is no class.
-  EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }), "f:1: the label '1' is not one of the 3 classes");
+  EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }),
+            "f:1: the label '1' is not one of the 3 classes; the nearest is '7'");
 }
 
 TEST(Labels, ErrorsSayWhere) {
