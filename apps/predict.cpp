@@ -33,8 +33,10 @@ struct PredictFlags {
   void declare(CommandLine& app) {
     app.add_option("--model_dir", model_dir, "Folder of the model, from attune or from save_pretrained")->required();
     app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)");
-    auto* text = app.add_option("--text", texts, "A text; may be repeated");
-    app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")->needs(text);
+    auto* text = app.add_option("--text", texts, "A text; may be repeated")->may_be_empty();
+    app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")
+        ->may_be_empty()
+        ->needs(text);
     auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
     app.add_option("--column", column, "Column of --csv")->capture_default_str();
     app.add_option("--pair_column", pair_column, "Column of --csv with the second text of each pair")->needs(table);

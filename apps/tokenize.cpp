@@ -24,7 +24,7 @@ struct Flags {
 };
 
 void declare_source(CommandLine& app, Flags& flags) {
-  app.add_option("--text", flags.texts, "A text; may be given more than once")->allow_extra_args(false);
+  app.add_option("--text", flags.texts, "A text; may be given more than once")->may_be_empty();
   app.add_option("--csv", flags.csv, "CSV file with a header row");
   app.add_option("--column", flags.column, "Column of the CSV file")->capture_default_str();
   app.add_option("--jsonl", flags.jsonl, "File with a JSON object per line; - is standard input");
@@ -64,7 +64,6 @@ void declare_training(CommandLine& app, TrainTokenizerOptions& train, const Flag
   app.add_option("--special_token", train.special_tokens,
                  "Special tokens in order of id (default: <|endoftext|> for bpe; [PAD] [UNK] [CLS] [SEP] [MASK] for "
                  "wordpiece); may be given more than once")
-      ->allow_extra_args(false)
       ->needs(kind);
   app.add_flag("--cased", train.cased, "WordPiece: keep upper case and accents")->needs(kind);
 }

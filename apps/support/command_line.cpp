@@ -1,8 +1,11 @@
 #include "apps/support/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <functional>
+#include <type_traits>
 #include <vector>
 
 #include "base/check.h"
@@ -20,6 +23,22 @@ FlagCheck number_that_is(const std::string& rule, const std::string& help, const
         return finite && allowed(value) ? std::string() : str_cat("must be ", rule, ", not ", text);
       },
       help));
+}
+
+// Reads a number in decimal, or takes a text as it is. Throws UsageError.
+template <class T>
+void read_value(const std::string& flag, const std::string& text, T& value) {
+  if constexpr (std::is_same_v<T, std::string>) {
+    value = text;
+  } else {
+    const char *begin = text.data() + (text.starts_with('+') ? 1 : 0), *end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(begin, end, value);
+    if (error != std::errc() || stop != end)
+      throw UsageError(str_cat(flag, ": '", text, "' is not ",
+                               std::is_floating_point_v<T> ? "a number"
+                               : std::is_signed_v<T>       ? "a whole number that fits"
+                                                           : "a whole number from 0 on that fits"));
+  }
 }
 
 }  // namespace
@@ -76,8 +95,8 @@ Flag* Flag::capture_default_str() {
   option_->capture_default_str();
   return this;
 }
-Flag* Flag::allow_extra_args(bool allowed) {
-  option_->allow_extra_args(allowed);
+Flag* Flag::may_be_empty() {
+  may_be_empty_ = true;
   return this;
 }
 Flag* Flag::excludes(const Flag* other) {
@@ -98,9 +117,27 @@ Flag* CommandLine::keep(CLI::Option* option) {
   return &flags_.emplace_back(option);
 }
 
+// CLI11 gives values as text. Its own conversions read 010 as eight and "[a, b]" as two values.
 template <class T>
 Flag* CommandLine::add_option(const std::string& name, T& value, const std::string& text) {
-  return keep(app_->add_option(name, value, text));
+  constexpr bool kList = std::is_same_v<T, std::vector<std::string>>;
+  const auto take = [name, &value](const CLI::results_t& given) {
+    if constexpr (kList)
+      value = given;
+    else
+      read_value(name, given.back(), value);
+    return true;
+  };
+  const auto show = [&value] {
+    if constexpr (kList)
+      return std::string();
+    else
+      return CLI::detail::to_string(value);
+  };
+  CLI::Option* option = app_->add_option(name, take, text, false, show);
+  option->type_name(CLI::detail::type_name<T>());
+  if constexpr (kList) option->expected(1, CLI::detail::expected_max_vector_size);
+  return keep(option->allow_extra_args(false));
 }
 template Flag* CommandLine::add_option(const std::string&, std::string&, const std::string&);
 template Flag* CommandLine::add_option(const std::string&, std::vector<std::string>&, const std::string&);
@@ -114,16 +151,33 @@ Flag* CommandLine::add_flag(const std::string& name, bool& value, const std::str
 }
 
 Flag* CommandLine::add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text) {
-  const auto take = [&value](const std::vector<std::string>& given) { value = given.empty() ? "" : given.front(); };
-  return keep(
-      app_->add_option_function<std::vector<std::string>>(name, take, text)->expected(0, 1)->type_name("[PATH]"));
+  const auto take = [&value](const CLI::results_t& given) {
+    value = given.empty() ? "" : given.front();
+    return true;
+  };
+  return keep(app_->add_option(name, take, text)->expected(0, 1)->type_name("[PATH]"));
 }
 
 void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }
 
+void CommandLine::refuse_empty_values(int argc, char** argv) const {
+  const auto refuse = [](const std::string& name) {
+    throw UsageError(name + ": the value is empty; is a variable not set?");
+  };
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string name = argument.empty() ? argv[i - 1] : argument.substr(0, argument.size() - 1);
+    const CLI::Option* option = app_->get_option_no_throw(name);
+    if (option == nullptr || !(argument.empty() || argument.ends_with('='))) continue;
+    const auto flag = std::ranges::find(flags_, option, &Flag::option_);
+    if (argument.ends_with('=') || flag == flags_.end() || !flag->may_be_empty_) refuse(name);
+  }
+}
+
 bool CommandLine::parse(int argc, char** argv) {
+  refuse_empty_values(argc, argv);
   for (CLI::Option* option : app_->get_options())
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {

@@ -30,15 +30,17 @@ class Flag {
   Flag* check(const FlagCheck& check);
   /// Shows the current value as the default in --help.
   Flag* capture_default_str();
-  /// Whether one occurrence may be followed by several values.
-  Flag* allow_extra_args(bool allowed);
+  /// Accepts an empty value, which is otherwise a mistake: the value of a variable that is not set.
+  Flag* may_be_empty();
   /// The two options exclude each other.
   Flag* excludes(const Flag* other);
   /// The option requires the other one.
   Flag* needs(const Flag* other);
 
  private:
+  friend class CommandLine;
   CLI::Option* option_;
+  bool may_be_empty_ = false;
 };
 
 class CommandLine {
@@ -49,7 +51,8 @@ class CommandLine {
   CommandLine(const CommandLine&) = delete;
   CommandLine& operator=(const CommandLine&) = delete;
 
-  /// An option whose value goes to `value`: a number, a string, or a vector of strings.
+  /// An option whose value goes to `value`: a decimal number, a string, or a vector of strings, one for each time that
+  /// the option is given.
   template <class T>
   Flag* add_option(const std::string& name, T& value, const std::string& text);
   /// An option without a value. "--x,!--no-x" declares two; the second clears `value`.
@@ -61,13 +64,14 @@ class CommandLine {
 
   const std::string& name() const { return name_; }
   /// Reads the arguments; if an option is given twice, the last one counts. False after --help was printed. Throws
-  /// UsageError.
+  /// UsageError, also if a value is empty.
   bool parse(int argc, char** argv);
   /// Every option by name with the given value or its default. Call it after parse().
   std::vector<std::pair<std::string, std::string>> values() const;
 
  private:
   Flag* keep(CLI::Option* option);
+  void refuse_empty_values(int argc, char** argv) const;
 
   std::string name_;
   std::unique_ptr<CLI::App> app_;

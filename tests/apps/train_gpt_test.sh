@@ -136,7 +136,7 @@ expect_error "a context beyond the positions" 2 "only 64 positions" "${common[@]
 expect_error "no padding in batches" 2 "--batch_size 1" "${common[@]}" --no_padding
 expect_error "no data" 1 "$folder/none/train.csv" "${common[@]}" --data "$folder/none"
 expect_error "no tokenizer" 1 "$folder/none" "${common[@]}" --tokenizer "$folder/none"
-expect_error "an empty cache" 1 "hf download openai-community/gpt2" --data "$folder/data" --model_dir ""
+expect_error "an empty cache" 1 "hf download openai-community/gpt2" --data "$folder/data"
 spoil() { rm -rf "$folder/bad" && cp -r "$folder/data" "$folder/bad" && printf "$2" >>"$folder/bad/$1"; }
 spoil validation.csv 'a text,7\n'
 expect_error "a label beyond the classes" 1 "validation.csv:66: the label 7 is not a class" "${common[@]}" --data "$folder/bad"

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Values on the command line are taken as they are written: brackets are text, numbers are decimal, and an empty value (a variable that
+# is not set) is a mistake of every flag but the free texts.
+#
+# usage: flags_test.sh TRAIN_GPT TRAIN_BERT TRAIN_LOGREG PREDICT TOKENIZE PREPARE_IMDB
+set -euo pipefail
+train_gpt=$1 train_bert=$2 train_logreg=$3 predict=$4 tokenize=$5 prepare_imdb=$6
+. "$(dirname "$0")/checks.sh"
+
+invented_data 41 300
+mkdir "$folder/[a, b]" && cp "$folder/data/"* "$folder/[a, b]"
+
+texts() { "$tokenize" --tokenizer "$folder/tokenizer" "$@" | wc -l; }
+expect "texts in brackets" 1 "$(texts --text "[a, b]")"
+expect "several of them" 3 "$(texts --text "[a, b]" --text "{}" --text "%%")"
+expect "a text that looks like a flag" 1 "$(texts --text "--format")"
+expect "the ids of a text in brackets" "$(printf 'text,label\n"[a, b]",1\n' >"$folder/one.csv" && "$tokenize" --tokenizer "$folder/tokenizer" --csv "$folder/one.csv")" \
+  "$("$tokenize" --tokenizer "$folder/tokenizer" --text "[a, b]")"
+
+echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+common=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --threads 1 --eval_freq 0 --no_final_evaluation)
+"$train_gpt" "${common[@]}" --data "$folder/[a, b]" --output "$folder/[c, d]" --max_steps 2 --checkpoint_every 1 >/dev/null || fail "folders in brackets"
+"$train_gpt" "${common[@]}" --data "$folder/[a, b]" --resume "$folder/[c, d]" --max_steps 3 >/dev/null 2>&1 || fail "--resume of a folder in brackets"
+expect "predictions of a text in brackets" 1 "$("$predict" --model_dir "$folder/[c, d]" --text "[a, b]" | wc -l)"
+expect "predictions of an empty text" 1 "$("$predict" --model_dir "$folder/[c, d]" --text "" | wc -l)"
+
+# Decimal.
+"$train_gpt" "${common[@]}" --data "$folder/data" --num_epochs 010 --seed 010 --log_file "$folder/log" >/dev/null
+expect "epochs of 010" 10 "$(grep -c '"epoch"' "$folder/log")"
+"$train_gpt" "${common[@]}" --data "$folder/data" --num_epochs 10 --seed 10 --log_file "$folder/log10" >/dev/null
+told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
+expect "the seed 010" "" "$(diff <(told "$folder/log") <(told "$folder/log10") | head -2)"
+program=$train_gpt
+for value in 0x10 1e1 1.5 abc 99999999999999999999 -1 "1 "; do
+  expect_error "--seed $value" 2 "--seed: '$value' is not a whole number from 0 on that fits" "${common[@]}" --seed "$value"
+done
+expect_error "a hexadecimal number" 2 "--ignore_index: '0x10' is not a whole number that fits" "${common[@]}" --ignore_index 0x10
+expect_error "a number with a unit" 2 "--learning_rate" "${common[@]}" --learning_rate 1e-3x
+
+# Empty values, of every option that takes one.
+for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"; do
+  flags=$("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p')
+  [ "$(wc -l <<<"$flags")" -ge 4 ] || fail "$(basename "$program"): no flags found"
+  for flag in $flags; do
+    case $flag in --text | --text_pair) continue ;; esac
+    expect_error "$(basename "$program") $flag ''" 2 "$flag: the value is empty" "$flag" ""
+    expect_error "$(basename "$program") $flag=" 2 "$flag: the value is empty" "$flag=" --threads 1
+  done
+done
+
+finish
