@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(Traits::kThreads) activation_forward_kernel(T*
   if (at >= n) return;
   float v[W];
   load(v, x + at);
-  for (int i = 0; i < W; ++i) v[i] = activate<kind>(v[i]).value;
+  for (int i = 0; i < W; ++i) v[i] = activate<kind, T>(v[i]).value;
   store(y + at, v);
 }
 
@@ -37,7 +37,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
   float v[W], g[W];
   load(v, x + at);
   load(g, dy + at);
-  for (int i = 0; i < W; ++i) g[i] *= activate<kind>(v[i]).slope;
+  for (int i = 0; i < W; ++i) g[i] *= activate<kind, T>(v[i]).slope;
   store_gradient(dx + at, g, accumulate);
 }
 

@@ -6,10 +6,11 @@
 
 namespace attune::cuda {
 
-/// out[c] (+)= sum over n of x[n, c], x being `row_stride` elements from row to row.
+/// out[c] (+)= sum over n of x[n, c], x being `row_stride` elements from row to row. With a second output x has 2 C
+/// columns, and second[c] (+)= sum over n of x[n, C + c].
 struct ColumnSum {
-  kernels::GradOut out;  // [C] of `out_dtype`
-  const void* x;         // [N, C] of `dtype`
+  kernels::GradOut out, second;  // [C] of `out_dtype`
+  const void* x;                 // [N, C] or [N, 2 C] of `dtype`
   std::int64_t rows, channels, row_stride;
   DType dtype, out_dtype;
 };

@@ -27,7 +27,7 @@ __global__ void __launch_bounds__(Traits::kThreads) glu_forward_kernel(T* y, con
   float a[W], gate[W];
   load(a, u + n * 2 * channels + i);
   load(gate, u + n * 2 * channels + channels + i);
-  for (int j = 0; j < W; ++j) a[j] = activate<kind>(a[j]).value * gate[j];
+  for (int j = 0; j < W; ++j) a[j] = activate<kind, T>(a[j]).value * gate[j];
   store(y + n * channels + i, a);
 }
 
@@ -42,7 +42,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
   load(gate, u + n * 2 * channels + channels + i);
   load(g, dy + n * channels + i);
   for (int j = 0; j < W; ++j) {
-    const ValueAndSlope f = activate<kind>(a[j]);
+    const ValueAndSlope f = activate<kind, T>(a[j]);
     a[j] = g[j] * gate[j] * f.slope;
     gate[j] = g[j] * f.value;
   }

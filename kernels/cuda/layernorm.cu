@@ -1,15 +1,18 @@
 // Layer norm of each row, with the residual addition and the dropout before it (kernels/layernorm.h).
 //
 // A warp owns a row; a lane owns every 32nd vector of four channels of it: 16 bytes of float32. In bfloat16 most of the
-// moved data is float32 too (vectors of eight would touch every second half of a sector). Forward reads x (and
-// residual) once, keeps s in shared memory, where only its own lane reads it again, and takes mean and variance in two
-// passes over it: DRAM traffic is 2 N C elements, 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also
-// written as stream). Backward reads dy and s twice, the second time from the L1 cache, and writes ds; dweight and
-// dbias are added per warp in shared memory over the rows it walks, then per block, and the blocks' partial sums in
-// float32 are added by sum_columns: a fixed order, deterministic. Everything is computed in float32; mean and rstd are
-// float32. Shared memory: 4 C bytes per warp forward and 8 C backward, 12 and 24 KiB for C = 768 and four warps; six
-// backward blocks (24 warps) fit an sm_80 multiprocessor, enough to cover the loads since each lane has several in
-// flight.
+// moved data is float32 too (vectors of eight would touch every second half of a sector). A lane first copies all of
+// its vectors to shared memory by cp.async, and then works on them in short loops. At the sizes of training a warp has
+// one row: what counts is that all loads are in flight at once, those of weight and bias too, and that the code is
+// short. (Rows in registers need unrolled loops; fetching those instructions for a single pass took longer than the
+// data.)
+//
+// Forward reads x (and residual) once and takes mean and variance in two passes over s: DRAM traffic is 2 N C elements,
+// 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also written as stream). Backward reads dy, s and
+// dsum once and writes ds. For dweight and dbias a thread owns channels: it adds them over the rows of its block, which
+// lie in shared memory, to a row of float32 partial sums of the block, and one launch of sum_columns adds those: a fixed
+// order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: up
+// to 16 C bytes forward and 20 C backward. Bound by memory bandwidth, at 2048 x 768 by its latency.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -29,17 +32,41 @@ namespace {
 using namespace device;
 
 struct Traits {
-  static constexpr int kMaxWarps = 4;                    // of a block, fewer for long rows
-  static constexpr std::size_t kSharedBytes = 48 << 10;  // this limits the number
-  // Of a multiprocessor, so that a thread may have 64 registers: left to itself ptxas gives fewer and spills.
-  static constexpr int kBlocks = 8;
-  static constexpr std::int64_t kMaxBlocks = 264;  // of the backward kernel: two per multiprocessor of an H100
+  static constexpr int kWarps = 8;                        // of a block, fewer for long rows
+  static constexpr std::size_t kSharedBytes = 110 << 10;  // two blocks on a Hopper multiprocessor
+  static constexpr std::int64_t kMaxBlocks = 264;         // of the backward kernel: two per multiprocessor of an H100
 };
 
-// A lane's slice of the shared row of its warp.
-__device__ float* warp_row(int channels, int floats_per_channel) {
-  return reinterpret_cast<float*>(dynamic_shared()) +
-         static_cast<int>(threadIdx.x / kWarp) * channels * floats_per_channel;
+// A warp's rows in shared memory, cut off one after the other.
+struct SharedRows {
+  unsigned char* next;
+  int warps, warp, channels;
+
+  __device__ explicit SharedRows(int row_channels)
+      : next(dynamic_shared()),
+        warps(static_cast<int>(blockDim.x / kWarp)),
+        warp(static_cast<int>(threadIdx.x / kWarp)),
+        channels(row_channels) {}
+  // One row per warp; returns the first one, null if there is no need for it.
+  template <class T>
+  __device__ T* cut(bool needed) {
+    if (!needed) return nullptr;
+    T* rows = reinterpret_cast<T*>(next);
+    next += static_cast<std::size_t>(warps * channels) * sizeof(T);
+    return rows;
+  }
+  template <class T>
+  __device__ T* own(T* rows) const {
+    return rows + warp * channels;
+  }
+};
+
+// Warps of a block whose rows take this many bytes of shared memory each.
+int warps_for(std::size_t row_bytes) {
+  const std::size_t available = cuda::device_info().shared_bytes - 1024;  // less what kernels declare themselves
+  CHECK(row_bytes <= available, "layernorm: rows of ", row_bytes, " bytes are longer than CUDA kernels support");
+  return static_cast<int>(std::clamp<std::size_t>(
+      std::min(Traits::kSharedBytes, available) / std::max<std::size_t>(row_bytes, 1), 1, Traits::kWarps));
 }
 
 template <class T>
@@ -60,26 +87,38 @@ struct Forward {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks) layernorm_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_forward_kernel(Forward<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
   args.dropout.step = step_of(args.dropout);
   const std::int64_t at = n * channels;
-  float* row = warp_row(channels, 1);
+  SharedRows rows(channels);
+  float* row = rows.own(rows.cut<float>(true));  // the residual, then s
+  float* weight = rows.own(rows.cut<float>(true));
+  float* bias = rows.own(rows.cut<float>(args.bias != nullptr));
+  T* branch = rows.own(rows.cut<T>(args.branch != nullptr));
+  for (int c = first; c < channels; c += kWarp * W) {
+    stage<W>(row + c, args.residual + at + c);
+    if (args.branch != nullptr) stage<W>(branch + c, args.branch + at + c);
+    stage<W>(weight + c, args.weight + c);
+    if (args.bias != nullptr) stage<W>(bias + c, args.bias + c);
+  }
+  cp_async_commit();
+  cp_async_wait<0>();
   float total = 0;
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W];
-    load(s, args.residual + at + c);
+    load_shared_floats(s, row + c);
     if (args.branch != nullptr) {
       float x[W];
-      load(x, args.branch + at + c);
+      load_shared_floats(x, branch + c);
       apply_dropout(x, args.dropout, n, c);
       for (int i = 0; i < W; ++i) s[i] += x[i];
       store(args.sum + at + c, s);
+      store_shared_floats(row + c, s);
     }
     for (int i = 0; i < W; ++i) total += s[i];
-    store_shared_floats(row + c, s);
   }
   const float mean = warp_sum(total) / static_cast<float>(channels);
   float squares = 0;
@@ -92,11 +131,11 @@ __global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks) lay
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W], w[W];
     load_shared_floats(s, row + c);
-    load(w, args.weight + c);
+    load_shared_floats(w, weight + c);
     for (int i = 0; i < W; ++i) s[i] = (s[i] - mean) * rstd * w[i];
     if (args.bias != nullptr) {
       float b[W];
-      load(b, args.bias + c);
+      load_shared_floats(b, bias + c);
       for (int i = 0; i < W; ++i) s[i] += b[i];
     }
     store(args.y + at + c, s);
@@ -125,28 +164,36 @@ struct Backward {
   DropoutPlan dropout;
 };
 
-// The gradient of y that lies at `at`, both ways added.
-template <class T, int W>
-__device__ void load_dy(const Backward<T>& args, float (&dy)[W], std::int64_t at) {
-  if (args.dy != nullptr)
-    load(dy, args.dy + at);
-  else
-    load(dy, args.dstream + at);
-  if (args.dy == nullptr || args.dstream == nullptr) return;
-  float d[W];
-  load(d, args.dstream + at);
-  for (int i = 0; i < W; ++i) dy[i] += d[i];
-}
+// What a block has staged: a row of every tensor per warp, the weight too, those of absent tensors null.
+template <class T>
+struct Staged {
+  float* sum;
+  float* weight;
+  float* dsum;
+  float* dstream;
+  T* dy;
+
+  // The gradient of y of the vector at i, both ways added.
+  template <int W>
+  __device__ __forceinline__ void load_dy(float (&x)[W], int i) const {
+    float d[W] = {};
+    if (dstream != nullptr) load_shared_floats(d, dstream + i);
+    if (dy != nullptr)
+      load_shared_floats(x, dy + i);
+    else
+      for (float& value : x) value = 0;
+    for (int j = 0; j < W; ++j) x[j] += d[j];
+  }
+};
+
+struct RowStatistics {
+  float mean[Traits::kWarps], rstd[Traits::kWarps];
+};
 
 // ds of the vector at channel c of row n, to wherever it is wanted.
 template <class T, int W>
-__device__ void store_ds(const Backward<T>& args, float (&ds)[W], std::int64_t n, int c) {
+__device__ __forceinline__ void store_ds(const Backward<T>& args, float (&ds)[W], std::int64_t n, int c) {
   const std::int64_t at = n * args.channels + c;
-  if (args.dsum != nullptr) {
-    float d[W];
-    load(d, args.dsum + at);
-    for (int i = 0; i < W; ++i) ds[i] += d[i];
-  }
   float copy[W];
   for (int i = 0; i < W; ++i) copy[i] = ds[i];
   if (args.ds != nullptr) store_gradient(args.ds + at, copy, args.accumulate_ds);
@@ -155,85 +202,102 @@ __device__ void store_ds(const Backward<T>& args, float (&ds)[W], std::int64_t n
   store_gradient(args.dbranch + at, ds, args.accumulate_dbranch);
 }
 
+// Stages row n as the warp's own, with its statistics, and computes its ds.
 template <class T, int W>
-__device__ void backward_row(const Backward<T>& args, float* partial, std::int64_t n) {
-  const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
+__device__ __forceinline__ void backward_row(const Backward<T>& args, const Staged<T>& staged,
+                                             RowStatistics& statistics, int warp, std::int64_t n) {
+  const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W, own = warp * channels;
   const std::int64_t at = n * channels;
   const float mean = load_global(args.mean + n), rstd = load_global(args.rstd + n);
+  for (int c = first; c < channels; c += kWarp * W) {
+    stage<W>(staged.sum + own + c, args.sum + at + c);
+    stage<W>(staged.weight + own + c, args.weight + c);
+    if (args.dy != nullptr) stage<W>(staged.dy + own + c, args.dy + at + c);
+    if (args.dstream != nullptr) stage<W>(staged.dstream + own + c, args.dstream + at + c);
+    if (args.dsum != nullptr) stage<W>(staged.dsum + own + c, args.dsum + at + c);
+  }
+  cp_async_commit();
+  if (first == 0) {
+    store_shared(&statistics.mean[warp], mean);
+    store_shared(&statistics.rstd[warp], rstd);
+  }
+  cp_async_wait<0>();
+  if (args.dbranch == nullptr && args.ds == nullptr) return;
+  const auto load_g_h = [&](float(&g)[W], float(&h)[W], int c) {
+    float w[W];
+    staged.load_dy(g, own + c);
+    load_shared_floats(h, staged.sum + own + c);
+    load_shared_floats(w, staged.weight + own + c);
+    for (int i = 0; i < W; ++i) {
+      g[i] *= w[i];
+      h[i] = (h[i] - mean) * rstd;
+    }
+  };
   float sum_g = 0, sum_gh = 0;
   for (int c = first; c < channels; c += kWarp * W) {
-    float dy[W], h[W], w[W];
-    load_dy(args, dy, at + c);
-    load(h, args.sum + at + c);
-    load(w, args.weight + c);
-    for (int i = 0; i < W; ++i) {
-      h[i] = (h[i] - mean) * rstd;
-      sum_g += dy[i] * w[i];
-      sum_gh += dy[i] * w[i] * h[i];
-    }
-    if (args.partials == nullptr) continue;
-    float dweight[W], dbias[W];
-    load_shared_floats(dweight, partial + c);
-    load_shared_floats(dbias, partial + channels + c);
-    for (int i = 0; i < W; ++i) dweight[i] += dy[i] * h[i], dbias[i] += dy[i];
-    store_shared_floats(partial + c, dweight);
-    store_shared_floats(partial + channels + c, dbias);
+    float g[W], h[W];
+    load_g_h(g, h, c);
+    for (int i = 0; i < W; ++i) sum_g += g[i], sum_gh += g[i] * h[i];
   }
-  if (args.dbranch == nullptr && args.ds == nullptr) return;
   const float mean_g = warp_sum(sum_g) / static_cast<float>(channels),
               mean_gh = warp_sum(sum_gh) / static_cast<float>(channels);
   for (int c = first; c < channels; c += kWarp * W) {
-    float dy[W], h[W], w[W];
-    load_dy(args, dy, at + c);
-    load(h, args.sum + at + c);
-    load(w, args.weight + c);
-    for (int i = 0; i < W; ++i) {
-      h[i] = (h[i] - mean) * rstd;
-      dy[i] = rstd * (dy[i] * w[i] - mean_g - h[i] * mean_gh);
+    float g[W], h[W], ds[W] = {};
+    load_g_h(g, h, c);
+    if (args.dsum != nullptr) load_shared_floats(ds, staged.dsum + own + c);
+    for (int i = 0; i < W; ++i) ds[i] += rstd * (g[i] - mean_g - h[i] * mean_gh);
+    store_ds(args, ds, n, c);
+  }
+}
+
+// Adds the first `rows` staged rows to the block's partial sums of dweight and dbias, which begin as zeros.
+template <class T, int W>
+__device__ __forceinline__ void add_parameters(const Backward<T>& args, const Staged<T>& staged,
+                                               const RowStatistics& statistics, int rows, bool begin) {
+  const int channels = args.channels;
+  float* partial = args.partials + static_cast<std::int64_t>(blockIdx.x) * 2 * channels;
+  for (int c = static_cast<int>(threadIdx.x) * W; c < channels; c += static_cast<int>(blockDim.x) * W) {
+    float dweight[W] = {}, dbias[W] = {};
+    for (int r = 0; r < rows; ++r) {
+      const float mean = load_shared(&statistics.mean[r]), rstd = load_shared(&statistics.rstd[r]);
+      float dy[W], s[W];
+      staged.load_dy(dy, r * channels + c);
+      load_shared_floats(s, staged.sum + r * channels + c);
+      for (int i = 0; i < W; ++i) dweight[i] += dy[i] * ((s[i] - mean) * rstd), dbias[i] += dy[i];
     }
-    store_ds(args, dy, n, c);
+    store_gradient(partial + c, dweight, !begin);
+    store_gradient(partial + channels + c, dbias, !begin);
   }
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kMaxWarps* kWarp, Traits::kBlocks)
-    layernorm_backward_kernel(Backward<T> args) {
-  const int channels = args.channels, warps = static_cast<int>(blockDim.x / kWarp),
-            warp = static_cast<int>(threadIdx.x / kWarp);
+__global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_backward_kernel(Backward<T> args) {
+  RowStatistics& statistics = shared_variable<RowStatistics>();
+  SharedRows cut(args.channels);
+  const Staged<T> staged{.sum = cut.cut<float>(true),
+                         .weight = cut.cut<float>(true),
+                         .dsum = cut.cut<float>(args.dsum != nullptr),
+                         .dstream = cut.cut<float>(args.dstream != nullptr),
+                         .dy = cut.cut<T>(args.dy != nullptr)};
   args.dropout.step = step_of(args.dropout);
-  float* partial = warp_row(channels, 2);
-  if (args.partials != nullptr)
-    for (int c = static_cast<int>(threadIdx.x % kWarp) * W; c < channels; c += kWarp * W) {
-      const float zero[W] = {};
-      store_shared_floats(partial + c, zero);
-      store_shared_floats(partial + channels + c, zero);
-    }
-  for (std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * warps + warp; n < args.rows;
-       n += static_cast<std::int64_t>(gridDim.x) * warps)
-    backward_row<T, W>(args, partial, n);
-  if (args.partials == nullptr) return;
-  __syncthreads();
-  const float* all = reinterpret_cast<const float*>(dynamic_shared());
-  for (int i = static_cast<int>(threadIdx.x); i < 2 * channels; i += static_cast<int>(blockDim.x)) {
-    float sum = 0;
-    for (int w = 0; w < warps; ++w) sum += load_shared(all + w * 2 * channels + i);
-    store_global(args.partials + static_cast<std::int64_t>(blockIdx.x) * 2 * channels + i, sum);
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * cut.warps;
+  const std::int64_t begin = static_cast<std::int64_t>(blockIdx.x) * cut.warps;
+  for (std::int64_t first = begin; first < args.rows; first += step) {
+    if (const std::int64_t n = first + cut.warp; n < args.rows)
+      backward_row<T, W>(args, staged, statistics, cut.warp, n);
+    if (args.partials == nullptr) continue;
+    __syncthreads();  // all rows are there
+    const std::int64_t left = args.rows - first;
+    add_parameters<T, W>(args, staged, statistics, left < cut.warps ? static_cast<int>(left) : cut.warps,
+                         first == begin);
+    __syncthreads();  // the next rows may be staged
   }
-}
-
-int warps_for(std::int64_t channels, std::size_t bytes_per_channel) {
-  const std::size_t row = static_cast<std::size_t>(channels) * bytes_per_channel;
-  CHECK(row <= cuda::device_info().shared_bytes, "layernorm: rows of ", channels,
-        " channels are longer than CUDA kernels support");
-  return static_cast<int>(
-      std::clamp<std::size_t>(Traits::kSharedBytes / std::max<std::size_t>(row, 1), 1, Traits::kMaxWarps));
 }
 
 }  // namespace
 
 void layernorm_forward(const CudaContext& context, const LayerNormForward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm", [&]<class T>() {
-    const int warps = warps_for(args.channels, sizeof(float));
     const bool wide = args.channels % cuda::kVectorWidth<float> == 0 &&
                       cuda::aligned(args.y, args.stream, args.sum, args.x, args.residual, args.weight, args.bias);
     const bool residual = args.residual != nullptr;
@@ -250,10 +314,13 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
                                .channels = narrow<int>(args.channels),
                                .eps = static_cast<float>(args.eps),
                                .dropout = plan_of(args.dropout)};
+    const std::size_t row_bytes = static_cast<std::size_t>(args.channels) *
+                                  (sizeof(float) * (args.bias == nullptr ? 2 : 3) + (residual ? sizeof(T) : 0));
+    const int warps = warps_for(row_bytes);
     cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>,
                    {cuda::blocks_for(args.rows, warps)}, {static_cast<unsigned>(warps * kWarp)},
-                   static_cast<std::size_t>(warps * args.channels) * sizeof(float), context.stream(), arguments);
+                   static_cast<std::size_t>(warps) * row_bytes, context.stream(), arguments);
     });
   });
 }
@@ -261,7 +328,11 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
 void layernorm_backward(const CudaContext& context, const LayerNormBackward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm backward", [&]<class T>() {
     const bool parameters = args.dweight || args.dbias;
-    const int warps = warps_for(args.channels, 2 * sizeof(float));
+    const std::size_t row_bytes =
+        static_cast<std::size_t>(args.channels) *
+        (sizeof(float) * (2 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0)) +
+         (args.dy != nullptr ? sizeof(T) : 0));
+    const int warps = warps_for(row_bytes);
     const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMaxBlocks);
     const bool wide =
         args.channels % cuda::kVectorWidth<float> == 0 &&
@@ -287,21 +358,18 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
     cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_backward", layernorm_backward_kernel<T, decltype(width)::value>,
                    {narrow<unsigned>(blocks)}, {static_cast<unsigned>(warps * kWarp)},
-                   parameters ? static_cast<std::size_t>(warps * 2 * args.channels) * sizeof(float) : 0,
-                   context.stream(), arguments);
+                   static_cast<std::size_t>(warps) * row_bytes, context.stream(), arguments);
     });
-    const auto finish = [&](const GradOut& out, std::int64_t offset) {
-      if (out)
-        cuda::sum_columns(context, {.out = out,
-                                    .x = partials.as<float>() + offset,
-                                    .rows = blocks,
-                                    .channels = args.channels,
-                                    .row_stride = 2 * args.channels,
-                                    .dtype = DType::kFloat32,
-                                    .out_dtype = DType::kFloat32});
-    };
-    finish(args.dweight, 0);
-    finish(args.dbias, args.channels);
+    if (!parameters) return;
+    const bool both = args.dweight && args.dbias;
+    cuda::sum_columns(context, {.out = args.dweight ? args.dweight : args.dbias,
+                                .second = both ? args.dbias : GradOut{},
+                                .x = partials.as<float>() + (args.dweight ? 0 : args.channels),
+                                .rows = blocks,
+                                .channels = args.channels,
+                                .row_stride = 2 * args.channels,
+                                .dtype = DType::kFloat32,
+                                .out_dtype = DType::kFloat32});
   });
 }
 

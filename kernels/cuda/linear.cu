@@ -41,6 +41,7 @@ void linear_backward(const CudaContext& context, const LinearBackward& args) {
                            .dtype = args.dtype});
   if (args.dbias)
     cuda::sum_columns(context, {.out = args.dbias,
+                                .second = {},
                                 .x = args.dy,
                                 .rows = args.rows,
                                 .channels = args.outputs,

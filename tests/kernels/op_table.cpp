@@ -56,6 +56,9 @@ std::vector<OpCase> test_cases() {
     for (PooledRows pooled : kPooledRows) out.push_back(pool_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
   }
   out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
+  for (const std::int64_t width : {256, 384, 1024, 1028})  // by how many vectors a lane of a CUDA kernel keeps
+    out.push_back(layernorm_case(70, width, {.residual = true, .p = kDropoutP}));
+  out.push_back(linear_case(3000, 8, 24, true));  // more rows than a block of column sums has threads
   out.push_back(cross_entropy_case(129, 2));
   out.push_back(cross_entropy_case(129, 2, {.class_weights = true, .label_smoothing = 0.1}));
   out.push_back(binary_cross_entropy_case(129, 28, true));

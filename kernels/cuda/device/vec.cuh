@@ -65,12 +65,12 @@ __device__ __forceinline__ void store_gradient(T* p, float (&x)[N], bool accumul
 }
 
 /// x[i] = p[i] and p[i] = x[i] in shared memory, up to 16 bytes at a time; p is aligned to them.
-template <int N>
-__device__ __forceinline__ void load_shared_floats(float (&x)[N], const float* p) {
-  constexpr int kStep = N < 4 ? N : 4;
+template <int N, class T>
+__device__ __forceinline__ void load_shared_floats(float (&x)[N], const T* p) {
+  constexpr int kStep = kAccess<T, N>;
   for (int i = 0; i < N; i += kStep) {
-    const auto v = load_shared(reinterpret_cast<const Vec<float, kStep>*>(p + i));
-    for (int j = 0; j < kStep; ++j) x[i + j] = v.v[j];
+    const auto v = load_shared(reinterpret_cast<const Vec<T, kStep>*>(p + i));
+    for (int j = 0; j < kStep; ++j) x[i + j] = to_f(v.v[j]);
   }
 }
 template <int N>
@@ -81,6 +81,15 @@ __device__ __forceinline__ void store_shared_floats(float* p, const float (&x)[N
     for (int j = 0; j < kStep; ++j) v.v[j] = x[i + j];
     store_shared(reinterpret_cast<Vec<float, kStep>*>(p + i), v);
   }
+}
+
+/// Starts copying N elements from global to shared memory; they are there for this thread after cp_async_wait.
+template <int N, class T>
+__device__ __forceinline__ void stage(T* shared, const T* global) {
+  if constexpr (N * sizeof(T) >= 4)
+    cp_async<static_cast<int>(N * sizeof(T))>(shared, global);
+  else
+    for (int i = 0; i < N; ++i) store_shared(shared + i, load_global(global + i));
 }
 
 /// This thread's place in a one-dimensional grid.

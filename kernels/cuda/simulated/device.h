@@ -127,5 +127,9 @@ inline std::uint32_t float_to_tf32(float x) {
 inline float fast_exp2(float x) {
   return std::exp2(x);
 }
+/// 1 / x, to one unit in the last place on a GPU.
+inline float fast_reciprocal(float x) {
+  return 1.0f / x;
+}
 
 }  // namespace attune::device
