@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "engine/ops/fill.h"
+#include "engine/tensor/side_work.h"
 
 namespace attune {
 namespace {
@@ -48,7 +49,8 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
         .require("the gradient of an output", gradients[i], value.shape(), value.dtype());
     outputs[i].grad().add(gradients[i]);
   }
-  gradients.clear();  // from here on only the variables hold them
+  gradients.clear();    // from here on only the variables hold them
+  const SideWork side;  // the gradients of weights
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();

@@ -4,6 +4,12 @@
 #include "kernels/linear.h"
 
 namespace attune::ops {
+namespace {
+
+// Products of fewer multiplications leave multiprocessors of a large GPU idle (engine/tensor/side_work.h).
+constexpr std::int64_t kFillsADevice = 1'000'000'000;
+
+}  // namespace
 
 Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   const Arguments args("linear", "x", x);
@@ -35,18 +41,27 @@ void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x
   args.allow("dx", grads.dx, x_shape, dy.dtype());
   args.allow("dweight", grads.dweight, weight.shape(), dy.dtype());
   args.allow("dbias", grads.dbias, {outputs}, dy.dtype());
-  run_on(dy.device(), [&](const auto& context) {
-    kernels::linear_backward(context, {.dx = grads.dx.out(),
-                                       .dweight = grads.dweight.out(),
-                                       .dbias = grads.dbias.out(),
-                                       .dy = dy.raw(),
-                                       .x = x.raw(),
-                                       .weight = weight.raw(),
-                                       .rows = rows_of(dy),
-                                       .inputs = inputs,
-                                       .outputs = outputs,
-                                       .dtype = dy.dtype()});
-  });
+  kernels::LinearBackward call{.dx = {},
+                               .dweight = grads.dweight.out(),
+                               .dbias = grads.dbias.out(),
+                               .dy = dy.raw(),
+                               .x = x.raw(),
+                               .weight = weight.raw(),
+                               .rows = rows_of(dy),
+                               .inputs = inputs,
+                               .outputs = outputs,
+                               .dtype = dy.dtype()};
+  if (call.dweight || call.dbias) {
+    const auto work = [&](const auto& context) { kernels::linear_backward(context, call); };
+    if (rows_of(dy) * inputs * outputs < kFillsADevice)
+      run_aside(dy.device(), {dy, x}, work);
+    else
+      run_on(dy.device(), work);
+  }
+  if (!grads.dx) return;
+  call.dx = grads.dx.out();
+  call.dweight = call.dbias = {};
+  run_on(dy.device(), [&](const auto& context) { kernels::linear_backward(context, call); });
 }
 
 }  // namespace attune::ops

@@ -1,11 +1,15 @@
 // The one device switch of the engine: calls f with the context of the device a tensor lives on.
 //
 //   run_on(x.device(), [&](const auto& context) { layernorm_forward(context, args); });
+//
+// run_aside does the same for what only the end of a backward pass needs, such as the gradient of a weight.
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "engine/tensor/context.h"
+#include "engine/tensor/side_work.h"
 
 namespace attune {
 
@@ -13,6 +17,16 @@ template <class F>
 decltype(auto) run_on(Device device, F&& f) {
   if (device == Device::kCuda) return std::forward<F>(f)(std::as_const(cuda_context()));
   return std::forward<F>(f)(kernels::CpuContext{});
+}
+
+/// `read` are the tensors that f reads (SideWork::run).
+template <class F>
+void run_aside(Device device, std::vector<Tensor> read, F&& f) {
+  SideWork* side = SideWork::current();
+  if (device == Device::kCuda && side != nullptr)
+    side->run(std::move(read), f);
+  else
+    run_on(device, f);
 }
 
 }  // namespace attune

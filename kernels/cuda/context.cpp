@@ -21,7 +21,8 @@ struct CudaContext::Kept {
   Kept() { CHECK(cuda::available(), cuda::unavailable_reason()); }
 };
 
-CudaContext::CudaContext() : kept_(std::make_unique<Kept>()), matmul_plans_(cuda::make_matmul_plans()) {}
+CudaContext::CudaContext(cuda::Priority priority)
+    : kept_(std::make_unique<Kept>()), stream_(priority), matmul_plans_(cuda::make_matmul_plans()) {}
 
 CudaContext::~CudaContext() = default;
 

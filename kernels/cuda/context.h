@@ -28,7 +28,7 @@ namespace attune::kernels {
 class CudaContext {
  public:
   /// Throws Error if no GPU may be used.
-  CudaContext();
+  explicit CudaContext(cuda::Priority priority = cuda::Priority::kFirst);
   ~CudaContext();
   CudaContext(const CudaContext&) = delete;
   CudaContext& operator=(const CudaContext&) = delete;

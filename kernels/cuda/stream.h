@@ -2,8 +2,12 @@
 //
 // Work on a stream happens in order and later than the call: results are there after synchronize(). Work on two streams
 // is unordered unless an Event lies between. Kernels are launched from .cu files through launch() (platform.cuh).
+//
+// A capture may fork: a stream that waits for an event of a captured stream is captured into the same graph from then
+// on. Before the capture ends, the stream that began it must wait for an event after the last work of each such stream.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 namespace attune::cuda {
@@ -11,11 +15,14 @@ namespace attune::cuda {
 class Event;
 class Graph;
 
+/// Whose work a GPU starts first when both could start.
+enum class Priority : std::uint8_t { kFirst, kSecond };
+
 /// An ordered queue of device work.
 class Stream {
  public:
   /// Throws Error if no GPU may be used.
-  Stream();
+  explicit Stream(Priority priority = Priority::kFirst);
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -26,6 +33,7 @@ class Stream {
   void wait(const Event& event) const;
   /// From here until end_capture, work is recorded instead of run.
   void begin_capture() const;
+  /// Throws Error if a stream that the capture forked to was not waited for.
   Graph end_capture() const;
   /// Forgets what was recorded.
   void abandon_capture() const;
@@ -38,7 +46,7 @@ class Stream {
   std::unique_ptr<State> state_;
 };
 
-/// A point in a stream's work.
+/// A point in a stream's work. It may be destroyed before the point is reached.
 class Event {
  public:
   Event();
@@ -56,14 +64,14 @@ class Event {
   State& state() const { return *state_; }
 
  private:
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;  // work on a stream may still refer to it
 };
 
 /// A captured piece of a stream's work, to be run again as a whole.
 class Graph {
  public:
   struct State;
-  explicit Graph(std::unique_ptr<State> state);
+  explicit Graph(std::shared_ptr<State> state);
   ~Graph();
   Graph(Graph&&) noexcept;
   Graph& operator=(Graph&&) noexcept;
@@ -71,7 +79,7 @@ class Graph {
   void launch(const Stream& stream) const;
 
  private:
-  std::unique_ptr<State> state_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace attune::cuda

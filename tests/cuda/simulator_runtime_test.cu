@@ -82,6 +82,30 @@ TEST(SimulatorRuntime, GraphsRecordAndReplay) {
   EXPECT_EQ(x.host()[0], 10.0f);  // ((1 + 1) * 2 + 1) * 2
 }
 
+TEST(SimulatorRuntime, ACaptureForksAndMustJoin) {
+  DeviceArray<float> x(std::vector<float>{1}), y(std::vector<float>{1});
+  const cuda::Stream stream, aside(cuda::Priority::kSecond);
+  const auto record = [&](bool join) {
+    stream.begin_capture();
+    add(x.data(), 1, stream);
+    cuda::Event ready, done;
+    ready.record(stream);
+    aside.wait(ready);
+    EXPECT_TRUE(aside.capturing());
+    add(y.data(), 10, aside);
+    done.record(aside);
+    if (join) stream.wait(done);
+    return stream.end_capture();
+  };
+  const cuda::Graph graph = record(true);
+  EXPECT_FALSE(aside.capturing());
+  graph.launch(stream);
+  stream.synchronize();
+  EXPECT_EQ(x.host()[0], 2.0f);
+  EXPECT_EQ(y.host()[0], 11.0f);
+  EXPECT_THROW(record(false), Error);
+}
+
 TEST(SimulatorRuntime, CopiesStayInsideDeviceMemory) {
   DeviceArray<float> x(4);
   std::vector<float> host(8);

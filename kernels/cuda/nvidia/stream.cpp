@@ -21,6 +21,13 @@ void throw_on_fault(cudaError_t status, const Stream::State& state) {
                       kernels, " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
 }
 
+// The capture that a stream began ends for all streams that it forked to.
+std::shared_ptr<Graph::State> capture_of(const Stream::State& state) {
+  std::shared_ptr<Graph::State> capture = state.capture;
+  for (Stream::State* stream : capture->streams) stream->capture.reset();
+  return capture;
+}
+
 }  // namespace
 
 struct Event::State {
@@ -35,9 +42,12 @@ Graph::State::~State() {
   for (const auto& [host, bytes] : staged) pinned_free(host, bytes);
 }
 
-Stream::Stream() : state_(std::make_unique<State>()) {
+Stream::Stream(Priority priority) : state_(std::make_unique<State>()) {
   CHECK(available(), unavailable_reason());
-  CUDA_CHECK(cudaStreamCreateWithFlags(&state_->stream, cudaStreamNonBlocking));
+  int last = 0, first = 0;
+  CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&last, &first));
+  CUDA_CHECK(cudaStreamCreateWithPriority(&state_->stream, cudaStreamNonBlocking,
+                                          priority == Priority::kFirst ? first : last));
 }
 
 Stream::~Stream() {
@@ -52,34 +62,39 @@ void Stream::synchronize() const {
 
 void Stream::wait(const Event& event) const {
   CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0));
+  const Stream::State* from = event.state().stream;
+  if (state_->capture || from == nullptr || !from->capture) return;
+  state_->capture = from->capture;
+  state_->capture->streams.push_back(state_.get());
 }
 
 void Stream::begin_capture() const {
   CHECK(!state_->capture, "the stream is being captured already");
   CUDA_CHECK(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeRelaxed));
-  state_->capture = std::make_unique<Graph::State>();
+  state_->capture = std::make_shared<Graph::State>();
+  state_->capture->streams.push_back(state_.get());
 }
 
 void Stream::abandon_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  static_cast<void>(cudaStreamEndCapture(state_->stream, &state_->capture->graph));  // it may be invalid already
+  const std::shared_ptr<Graph::State> graph = capture_of(*state_);
+  static_cast<void>(cudaStreamEndCapture(state_->stream, &graph->graph));  // it may be invalid already
   static_cast<void>(cudaGetLastError());
-  state_->capture.reset();
 }
 
 Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  std::unique_ptr<Graph::State> graph = std::move(state_->capture);
+  const std::shared_ptr<Graph::State> graph = capture_of(*state_);
   CUDA_CHECK(cudaStreamEndCapture(state_->stream, &graph->graph));
   CUDA_CHECK(cudaGraphInstantiate(&graph->executable, graph->graph, 0));
-  return Graph(std::move(graph));
+  return Graph(graph);
 }
 
 bool Stream::capturing() const {
   return state_->capture != nullptr;
 }
 
-Event::Event() : state_(std::make_unique<State>()) {
+Event::Event() : state_(std::make_shared<State>()) {
   CUDA_CHECK(cudaEventCreate(&state_->event));
 }
 Event::~Event() {
@@ -102,7 +117,7 @@ double Event::elapsed_ms(const Event& begin, const Event& end) {
   return static_cast<double>(ms);
 }
 
-Graph::Graph(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Graph::Graph(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;

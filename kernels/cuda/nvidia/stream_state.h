@@ -20,6 +20,7 @@ struct Graph::State {
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   std::vector<std::pair<void*, std::size_t>> staged;  // page-locked memory that recorded copies read
+  std::vector<Stream::State*> streams;                // captured into it; the first began the capture
 
   State() = default;
   State(const State&) = delete;
@@ -29,7 +30,7 @@ struct Graph::State {
 
 struct Stream::State {
   cudaStream_t stream = nullptr;
-  std::unique_ptr<Graph::State> capture;  // while the stream is being captured
+  std::shared_ptr<Graph::State> capture;  // while the stream is being captured
   std::array<const char*, 4> recent{};    // names of the latest kernels started, the last one first
 
   void started(const char* kernel) {

@@ -3,6 +3,7 @@
 // waited for has run.
 #include "kernels/cuda/stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -42,6 +43,13 @@ void run_all(Stream::State& stream) noexcept {
   }
 }
 
+// The capture that a stream began ends for all streams that it forked to.
+std::shared_ptr<Graph::State> capture_of(const Stream::State& state) {
+  std::shared_ptr<Graph::State> capture = state.capture;
+  for (Stream::State* stream : capture->streams) stream->capture.reset();
+  return capture;
+}
+
 }  // namespace
 
 void Stream::State::run_until(std::uint64_t until) {
@@ -67,14 +75,15 @@ void run_all_streams() noexcept {
 
 struct Event::State {
   Stream::State* stream = nullptr;
-  std::uint64_t position = 0;
+  std::uint64_t position = 0, recorded = 0;
   std::chrono::steady_clock::time_point reached;
 };
 
 void enqueue(const Stream& stream, Work work) {
   Stream::State& s = stream.state();
-  if (s.capture) {
+  if (s.capture) {  // what several streams record is replayed in the order of the calls
     s.capture->work.push_back(std::move(work));
+    ++s.recorded;
     return;
   }
   s.queue.push_back(std::move(work));
@@ -82,7 +91,7 @@ void enqueue(const Stream& stream, Work work) {
   if (synchronous()) s.run_until(s.enqueued);
 }
 
-Stream::Stream() : state_(std::make_unique<State>()) {
+Stream::Stream(Priority) : state_(std::make_unique<State>()) {
   const std::scoped_lock lock(all_streams().mutex);
   all_streams().streams.insert(state_.get());
 }
@@ -99,6 +108,16 @@ void Stream::synchronize() const {
 }
 
 void Stream::wait(const Event& event) const {
+  Stream::State* from = event.state().stream;
+  if (from != nullptr && from->capture) {
+    if (!state_->capture) {
+      state_->capture = from->capture;
+      state_->capture->streams.push_back(state_.get());
+      state_->recorded = state_->joined = 0;
+    }
+    if (state_->capture->streams.front() == state_.get()) from->joined = std::max(from->joined, event.state().recorded);
+    return;
+  }
   enqueue(*this, [stream = event.state().stream, position = event.state().position] {
     if (stream != nullptr) stream->run_until(position);
   });
@@ -106,30 +125,36 @@ void Stream::wait(const Event& event) const {
 
 void Stream::begin_capture() const {
   CHECK(!state_->capture, "the stream is being captured already");
-  state_->capture = std::make_unique<Graph::State>();
+  state_->capture = std::make_shared<Graph::State>();
+  state_->capture->streams.push_back(state_.get());
 }
 
 Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  return Graph(std::move(state_->capture));
+  std::shared_ptr<Graph::State> graph = capture_of(*state_);
+  for (const Stream::State* stream : graph->streams)
+    CHECK(stream == state_.get() || stream->joined == stream->recorded,
+          "a capture ends while a stream that it forked to was not waited for");
+  return Graph(std::move(graph));
 }
 
 void Stream::abandon_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  state_->capture.reset();
+  capture_of(*state_);
 }
 
 bool Stream::capturing() const {
   return state_->capture != nullptr;
 }
 
-Event::Event() : state_(std::make_unique<State>()) {}
+Event::Event() : state_(std::make_shared<State>()) {}
 Event::~Event() = default;
 
 void Event::record(const Stream& stream) {
-  enqueue(stream, [s = state_.get()] { s->reached = std::chrono::steady_clock::now(); });
+  enqueue(stream, [s = state_] { s->reached = std::chrono::steady_clock::now(); });
   state_->stream = &stream.state();
   state_->position = stream.state().enqueued;
+  state_->recorded = stream.state().recorded;
 }
 
 void Event::synchronize() const {
@@ -140,7 +165,7 @@ double Event::elapsed_ms(const Event& begin, const Event& end) {
   return std::chrono::duration<double, std::milli>(end.state_->reached - begin.state_->reached).count();
 }
 
-Graph::Graph(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Graph::Graph(std::shared_ptr<State> state) : state_(std::move(state)) {}
 Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;

@@ -15,14 +15,16 @@ using Work = std::function<void()>;
 
 struct Graph::State {
   std::vector<Work> work;
-  std::vector<void*> memory;  // of the captured calls; reserved as long as they may be replayed
+  std::vector<void*> memory;            // of the captured calls; reserved as long as they may be replayed
+  std::vector<Stream::State*> streams;  // captured into it; the first began the capture
   ~State();
 };
 
 struct Stream::State {
   std::deque<Work> queue;
-  std::unique_ptr<Graph::State> capture;
+  std::shared_ptr<Graph::State> capture;
   std::uint64_t enqueued = 0, done = 0;
+  std::uint64_t recorded = 0, joined = 0;  // pieces in the capture, and those that the first stream has waited for
 
   /// Runs the queue up to piece `until` of the stream's history. After a fault the rest is dropped, as on a device.
   void run_until(std::uint64_t until);

@@ -1,0 +1,77 @@
+#include "engine/tensor/side_work.h"
+
+#include <cstdio>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+
+namespace attune {
+namespace {
+
+thread_local SideWork* current_side_work = nullptr;
+
+// Pieces of work that the main stream may be ahead of: more would keep more activations alive.
+constexpr std::size_t kMaxPending = 4;
+
+const kernels::CudaContext& side_context() {
+  static kernels::CudaContext* context = new kernels::CudaContext(cuda::Priority::kSecond);  // as cuda_context()
+  context->set_matmul_precision(cuda_context().matmul_precision());
+  return *context;
+}
+
+}  // namespace
+
+struct SideWork::State {
+  struct Pending {
+    std::unique_ptr<cuda::Event> done;
+    std::vector<Tensor> read;
+  };
+  std::deque<Pending> pending;
+
+  void join_first() {
+    cuda_context().stream().wait(*pending.front().done);
+    pending.pop_front();  // the memory is free for the main stream's later work
+  }
+};
+
+SideWork::SideWork() {
+  if (current_side_work != nullptr) return;
+  state_ = std::make_unique<State>();
+  current_side_work = this;
+}
+
+SideWork::~SideWork() {
+  if (state_ == nullptr) return;
+  current_side_work = nullptr;
+  try {
+    join_all();
+  } catch (const std::exception& error) {  // a later call on the main stream fails as well
+    std::fprintf(stderr, "attune: %s\n", error.what());
+  }
+}
+
+SideWork* SideWork::current() {
+  return current_side_work;
+}
+
+void SideWork::run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work) {
+  if (state_->pending.size() == kMaxPending) state_->join_first();
+  const kernels::CudaContext& side = side_context();
+  cuda::Event ready;
+  ready.record(cuda_context().stream());
+  side.stream().wait(ready);
+  work(side);
+  auto done = std::make_unique<cuda::Event>();
+  done->record(side.stream());
+  state_->pending.push_back({std::move(done), std::move(read)});
+}
+
+void SideWork::join_all() {
+  while (!state_->pending.empty()) state_->join_first();
+}
+
+}  // namespace attune

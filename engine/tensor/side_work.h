@@ -1,0 +1,40 @@
+// Work of the CUDA device that nothing waits for until later: it is put on a second stream, next to the main one.
+//
+// In a backward pass the gradients of weights and biases are such work: the next layer needs only the gradient of the
+// activations. It pays where single kernels are too small for the device: a step of a GPT of 6 x 384 at 8 x 128 tokens
+// took 0.88 ms instead of 0.96 on an H200, one of 12 x 768 at 8 x 256, whose products fill it, 4.14 instead of 4.12. The
+// results are the same, bit for bit.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "engine/tensor/tensor.h"
+#include "kernels/context.h"
+
+namespace attune {
+
+/// While it lives, run() puts work on the second stream; at its end the main stream waits for all of it.
+class SideWork {
+ public:
+  /// Within the life of another one of this thread it adds to that one.
+  SideWork();
+  ~SideWork();
+  SideWork(const SideWork&) = delete;
+  SideWork& operator=(const SideWork&) = delete;
+
+  /// The one of this thread, or null.
+  static SideWork* current();
+
+  /// Starts `work`, with the second stream's context, after what the main stream has been given so far. `read` are the
+  /// tensors it reads: they are kept until the main stream has waited for it. Nothing else may write to them, nor read
+  /// or write what `work` writes, before the end.
+  void run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work);
+
+ private:
+  struct State;
+  void join_all();
+  std::unique_ptr<State> state_;  // null within another one
+};
+
+}  // namespace attune

@@ -1,0 +1,74 @@
+// Work on the second stream: it is done when the scope ends, what it reads lives until then, and graphs hold it.
+#include "engine/tensor/side_work.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "engine/tensor/captured_work.h"
+#include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "kernels/cuda/memory.h"
+
+namespace attune::testing {
+namespace {
+
+class SideWorkTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  }
+  static Tensor on_device(float value) { return Tensor::from(std::vector<float>{value}, {1}).to(Device::kCuda); }
+  static void copy_aside(const Tensor& to, const Tensor& from) {
+    SideWork::current()->run({from}, [&](const kernels::CudaContext& side) {
+      cuda::copy_on_device(to.raw(), from.raw(), from.bytes(), side.stream());
+    });
+  }
+};
+
+TEST_F(SideWorkTest, IsDoneAfterTheScope) {
+  EXPECT_EQ(SideWork::current(), nullptr);
+  std::vector<Tensor> copies;
+  {
+    const SideWork outer;
+    const SideWork inner;  // adds to the outer one
+    for (int i = 0; i < 20; ++i) {
+      copies.push_back(on_device(-1));
+      copy_aside(copies.back(), on_device(static_cast<float>(i)));  // the source dies at once
+      on_device(100);                                               // and its memory is wanted again
+    }
+  }
+  EXPECT_EQ(SideWork::current(), nullptr);
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(copies[static_cast<std::size_t>(i)].to(Device::kCpu).item(), i);
+}
+
+TEST_F(SideWorkTest, FollowsWhatTheMainStreamWasGivenBefore) {
+  const Tensor x = on_device(1), y = on_device(0);
+  {
+    const SideWork side;
+    x.copy_from(on_device(7));
+    copy_aside(y, x);
+  }
+  EXPECT_EQ(y.to(Device::kCpu).item(), 7);
+}
+
+TEST_F(SideWorkTest, IsPartOfACapture) {
+  const Tensor x = on_device(1), y = on_device(0), z = on_device(0);
+  const CapturedWork twice([&] {
+    {
+      const SideWork side;
+      copy_aside(y, x);
+    }
+    z.copy_from(y);
+  });
+  EXPECT_EQ(y.to(Device::kCpu).item(), 0);  // only recorded
+  twice.replay();
+  EXPECT_EQ(z.to(Device::kCpu).item(), 1);
+  x.copy_from(on_device(5));
+  twice.replay();
+  EXPECT_EQ(z.to(Device::kCpu).item(), 5);
+}
+
+}  // namespace
+}  // namespace attune::testing
