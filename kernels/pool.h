@@ -66,9 +66,19 @@ struct PoolBackward {
   DType dtype;
 };
 
+/// keys[b] = row_keys[n] of the one row n that is pooled of sequence b (kFirst, kLast or kLastReal): the keys of dropout
+/// on pooled rows (kernels/dropout.h).
+struct PooledKeys {
+  std::uint32_t* keys;            // [B]
+  const std::uint32_t* row_keys;  // [N]
+  PooledLayout layout;            // its channels are not read
+};
+
 void pool_forward(const CpuContext&, const PoolForward&);
 void pool_forward(const CudaContext&, const PoolForward&);
 void pool_backward(const CpuContext&, const PoolBackward&);
 void pool_backward(const CudaContext&, const PoolBackward&);
+void pooled_keys(const CpuContext&, const PooledKeys&);
+void pooled_keys(const CudaContext&, const PooledKeys&);
 
 }  // namespace attune::kernels

@@ -14,16 +14,14 @@ struct TokenBatch {
   Tensor ids;       // int32 [N]
   Tensor type_ids;  // int32 [N], or undefined: all 0
   Sequences sequences;
-  Tensor lengths;         // int32 [B]: real tokens of each sequence, padding not counted
-  Tensor first_row_keys;  // int32 [B]: row key of each sequence's first row, for dropout on one row per sequence
-
-  /// first_row_keys of any batch of `count` sequences (kernels/dropout.h).
-  static Tensor first_row_keys_of(std::int64_t count);
+  Tensor lengths;  // int32 [B]: real tokens of each sequence, padding not counted
 
   /// Sequences with a result. `sequences` may end with one more, whose rows are only padding.
   std::int64_t count() const { return lengths.numel(); }
   /// The chosen rows of each sequence, for pool().
   ops::PooledSequences pooled(PooledRows rows) const { return {sequences.offsets, lengths, rows}; }
+  /// int32 [B]: row keys of the chosen row of each sequence, for dropout on one row per sequence.
+  Tensor row_keys(PooledRows rows) const { return ops::pooled_row_keys(sequences.row_keys, pooled(rows)); }
 };
 
 /// One forward pass. Dropout acts only in training and is a function of seed, step, site and element alone.

@@ -55,4 +55,20 @@ void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences
   });
 }
 
+Tensor pooled_row_keys(const Tensor& row_keys, const PooledSequences& sequences) {
+  const Arguments args("pooled row keys", "row_keys", row_keys);
+  args.require_rank("row_keys", row_keys, 1);
+  args.require("row_keys", row_keys, row_keys.shape(), DType::kInt32);
+  check(args, sequences);
+  CHECK(sequences.rows != PooledRows::kAll && sequences.rows != PooledRows::kReal,
+        "pooled row keys: the mean of several rows has no row key");
+  Tensor keys = Tensor::empty(sequences.lengths.shape(), DType::kInt32, row_keys.device());
+  run_on(row_keys.device(), [&](const auto& context) {
+    kernels::pooled_keys(context, {.keys = static_cast<std::uint32_t*>(keys.raw()),
+                                   .row_keys = static_cast<const std::uint32_t*>(row_keys.raw()),
+                                   .layout = layout_of(sequences, row_keys.numel(), 0)});
+  });
+  return keys;
+}
+
 }  // namespace attune::ops

@@ -19,6 +19,8 @@ struct PooledSequences {
 };
 Tensor pool_forward(const Tensor& x, const PooledSequences& sequences);
 void pool_backward(const GradTarget& dx, const Tensor& dy, const PooledSequences& sequences);
+/// int32 [B] from int32 [N]: the row key of the row that is pooled of each sequence, of which it must be one row.
+Tensor pooled_row_keys(const Tensor& row_keys, const PooledSequences& sequences);
 
 }  // namespace ops
 }  // namespace attune

@@ -82,7 +82,6 @@ LabelledBatch ExampleStore::make(const BatchShape& shape) const {
   batch.ids = int_tensor(shape.rows, device());
   batch.type_ids = rows_like(examples_.type_ids, shape.rows);
   batch.lengths = int_tensor(shape.count, device());
-  batch.first_row_keys = TokenBatch::first_row_keys_of(shape.count).to(device());
   batch.sequences = {.offsets = int_tensor(sequences + 1, device()),
                      .key_lengths = packed || form_.mask ? out.key_lengths : Tensor(),
                      .positions = int_tensor(shape.rows, device()),

@@ -71,4 +71,8 @@ void pool_backward(const CpuContext&, const PoolBackward& args) {
   });
 }
 
+void pooled_keys(const CpuContext&, const PooledKeys& args) {
+  for (std::int64_t b = 0; b < args.layout.sequences; ++b) args.keys[b] = args.row_keys[rows_of(args.layout, b).begin];
+}
+
 }  // namespace attune::kernels

@@ -84,6 +84,12 @@ __global__ void __launch_bounds__(Traits::kThreads)
   store_gradient(dx + n * channels + c, g, accumulate);
 }
 
+__global__ void __launch_bounds__(Traits::kThreads) pooled_keys_kernel(PooledKeys args) {
+  const std::int64_t b = global_index();
+  if (b < args.layout.sequences)
+    store_global(args.keys + b, load_global(args.row_keys + rows_of(args.layout, b).begin));
+}
+
 }  // namespace
 
 void pool_forward(const CudaContext& context, const PoolForward& args) {
@@ -112,6 +118,12 @@ void pool_backward(const CudaContext& context, const PoolBackward& args) {
                                        args.dx.accumulate(), static_cast<const T*>(args.dy), args.layout, vectors);
                         });
   });
+}
+
+void pooled_keys(const CudaContext& context, const PooledKeys& args) {
+  if (args.layout.sequences == 0) return;
+  cuda::launch("pooled_keys", pooled_keys_kernel, {cuda::blocks_for(args.layout.sequences, Traits::kThreads)},
+               {Traits::kThreads}, 0, context.stream(), args);
 }
 
 }  // namespace attune::kernels

@@ -70,35 +70,49 @@ Stream Gpt2Classifier::embed(const TokenBatch& batch, const ForwardPass& pass) c
 }
 
 // Ends with the norm at the beginning of the next block or of the head.
-Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const Sequences& sequences,
-                             const ForwardPass& pass) const {
+Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const TokenBatch& batch, const ForwardPass& pass,
+                             Rows rows) const {
   const Block& block = blocks_[i];
+  const Sequences& sequences = batch.sequences;
   const bool last = i + 1 == blocks_.size();
   const LayerNorm& next_norm = last ? final_norm_ : blocks_[i + 1].norm1;
-  const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
-  const Variable attended = attention(block.qkv(x.normed), sequences,
-                                      {.heads = config_.n_head,
-                                       .causal = options_.causal,
-                                       .window = -1,
-                                       .dropout = drop(config_.attn_pdrop, block.attention_site)});
+  Variable attended = attention(block.qkv(x.normed), sequences,
+                                {.heads = config_.n_head,
+                                 .causal = options_.causal,
+                                 .window = -1,
+                                 .dropout = pass.dropout(config_.attn_pdrop, block.attention_site, sequences)});
+  Variable residual = x.residual;
+  Tensor keys = sequences.row_keys;
+  if (rows == Rows::kOfHead) {
+    const PooledRows chosen = pooled_rows_of(options_.position);
+    attended = pool(attended, batch.pooled(chosen));
+    residual = pool(residual, batch.pooled(chosen));
+    if (pass.training) keys = batch.row_keys(chosen);
+  }
+  const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, keys); };
   const ResidualNorm middle =
-      block.norm2(x.residual, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
+      block.norm2(residual, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
   const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
   const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site), last);
   return {next.sum, last ? next.stream : next.normed};
 }
 
-Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
+Variable Gpt2Classifier::encode(const TokenBatch& batch, const ForwardPass& pass, Rows last_rows) const {
   Stream x = embed(batch, pass);
-  for (std::size_t i = 0; i < blocks_.size(); ++i)
-    x = run_block(x, pass, [this, i, sequences = batch.sequences, pass](const Stream& in) {
-      return block(i, in, sequences, pass);
-    });
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const Rows rows = i + 1 == blocks_.size() ? last_rows : Rows::kAll;
+    x = run_block(x, pass, [this, i, batch, pass, rows](const Stream& in) { return block(i, in, batch, pass, rows); });
+  }
   return x.normed;
 }
 
+Variable Gpt2Classifier::hidden_states(const TokenBatch& batch, const ForwardPass& pass) const {
+  return encode(batch, pass, Rows::kAll);
+}
+
 Variable Gpt2Classifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
-  return head_(pool(hidden_states(batch, pass), batch.pooled(pooled_rows_of(options_.position))));
+  if (options_.position != HeadPosition::kMean) return head_(encode(batch, pass, Rows::kOfHead));
+  return head_(pool(hidden_states(batch, pass), batch.pooled(PooledRows::kAll)));
 }
 
 void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializer) const {

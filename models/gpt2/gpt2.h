@@ -88,7 +88,11 @@ class Gpt2Classifier : public Classifier {
   };
 
   Stream embed(const TokenBatch& batch, const ForwardPass& pass) const;
-  Stream block(std::size_t i, const Stream& x, const Sequences& sequences, const ForwardPass& pass) const;
+  /// All blocks. If the head reads one row per sequence, what follows the last attention is computed for these rows
+  /// alone, and the result has them: [B, C].
+  enum class Rows : std::uint8_t { kAll, kOfHead };
+  Variable encode(const TokenBatch& batch, const ForwardPass& pass, Rows last_rows) const;
+  Stream block(std::size_t i, const Stream& x, const TokenBatch& batch, const ForwardPass& pass, Rows rows) const;
 
   Gpt2Config config_;
   Gpt2Options options_;

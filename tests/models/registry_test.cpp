@@ -293,7 +293,6 @@ TEST(Registry, RowsThatFillUpABatchChangeNothing) {
         Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
     filled.sequences.key_lengths = Tensor::from(std::vector<std::int32_t>{4, 5, 0}, {3});
     filled.lengths = plain.lengths;
-    filled.first_row_keys = plain.first_row_keys;
     std::map<std::string, std::vector<double>> gradients[2];
     std::vector<double> logits[2];
     for (const int i : {0, 1}) {

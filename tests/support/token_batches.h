@@ -38,7 +38,6 @@ inline TokenBatch packed_batch(std::span<const std::int32_t> ids, std::span<cons
   out.sequences = packed_sequences(lengths);
   out.ids = Tensor::from(ids, {out.sequences.rows});
   out.lengths = Tensor::from(lengths, {out.sequences.count});
-  out.first_row_keys = TokenBatch::first_row_keys_of(out.sequences.count);
   return out;
 }
 
@@ -56,8 +55,7 @@ inline TokenBatch padded_batch(std::span<const std::int32_t> ids, std::span<cons
 /// The batch with all its tensors on a device.
 inline TokenBatch on_device(TokenBatch batch, Device device) {
   Sequences& s = batch.sequences;
-  for (Tensor* x : {&batch.ids, &batch.type_ids, &batch.lengths, &batch.first_row_keys, &s.offsets, &s.key_lengths,
-                    &s.positions, &s.row_keys})
+  for (Tensor* x : {&batch.ids, &batch.type_ids, &batch.lengths, &s.offsets, &s.key_lengths, &s.positions, &s.row_keys})
     if (x->defined()) *x = x->to(device);
   return batch;
 }

@@ -44,8 +44,13 @@ TEST(TokenBatches, RowKeysNameExampleAndPositionInEveryLayout) {
                    packed = packed_batch(Ints{1, 2, 3}, Ints{2, 1});
   EXPECT_EQ(ints(padded.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0), key(1, 1)}));
   EXPECT_EQ(ints(packed.sequences.row_keys), (Ints{key(0, 0), key(0, 1), key(1, 0)}));
-  for (const TokenBatch* batch : {&padded, &packed})
-    EXPECT_EQ(ints(batch->first_row_keys), (Ints{key(0, 0), key(1, 0)}));
+  for (const TokenBatch* batch : {&padded, &packed}) {
+    EXPECT_EQ(ints(batch->row_keys(PooledRows::kFirst)), (Ints{key(0, 0), key(1, 0)}));
+    EXPECT_EQ(ints(batch->row_keys(PooledRows::kLastReal)), (Ints{key(0, 1), key(1, 0)}));
+  }
+  EXPECT_EQ(ints(padded.row_keys(PooledRows::kLast)), (Ints{key(0, 1), key(1, 1)}));
+  EXPECT_EQ(ints(packed.row_keys(PooledRows::kLast)), (Ints{key(0, 1), key(1, 0)}));
+  EXPECT_NE(message_of([&] { (void)packed.row_keys(PooledRows::kAll); }).find("no row key"), std::string::npos);
 }
 
 // Values are the numbers of the rows: the pooled value names the row, or is the mean of the rows' numbers.

@@ -201,6 +201,11 @@ std::vector<OpCall> sequence_calls() {
        [](const Get& at) {
          ops::pool_backward(into(at("dx")), at("dy"), {at("offsets"), at("lengths"), PooledRows::kReal});
        }},
+      {"pooled row keys",
+       {{"row_keys", {kFirst, ints({0, 1, 2, 3})}}, {"offsets", any_offsets}, {"lengths", lengths}},
+       [](const Get& at) {
+         ops::pooled_row_keys(at("row_keys"), {at("offsets"), at("lengths"), PooledRows::kLast});
+       }},
   };
 }
 
