@@ -59,6 +59,10 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Training");
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
+  app.add_flag("--independent_evaluation", independent_evaluation,
+               "Evaluations choose their examples without changing the order of training: the trained weights do not "
+               "depend on --eval_freq (by default they do from the second epoch on, as in the reference)")
+      ->group("Training");
       ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
@@ -141,6 +145,7 @@ TrainOptions TrainingFlags::train_options() const {
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
   static const std::set<std::string> free = {"--help",        "--data",
                                              "--tokenizer",   "--model_dir",
+  options.independent_evaluation = independent_evaluation;
                                              "--config",      "--threads",
                                              "--no_graphs",   "--recompute",
                                              "--output",      "--log_file",

@@ -43,7 +43,7 @@ struct TrainingFlags {
   int threads = 0;
   // results
   std::string output, log_file;
-  bool no_final_evaluation = false, no_graphs = false, recompute = false;
+  bool no_final_evaluation = false, no_graphs = false, recompute = false, independent_evaluation = false;
   std::int64_t checkpoint_every = 0, keep = 2;
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder
 

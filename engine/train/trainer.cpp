@@ -94,6 +94,14 @@ LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
   return LoaderPass(generator_, examples, loader_options(training_split));
 }
 
+LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) {
+  if (!options_.independent_evaluation) return pass(examples, training_split);
+  // The seed depends on the step alone, so that a resumed run evaluates the same examples.
+  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads the seeds of runs; 2^64 / the golden ratio
+  TorchGenerator generator(options_.seed * kOdd + static_cast<std::uint64_t>(step_));
+  return LoaderPass(generator, examples, loader_options(training_split));
+}
+
 void Trainer::check_finite(const StepResult& result) const {
   if (std::isfinite(result.loss) && std::isfinite(result.grad_norm.value_or(0))) return;
   // On a device these are the gradients of a later step; the name of a bad one still helps. Gradients of replayed steps
@@ -253,21 +261,22 @@ void Trainer::restore(const RunState& state) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const double train = train_evaluator_.loss(pass(train_.size(), true), options_.eval_batches);
-  const double validation = validation_evaluator_.loss(pass(validation_.size(), false), options_.eval_batches);
+  const double train = train_evaluator_.loss(evaluation_pass(train_.size(), true), options_.eval_batches);
+  const double validation =
+      validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
   if (!best_ || validation < best_->validation_loss) best_ = {step, validation};
   return {step, epoch, train, validation};
 }
 
 EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
-  Evaluation train = train_evaluator_.run(pass(train_.size(), true), options_.eval_batches);
-  Evaluation validation = validation_evaluator_.run(pass(validation_.size(), false), options_.eval_batches);
+  Evaluation train = train_evaluator_.run(evaluation_pass(train_.size(), true), options_.eval_batches);
+  Evaluation validation = validation_evaluator_.run(evaluation_pass(validation_.size(), false), options_.eval_batches);
   return {epoch, std::move(train), std::move(validation)};
 }
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
-  const LoaderPass all = pass(dataset.size(), training_split);
+  const LoaderPass all = evaluation_pass(dataset.size(), training_split);
   if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
   if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
   const ExampleStore examples = store(dataset);

@@ -3,7 +3,8 @@
 // For every batch: forward, the task's loss, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the
 // loss is evaluated on the first batches of a fresh pass over the training split and of one over the validation split;
 // at the end of an epoch the measures are evaluated. All passes draw from one generator, so the order of examples is
-// the reference's (engine/data/loader.h).
+// the reference's (engine/data/loader.h), and depends on how often losses are evaluated. With independent evaluations
+// it does not.
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. If several
 // devices shared a step, gradients would be averaged only between backward and the optimizer, in StepRunner::work. On a
@@ -37,7 +38,8 @@ struct TrainOptions {
   std::int64_t eval_batches = 20;       // batches of each split per evaluation
   LrSchedule schedule;
   std::uint64_t seed = 123;
-  bool graphs = true;  // capture steps if the device can (engine/train/step_runner.h)
+  bool independent_evaluation = false;  // evaluations draw from generators of their own
+  bool graphs = true;                   // capture steps if the device can (engine/train/step_runner.h)
   AdamWOptions adamw;
 };
 
@@ -132,6 +134,7 @@ class Trainer {
   std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
   LoaderOptions loader_options(bool training_split) const;
   LoaderPass pass(std::int64_t examples, bool training_split);
+  LoaderPass evaluation_pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
   ExampleStore store(const Dataset& dataset) const;

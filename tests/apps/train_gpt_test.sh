@@ -113,7 +113,32 @@ code=0
 wait $pid || code=$?
 expect "exit code after Ctrl-C" 130 "$code"
 grep -q 'Training interrupted' "$folder/out" || fail "Ctrl-C is not told"
-"$predict" --model_dir "$folder/interrupted" --text "fine" >/dev/null || fail "the interrupted model cannot be read"
+"$predict" --model_dir "$folder/interrupted/interrupted" --text "fine" >/dev/null || fail "the interrupted model cannot be read"
+
+# The order of evaluations changes the weights of the second epoch, as in the reference, unless evaluations are independent.
+for frequency in 0 3; do
+  "$train_gpt" "${small[@]}" --num_epochs 2 --eval_freq $frequency --no_final_evaluation --output "$folder/dependent$frequency" >/dev/null
+  "$train_gpt" "${small[@]}" --num_epochs 2 --eval_freq $frequency --independent_evaluation --no_final_evaluation --output "$folder/independent$frequency" >/dev/null
+done
+cmp "$folder/independent0/model.safetensors" "$folder/independent3/model.safetensors" || fail "independent evaluations change the weights"
+if cmp -s "$folder/dependent0/model.safetensors" "$folder/dependent3/model.safetensors"; then fail "evaluations do not draw as in the reference"; fi
+
+# Training on from a folder of attune's keeps its head if the classes are the same.
+onward() { "$train_gpt" --data "$folder/data" --context_length 48 --threads 2 --eval_freq 0 --max_steps 1 --learning_rate 1e-30 --no_final_evaluation "${@:2}" --output "$folder/$1" >"$folder/out"; }
+ask() { "$predict" --model_dir "$folder/$1" --csv "$folder/data/test.csv" --format csv; }
+"$train_gpt" "${small[@]}" --num_epochs 2 --output "$folder/first" >/dev/null
+onward second --model_dir "$folder/first"
+grep -qx "The head of $folder/first is kept (--fresh_head makes a new one)" "$folder/out" || fail "a kept head is not reported: $(cat "$folder/out")"
+ask first 2>/dev/null | cmp - <(ask second 2>/dev/null) || fail "training on from a folder forgets its head"
+onward fresh --model_dir "$folder/first" --fresh_head
+grep -qx "The head of $folder/first is replaced by a new one: --fresh_head" "$folder/out" || fail "a new head is not reported"
+if cmp -s <(ask first 2>/dev/null) <(ask fresh 2>/dev/null); then fail "--fresh_head keeps the head"; fi
+onward wider --model_dir "$folder/first" --num_classes 3
+grep -qx "The head of $folder/first is replaced by a new one: its outputs are others than those of the data" "$folder/out" || fail "other classes are not reported"
+cp -r "$folder/first" "$folder/foreign" && sed -i 's/"attune_max_length"/"other"/' "$folder/foreign/config.json"
+onward foreigner --model_dir "$folder/foreign"
+grep -qx "The head of $folder/foreign is replaced by a new one: the folder was not saved by attune" "$folder/out" || fail "a folder of others is not reported"
+cmp "$folder/fresh/model.safetensors" "$folder/foreigner/model.safetensors" || fail "the new heads differ"
 
 # Mistakes: one line, what and where.
 expect_error "an unknown flag" 2 "--no_such_flag" --no_such_flag

@@ -118,6 +118,22 @@ TEST(Training, EvaluationsAndEpochs) {
   EXPECT_EQ(epochs_of_steps, (std::vector<std::int64_t>{1, 1, 1, 1, 1, 2, 2, 2, 2, 2}));
 }
 
+TEST(Training, OnlyIndependentEvaluationsLeaveTheOrderOfExamplesAlone) {
+  const Dataset examples = invented_examples(40, 6, 11, 3);
+  const auto weights = [&](bool independent, std::int64_t every) {
+    TrainOptions options = quiet(2);
+    options.eval_every = every;
+    options.eval_batches = 2;
+    options.independent_evaluation = independent;
+    TinyRun run(tiny_config(), examples, options);
+    run.run();
+    return run.weights();
+  };
+  EXPECT_EQ(weights(true, 1), weights(true, 0));
+  EXPECT_EQ(weights(true, 3), weights(true, 0));
+  EXPECT_NE(weights(false, 1), weights(false, 0)) << "as in the reference recipe";
+}
+
 TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
   const Dataset examples = invented_examples(16, 6, 11, 3);
   TinyRun run(tiny_config(), examples, quiet(2));
