@@ -67,8 +67,8 @@ class Gpt2Classifier : public Classifier {
 
   HfFiles hf_files() const override;
   /// Moves the head's bias into ln_f.bias, since GPT2ForSequenceClassification has none: the smallest change d of
-  /// ln_f.bias with W d = bias. If there is no such d (a head without full rank), the tensor score.bias stays in the
-  /// file.
+  /// ln_f.bias with W d = bias. If there is no such d (a head without full rank, for example with more classes than
+  /// channels), the tensor score.bias stays in the file.
   void adapt_for_export(std::map<std::string, Tensor>& tensors) const override;
   std::int64_t num_labels() const override { return options_.num_labels; }
   std::int64_t vocab_size() const override { return config_.vocab_size; }

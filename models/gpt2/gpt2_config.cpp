@@ -144,6 +144,7 @@ void Gpt2Classifier::adapt_for_export(std::map<std::string, Tensor>& tensors) co
   const Tensor weight = tensors.at("score.weight").cast(DType::kFloat64),
                bias = tensors.at("score.bias").cast(DType::kFloat64);
   const std::int64_t classes = weight.shape()[0], channels = weight.shape()[1];
+  if (classes > channels) return;  // W W^T has no full rank, and may be too large for the memory
   const double* w = weight.values<double>().data();
   // d = W^T z with (W W^T) z = bias, by elimination with the largest pivot.
   std::vector<std::vector<double>> rows(static_cast<std::size_t>(classes));

@@ -69,6 +69,16 @@ TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
   }
 }
 
+// The bias of GPT-2's head needs no square of the number of classes.
+TEST(Gpt2Export, ManyClasses) {
+  const auto model = random_model("gpt2", {.num_labels = 200'000});
+  const TempDir folder;
+  AtomicFile file(folder / "model.safetensors");
+  save_weights(*model, file, {});
+  file.commit();
+  EXPECT_NE(SafetensorsFile(folder / "model.safetensors").find("score.bias"), nullptr);
+}
+
 TEST_P(EveryFamily, ASavedFolderComesBack) {
   const auto model = random_model(GetParam(), {.num_labels = 3, .dropout = 0.1F});
   const auto tensors = tensors_of(*model);
