@@ -48,7 +48,8 @@ int train(const BertFlags& flags) {
   const TextSplits splits = common.read_splits(*tokenizer, *labels, build_classifier(config, {})->max_length());
 
   TorchGenerator generator(common.seed);
-  ModelOptions options{.num_labels = labels->outputs(), .head = Head::kFresh};
+  const bool kept = keeps_head(folder, config, problem_type, labels->names(), common.fresh_head);
+  ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
   const Classifier& model = *opened.model;

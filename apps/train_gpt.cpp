@@ -79,15 +79,16 @@ Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>&
   return config;
 }
 
-// A random or pretrained backbone, then a new head.
+// A random or pretrained backbone, and a new head unless that of the file is kept.
 void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
-                const std::optional<json::Value>& config) {
+                const std::optional<json::Value>& config, Head head) {
   if (flags.weights == "random") {
     TorchGenerator generator(flags.common.seed);
     model.initialize(generator, flags.initializer == "torch" ? Initializer::kTorch : Initializer::kGpt2);
   } else {
-    load_weights(model, *folder, *config, Head::kFresh);
+    load_weights(model, *folder, *config, head);
   }
+  if (head == Head::kFromFile) return;
   TorchGenerator generator(flags.common.seed);
   model.initialize_head(generator);
 }
@@ -118,7 +119,9 @@ int train(const GptFlags& flags) {
 
   const Gpt2Classifier model(
       config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
-  initialize(model, flags, folder, file);
+  const bool kept =
+      flags.weights == "pretrained" && keeps_head(*folder, *file, problem_type, labels->names(), common.fresh_head);
+  initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =

@@ -1,6 +1,7 @@
 #include "apps/support/task_config.h"
 
 #include <algorithm>
+#include <iostream>
 
 #include "base/check.h"
 #include "base/printable.h"
@@ -41,6 +42,20 @@ std::vector<double> kept_thresholds(const json::Value& config, const std::vector
   if (out.size() != output_names.size())
     thresholds->fail(str_cat("there are ", out.size(), " for ", output_names.size(), " labels"));
   return out;
+}
+
+bool keeps_head(const std::string& folder, const json::Value& config, std::string_view problem_type,
+                const std::vector<std::string>& output_names, bool fresh_head) {
+  const bool same_outputs = problem_type_of(config) == problem_type && label_names(config) == output_names;
+  const char* why = fresh_head                         ? "--fresh_head"
+                    : !config.has("attune_max_length") ? "the folder was not saved by attune"
+                    : !same_outputs                    ? "its outputs are others than those of the data"
+                                                       : nullptr;
+  if (why == nullptr)
+    std::cout << "The head of " << folder << " is kept (--fresh_head makes a new one)" << std::endl;
+  else
+    std::cout << "The head of " << folder << " is replaced by a new one: " << why << std::endl;
+  return why == nullptr;
 }
 
 std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names) {

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/train/task.h"
@@ -19,6 +20,11 @@ std::string problem_type_of(const json::Value& config);
 
 /// The thresholds of a model whose outputs have exactly these names; empty if it has none or other outputs.
 std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names);
+
+/// Whether the folder of this config.json was saved by attune with a head for these outputs and this kind of problem.
+/// Prints one line that says whether its head is kept, and why not.
+bool keeps_head(const std::string& folder, const json::Value& config, std::string_view problem_type,
+                const std::vector<std::string>& output_names, bool fresh_head);
 
 /// The task of a model with these outputs, to predict with. Without problem_type, one output is a number and several
 /// are classes, as in the Hugging Face libraries.

@@ -34,6 +34,11 @@ void TrainingFlags::declare(CommandLine& app) {
                  "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
       ->group("Model");
   add("Model", "--trainable_layers", trainable_layers, "Layers to train; the others are frozen");
+  app.add_flag(
+         "--fresh_head", fresh_head,
+         "Make a new head even if attune saved the model's folder and its classes are those of the data; otherwise "
+         "the head of such a folder is kept")
+      ->group("Model");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
       ->check(dropout_probability())
       ->group("Model");

@@ -31,6 +31,7 @@ struct TrainingFlags {
   // model
   std::string model_dir;
   std::string trainable_layers;
+  bool fresh_head = false;
   double dropout = -1;  // negative: the model's own
   PlacementFlags placement;
   TaskFlags task;
