@@ -188,7 +188,7 @@ int predict(const PredictFlags& flags) {
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
-  catch_interrupts();
+  catch_interrupts("predict ends after the current batch");
   if (flags.format == "csv") print_csv_header(*model);
   Progress progress("Predicting", 0);
   std::int64_t done = 0;

@@ -57,7 +57,8 @@ void write_synthetic(const std::string& folder) {
 }
 
 int prepare(const ImdbFlags& flags) {
-  catch_interrupts();
+  ignore_closed_pipes();
+  catch_interrupts("prepare_imdb ends; nothing is written");
   const LockedFolder output(flags.output);
   if (flags.synthetic) {
     write_synthetic(flags.output);

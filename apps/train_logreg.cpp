@@ -1,6 +1,7 @@
 // The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
 // and logistic regression, here solved to its optimum.
 #include <cstdio>
+#include <filesystem>
 #include <optional>
 
 #include "apps/support/class_counts.h"
@@ -11,6 +12,7 @@
 #include "apps/support/text_data.h"
 #include "base/clock.h"
 #include "base/parallel.h"
+#include "engine/io/files.h"
 #include "engine/io/locked_folder.h"
 #include "models/linear/bag_of_words.h"
 #include "tokenizer/words.h"
@@ -120,8 +122,13 @@ int run(const LogregFlags& flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
   if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
   std::optional<LockedFolder> output;
-  if (!flags.output.empty()) output.emplace(flags.output);
-  catch_interrupts();
+  if (!flags.output.empty()) {
+    output.emplace(flags.output);
+    for (const char* name : {"model.safetensors", "config.json", "vocabulary.json"})
+      check_replaceable((std::filesystem::path(flags.output) / name).string());
+  }
+  ignore_closed_pipes();
+  catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
   const SplitPaths paths = find_splits(flags.data);
 
   const bool training = flags.load.empty();

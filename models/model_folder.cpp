@@ -1,6 +1,9 @@
 #include "models/model_folder.h"
 
+#include <unistd.h>
+
 #include <array>
+#include <filesystem>
 
 #include "base/check.h"
 #include "engine/io/sha256.h"
@@ -41,6 +44,13 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
   files.add("config.json", config.dump(2) + "\n");
   for (const char* name : kOtherFiles) files.supersede(name);
   return files;
+}
+
+void remove_model(const std::string& folder) {
+  std::error_code error;  // a file that cannot be removed does no harm
+  for (const char* name : {"config.json", "model.safetensors"}) std::filesystem::remove(folder + "/" + name, error);
+  for (const char* name : kOtherFiles) std::filesystem::remove(folder + "/" + name, error);
+  rmdir(folder.c_str());
 }
 
 void check_same_save(const json::Value& config, const SafetensorsFile& weights) {

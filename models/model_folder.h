@@ -26,6 +26,9 @@ using WriteWeights = std::function<void(AtomicFile& file, const Metadata& metada
 /// not are removed then. Throws IoError, and what `write` throws.
 FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write);
 
+/// Removes the files of a saved model, and the folder if nothing else is in it.
+void remove_model(const std::string& folder);
+
 /// Throws Error naming both files if weights and config come from different saves.
 void check_same_save(const json::Value& config, const SafetensorsFile& weights);
 

@@ -101,9 +101,31 @@ void save_model_folder(const std::string& folder, const FineTuneJob& job, const 
   model_files(folder, config_of(job), tokenizer, write).commit();
 }
 
+// The folder of the model of a run that was interrupted. The model of a finished run is never replaced by it.
+std::string interrupted_folder(const TrainingFlags& flags) {
+  return (fs::path(flags.output) / "interrupted").string();
+}
+
+// Checks before the run that its model and checkpoints can be saved. Throws IoError.
+void check_output(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
+  const fs::path folder = flags.output;
+  for (const char* name : {"model.safetensors", "config.json"}) check_replaceable((folder / name).string());
+  for (const auto& [name, text] : tokenizer) check_replaceable((folder / name).string());
+  for (const fs::path& below : {folder / "checkpoints", fs::path(interrupted_folder(flags))})
+    if (fs::exists(below) && !fs::is_directory(below))
+      throw IoError(below.string(), "is a file, where a folder is to be created");
+  const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
+  const std::uint64_t checkpoint = 3 * model;  // at most: values and both moments
+  const auto kept = static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? flags.keep + 1 : 0);
+  check_room(flags.output, model + kept * checkpoint, kept > 0 ? checkpoint : model);
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
-  catch_interrupts();
+  catch_interrupts(flags.output.empty()
+                       ? "the run ends after the current step; nothing is saved without --output"
+                       : "the run ends after the current step and saves its model and a checkpoint in " + flags.output);
   const NamedTexts tokenizer = read_files(job.tokenizer);
+  if (!flags.output.empty()) check_output(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)
@@ -136,14 +158,15 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
                 static_cast<long long>(best->step));
   std::fflush(stdout);
 
-  const auto save = [&] {
-    if (flags.output.empty()) return;
-    save_model_folder(flags.output, job, tokenizer);
-    std::cout << "Saved to " << flags.output << std::endl;
-  };
-  save();
+  if (!flags.output.empty()) {
+    const std::string folder = finished ? flags.output : interrupted_folder(flags);
+    save_model_folder(folder, job, tokenizer);
+    std::cout << "Saved to " << folder << std::endl;
+    if (finished && flags.resume) remove_model(interrupted_folder(flags));
+  }
   keeper.close(trainer.state(), report.log_offset());
   if (finished && !flags.no_final_evaluation) {
+    catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_splits(trainer, job, report);
   }

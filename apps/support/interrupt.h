@@ -1,5 +1,10 @@
-// Ctrl-C and SIGTERM as a flag that loops check. A second signal ends the program immediately.
+// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) as a flag that loops check.
+//
+// The first signal says at once what happens next. The second one changes nothing, so that it cannot lose a save; it
+// says that the third ends the program immediately.
 #pragma once
+
+#include <string>
 
 #include "base/check.h"
 
@@ -14,9 +19,12 @@ class Interrupted : public Error {
   Interrupted() : Error("interrupted") {}
 };
 
-/// Starts to catch both signals.
-void catch_interrupts();
+/// Starts to catch the three signals (not a SIGHUP that is ignored, as under nohup), or changes the text: what the
+/// program does after the first signal, e.g. "the run ends after the current step".
+void catch_interrupts(const std::string& next);
 /// Whether one has come.
 bool interrupted();
+/// Makes writing to a closed pipe an error instead of the end of the program: for programs whose results are files.
+void ignore_closed_pipes();
 
 }  // namespace attune

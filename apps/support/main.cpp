@@ -1,5 +1,6 @@
 #include "apps/support/main.h"
 
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -22,6 +23,7 @@ int run_program(CommandLine& app, int argc, char** argv, const std::function<int
   const auto complain = [&](const char* what) {
     std::cerr << app.name() << ": error: " << one_line(what) << std::endl;
   };
+  std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit of the process (ulimit -f) is an error, not the end
   try {
     const int code = app.parse(argc, argv) ? body() : 0;
     flush_results();

@@ -6,6 +6,7 @@
 
 #include "apps/support/class_counts.h"
 #include "apps/support/command_line.h"
+#include "apps/support/interrupt.h"
 #include "base/parallel.h"
 
 namespace attune {
@@ -33,12 +34,12 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_option("--model_dir", model_dir,
                  "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
       ->group("Model");
-  add("Model", "--trainable_layers", trainable_layers, "Layers to train; the others are frozen");
   app.add_flag(
          "--fresh_head", fresh_head,
          "Make a new head even if attune saved the model's folder and its classes are those of the data; otherwise "
          "the head of such a folder is kept")
       ->group("Model");
+  add("Model", "--trainable_layers", trainable_layers, "Layers to train; the others are frozen");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
       ->check(dropout_probability())
       ->group("Model");
@@ -58,16 +59,16 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(count_from(0));
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
+  app.add_flag("--independent_evaluation", independent_evaluation,
+               "Evaluations choose their examples without changing the order of training: the trained weights do not "
+               "depend on --eval_freq (by default they do from the second epoch on, as in the reference)")
+      ->group("Training");
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_flag("--no_graphs", no_graphs,
                "On cuda: launch every kernel of a step separately instead of replaying a graph")
       ->group("Training");
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
-  app.add_flag("--independent_evaluation", independent_evaluation,
-               "Evaluations choose their examples without changing the order of training: the trained weights do not "
-               "depend on --eval_freq (by default they do from the second epoch on, as in the reference)")
-      ->group("Training");
       ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
@@ -90,6 +91,7 @@ void TrainingFlags::declare(CommandLine& app) {
 }
 
 void TrainingFlags::apply() const {
+  ignore_closed_pipes();
   placement.prepare();
   layers();
   if (threads > 0) set_num_threads(threads);
@@ -143,6 +145,7 @@ TrainOptions TrainingFlags::train_options() const {
   options.adamw.measure_norm = !log_file.empty();
   options.seed = seed;
   options.graphs = !no_graphs;
+  options.independent_evaluation = independent_evaluation;
   options.adamw.weight_decay = weight_decay;
   return options;
 }
@@ -150,7 +153,6 @@ TrainOptions TrainingFlags::train_options() const {
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
   static const std::set<std::string> free = {"--help",        "--data",
                                              "--tokenizer",   "--model_dir",
-  options.independent_evaluation = independent_evaluation;
                                              "--config",      "--threads",
                                              "--no_graphs",   "--recompute",
                                              "--output",      "--log_file",

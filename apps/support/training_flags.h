@@ -50,8 +50,9 @@ struct TrainingFlags {
 
   /// Declares every option; defaults are the current values.
   void declare(CommandLine& app);
-  /// Sets the number of threads and checks what the parser cannot check: device, precision, schedule, ranges. Throws
-  /// UsageError listing the valid values, Error if the device cannot be used.
+  /// Prepares the process for a run: a closed pipe does not end it, and the number of threads is set. Checks what the
+  /// parser cannot check: device, precision, schedule, ranges. Throws UsageError listing the valid values, Error if the
+  /// device cannot be used.
   void apply() const;
   /// The three splits of --data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
   /// model's positions.

@@ -1,6 +1,7 @@
 #include "engine/io/files.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -101,6 +102,20 @@ void sync_folder(const std::string& path) {
 void check_replaceable(const std::string& path) {
   std::error_code error;  // what cannot be examined is reported when the file is put there
   if (std::filesystem::is_directory(path, error)) throw IoError(path, "is a folder, where a file is to be written");
+}
+
+void check_room(const std::string& folder, std::uint64_t total, std::uint64_t largest) {
+  const auto megabytes = [](std::uint64_t bytes) { return str_cat((bytes + 999'999) / 1'000'000, " MB"); };
+  std::error_code error;  // what cannot be examined is reported when the files are written
+  const std::filesystem::space_info space = std::filesystem::space(folder, error);
+  if (!error && space.available < total)
+    throw IoError(folder, str_cat("files of ", megabytes(total), " will be saved, but the disk has only ",
+                                  megabytes(space.available), " free"));
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < largest)
+    throw IoError(folder,
+                  str_cat("a file of ", megabytes(largest), " will be saved, but the limit on the size of files ",
+                          "(ulimit -f) is ", megabytes(limit.rlim_cur)));
 }
 
 void write_file(const std::string& path, std::string_view text) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <span>
 #include <string>
@@ -51,6 +52,9 @@ void create_folders(const std::string& path);
 void sync_folder(const std::string& path);
 /// Throws IoError if a file cannot be put at `path` because a folder is there.
 void check_replaceable(const std::string& path);
+/// Throws IoError if files of `total` bytes, the largest of `largest` bytes, cannot be written to a folder: the disk has
+/// no room for them, or the process has a limit on the size of files (ulimit -f).
+void check_room(const std::string& folder, std::uint64_t total, std::uint64_t largest);
 /// create_folders, and checks that files can be created there, before hours of work and not after. Throws IoError.
 void prepare_output_folder(const std::string& path);
 

@@ -155,23 +155,26 @@ TEST(MemoryAdvice, NamesWhatCanStillBeLowered) {
   EXPECT_EQ(advice(flags, 0), "");
 }
 
-// In a process of its own: the first signal is a question, the second the end.
-void interrupt_twice(int signal) {
-  catch_interrupts();
+// In a process of its own.
+void interrupt_three_times(int signal) {
+  catch_interrupts("it ends");
   if (interrupted()) _exit(3);
   raise(signal);
   if (!interrupted()) _exit(4);
   raise(signal);
+  std::fputs("goes on\n", stderr);
+  raise(signal);
   _exit(5);
 }
 
-TEST(InterruptDeathTest, TheSecondSignalEndsTheProgram) {
-  EXPECT_EXIT(interrupt_twice(SIGINT), ::testing::KilledBySignal(SIGINT), "");
-  EXPECT_EXIT(interrupt_twice(SIGTERM), ::testing::KilledBySignal(SIGTERM), "");
+TEST(InterruptDeathTest, TheThirdSignalEndsTheProgram) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    EXPECT_EXIT(interrupt_three_times(signal), ::testing::ExitedWithCode(kInterruptedExit),
+                "interrupted: it ends\n\nstill at it; a third signal ends .*\ngoes on\n");
 }
 
 void download_interrupted(const std::string& folder) {
-  catch_interrupts();
+  catch_interrupts("it ends");
   raise(SIGINT);
   try {
     download_file("file://" + folder + "/source", folder + "/target", [](std::int64_t, std::int64_t) {});

@@ -182,7 +182,7 @@ expect_error "an output that is a file" 1 "config.json" "${common[@]}" --output 
 
 # No room on the disk while saving (a limit on file sizes): one line, nothing half-written, the old model kept.
 before=$(sha256sum <"$folder/one/model.safetensors")
-(failures=0; ulimit -f 8; trap '' XFSZ; expect_error "no room for the model" 1 "model.safetensors" "${small[@]}" --max_steps 1 --no_final_evaluation --output "$folder/one"; exit "$failures") || fail "disk full"
+(failures=0; ulimit -f 8; expect_error "no room for the model" 1 "$folder/one: a file of 1 MB will be saved" "${small[@]}" --max_steps 1 --no_final_evaluation --output "$folder/one"; exit "$failures") || fail "disk full"
 expect "the model after a failed save" "$before" "$(sha256sum <"$folder/one/model.safetensors")"
 expect "leftovers of a failed save" "" "$(find "$folder/one" -name 'model.safetensors.*')"
 

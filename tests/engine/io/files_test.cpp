@@ -100,6 +100,21 @@ TEST_F(Files, Folders) {
   EXPECT_THROW(create_folders(target_ + "/below"), IoError);
 }
 
+TEST_F(Files, RoomIsCheckedBefore) {
+  EXPECT_NO_THROW(check_room(dir_.path().string(), 1, 1));
+  const std::string message = message_of([&] { check_room(dir_.path().string(), std::uint64_t{1} << 60, 1); });
+  EXPECT_TRUE(message.starts_with(dir_.path().string() + ": files of 1152921504607 MB will be saved, but the disk"))
+      << message;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit small{4'000'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  EXPECT_EQ(
+      message_of([&] { check_room(dir_.path().string(), 5'000'000, 5'000'000); }),
+      dir_.path().string() + ": a file of 5 MB will be saved, but the limit on the size of files (ulimit -f) is 4 MB");
+  setrlimit(RLIMIT_FSIZE, &before);
+}
+
 TEST_F(Files, NewFilesHaveThePermissionsOfTheProcess) {
   const mode_t before = umask(0077);
   write_file(target_, "secret");

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Signals, closed pipes and limits do not lose a run: the first signal is answered at once, the second does not lose the save, the model of
+# an interrupted run does not replace a finished one; and what a save needs is checked before the run.
+#
+# usage: interrupt_test.sh TRAIN_GPT TRAIN_LOGREG PREDICT TOKENIZE PREPARE_IMDB
+set -euo pipefail
+train_gpt=$1 train_logreg=$2 predict=$3 tokenize=$4 prepare_imdb=$5
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+
+invented_data 41 300
+echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --threads 1
+  --eval_freq 0 --no_final_evaluation)
+ask() { "$predict" --model_dir "$folder/$1" --text "It never lost me." --format csv; }
+# begin FOLDER: a long run into it; returns when it trains.
+begin() {
+  rm -f "$folder/log"
+  "$train_gpt" "${common[@]}" --num_epochs 100000 --output "$folder/$1" --log_file "$folder/log" "${@:2}" >"$folder/out" 2>"$folder/err" & pid=$!
+  until [ -s "$folder/log" ]; do sleep 0.05; done
+}
+end() {
+  local code=0
+  wait "$pid" || code=$?
+  expect "$1, exit code" 130 "$code"
+  expect "$1, place" "Saved to $folder/$2/interrupted" "$(grep '^Saved to' "$folder/out" || true)"
+  ask "$2/interrupted" >/dev/null || fail "$1: the model cannot be read"
+}
+
+# The model of a finished run stays; the run that goes on replaces it when it ends.
+"$train_gpt" "${common[@]}" --max_steps 1 --output "$folder/model" >/dev/null
+ask model >"$folder/finished"
+begin model
+kill -INT $pid
+end "Ctrl-C" model
+expect "the answer to Ctrl-C" "interrupted: the run ends after the current step and saves its model and a checkpoint in $folder/model" "$(grep . "$folder/err")"
+ask model | cmp - "$folder/finished" || fail "an interrupted run replaces the model of a finished one"
+step=$(sed 's/step-0*//; s/\..*//' "$folder/model/checkpoints/latest")
+"$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 2)) --output "$folder/model" --resume >/dev/null
+ask model | cmp -s - "$folder/finished" && fail "a finished run does not replace the model"
+expect "the model of the interrupted run after --resume" "" "$(ls "$folder/model" | grep interrupted || true)"
+
+for signals in TERM HUP "INT INT" "INT HUP"; do
+  rm -rf "$folder/other"
+  begin other
+  for signal in $signals; do kill -"$signal" $pid 2>/dev/null || true; done
+  end "$signals" other
+done
+# nohup: the end of the terminal is ignored.
+rm -rf "$folder/other"
+(trap '' HUP; exec "$train_gpt" "${common[@]}" --num_epochs 40 --output "$folder/other" --log_file "$folder/hup.log" >"$folder/out" 2>&1) & pid=$!
+until [ -s "$folder/hup.log" ]; do sleep 0.02; done
+kill -HUP $pid
+wait $pid || fail "nohup: $(cat "$folder/out")"
+
+# Nobody reads standard output: the run goes on, is saved, and says so at the end.
+code=0
+{ "$train_gpt" "${common[@]}" --num_epochs 3 --output "$folder/unheard" 2>"$folder/err" || code=$?; echo "$code" >"$folder/code"; } | true
+expect "a closed pipe" "1: train_gpt: error: standard output: cannot be written" "$(cat "$folder/code"): $(cat "$folder/err")"
+ask unheard >/dev/null || fail "a run without a reader is lost"
+code=0
+{ "$train_logreg" --data "$folder/data" --output "$folder/unheard_words" 2>/dev/null || true; } | true
+ask unheard_words >/dev/null || fail "train_logreg without a reader is lost"
+
+# What a save needs, before the run: no step is done.
+refused() { rm -f "$folder/log"; expect_error "$1" 1 "$2" "${common[@]}" --max_steps 1 --log_file "$folder/log" --output "$folder/bad" "${@:3}"; [ ! -s "$folder/log" ] || fail "$1: found after the run"; }
+for name in model.safetensors config.json tokenizer.json; do
+  rm -rf "$folder/bad" && mkdir -p "$folder/bad/$name"
+  refused "a folder named $name" "$folder/bad/$name: is a folder, where a file is to be written"
+done
+for name in checkpoints interrupted; do
+  rm -rf "$folder/bad" && mkdir "$folder/bad" && touch "$folder/bad/$name"
+  refused "a file named $name" "$folder/bad/$name: is a file, where a folder is to be created"
+done
+mkdir "$folder/words" && mkdir "$folder/words/vocabulary.json"
+program=$train_logreg expect_error "a folder named vocabulary.json" 1 "vocabulary.json: is a folder" --data "$folder/data" --output "$folder/words"
+rm -rf "$folder/bad"
+(failures=0; ulimit -f 16; refused "a limit on files" "will be saved, but the limit on the size of files (ulimit -f) is"; exit "$failures") || fail "a limit on files"
+(failures=0; ulimit -f 1; program=$tokenize; expect_error "a limit on files, tokenize" 1 "vocab.json: cannot be written: File too large" \
+  --train bpe --vocab_size 400 --csv "$folder/all/train.csv" --output "$folder/large"; exit "$failures") || fail "a limit on files, tokenize"
+
+finish
