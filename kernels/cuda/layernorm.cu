@@ -3,16 +3,16 @@
 // A warp owns a row; a lane owns every 32nd vector of four channels of it: 16 bytes of float32. In bfloat16 most of the
 // moved data is float32 too (vectors of eight would touch every second half of a sector). A lane first copies all of
 // its vectors to shared memory by cp.async, and then works on them in short loops. At the sizes of training a warp has
-// one row: what counts is that all loads are in flight at once, those of weight and bias too, and that the code is
-// short. (Rows in registers need unrolled loops; fetching those instructions for a single pass took longer than the
-// data.)
+// one row: what counts is that all loads are in flight at once, and that the code is short. (Rows in registers need
+// unrolled loops; fetching those instructions for a single pass took longer than the data.) Weight and bias come from
+// the L1 cache, which the warps of a multiprocessor share.
 //
 // Forward reads x (and residual) once and takes mean and variance in two passes over s: DRAM traffic is 2 N C elements,
 // 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also written as stream). Backward reads dy, s and
 // dsum once and writes ds. For dweight and dbias a thread owns channels: it adds them over the rows of its block, which
 // lie in shared memory, to a row of float32 partial sums of the block, and one launch of sum_columns adds those: a fixed
-// order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: up
-// to 16 C bytes forward and 20 C backward. Bound by memory bandwidth, at 2048 x 768 by its latency.
+// order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: 4 to 8 C
+// bytes forward, up to 14 C backward. Bound by memory bandwidth, at 2048 x 768 by its latency.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -95,14 +95,10 @@ __global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_forward_kerne
   const std::int64_t at = n * channels;
   SharedRows rows(channels);
   float* row = rows.own(rows.cut<float>(true));  // the residual, then s
-  float* weight = rows.own(rows.cut<float>(true));
-  float* bias = rows.own(rows.cut<float>(args.bias != nullptr));
   T* branch = rows.own(rows.cut<T>(args.branch != nullptr));
   for (int c = first; c < channels; c += kWarp * W) {
     stage<W>(row + c, args.residual + at + c);
     if (args.branch != nullptr) stage<W>(branch + c, args.branch + at + c);
-    stage<W>(weight + c, args.weight + c);
-    if (args.bias != nullptr) stage<W>(bias + c, args.bias + c);
   }
   cp_async_commit();
   cp_async_wait<0>();
@@ -131,11 +127,11 @@ __global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_forward_kerne
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W], w[W];
     load_shared_floats(s, row + c);
-    load_shared_floats(w, weight + c);
+    load(w, args.weight + c);
     for (int i = 0; i < W; ++i) s[i] = (s[i] - mean) * rstd * w[i];
     if (args.bias != nullptr) {
       float b[W];
-      load_shared_floats(b, bias + c);
+      load(b, args.bias + c);
       for (int i = 0; i < W; ++i) s[i] += b[i];
     }
     store(args.y + at + c, s);
@@ -164,11 +160,10 @@ struct Backward {
   DropoutPlan dropout;
 };
 
-// What a block has staged: a row of every tensor per warp, the weight too, those of absent tensors null.
+// What a block has staged: a row of every tensor per warp, those of absent tensors null.
 template <class T>
 struct Staged {
   float* sum;
-  float* weight;
   float* dsum;
   float* dstream;
   T* dy;
@@ -211,7 +206,6 @@ __device__ __forceinline__ void backward_row(const Backward<T>& args, const Stag
   const float mean = load_global(args.mean + n), rstd = load_global(args.rstd + n);
   for (int c = first; c < channels; c += kWarp * W) {
     stage<W>(staged.sum + own + c, args.sum + at + c);
-    stage<W>(staged.weight + own + c, args.weight + c);
     if (args.dy != nullptr) stage<W>(staged.dy + own + c, args.dy + at + c);
     if (args.dstream != nullptr) stage<W>(staged.dstream + own + c, args.dstream + at + c);
     if (args.dsum != nullptr) stage<W>(staged.dsum + own + c, args.dsum + at + c);
@@ -227,7 +221,7 @@ __device__ __forceinline__ void backward_row(const Backward<T>& args, const Stag
     float w[W];
     staged.load_dy(g, own + c);
     load_shared_floats(h, staged.sum + own + c);
-    load_shared_floats(w, staged.weight + own + c);
+    load(w, args.weight + c);
     for (int i = 0; i < W; ++i) {
       g[i] *= w[i];
       h[i] = (h[i] - mean) * rstd;
@@ -275,7 +269,6 @@ __global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_backward_kern
   RowStatistics& statistics = shared_variable<RowStatistics>();
   SharedRows cut(args.channels);
   const Staged<T> staged{.sum = cut.cut<float>(true),
-                         .weight = cut.cut<float>(true),
                          .dsum = cut.cut<float>(args.dsum != nullptr),
                          .dstream = cut.cut<float>(args.dstream != nullptr),
                          .dy = cut.cut<T>(args.dy != nullptr)};
@@ -314,8 +307,8 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
                                .channels = narrow<int>(args.channels),
                                .eps = static_cast<float>(args.eps),
                                .dropout = plan_of(args.dropout)};
-    const std::size_t row_bytes = static_cast<std::size_t>(args.channels) *
-                                  (sizeof(float) * (args.bias == nullptr ? 2 : 3) + (residual ? sizeof(T) : 0));
+    const std::size_t row_bytes =
+        static_cast<std::size_t>(args.channels) * (sizeof(float) + (residual ? sizeof(T) : 0));
     const int warps = warps_for(row_bytes);
     cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>,
@@ -330,7 +323,7 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
     const bool parameters = args.dweight || args.dbias;
     const std::size_t row_bytes =
         static_cast<std::size_t>(args.channels) *
-        (sizeof(float) * (2 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0)) +
+        (sizeof(float) * (1 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0)) +
          (args.dy != nullptr ? sizeof(T) : 0));
     const int warps = warps_for(row_bytes);
     const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMaxBlocks);
