@@ -31,7 +31,7 @@ struct AttentionLayout {
   std::int64_t heads, head_size;              // H, D
   bool causal = false;
   std::int64_t window = -1;  // local attention: keys at most this far away, both sides; negative: no limit
-  double scale;              // usually 1 / sqrt(D)
+  double scale;              // positive, usually 1 / sqrt(D)
   DropoutMask dropout;
 };
 

@@ -13,6 +13,8 @@
 
 namespace attune::device {
 
+inline constexpr float kLog2E = 1.4426950408889634f;
+
 /// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel) and the block walks
 /// over tiles of the others. The walked tile is halved for float32, and for D = 128 if there are two accumulators, to
 /// save registers.
@@ -42,6 +44,7 @@ struct AttentionPlan {
 };
 
 inline AttentionPlan plan_of(const kernels::AttentionLayout& layout, std::int64_t row_stride) {
+  CHECK(layout.scale > 0, "attention: scale is ", layout.scale, ", not positive");
   return {.offsets = layout.offsets,
           .key_lengths = layout.key_lengths,
           .rows = layout.rows,
@@ -80,10 +83,6 @@ struct Sequence {
   /// The index of query i's statistics in [H, N].
   __device__ std::int64_t statistic(const AttentionPlan& plan, int i) const { return head * plan.rows + first_row + i; }
 
-  __device__ bool allowed(const AttentionPlan& plan, int i, int j) const {
-    return i < length && j < key_length && (!plan.causal || j <= i) &&
-           (plan.window < 0 || (j <= i + plan.window && i <= j + plan.window));
-  }
   /// Whether all of the queries may see all of the keys.
   __device__ bool all_allowed(const AttentionPlan& plan, Range queries, Range keys) const {
     return queries.end <= length && keys.end <= key_length && (!plan.causal || keys.end - 1 <= queries.begin) &&
@@ -111,7 +110,28 @@ struct Sequence {
     }
     return queries;
   }
+  /// Keys that query i may see, and queries that may see key j.
+  __device__ Range keys_of_query(const AttentionPlan& plan, int i) const {
+    return i < length ? keys_of(plan, {i, i + 1}) : Range{0, 0};
+  }
+  __device__ Range queries_of_key(const AttentionPlan& plan, int j) const { return queries_of(plan, {j, j + 1}); }
 };
+
+/// Makes scores -inf outside of the columns that each of the lane's two rows has to do with. The accumulators begin at
+/// column `first`.
+template <int N>
+__device__ __forceinline__ void mask_scores(float (&s)[N][4], const Range (&columns)[2], int first) {
+  const int lane_first = first + 2 * (lane_id() % 4);
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int begin = columns[half].begin - lane_first, end = columns[half].end - lane_first;
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+      for (int e = 0; e < 2; ++e)
+        if (8 * n + e < begin || 8 * n + e >= end) s[n][2 * half + e] = -INFINITY;
+  }
+}
 
 __device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key,
                                                      int block) {
@@ -164,15 +184,26 @@ __device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const Atten
 
 namespace attune::cuda {
 
-/// Calls f(D, vectors) with the padded head size and whether rows can be moved in 16-byte vectors, as constants.
+/// A block for every `rows` rows of every sequence and head. Blocks start in the order of z, so that an attention with a
+/// causal mask can begin with the tiles that have the most to do.
+inline Dim3 attention_grid(const kernels::AttentionLayout& layout, int rows) {
+  return {narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences), blocks_for(layout.max_length, rows)};
+}
+
+/// Calls f(D, vectors, dropout) with the padded head size, whether rows can be moved in 16-byte vectors, and whether the
+/// kernel is to have code for dropout, as constants. Without vectors it always has.
 template <class T, class F>
-void dispatch_head(const char* op, std::int64_t head_size, std::int64_t row_stride, bool pointers_aligned, F&& f) {
+void dispatch_head(const char* op, const kernels::AttentionLayout& layout, std::int64_t row_stride,
+                   bool pointers_aligned, F&& f) {
+  const std::int64_t head_size = layout.head_size;
   const bool vectors = pointers_aligned && head_size % kVectorWidth<T> == 0 && row_stride % kVectorWidth<T> == 0;
   const auto with = [&](auto size) {
-    if (vectors)
-      f(size, std::true_type{});
+    if (!vectors)
+      f(size, std::false_type{}, std::true_type{});
+    else if (layout.dropout.active())
+      f(size, std::true_type{}, std::true_type{});
     else
-      f(size, std::false_type{});
+      f(size, std::true_type{}, std::false_type{});
   };
   if (head_size <= 32)
     with(std::integral_constant<int, 32>{});

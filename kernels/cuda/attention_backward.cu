@@ -23,8 +23,6 @@ namespace {
 
 using namespace device;
 
-constexpr float kLog2E = 1.4426950408889634f;
-
 template <class T>
 struct Backward {
   T* dq;
@@ -74,19 +72,25 @@ __global__ void __launch_bounds__(DeltaTraits::kThreads)
   }
 }
 
-// exp(scale * score - lse), 0 if the query may not see the key. At most 1: the difference of two large numbers may come
-// out positive.
-__device__ __forceinline__ float probability(float score, float scale, float lse, bool allowed) {
-  return allowed ? fast_exp2(fminf(score * (scale * kLog2E) - lse * kLog2E, 0.0f)) : 0.0f;
+// exp(scale * score - lse), with scale and lse times log2 e; 0 for a score of -inf. At most 1: the difference of two
+// large numbers may come out positive.
+__device__ __forceinline__ float probability(float score, float scale, float lse) {
+  return fast_exp2(fminf(score * scale - lse, 0.0f));
 }
 
-template <class T, int D, bool kVector>
+// lse times log2 e as saved in forward; 0 for a query without keys, whose scores are all -inf.
+__device__ __forceinline__ float load_lse(const float* lse) {
+  const float x = load_global(lse);
+  return x == -INFINITY ? 0.0f : x * kLog2E;
+}
+
+template <class T, int D, bool kVector, bool kDropout>
 __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_kernel(Backward<T> args) {
   using Traits = AttentionTraits<T, D>;
   constexpr int kKeys = Traits::kWalkedTwice, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
-  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
-  const int block_query = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
+  const int block_query = static_cast<int>(gridDim.z - 1 - blockIdx.z) * Traits::kOwn;
   if (block_query >= s.length) return;
   const int own = static_cast<int>(threadIdx.x / kWarp) * 16, first_query = block_query + own;
 
@@ -97,30 +101,37 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
   const Range keys =
       s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
-  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query,
-                                      plan.head_size);
-  load_tile<Traits::kOwn, D, kVector>(dout_tile, args.dout + s.row(block_query, args.dense, plan.head_size), args.dense,
-                                      s.length - block_query, plan.head_size);
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(q_tile, args.q + row(block_query), plan.row_stride,
+                                                        s.length - block_query, plan.head_size);
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(dout_tile,
+                                                        args.dout + s.row(block_query, args.dense, plan.head_size),
+                                                        args.dense, s.length - block_query, plan.head_size);
   cp_async_commit();
 
   // Of the lane's queries g and g + 8.
+  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  const float scale = plan.scale * kLog2E;
   float lse[2] = {}, delta[2] = {};
   std::uint32_t row_keys[2] = {};
+  Range seen[2];  // their keys
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int i = first_query + lane_id() / 4 + 8 * half;
+    seen[half] = s.keys_of_query(plan, i);
     if (i >= s.length) continue;
-    lse[half] = load_global(args.lse + s.statistic(plan, i));
+    lse[half] = load_lse(args.lse + s.statistic(plan, i));
     delta[half] = load_global(args.delta + s.statistic(plan, i));
-    if (plan.dropout.row_keys != nullptr) row_keys[half] = query_key(plan, s, i);
+    if (drops) row_keys[half] = query_key(plan, s, i);
   }
 
   float dq[D / 8][4] = {};
   for (int j = keys.begin / kKeys * kKeys; j < keys.end; j += kKeys) {
     __syncthreads();  // no thread reads the last tiles
-    load_tile<kKeys, D, kVector>(k_tile, args.k + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    load_tile<kKeys, D, Traits::kThreads, kVector>(k_tile, args.k + row(j), plan.row_stride, s.key_length - j,
+                                                   plan.head_size);
     cp_async_commit();
-    load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    load_tile<kKeys, D, Traits::kThreads, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j,
+                                                   plan.head_size);
     cp_async_commit();
     cp_async_wait<1>();
     __syncthreads();  // Q, dO and K are there
@@ -130,17 +141,14 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
     __syncthreads();  // V is there
     multiply_transposed<D>(ds, dout_tile + own * kStride, v_tile, kStride);
 
-    const bool all = s.all_allowed(plan, {first_query, first_query + 16}, {j, j + kKeys});
-    const int i = first_query + lane_id() / 4, column = j + 2 * (lane_id() % 4);
+    if (!s.all_allowed(plan, {first_query, first_query + 16}, {j, j + kKeys})) mask_scores(p, seen, j);
 #pragma unroll
     for (int n = 0; n < kKeys / 8; ++n) {
       float factors[4] = {1, 1, 1, 1};
-      if (plan.dropout.row_keys != nullptr) dropout_of_queries(factors, plan, s, row_keys, j, n);
+      if (drops) dropout_of_queries(factors, plan, s, row_keys, j, n);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const bool allowed = all || s.allowed(plan, i + e / 2 * 8, column + 8 * n + e % 2);
-        ds[n][e] = probability(p[n][e], plan.scale, lse[e / 2], allowed) * (factors[e] * ds[n][e] - delta[e / 2]);
-      }
+      for (int e = 0; e < 4; ++e)
+        ds[n][e] = probability(p[n][e], scale, lse[e / 2]) * (factors[e] * ds[n][e] - delta[e / 2]);
     }
     multiply_accumulators<T>(dq, ds, k_tile, kStride);
   }
@@ -160,13 +168,13 @@ struct QueryStatistics {
   float lse[kQueries], delta[kQueries];
 };
 
-template <class T, int D, bool kVector>
+template <class T, int D, bool kVector, bool kDropout>
 __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_dv_kernel(Backward<T> args) {
   using Traits = AttentionTraits<T, D>;
   constexpr int kQueries = Traits::kWalkedTwice, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
-  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
-  const int block_key = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
+  const int block_key = static_cast<int>(blockIdx.z) * Traits::kOwn;
   if (block_key >= s.length) return;
   const int own = static_cast<int>(threadIdx.x / kWarp) * 16, first_key = block_key + own;
 
@@ -176,24 +184,29 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   T* q_tile = v_tile + Traits::kOwn * kStride;
   T* dout_tile = q_tile + kQueries * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
-  load_tile<Traits::kOwn, D, kVector>(k_tile, args.k + row(block_key), plan.row_stride, s.key_length - block_key,
-                                      plan.head_size);
-  load_tile<Traits::kOwn, D, kVector>(v_tile, args.v + row(block_key), plan.row_stride, s.key_length - block_key,
-                                      plan.head_size);
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(k_tile, args.k + row(block_key), plan.row_stride,
+                                                        s.key_length - block_key, plan.head_size);
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(v_tile, args.v + row(block_key), plan.row_stride,
+                                                        s.key_length - block_key, plan.head_size);
   cp_async_commit();
 
   const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
+  const int key = first_key + lane_id() / 4;
+  const Range seen[2] = {s.queries_of_key(plan, key), s.queries_of_key(plan, key + 8)};
+  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  const float scale = plan.scale * kLog2E;
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};
   for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {
     __syncthreads();  // no thread reads the last tiles
-    load_tile<kQueries, D, kVector>(q_tile, args.q + row(i), plan.row_stride, s.length - i, plan.head_size);
-    load_tile<kQueries, D, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size), args.dense,
-                                    s.length - i, plan.head_size);
+    load_tile<kQueries, D, Traits::kThreads, kVector>(q_tile, args.q + row(i), plan.row_stride, s.length - i,
+                                                      plan.head_size);
+    load_tile<kQueries, D, Traits::kThreads, kVector>(dout_tile, args.dout + s.row(i, args.dense, plan.head_size),
+                                                      args.dense, s.length - i, plan.head_size);
     cp_async_commit();
     if (static_cast<int>(threadIdx.x) < kQueries) {
       const int query = i + static_cast<int>(threadIdx.x);
       const bool valid = query < s.length;
-      store_shared(&statistics.lse[threadIdx.x], valid ? load_global(args.lse + s.statistic(plan, query)) : 0.0f);
+      store_shared(&statistics.lse[threadIdx.x], valid ? load_lse(args.lse + s.statistic(plan, query)) : 0.0f);
       store_shared(&statistics.delta[threadIdx.x], valid ? load_global(args.delta + s.statistic(plan, query)) : 0.0f);
     }
     cp_async_wait<0>();
@@ -202,23 +215,21 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
     multiply_transposed<D>(p, k_tile + own * kStride, q_tile, kStride);
     multiply_transposed<D>(ds, v_tile + own * kStride, dout_tile, kStride);
 
-    const bool all = s.all_allowed(plan, {i, i + kQueries}, {first_key, first_key + 16});
-    const int key = first_key + lane_id() / 4;
+    if (!s.all_allowed(plan, {i, i + kQueries}, {first_key, first_key + 16})) mask_scores(p, seen, i);
 #pragma unroll
     for (int n = 0; n < kQueries / 8; ++n) {
       const int column = 8 * n + 2 * (lane_id() % 4);
       float factors[4] = {1, 1, 1, 1};
-      if (plan.dropout.row_keys != nullptr) {
+      if (drops) {
         const std::uint32_t row_keys[2] = {query_key(plan, s, i + column), query_key(plan, s, i + column + 1)};
         dropout_of_keys(factors, plan, s, row_keys, first_key);
       }
+      const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[column])),
+                 delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[column]));
 #pragma unroll
       for (int e = 0; e < 4; ++e) {
-        const float lse = load_shared(&statistics.lse[column + e % 2]),
-                    delta = load_shared(&statistics.delta[column + e % 2]);
-        const bool allowed = all || s.allowed(plan, i + column + e % 2, key + e / 2 * 8);
-        p[n][e] = probability(p[n][e], plan.scale, lse, allowed);
-        ds[n][e] = p[n][e] * (factors[e] * ds[n][e] - delta);
+        p[n][e] = probability(p[n][e], scale, lse.v[e % 2]);
+        ds[n][e] = p[n][e] * (factors[e] * ds[n][e] - delta.v[e % 2]);
         p[n][e] *= factors[e];
       }
     }
@@ -272,16 +283,15 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
                                 .plan = plan_of(layout, args.row_stride),
                                 .dense = layout.heads * layout.head_size};
     const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.q, args.k, args.v);
-    cuda::dispatch_head<T>("attention backward", layout.head_size, args.row_stride, pointers,
-                           [&](auto size, auto vectors) {
+    cuda::dispatch_head<T>("attention backward", layout, args.row_stride, pointers,
+                           [&](auto size, auto vectors, auto dropout) {
                              constexpr int D = decltype(size)::value;
-                             constexpr bool kVector = decltype(vectors)::value;
+                             constexpr bool kVector = decltype(vectors)::value, kDropout = decltype(dropout)::value;
                              using Traits = AttentionTraits<T, D>;
-                             const cuda::Dim3 grid{cuda::blocks_for(layout.max_length, Traits::kOwn),
-                                                   narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences)};
-                             cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector>, grid, {Traits::kThreads},
-                                          Traits::kBackwardBytes, context.stream(), arguments);
-                             cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector>, grid,
+                             const cuda::Dim3 grid = cuda::attention_grid(layout, Traits::kOwn);
+                             cuda::launch("attention_dq", attention_dq_kernel<T, D, kVector, kDropout>, grid,
+                                          {Traits::kThreads}, Traits::kBackwardBytes, context.stream(), arguments);
+                             cuda::launch("attention_dk_dv", attention_dk_dv_kernel<T, D, kVector, kDropout>, grid,
                                           {Traits::kThreads}, Traits::kBackwardBytes, context.stream(), arguments);
                            });
   });

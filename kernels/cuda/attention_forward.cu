@@ -21,7 +21,7 @@ namespace {
 
 using namespace device;
 
-constexpr float kLog2E = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+constexpr float kLn2 = 0.6931471805599453f;
 
 template <class T>
 struct Forward {
@@ -35,56 +35,51 @@ struct Forward {
 
 // Running maximum and sum of the lane's rows g and g + 8, in base 2.
 struct OnlineSoftmax {
-  float largest[2] = {-INFINITY, -INFINITY};
-  float sum[2] = {0, 0};  // of the lane's own columns
+  float largest[2] = {-INFINITY, -INFINITY};  // of the scores times `scale`
+  float sum[2] = {0, 0};                      // of the lane's own columns
 
-  // Turns scaled scores into probabilities relative to the new maximum; returns what older sums are to be multiplied
-  // with.
+  // Turns scores into probabilities 2^(scale score - maximum) relative to the new maximum; returns what older sums are
+  // to be multiplied with.
   template <int N>
-  __device__ __forceinline__ void update(float (&s)[N][4], float (&rescale)[2]) {
+  __device__ __forceinline__ void update(float (&s)[N][4], float scale, float (&rescale)[2]) {
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      float top = largest[half];
+      float top = s[0][2 * half];
 #pragma unroll
       for (int n = 0; n < N; ++n) top = fmaxf(top, fmaxf(s[n][2 * half], s[n][2 * half + 1]));
       top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 1));
       top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 2));
-      const float base = top == -INFINITY ? 0.0f : top;  // no key yet: all probabilities are 2^-inf = 0
+      const float now = fmaxf(largest[half], top * scale);
+      const float base = now == -INFINITY ? 0.0f : now;  // no key yet: all probabilities are 2^-inf = 0
       rescale[half] = fast_exp2(largest[half] - base);
-      largest[half] = top;
+      largest[half] = now;
       sum[half] *= rescale[half];
+      // The exponent is one fused multiply-add. It is off by the rounding of `base`, as are the sum and lse. Where
+      // that might be a whole unit, the product is rounded too.
+      float factor = scale;
+      if (fabsf(base) > 0x1p16f) {
+#pragma unroll
+        for (int n = 0; n < N; ++n) s[n][2 * half] *= scale, s[n][2 * half + 1] *= scale;
+        factor = 1;
+      }
 #pragma unroll
       for (int n = 0; n < N; ++n)
 #pragma unroll
         for (int i = 2 * half; i < 2 * half + 2; ++i) {
-          s[n][i] = fast_exp2(s[n][i] - base);
+          s[n][i] = fast_exp2(s[n][i] * factor - base);
           sum[half] += s[n][i];
         }
     }
   }
 };
 
-// Scaled scores in base 2, -inf if the query may not see the key.
-template <int N>
-__device__ __forceinline__ void mask_scores(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence,
-                                            int first_query, Range keys) {
-  const int i = first_query + lane_id() / 4, j = keys.begin + 2 * (lane_id() % 4);
-  const bool all = sequence.all_allowed(plan, {first_query, first_query + 16}, keys);
-  const float scale = plan.scale * kLog2E;
-#pragma unroll
-  for (int n = 0; n < N; ++n)
-#pragma unroll
-    for (int e = 0; e < 4; ++e)
-      s[n][e] = all || sequence.allowed(plan, i + e / 2 * 8, j + 8 * n + e % 2) ? s[n][e] * scale : -INFINITY;
-}
-
-template <class T, int D, bool kVector>
+template <class T, int D, bool kVector, bool kDropout>
 __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_forward_kernel(Forward<T> args) {
   using Traits = AttentionTraits<T, D>;
   constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
-  const Sequence s(plan, static_cast<int>(blockIdx.z), static_cast<int>(blockIdx.y));
-  const int block_query = static_cast<int>(blockIdx.x) * Traits::kOwn;
+  const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
+  const int block_query = static_cast<int>(gridDim.z - 1 - blockIdx.z) * Traits::kOwn;
   if (block_query >= s.length) return;
   const int first_query = block_query + static_cast<int>(threadIdx.x / kWarp) * 16;
 
@@ -97,42 +92,50 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
   const Range keys =
       s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
   const int begin = keys.begin / kKeys * kKeys;
-  load_tile<Traits::kOwn, D, kVector>(q_tile, args.q + row(block_query), plan.row_stride, s.length - block_query,
-                                      plan.head_size);
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(q_tile, args.q + row(block_query), plan.row_stride,
+                                                        s.length - block_query, plan.head_size);
   if (begin < keys.end)
-    load_tile<kKeys, D, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin, plan.head_size);
+    load_tile<kKeys, D, Traits::kThreads, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin,
+                                                   plan.head_size);
   cp_async_commit();
 
+  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
   std::uint32_t row_keys[2] = {};
-  if (plan.dropout.row_keys != nullptr)
-    for (int half = 0; half < 2; ++half) row_keys[half] = query_key(plan, s, first_query + lane_id() / 4 + 8 * half);
+  Range seen[2];  // keys of the lane's queries
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int i = first_query + lane_id() / 4 + 8 * half;
+    if (drops) row_keys[half] = query_key(plan, s, i);
+    seen[half] = s.keys_of_query(plan, i);
+  }
 
   OnlineSoftmax softmax;
   float out[D / 8][4] = {};
   for (int j = begin; j < keys.end; j += kKeys) {
     cp_async_wait<0>();
     __syncthreads();  // K is there; no thread reads the last V
-    load_tile<kKeys, D, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j, plan.head_size);
+    load_tile<kKeys, D, Traits::kThreads, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j,
+                                                   plan.head_size);
     cp_async_commit();
 
     float scores[kKeys / 8][4] = {};
     multiply_transposed<D>(scores, own_q, k_tile, kStride);
-    mask_scores(scores, plan, s, first_query, {j, j + kKeys});
+    if (!s.all_allowed(plan, {first_query, first_query + 16}, {j, j + kKeys})) mask_scores(scores, seen, j);
 
     cp_async_wait<0>();
     __syncthreads();  // V is there; no thread reads this K
     if (j + kKeys < keys.end)
-      load_tile<kKeys, D, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride, s.key_length - j - kKeys,
-                                   plan.head_size);
+      load_tile<kKeys, D, Traits::kThreads, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride,
+                                                     s.key_length - j - kKeys, plan.head_size);
     cp_async_commit();
 
     float rescale[2];
-    softmax.update(scores, rescale);
+    softmax.update(scores, plan.scale * kLog2E, rescale);
 #pragma unroll
     for (int n = 0; n < D / 8; ++n)
 #pragma unroll
       for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
-    if (plan.dropout.row_keys != nullptr)
+    if (drops)
 #pragma unroll
       for (int n = 0; n < kKeys / 8; ++n) {
         float factors[4];
@@ -176,13 +179,13 @@ void attention_forward(const CudaContext& context, const AttentionForward& args)
                                .v = static_cast<const T*>(args.v),
                                .plan = plan_of(layout, args.row_stride)};
     const bool pointers = cuda::aligned(args.out, args.q, args.k, args.v);
-    cuda::dispatch_head<T>("attention", layout.head_size, args.row_stride, pointers, [&](auto size, auto vectors) {
+    cuda::dispatch_head<T>("attention", layout, args.row_stride, pointers, [&](auto size, auto vectors, auto dropout) {
       constexpr int D = decltype(size)::value;
       using Traits = AttentionTraits<T, D>;
-      cuda::launch("attention_forward", attention_forward_kernel<T, D, decltype(vectors)::value>,
-                   {cuda::blocks_for(layout.max_length, Traits::kOwn), narrow<unsigned>(layout.heads),
-                    narrow<unsigned>(layout.sequences)},
-                   {Traits::kThreads}, Traits::kForwardBytes, context.stream(), arguments);
+      cuda::launch("attention_forward",
+                   attention_forward_kernel<T, D, decltype(vectors)::value, decltype(dropout)::value>,
+                   cuda::attention_grid(layout, Traits::kOwn), {Traits::kThreads}, Traits::kForwardBytes,
+                   context.stream(), arguments);
     });
   });
 }

@@ -155,19 +155,25 @@ __device__ __forceinline__ void multiply_accumulators(float (&acc)[N][4], const 
 }
 
 /// Starts copying `rows` rows of `columns` elements into a tile of Rows by D, and makes the rest of the tile zero. With
-/// kVector the copies are asynchronous 16-byte ones: the caller commits and waits. All threads of the block take part.
-template <int Rows, int D, bool kVector, class T>
+/// kVector the copies are asynchronous 16-byte ones: the caller commits and waits. All kThreads threads of the block
+/// take part.
+template <int Rows, int D, int kThreads, bool kVector, class T>
 __device__ __forceinline__ void load_tile(T* tile, const T* from, std::int64_t stride, int rows, int columns) {
   constexpr int kWidth = kVector ? 16 / static_cast<int>(sizeof(T)) : 1, kAcross = D / kWidth;
-  for (int i = static_cast<int>(threadIdx.x); i < Rows * kAcross; i += static_cast<int>(blockDim.x)) {
-    const int row = i / kAcross, column = i % kAcross * kWidth;
-    const bool valid = row < rows && column < columns;
-    T* to = tile + row * (D + kRowPad<T>)+column;
-    const T* source = valid ? from + row * stride + column : from;
+  static_assert(Rows * kAcross % kThreads == 0 && kThreads % kAcross == 0);
+  const int first = static_cast<int>(threadIdx.x) / kAcross, column = static_cast<int>(threadIdx.x) % kAcross * kWidth;
+  T* to = tile + first * (D + kRowPad<T>)+column;
+  const T* source = from + first * stride + column;
+  if (column >= columns) rows = 0;
+#pragma unroll(kVector ? Rows* kAcross / kThreads : 4)
+  for (int step = 0; step < Rows * kAcross / kThreads; ++step) {
+    constexpr int kRows = kThreads / kAcross;
+    const bool valid = first + step * kRows < rows;
     if constexpr (kVector)
-      cp_async<16>(to, source, valid);
+      cp_async<16>(to + step * kRows * (D + kRowPad<T>), valid ? source + step * kRows * stride : from, valid);
     else
-      store_shared(to, valid ? load_global(source) : from_f<T>(0.0f));
+      store_shared(to + step * kRows * (D + kRowPad<T>),
+                   valid ? load_global(source + step * kRows * stride) : from_f<T>(0.0f));
   }
 }
 
