@@ -2,7 +2,7 @@
 // owns the queries (dQ) and once by the block that owns the keys (dK, dV). This takes seven products instead of the
 // five with an atomic dQ, and makes the gradient the same in every run.
 //
-// First a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and
+// Short sequences in bfloat16 go to attention_backward_short.cu. For all others, first a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and
 // walks over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V.
 // The dK dV kernel holds K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and
 // dS^T in the registers from which the second products read them. Float32 sums; bfloat16 or split tf32 operands
@@ -13,7 +13,7 @@
 // accumulators of D / 8 x 4 and two of the walked tile (two blocks); 230 at D = 128. Float32 needs more, and at D = 128
 // spills a few (scripts/kernel_resources.py). Reads Q, K, V, O, dO once, and reads the walked tensors again for every
 // 64 rows, from the L2 cache. Bound by tensor cores.
-#include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/attention_backward.cuh"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/memory.h"
@@ -22,21 +22,6 @@ namespace attune::kernels {
 namespace {
 
 using namespace device;
-
-template <class T>
-struct Backward {
-  T* dq;
-  T* dk;
-  T* dv;
-  const T* dout;
-  const float* lse;
-  const float* delta;
-  const T* q;
-  const T* k;
-  const T* v;
-  AttentionPlan plan;
-  std::int64_t dense;  // elements between rows of out and dout
-};
 
 struct DeltaTraits {
   static constexpr int kThreads = 128;
@@ -70,18 +55,6 @@ __global__ void __launch_bounds__(DeltaTraits::kThreads)
       if (i < vectors && i % lanes == 0) store_global(delta + i / lanes * rows + n, sum);
     }
   }
-}
-
-// exp(scale * score - lse), with scale and lse times log2 e; 0 for a score of -inf. At most 1: the difference of two
-// large numbers may come out positive.
-__device__ __forceinline__ float probability(float score, float scale, float lse) {
-  return fast_exp2(fminf(score * scale - lse, 0.0f));
-}
-
-// lse times log2 e as saved in forward; 0 for a query without keys, whose scores are all -inf.
-__device__ __forceinline__ float load_lse(const float* lse) {
-  const float x = load_global(lse);
-  return x == -INFINITY ? 0.0f : x * kLog2E;
 }
 
 template <class T, int D, bool kVector, bool kDropout>
@@ -159,8 +132,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   for (int n = 0; n < D / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) dq[n][e] *= plan.scale;
-  store_accumulators<D, kVector>(args.dq + row(first_query), plan.row_stride, s.length - first_query, plan.head_size,
-                                 q_tile + own * kStride, dq);
+  store_accumulators<D, kVector, kStride>(args.dq + row(first_query), plan.row_stride, s.length - first_query,
+                                          plan.head_size, q_tile + own * kStride, dq);
 }
 
 template <int kQueries>
@@ -243,10 +216,10 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   for (int n = 0; n < D / 8; ++n)
 #pragma unroll
     for (int e = 0; e < 4; ++e) dk[n][e] *= plan.scale;
-  store_accumulators<D, kVector>(args.dk + row(first_key), plan.row_stride, s.length - first_key, plan.head_size,
-                                 k_tile + own * kStride, dk);
-  store_accumulators<D, kVector>(args.dv + row(first_key), plan.row_stride, s.length - first_key, plan.head_size,
-                                 v_tile + own * kStride, dv);
+  store_accumulators<D, kVector, kStride>(args.dk + row(first_key), plan.row_stride, s.length - first_key,
+                                          plan.head_size, k_tile + own * kStride, dk);
+  store_accumulators<D, kVector, kStride>(args.dv + row(first_key), plan.row_stride, s.length - first_key,
+                                          plan.head_size, v_tile + own * kStride, dv);
 }
 
 template <class T>
@@ -269,20 +242,24 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
   if (auto* cudnn = context.cudnn_attention()) return cuda::cudnn_attention_backward(context, *cudnn, args);
   const AttentionLayout& layout = args.layout;
   cuda::dispatch_device_float(args.dtype, "attention backward", [&]<class T>() {
+    Backward<T> arguments{.dq = static_cast<T*>(args.dq),
+                          .dk = static_cast<T*>(args.dk),
+                          .dv = static_cast<T*>(args.dv),
+                          .dout = static_cast<const T*>(args.dout),
+                          .out = static_cast<const T*>(args.out),
+                          .lse = static_cast<const float*>(args.lse),
+                          .delta = nullptr,
+                          .q = static_cast<const T*>(args.q),
+                          .k = static_cast<const T*>(args.k),
+                          .v = static_cast<const T*>(args.v),
+                          .plan = plan_of(layout, args.row_stride),
+                          .dense = layout.heads * layout.head_size};
+    const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.out, args.q, args.k, args.v);
+    if constexpr (std::is_same_v<T, BFloat16>)
+      if (pointers && cuda::attention_backward_in_one(context, arguments, layout)) return;
     const cuda::Scratch delta(static_cast<std::size_t>(layout.heads * layout.rows) * sizeof(float), context.stream());
     launch_delta<T>(context, delta.as<float>(), args);
-    const Backward<T> arguments{.dq = static_cast<T*>(args.dq),
-                                .dk = static_cast<T*>(args.dk),
-                                .dv = static_cast<T*>(args.dv),
-                                .dout = static_cast<const T*>(args.dout),
-                                .lse = static_cast<const float*>(args.lse),
-                                .delta = delta.as<float>(),
-                                .q = static_cast<const T*>(args.q),
-                                .k = static_cast<const T*>(args.k),
-                                .v = static_cast<const T*>(args.v),
-                                .plan = plan_of(layout, args.row_stride),
-                                .dense = layout.heads * layout.head_size};
-    const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.q, args.k, args.v);
+    arguments.delta = delta.as<float>();
     cuda::dispatch_head<T>("attention backward", layout, args.row_stride, pointers,
                            [&](auto size, auto vectors, auto dropout) {
                              constexpr int D = decltype(size)::value;

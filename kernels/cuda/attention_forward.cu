@@ -162,8 +162,8 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
       store_global(args.lse + s.statistic(plan, i), sum > 0 ? (softmax.largest[half] + log2f(sum)) * kLn2 : -INFINITY);
   }
   const std::int64_t dense = static_cast<std::int64_t>(plan.heads) * plan.head_size;
-  store_accumulators<D, kVector>(args.out + s.row(first_query, dense, plan.head_size), dense, s.length - first_query,
-                                 plan.head_size, own_q, out);
+  store_accumulators<D, kVector, kStride>(args.out + s.row(first_query, dense, plan.head_size), dense,
+                                          s.length - first_query, plan.head_size, own_q, out);
 }
 
 }  // namespace

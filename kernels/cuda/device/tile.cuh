@@ -46,6 +46,12 @@ struct Fragments<BFloat16> {
     ldmatrix_x4(a.r, tile + (lane_id() % 16) * stride + k + lane_id() / 16 * 8);
     return a;
   }
+  /// The same of a tile's transpose: rows 0..15 of A are columns of the tile, columns k .. k+15 its rows.
+  static __device__ __forceinline__ A load_a_transposed(const BFloat16* tile, int stride, int k) {
+    A a;
+    ldmatrix_x4_trans(a.r, tile + (k + lane_id() % 8 + lane_id() / 16 * 8) * stride + lane_id() / 8 % 2 * 8);
+    return a;
+  }
   /// Columns n .. n+15 of B, whose columns are the tile's rows.
   static __device__ __forceinline__ void load_b_by_column(B (&b)[2], const BFloat16* tile, int stride, int k, int n) {
     std::uint32_t r[4];
@@ -178,10 +184,9 @@ __device__ __forceinline__ void load_tile(T* tile, const T* from, std::int64_t s
 }
 
 /// Writes the warp's accumulators as rows of T: through 16 rows of its own in a tile, then in whole vectors.
-template <int D, bool kVector, class T>
+template <int D, bool kVector, int kStride, class T>
 __device__ __forceinline__ void store_accumulators(T* to, std::int64_t stride, int rows, int columns, T* own_rows,
                                                    const float (&acc)[D / 8][4]) {
-  constexpr int kStride = D + kRowPad<T>;
   const int g = lane_id() / 4, t = lane_id() % 4;
   __syncwarp();  // the rows may have been read by the lanes of the warp
 #pragma unroll

@@ -1,0 +1,343 @@
+// Attention backward (kernels/attention.h) of short sequences in bfloat16: one kernel, five products, no atomics.
+//
+// A block owns a head of a sequence, at most 256 rows. K and V stay in shared memory; the block walks over tiles of 64
+// queries. A warp owns two groups of 16 keys, w and 2 W - 1 - w of the block's W warps, so that a causal mask leaves
+// every warp the same work, and their dK and dV stay in its registers. For a tile it computes S^T = K Q^T and
+// dP^T = V dO^T, from them P^T and dS^T, and adds P^T dO and dS^T Q. dS^T also goes to shared memory; after a barrier
+// every warp adds up dS K over all keys for 16 queries and half of the columns: that is the tile's dQ. So P is computed
+// once, and every sum has a fixed order: the gradient is the same in every run.
+//
+// Copies by cp.async: Q, dO and O of the next tile, and the K and V that it needs first, arrive while this one is
+// computed; delta = rowsum(dO * O) of the next tile is computed next to this tile's dQ. Groups and tiles that the mask
+// hides are skipped; only tiles at its edge are masked element by element.
+//
+// Shared memory for 256 rows and D = 64: 73 KiB for K and V, twice 18 KiB for Q and dO, 9 KiB for O, 36 KiB for dS^T,
+// together 153 KiB and 3 KiB of statistics. Registers: 128 for dK and dV, 64 for S^T and dP^T of 32 queries; one block
+// of 8 warps fills the register file. Blocks for at most 128 and 64 rows have 4 and 2 warps, so that two and four of
+// them run at a time. Q, K, V, O, dO are read once. Bound by tensor cores and the reads of shared memory.
+#include "kernels/cuda/attention_backward.cuh"
+#include "kernels/cuda/device_info.h"
+
+namespace attune::device {
+namespace {
+
+using F = Fragments<BFloat16>;
+
+template <int D, int W>
+struct ShortTraits {
+  static constexpr int kThreads = W * kWarp;
+  static constexpr int kKeys = 32 * W;              // as many as threads
+  static constexpr int kQueries = 64, kChunk = 32;  // of a tile, and of one step in it
+  static constexpr int kStages = kKeys > kQueries ? 2 : 1;
+  static constexpr int kStride = D + kRowPad<BFloat16>, kScoreStride = kQueries + kRowPad<BFloat16>;
+  static constexpr int kTile = kQueries * kStride;  // elements of a tile of queries
+  static constexpr std::size_t kBytes =
+      std::size_t{2 * kKeys * kStride + (2 * kStages + 1) * kTile + kKeys * kScoreStride} * sizeof(BFloat16);
+};
+
+template <int kRows>
+struct RowStatistics {
+  float lse[kRows], delta[kRows];
+  std::uint32_t keys[kRows];  // of the dropout
+};
+
+/// Where a block has its tiles.
+template <class Traits>
+struct Tiles {
+  BFloat16 *k, *v, *q, *dout, *out, *ds;
+
+  __device__ Tiles() {
+    k = reinterpret_cast<BFloat16*>(dynamic_shared());
+    v = k + Traits::kKeys * Traits::kStride;
+    q = v + Traits::kKeys * Traits::kStride;
+    dout = q + Traits::kStages * Traits::kTile;
+    out = dout + Traits::kStages * Traits::kTile;
+    ds = out + Traits::kTile;  // [keys, queries]
+  }
+};
+
+/// acc[r] += A[r] B for G groups of 16 rows, A[r] being rows of a tile and B^T too.
+template <int K, int G, int N>
+__device__ __forceinline__ void multiply_groups(float (&acc)[2][N][4], const BFloat16* const (&a)[2], const BFloat16* b,
+                                                int stride) {
+#pragma unroll
+  for (int k = 0; k < K; k += F::kDepth) {
+    F::A fa[G];
+#pragma unroll
+    for (int r = 0; r < G; ++r) fa[r] = F::load_a(a[r], stride, k);
+#pragma unroll
+    for (int n = 0; n < N; n += 2) {
+      F::B fb[2];
+      F::load_b_by_column(fb, b, stride, k, 8 * n);
+#pragma unroll
+      for (int r = 0; r < G; ++r) F::multiply(acc[r][n], fa[r], fb[0]), F::multiply(acc[r][n + 1], fa[r], fb[1]);
+    }
+  }
+}
+
+/// acc[r] += P[r] B for G groups of 16 rows, P[r] being accumulators and B a tile.
+template <int G, int N, int M>
+__device__ __forceinline__ void multiply_group_accumulators(float (&acc)[2][N][4], const float (&p)[2][M][4],
+                                                            const BFloat16* b, int stride) {
+#pragma unroll
+  for (int step = 0; step < M / 2; ++step) {
+    F::A fa[G];
+#pragma unroll
+    for (int r = 0; r < G; ++r) fa[r] = F::from_accumulators(p[r], step);
+#pragma unroll
+    for (int n = 0; n < N; n += 2) {
+      F::B fb[2];
+      F::load_b_by_row(fb, b, stride, step * F::kDepth, 8 * n);
+#pragma unroll
+      for (int r = 0; r < G; ++r) F::multiply(acc[r][n], fa[r], fb[0]), F::multiply(acc[r][n + 1], fa[r], fb[1]);
+    }
+  }
+}
+
+template <int D, int W, bool kDropout>
+struct ShortBackward {
+  using Traits = ShortTraits<D, W>;
+  static constexpr int kStride = Traits::kStride, kQueries = Traits::kQueries, kChunk = Traits::kChunk;
+  using Statistics = RowStatistics<Traits::kKeys>;
+
+  const Backward<BFloat16>& args;
+  const AttentionPlan& plan;
+  const Sequence& s;
+  Statistics& statistics;
+  Tiles<Traits> tiles;
+  int groups[2];  // the warp's keys: 16 from 16 groups[r] on
+  float dk[2][D / 8][4], dv[2][D / 8][4];
+
+  __device__ ShortBackward(const Backward<BFloat16>& args_, const Sequence& sequence)
+      : args(args_), plan(args_.plan), s(sequence), statistics(shared_variable<Statistics>()), dk{}, dv{} {
+    groups[0] = static_cast<int>(threadIdx.x / kWarp);
+    groups[1] = 2 * W - 1 - groups[0];
+  }
+
+  __device__ Range queries_at(int tile) const {
+    return {tile, tile + kQueries < s.length ? tile + kQueries : s.length};
+  }
+
+  __device__ __forceinline__ void load_statistics() {
+    const int i = static_cast<int>(threadIdx.x);
+    store_shared(&statistics.lse[i], i < s.length ? load_lse(args.lse + s.statistic(plan, i)) : 0.0f);
+    if constexpr (kDropout) store_shared(&statistics.keys[i], query_key(plan, s, i));
+  }
+
+  /// Starts copying a tile of queries and the keys from `keys` on that are not there yet. Returns the keys that are.
+  __device__ __forceinline__ int load_queries(int tile, int stage, int keys) {
+    const auto from = [&](const BFloat16* p, int i) { return p + s.row(i, plan.row_stride, plan.head_size); };
+    const std::int64_t dense = s.row(tile, args.dense, plan.head_size);
+    const int rows = s.length - tile;
+    load_tile<kQueries, D, Traits::kThreads, true>(tiles.q + stage * Traits::kTile, from(args.q, tile), plan.row_stride,
+                                                   rows, plan.head_size);
+    load_tile<kQueries, D, Traits::kThreads, true>(tiles.dout + stage * Traits::kTile, args.dout + dense, args.dense,
+                                                   rows, plan.head_size);
+    load_tile<kQueries, D, Traits::kThreads, true>(tiles.out, args.out + dense, args.dense, rows, plan.head_size);
+    for (const int end = s.keys_of(plan, queries_at(tile)).end; keys < end; keys += kQueries) {
+      load_tile<kQueries, D, Traits::kThreads, true>(tiles.k + keys * kStride, from(args.k, keys), plan.row_stride,
+                                                     s.key_length - keys, plan.head_size);
+      load_tile<kQueries, D, Traits::kThreads, true>(tiles.v + keys * kStride, from(args.v, keys), plan.row_stride,
+                                                     s.key_length - keys, plan.head_size);
+    }
+    cp_async_commit();
+    return keys;
+  }
+
+  /// delta of a tile whose dO and O have arrived.
+  __device__ __forceinline__ void compute_delta(int tile, int stage) {
+    constexpr int kLanes = Traits::kThreads / kQueries, kWidth = D / kLanes;  // lanes of a row
+    const int row = static_cast<int>(threadIdx.x) / kLanes, part = static_cast<int>(threadIdx.x) % kLanes;
+    const int at = row * kStride + part * kWidth;
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < kWidth; i += 8) {
+      using V = Vec<BFloat16, 8>;
+      const V a = load_shared(reinterpret_cast<const V*>(tiles.dout + stage * Traits::kTile + at + i));
+      const V b = load_shared(reinterpret_cast<const V*>(tiles.out + at + i));
+#pragma unroll
+      for (int e = 0; e < 8; ++e) sum += to_f(a.v[e]) * to_f(b.v[e]);
+    }
+#pragma unroll
+    for (int step = kLanes / 2; step > 0; step /= 2) sum += __shfl_xor_sync(kAllLanes, sum, step);
+    if (part == 0) store_shared(&statistics.delta[tile + row], sum);
+  }
+
+  /// Whether any of the queries sees any key of a group.
+  __device__ bool meets(int group, Range queries) const {
+    const Range seen_by = s.queries_of(plan, {16 * group, 16 * group + 16});
+    return seen_by.begin < queries.end && seen_by.end > queries.begin;
+  }
+
+  /// From S^T and dP^T of G groups and the queries from `query` on: P^T and dS^T, with dropout. dS^T also goes to its
+  /// tile, from column `column` on.
+  template <int G>
+  __device__ __forceinline__ void scores_to_gradients(float (&p)[2][kChunk / 8][4], float (&ds)[2][kChunk / 8][4],
+                                                      int query, int column) {
+    const float scale = plan.scale * kLog2E;
+    const int g = lane_id() / 4, t = lane_id() % 4;
+#pragma unroll
+    for (int r = 0; r < G; ++r) {
+      const int key = 16 * groups[r];
+      if (s.all_allowed(plan, {query, query + kChunk}, {key, key + 16})) continue;
+      const Range seen_by[2] = {s.queries_of_key(plan, key + g), s.queries_of_key(plan, key + g + 8)};
+      mask_scores(p[r], seen_by, query);
+    }
+#pragma unroll
+    for (int n = 0; n < kChunk / 8; ++n) {
+      const int i = query + 8 * n + 2 * t;
+      const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[i]));
+      const auto delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[i]));
+#pragma unroll
+      for (int r = 0; r < G; ++r) {
+        float factors[4] = {1, 1, 1, 1};
+        if constexpr (kDropout) {
+          const auto keys = load_shared(reinterpret_cast<const Vec<std::uint32_t, 2>*>(&statistics.keys[i]));
+          dropout_of_keys(factors, plan, s, keys.v, 16 * groups[r]);
+        }
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const float x = probability(p[r][n][e], scale, lse.v[e % 2]);
+          ds[r][n][e] = x * (factors[e] * ds[r][n][e] - delta.v[e % 2]);
+          p[r][n][e] = x * factors[e];
+        }
+        BFloat16* to = tiles.ds + (16 * groups[r] + g) * Traits::kScoreStride + column + 8 * n + 2 * t;
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+          store_shared(reinterpret_cast<std::uint32_t*>(to + 8 * half * Traits::kScoreStride),
+                       pack_bf16(ds[r][n][2 * half], ds[r][n][2 * half + 1]));
+      }
+    }
+  }
+
+  /// dK and dV of the warp's first G groups: adds what the queries of a tile from `column` on give.
+  template <int G>
+  __device__ __forceinline__ void add_queries(int tile, int stage, int column) {
+    const BFloat16* q = tiles.q + stage * Traits::kTile + column * kStride;
+    const BFloat16* dout = tiles.dout + stage * Traits::kTile + column * kStride;
+    const BFloat16* const k[2] = {tiles.k + 16 * groups[0] * kStride, tiles.k + 16 * groups[1] * kStride};
+    const BFloat16* const v[2] = {tiles.v + 16 * groups[0] * kStride, tiles.v + 16 * groups[1] * kStride};
+    float p[2][kChunk / 8][4] = {}, ds[2][kChunk / 8][4] = {};
+    multiply_groups<D, G>(p, k, q, kStride);
+    multiply_groups<D, G>(ds, v, dout, kStride);
+    scores_to_gradients<G>(p, ds, tile + column, column);
+    multiply_group_accumulators<G>(dv, p, dout, kStride);
+    multiply_group_accumulators<G>(dk, ds, q, kStride);
+  }
+
+  /// dQ of 16 queries of a tile and a part of the columns. Its rows go through the tile of Q, which is free by then.
+  __device__ __forceinline__ void write_dq(int tile, int stage) {
+    constexpr int kParts = W / 4 > 0 ? W / 4 : 1, kColumns = D / kParts;
+    for (int first = 16 * (groups[0] % 4); first < kQueries; first += 16 * (W < 4 ? W : 4)) {
+      const int rows = s.length - tile - first, column = groups[0] / 4 * kColumns;
+      if (rows <= 0) return;
+      const Range keys = s.keys_of(plan, {tile + first, tile + first + (rows < 16 ? rows : 16)});
+      float dq[kColumns / 8][4] = {};
+#pragma unroll 4
+      for (int j = keys.begin / 16 * 16; j < keys.end; j += 16) {
+        const F::A a = F::load_a_transposed(tiles.ds + first, Traits::kScoreStride, j);
+#pragma unroll
+        for (int n = 0; n < kColumns / 8; n += 2) {
+          F::B b[2];
+          F::load_b_by_row(b, tiles.k, kStride, j, column + 8 * n);
+          F::multiply(dq[n], a, b[0]), F::multiply(dq[n + 1], a, b[1]);
+        }
+      }
+#pragma unroll
+      for (int n = 0; n < kColumns / 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) dq[n][e] *= plan.scale;
+      store_accumulators<kColumns, true, kStride>(
+          args.dq + s.row(tile + first, plan.row_stride, plan.head_size) + column, plan.row_stride, rows,
+          plan.head_size - column, tiles.q + stage * Traits::kTile + first * kStride + column, dq);
+    }
+  }
+
+  /// dK and dV, through the warp's own rows of K and V.
+  __device__ __forceinline__ void write_dk_dv() {
+#pragma unroll
+    for (int r = 0; r < 2; ++r) {
+      const int key = 16 * groups[r], rows = s.length - key;
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) dk[r][n][e] *= plan.scale;
+      const std::int64_t at = s.row(key, plan.row_stride, plan.head_size);
+      store_accumulators<D, true, kStride>(args.dk + at, plan.row_stride, rows, plan.head_size, tiles.k + key * kStride,
+                                           dk[r]);
+      store_accumulators<D, true, kStride>(args.dv + at, plan.row_stride, rows, plan.head_size, tiles.v + key * kStride,
+                                           dv[r]);
+    }
+  }
+
+  __device__ __forceinline__ void run() {
+    load_statistics();
+    int keys = load_queries(0, 0, 0);
+    cp_async_wait<0>();
+    __syncthreads();  // the first tile is there
+    compute_delta(0, 0);
+    for (int tile = 0, stage = 0; tile < s.length; tile += kQueries, stage = Traits::kStages - 1 - stage) {
+      __syncthreads();  // delta is there; no thread reads the last dS and O, nor the Q and dO before
+      const bool more = tile + kQueries < s.length;
+      if (more) keys = load_queries(tile + kQueries, Traits::kStages - 1 - stage, keys);
+#pragma unroll 1
+      for (int column = 0; column < kQueries; column += kChunk) {
+        const Range queries{tile + column, tile + column + kChunk};
+        if (meets(groups[1], queries))
+          add_queries<2>(tile, stage, column);
+        else if (meets(groups[0], queries))
+          add_queries<1>(tile, stage, column);
+      }
+      cp_async_wait<0>();
+      __syncthreads();  // dS is there, and the next tile
+      write_dq(tile, stage);
+      if (more) compute_delta(tile + kQueries, Traits::kStages - 1 - stage);
+    }
+    __syncthreads();  // no thread reads K
+    write_dk_dv();
+  }
+};
+
+template <int D, int W, bool kDropout>
+__global__ void __launch_bounds__(ShortTraits<D, W>::kThreads) attention_backward_kernel(Backward<BFloat16> args) {
+  const Sequence s(args.plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
+  if (s.length == 0) return;
+  ShortBackward<D, W, kDropout>(args, s).run();
+}
+
+template <int D, int W, bool kDropout>
+bool launch_short(const kernels::CudaContext& context, const Backward<BFloat16>& args,
+                  const kernels::AttentionLayout& layout) {
+  using Traits = ShortTraits<D, W>;
+  if (Traits::kBytes + sizeof(RowStatistics<Traits::kKeys>) > cuda::device_info().shared_bytes) return false;
+  cuda::launch("attention_backward", attention_backward_kernel<D, W, kDropout>,
+               cuda::attention_grid(layout, Traits::kKeys), {Traits::kThreads}, Traits::kBytes, context.stream(), args);
+  return true;
+}
+
+}  // namespace
+}  // namespace attune::device
+
+namespace attune::cuda {
+
+bool attention_backward_in_one(const kernels::CudaContext& context, const device::Backward<BFloat16>& args,
+                               const kernels::AttentionLayout& layout) {
+  if (layout.max_length > 256 || layout.head_size > 64) return false;
+  bool launched = false;
+  dispatch_head<BFloat16>("attention backward", layout, args.plan.row_stride, true,
+                          [&](auto size, auto vectors, auto dropout) {
+                            constexpr int D = decltype(size)::value;
+                            constexpr bool kDropout = decltype(dropout)::value;
+                            if constexpr (D <= 64 && decltype(vectors)::value) {
+                              if (layout.max_length <= 64)
+                                launched = device::launch_short<D, 2, kDropout>(context, args, layout);
+                              else if (layout.max_length <= 128)
+                                launched = device::launch_short<D, 4, kDropout>(context, args, layout);
+                              else
+                                launched = device::launch_short<D, 8, kDropout>(context, args, layout);
+                            }
+                          });
+  return launched;
+}
+
+}  // namespace attune::cuda
