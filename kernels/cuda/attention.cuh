@@ -15,20 +15,21 @@ namespace attune::device {
 
 inline constexpr float kLog2E = 1.4426950408889634f;
 
-/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel) and the block walks
-/// over tiles of the others. The walked tile is halved for float32, and for D = 128 if there are two accumulators, to
-/// save registers.
+/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel), or 32 of them where the
+/// forward kernel has two groups of 16. The block walks over tiles of the others, of fewer rows for float32 and D = 128,
+/// to save registers and shared memory.
 template <class T, int D>
 struct AttentionTraits {
   static constexpr int kWarps = 4;
   static constexpr int kThreads = kWarps * kWarp;
   static constexpr int kOwn = 16 * kWarps;
-  static constexpr int kWalked = sizeof(T) == 4 ? 32 : 64;
-  static constexpr int kWalkedTwice = D == 128 ? kWalked / 2 : kWalked;  // in the backward kernels
+  static constexpr int kWalked = (sizeof(T) == 4 ? 32 : 64) / (D == 128 ? 2 : 1);
   static constexpr int kStride = D + kRowPad<T>;
   /// Dynamic shared memory of a block.
-  static constexpr std::size_t kForwardBytes = std::size_t{(kOwn + 2 * kWalked) * kStride} * sizeof(T);
-  static constexpr std::size_t kBackwardBytes = std::size_t{2 * (kOwn + kWalkedTwice) * kStride} * sizeof(T);
+  static constexpr std::size_t forward_bytes(int groups) {
+    return static_cast<std::size_t>((groups * kOwn + 4 * kWalked) * kStride) * sizeof(T);
+  }
+  static constexpr std::size_t kBackwardBytes = std::size_t{2 * (kOwn + kWalked) * kStride} * sizeof(T);
 };
 
 /// AttentionLayout for kernels.

@@ -2,11 +2,11 @@
 // owns the queries (dQ) and once by the block that owns the keys (dK, dV). This takes seven products instead of the
 // five with an atomic dQ, and makes the gradient the same in every run.
 //
-// Short sequences in bfloat16 go to attention_backward_short.cu. For all others, first a kernel writes delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and
-// walks over tiles of the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V.
-// The dK dV kernel holds K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and
-// dS^T in the registers from which the second products read them. Float32 sums; bfloat16 or split tf32 operands
-// (tile.cuh). Deterministic.
+// Short sequences in bfloat16 go to attention_backward_short.cu. For all others, first a kernel writes
+// delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and walks over tiles of
+// the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V. The dK dV kernel holds
+// K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and dS^T in the registers
+// from which the second products read them. Float32 sums; bfloat16 or split tf32 operands (tile.cuh). Deterministic.
 //
 // Shared memory, D = 64: 36 KiB in bfloat16 (51 KiB float32), D = 128: 51 KiB (83 KiB). Registers limit occupancy: 128
 // in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(DeltaTraits::kThreads)
 template <class T, int D, bool kVector, bool kDropout>
 __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_kernel(Backward<T> args) {
   using Traits = AttentionTraits<T, D>;
-  constexpr int kKeys = Traits::kWalkedTwice, kStride = Traits::kStride;
+  constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
   const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
   const int block_query = static_cast<int>(gridDim.z - 1 - blockIdx.z) * Traits::kOwn;
@@ -144,7 +144,7 @@ struct QueryStatistics {
 template <class T, int D, bool kVector, bool kDropout>
 __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_dv_kernel(Backward<T> args) {
   using Traits = AttentionTraits<T, D>;
-  constexpr int kQueries = Traits::kWalkedTwice, kStride = Traits::kStride;
+  constexpr int kQueries = Traits::kWalked, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
   const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
   const int block_key = static_cast<int>(blockIdx.z) * Traits::kOwn;

@@ -56,44 +56,6 @@ struct Tiles {
   }
 };
 
-/// acc[r] += A[r] B for G groups of 16 rows, A[r] being rows of a tile and B^T too.
-template <int K, int G, int N>
-__device__ __forceinline__ void multiply_groups(float (&acc)[2][N][4], const BFloat16* const (&a)[2], const BFloat16* b,
-                                                int stride) {
-#pragma unroll
-  for (int k = 0; k < K; k += F::kDepth) {
-    F::A fa[G];
-#pragma unroll
-    for (int r = 0; r < G; ++r) fa[r] = F::load_a(a[r], stride, k);
-#pragma unroll
-    for (int n = 0; n < N; n += 2) {
-      F::B fb[2];
-      F::load_b_by_column(fb, b, stride, k, 8 * n);
-#pragma unroll
-      for (int r = 0; r < G; ++r) F::multiply(acc[r][n], fa[r], fb[0]), F::multiply(acc[r][n + 1], fa[r], fb[1]);
-    }
-  }
-}
-
-/// acc[r] += P[r] B for G groups of 16 rows, P[r] being accumulators and B a tile.
-template <int G, int N, int M>
-__device__ __forceinline__ void multiply_group_accumulators(float (&acc)[2][N][4], const float (&p)[2][M][4],
-                                                            const BFloat16* b, int stride) {
-#pragma unroll
-  for (int step = 0; step < M / 2; ++step) {
-    F::A fa[G];
-#pragma unroll
-    for (int r = 0; r < G; ++r) fa[r] = F::from_accumulators(p[r], step);
-#pragma unroll
-    for (int n = 0; n < N; n += 2) {
-      F::B fb[2];
-      F::load_b_by_row(fb, b, stride, step * F::kDepth, 8 * n);
-#pragma unroll
-      for (int r = 0; r < G; ++r) F::multiply(acc[r][n], fa[r], fb[0]), F::multiply(acc[r][n + 1], fa[r], fb[1]);
-    }
-  }
-}
-
 template <int D, int W, bool kDropout>
 struct ShortBackward {
   using Traits = ShortTraits<D, W>;
@@ -218,11 +180,11 @@ struct ShortBackward {
     const BFloat16* const k[2] = {tiles.k + 16 * groups[0] * kStride, tiles.k + 16 * groups[1] * kStride};
     const BFloat16* const v[2] = {tiles.v + 16 * groups[0] * kStride, tiles.v + 16 * groups[1] * kStride};
     float p[2][kChunk / 8][4] = {}, ds[2][kChunk / 8][4] = {};
-    multiply_groups<D, G>(p, k, q, kStride);
-    multiply_groups<D, G>(ds, v, dout, kStride);
+    multiply_transposed<D, 0, G>(p, k, q, kStride);
+    multiply_transposed<D, 0, G>(ds, v, dout, kStride);
     scores_to_gradients<G>(p, ds, tile + column, column);
-    multiply_group_accumulators<G>(dv, p, dout, kStride);
-    multiply_group_accumulators<G>(dk, ds, q, kStride);
+    multiply_accumulators<BFloat16, 0, G>(dv, p, dout, kStride);
+    multiply_accumulators<BFloat16, 0, G>(dk, ds, q, kStride);
   }
 
   /// dQ of 16 queries of a tile and a part of the columns. Its rows go through the tile of Q, which is free by then.

@@ -124,40 +124,65 @@ struct Fragments<float> {
   }
 };
 
-/// acc[16, 8 N] += A[16, K] B[K, 8 N], A and B^T being rows of tiles.
-template <int K, int N, class T>
-__device__ __forceinline__ void multiply_transposed(float (&acc)[N][4], const T* a, const T* b, int stride) {
+/// acc[r][16, 8 N] += A[r][16, K] B[K, 8 N] for the G groups of 16 rows from First on, A[r] and B^T being rows of tiles.
+template <int K, int First, int G, int R, int N, class T>
+__device__ __forceinline__ void multiply_transposed(float (&acc)[R][N][4], const T* const (&a)[R], const T* b,
+                                                    int stride) {
   using F = Fragments<T>;
 // Float32 takes three instructions for one and registers for their operands: unrolled further, it spills.
 #pragma unroll(sizeof(T) == 4 ? 2 : K / F::kDepth)
   for (int k = 0; k < K; k += F::kDepth) {
-    const typename F::A fa = F::load_a(a, stride, k);
+    typename F::A fa[G];
+#pragma unroll
+    for (int r = 0; r < G; ++r) fa[r] = F::load_a(a[First + r], stride, k);
 #pragma unroll
     for (int n = 0; n < N; n += 2) {
       typename F::B fb[2];
       F::load_b_by_column(fb, b, stride, k, 8 * n);
-      F::multiply(acc[n], fa, fb[0]);
-      F::multiply(acc[n + 1], fa, fb[1]);
+#pragma unroll
+      for (int r = 0; r < G; ++r)
+#pragma unroll
+        for (int i = 0; i < 2; ++i) F::multiply(acc[First + r][n + i], fa[r], fb[i]);
     }
   }
 }
 
-/// acc[16, 8 N] += P[16, 8 M] B[8 M, 8 N], P being accumulators and B a tile.
-template <class T, int N, int M>
-__device__ __forceinline__ void multiply_accumulators(float (&acc)[N][4], const float (&p)[M][4], const T* b,
+/// The same for one group.
+template <int K, int N, class T>
+__device__ __forceinline__ void multiply_transposed(float (&acc)[N][4], const T* a, const T* b, int stride) {
+  const T* const rows[1] = {a};
+  multiply_transposed<K, 0, 1>(reinterpret_cast<float(&)[1][N][4]>(acc), rows, b, stride);
+}
+
+/// acc[r][16, 8 N] += P[r][16, 8 M] B[8 M, 8 N] for the G groups of 16 rows from First on, P[r] being accumulators and
+/// B a tile.
+template <class T, int First, int G, int R, int N, int M>
+__device__ __forceinline__ void multiply_accumulators(float (&acc)[R][N][4], const float (&p)[R][M][4], const T* b,
                                                       int stride) {
   using F = Fragments<T>;
 #pragma unroll
   for (int step = 0; step < 8 * M / F::kDepth; ++step) {
-    const typename F::A fa = F::from_accumulators(p, step);
+    typename F::A fa[G];
+#pragma unroll
+    for (int r = 0; r < G; ++r) fa[r] = F::from_accumulators(p[First + r], step);
 #pragma unroll
     for (int n = 0; n < N; n += 2) {
       typename F::B fb[2];
       F::load_b_by_row(fb, b, stride, step * F::kDepth, 8 * n);
-      F::multiply(acc[n], fa, fb[0]);
-      F::multiply(acc[n + 1], fa, fb[1]);
+#pragma unroll
+      for (int r = 0; r < G; ++r)
+#pragma unroll
+        for (int i = 0; i < 2; ++i) F::multiply(acc[First + r][n + i], fa[r], fb[i]);
     }
   }
+}
+
+/// The same for one group.
+template <class T, int N, int M>
+__device__ __forceinline__ void multiply_accumulators(float (&acc)[N][4], const float (&p)[M][4], const T* b,
+                                                      int stride) {
+  multiply_accumulators<T, 0, 1>(reinterpret_cast<float(&)[1][N][4]>(acc), reinterpret_cast<const float(&)[1][M][4]>(p),
+                                 b, stride);
 }
 
 /// Starts copying `rows` rows of `columns` elements into a tile of Rows by D, and makes the rest of the tile zero. With
