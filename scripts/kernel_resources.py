@@ -21,14 +21,15 @@ REGISTERS, WARPS, BLOCKS = 65536, 64, 32
 # 4 (forward) or 8 bytes (backward) times the channels for each of at most four warps of a block; here for 768 channels.
 ATTENTION = r"""
 #include <cstdio>
-#include "kernels/cuda/attention.cuh"
+#include "kernels/cuda/attention_backward.cuh"
 template <class T, int D> void say(const char* type) {
   using Traits = attune::device::AttentionTraits<T, D>;
-  std::printf("attention_forward_kernel<%s, %d %zu\n", type, D, Traits::kForwardBytes);
+  for (int groups : {1, 2}) std::printf("attention_forward_kernel<%s, %d, %d %zu\n", type, D, groups, Traits::forward_bytes(groups));
   for (const char* kernel : {"attention_dq_kernel", "attention_dk_dv_kernel"}) std::printf("%s<%s, %d %zu\n", kernel, type, D, Traits::kBackwardBytes);
 }
+template <int D, int W> void say_short() { std::printf("attention_backward_kernel<%d, %d %zu\n", D, W, attune::device::ShortBackwardTraits<D, W>::kBytes); }
 template <class T> void say_all(const char* type) { say<T, 32>(type), say<T, 64>(type), say<T, 128>(type); }
-int main() { say_all<float>("float"), say_all<attune::BFloat16>("BFloat16"); }
+int main() { say_all<float>("float"), say_all<attune::BFloat16>("BFloat16"), say_short<32, 2>(), say_short<32, 4>(), say_short<32, 8>(), say_short<64, 2>(), say_short<64, 4>(), say_short<64, 8>(); }
 """
 LAYERNORM = {"layernorm_forward_kernel": 4 * 4 * 768, "layernorm_backward_kernel": 4 * 8 * 768}
 

@@ -15,9 +15,9 @@ namespace attune::device {
 
 inline constexpr float kLog2E = 1.4426950408889634f;
 
-/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel), or 32 of them where the
-/// forward kernel has two groups of 16. The block walks over tiles of the others, of fewer rows for float32 and D = 128,
-/// to save registers and shared memory.
+/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel), or 32 where the
+/// forward kernel has two groups of 16. The block walks over tiles of the others, of fewer rows for float32 and D = 128
+/// (to save registers and shared memory).
 template <class T, int D>
 struct AttentionTraits {
   static constexpr int kWarps = 4;
@@ -121,7 +121,7 @@ struct Sequence {
 /// Makes scores -inf outside of the columns that each of the lane's two rows has to do with. The accumulators begin at
 /// column `first`.
 template <int N>
-__device__ __forceinline__ void mask_scores(float (&s)[N][4], const Range (&columns)[2], int first) {
+__device__ __forceinline__ void mask_columns(float (&s)[N][4], const Range (&columns)[2], int first) {
   const int lane_first = first + 2 * (lane_id() % 4);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
@@ -132,6 +132,25 @@ __device__ __forceinline__ void mask_scores(float (&s)[N][4], const Range (&colu
       for (int e = 0; e < 2; ++e)
         if (8 * n + e < begin || 8 * n + e >= end) s[n][2 * half + e] = -INFINITY;
   }
+}
+
+/// Makes the scores of keys that a query may not see -inf, in accumulators whose rows are 16 queries and whose columns
+/// are keys from `key` on.
+template <int N>
+__device__ __forceinline__ void mask_keys(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence,
+                                          int query, int key) {
+  if (sequence.all_allowed(plan, {query, query + 16}, {key, key + 8 * N})) return;
+  const int i = query + lane_id() / 4;
+  mask_columns(s, {sequence.keys_of_query(plan, i), sequence.keys_of_query(plan, i + 8)}, key);
+}
+
+/// The same where the rows are 16 keys and the columns are queries.
+template <int N>
+__device__ __forceinline__ void mask_queries(float (&s)[N][4], const AttentionPlan& plan, const Sequence& sequence,
+                                             int query, int key) {
+  if (sequence.all_allowed(plan, {query, query + 8 * N}, {key, key + 16})) return;
+  const int j = key + lane_id() / 4;
+  mask_columns(s, {sequence.queries_of_key(plan, j), sequence.queries_of_key(plan, j + 8)}, query);
 }
 
 __device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key,
@@ -185,14 +204,14 @@ __device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const Atten
 
 namespace attune::cuda {
 
-/// A block for every `rows` rows of every sequence and head. Blocks start in the order of z, so that an attention with a
-/// causal mask can begin with the tiles that have the most to do.
+/// A block for every `rows` rows of every sequence and head. Blocks start in the order of z: attention with a causal
+/// mask can begin with the tiles that have the most to do.
 inline Dim3 attention_grid(const kernels::AttentionLayout& layout, int rows) {
   return {narrow<unsigned>(layout.heads), narrow<unsigned>(layout.sequences), blocks_for(layout.max_length, rows)};
 }
 
-/// Calls f(D, vectors, dropout) with the padded head size, whether rows can be moved in 16-byte vectors, and whether the
-/// kernel is to have code for dropout, as constants. Without vectors it always has.
+/// Calls f(D, vectors, dropout) with constants: the padded head size, whether rows can be moved in 16-byte vectors, and
+/// whether the kernel is to have code for dropout. Without vectors it always has.
 template <class T, class F>
 void dispatch_head(const char* op, const kernels::AttentionLayout& layout, std::int64_t row_stride,
                    bool pointers_aligned, F&& f) {

@@ -4,9 +4,10 @@
 //
 // Short sequences in bfloat16 go to attention_backward_short.cu. For all others, first a kernel writes
 // delta = rowsum(dO * O). Then, in both kernels, a block owns 64 rows of one head, a warp 16, and walks over tiles of
-// the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V. The dK dV kernel holds
-// K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and dS^T in the registers
-// from which the second products read them. Float32 sums; bfloat16 or split tf32 operands (tile.cuh). Deterministic.
+// the rows that can meet them, copied by cp.async. The dQ kernel holds Q, dO and walks over K, V. The dK dV kernel
+// holds K, V and walks over Q, dO with everything transposed, so that the first products leave P^T and dS^T in the
+// registers from which the second products read them. Float32 sums; bfloat16 or split tf32 operands (tile.cuh).
+// Deterministic.
 //
 // Shared memory, D = 64: 36 KiB in bfloat16 (51 KiB float32), D = 128: 51 KiB (83 KiB). Registers limit occupancy: 128
 // in the dQ kernel at D = 64 (four blocks of 4 warps on an sm_80 multiprocessor), 192 in the dK dV kernel with its two
@@ -86,11 +87,9 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   const float scale = plan.scale * kLog2E;
   float lse[2] = {}, delta[2] = {};
   std::uint32_t row_keys[2] = {};
-  Range seen[2];  // their keys
 #pragma unroll
   for (int half = 0; half < 2; ++half) {
     const int i = first_query + lane_id() / 4 + 8 * half;
-    seen[half] = s.keys_of_query(plan, i);
     if (i >= s.length) continue;
     lse[half] = load_lse(args.lse + s.statistic(plan, i));
     delta[half] = load_global(args.delta + s.statistic(plan, i));
@@ -114,7 +113,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
     __syncthreads();  // V is there
     multiply_transposed<D>(ds, dout_tile + own * kStride, v_tile, kStride);
 
-    if (!s.all_allowed(plan, {first_query, first_query + 16}, {j, j + kKeys})) mask_scores(p, seen, j);
+    mask_keys(p, plan, s, first_query, j);
 #pragma unroll
     for (int n = 0; n < kKeys / 8; ++n) {
       float factors[4] = {1, 1, 1, 1};
@@ -164,8 +163,6 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   cp_async_commit();
 
   const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
-  const int key = first_key + lane_id() / 4;
-  const Range seen[2] = {s.queries_of_key(plan, key), s.queries_of_key(plan, key + 8)};
   const bool drops = kDropout && plan.dropout.row_keys != nullptr;
   const float scale = plan.scale * kLog2E;
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};
@@ -188,7 +185,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
     multiply_transposed<D>(p, k_tile + own * kStride, q_tile, kStride);
     multiply_transposed<D>(ds, v_tile + own * kStride, dout_tile, kStride);
 
-    if (!s.all_allowed(plan, {i, i + kQueries}, {first_key, first_key + 16})) mask_scores(p, seen, i);
+    mask_queries(p, plan, s, i, first_key);
 #pragma unroll
     for (int n = 0; n < kQueries / 8; ++n) {
       const int column = 8 * n + 2 * (lane_id() % 4);
@@ -256,7 +253,7 @@ void attention_backward(const CudaContext& context, const AttentionBackward& arg
                           .dense = layout.heads * layout.head_size};
     const bool pointers = cuda::aligned(args.dq, args.dk, args.dv, args.dout, args.out, args.q, args.k, args.v);
     if constexpr (std::is_same_v<T, BFloat16>)
-      if (pointers && cuda::attention_backward_in_one(context, arguments, layout)) return;
+      if (pointers && attention_backward_in_one(context, arguments, layout)) return;
     const cuda::Scratch delta(static_cast<std::size_t>(layout.heads * layout.rows) * sizeof(float), context.stream());
     launch_delta<T>(context, delta.as<float>(), args);
     arguments.delta = delta.as<float>();

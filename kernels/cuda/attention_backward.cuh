@@ -22,6 +22,25 @@ struct Backward {
   std::int64_t dense;  // elements between rows of out and dout
 };
 
+/// The kernel for short sequences: a block of W warps for up to 32 W rows.
+template <int D, int W>
+struct ShortBackwardTraits {
+  static constexpr int kThreads = W * kWarp;
+  static constexpr int kKeys = 32 * W;              // as many as threads
+  static constexpr int kQueries = 64, kChunk = 32;  // of a tile, and of one step in it
+  static constexpr int kStages = kKeys > kQueries ? 2 : 1;
+  static constexpr int kStride = D + kRowPad<BFloat16>, kScoreStride = kQueries + kRowPad<BFloat16>;
+  static constexpr int kTile = kQueries * kStride;  // elements of a tile of queries
+  static constexpr std::size_t kBytes =
+      std::size_t{2 * kKeys * kStride + (2 * kStages + 1) * kTile + kKeys * kScoreStride} * sizeof(BFloat16);
+};
+
+template <int kRows>
+struct RowStatistics {
+  float lse[kRows], delta[kRows];
+  std::uint32_t keys[kRows];  // of the dropout
+};
+
 /// exp(scale * score - lse), with scale and lse times log2 e; 0 for a score of -inf. At most 1: the difference of two
 /// large numbers may come out positive.
 __device__ __forceinline__ float probability(float score, float scale, float lse) {
@@ -36,12 +55,12 @@ __device__ __forceinline__ float load_lse(const float* lse) {
 
 }  // namespace attune::device
 
-namespace attune::cuda {
+namespace attune::kernels {
 
 /// Launches the kernel for short sequences, which needs no delta, if it can take these: sequences of at most 256 rows,
 /// heads of at most 64 elements in whole vectors, and enough shared memory. Returns whether it did. All pointers are
 /// aligned to 16 bytes.
-bool attention_backward_in_one(const kernels::CudaContext& context, const device::Backward<BFloat16>& args,
-                               const kernels::AttentionLayout& layout);
+bool attention_backward_in_one(const CudaContext& context, const device::Backward<BFloat16>& args,
+                               const AttentionLayout& layout);
 
-}  // namespace attune::cuda
+}  // namespace attune::kernels

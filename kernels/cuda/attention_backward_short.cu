@@ -18,28 +18,11 @@
 #include "kernels/cuda/attention_backward.cuh"
 #include "kernels/cuda/device_info.h"
 
-namespace attune::device {
+namespace attune::kernels {
 namespace {
 
+using namespace device;
 using F = Fragments<BFloat16>;
-
-template <int D, int W>
-struct ShortTraits {
-  static constexpr int kThreads = W * kWarp;
-  static constexpr int kKeys = 32 * W;              // as many as threads
-  static constexpr int kQueries = 64, kChunk = 32;  // of a tile, and of one step in it
-  static constexpr int kStages = kKeys > kQueries ? 2 : 1;
-  static constexpr int kStride = D + kRowPad<BFloat16>, kScoreStride = kQueries + kRowPad<BFloat16>;
-  static constexpr int kTile = kQueries * kStride;  // elements of a tile of queries
-  static constexpr std::size_t kBytes =
-      std::size_t{2 * kKeys * kStride + (2 * kStages + 1) * kTile + kKeys * kScoreStride} * sizeof(BFloat16);
-};
-
-template <int kRows>
-struct RowStatistics {
-  float lse[kRows], delta[kRows];
-  std::uint32_t keys[kRows];  // of the dropout
-};
 
 /// Where a block has its tiles.
 template <class Traits>
@@ -58,20 +41,20 @@ struct Tiles {
 
 template <int D, int W, bool kDropout>
 struct ShortBackward {
-  using Traits = ShortTraits<D, W>;
+  using Traits = ShortBackwardTraits<D, W>;
   static constexpr int kStride = Traits::kStride, kQueries = Traits::kQueries, kChunk = Traits::kChunk;
-  using Statistics = RowStatistics<Traits::kKeys>;
+  using Rows = RowStatistics<Traits::kKeys>;
 
   const Backward<BFloat16>& args;
   const AttentionPlan& plan;
   const Sequence& s;
-  Statistics& statistics;
+  Rows& statistics;
   Tiles<Traits> tiles;
   int groups[2];  // the warp's keys: 16 from 16 groups[r] on
   float dk[2][D / 8][4], dv[2][D / 8][4];
 
   __device__ ShortBackward(const Backward<BFloat16>& args_, const Sequence& sequence)
-      : args(args_), plan(args_.plan), s(sequence), statistics(shared_variable<Statistics>()), dk{}, dv{} {
+      : args(args_), plan(args_.plan), s(sequence), statistics(shared_variable<Rows>()), dk{}, dv{} {
     groups[0] = static_cast<int>(threadIdx.x / kWarp);
     groups[1] = 2 * W - 1 - groups[0];
   }
@@ -139,12 +122,7 @@ struct ShortBackward {
     const float scale = plan.scale * kLog2E;
     const int g = lane_id() / 4, t = lane_id() % 4;
 #pragma unroll
-    for (int r = 0; r < G; ++r) {
-      const int key = 16 * groups[r];
-      if (s.all_allowed(plan, {query, query + kChunk}, {key, key + 16})) continue;
-      const Range seen_by[2] = {s.queries_of_key(plan, key + g), s.queries_of_key(plan, key + g + 8)};
-      mask_scores(p[r], seen_by, query);
-    }
+    for (int r = 0; r < G; ++r) mask_queries(p[r], plan, s, query, 16 * groups[r]);
 #pragma unroll
     for (int n = 0; n < kChunk / 8; ++n) {
       const int i = query + 8 * n + 2 * t;
@@ -261,16 +239,16 @@ struct ShortBackward {
 };
 
 template <int D, int W, bool kDropout>
-__global__ void __launch_bounds__(ShortTraits<D, W>::kThreads) attention_backward_kernel(Backward<BFloat16> args) {
+__global__ void __launch_bounds__(ShortBackwardTraits<D, W>::kThreads)
+    attention_backward_kernel(Backward<BFloat16> args) {
   const Sequence s(args.plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
   if (s.length == 0) return;
   ShortBackward<D, W, kDropout>(args, s).run();
 }
 
 template <int D, int W, bool kDropout>
-bool launch_short(const kernels::CudaContext& context, const Backward<BFloat16>& args,
-                  const kernels::AttentionLayout& layout) {
-  using Traits = ShortTraits<D, W>;
+bool launch_short(const CudaContext& context, const Backward<BFloat16>& args, const AttentionLayout& layout) {
+  using Traits = ShortBackwardTraits<D, W>;
   if (Traits::kBytes + sizeof(RowStatistics<Traits::kKeys>) > cuda::device_info().shared_bytes) return false;
   cuda::launch("attention_backward", attention_backward_kernel<D, W, kDropout>,
                cuda::attention_grid(layout, Traits::kKeys), {Traits::kThreads}, Traits::kBytes, context.stream(), args);
@@ -278,28 +256,25 @@ bool launch_short(const kernels::CudaContext& context, const Backward<BFloat16>&
 }
 
 }  // namespace
-}  // namespace attune::device
 
-namespace attune::cuda {
-
-bool attention_backward_in_one(const kernels::CudaContext& context, const device::Backward<BFloat16>& args,
-                               const kernels::AttentionLayout& layout) {
+bool attention_backward_in_one(const CudaContext& context, const Backward<BFloat16>& args,
+                               const AttentionLayout& layout) {
   if (layout.max_length > 256 || layout.head_size > 64) return false;
   bool launched = false;
-  dispatch_head<BFloat16>("attention backward", layout, args.plan.row_stride, true,
-                          [&](auto size, auto vectors, auto dropout) {
-                            constexpr int D = decltype(size)::value;
-                            constexpr bool kDropout = decltype(dropout)::value;
-                            if constexpr (D <= 64 && decltype(vectors)::value) {
-                              if (layout.max_length <= 64)
-                                launched = device::launch_short<D, 2, kDropout>(context, args, layout);
-                              else if (layout.max_length <= 128)
-                                launched = device::launch_short<D, 4, kDropout>(context, args, layout);
-                              else
-                                launched = device::launch_short<D, 8, kDropout>(context, args, layout);
-                            }
-                          });
+  cuda::dispatch_head<BFloat16>("attention backward", layout, args.plan.row_stride, true,
+                                [&](auto size, auto vectors, auto dropout) {
+                                  constexpr int D = decltype(size)::value;
+                                  constexpr bool kDropout = decltype(dropout)::value;
+                                  if constexpr (D <= 64 && decltype(vectors)::value) {
+                                    if (layout.max_length <= 64)
+                                      launched = launch_short<D, 2, kDropout>(context, args, layout);
+                                    else if (layout.max_length <= 128)
+                                      launched = launch_short<D, 4, kDropout>(context, args, layout);
+                                    else
+                                      launched = launch_short<D, 8, kDropout>(context, args, layout);
+                                  }
+                                });
   return launched;
 }
 
-}  // namespace attune::cuda
+}  // namespace attune::kernels

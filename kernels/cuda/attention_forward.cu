@@ -1,15 +1,15 @@
 // Attention forward (kernels/attention.h), flash style: the scores never leave the multiprocessor.
 //
 // A block of four warps owns 128 queries of one head of one sequence (bfloat16 in whole vectors, D <= 64, sequences of
-// more than 64 rows) or 64; it walks over tiles of keys that any of its queries may see. Q stays in shared memory; K and
-// V have two tiles each, and cp.async fills one pair while the other is used. A warp owns 16 queries, or two groups of
-// 16, w and 7 - w: what it reads of K and V then serves two products, and a causal mask leaves every warp the same
+// more than 64 rows) or 64; it walks over tiles of keys that any of its queries may see. Q stays in shared memory; K
+// and V have two tiles each, and cp.async fills one pair while the other is used. A warp owns 16 queries, or two groups
+// of 16, w and 7 - w: what it reads of K and V then serves two products, and a causal mask leaves every warp the same
 // work. Softmax runs in base 2 on the accumulators, with the running maximum and sum of FlashAttention-2; P goes to the
 // second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh). Groups that see no key of a tile
 // skip it; only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
 //
 // Shared memory for D = 64: 54 KiB for 128 queries in bfloat16, 45 KiB for 64 (51 KiB float32), for D = 128 51 KiB
-// (66 KiB). Registers: 225 per thread for two groups, of which 64 each hold O and the scores: two blocks of 4 warps on a
+// (66 KiB). Registers: 225 per thread for two groups, 64 each for O and for the scores: two blocks of 4 warps on a
 // multiprocessor; 103 for one group. Moves Q, O once and K, V once per block's queries, mostly from the L2 cache;
 // 4 N T D flops per head: bound by tensor cores from T of a few hundred on.
 //
@@ -124,11 +124,7 @@ struct Queries {
     multiply_transposed<D, First, N>(scores, rows, k_tile, kStride);
 #pragma unroll
     for (int r = First; r < First + N; ++r) {
-      if (!s.all_allowed(plan, {first[r], first[r] + 16}, {key, key + kKeys})) {
-        const int i = first[r] + lane_id() / 4;
-        const Range seen[2] = {s.keys_of_query(plan, i), s.keys_of_query(plan, i + 8)};
-        mask_scores(scores[r], seen, key);
-      }
+      mask_keys(scores[r], plan, s, first[r], key);
       float rescale[2];
       softmax[r].update(scores[r], plan.scale * kLog2E, rescale);
 #pragma unroll
