@@ -138,7 +138,7 @@ TEST_F(Counting, AttentionHasNoBankConflictsButTwo) {
       EXPECT_EQ(c.products, 2 * pairs * static_cast<std::uint64_t>(size) * split / (16 * 8 * depth)) << size;
       // The two known exceptions (device/tile.cuh): pairs of float32 results, and 64-byte rows moved two by two, those
       // of the tiles in and those of the result out.
-      const std::uint64_t warps = kRows / 16, moved_rows = 2 * (64 + 2 * kRows) + kRows;
+      const std::uint64_t warps = kRows / 16, moved_rows = kRows + 2 * kRows + kRows;  // of one block
       const std::uint64_t result_pairs =
           dtype == DType::kFloat32 ? warps * static_cast<std::uint64_t>(size) / 8 * 2 * 2 : 0;
       const std::uint64_t short_rows = dtype == DType::kBFloat16 && size == 32 ? moved_rows / 2 : 0;
@@ -146,6 +146,44 @@ TEST_F(Counting, AttentionHasNoBankConflictsButTwo) {
       EXPECT_GE(c.global_efficiency(), 1) << dtype << " head size " << size;  // more than 1: lanes that share a scalar
       EXPECT_LT(c.global_efficiency(), 1.1) << dtype << " head size " << size;
     }
+}
+
+// Five products, not seven, and no bank conflict in the transposed tile of dS either.
+TEST_F(Counting, AttentionBackwardOfShortSequencesHasNoneButOne) {
+  constexpr std::int64_t kRows = 256, kSize = 64;
+  const kernels::CudaContext context;
+  const DeviceArray<std::int32_t> offsets(std::vector<std::int32_t>{0, kRows});
+  constexpr std::size_t kBytes = kRows * kSize * 2;
+  const DeviceArray<std::byte> q{std::vector<std::byte>(kBytes)}, dq(kBytes), dk(kBytes), dv(kBytes);
+  const DeviceArray<std::byte> lse{std::vector<std::byte>(kRows * sizeof(float))};
+  const KernelCounts c = counts_of("attention_backward", [&] {
+    attention_backward(context, {.dq = dq.data(),
+                                 .dk = dk.data(),
+                                 .dv = dv.data(),
+                                 .dout = q.data(),
+                                 .out = q.data(),
+                                 .lse = lse.data(),
+                                 .q = q.data(),
+                                 .k = q.data(),
+                                 .v = q.data(),
+                                 .row_stride = kSize,
+                                 .layout = {.offsets = offsets.data(),
+                                            .key_lengths = nullptr,
+                                            .sequences = 1,
+                                            .max_length = kRows,
+                                            .rows = kRows,
+                                            .heads = 1,
+                                            .head_size = kSize,
+                                            .causal = false,
+                                            .window = -1,
+                                            .scale = 0.125,
+                                            .dropout = {}},
+                                 .dtype = DType::kBFloat16});
+    context.stream().synchronize();
+  });
+  EXPECT_EQ(c.products, 5u * kRows * kRows * kSize / (16 * 8 * 16));
+  const std::uint64_t short_rows = 2 * kRows;  // two warps write half a row of dQ each: 64 bytes
+  EXPECT_EQ(c.shared_wavefronts, c.shared_ideal + short_rows / 2);
 }
 
 }  // namespace

@@ -9,8 +9,8 @@
 //
 // Tiles are row-major with kRowPad elements after each row: rows then begin 4 banks apart, and neither ldmatrix (8 rows
 // of 16 bytes) nor the word loads of float32 (8 rows by 4 columns, or 4 row pairs by 8 columns) have bank conflicts.
-// Two less frequent accesses have them: copies of 64-byte rows (bfloat16, D = 32), where two rows share a wavefront,
-// and the stores of pairs of float32 results.
+// Two less frequent accesses have them: copies of 64-byte rows (bfloat16, 32 columns), where two rows share a
+// wavefront, and the stores of pairs of float32 results.
 #pragma once
 
 #include <cstdint>
