@@ -74,7 +74,7 @@ if(ATTUNE_CUDA STREQUAL nvidia)
       INTERFACE_INCLUDE_DIRECTORIES "${ATTUNE_CUDNN_INCLUDE_DIR};${ATTUNE_CUDNN_FRONTEND_DIR}"
       INTERFACE_COMPILE_DEFINITIONS CUDNN_FRONTEND_SKIP_JSON_LIB)
   endif()
-else()
+elseif(ATTUNE_CUDA STREQUAL simulated)
   find_package(Boost QUIET COMPONENTS context)
   if(NOT Boost_CONTEXT_FOUND)
     attune_missing("Boost.Context" libboost-context-dev)

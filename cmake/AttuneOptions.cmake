@@ -2,8 +2,11 @@
 option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
 option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
-set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests) or nvidia")
-set_property(CACHE ATTUNE_CUDA PROPERTY STRINGS simulated nvidia)
+set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests), nvidia, or none (programs for the CPU alone)")
+set_property(CACHE ATTUNE_CUDA PROPERTY STRINGS simulated nvidia none)
+if(ATTUNE_CUDA STREQUAL none AND (ATTUNE_BUILD_TESTS OR ATTUNE_BUILD_BENCH))
+  message(FATAL_ERROR "ATTUNE_CUDA is none: tests and benchmarks call CUDA kernels; add -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF")
+endif()
 option(ATTUNE_CUDNN "With ATTUNE_CUDA=nvidia: build attention by cuDNN 9 as a second implementation" OFF)
 if(ATTUNE_CUDA STREQUAL nvidia)
   set(ATTUNE_CUDA_TEST_LABEL gpu)  # of tests that run on either

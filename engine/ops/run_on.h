@@ -15,18 +15,22 @@ namespace attune {
 
 template <class F>
 decltype(auto) run_on(Device device, F&& f) {
-  if (device == Device::kCuda) return std::forward<F>(f)(std::as_const(cuda_context()));
+  if (device == Device::kCuda) {
+    if constexpr (kHasCudaOps)
+      return std::forward<F>(f)(std::as_const(cuda_context()));
+    else
+      cuda_context();  // throws
+  }
   return std::forward<F>(f)(kernels::CpuContext{});
 }
 
 /// `read` are the tensors that f reads (SideWork::run).
 template <class F>
 void run_aside(Device device, std::vector<Tensor> read, F&& f) {
-  SideWork* side = SideWork::current();
-  if (device == Device::kCuda && side != nullptr)
-    side->run(std::move(read), f);
-  else
-    run_on(device, f);
+  if constexpr (kHasCudaOps)
+    if (SideWork* side = SideWork::current(); side != nullptr && device == Device::kCuda)
+      return side->run(std::move(read), f);
+  run_on(device, f);
 }
 
 }  // namespace attune

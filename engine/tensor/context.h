@@ -9,6 +9,14 @@
 
 namespace attune {
 
+/// Whether the build has the ops of kernels::CudaContext. Without them (ATTUNE_CUDA=none) they are not called anywhere, and
+/// cuda_context() throws.
+#ifdef ATTUNE_NO_CUDA
+constexpr bool kHasCudaOps = false;
+#else
+constexpr bool kHasCudaOps = true;
+#endif
+
 /// The context of the process's CUDA device, created at the first call; it does not touch tensors of other devices.
 /// Throws Error saying why if no CUDA device may be used.
 kernels::CudaContext& cuda_context();

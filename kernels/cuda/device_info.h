@@ -1,9 +1,9 @@
 // Which GPU the process has, if any.
 //
 // Only kernels/cuda accesses a GPU: device_info.h, stream.h (order of work), memory.h and context.h (context of ops)
-// declare the interface without CUDA types. It has two implementations, and CMake links one of them (ATTUNE_CUDA):
-// nvidia/, on the CUDA runtime, and simulated/, which runs the same kernels on the CPU and reports errors that a GPU
-// ignores.
+// declare the interface without CUDA types. It has three implementations, and CMake links one of them (ATTUNE_CUDA):
+// nvidia/, on the CUDA runtime; simulated/, which runs the same kernels on the CPU and reports errors that a GPU
+// ignores; and absent.cpp, which has no device and builds without the kernels.
 #pragma once
 
 #include <cstddef>
@@ -19,7 +19,7 @@ std::string unavailable_reason();
 /// Draws the thread schedules of a simulated device from this seed (at first ATTUNE_SIMULATOR_SEED, or 1); a GPU has
 /// its own.
 void set_schedule_seed(std::uint64_t seed);
-/// "nvidia" or "simulated".
+/// "nvidia", "simulated" or "none".
 const char* backend_name();
 
 struct DeviceInfo {
