@@ -1,6 +1,7 @@
 #include "apps/support/text_data.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -25,6 +26,10 @@ namespace fs = std::filesystem;
 constexpr int kFormat = 2;
 // Texts tokenised at once: a few megabytes.
 constexpr std::size_t kBlock = 4096;
+constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
+// A run writes its files without a pause: one that was not written to for so long belongs to a run that was killed.
+constexpr std::chrono::hours kDead{24};
+constexpr std::string_view kPrefix = "ids-", kSuffix = ".safetensors";
 
 // The digest of a file, and properties that change if it is written to meanwhile.
 struct FileState {
@@ -125,6 +130,29 @@ std::string default_cache_folder() {
   return "";
 }
 
+void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes) {
+  struct File {
+    fs::file_time_type used;
+    std::uintmax_t bytes;
+    fs::path path;
+  };
+  std::vector<File> files;
+  std::uintmax_t total = 0;
+  std::error_code error;  // a file that another run removes meanwhile is gone, which is as good
+  fs::directory_iterator at(folder, error), end;
+  for (; !error && at != end; at.increment(error)) {
+    const std::string name = at->path().filename().string();
+    std::error_code gone;
+    const File file{at->last_write_time(gone), gone ? 0 : at->file_size(gone), at->path()};
+    if (gone || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
+    files.push_back(file);
+    total += file.bytes;
+  }
+  std::ranges::sort(files, {}, &File::used);
+  for (auto oldest = files.begin(); total > max_bytes && oldest != files.end(); total -= (oldest++)->bytes)
+    fs::remove(oldest->path, error);
+}
+
 SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache)
     : tokenizer_(tokenizer), columns_(std::move(columns)), labels_(labels), cache_(std::move(cache)) {
   if (cache_.empty()) return;
@@ -134,6 +162,7 @@ SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelR
   tokenizer_files_ = files.dump();
   try {
     prepare_output_folder(cache_);
+    remove_temporaries(cache_, kDead);
   } catch (const IoError& error) {
     give_up_cache(error.what());
   }
@@ -154,7 +183,7 @@ std::string SplitReader::kept_path(const std::string& path, std::int64_t max_row
                                                {"length", max_length},
                                                {"labels", labels_.state()}})
                               .dump();
-  return (fs::path(cache_) / ("ids-" + sha256_hex(key) + ".safetensors")).string();
+  return (fs::path(cache_) / str_cat(kPrefix, sha256_hex(key), kSuffix)).string();
 }
 
 Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
@@ -162,6 +191,8 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
   const std::string keep_at = cache_.empty() ? "" : kept_path(path, max_rows, max_length);
   if (!keep_at.empty())
     if (std::optional<StoredDataset> kept = open_dataset(keep_at, path)) {
+      std::error_code ignored;
+      fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
       labels_.restore(kept->label_text);
       return std::move(kept->dataset);
     }
@@ -176,6 +207,7 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
   if (keep_at.empty()) return made;
   try {
     writer.write(keep_at, made, labels_.state());
+    limit_stored_ids(cache_, kMaxStoredBytes);
   } catch (const IoError& error) {
     give_up_cache(error.what());
   }

@@ -2,7 +2,8 @@
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
 // their contents: the bytes of the source file, the columns, how many rows, the tokenizer's files, the length to which
-// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once.
+// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. Files that
+// were not used for long are removed when the folder has more than 4 GB of them, and so are temporaries of killed runs.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +42,9 @@ void read_rows(const std::string& path, const TextColumns& columns, std::int64_t
 
 /// The default folder for stored ids: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
+
+/// Removes stored ids from a folder, those that were used longest ago first, until they have at most `max_bytes`.
+void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes);
 
 /// Makes data sets of CSV files.
 class SplitReader {

@@ -21,7 +21,8 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row, to classify pairs")
       ->group("Data");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)")->group("Data");
-  add("Data", "--cache", cache, "Folder that stores token ids for later runs");
+  add("Data", "--cache", cache,
+      "Folder that stores token ids for later runs, at most 4 GB: those used longest ago are removed");
   app.add_flag("--no_cache", no_cache, "Do not store token ids")->group("Data");
   add("Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");

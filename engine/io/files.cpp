@@ -124,14 +124,15 @@ void write_file(const std::string& path, std::string_view text) {
   file.commit();
 }
 
-void remove_temporaries(const std::string& folder) {
+void remove_temporaries(const std::string& folder, std::chrono::seconds age) {
   std::error_code error;  // a file that cannot be removed does no harm
   std::filesystem::directory_iterator at(folder, error), end;
   for (std::error_code ignored; !error && at != end; at.increment(error)) {
     const std::string name = at->path().filename().string();
     constexpr std::size_t kEnding = kMark.size() + kLetters;
-    if (name.size() > kEnding && name.substr(name.size() - kEnding, kMark.size()) == kMark)
-      std::filesystem::remove(at->path(), ignored);
+    if (name.size() <= kEnding || name.substr(name.size() - kEnding, kMark.size()) != kMark) continue;
+    const auto now = std::filesystem::file_time_type::clock::now();
+    if (age.count() == 0 || at->last_write_time(ignored) < now - age) std::filesystem::remove(at->path(), ignored);
   }
 }
 

@@ -3,6 +3,7 @@
 // process that is killed leaves its temporary, which remove_temporaries() finds.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -45,7 +46,8 @@ class AtomicFile {
 /// Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
 /// Removes the temporaries that killed processes have left in a folder where no other process writes now.
-void remove_temporaries(const std::string& folder);
+/// In a folder where others may write: those that nothing was written to for `age`.
+void remove_temporaries(const std::string& folder, std::chrono::seconds age = {});
 /// Creates a folder and its parents if missing. Throws IoError.
 void create_folders(const std::string& path);
 /// Forces the names of a folder's files to the disk, if the file system can do that.

@@ -260,6 +260,43 @@ TEST_F(Splits, AreMadeAnewWhereAnythingDiffers) {
   expect_miss("another tokenizer", [&] { read(); });
 }
 
+TEST_F(Splits, WhatWasUsedLongestAgoIsRemovedFirst) {
+  const auto age = [](const fs::path& file, int hours) {
+    fs::last_write_time(file, fs::file_time_type::clock::now() - std::chrono::hours(hours));
+  };
+  for (const std::int64_t length : {1, 2, 3}) read(length);
+  write_file(cache_ + "/matmul-x.txt", std::string(10000, 'x'));  // another cache, not limited here
+  std::uintmax_t total = 0;
+  for (const std::string& file : kept()) {
+    age(file, 10);
+    if (file.ends_with(".safetensors")) total += fs::file_size(file);
+  }
+  read(2);  // now the one that was used last
+  ASSERT_TRUE(hit_);
+  limit_stored_ids(cache_, total);
+  EXPECT_EQ(kept().size(), 4u);
+  limit_stored_ids(cache_, total - 1);
+  EXPECT_EQ(kept().size(), 3u);
+  limit_stored_ids(cache_, total / 2);
+  EXPECT_EQ(kept().size(), 2u);
+  read(2);
+  EXPECT_TRUE(hit_);
+  limit_stored_ids(cache_, 0);
+  EXPECT_EQ(kept(), std::vector<std::string>{cache_ + "/matmul-x.txt"});
+  limit_stored_ids(folder_ / "missing", 0);
+}
+
+TEST_F(Splits, TemporariesOfKilledRunsAreRemoved) {
+  read();
+  for (const char* name : {"/ids-1.safetensors.attune-abcdef", "/ids-2.safetensors.attune-abcdef"})
+    write_file(cache_ + name, "half");
+  fs::last_write_time(cache_ + "/ids-1.safetensors.attune-abcdef",
+                      fs::file_time_type::clock::now() - std::chrono::hours(25));
+  read();
+  EXPECT_FALSE(fs::exists(cache_ + "/ids-1.safetensors.attune-abcdef"));
+  EXPECT_TRUE(fs::exists(cache_ + "/ids-2.safetensors.attune-abcdef")) << "a run may be writing it";
+}
+
 TEST_F(Splits, TheTrainingClassesDecideWhatIsKeptOfTheOthers) {
   write_file(path_, "text,label\nx,a\ny,b\n");
   const std::string other = folder_ / "test.csv";

@@ -137,7 +137,18 @@ TEST_F(Files, WhatWasWrittenCanBeReplaced) {
 TEST_F(Files, TemporariesOfKilledProcessesAreRemoved) {
   AtomicFile file(target_);  // one in the making, as a killed process leaves it
   file.write("half");
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir_.path()), {}), 2);
+  const auto count = [&] { return std::distance(std::filesystem::directory_iterator(dir_.path()), {}); };
+  EXPECT_EQ(count(), 2);
+  remove_temporaries(dir_.path().string(), std::chrono::hours(1));  // another run may be writing it
+  EXPECT_EQ(count(), 2);
+  for (const auto& entry : std::filesystem::directory_iterator(dir_.path()))
+    last_write_time(entry.path(), entry.last_write_time() - std::chrono::minutes(61));
+  remove_temporaries(dir_.path().string(), std::chrono::hours(1));
+  expect_only_target("old");
+}
+
+TEST_F(Files, TemporariesOfAnyAgeAreRemoved) {
+  AtomicFile file(target_);
   remove_temporaries(dir_.path().string());
   expect_only_target("old");
   remove_temporaries(dir_ / "missing");
