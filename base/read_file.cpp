@@ -7,21 +7,17 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/descriptor.h"
 
 namespace attune {
 
 std::string read_file(const std::string& path, std::size_t max_bytes) {
-  const struct Descriptor {
-    int fd;
-    ~Descriptor() {
-      if (fd >= 0) close(fd);
-    }
-  } file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
-  if (file.fd < 0) throw IoError(path, std::strerror(errno));
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) throw IoError(path, std::strerror(errno));
   std::string out;
   char buffer[1 << 16];
   for (;;) {
-    const ssize_t n = read(file.fd, buffer, sizeof(buffer));
+    const ssize_t n = read(file.get(), buffer, sizeof(buffer));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
     if (n == 0) return out;

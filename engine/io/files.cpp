@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/descriptor.h"
 
 namespace attune {
 namespace {
@@ -34,14 +35,6 @@ int open_temporary(std::string& path) {
   }
   return -1;
 }
-
-// Closes a descriptor at the end of a scope.
-struct Descriptor {
-  int fd;
-  ~Descriptor() {
-    if (fd >= 0) close(fd);
-  }
-};
 
 std::string folder_of(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
@@ -65,22 +58,11 @@ void AtomicFile::fail(const char* what) const {
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd_, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot be written");
-    bytes = bytes.subspan(static_cast<std::size_t>(n));
-  }
+  if (!write_all(fd_, bytes)) fail("cannot be written");
 }
 
 void AtomicFile::write_at(std::size_t offset, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t n = pwrite(fd_, text.data(), text.size(), static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot be written");
-    text.remove_prefix(static_cast<std::size_t>(n));
-    offset += static_cast<std::size_t>(n);
-  }
+  if (!write_all(fd_, std::as_bytes(std::span(text)), static_cast<std::ptrdiff_t>(offset))) fail("cannot be written");
 }
 
 void AtomicFile::sync() {
@@ -95,8 +77,8 @@ void AtomicFile::commit() {
 }
 
 void sync_folder(const std::string& path) {
-  const Descriptor folder{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd >= 0) fsync(folder.fd);
+  const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (folder.get() >= 0) fsync(folder.get());
 }
 
 void check_replaceable(const std::string& path) {

@@ -1,9 +1,7 @@
 #include "engine/io/safetensors.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -14,6 +12,7 @@
 #include <utility>
 
 #include "base/bfloat16.h"
+#include "base/descriptor.h"
 #include "base/float16.h"
 #include "base/math.h"
 #include "base/utf8.h"
@@ -33,34 +32,6 @@ const std::map<std::string_view, std::uint64_t>& bits_of_dtypes() {
       {"C64", 64},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}};
   return bits;
 }
-
-// A read-only mapping of a whole file.
-class Mapping {
- public:
-  explicit Mapping(const std::string& path) {
-    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw IoError(path, std::strerror(errno));
-    struct stat info {};
-    const bool regular = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-    size_ = regular ? static_cast<std::size_t>(info.st_size) : 0;
-    void* mapped = size_ > 0 ? mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, fd, 0) : nullptr;
-    const int error = errno;
-    close(fd);
-    if (!regular) throw IoError(path, "is not a regular file");
-    if (mapped == MAP_FAILED) throw IoError(path, std::string("cannot be mapped: ") + std::strerror(error));
-    data_ = static_cast<const std::byte*>(mapped);
-  }
-  ~Mapping() {
-    if (data_ != nullptr) munmap(const_cast<std::byte*>(data_), size_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
-
- private:
-  const std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-};
 
 std::uint64_t load_u64(const std::byte* bytes) {
   std::uint64_t value = 0;
@@ -219,9 +190,18 @@ Shape shape_of(const std::string& path, const SafetensorsEntry& entry) {
 
 // Types that are written, by their names in a file.
 const std::map<DType, std::string>& written_types() {
-  static const std::map<DType, std::string> names = {
-      {DType::kFloat32, "F32"}, {DType::kFloat64, "F64"}, {DType::kBFloat16, "BF16"}, {DType::kInt32, "I32"}};
+  static const std::map<DType, std::string> names = {{DType::kFloat32, "F32"},
+                                                     {DType::kFloat64, "F64"},
+                                                     {DType::kBFloat16, "BF16"},
+                                                     {DType::kInt32, "I32"},
+                                                     {DType::kInt64, "I64"}};
   return names;
+}
+
+DType dtype_of_entry(const std::string& path, const SafetensorsEntry& entry) {
+  const auto type = std::ranges::find(written_types(), entry.dtype, [](const auto& known) { return known.second; });
+  CHECK(type != written_types().end(), place_of(path, entry), " is of dtype ", entry.dtype);
+  return type->first;
 }
 
 // `where` names file and tensor.
@@ -240,13 +220,24 @@ void convert_integers(std::span<const std::byte> bytes, const Tensor& out, const
 static_assert(std::endian::native == std::endian::little, "safetensors files are read as they lie in memory");
 
 struct SafetensorsFile::Impl {
-  explicit Impl(const std::string& file) : path(file), mapping(file) {
-    HeaderParser parser(path, mapping.bytes());
+  explicit Impl(const std::string& file) : path(file), descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (descriptor.get() < 0) throw IoError(path, std::strerror(errno));
+    struct stat info {};
+    if (fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
+    const auto size = static_cast<std::size_t>(info.st_size);
+    if (size > 0) storage = Storage::map(descriptor.get(), size);
+    HeaderParser parser(path, {storage ? storage->data() : nullptr, size});
     parser.parse(entries, metadata);
     buffer = parser.buffer();
   }
+  // Where an entry begins in the file.
+  std::size_t offset_of(const SafetensorsEntry& entry) const {
+    return static_cast<std::size_t>(buffer.data() - storage->data()) + static_cast<std::size_t>(entry.begin);
+  }
+
   std::string path;
-  Mapping mapping;
+  Descriptor descriptor;
+  std::shared_ptr<Storage> storage;  // the mapped file; none if it is empty
   std::vector<SafetensorsEntry> entries;
   std::map<std::string, std::string> metadata;
   std::span<const std::byte> buffer;
@@ -274,6 +265,11 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
 std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
   return impl_->buffer.subspan(static_cast<std::size_t>(entry.begin),
                                static_cast<std::size_t>(entry.end - entry.begin));
+}
+
+void SafetensorsFile::read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const {
+  if (!attune::read_blocks(impl_->descriptor.get(), impl_->offset_of(entry), bytes(entry).size(), take))
+    throw IoError(path(), std::string("cannot be read: ") + std::strerror(errno));
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
@@ -306,12 +302,17 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
-  const auto type = std::ranges::find(written_types(), entry.dtype, [](const auto& known) { return known.second; });
-  CHECK(type != written_types().end(), place_of(path(), entry), " is of dtype ", entry.dtype);
-  const Tensor out = Tensor::empty(shape_of(path(), entry), type->first);
+  const Tensor out = Tensor::empty(shape_of(path(), entry), dtype_of_entry(path(), entry));
   const auto raw = bytes(entry);
   copy_bytes({out.raw(), Device::kCpu}, {raw.data(), Device::kCpu}, raw.size());
   return out;
+}
+
+Tensor SafetensorsFile::map(const SafetensorsEntry& entry) const {
+  const DType dtype = dtype_of_entry(path(), entry);
+  const std::size_t offset = impl_->offset_of(entry);
+  CHECK(offset % size_of(dtype) == 0, place_of(path(), entry), " is not aligned");
+  return Tensor::over(impl_->storage, offset, shape_of(path(), entry), dtype);
 }
 
 Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
@@ -322,8 +323,12 @@ Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {
 
 namespace {
 
+std::size_t bytes_of(const TensorSource& source) {
+  return static_cast<std::size_t>(source.shape.numel()) * size_of(source.dtype);
+}
+
 // The header of a file, padded; the tensors' bytes follow in their order.
-std::string header_text(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+std::string header_text(const std::string& path, const std::vector<TensorSource>& tensors, const Metadata& metadata) {
   std::vector<json::Value::Member> header;
   if (!metadata.empty()) {
     json::Value texts = json::Value::object();
@@ -332,38 +337,40 @@ std::string header_text(const std::string& path, const std::vector<NamedTensor>&
   }
   std::set<std::string_view> names_taken = {"__metadata__"};
   std::size_t at = 0;
-  for (const NamedTensor& named : tensors) {
-    CHECK(names_taken.insert(named.name).second, path, ": two tensors are named '", named.name, "'");
+  for (const TensorSource& source : tensors) {
+    CHECK(names_taken.insert(source.name).second, path, ": two tensors are named '", source.name, "'");
     json::Value shape = json::Value::array();
-    for (int i = 0; i < named.tensor.shape().rank(); ++i) shape.push_back(named.tensor.shape()[i]);
-    header.emplace_back(named.name,
-                        json::Value::object({{"dtype", written_types().at(named.tensor.dtype())},
-                                             {"shape", std::move(shape)},
-                                             {"data_offsets", json::Value::array({at, at + named.tensor.bytes()})}}));
-    at += named.tensor.bytes();
+    for (int i = 0; i < source.shape.rank(); ++i) shape.push_back(source.shape[i]);
+    const std::size_t end = at + bytes_of(source);
+    header.emplace_back(source.name, json::Value::object({{"dtype", written_types().at(source.dtype)},
+                                                          {"shape", std::move(shape)},
+                                                          {"data_offsets", json::Value::array({at, end})}}));
+    at = end;
   }
   std::string text = json::Value::object(std::move(header)).dump();
   text.resize(ceil_div<std::size_t>(text.size(), 8) * 8, ' ');
   return text;
 }
 
-void write_to(AtomicFile& file, std::vector<NamedTensor> tensors, const SealFn& seal, bool sealed) {
+void write_to(AtomicFile& file, std::vector<TensorSource> tensors, const SealFn& seal, bool sealed) {
   const std::string& path = file.path();
-  std::ranges::sort(tensors, [](const NamedTensor& a, const NamedTensor& b) {
-    return std::pair(size_of(b.tensor.dtype()), a.name) < std::pair(size_of(a.tensor.dtype()), b.name);
+  std::ranges::sort(tensors, [](const TensorSource& a, const TensorSource& b) {
+    return std::pair(size_of(b.dtype), a.name) < std::pair(size_of(a.dtype), b.name);
   });
   std::map<std::string, std::string> digests;
-  for (const NamedTensor& named : tensors) digests[named.name] = std::string(64, '0');
+  for (const TensorSource& source : tensors) digests[source.name] = std::string(64, '0');
   const std::string header = header_text(path, tensors, seal(digests));
 
   const std::uint64_t size = header.size();
   file.write(std::as_bytes(std::span(&size, 1)));
   file.write(header);
-  for (const auto& [name, tensor] : tensors) {
-    const Tensor host = tensor.to(Device::kCpu);
-    const std::span bytes(static_cast<const std::byte*>(host.raw()), host.bytes());
-    if (sealed) digests[name] = sha256_hex(bytes);
-    file.write(bytes);
+  for (const TensorSource& source : tensors) {
+    Sha256 digest;
+    source.read([&](std::span<const std::byte> bytes) {
+      if (sealed) digest.update(bytes);
+      file.write(bytes);
+    });
+    if (sealed) digests[source.name] = digest.hex();
   }
   if (sealed) {
     const std::string with_digests = header_text(path, tensors, seal(digests));
@@ -373,22 +380,40 @@ void write_to(AtomicFile& file, std::vector<NamedTensor> tensors, const SealFn& 
   }
 }
 
+std::vector<TensorSource> sources_of(const std::vector<NamedTensor>& tensors) {
+  std::vector<TensorSource> out;
+  for (const NamedTensor& named : tensors) out.push_back(source_of(named));
+  return out;
+}
+
 }  // namespace
 
-void write_safetensors(AtomicFile& file, std::vector<NamedTensor> tensors, const Metadata& metadata) {
+TensorSource source_of(const NamedTensor& named) {
+  const Tensor tensor = named.tensor;
+  return {named.name, tensor.dtype(), tensor.shape(), [tensor](const TakeBytes& take) {
+            const Tensor host = tensor.to(Device::kCpu);
+            take({static_cast<const std::byte*>(host.raw()), host.bytes()});
+          }};
+}
+
+void write_safetensors(AtomicFile& file, std::vector<TensorSource> tensors, const Metadata& metadata) {
   write_to(
       file, std::move(tensors), [&](const auto&) { return metadata; }, false);
 }
 
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata) {
+void write_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  write_safetensors(file, sources_of(tensors), metadata);
+}
+
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
   AtomicFile file(path);
-  write_safetensors(file, std::move(tensors), metadata);
+  write_safetensors(file, tensors, metadata);
   file.commit();
 }
 
-void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal) {
+void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal) {
   AtomicFile file(path);
-  write_to(file, std::move(tensors), seal, true);
+  write_to(file, sources_of(tensors), seal, true);
   file.commit();
 }
 

@@ -61,6 +61,9 @@ struct SafetensorsEntry {
   std::uint64_t begin = 0, end = 0;  // bytes of the buffer
 };
 
+/// Takes the next bytes of a tensor.
+using TakeBytes = std::function<void(std::span<const std::byte>)>;
+
 class SafetensorsFile {
  public:
   /// Maps and checks a file. Throws IoError if it cannot be read, SafetensorsError if it breaks a rule.
@@ -76,11 +79,17 @@ class SafetensorsFile {
   const SafetensorsEntry* find(std::string_view name) const;
   /// Little-endian, row-major, not necessarily aligned.
   std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
+  /// Calls take(block) for the same bytes, read block by block: those of bytes() become memory of the process. Throws
+  /// IoError.
+  void read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const;
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
   /// BOOL). Throws Error naming file and tensor if its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
-  /// A tensor as the file has it, of F32, F64, BF16 or I32. Throws Error naming file and tensor if its kind is another.
+  /// A tensor as the file has it, of F32, F64, BF16, I32 or I64. Throws Error naming file and tensor if its kind is
+  /// another.
   Tensor read(const SafetensorsEntry& entry) const;
+  /// The same over the mapped file, read-only, which lives as long as the tensor. The entry must be aligned.
+  Tensor map(const SafetensorsEntry& entry) const;
   /// By name; throws Error if there is none.
   Tensor read(std::string_view name, DType dtype) const;
 
@@ -95,17 +104,27 @@ struct NamedTensor {
   Tensor tensor;
 };
 
+/// A tensor to be written whose bytes are made meanwhile: read(take) passes them on in order.
+struct TensorSource {
+  std::string name;
+  DType dtype;
+  Shape shape;
+  std::function<void(const TakeBytes& take)> read;
+};
+TensorSource source_of(const NamedTensor& named);
+
 using Metadata = std::map<std::string, std::string>;
 /// Makes a file's metadata of the SHA-256 of every tensor's bytes, by name. Called twice, with zeros for the digests
 /// first; both results must be as long.
 using SealFn = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
 
-/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Throws IoError,
-/// or Error if a name comes twice.
-void write_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const Metadata& metadata);
+/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Only one tensor at
+/// a time is copied to the host. Throws IoError, or Error if a name comes twice.
+void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
 /// The same to a file that the caller commits.
-void write_safetensors(AtomicFile& file, std::vector<NamedTensor> tensors, const Metadata& metadata);
-/// As above, with metadata that depends on the tensors' bytes. Only one tensor at a time is copied to the host.
-void write_sealed_safetensors(const std::string& path, std::vector<NamedTensor> tensors, const SealFn& seal);
+void write_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
+void write_safetensors(AtomicFile& file, std::vector<TensorSource> tensors, const Metadata& metadata);
+/// As above, with metadata that depends on the tensors' bytes.
+void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal);
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include <set>
 
 #include "base/read_file.h"
+#include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "tests/engine/io/safetensors_file.h"
 #include "tests/support/data.h"
@@ -307,6 +309,31 @@ TEST(Safetensors, SealedFilesKnowTheDigestsOfTheirTensors) {
                                         }),
                Error);
   EXPECT_FALSE(std::filesystem::exists(dir / "longer"));
+}
+
+TEST(Safetensors, MappedTensorsOutliveTheirFile) {
+  const TempDir dir;
+  const Tensor numbers = Tensor::from(std::vector<std::int64_t>{1, -2, 3}, {3, 1});
+  write_safetensors(dir / "mapped", {{"x", numbers}}, {});
+  Tensor mapped;
+  std::string blocks;
+  {
+    const SafetensorsFile file(dir / "mapped");
+    const SafetensorsEntry& entry = *file.find("x");
+    mapped = file.map(entry);
+    file.read_blocks(entry, [&](std::span<const std::byte> block) {
+      blocks.append(reinterpret_cast<const char*>(block.data()), block.size());
+    });
+  }
+  EXPECT_EQ(mapped.shape(), numbers.shape());
+  EXPECT_TRUE(std::ranges::equal(mapped.values<std::int64_t>(), numbers.values<std::int64_t>()));
+  EXPECT_EQ(blocks, bytes_of<std::int64_t>({1, -2, 3}));
+  write_file(dir / "unaligned", safetensors_bytes(R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
+                                                  R"("x":{"dtype":"F32","shape":[1],"data_offsets":[1,5]}})",
+                                                  "12345"));
+  const SafetensorsFile unaligned(dir / "unaligned");
+  EXPECT_NE(message_of([&] { unaligned.map(*unaligned.find("x")); }).find("tensor 'x' is not aligned"),
+            std::string::npos);
 }
 
 TEST(Safetensors, TheHeaderEndsOnEightBytes) {
