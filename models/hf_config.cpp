@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "base/printable.h"
 
 namespace attune {
@@ -36,11 +37,9 @@ Activation activation_or(const json::Value& config, const std::string& key, Acti
   const auto value = config.find(key);
   if (!value) return fallback;
   const std::string& name = value->string();
-  std::string known;
-  for (const auto& [spelling, activation] : kActivations) {
+  for (const auto& [spelling, activation] : kActivations)
     if (name == spelling) return activation;
-    known += (known.empty() ? "" : ", ") + std::string(spelling);
-  }
+  const std::string known = join(kActivations, [](const auto& entry) { return entry.first; });
   value->fail(str_cat("'", printable(name), "' is not supported (", known, " are)"));
 }
 

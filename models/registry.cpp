@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/join.h"
 #include "base/printable.h"
 #include "models/bert/bert.h"
 #include "models/gpt2/gpt2.h"
@@ -27,12 +28,9 @@ std::vector<PublishedModel> published_models(Family::Kind kind) {
 
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options) {
   const std::string& type = config["model_type"].string();
-  std::string known;
   for (const Family* family : families())
-    for (const std::string& each : family->model_types) {
-      if (type == each) return family->build(config, options);
-      known += (known.empty() ? "" : ", ") + each;
-    }
+    if (std::ranges::count(family->model_types, type) > 0) return family->build(config, options);
+  const std::string known = join(families(), [](const Family* family) { return join(family->model_types); });
   config["model_type"].fail("the architecture '" + printable(type) + "' is not supported (" + known + " are)");
 }
 

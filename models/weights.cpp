@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "models/model_folder.h"
 
 namespace attune {
@@ -40,9 +41,7 @@ bool is_ignored(const std::string& name, const HfFiles& files) {
 }
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
-  std::string out = "[";
-  for (std::size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
-  return out + "]";
+  return "[" + join(shape, [](std::int64_t size) { return std::to_string(size); }) + "]";
 }
 
 std::string first_part(const std::string& name) {

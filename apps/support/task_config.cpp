@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "base/printable.h"
 #include "models/hf_config.h"
 
@@ -23,11 +24,9 @@ json::Value task_json(const Task& task) {
 
 std::string problem_type_of(const json::Value& config) {
   std::string type = config.string_or("problem_type", "");
-  std::string names;
-  for (const TaskKind& kind : task_kinds()) {
-    if (type.empty() || type == kind.problem_type) return type;
-    names += (names.empty() ? "" : ", ") + std::string(kind.problem_type);
-  }
+  const std::vector<TaskKind> kinds = task_kinds();
+  if (type.empty() || std::ranges::count(kinds, type, &TaskKind::problem_type) > 0) return type;
+  const std::string names = join(kinds, &TaskKind::problem_type);
   config["problem_type"].fail("'" + printable(type) + "' is not supported (" + names + " are)");
 }
 

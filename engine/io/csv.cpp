@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "base/utf8.h"
 
 namespace attune {
@@ -29,9 +30,7 @@ std::size_t CsvReader::column(const std::string& name) const {
     CHECK(std::find(found + 1, header_.end(), name) == header_.end(), path_, ": there are two columns '", name, "'");
     return static_cast<std::size_t>(found - header_.begin());
   }
-  std::string known;
-  for (const std::string& column : header_) known += (known.empty() ? "'" : ", '") + column + "'";
-  throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ", known));
+  throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ", join(header_, quoted)));
 }
 
 std::string CsvReader::where() const {

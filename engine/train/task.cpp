@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "engine/train/tasks/tasks.h"
 
 namespace attune {
@@ -17,12 +18,10 @@ constexpr std::array kTasks = {Entry{{"single_label", kSingleLabel, Target::kCla
                                Entry{{"regression", kRegression, Target::kNumbers}, make_regression}};
 
 const Entry& find_task(std::string_view problem_type) {
-  std::string known;
-  for (const Entry& entry : kTasks) {
+  for (const Entry& entry : kTasks)
     if (entry.kind.problem_type == problem_type) return entry;
-    known += (known.empty() ? "" : ", ") + std::string(entry.kind.problem_type);
-  }
-  throw Error(str_cat("there is no task '", problem_type, "'; there are ", known));
+  throw Error(str_cat("there is no task '", problem_type, "'; there are ",
+                      join(kTasks, [](const Entry& entry) { return entry.kind.problem_type; })));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "base/join.h"
 #include "base/printable.h"
 #include "models/gpt2/gpt2.h"
 #include "models/hf_config.h"
@@ -23,11 +24,9 @@ constexpr std::array<PublishedSize, 4> kPublished = {
      {"gpt2-xl (1558M)", "openai-community/gpt2-xl", 1600, 48, 25}}};
 
 const PublishedSize& find_size(const std::string& size) {
-  std::string known;
-  for (const PublishedSize& published : kPublished) {
+  for (const PublishedSize& published : kPublished)
     if (size == published.name) return published;
-    known += (known.empty() ? "'" : ", '") + std::string(published.name) + "'";
-  }
+  const std::string known = join(kPublished, [](const PublishedSize& each) { return quoted(each.name); });
   throw UsageError("unknown model size '" + size + "'; the sizes are " + known);
 }
 
