@@ -1,29 +1,20 @@
 #include "apps/support/hub.h"
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/check.h"
+#include "base/environment.h"
 #include "base/read_file.h"
 
 namespace attune {
-namespace {
 
 namespace fs = std::filesystem;
-
-std::string environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
-}
-
-}  // namespace
 
 std::string hub_cache_folder() {
   for (const char* name : {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"})
     if (const std::string folder = environment(name); !folder.empty()) return folder;
   if (const std::string home = environment("HF_HOME"); !home.empty()) return home + "/hub";
-  if (const std::string cache = environment("XDG_CACHE_HOME"); !cache.empty()) return cache + "/huggingface/hub";
-  return environment("HOME") + "/.cache/huggingface/hub";
+  return user_cache_folder() + "/huggingface/hub";
 }
 
 std::string find_in_hub_cache(const std::vector<std::string>& repositories) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -10,6 +9,7 @@
 
 #include "apps/support/encode.h"
 #include "base/check.h"
+#include "base/environment.h"
 #include "engine/data/dataset_file.h"
 #include "engine/io/csv.h"
 #include "engine/io/files.h"
@@ -120,14 +120,8 @@ void read_rows(const std::string& path, const TextColumns& columns, std::int64_t
 }
 
 std::string default_cache_folder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return value == nullptr ? std::string() : std::string(value);
-  };
-  if (const std::string cache = variable("XDG_CACHE_HOME"); !cache.empty())
-    return (fs::path(cache) / "attune").string();
-  if (const std::string home = variable("HOME"); !home.empty()) return (fs::path(home) / ".cache/attune").string();
-  return "";
+  const std::string cache = user_cache_folder();
+  return cache.empty() ? "" : (fs::path(cache) / "attune").string();
 }
 
 void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes) {

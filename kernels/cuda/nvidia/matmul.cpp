@@ -28,6 +28,7 @@
 
 #include "base/bfloat16.h"
 #include "base/check.h"
+#include "base/environment.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
@@ -170,16 +171,11 @@ class Choices {
     if (const char* named = std::getenv("ATTUNE_MATMUL_CACHE")) {
       path_ = named;
     } else {
-      const auto variable = [](const char* name) -> const char* {
-        const char* value = std::getenv(name);
-        return value == nullptr || *value == '\0' ? nullptr : value;
-      };
-      const char *cache = variable("XDG_CACHE_HOME"), *home = variable("HOME");
-      if (cache == nullptr && home == nullptr) return;
+      const std::string cache = user_cache_folder();
+      if (cache.empty()) return;
       std::string device = device_info().name;
       for (char& c : device) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
-      path_ = cache != nullptr ? std::filesystem::path(cache) : std::filesystem::path(home) / ".cache";
-      path_ /= std::filesystem::path("attune") / str_cat("matmul-", device, "-", cublasLtGetVersion(), ".txt");
+      path_ = std::filesystem::path(cache) / "attune" / str_cat("matmul-", device, "-", cublasLtGetVersion(), ".txt");
     }
     read();
   }
