@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "engine/io/files.h"
 #include "engine/io/locked_folder.h"
+#include "engine/train/measures.h"
 #include "models/linear/bag_of_words.h"
 #include "tokenizer/words.h"
 
@@ -67,7 +68,7 @@ Split read_split(const char* title, const std::string& path, const TextColumns& 
 }
 
 void print_accuracy(const Split& split, const std::vector<std::int32_t>& predicted) {
-  std::printf("%s accuracy: %.2f%%\n", split.title, 100 * accuracy(predicted, split.labels));
+  std::printf("%s accuracy: %.2f%%\n", split.title, 100 * measures::accuracy(predicted, split.labels));
 }
 
 // Counts the words of all splits, in the model's vocabulary or, for training, in a new one of the training texts.

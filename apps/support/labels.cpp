@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "base/nearest_word.h"
-#include "engine/data/dataset.h"
 #include "json/value.h"
 #include "models/hf_config.h"
 
@@ -35,6 +34,21 @@ std::int64_t rows_of(std::size_t size) {
 }
 
 }  // namespace
+
+std::int32_t parse_label(const std::string& text, std::int64_t classes, const std::vector<std::string>& label_names,
+                         const std::string& where) {
+  if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
+    return static_cast<std::int32_t>(named - label_names.begin());
+  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(),
+        " classes; the nearest is '", nearest_word(text, label_names), "'");
+  std::int32_t label = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
+  const bool is_number = error == std::errc() && end == text.data() + text.size();
+  CHECK(is_number, where, ": the label '", text, "' is not an integer");
+  CHECK(label >= 0 && label < classes, where, ": the label ", label, " is not a class; there are ", classes, " (0 .. ",
+        classes - 1, ")");
+  return label;
+}
 
 ClassLabels::ClassLabels(std::string column, std::int64_t at_least) : column_(std::move(column)), at_least_(at_least) {}
 

@@ -1,10 +1,8 @@
 #include "engine/data/dataset.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/check.h"
-#include "base/nearest_word.h"
 
 namespace attune {
 
@@ -49,21 +47,6 @@ void Dataset::check() const {
   const bool classes = labels.dtype() == DType::kInt32 && labels.shape().rank() == 1;
   const bool rows = labels.dtype() == DType::kFloat32 && labels.shape().rank() == 2;
   CHECK(classes || rows, name, ": labels are int32 [E] or float32 [E, L], not ", labels.dtype(), " ", labels.shape());
-}
-
-std::int32_t parse_label(const std::string& text, std::int64_t classes, const std::vector<std::string>& label_names,
-                         const std::string& where) {
-  if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
-    return static_cast<std::int32_t>(named - label_names.begin());
-  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(),
-        " classes; the nearest is '", nearest_word(text, label_names), "'");
-  std::int32_t label = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  CHECK(is_number, where, ": the label '", text, "' is not an integer");
-  CHECK(label >= 0 && label < classes, where, ": the label ", label, " is not a class; there are ", classes, " (0 .. ",
-        classes - 1, ")");
-  return label;
 }
 
 }  // namespace attune

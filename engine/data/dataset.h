@@ -33,9 +33,4 @@ struct Dataset {
   void check() const;
 };
 
-/// Parses a label: an integer in [0, classes), or one of `label_names`. Throws Error with `where` (file and line) in
-/// front.
-std::int32_t parse_label(const std::string& text, std::int64_t classes, const std::vector<std::string>& label_names,
-                         const std::string& where);
-
 }  // namespace attune

@@ -107,15 +107,6 @@ std::int32_t most_frequent_label(std::span<const std::int32_t> labels) {
       ->first;
 }
 
-double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels) {
-  CHECK(predicted.size() == labels.size(), "accuracy: ", predicted.size(), " predictions for ", labels.size(),
-        " labels");
-  CHECK(!labels.empty(), "accuracy: no labels");
-  std::int64_t right = 0;
-  for (std::size_t i = 0; i < labels.size(); ++i) right += predicted[i] == labels[i] ? 1 : 0;
-  return static_cast<double>(right) / static_cast<double>(labels.size());
-}
-
 std::vector<WordWeight> strongest_columns(const LogisticRegression& model, int class_index, std::int64_t count) {
   CHECK(class_index >= 0 && static_cast<std::size_t>(class_index) < model.classes.size(), "there is no class ",
         class_index);

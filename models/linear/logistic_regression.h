@@ -47,8 +47,6 @@ std::vector<std::int32_t> predict_labels(const LogisticRegression& model, const 
 /// The most frequent label (the lowest if several are equal): a baseline that does not read the texts. Throws Error on
 /// no labels.
 std::int32_t most_frequent_label(std::span<const std::int32_t> labels);
-/// Share of equal entries in [0, 1]. Throws Error on no entries or different lengths.
-double accuracy(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels);
 
 struct WordWeight {
   std::int32_t column;

@@ -188,6 +188,30 @@ TEST(NumberLabels, AreNumbers) {
   EXPECT_EQ(message_of([&] { labels_of(flags, {{"0.5"}}); }), "f:2: the label '0.5' of column 'x' is neither 0 nor 1");
 }
 
+TEST(Labels, NumbersAndNames) {
+  const std::vector<std::string> names = {"ham", "spam", "7"};
+  EXPECT_EQ(parse_label("0", 2, {}, "f:1"), 0);
+  EXPECT_EQ(parse_label("1", 2, {}, "f:1"), 1);
+  EXPECT_EQ(parse_label("spam", 3, names, "f:1"), 1);
+  EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
+  // Where classes have names, a number that is none of them is no class.
+  EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }),
+            "f:1: the label '1' is not one of the 3 classes; the nearest is '7'");
+}
+
+TEST(Labels, ErrorsSayWhere) {
+  for (const char* bad : {"2", "-1", "", "1.0", " 1", "1 ", "one", "99999999999999999999", "+1"}) {
+    const std::string message = message_of([&] { parse_label(bad, 2, {}, "train.csv:17"); });
+    EXPECT_TRUE(message.starts_with("train.csv:17: ")) << bad << ": " << message;
+    EXPECT_NE(message.find(bad), std::string::npos) << message;
+  }
+  EXPECT_NE(message_of([] {
+              parse_label("Spam", 2, {"ham", "spam"}, "f:1");
+            }).find("is not one of the 2 classes"),
+            std::string::npos);
+  EXPECT_NE(message_of([] { parse_label("2", 2, {}, "f:1"); }).find("0 .. 1"), std::string::npos);
+}
+
 class Splits : public ::testing::Test {
  protected:
   void SetUp() override { write_file(path_, "text,pair,label,other\nab,x,0,1\n,yz,1,0\nabc,,1,0\n"); }

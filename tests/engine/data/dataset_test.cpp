@@ -1,4 +1,4 @@
-// How examples become batches, and labels numbers.
+// How examples become batches.
 #include "engine/data/dataset.h"
 
 #include <gtest/gtest.h>
@@ -98,30 +98,6 @@ TEST(Datasets, TheLongestExample) {
   EXPECT_EQ(examples().longest(), 5);
   EXPECT_EQ(examples().size(), 4);
   EXPECT_EQ(Dataset{}.longest(), 0);
-}
-
-TEST(Labels, NumbersAndNames) {
-  const std::vector<std::string> names = {"ham", "spam", "7"};
-  EXPECT_EQ(parse_label("0", 2, {}, "f:1"), 0);
-  EXPECT_EQ(parse_label("1", 2, {}, "f:1"), 1);
-  EXPECT_EQ(parse_label("spam", 3, names, "f:1"), 1);
-  EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
-  // Where classes have names, a number that is none of them is no class.
-  EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }),
-            "f:1: the label '1' is not one of the 3 classes; the nearest is '7'");
-}
-
-TEST(Labels, ErrorsSayWhere) {
-  for (const char* bad : {"2", "-1", "", "1.0", " 1", "1 ", "one", "99999999999999999999", "+1"}) {
-    const std::string message = message_of([&] { parse_label(bad, 2, {}, "train.csv:17"); });
-    EXPECT_TRUE(message.starts_with("train.csv:17: ")) << bad << ": " << message;
-    EXPECT_NE(message.find(bad), std::string::npos) << message;
-  }
-  EXPECT_NE(message_of([] {
-              parse_label("Spam", 2, {"ham", "spam"}, "f:1");
-            }).find("is not one of the 2 classes"),
-            std::string::npos);
-  EXPECT_NE(message_of([] { parse_label("2", 2, {}, "f:1"); }).find("0 .. 1"), std::string::npos);
 }
 
 }  // namespace

@@ -345,12 +345,6 @@ TEST(MostFrequentLabel, TheLowestOfEquals) {
   EXPECT_THROW(most_frequent_label({}), Error);
 }
 
-TEST(Accuracy, CountsEqualEntries) {
-  EXPECT_EQ(accuracy(std::vector<std::int32_t>{1, 0, 1, 1}, std::vector<std::int32_t>{1, 1, 1, 1}), 0.75);
-  EXPECT_THROW(accuracy({}, {}), Error);
-  EXPECT_THROW(accuracy(std::vector<std::int32_t>{1}, {}), Error);
-}
-
 TEST(StrongestColumns, BothEndsAndTies) {
   const LogisticRegression model{{0, 1}, 5, {0.5, -2, 0.5, 3, -2}, {0}};
   const auto columns = [&](int k, std::int64_t n) {

@@ -11,6 +11,7 @@
 
 #include "engine/io/csv.h"
 #include "engine/io/sha256.h"
+#include "engine/train/measures.h"
 #include "models/linear/bag_of_words.h"
 #include "tests/support/data.h"
 #include "tests/support/imdb.h"
@@ -113,7 +114,8 @@ TEST(LogregGolden, DummyIsExact) {
   const std::int32_t guess = most_frequent_label(run.splits.at("train").labels);
   for (const auto& [name, split] : run.splits) {
     const std::vector<std::int32_t> guesses(split.labels.size(), guess);
-    EXPECT_EQ(percent(accuracy(guesses, split.labels)), run.golden.at("dummy_accuracy_percent").at(name)) << name;
+    EXPECT_EQ(percent(measures::accuracy(guesses, split.labels)), run.golden.at("dummy_accuracy_percent").at(name))
+        << name;
   }
 }
 
@@ -128,7 +130,7 @@ TEST(LogregGolden, SolutionIsTheOptimum) {
   EXPECT_NEAR(std::sqrt(square) / optimum.at("weight_norm").get<double>(), 1, 1e-7);
   EXPECT_NEAR(run.fit.model.bias.at(0) / optimum.at("intercept").get<double>(), 1, 1e-4);
   for (const auto& [name, split] : run.splits)
-    EXPECT_EQ(percent(accuracy(predict_labels(run.fit.model, split.counts), split.labels)),
+    EXPECT_EQ(percent(measures::accuracy(predict_labels(run.fit.model, split.counts), split.labels)),
               optimum.at("accuracy_percent").at(name))
         << name;
   // Where others stop, early or by another road, F is no lower.
