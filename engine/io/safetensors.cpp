@@ -225,7 +225,11 @@ struct SafetensorsFile::Impl {
     struct stat info {};
     if (fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
     const auto size = static_cast<std::size_t>(info.st_size);
-    if (size > 0) storage = Storage::map(descriptor.get(), size);
+    try {
+      if (size > 0) storage = Storage::map(descriptor.get(), size);
+    } catch (const Error& error) {
+      throw IoError(path, error.what());
+    }
     HeaderParser parser(path, {storage ? storage->data() : nullptr, size});
     parser.parse(entries, metadata);
     buffer = parser.buffer();

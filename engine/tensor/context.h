@@ -9,7 +9,7 @@
 
 namespace attune {
 
-/// Whether the build has the ops of kernels::CudaContext. Without them (ATTUNE_CUDA=none) they are not called anywhere, and
+/// Whether the build has the ops of kernels::CudaContext. Without them (ATTUNE_CUDA=none) none may be called, and
 /// cuda_context() throws.
 #ifdef ATTUNE_NO_CUDA
 constexpr bool kHasCudaOps = false;
