@@ -15,9 +15,8 @@ namespace attune::device {
 
 inline constexpr float kLog2E = 1.4426950408889634f;
 
-/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel), or 32 where the
-/// forward kernel has two groups of 16. The block walks over tiles of the others, of fewer rows for float32 and D = 128
-/// (to save registers and shared memory).
+/// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel). The block walks over
+/// tiles of the others, of fewer rows for float32 and D = 128, to save registers and shared memory.
 template <class T, int D>
 struct AttentionTraits {
   static constexpr int kWarps = 4;
@@ -26,9 +25,7 @@ struct AttentionTraits {
   static constexpr int kWalked = (sizeof(T) == 4 ? 32 : 64) / (D == 128 ? 2 : 1);
   static constexpr int kStride = D + kRowPad<T>;
   /// Dynamic shared memory of a block.
-  static constexpr std::size_t forward_bytes(int groups) {
-    return static_cast<std::size_t>((groups * kOwn + 4 * kWalked) * kStride) * sizeof(T);
-  }
+  static constexpr std::size_t kForwardBytes = std::size_t{(kOwn + 2 * kWalked) * kStride} * sizeof(T);
   static constexpr std::size_t kBackwardBytes = std::size_t{2 * (kOwn + kWalked) * kStride} * sizeof(T);
 };
 

@@ -1,17 +1,15 @@
 // Attention forward (kernels/attention.h), flash style: the scores never leave the multiprocessor.
 //
-// A block of four warps owns 128 queries of one head of one sequence (bfloat16 in whole vectors, D <= 64, sequences of
-// more than 64 rows) or 64; it walks over tiles of keys that any of its queries may see. Q stays in shared memory; K
-// and V have two tiles each, and cp.async fills one pair while the other is used. A warp owns 16 queries, or two groups
-// of 16, w and 7 - w: what it reads of K and V then serves two products, and a causal mask leaves every warp the same
-// work. Softmax runs in base 2 on the accumulators, with the running maximum and sum of FlashAttention-2; P goes to the
-// second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh). Groups that see no key of a tile
-// skip it; only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
+// A block owns 64 queries of one head of one sequence, a warp 16 of them; it walks over tiles of keys that any of its
+// queries may see. Q stays in shared memory, K and V pass through one tile each by cp.async: V arrives while Q K^T is
+// computed, the next K while P V is. Softmax runs in base 2 on the accumulators, with the running maximum and sum of
+// FlashAttention-2; P goes to the second product from registers, in bfloat16 (in split tf32 for float32: tile.cuh).
+// Only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
 //
-// Shared memory for D = 64: 54 KiB for 128 queries in bfloat16, 45 KiB for 64 (51 KiB float32), for D = 128 51 KiB
-// (66 KiB). Registers: 225 per thread for two groups, 64 each for O and for the scores: two blocks of 4 warps on a
-// multiprocessor; 103 for one group. Moves Q, O once and K, V once per block's queries, mostly from the L2 cache;
-// 4 N T D flops per head: bound by tensor cores from T of a few hundred on.
+// Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor
+// has shared memory for five D = 64 blocks of 4 warps, but registers (126 per thread) for only four: 16 warps; D = 128
+// needs 160, which allows three blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D
+// flops per head: bound by tensor cores from T of a few hundred on.
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
 #include "kernels/cuda/attention.cuh"
@@ -75,148 +73,92 @@ struct OnlineSoftmax {
   }
 };
 
-// A warp's G groups of 16 queries.
-template <class T, int D, int G, bool kVector, bool kDropout>
-struct Queries {
+template <class T, int D, bool kVector, bool kDropout>
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_forward_kernel(Forward<T> args) {
   using Traits = AttentionTraits<T, D>;
-  static constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride, kRows = G * Traits::kOwn;
+  constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
+  const AttentionPlan& plan = args.plan;
+  const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
+  const int block_query = static_cast<int>(gridDim.z - 1 - blockIdx.z) * Traits::kOwn;
+  if (block_query >= s.length) return;
+  const int first_query = block_query + static_cast<int>(threadIdx.x / kWarp) * 16;
 
-  const Forward<T>& args;
-  const AttentionPlan& plan;
-  const Sequence& s;
-  T* tile;           // of the block's queries
-  int block_query;   // the first of them
-  int first[G];      // query of each group
-  const T* rows[G];  // where they are in the tile
-  bool drops;
-  std::uint32_t row_keys[G][2] = {};  // of the lane's queries
-  OnlineSoftmax softmax[G];
-  float out[G][D / 8][4] = {};
+  T* q_tile = reinterpret_cast<T*>(dynamic_shared());
+  T* k_tile = q_tile + Traits::kOwn * kStride;
+  T* v_tile = k_tile + kKeys * kStride;
+  T* own_q = q_tile + (first_query - block_query) * kStride;
+  const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
 
-  __device__ __forceinline__ Queries(const Forward<T>& args_, const Sequence& sequence, int first_query)
-      : args(args_),
-        plan(args_.plan),
-        s(sequence),
-        tile(reinterpret_cast<T*>(dynamic_shared())),
-        block_query(first_query),
-        drops(kDropout && args_.plan.dropout.row_keys != nullptr) {
-    const int warp = static_cast<int>(threadIdx.x / kWarp);
-#pragma unroll
-    for (int r = 0; r < G; ++r) {
-      const int group = r == 0 ? warp : 2 * Traits::kWarps - 1 - warp;
-      first[r] = block_query + 16 * group;
-      rows[r] = tile + 16 * group * kStride;
-      for (int half = 0; drops && half < 2; ++half)
-        row_keys[r][half] = query_key(plan, s, first[r] + lane_id() / 4 + 8 * half);
-    }
-  }
+  const Range keys =
+      s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
+  const int begin = keys.begin / kKeys * kKeys;
+  load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(q_tile, args.q + row(block_query), plan.row_stride,
+                                                        s.length - block_query, plan.head_size);
+  if (begin < keys.end)
+    load_tile<kKeys, D, Traits::kThreads, kVector>(k_tile, args.k + row(begin), plan.row_stride, s.key_length - begin,
+                                                   plan.head_size);
+  cp_async_commit();
 
-  // Whether any query of a group sees any of the keys.
-  __device__ bool meets(int r, Range keys) const {
-    const Range seen = s.keys_of(plan, {first[r], first[r] + 16});
-    return first[r] < s.length && seen.begin < keys.end && seen.end > keys.begin;
-  }
+  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  std::uint32_t row_keys[2] = {};
+  if (drops)
+    for (int half = 0; half < 2; ++half) row_keys[half] = query_key(plan, s, first_query + lane_id() / 4 + 8 * half);
 
-  // Adds what a tile of keys gives to N of the groups from First on.
-  template <int First, int N>
-  __device__ __forceinline__ void add_keys(int key, const T* k_tile, const T* v_tile) {
-    float scores[G][kKeys / 8][4] = {};
-    multiply_transposed<D, First, N>(scores, rows, k_tile, kStride);
+  OnlineSoftmax softmax;
+  float out[D / 8][4] = {};
+  for (int j = begin; j < keys.end; j += kKeys) {
+    cp_async_wait<0>();
+    __syncthreads();  // K is there; no thread reads the last V
+    load_tile<kKeys, D, Traits::kThreads, kVector>(v_tile, args.v + row(j), plan.row_stride, s.key_length - j,
+                                                   plan.head_size);
+    cp_async_commit();
+
+    float scores[kKeys / 8][4] = {};
+    multiply_transposed<D>(scores, own_q, k_tile, kStride);
+    mask_keys(scores, plan, s, first_query, j);
+
+    cp_async_wait<0>();
+    __syncthreads();  // V is there; no thread reads this K
+    if (j + kKeys < keys.end)
+      load_tile<kKeys, D, Traits::kThreads, kVector>(k_tile, args.k + row(j + kKeys), plan.row_stride,
+                                                     s.key_length - j - kKeys, plan.head_size);
+    cp_async_commit();
+
+    float rescale[2];
+    softmax.update(scores, plan.scale * kLog2E, rescale);
 #pragma unroll
-    for (int r = First; r < First + N; ++r) {
-      mask_keys(scores[r], plan, s, first[r], key);
-      float rescale[2];
-      softmax[r].update(scores[r], plan.scale * kLog2E, rescale);
+    for (int n = 0; n < D / 8; ++n)
 #pragma unroll
-      for (int n = 0; n < D / 8; ++n)
-#pragma unroll
-        for (int e = 0; e < 4; ++e) out[r][n][e] *= rescale[e / 2];
-      if (!drops) continue;
+      for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
+    if (drops)
 #pragma unroll
       for (int n = 0; n < kKeys / 8; ++n) {
         float factors[4];
-        dropout_of_queries(factors, plan, s, row_keys[r], key, n);
-        for (int e = 0; e < 4; ++e) scores[r][n][e] *= factors[e];
+        dropout_of_queries(factors, plan, s, row_keys, j, n);
+        for (int e = 0; e < 4; ++e) scores[n][e] *= factors[e];
       }
-    }
-    multiply_accumulators<T, First, N>(out, scores, v_tile, kStride);
+    multiply_accumulators<T>(out, scores, v_tile, kStride);
   }
-
-  // Writes out and lse, through the warp's own rows of the tile.
-  __device__ __forceinline__ void finish() {
-    const std::int64_t dense = static_cast<std::int64_t>(plan.heads) * plan.head_size;
-#pragma unroll
-    for (int r = 0; r < G; ++r) {
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float sum = softmax[r].sum[half];
-        sum += __shfl_xor_sync(kAllLanes, sum, 1);
-        sum += __shfl_xor_sync(kAllLanes, sum, 2);
-        const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
-#pragma unroll
-        for (int n = 0; n < D / 8; ++n)
-#pragma unroll
-          for (int e = 2 * half; e < 2 * half + 2; ++e) out[r][n][e] *= inverse;
-        const int i = first[r] + lane_id() / 4 + 8 * half;
-        if (args.lse != nullptr && lane_id() % 4 == 0 && i < s.length)
-          store_global(args.lse + s.statistic(plan, i),
-                       sum > 0 ? (softmax[r].largest[half] + log2f(sum)) * kLn2 : -INFINITY);
-      }
-      store_accumulators<D, kVector, kStride>(args.out + s.row(first[r], dense, plan.head_size), dense,
-                                              s.length - first[r], plan.head_size,
-                                              tile + (first[r] - block_query) * kStride, out[r]);
-    }
-  }
-};
-
-template <class T, int D, int G, bool kVector, bool kDropout>
-__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_forward_kernel(Forward<T> args) {
-  using Block = Queries<T, D, G, kVector, kDropout>;
-  constexpr int kKeys = Block::kKeys, kStride = Block::kStride, kThreads = Block::Traits::kThreads;
-  const AttentionPlan& plan = args.plan;
-  const Sequence s(plan, static_cast<int>(blockIdx.y), static_cast<int>(blockIdx.x));
-  const int block_query = static_cast<int>(gridDim.z - 1 - blockIdx.z) * Block::kRows;
-  if (block_query >= s.length) return;
-  Block block(args, s, block_query);
-  const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
-  T* k_tile = block.tile + Block::kRows * kStride;  // K and V alternate between two tiles each
-  T* v_tile = k_tile + 2 * kKeys * kStride;
-  const auto load_keys = [&](int key, int at) {
-    load_tile<kKeys, D, kThreads, kVector>(k_tile + at * kKeys * kStride, args.k + row(key), plan.row_stride,
-                                           s.key_length - key, plan.head_size);
-    load_tile<kKeys, D, kThreads, kVector>(v_tile + at * kKeys * kStride, args.v + row(key), plan.row_stride,
-                                           s.key_length - key, plan.head_size);
-    cp_async_commit();
-  };
-
-  const int end_query = block_query + Block::kRows < s.length ? block_query + Block::kRows : s.length;
-  const Range keys = s.keys_of(plan, {block_query, end_query});
-  const int begin = keys.begin / kKeys * kKeys;
-  load_tile<Block::kRows, D, kThreads, kVector>(block.tile, args.q + row(block_query), plan.row_stride,
-                                                s.length - block_query, plan.head_size);
-  if (begin < keys.end) load_keys(begin, 0);
-
-  for (int key = begin, at = 0; key < keys.end; key += kKeys, at = 1 - at) {
-    cp_async_wait<0>();
-    __syncthreads();  // the tiles are there; no thread reads the last ones
-    if (key + kKeys < keys.end) load_keys(key + kKeys, 1 - at);
-    const T *k = k_tile + at * kKeys * kStride, *v = v_tile + at * kKeys * kStride;
-    if constexpr (G == 1) {
-      block.template add_keys<0, 1>(key, k, v);
-    } else {
-      const bool first = block.meets(0, {key, key + kKeys}), second = block.meets(1, {key, key + kKeys});
-      if (first && second)
-        block.template add_keys<0, 2>(key, k, v);
-      else if (first)
-        block.template add_keys<0, 1>(key, k, v);
-      else if (second)
-        block.template add_keys<1, 1>(key, k, v);
-    }
-  }
-  cp_async_commit();
   cp_async_wait<0>();
   __syncthreads();  // Q has arrived even without a key to walk over; its rows are reused
-  block.finish();
+
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    float sum = softmax.sum[half];
+    sum += __shfl_xor_sync(kAllLanes, sum, 1);
+    sum += __shfl_xor_sync(kAllLanes, sum, 2);
+    const float inverse = sum > 0 ? 1.0f / sum : 0.0f;
+#pragma unroll
+    for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+      for (int e = 2 * half; e < 2 * half + 2; ++e) out[n][e] *= inverse;
+    const int i = first_query + lane_id() / 4 + 8 * half;
+    if (args.lse != nullptr && lane_id() % 4 == 0 && i < s.length)
+      store_global(args.lse + s.statistic(plan, i), sum > 0 ? (softmax.largest[half] + log2f(sum)) * kLn2 : -INFINITY);
+  }
+  const std::int64_t dense = static_cast<std::int64_t>(plan.heads) * plan.head_size;
+  store_accumulators<D, kVector, kStride>(args.out + s.row(first_query, dense, plan.head_size), dense,
+                                          s.length - first_query, plan.head_size, own_q, out);
 }
 
 }  // namespace
@@ -234,17 +176,11 @@ void attention_forward(const CudaContext& context, const AttentionForward& args)
     const bool pointers = cuda::aligned(args.out, args.q, args.k, args.v);
     cuda::dispatch_head<T>("attention", layout, args.row_stride, pointers, [&](auto size, auto vectors, auto dropout) {
       constexpr int D = decltype(size)::value;
-      constexpr bool kVector = decltype(vectors)::value;
       using Traits = AttentionTraits<T, D>;
-      const auto with_groups = [&](auto groups) {
-        constexpr int G = decltype(groups)::value;
-        cuda::launch("attention_forward", attention_forward_kernel<T, D, G, kVector, decltype(dropout)::value>,
-                     cuda::attention_grid(layout, G * Traits::kOwn), {Traits::kThreads}, Traits::forward_bytes(G),
-                     context.stream(), arguments);
-      };
-      if constexpr (std::is_same_v<T, BFloat16> && D <= 64 && kVector)
-        if (layout.max_length > Traits::kOwn) return with_groups(std::integral_constant<int, 2>{});
-      with_groups(std::integral_constant<int, 1>{});
+      cuda::launch("attention_forward",
+                   attention_forward_kernel<T, D, decltype(vectors)::value, decltype(dropout)::value>,
+                   cuda::attention_grid(layout, Traits::kOwn), {Traits::kThreads}, Traits::kForwardBytes,
+                   context.stream(), arguments);
     });
   });
 }

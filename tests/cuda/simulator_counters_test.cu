@@ -138,7 +138,7 @@ TEST_F(Counting, AttentionHasNoBankConflictsButTwo) {
       EXPECT_EQ(c.products, 2 * pairs * static_cast<std::uint64_t>(size) * split / (16 * 8 * depth)) << size;
       // The two known exceptions (device/tile.cuh): pairs of float32 results, and 64-byte rows moved two by two, those
       // of the tiles in and those of the result out.
-      const std::uint64_t warps = kRows / 16, moved_rows = kRows + 2 * kRows + kRows;  // of one block
+      const std::uint64_t warps = kRows / 16, moved_rows = 2 * (64 + 2 * kRows) + kRows;
       const std::uint64_t result_pairs =
           dtype == DType::kFloat32 ? warps * static_cast<std::uint64_t>(size) / 8 * 2 * 2 : 0;
       const std::uint64_t short_rows = dtype == DType::kBFloat16 && size == 32 ? moved_rows / 2 : 0;
