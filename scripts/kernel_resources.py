@@ -24,7 +24,7 @@ ATTENTION = r"""
 #include "kernels/cuda/attention_backward.cuh"
 template <class T, int D> void say(const char* type) {
   using Traits = attune::device::AttentionTraits<T, D>;
-  for (int groups : {1, 2}) std::printf("attention_forward_kernel<%s, %d, %d %zu\n", type, D, groups, Traits::forward_bytes(groups));
+  std::printf("attention_forward_kernel<%s, %d %zu\n", type, D, Traits::kForwardBytes);
   for (const char* kernel : {"attention_dq_kernel", "attention_dk_dv_kernel"}) std::printf("%s<%s, %d %zu\n", kernel, type, D, Traits::kBackwardBytes);
 }
 template <int D, int W> void say_short() { std::printf("attention_backward_kernel<%d, %d %zu\n", D, W, attune::device::ShortBackwardTraits<D, W>::kBytes); }
@@ -48,7 +48,7 @@ def dynamic_shared():
 
 
 def plain(mangled):
-    name = re.sub(r"^void |\(attune::Activation\)|attune::|\(anonymous namespace\)::", "", run("c++filt", mangled).strip())
+    name = re.sub(r"^void |\(attune::Activation\)|attune::(kernels::)?|\(anonymous namespace\)::", "", run("c++filt", mangled).strip())
     return name[: name.index("(")] if "(" in name else name
 
 
