@@ -45,14 +45,14 @@ else
   apart() { paste <(losses "$1") <(losses "$2") | awk '{d = $1 - $2; if (d < 0) d = -d; if (d > m) m = d} END {print (m > 2e-6) ? "differ" : "agree"}'; }
   expect "packed and padded losses" agree "$(apart "$folder/packed" "$folder/padded")"
   expect "masked and unmasked losses" differ "$(apart "$folder/packed" "$folder/unmasked")"
-  expect "trained parameters" "Parameters: 22713986, of which trained: 22713986" "$(head -1 "$folder/out")"
+  expect "trained parameters" "Parameters: 22713986, of which trained: 22713986" "$(grep ^Parameters: "$folder/out")"
   grep -q BertForSequenceClassification "$folder/saved/config.json" || fail "config.json names no class"
   for file in model.safetensors tokenizer.json; do [ -s "$folder/saved/$file" ] || fail "$file was not saved"; done
   # A saved folder is a model to start from; labels may be names, and more than before.
   sed -i '2,11s/[01]$/mixed/; s/0$/bad/; s/1$/good/' "$folder"/data/*.csv
   model=$folder/saved
   out=$(train --max_steps 1 --trainable_layers last_layer --output "$folder/named")
-  expect "trained parameters of the last layer" "Parameters: 22714371, of which trained: 1155" "$(head -1 <<<"$out")"
+  expect "trained parameters of the last layer" "Parameters: 22714371, of which trained: 1155" "$(grep ^Parameters: <<<"$out")"
   expect "class names" '"0": "bad", "1": "good", "2": "mixed"' "$(grep -A3 id2label "$folder/named/config.json" | tail -3 | xargs -d '\n' | sed 's/  */ /g; s/^ //')"
   expect_error "more tokens than positions" 2 "the model has only 512 positions" --model_dir "$model" --data "$folder/data" --context_length 513
 fi
