@@ -1,114 +1,106 @@
-// Times one training step (forward, cross-entropy, backward, AdamW on every parameter) of a GPT classifier from random
-// weights, on the CPU or on a CUDA device. Its peer is bench/pytorch/train_step.py with the same options;
-// scripts/gpu_report.sh runs both in turn.
+// Times one training step (forward, cross-entropy, backward, AdamW on the trained parameters) of a classifier of a
+// published shape from random weights, on the CPU or on a CUDA device. Its peer is bench/pytorch/train_step.py, which
+// starts from the folder that --save writes; scripts/bench_rows.py runs both for every model.
 //
 // The step is the same as in training: StepRunner, which on a device captures it once and replays it. On the CPU every
-// step is timed; on a device blocks of ten steps are, each until the losses of all ten are on the host. With --save the
-// peer can start from the same weights and read the same batch, so that the losses of both must agree.
+// step is timed; on a device blocks of ten steps are, each until the losses of all ten are on the host.
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
 #include <numeric>
-#include <random>
 
 #include "base/parallel.h"
-#include "engine/io/files.h"
-#include "engine/io/safetensors.h"
+#include "bench/step_case.h"
 #include "engine/optim/adamw.h"
 #include "engine/tensor/context.h"
 #include "engine/train/step_runner.h"
-#include "models/gpt2/gpt2.h"
-#include "models/weights.h"
+#include "kernels/cuda/memory.h"
 
 namespace attune {
 namespace {
 
 struct Options {
-  Gpt2Config model{.vocab_size = 50257, .n_positions = 1024, .n_embd = 256, .n_layer = 2, .n_head = 4, .n_inner = 0};
-  std::int64_t batch_size = 8, length = 256;
+  CaseOptions step;
   std::string device = "cpu", precision = "fp32", attention = "own", save;
   bool graphs = true;
   int steps = 30, warmup = 5, threads = 0;
+
+  void declare(CLI::App& app);
+  bool cuda() const { return device == "cuda"; }
 };
 
-std::vector<std::int32_t> random_integers(std::int64_t n, std::int64_t below, std::uint64_t seed) {
-  std::mt19937_64 engine(seed);
-  std::vector<std::int32_t> out;
-  for (std::int64_t i = 0; i < n; ++i)
-    out.push_back(static_cast<std::int32_t>(engine() % static_cast<std::uint64_t>(below)));
-  return out;
-}
-
-// Multiplications and additions of a step's matrix products, heads and embeddings left out: of weights three times 2 T P,
-// of attention one forward and two and a half backward over the pairs that may see each other.
-double flops_of(const Options& options) {
-  const auto width = static_cast<double>(options.model.n_embd), layers = static_cast<double>(options.model.n_layer);
-  const auto batch = static_cast<double>(options.batch_size), length = static_cast<double>(options.length);
-  const double pairs = batch * length * (length + 1) / 2;
-  return layers * (6 * batch * length * 12 * width * width + 3.5 * 4 * width * pairs);
+void Options::declare(CLI::App& app) {
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return app.add_option(name, value, text)->capture_default_str();
+  };
+  add("--model", step.model, "A published shape, or gpt: of the four sizes below")->check(CLI::IsMember(case_names()));
+  add("--layers", step.gpt.n_layer, "Transformer blocks of gpt");
+  add("--width", step.gpt.n_embd, "Embedding width of gpt");
+  add("--heads", step.gpt.n_head, "Attention heads of gpt");
+  add("--vocabulary", step.gpt.vocab_size, "Vocabulary size of gpt");
+  add("--model_dir", step.folder, "Folder with a config.json and, if it has any, weights, in place of --model");
+  add("--trainable_layers", step.trainable_layers,
+      "all, last_block, last_two_blocks or last_layer; without it the last block of roberta-large and all of others");
+  add("--batch_size", step.batch_size, "Texts per step")->check(CLI::PositiveNumber);
+  add("--length", step.length, "Tokens per text")->check(CLI::PositiveNumber);
+  add("--lengths", step.lengths, "full: every text has --length tokens; imdb: like the reviews, cut at --length")
+      ->check(CLI::IsMember({"full", "imdb"}));
+  app.add_flag("!--no_dropout", step.dropout, "Without the model's dropout");
+  add("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
+  add("--precision", precision, "fp32, or on cuda tf32 or bf16")->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+  add("--attention", attention, "own, or in bf16 cudnn")->check(CLI::IsMember({"own", "cudnn"}));
+  app.add_flag("!--no_graphs", graphs, "On cuda: launch every kernel of every step from the host");
+  add("--steps", steps, "Counted steps; 0: none, only --save")->check(CLI::NonNegativeNumber);
+  add("--warmup", warmup, "Steps before the counted ones, at least one");
+  add("--save", save, "Folder for the first weights and the batch, for the peer's --load");
+  add("--threads", threads, "Threads (0: all cores)");
 }
 
 struct Timed {
   std::vector<double> milliseconds;  // of a step, as often as it was measured
   double first_loss = 0, last_loss = 0;
   std::int64_t graphs = 0;
+  std::size_t peak_bytes = 0, reserved_bytes = 0;  // device memory; on the CPU the process's
 };
 
-// model.safetensors and batch.json, for the peer.
-void save(const std::string& folder, const Classifier& model, const std::vector<std::vector<std::int32_t>>& texts,
-          const std::vector<std::int32_t>& labels) {
-  const auto list = [](const std::vector<std::int32_t>& values) {
-    std::string out;
-    for (const std::int32_t value : values) out += (out.empty() ? "[" : ", ") + std::to_string(value);
-    return out + "]";
-  };
-  std::string ids;
-  for (const auto& text : texts) ids += (ids.empty() ? "[" : ", ") + list(text);
-  create_folders(folder);
-  std::vector<NamedTensor> tensors;  // unchanged: save_weights() would move the head's bias
-  for_each_hf_tensor(
-      model, [](const Parameter& parameter) { return parameter.value(); },
-      [&](const std::string& name, const Tensor& values) {
-        tensors.push_back({name, values});
-      });
-  write_safetensors(folder + "/model.safetensors", std::move(tensors), {});
-  write_file(folder + "/batch.json", "{\"ids\": " + ids + "], \"labels\": " + list(labels) + "}\n");
+void measure_memory(const Options& options, Timed& timed) {
+  if (options.cuda()) {
+    const cuda::ArenaUse use = cuda::arena_use();
+    timed.peak_bytes = use.peak, timed.reserved_bytes = use.reserved;
+    return;
+  }
+  rusage use{};
+  getrusage(RUSAGE_SELF, &use);
+  timed.peak_bytes = timed.reserved_bytes = 1024 * static_cast<std::size_t>(use.ru_maxrss);
 }
 
-Timed run(const Options& options) {
-  const Device device = options.device == "cuda" ? Device::kCuda : Device::kCpu;
-  const Gpt2Classifier model(options.model, {.num_labels = 2, .position = HeadPosition::kLast});
-  TorchGenerator generator(123);
-  model.initialize(generator, Initializer::kGpt2);
-  model.initialize_head(generator);
-  std::vector<std::vector<std::int32_t>> texts;
-  for (std::int64_t b = 0; b < options.batch_size; ++b)
-    texts.push_back(random_integers(options.length, options.model.vocab_size, static_cast<std::uint64_t>(b) + 10));
-  const std::vector<std::int32_t> labels = random_integers(options.batch_size, 2, 2);
-  if (!options.save.empty()) save(options.save, model, texts, labels);
-  if (device == Device::kCuda) {
+Timed run(const Options& options, const StepCase& step) {
+  const Device device = options.cuda() ? Device::kCuda : Device::kCpu;
+  if (options.cuda()) {
     set_cudnn_attention(options.attention == "cudnn");
     set_tensor_float32(options.precision == "tf32");
   }
+  const Classifier& model = *step.model;
   place(model, device, options.precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
   AdamWOptimizer optimizer(parameters_of(model, true), {});
-  const auto task = make_task("single_label_classification", {.outputs = 2});
+  const auto task = make_task("single_label_classification", {.outputs = model.num_labels()});
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); }, *task,
                     optimizer, {.seed = 123, .graphs = options.graphs});
-
-  const Dataset invented = Dataset::from("invented", texts, Tensor::from(labels, {options.batch_size}));
-  const ExampleStore store(invented, {.max_length = options.length}, device);
-  std::vector<std::int32_t> examples(texts.size());
+  const std::int64_t count = step.texts.size();
+  const ExampleStore store(step.texts, step.form, device,
+                           options.cuda() ? packed_row_multiple(count, step.texts.longest()) : 1);
+  std::vector<std::int32_t> examples(static_cast<std::size_t>(count));
   std::iota(examples.begin(), examples.end(), 0);
 
   Timed out;
-  std::int64_t step = 0;
+  std::int64_t steps_done = 0;
   const auto block = [&](int steps) {
     const auto begin = std::chrono::steady_clock::now();
-    std::vector<StepResult> results;
-    for (int i = 0; i < steps; ++i) runner.start(store, examples, step++, 5e-5);
+    for (int i = 0; i < steps; ++i) runner.start(store, examples, steps_done++, 5e-5);
     for (const StepResult& result : runner.take(true)) out.last_loss = result.loss;
     const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
     return elapsed.count() / steps;
@@ -116,60 +108,61 @@ Timed run(const Options& options) {
   block(1);
   out.first_loss = out.last_loss;
   for (int i = 1; i < options.warmup; ++i) block(1);
-  const int size = device == Device::kCuda ? std::min(10, options.steps) : 1;
+  const int size = options.cuda() ? std::min(10, options.steps) : 1;
   for (int i = 0; i < options.steps / size; ++i) out.milliseconds.push_back(block(size));
+  std::ranges::sort(out.milliseconds);
   out.graphs = runner.graphs();
+  measure_memory(options, out);
   return out;
+}
+
+void print(const Options& options, const StepCase& step, const Timed& timed) {
+  const std::vector<double>& ms = timed.milliseconds;
+  const auto rounded = [](double milliseconds) { return std::round(1e4 * milliseconds) / 1e4; };
+  const json::Value line = json::Value::object({{"system", "attune"},
+                                                {"device", options.device},
+                                                {"precision", options.precision},
+                                                {"variant", timed.graphs > 0 ? "graphs" : ""},
+                                                {"attention", options.attention},
+                                                {"model", step.description},
+                                                {"rows", step.rows},
+                                                {"threads", num_threads()},
+                                                {"median_ms", rounded(ms[ms.size() / 2])},
+                                                {"min_ms", rounded(ms.front())},
+                                                {"max_ms", rounded(ms.back())},
+                                                {"steps", options.steps},
+                                                {"flops", step_flops(step)},
+                                                {"first_loss", static_cast<float>(timed.first_loss)},
+                                                {"last_loss", static_cast<float>(timed.last_loss)},
+                                                {"peak_bytes", timed.peak_bytes},
+                                                {"reserved_bytes", timed.reserved_bytes}});
+  std::cout << line.dump() << "\n";
+}
+
+void bench(Options options) {
+  if (!options.cuda() && options.precision != "fp32")
+    throw UsageError("--precision " + options.precision + " needs --device cuda");
+  if (options.attention != "own" && options.precision != "bf16")
+    throw UsageError("--attention cudnn needs --precision bf16");
+  if (options.steps == 0 && options.save.empty()) throw UsageError("--steps 0 needs --save");
+  if (options.threads > 0) set_num_threads(options.threads);
+  const StepCase step = make_case(options.step);
+  if (!options.save.empty()) save_case(step, options.save);
+  if (options.steps > 0) print(options, step, run(options, step));
 }
 
 }  // namespace
 }  // namespace attune
 
 int main(int argc, char** argv) {
+  CLI::App app("Times one training step");
   attune::Options options;
-  CLI::App app("Times one GPT training step");
-  app.add_option("--device", options.device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
-  app.add_option("--precision", options.precision, "fp32, or on cuda tf32 or bf16")
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
-      ->capture_default_str();
-  app.add_option("--attention", options.attention, "own, or in bf16 cudnn")
-      ->check(CLI::IsMember({"own", "cudnn"}))
-      ->capture_default_str();
-  app.add_option("--layers", options.model.n_layer, "Transformer blocks")->capture_default_str();
-  app.add_option("--width", options.model.n_embd, "Embedding width")->capture_default_str();
-  app.add_option("--heads", options.model.n_head, "Attention heads")->capture_default_str();
-  app.add_option("--vocabulary", options.model.vocab_size, "Vocabulary size")->capture_default_str();
-  app.add_option("--batch_size", options.batch_size, "Sequences per step")->capture_default_str();
-  app.add_option("--length", options.length, "Tokens per sequence")->capture_default_str();
-  app.add_option("--steps", options.steps, "Counted steps")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--warmup", options.warmup, "Steps before the counted ones, at least one")->capture_default_str();
-  app.add_flag("!--no_graphs", options.graphs, "On cuda: launch every kernel of every step from the host");
-  app.add_option("--save", options.save, "Folder for the first weights and the batch, for the peer's --load");
-  app.add_option("--threads", options.threads, "Threads (0: all cores)")->capture_default_str();
+  options.declare(app);
   CLI11_PARSE(app, argc, argv);
   try {
-    CHECK(options.device == "cuda" || options.precision == "fp32", "--precision ", options.precision,
-          " needs --device cuda");
-    CHECK(options.attention == "own" || options.precision == "bf16", "--attention cudnn needs --precision bf16");
-    if (options.threads > 0) attune::set_num_threads(options.threads);
-    options.model.n_inner = 4 * options.model.n_embd;
-    attune::Timed timed = attune::run(options);
-    std::vector<double>& ms = timed.milliseconds;
-    std::ranges::sort(ms);
-    std::printf(
-        "{\"system\": \"attune%s\", \"device\": \"%s\", \"precision\": \"%s\", \"variant\": \"%s\", \"model\": \"gpt "
-        "%lld x %lld, "
-        "batch %lld x %lld\", \"threads\": %d, \"median_ms\": %.3f, \"min_ms\": %.3f, \"max_ms\": %.3f, \"steps\": %d, "
-        "\"flops\": %.6g, \"first_loss\": %.7g, \"last_loss\": %.7g}\n",
-        options.attention == "cudnn" ? ", attention by cuDNN" : "", options.device.c_str(), options.precision.c_str(),
-        timed.graphs > 0 ? "graphs" : "", static_cast<long long>(options.model.n_layer),
-        static_cast<long long>(options.model.n_embd), static_cast<long long>(options.batch_size),
-        static_cast<long long>(options.length), attune::num_threads(), ms[ms.size() / 2], ms.front(), ms.back(),
-        options.steps, attune::flops_of(options), timed.first_loss, timed.last_loss);
+    attune::bench(options);
   } catch (const attune::Error& error) {
     std::cerr << "train_step: error: " << error.what() << "\n";
-    return 1;
+    return dynamic_cast<const attune::UsageError*>(&error) != nullptr ? 2 : 1;
   }
 }

@@ -26,12 +26,16 @@ std::vector<PublishedModel> published_models(Family::Kind kind) {
   return out;
 }
 
-std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options) {
+const Family& family_of(const json::Value& config) {
   const std::string& type = config["model_type"].string();
   for (const Family* family : families())
-    if (std::ranges::count(family->model_types, type) > 0) return family->build(config, options);
+    if (std::ranges::count(family->model_types, type) > 0) return *family;
   const std::string known = join(families(), [](const Family* family) { return join(family->model_types); });
   config["model_type"].fail("the architecture '" + printable(type) + "' is not supported (" + known + " are)");
+}
+
+std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options) {
+  return family_of(config).build(config, options);
 }
 
 bool OpenedClassifier::complete() const {

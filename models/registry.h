@@ -14,8 +14,9 @@ namespace attune {
 /// The published checkpoints of all families of a kind.
 std::vector<PublishedModel> published_models(Family::Kind kind);
 
-/// The model of a config.json, its parameters not filled. Throws Error listing the architectures if it is of none of
-/// them.
+/// The family of a config.json. Throws Error listing the architectures if it is of none of them.
+const Family& family_of(const json::Value& config);
+/// The model of a config.json, its parameters not filled. Throws Error as family_of does.
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options);
 
 /// A model read from a folder.

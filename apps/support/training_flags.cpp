@@ -125,12 +125,7 @@ std::unique_ptr<LockedFolder> TrainingFlags::lock_output() const {
 }
 
 TrainableLayers TrainingFlags::layers() const {
-  if (trainable_layers == "all") return TrainableLayers::kAll;
-  if (trainable_layers == "last_block") return TrainableLayers::kLastBlock;
-  if (trainable_layers == "last_layer") return TrainableLayers::kLastLayer;
-  if (trainable_layers == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
-  throw UsageError("--trainable_layers '" + trainable_layers +
-                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+  return attune::trainable_layers(trainable_layers);
 }
 
 TrainOptions TrainingFlags::train_options() const {

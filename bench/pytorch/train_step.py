@@ -1,214 +1,195 @@
 #!/usr/bin/env python3
-"""The peer of bench/train_step: one training step of a GPT classifier in PyTorch, timed on the same machine; prints one JSON line.
+"""The peer of bench_train_step: the same training step in PyTorch and transformers, timed on the same machine; prints one JSON line.
 
-The model is the plain GPT of the recipe (pre-norm blocks, separate query, key and value projections with bias, tanh GELU), a two-class
-head on the last position, cross-entropy, and AdamW on every parameter. A step is zero_grad, forward, backward, optimizer. With --adamw
-best the fused and the foreach optimizer are both tried and the faster one is timed.
+bench_train_step --save FOLDER writes the model, its first weights and the batch; AutoModelForSequenceClassification opens that folder. So
+both systems start from the same weights and see the same batch at every step: without dropout their losses must agree. A step is
+zero_grad, forward, cross-entropy, backward, and fused AdamW (weight decay 0.1) on the parameters that are trained. GPT-2's head has a bias
+and reads the last position, as in the recipe. Encoders get an attention mask if the texts differ in length.
 
+Precisions: fp32 (no TF32), tf32, bf16 (autocast: float32 weights and optimizer state), bf16-weights (everything in bfloat16).
 Variants:
-  eager               masked softmax written out, as in the recipe
-  sdpa                PyTorch's fused attention
-  compile             the same under torch.compile
-  compile-cudagraphs  the same under torch.compile(mode="reduce-overhead"), which replays CUDA graphs
-Precisions: fp32 (no TF32), tf32, and bf16: autocast, with float32 weights and optimizer state. The latter two need --device cuda.
+  eager               no compiler
+  compile             torch.compile
+  compile-cudagraphs  torch.compile(mode="reduce-overhead"), which replays CUDA graphs
+  max-autotune        torch.compile(mode="max-autotune"): the same, with products and fusions chosen by timing
+Attention: eager, sdpa, flex_attention and flash_attention_2 are those of transformers; sdpa-flash and sdpa-cudnn are sdpa by that backend
+alone. What a machine cannot do ends with a JSON line that has "error", and exit code 1.
 
 On the CPU every step is timed. On a GPU blocks of ten steps are, between two synchronisations: no step waits for its loss.
 
-With --load both systems start from the same weights and see the same batch at every step: their losses must agree.
-
-usage: train_step.py [--device cuda] [--precision bf16] [--variant sdpa] [--layers 2] [--width 256] [--heads 4] [--batch_size 8] [--length 256] ...
+usage: train_step.py --load FOLDER [--device cuda] [--precision bf16] [--variant compile] [--attention sdpa] ...
+  --prepare  compiles and ends, so that a later run finds its kernels in the compiler's cache
+  --wait     compiles, prints the line {"ready": true}, and times when a line comes on the standard input: several processes can
+             compile at the same time and be timed in turn
 """
 
 import argparse
+import contextlib
 import json
-import math
+import os
 import pathlib
+import resource
 import statistics
-import struct
+import sys
 import time
 
+os.environ["HF_HUB_OFFLINE"] = "1"
 import torch
-from torch import nn
+import transformers
+from safetensors.torch import load_file
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+MODES = {"compile": None, "compile-cudagraphs": "reduce-overhead", "max-autotune": "max-autotune"}
+BACKENDS = {"sdpa-flash": SDPBackend.FLASH_ATTENTION, "sdpa-cudnn": SDPBackend.CUDNN_ATTENTION}
+ATTENTION = ["eager", "sdpa", *BACKENDS, "flex_attention", "flash_attention_2"]
 
 
-class Attention(nn.Module):
-    def __init__(self, width, heads, length, fused):
-        super().__init__()
-        self.heads, self.fused = heads, fused
-        self.query = nn.Linear(width, width)
-        self.key = nn.Linear(width, width)
-        self.value = nn.Linear(width, width)
-        self.out = nn.Linear(width, width)
-        self.register_buffer("hidden", torch.triu(torch.ones(length, length, dtype=torch.bool), diagonal=1))
-
-    def forward(self, x):
-        batch, length, width = x.shape
-
-        def split(y):
-            return y.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
-
-        q, k, v = split(self.query(x)), split(self.key(x)), split(self.value(x))
-        if self.fused:
-            context = functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        else:
-            scores = (q @ k.transpose(2, 3)).masked_fill(self.hidden[:length, :length], -math.inf)
-            context = torch.softmax(scores / math.sqrt(width // self.heads), dim=-1) @ v
-        return self.out(context.transpose(1, 2).reshape(batch, length, width))
+def load_model(options):
+    """The model of the folder with exactly its weights."""
+    config = transformers.AutoConfig.from_pretrained(options.load)
+    if options.no_dropout:
+        for name, value in vars(config).items():
+            if "drop" in name and isinstance(value, float):
+                setattr(config, name, 0.0)
+    model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
+        options.load, config=config, dtype=torch.float32, attn_implementation=options.attention.split("-")[0], output_loading_info=True)
+    unexpected = set(report["unexpected_keys"])
+    if unexpected == {"score.bias"}:  # the class has none, the recipe's head has
+        model.score.bias = torch.nn.Parameter(load_file(f"{options.load}/model.safetensors")["score.bias"])
+        unexpected = set()
+    if report["missing_keys"] or report["mismatched_keys"] or unexpected:
+        raise ValueError(f"{options.load}: weights and model differ: {report}")
+    return model
 
 
-class Block(nn.Module):
-    def __init__(self, width, heads, length, fused):
-        super().__init__()
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = Attention(width, heads, length, fused)
-        self.feed_forward = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(approximate="tanh"), nn.Linear(4 * width, width)
-        )
-
-    def forward(self, x):
-        x = x + self.attention(self.norm1(x))
-        return x + self.feed_forward(self.norm2(x))
+def logits_function(model):
+    """(ids, mask) -> logits."""
+    if model.config.model_type == "gpt2":
+        return lambda ids, mask: model.score(model.transformer(input_ids=ids, use_cache=False).last_hidden_state[:, -1])
+    return lambda ids, mask: model(input_ids=ids, attention_mask=mask).logits
 
 
-class Gpt(nn.Module):
-    def __init__(self, vocabulary, length, width, layers, heads, fused):
-        super().__init__()
-        self.tokens, self.positions = nn.Embedding(vocabulary, width), nn.Embedding(length, width)
-        self.blocks = nn.Sequential(*[Block(width, heads, length, fused) for _ in range(layers)])
-        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2)
-
-    def forward(self, ids):
-        x = self.tokens(ids) + self.positions(torch.arange(ids.shape[1], device=ids.device))
-        return self.head(self.norm(self.blocks(x)))
-
-
-def read_weights(path):
-    """Tensors by name of a float32 safetensors file."""
-    content = pathlib.Path(path).read_bytes()
-    (length,) = struct.unpack("<Q", content[:8])
-    tensors = {}
-    for name, entry in json.loads(content[8:8 + length]).items():
-        if name != "__metadata__":
-            begin, end = entry["data_offsets"]
-            values = torch.frombuffer(bytearray(content[8 + length + begin:8 + length + end]), dtype=torch.float32)
-            tensors[name.removeprefix("transformer.")] = values.view(entry["shape"])
-    return tensors
+def padded(batch, device):
+    """Ids [B, T], labels [B], and the mask [B, T], or None if there is nothing to mask."""
+    length, texts = batch["length"], batch["ids"]
+    ids = torch.full((len(texts), length), batch["pad_id"], dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for row, text in enumerate(texts):
+        ids[row, :len(text)] = torch.tensor(text)
+        mask[row, :len(text)] = 1
+    masked = batch["mask"] and not bool(mask.all())
+    return ids.to(device), torch.tensor(batch["labels"]).to(device), mask.to(device) if masked else None
 
 
-def load(model, path):
-    """Takes the weights of a GPT-2 checkpoint, whose projections are transposed and whose query, key and value are one."""
-    source = read_weights(path)
-    used = {}
-    names = [("wte", model.tokens), ("wpe", model.positions), ("ln_f", model.norm), ("score", model.head)]
-    for i, block in enumerate(model.blocks):
-        names += [(f"h.{i}.ln_1", block.norm1), (f"h.{i}.ln_2", block.norm2)]
-        names += [(f"h.{i}.attn.c_proj", block.attention.out), (f"h.{i}.mlp.c_fc", block.feed_forward[0]), (f"h.{i}.mlp.c_proj", block.feed_forward[2])]
-        for part, layer in enumerate((block.attention.query, block.attention.key, block.attention.value)):
-            for kind in ("weight", "bias"):
-                used[layer, kind] = source[f"h.{i}.attn.c_attn.{kind}"].chunk(3, dim=-1)[part]
-    for name, layer in names:
-        for kind in ("weight", "bias"):
-            if f"{name}.{kind}" in source:
-                used[layer, kind] = source[f"{name}.{kind}"]
-    with torch.no_grad():
-        for layer in model.modules():
-            for kind, parameter in layer.named_parameters(recurse=False):
-                values = used.pop((layer, kind))
-                transposed = isinstance(layer, nn.Linear) and kind == "weight" and layer is not model.head
-                parameter.copy_((values.T if transposed else values)[:parameter.shape[0]])
-    assert not used
-
-
-def make_step(options, adamw):
+def make_step(options, batch):
     """A function that runs one training step and returns the loss, a tensor."""
     torch.manual_seed(123)
-    model = Gpt(options.vocabulary, options.length, options.width, options.layers, options.heads, options.variant != "eager")
-    with torch.no_grad():  # GPT-2's own start
-        for name, parameter in model.named_parameters():
-            if parameter.dim() > 1 and not name.startswith("head."):
-                parameter.normal_(std=0.02)
-    batch = {}
-    if options.load:
-        load(model, f"{options.load}/model.safetensors")
-        batch = json.loads(pathlib.Path(f"{options.load}/batch.json").read_text())
-    model.to(options.device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-5, weight_decay=0.1, **{adamw: True})
-    ids = torch.tensor(batch["ids"]) if batch else torch.randint(options.vocabulary, (options.batch_size, options.length))
-    labels = torch.tensor(batch["labels"]) if batch else torch.randint(2, (options.batch_size,))
-    ids, labels = ids.to(options.device), labels.to(options.device)
-    forward = model
-    if options.variant.startswith("compile"):
-        forward = torch.compile(model, mode="reduce-overhead" if options.variant == "compile-cudagraphs" else None)
+    model = load_model(options)
+    trained = set(batch["trained"])
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad = name in trained
+        trained.discard(name)
+    if trained:
+        raise ValueError(f"{options.load}: the model has no {sorted(trained)}")
+    model.to(options.device, torch.bfloat16 if options.precision == "bf16-weights" else torch.float32).train()
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-5, weight_decay=0.1, fused=True)
+    ids, labels, mask = padded(batch, options.device)
+    forward = logits_function(model)
+    if options.variant in MODES:
+        forward = torch.compile(forward, mode=MODES[options.variant], dynamic=False)
+    backend = BACKENDS.get(options.attention)
+    graphs = options.variant in ("compile-cudagraphs", "max-autotune")
 
     def step():
-        if options.variant == "compile-cudagraphs":
+        if graphs:
             torch.compiler.cudagraph_mark_step_begin()
         optimizer.zero_grad()
-        with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bf16"):
-            logits = forward(ids)[:, -1, :]
-        loss = functional.cross_entropy(logits.float(), labels)
-        loss.backward()
+        with sdpa_kernel(backend) if backend else contextlib.nullcontext():
+            with torch.autocast(options.device, torch.bfloat16, enabled=options.precision == "bf16"):
+                logits = forward(ids, mask)
+            loss = functional.cross_entropy(logits.float(), labels)
+            loss.backward()
         optimizer.step()
         return loss.detach().clone()
 
     return step
 
 
-def milliseconds(step, options, warm_up, steps):
-    """Milliseconds of a step, as often as they were measured, and the first and the last loss."""
-    times, first, last = [], None, None
-    for _ in range(max(warm_up, 1)):
-        last = step().item()
-        first = last if first is None else first
-    block = 10 if options.device == "cuda" else 1
-    for _ in range(max(steps // block, 1)):
+def time_steps(step, options):
+    """Milliseconds of a step, as often as they were measured, and the last loss."""
+    times = []
+    block = min(10, options.steps) if options.device == "cuda" else 1
+    for _ in range(options.steps // block):
         start = time.perf_counter()
         for _ in range(block):
             loss = step()
         last = loss.item()  # waits for the device
         times.append(1e3 * (time.perf_counter() - start) / block)
-    return times, first, last
+    return times, last
+
+
+def memory(device):
+    """Maximum bytes of tensors and of what the allocator took for them; on the CPU of the process."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated(), torch.cuda.max_memory_reserved()
+    return (1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,) * 2
+
+
+def measure(options, batch):
+    """The figures of a run; nothing if it only prepares."""
+    begin = time.perf_counter()
+    step = make_step(options, batch)
+    losses = [step().item() for _ in range(max(options.warmup, 1))]
+    ready = {"ready": True, "seconds": round(time.perf_counter() - begin, 1)}
+    if options.prepare:
+        return ready
+    if options.wait:
+        print(json.dumps(ready), flush=True)
+        if not sys.stdin.readline():
+            raise RuntimeError("the standard input ended before a line came")
+    times, last = time_steps(step, options)
+    peak, reserved = memory(options.device)
+    return {"median_ms": round(statistics.median(times), 4), "min_ms": round(min(times), 4), "max_ms": round(max(times), 4),
+            "steps": options.steps, "first_loss": losses[0], "last_loss": last, "peak_bytes": peak, "reserved_bytes": reserved,
+            "prepared_s": ready["seconds"]}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--vocabulary", type=int, default=50257)
-    parser.add_argument("--layers", type=int, default=2)
-    parser.add_argument("--width", type=int, default=256)
-    parser.add_argument("--heads", type=int, default=4)
-    parser.add_argument("--batch_size", type=int, default=8)
-    parser.add_argument("--length", type=int, default=256)
+    parser.add_argument("--load", required=True, help="folder that bench_train_step --save wrote")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
-    parser.add_argument("--variant", choices=["eager", "sdpa", "compile", "compile-cudagraphs"], default="eager")
-    parser.add_argument("--adamw", choices=["best", "fused", "foreach"], default="best")
-    parser.add_argument("--load", help="folder of bench_train_step --save: its weights and batch")
+    parser.add_argument("--precision", choices=["fp32", "tf32", "bf16", "bf16-weights"], default="fp32")
+    parser.add_argument("--variant", choices=["eager", *MODES], default="eager")
+    parser.add_argument("--attention", choices=ATTENTION, default="sdpa")
+    parser.add_argument("--no_dropout", action="store_true", help="without the model's dropout")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    parser.add_argument("--warmup", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--warmup", type=int, default=5, help="steps before the counted ones, at least one")
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--prepare", action="store_true")
+    parser.add_argument("--wait", action="store_true")
     options = parser.parse_args()
-    if options.device == "cpu" and (options.precision != "fp32" or options.variant == "compile-cudagraphs"):
+    if options.device == "cpu" and (options.precision == "tf32" or options.variant in ("compile-cudagraphs", "max-autotune")):
         parser.error(f"--precision {options.precision} --variant {options.variant} needs --device cuda")
     torch.set_num_threads(options.threads)
     torch.set_float32_matmul_precision("high" if options.precision == "tf32" else "highest")
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
-    adamw = options.adamw
-    if adamw == "best" and options.device == "cuda":
-        adamw = "fused"
-    if adamw == "best":
-        kinds = ("fused", "foreach")
-        tried = {kind: statistics.median(milliseconds(make_step(options, kind), options, 2, 5)[0]) for kind in kinds}
-        adamw = min(tried, key=tried.get)
-    times, first, last = milliseconds(make_step(options, adamw), options, options.warmup, options.steps)
-    print(json.dumps({
-        "system": "pytorch", "torch": torch.__version__, "device": options.device, "precision": options.precision, "variant": options.variant,
-        "model": f"gpt {options.layers} x {options.width}, batch {options.batch_size} x {options.length}",
-        "threads": options.threads, "adamw": adamw,
-        "median_ms": round(statistics.median(times), 3), "min_ms": round(min(times), 3), "max_ms": round(max(times), 3),
-        "steps": options.steps, "first_loss": first, "last_loss": last,
-    }))
+    batch = json.loads(pathlib.Path(options.load, "batch.json").read_text())
+    description = batch["description"]
+    if options.no_dropout and not description.endswith("no dropout"):
+        description += ", no dropout"
+    about = {"system": "pytorch", "torch": torch.__version__, "transformers": transformers.__version__, "device": options.device,
+             "precision": options.precision, "variant": options.variant, "attention": options.attention, "model": description,
+             "threads": options.threads}
+    try:
+        about.update(measure(options, batch))
+    except Exception as error:  # whatever it is, the line says it
+        about["error"] = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
+    print(json.dumps(about), flush=True)
+    return 1 if "error" in about else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,6 +18,15 @@ TrainableLayers trained_from(std::int64_t layer, std::int64_t blocks, TrainableL
 
 }  // namespace
 
+TrainableLayers trainable_layers(const std::string& name) {
+  if (name == "all") return TrainableLayers::kAll;
+  if (name == "last_block") return TrainableLayers::kLastBlock;
+  if (name == "last_layer") return TrainableLayers::kLastLayer;
+  if (name == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
+  throw UsageError("--trainable_layers '" + name +
+                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+}
+
 Section Section::block(std::int64_t index, const std::string& hf_blocks) {
   const std::string at = std::to_string(index) + ".";
   return {.name = "blocks." + at, .hf_name = hf_blocks + at, .layer = index};

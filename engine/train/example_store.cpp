@@ -26,6 +26,10 @@ Tensor rows_like(const Tensor& x, std::int64_t count) {
 
 }  // namespace
 
+std::int64_t packed_row_multiple(std::int64_t batch_size, std::int64_t longest) {
+  return 64 * std::max<std::int64_t>(1, batch_size * longest / (32 * 64));
+}
+
 ExampleStore::ExampleStore(const Dataset& dataset, const BatchForm& form, Device device, std::int64_t row_multiple)
     : form_(form), row_multiple_(row_multiple), host_(dataset) {
   dataset.check();

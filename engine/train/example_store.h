@@ -34,6 +34,10 @@ struct LabelledBatch {
   Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined if it has none
 };
 
+/// The number of rows of packed batches on a device is a multiple of this, for batches of examples of up to `longest`
+/// tokens: few enough shapes to capture each, and few extra rows (a 64th of a full batch on average).
+std::int64_t packed_row_multiple(std::int64_t batch_size, std::int64_t longest);
+
 class ExampleStore {
  public:
   /// `row_multiple`: packed batches are filled up to a multiple of so many rows, so that few shapes occur. Throws Error

@@ -11,12 +11,6 @@
 namespace attune {
 namespace {
 
-// The number of rows of packed batches on a device is a multiple of this: few enough shapes to capture each, and few
-// extra rows (a 64th of a full batch on average).
-std::int64_t device_rows(std::int64_t batch_size, std::int64_t longest) {
-  return 64 * std::max<std::int64_t>(1, batch_size * longest / (32 * 64));
-}
-
 // Names the first parameter whose gradient is not finite; empty if all are.
 std::string bad_gradient(const Module& model) {
   for (const auto& [name, parameter] : parameters_of(model, true)) {
@@ -68,7 +62,7 @@ std::int64_t Trainer::total_steps() const {
 
 ExampleStore Trainer::store(const Dataset& dataset) const {
   const std::int64_t multiple =
-      data_.device == Device::kCuda ? device_rows(options_.batch_size, kept_length(dataset)) : 1;
+      data_.device == Device::kCuda ? packed_row_multiple(options_.batch_size, kept_length(dataset)) : 1;
   return ExampleStore(dataset, data_.form, data_.device, multiple);
 }
 
@@ -81,7 +75,7 @@ std::size_t Trainer::predict_peak_memory() {
   const std::int64_t length = kept_length(data_.train);
   // A packed batch is filled up with rows, as if it had some more examples.
   std::int64_t examples = options_.batch_size;
-  if (const std::int64_t multiple = device_rows(examples, length); data_.form.packed)
+  if (const std::int64_t multiple = packed_row_multiple(examples, length); data_.form.packed)
     examples = ceil_div(ceil_div(examples * length, multiple) * multiple, length);
   return runner_.predict_peak_memory(data_.train, data_.form, examples, length);
 }

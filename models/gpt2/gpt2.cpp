@@ -142,10 +142,10 @@ void Gpt2Classifier::initialize(TorchGenerator& generator, Initializer initializ
 }
 
 void Gpt2Classifier::initialize_row(const ParameterRow& row, const Tensor& values, TorchGenerator& generator) const {
-  if (row.role == Role::kBias)
-    ops::fill(InPlace(values), 0);
-  else
-    init::normal(generator, values, static_cast<float>(config_.initializer_range));
+  if (row.role == Role::kBias) return ops::fill(InPlace(values), 0);
+  if (row.role == Role::kNorm) return ops::fill(InPlace(values), 1);
+  const double scale = row.role == Role::kOutput ? std::sqrt(2.0 * static_cast<double>(config_.n_layer)) : 1;
+  init::normal(generator, values, static_cast<float>(config_.initializer_range / scale));
 }
 
 void Gpt2Classifier::initialize_head(TorchGenerator& generator) const {
