@@ -20,6 +20,8 @@ import re
 import sys
 import xml.etree.ElementTree
 
+import bench_rows
+
 BAD = ("failed", "timed out", "no time left")
 
 
@@ -228,23 +230,27 @@ def train_section(folder):
     flops = {run.get("model"): run["flops"] for run in runs if run.get("flops")}
     product = {dtype: rate(entry, "flops", 1e12) for dtype, entry in read_kernels(folder)[1].items()}
     best = {"bf16": product.get("bfloat16"), "fp32": product.get("float32")}
-    ours = {(run.get("model"), run.get("precision")): run for run in runs if run.get("system") == "attune"}
+    ours = {(run.get("model"), run.get("precision")): run for run in runs
+            if run.get("system") == "attune" and run.get("attention", "own") == "own"}
     rows = []
     for run in sorted(runs, key=lambda r: (str(r.get("model")), str(r.get("precision")), r.get("system") != "attune", r["median_ms"])):
-        mine = None if run.get("system") == "attune" else ours.get((run.get("model"), run.get("precision")))
+        mine = None if run.get("system") == "attune" else ours.get((run.get("model"), bench_rows.our_precision(run.get("precision"))))
         spread = (run["max_ms"] - run["min_ms"]) / run["median_ms"] if run["median_ms"] and "max_ms" in run and "min_ms" in run else None
         ratio = f"{run['median_ms'] / mine['median_ms']:.2f}" if mine and mine["median_ms"] else ""
         speed = flops[run.get("model")] / run["median_ms"] * 1e-9 if run.get("model") in flops and run["median_ms"] else None
         apart = max((abs(run[key] / mine[key] - 1) for key in ("first_loss", "last_loss") if run.get(key) and mine and mine.get(key)), default=None)
-        rows.append([run.get("model", ""), run.get("precision", ""), run.get("system", ""), run.get("variant", ""), number(run["median_ms"], 2),
+        rows.append([run.get("model", ""), run.get("precision", ""), run.get("system", ""), bench_rows.configuration(run), number(run["median_ms"], 2),
                      number(run.get("min_ms"), 2), number(run.get("max_ms"), 2), "" if spread is None else f"{100 * spread:.0f} %",
                      number(speed), share(speed, best.get(run.get("precision"))), ratio,
                      number(run.get("first_loss"), 5), number(run.get("last_loss"), 5), "" if apart is None else f"{apart:.1e}"])
-    out = ""
+    out = bench_rows.table_of(runs)
+    if out:
+        out = "The fastest of PyTorch next to attune; losses are those of runs without dropout.\n\n" + out + "\nEvery run. "
     if rows:
         out += ("All start from the same weights and see the same batch at every step. Time over attune's: of the peer's step, in the same precision. "
                 "TFLOP/s counts the matrix products a step must do; the product is the large one above, in the same dtype. "
-                "Losses are of the first and the last step; the last column is how far the peer's are from attune's, relatively.\n\n")
+                "Losses are of the first and the last step; the last column is how far the peer's are from attune's, relatively: with dropout, "
+                "by their draws.\n\n")
         out += table(["model", "precision", "system", "variant", "median ms", "min", "max", "spread", "TFLOP/s", "of product", "time over attune's",
                       "first loss", "last loss", "apart"], rows, right=range(4, 14))
     return out + "".join(f"\n- {line}\n" for line in problems)

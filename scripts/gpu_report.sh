@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds attune on a machine with an NVIDIA GPU, tests its kernels there, runs them under compute-sanitizer, times them and a training step
-# next to PyTorch's, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures next to it. Ten minutes on 16 cores; a stage
-# that fails or is too slow is reported and does not stop the others. Exits with 1 if any stage failed.
+# Builds attune on a machine with an NVIDIA GPU, tests its kernels there, runs them under compute-sanitizer, times the training step of every
+# model next to PyTorch's (scripts/bench_rows.py) and all kernels, and writes one report: OUTPUT_FOLDER/report.md, with logs and raw figures
+# next to it. Ten minutes on 16 cores; a stage that fails or is too slow is reported and does not stop the others. Exits with 1 if any stage
+# failed.
 #
 # usage: scripts/gpu_report.sh [options] OUTPUT_FOLDER
 #   --dependencies FOLDER   libraries staged by scripts/stage_dependencies.sh, where they are not installed
@@ -9,7 +10,9 @@
 #   --simulate              the same stages on the block simulator, as far as they reach; also what happens without nvcc or a GPU
 #   --asan                  with --simulate: the simulated tests under AddressSanitizer too, in place of the sanitizers of a GPU
 #   --commit TEXT           what is measured, where the sources are no git repository
-#   --build FOLDER          where to build (build/cuda or build/simulated)
+#   --build FOLDER          where to build (build/cuda or build/simulated). Programs that are already there, in FOLDER, bin or tests, are
+#                           used as they are where nvcc is missing or `build` is not among the stages
+#   --stages LIST           of build,tests,sanitizers,train_steps,kernels,fine_tuning (all)
 #   --budget SECONDS        for everything together (600); the limit of each stage is a share of it
 set -uo pipefail
 usage() { sed -n '2,/^set /s/^# \{0,1\}//p' "$0"; }
@@ -18,13 +21,14 @@ mistake() {
   exit 2
 }
 
-dependencies='' data=${ATTUNE_DATA:-} simulate='' asan='' commit='' budget=600 build='' output=''
+all_stages=build,tests,sanitizers,train_steps,kernels,fine_tuning
+dependencies='' data=${ATTUNE_DATA:-} simulate='' asan='' commit='' budget=600 build='' stages=$all_stages output=''
 while [ $# -gt 0 ]; do
   case $1 in
     --help | -h) usage && exit 0 ;;
     --simulate) simulate='as asked' && shift && continue ;;
     --asan) asan=1 && shift && continue ;;
-    --dependencies | --data | --commit | --build | --budget)
+    --dependencies | --data | --commit | --build | --budget | --stages)
       [ $# -ge 2 ] || mistake "$1 needs a value"
       declare "${1#--}=$2" && shift 2 && continue
       ;;
@@ -35,6 +39,9 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$output" ] || mistake "an output folder is needed"
 [[ $budget =~ ^[0-9]+$ ]] || mistake "--budget $budget is no number of seconds"
+for name in ${stages//,/ }; do [[ ,$all_stages, == *,$name,* ]] || mistake "--stages $name is none of $all_stages"; done
+asked_stages=$stages
+wanted() { [[ ,$stages, == *,$1,* ]]; }
 for folder in $dependencies $data; do [ -d "$folder" ] || mistake "$folder is no folder"; done
 command -v python3 >/dev/null || mistake "python3 is needed to write the report"
 mkdir -p "$output" && output=$(cd "$output" && pwd) || mistake "$output cannot be made"
@@ -47,19 +54,31 @@ cd "$(dirname "$0")/.." || exit 2
 rm -rf "$output"/{report.md,stages.jsonl,about.json,ctest.xml,kernels.json,fine_tuning.txt,train_step,logs}
 mkdir -p "$output/logs" "$output/train_step"
 
-[ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
+cuda=${CUDA_HOME:-/usr/local/cuda}
+[ ! -d "$cuda/bin" ] || PATH=$PATH:$cuda/bin
+# program NAME: its path in the folder of the build
+program() {
+  local at
+  for at in "$build/bin/$1" "$build/tests/$1" "$build/$1"; do [ ! -x "$at" ] || break; done
+  echo "$at"
+}
 if [ -z "$simulate" ]; then
-  command -v nvcc >/dev/null || simulate='no nvcc here'
   nvidia-smi >/dev/null 2>&1 || simulate='no GPU here'
+  if ! command -v nvcc >/dev/null; then
+    [ -x "$(program bench_train_step)" ] || [ -x "$(program kernels_cuda_test)" ] || simulate='no nvcc here'
+    stages=${stages/build/}
+  fi
 fi
 cores=$(nproc)
 if [ -n "$simulate" ]; then
-  preset=simulated label=simulated
+  preset=simulated label=simulated stages=$asked_stages
   export ATTUNE_SIMULATE_GPU=1
 else
   preset=cuda label=gpu
 fi
 build=${build:-build/$preset}
+# Products that were measured while tests ran must not choose the algorithms of the timed runs.
+tests_cache=ATTUNE_MATMUL_CACHE=$output/matmul_tests.txt
 
 # ---- stages
 
@@ -145,6 +164,7 @@ build_all() {
     [ -z "$cudnn" ] || options+=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$cudnn")
   fi
   with_cudnn=${cudnn:+1}
+  built=1
   stage configure 90 - cmake --preset $preset -B "$build" "${options[@]}" || return
   local known targets
   known=$(cmake --build "$build" --target help | sed -nE 's/^([A-Za-z0-9_]+):.*/\1/p')
@@ -159,15 +179,46 @@ build_all() {
 # CTest ends its tests before the stage's limit, so that its file has the finished tests. Whole models are too slow for the simulator.
 run_tests() {
   local limit=$((150 * budget / 600)) options=()
+  if [ -z "$built" ] && { [ ! -f "$build/CTestTestfile.cmake" ] || ! command -v ctest >/dev/null; }; then
+    run_test_programs
+    return
+  fi
   [ -z "$simulate" ] || options=(--label-exclude golden)
-  stage tests 160 - ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure --test-output-truncation head \
+  stage tests 160 - env "$tests_cache" ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure --test-output-truncation head \
     --timeout "$limit" --stop-time "$(date -d "+$limit seconds" +%H:%M:%S)" --parallel 4
 }
 
-# The kernel tests that a sanitizer can finish in its time.
+# Without CTest: every test program of the folder, four at a time. Their results become the same file.
+run_test_programs() {
+  local path options running=0
+  for path in "$build"/tests/*_test "$build"/bin/*_test "$build"/*_test; do
+    [ -x "$path" ] || continue
+    options=()
+    [[ $path != */golden_* ]] || options=('--gtest_filter=*cuda*')  # the others are the CPU's
+    if [ $((running += 1)) -gt 4 ]; then wait -n; fi
+    stage "test ${path##*/}" 160 - env "$tests_cache" "$path" "${options[@]}" &
+  done
+  wait
+  python3 - "$output" <<'PYTHON'
+import json, pathlib, sys, xml.etree.ElementTree as tree
+output = pathlib.Path(sys.argv[1])
+suite = tree.Element("testsuite")
+for stage in map(json.loads, (output / "stages.jsonl").read_text().splitlines()):
+    if stage["name"].startswith("test "):
+        status = "run" if stage["code"] == 0 else "notrun" if stage["code"] == 77 else "fail"
+        case = tree.SubElement(suite, "testcase", name=stage["name"].removeprefix("test "), time=str(stage["seconds"]), status=status)
+        text = (output / stage["log"]).read_text(errors="replace")
+        tree.SubElement(case, "system-out").text = "".join(c for c in text if c.isprintable() or c in "\t\n")
+tree.ElementTree(suite).write(output / "ctest.xml")
+PYTHON
+}
+
+# The kernel tests that a sanitizer can finish in its time. Racecheck follows every access to shared memory: one width of each kernel.
 sanitizer_cases='Table/CudaOp.AgreesWithTheCpuUnderEverySchedule/*:CudaCases.*-*40009*:*1000*:*1031*:*several_blocks*:*long_window*:*x768*'
+racecheck_cases='*Schedule/*x131*:*Schedule/*x132*:*Schedule/linear_131*:*Schedule/adamw_4x165:*Schedule/grad_norm_4x165:*Schedule/rope_7x3x32*'
+racecheck_cases+=':*Schedule/attention_dropout_64_causal:*Schedule/attention_dropout_128:*Schedule/attention_filled_up*'
 sanitizers() {
-  local tool pids=()
+  local tool cases pids=()
   if [ -n "$simulate" ]; then
     for tool in memcheck racecheck initcheck synccheck; do not_available "sanitizer $tool" 'needs a GPU; the simulator refuses what they find'; done
     if [ -n "$asan" ]; then
@@ -182,8 +233,10 @@ sanitizers() {
     return
   fi
   for tool in memcheck racecheck initcheck synccheck; do  # nothing is timed meanwhile
-    stage "sanitizer $tool" 100 - compute-sanitizer --tool $tool --error-exitcode 86 --print-limit 20 \
-      "$build"/tests/kernels_cuda_test "--gtest_filter=$sanitizer_cases" &
+    cases=$sanitizer_cases
+    [ $tool != racecheck ] || cases=$racecheck_cases
+    stage "sanitizer $tool" 100 - env "$tests_cache" compute-sanitizer --tool $tool --error-exitcode 86 --print-limit 20 \
+      "$(program kernels_cuda_test)" "--gtest_filter=$cases" &
     pids+=($!)
   done
   wait "${pids[@]}"
@@ -192,39 +245,29 @@ sanitizers() {
 kernel_benches() {
   local options=(--device=cuda)
   [ -z "$simulate" ] || options+=(--sizes=tiny --samples=1)
-  stage kernels 120 "$output/kernels.json" "$build"/bin/bench_kernels "${options[@]}" --benchmark_format=json
+  stage kernels 120 "$output/kernels.json" "$(program bench_kernels)" "${options[@]}" --benchmark_format=json
 }
 
-# train_step NAME COMMAND...: its line of JSON becomes train_step/NAME.json. torch.compile takes most of a minute.
-train_step() {
-  local name=$1 limit=50
-  [[ $name != *compile* ]] || limit=110
-  shift
-  stage "train step $name" $limit "$output/train_step/$name.json" "$@"
-}
+# Every model of the recipe in bf16, then in tf32 and fp32, next to PyTorch. The simulator has time for a very small one, alone.
 train_steps() {
-  local start=$build/train_step_start precision entry own=()
+  local precision programs seconds=$((240 * budget / 600)) configurations='' options=()
   if [ -n "$simulate" ]; then
-    local size=(--layers 1 --width 64 --heads 2 --vocabulary 101 --batch_size 2 --length 16 --steps 1 --warmup 2)
-  else
-    local size=(--layers 12 --width 768 --heads 12 --batch_size 8 --length 256 --steps 100 --warmup 10)
-  fi
-  for precision in bf16 tf32 fp32; do
-    [ $precision != bf16 ] || own=(--save "$start")  # the first weights and the batch, for the peer
-    train_step "$precision-attune" "$build"/bin/bench_train_step --device cuda --precision $precision "${size[@]}" "${own[@]}"
-    own=()
-  done
-  [ -z "$with_cudnn" ] ||
-    train_step bf16-attune-cudnn "$build"/bin/bench_train_step --device cuda --precision bf16 --attention cudnn "${size[@]}"
-  if [ -n "$simulate" ] || [ -z "$torch_cuda" ]; then
-    not_available 'train step PyTorch' "$([ -n "$simulate" ] && echo needs a GPU || echo python3 has no PyTorch with CUDA)"
+    for precision in bf16 tf32 fp32; do
+      stage "train step $precision" 50 "$output/train_step/$precision-attune.json" "$(program bench_train_step)" --device cuda --precision $precision \
+        --layers 1 --width 64 --heads 2 --vocabulary 101 --batch_size 2 --length 16 --steps 1 --warmup 2
+    done
     return
   fi
-  for entry in bf16:sdpa bf16:compile-cudagraphs fp32:sdpa tf32:sdpa bf16:eager bf16:compile; do
-    train_step "${entry/:/-pytorch-}" python3 bench/pytorch/train_step.py --device cuda --precision "${entry%:*}" --variant "${entry#*:}" \
-      "${size[@]}" --load "$start"
-  done
-  rm -rf "$start"
+  for precision in bf16:compile-cudagraphs bf16:eager tf32:eager fp32:eager; do configurations+=,$precision:sdpa; done
+  if [ -z "$torch_cuda" ]; then
+    not_available 'train steps of PyTorch' 'python3 has no PyTorch with CUDA'
+    configurations=''
+  fi
+  programs=$(dirname "$(program bench_train_step)")
+  [ -z "$with_cudnn" ] || options=(--cudnn)
+  [ "$seconds" -le $((budget - 18 - SECONDS)) ] || seconds=$((budget - 18 - SECONDS))  # it ends by itself and keeps its results
+  stage 'train steps' 250 - python3 scripts/bench_rows.py --bin "$programs" --precisions bf16,tf32,fp32 --configurations "${configurations#,}" \
+    --budget "$seconds" "${options[@]}" "$output/train_step"
 }
 
 # A real model on the real reviews, with the README's command: the final check of the numbers.
@@ -234,19 +277,25 @@ fine_tune() {
     not_available 'fine-tuning' "$([ -n "$simulate" ] && echo needs a GPU || echo "needs --data with $model and $archive")"
     return
   fi
-  stage 'prepare reviews' 40 - "$build"/bin/prepare_imdb --archive "$ATTUNE_DATA/$archive" --output "$build/imdb" &&
-    stage 'fine-tuning' 120 "$output/fine_tuning.txt" "$build"/bin/train_bert --model_dir "$ATTUNE_DATA/$model" --data "$build/imdb" \
+  stage 'prepare reviews' 40 - "$(program prepare_imdb)" --archive "$ATTUNE_DATA/$archive" --output "$build/imdb" &&
+    stage 'fine-tuning' 120 "$output/fine_tuning.txt" "$(program train_bert)" --model_dir "$ATTUNE_DATA/$model" --data "$build/imdb" \
       --context_length 128 --learning_rate 2e-5 --eval_freq 0 --num_epochs 1 --device cuda --precision bf16
 }
 
-torch_cuda='' with_cudnn=''
+torch_cuda='' with_cudnn='' built=''
 write_about
 echo "gpu_report: on $(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["device"])' "$output/about.json")"
-if build_all || [ -x "$build"/bin/bench_kernels ] || [ -x "$build"/tests/kernels_cuda_test ]; then
-  run_tests
-  sanitizers
-  kernel_benches
-  train_steps
-  fine_tune
+if wanted build; then
+  build_all || true
+else
+  not_available build "the programs of $build as they are"
+  ! ldd "$(program bench_train_step)" 2>/dev/null | grep -q libcudnn || with_cudnn=1
+fi
+if [ -x "$(program bench_kernels)" ] || [ -x "$(program kernels_cuda_test)" ] || [ -x "$(program bench_train_step)" ]; then
+  ! wanted tests || run_tests
+  ! wanted sanitizers || sanitizers
+  ! wanted train_steps || train_steps
+  ! wanted kernels || kernel_benches
+  ! wanted fine_tuning || fine_tune
 fi
 python3 scripts/gpu_report.py "$output"
