@@ -171,14 +171,15 @@ class Bench:
         done = []
         for row, run in started:
             try:
-                if run.process.wait(max(self.left(self.options.limit * 2), 1)) == 0:
-                    done.append(row)
-                    continue
+                code = run.process.wait(max(self.left(2 * self.options.limit), 0))
+                run.result = {"error": f"ended with {code}"} if code else None
             except subprocess.TimeoutExpired:
-                pass
-            run.result = {"error": f"ended with {run.process.poll()}"}
+                run.result = {"error": "no time left"}
             run.end()
-            run.save(self.output)
+            if run.result is None:
+                done.append(row)
+            else:
+                run.save(self.output)
         return done
 
     def has_dropout(self, row):
