@@ -93,6 +93,7 @@ class Run:
 
     def line(self, limit):
         """The next object that it prints, or one that says why there is none; other lines are skipped."""
+        limit = max(limit, 0)
         end = time.monotonic() + limit
         while True:
             text, newline, rest = self.printed.partition(b"\n")
@@ -114,6 +115,7 @@ class Run:
         answer = self.line(limit)
         if not answer.get("ready"):
             self.result = answer
+            self.end()  # nothing else runs while others are timed
 
     def go_on(self, limit):
         with contextlib.suppress(BrokenPipeError):
@@ -123,7 +125,7 @@ class Run:
 
     def end(self):
         """Ends the program with the compilers that it started."""
-        if self.process is None:
+        if self.process is None or self.process.stdout.closed:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)

@@ -267,7 +267,7 @@ train_steps() {
   [ -z "$with_cudnn" ] || options=(--cudnn)
   [ "$seconds" -le $((budget - 18 - SECONDS)) ] || seconds=$((budget - 18 - SECONDS))  # it ends by itself and keeps its results
   stage 'train steps' 250 - python3 scripts/bench_rows.py --bin "$programs" --precisions bf16,tf32,fp32 --configurations "${configurations#,}" \
-    --budget "$seconds" "${options[@]}" "$output/train_step"
+    --compile_limit $((150 * budget / 600)) --budget "$seconds" "${options[@]}" "$output/train_step"
 }
 
 # A real model on the real reviews, with the README's command: the final check of the numbers.
