@@ -42,7 +42,7 @@ def losses(bench_rows, programs, models, output, lengths):
         run = json.loads(path.read_text())
         if "error" in run:
             raise RuntimeError(f"{path.stem}: {run['error']}")
-        if run["model"].endswith("no dropout") or run["model"].startswith("gpt2"):
+        if run["model"].endswith("no dropout") or run["model"].startswith(("gpt2", "modernbert")):  # these two have none
             out[run["system"], run["model"].split(",")[0]] = [run["first_loss"], run["last_loss"]]
     return out
 
