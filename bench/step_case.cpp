@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <random>
 
+#include "base/join.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "models/hf_config.h"
@@ -57,9 +58,7 @@ ModelShape shape_of(const CaseOptions& options) {
   }
   for (const PublishedShape& shape : kShapes)
     if (options.model == shape.name) return {shape.name, shape.trainable_layers, json::parse(shape.config, shape.name)};
-  std::string known;
-  for (const std::string& name : case_names()) known += (known.empty() ? "" : ", ") + name;
-  throw UsageError("--model '" + options.model + "' is unknown; the models are " + known);
+  throw UsageError("--model '" + options.model + "' is unknown; the models are " + join(case_names()));
 }
 
 std::vector<std::int32_t> random_integers(std::int64_t n, std::int64_t below, std::uint64_t seed) {
