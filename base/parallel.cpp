@@ -128,30 +128,33 @@ int usable_cores() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
-std::unique_ptr<Pool>& pool() {
-  static std::unique_ptr<Pool> instance = std::make_unique<Pool>(usable_cores());
-  return instance;
+// The pool of the process; null until it is used or its size is set.
+std::unique_ptr<Pool> the_pool;
+
+Pool& pool() {
+  if (!the_pool) the_pool = std::make_unique<Pool>(usable_cores());
+  return *the_pool;
 }
 
 }  // namespace
 
 int num_threads() {
-  return pool()->threads();
+  return pool().threads();
 }
 
 void set_num_threads(int threads) {
   CHECK(threads >= 1, "the number of threads must be at least 1, not ", threads);
   CHECK(!inside_loop, "the number of threads cannot change inside a parallel loop");
-  if (threads != num_threads()) pool() = std::make_unique<Pool>(threads);
+  if (!the_pool || threads != the_pool->threads()) the_pool = std::make_unique<Pool>(threads);
 }
 
 void detail::run_pieces(std::int64_t pieces, void (*piece)(void*, std::int64_t), void* body) {
-  if (inside_loop || pieces == 1 || pool()->threads() == 1) {
+  if (inside_loop || pieces == 1 || pool().threads() == 1) {
     for (std::int64_t i = 0; i < pieces; ++i) piece(body, i);
     return;
   }
   Loop loop(piece, body, pieces);
-  pool()->run(loop);
+  pool().run(loop);
   if (loop.error) std::rethrow_exception(loop.error);
 }
 

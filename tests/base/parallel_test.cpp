@@ -16,6 +16,23 @@
 namespace attune {
 namespace {
 
+// In a process of its own, which has no room for the stack of another thread.
+void start_one_thread() {
+  std::ifstream statm("/proc/self/statm");
+  rlim_t pages = 0;
+  statm >> pages;
+  const rlim_t room = pages * static_cast<rlim_t>(sysconf(_SC_PAGESIZE)) + (rlim_t{1} << 20);
+  const rlimit limit{room, room};
+  setrlimit(RLIMIT_AS, &limit);
+  set_num_threads(1);
+  _exit(num_threads() == 1 ? 0 : 1);
+}
+
+TEST(ParallelDeathTest, SettingTheNumberStartsNoOtherThreads) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(start_one_thread(), ::testing::ExitedWithCode(0), "");
+}
+
 class ParallelTest : public ::testing::TestWithParam<int> {
  protected:
   void SetUp() override {
