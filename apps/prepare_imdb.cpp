@@ -69,6 +69,10 @@ int prepare(const ImdbFlags& flags) {
     const ProgressFn show = [&](std::int64_t done, std::int64_t) { progress.update(done); };
     reviews = flags.folder.empty() ? read_imdb_archive(archive, show) : read_imdb_folder(flags.folder, show);
     write_imdb_splits(reviews, flags.output);
+    if (const std::string name = differing_split(flags.output); !name.empty())
+      std::cerr << "prepare_imdb: warning: " << name
+                << " is not the reference recipe's byte for byte: the reviews have been "
+                << "changed or damaged" << std::endl;
   }
   std::cout << "Wrote train.csv, validation.csv and test.csv to " << flags.output << std::endl;
   return 0;

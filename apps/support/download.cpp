@@ -51,6 +51,7 @@ void download_file(const std::string& url, const std::string& path, const Progre
   std::array<char, CURL_ERROR_SIZE> reason{};
   curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http,https,file");
+  curl_easy_setopt(handle.get(), CURLOPT_REDIR_PROTOCOLS_STR, url.starts_with("https:") ? "https" : "http,https");
   curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, reason.data());
   curl_easy_setopt(handle.get(), CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_FAILONERROR, 1L);

@@ -10,7 +10,7 @@ namespace attune {
 /// Called with the bytes done so far; the total is 0 if it is not known.
 using ProgressFn = std::function<void(std::int64_t done, std::int64_t total)>;
 
-/// Downloads to a file; nothing is left on disk if it fails. Throws Error naming the address and the reason,
+/// Downloads to a file, from https only through https; nothing is left on disk if it fails. Throws Error naming the address and the reason,
 /// Interrupted after Ctrl-C.
 void download_file(const std::string& url, const std::string& path, const ProgressFn& progress);
 

@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
@@ -18,6 +19,7 @@
 #include "base/utf8.h"
 #include "engine/io/csv.h"
 #include "engine/io/file_set.h"
+#include "engine/io/sha256.h"
 
 namespace attune {
 namespace {
@@ -93,7 +95,8 @@ std::optional<std::pair<std::string, std::string>> review_name(std::string_view 
 
 }  // namespace
 
-std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress) {
+std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress,
+                                          const ArchiveLimits& limits) {
   const std::unique_ptr<archive, CloseArchive> reader(archive_read_new());
   archive_read_support_filter_gzip(reader.get());
   archive_read_support_filter_xz(reader.get());
@@ -110,11 +113,17 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
 
   Collector collector(path, progress);
   archive_entry* entry = nullptr;
+  std::int64_t members = 0;
   for (int status; (status = archive_read_next_header(reader.get(), &entry)) != ARCHIVE_EOF;) {
     check(status);
+    CHECK(++members <= limits.members, path, ": has more than ", limits.members, " members; that is not the data set");
     const char* pathname = archive_entry_pathname(entry);
     name = pathname == nullptr ? "" : pathname;
     const auto review = review_name(name);
+    // The first filter's bytes are those of the unpacked archive. The size of a review is checked below.
+    const la_int64_t skipped = review ? 0 : std::max<la_int64_t>(archive_entry_size(entry), 0);
+    CHECK(archive_filter_bytes(reader.get(), 0) + skipped <= limits.bytes, path, ": unpacks to more than ",
+          limits.bytes, " bytes; that is not the data set");
     if (!review || archive_entry_filetype(entry) != AE_IFREG) continue;
     const la_int64_t size = archive_entry_size(entry);
     CHECK(size >= 0 && size <= kMaxReviewBytes, path, ": ", name, " has ", size, " bytes; that is no review");
@@ -142,6 +151,16 @@ std::vector<ImdbReview> read_imdb_folder(const std::string& path, const Progress
     if (error) throw IoError(parent, "cannot be read: " + error.message());
   }
   return collector.finish();
+}
+
+std::string differing_split(const std::string& folder) {
+  constexpr std::array<std::pair<const char*, const char*>, 3> kDigests = {
+      {{"train.csv", "fa56e3ac15fcd768f9819fea6ffb15325a230cbab3101531ddcd41095c670479"},
+       {"validation.csv", "d0cc4fd482f29f07ddcb72b025498e739e10664ec03f62319c2cfbe2813955eb"},
+       {"test.csv", "083b6973772e0c600bd4923a93cf217d50199e7c9bf1966484b887eef0dcea52"}}};
+  for (const auto& [name, digest] : kDigests)
+    if (sha256_hex(read_file((fs::path(folder) / name).string())) != digest) return name;
+  return "";
 }
 
 void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string& folder) {

@@ -17,11 +17,20 @@ struct ImdbReview {
   int label;  // 1 positive, 0 negative
 };
 
+/// Bounds on what an archive may unpack to; the publisher's has about 100,000 members and 500 MB.
+struct ArchiveLimits {
+  std::int64_t bytes = std::int64_t{1} << 32, members = 1'000'000;
+};
+
 /// All reviews of an archive (.tar.gz, .tar.xz, .tar) in the order above. Throws IoError or Error naming the member
-/// that is damaged, not UTF-8, there twice, or the folder that is not complete; Interrupted after Ctrl-C.
-std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress);
+/// that is damaged, not UTF-8, there twice, or the folder that is not complete, or if the archive exceeds the limits; Interrupted after Ctrl-C.
+std::vector<ImdbReview> read_imdb_archive(const std::string& path, const ProgressFn& progress,
+                                          const ArchiveLimits& limits = {});
 /// The same from an extracted folder: aclImdb itself, or the one that holds it.
 std::vector<ImdbReview> read_imdb_folder(const std::string& path, const ProgressFn& progress);
+
+/// The first of the three files in a folder that is not the reference recipe's byte for byte; empty if all are.
+std::string differing_split(const std::string& folder);
 
 /// Writes train.csv, validation.csv and test.csv into a folder, in this order and only when all three are safe on the
 /// disk. Throws IoError.

@@ -53,6 +53,19 @@ void write_archive(const std::string& path, const std::vector<Member>& members) 
   archive_write_free(writer);
 }
 
+TEST(ImdbArchive, IsBounded) {
+  const TempDir folder;
+  const std::string path = folder / "large.tar.gz";
+  std::vector<Member> members = {{"padding", std::string(1'000'000, ' ')}, {"more", std::string(500'000, ' ')}};
+  write_archive(path, members);
+  EXPECT_EQ(message_of([&] { read_imdb_archive(path, kSilent, {.bytes = 1'200'000, .members = 10}); }),
+            path + ": unpacks to more than 1200000 bytes; that is not the data set");
+  EXPECT_EQ(message_of([&] { read_imdb_archive(path, kSilent, {.bytes = 900'000, .members = 10}); }),
+            path + ": unpacks to more than 900000 bytes; that is not the data set");
+  EXPECT_EQ(message_of([&] { read_imdb_archive(path, kSilent, {.bytes = 10'000'000, .members = 1}); }),
+            path + ": has more than 1 members; that is not the data set");
+}
+
 // Some reviews as the archive has them.
 std::vector<Member> some_members(int count) {
   std::vector<Member> out;
