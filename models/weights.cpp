@@ -3,13 +3,13 @@
 #include <re2/re2.h>
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "base/join.h"
 #include "models/model_folder.h"
+#include "models/weight_files.h"
 
 namespace attune {
 namespace {
@@ -80,15 +80,20 @@ void initialize_rows(const Classifier& model, const std::vector<std::string>& hf
 }
 
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config, Head head) {
-  const SafetensorsFile file((std::filesystem::path(folder) / "model.safetensors").string());
-  const std::string& path = file.path();
-  check_same_save(config, file);
+  const WeightFiles weights(folder);
   const HfFiles files = model.hf_files();
-  std::map<std::string, const SafetensorsEntry*> entries;  // by canonical name
-  for (const SafetensorsEntry& entry : file.entries()) {
-    const std::string name = canonical_name(entry.name, files);
-    const bool fresh = entries.emplace(name, &entry).second;
-    CHECK(fresh, path, ": the tensors '", entries[name]->name, "' and '", entry.name, "' are two spellings of one");
+  struct Found {
+    const SafetensorsFile* file;
+    const SafetensorsEntry* entry;
+  };
+  std::map<std::string, Found> entries;  // by canonical name
+  for (const SafetensorsFile& file : weights.files()) {
+    check_same_save(config, file);
+    for (const SafetensorsEntry& entry : file.entries()) {
+      const auto [same, fresh] = entries.emplace(canonical_name(entry.name, files), Found{&file, &entry});
+      CHECK(fresh, file.path(), ": the tensors '", same->second.entry->name, "' and '", entry.name,
+            "' are two spellings of one");
+    }
   }
 
   LoadReport report;
@@ -99,24 +104,25 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
       continue;
     }
     if (found == entries.end()) {
-      CHECK(row.optional, path, ": the tensor '", row.hf_name, "' is missing");
+      CHECK(row.optional, weights.files().front().path(), ": the tensor '", row.hf_name, "' is missing");
       report.missing.push_back(row.hf_name);
       continue;
     }
     const Tensor target = row.part_of(row.parameter.value());
     Shape expected = target.shape();
     if (row.transposed) expected = {target.shape()[1], target.shape()[0]};
-    CHECK(shape_text(found->second->shape) == expected.str(), path, ": the tensor '", found->second->name,
-          "' has shape ", shape_text(found->second->shape), " where ", expected, " is needed");
-    const Tensor values = file.read(*found->second, target.dtype());
+    const auto [file, entry] = found->second;
+    CHECK(shape_text(entry->shape) == expected.str(), file->path(), ": the tensor '", entry->name, "' has shape ",
+          shape_text(entry->shape), " where ", expected, " is needed");
+    const Tensor values = file->read(*entry, target.dtype());
     target.copy_from(row.transposed ? transposed(values) : values);
     entries.erase(found);
   }
-  for (const auto& [name, entry] : entries) {
+  for (const auto& [name, found] : entries) {
     if (is_ignored(name, files)) continue;
-    CHECK(!of_backbone(name, model, files), path, ": the tensor '", entry->name,
+    CHECK(!of_backbone(name, model, files), found.file->path(), ": the tensor '", found.entry->name,
           "' has no place in the model that config.json describes");
-    report.unused.push_back(entry->name);
+    report.unused.push_back(found.entry->name);
   }
   return report;
 }

@@ -22,8 +22,8 @@ struct LoadReport {
 /// The source of the last layer: the file, or none (the caller creates a new one).
 enum class Head : std::uint8_t { kFromFile, kFresh };
 
-/// Fills a model's parameters from the model.safetensors of a folder whose config.json is `config`. Throws Error naming
-/// tensor, expected and found shape, or if the two files come from different saves.
+/// Fills a model's parameters from the weights of a folder (models/weight_files.h) whose config.json is `config`. Throws
+/// Error naming tensor, expected and found shape, or if weights and config come from different saves.
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config,
                         Head head = Head::kFromFile);
 

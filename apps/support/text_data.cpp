@@ -10,6 +10,7 @@
 #include "apps/support/encode.h"
 #include "base/check.h"
 #include "base/environment.h"
+#include "base/input_file.h"
 #include "engine/data/dataset_file.h"
 #include "engine/io/csv.h"
 #include "engine/io/files.h"
@@ -91,6 +92,7 @@ class Block {
 SplitPaths find_splits(const std::string& folder) {
   const auto find = [&](const char* name) {
     const fs::path path = fs::path(folder) / name;
+    check_regular(path.string());
     if (!fs::exists(path))
       throw IoError(path.string(),
                     "no such file; --data names a folder with train.csv, validation.csv and test.csv "

@@ -14,6 +14,7 @@
 #include "base/bfloat16.h"
 #include "base/descriptor.h"
 #include "base/float16.h"
+#include "base/input_file.h"
 #include "base/math.h"
 #include "base/utf8.h"
 #include "engine/io/sha256.h"
@@ -220,7 +221,8 @@ void convert_integers(std::span<const std::byte> bytes, const Tensor& out, const
 static_assert(std::endian::native == std::endian::little, "safetensors files are read as they lie in memory");
 
 struct SafetensorsFile::Impl {
-  explicit Impl(const std::string& file) : path(file), descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit Impl(const std::string& file)
+      : path(file), descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // a FIFO would block
     if (descriptor.get() < 0) throw IoError(path, std::strerror(errno));
     struct stat info {};
     if (fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
@@ -230,7 +232,9 @@ struct SafetensorsFile::Impl {
     } catch (const Error& error) {
       throw IoError(path, error.what());
     }
-    HeaderParser parser(path, {storage ? storage->data() : nullptr, size});
+    const std::span<const std::byte> bytes{storage ? storage->data() : nullptr, size};
+    refuse_lfs_pointer(path, {reinterpret_cast<const char*>(bytes.data()), size});
+    HeaderParser parser(path, bytes);
     parser.parse(entries, metadata);
     buffer = parser.buffer();
   }

@@ -1,9 +1,11 @@
 // Text of files: reading it, and showing it.
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <fstream>
 
+#include "base/input_file.h"
 #include "base/nearest_word.h"
 #include "base/printable.h"
 #include "base/read_file.h"
@@ -34,6 +36,18 @@ TEST(NearestWord, HasTheFewestEdits) {
   EXPECT_EQ(nearest_word("neural", words), "neutral");
   EXPECT_EQ(nearest_word("x", words), "");
   EXPECT_EQ(nearest_word("", {&words[0], 1}), "negative");
+}
+
+TEST(ReadFile, PointersAndFilesThatAreNotRegularAreNamed) {
+  const TempDir folder;
+  std::ofstream(folder / "pointer") << "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n";
+  EXPECT_EQ(message_of([&] { read_file(folder / "pointer"); }),
+            (folder / "pointer") + ": is a pointer of Git LFS, not the file itself (git lfs pull fetches it)");
+  ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
+  EXPECT_EQ(message_of([&] { check_regular(folder / "fifo"); }),
+            (folder / "fifo") + ": is not a regular file, but it is read more than once");
+  EXPECT_NO_THROW(check_regular(folder / "pointer"));
+  EXPECT_NO_THROW(check_regular(folder / "missing"));
 }
 
 TEST(ReadFile, KeepsToItsBound) {

@@ -2,6 +2,7 @@
 #include "models/registry.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -67,6 +68,55 @@ TEST_P(EveryFamily, ValuesThatAreNotFiniteAreNotSaved) {
                   "' holds values that are not finite");
     EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
   }
+}
+
+// The same tensors in shards, as the Hugging Face libraries save large models.
+TEST_P(EveryFamily, ShardsAreOneModel) {
+  const auto tensors = tensors_of(*random_model(GetParam()));
+  const Folder whole(small_configs().at(GetParam()), tensors), parts(small_configs().at(GetParam()), {});
+  std::filesystem::remove(parts.path() + "/model.safetensors");
+  const auto middle = tensors.begin() + std::ssize(tensors) / 2;
+  json::Value map = json::Value::object();
+  for (const auto& [name, part] : {std::pair{"model-00001-of-00002.safetensors", std::vector(tensors.begin(), middle)},
+                                   {"model-00002-of-00002.safetensors", std::vector(middle, tensors.end())}}) {
+    for (const NamedTensor& tensor : part) map.set(tensor.name, name);
+    write_safetensors(parts.path() + "/" + name, part, {{"format", "pt"}});
+  }
+  const std::string index = parts.path() + "/model.safetensors.index.json";
+  write_file(index, json::Value::object({{"weight_map", map}}).dump());
+  const OpenedClassifier one = whole.open(), several = parts.open();
+  EXPECT_TRUE(several.complete());
+  const auto expected = tensors_of(*one.model), found = tensors_of(*several.model);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(std::ranges::equal(expected[i].tensor.values<float>(), found[i].tensor.values<float>()))
+        << expected[i].name;
+
+  map.set(tensors.front().name, "model-00002-of-00002.safetensors");
+  write_file(index, json::Value::object({{"weight_map", map}}).dump());
+  EXPECT_EQ(message_of([&] { parts.open(); }), parts.path() + "/model-00002-of-00002.safetensors: has no tensor '" +
+                                                   tensors.front().name + "', which " + index + " says is in it");
+  map.set(tensors.front().name, "../model.safetensors");
+  write_file(index, json::Value::object({{"weight_map", map}}).dump());
+  EXPECT_NE(message_of([&] { parts.open(); }).find("'../model.safetensors' is not the name of a .safetensors file"),
+            std::string::npos);
+}
+
+TEST(OtherWeights, AreNamed) {
+  const Folder folder(small_configs().at("bert"), {});
+  const std::string weights = folder.path() + "/model.safetensors";
+  std::filesystem::remove(weights);
+  EXPECT_EQ(message_of([&] { folder.open(); }), weights + ": No such file or directory");
+  write_file(folder.path() + "/pytorch_model.bin", "pickle");
+  EXPECT_EQ(message_of([&] { folder.open(); }),
+            folder.path() +
+                ": has no model.safetensors; attune does not read pytorch_model.bin (save_pretrained(folder) "
+                "of the Hugging Face libraries writes model.safetensors)");
+  write_file(weights, "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n");
+  EXPECT_EQ(message_of([&] { folder.open(); }),
+            weights + ": is a pointer of Git LFS, not the file itself (git lfs pull fetches it)");
+  std::filesystem::remove(weights);
+  ASSERT_EQ(mkfifo(weights.c_str(), 0600), 0);
+  EXPECT_EQ(message_of([&] { folder.open(); }), weights + ": is not a regular file");
 }
 
 // The bias of GPT-2's head needs no square of the number of classes.
