@@ -49,8 +49,8 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
         .require("the gradient of an output", gradients[i], value.shape(), value.dtype());
     outputs[i].grad().add(gradients[i]);
   }
-  gradients.clear();    // from here on only the variables hold them
-  const SideWork side;  // the gradients of weights
+  gradients.clear();  // from here on only the variables hold them
+  SideWork side;      // the gradients of weights
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();
@@ -59,6 +59,7 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
     if (reached) step.backward();
     for (const Grad& output : step.outputs) output.clear();
   }
+  side.join();
 }
 
 }  // namespace attune

@@ -1,6 +1,5 @@
 #include "engine/tensor/side_work.h"
 
-#include <cstdio>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -48,9 +47,8 @@ SideWork::~SideWork() {
   if (state_ == nullptr) return;
   current_side_work = nullptr;
   try {
-    join_all();
-  } catch (const std::exception& error) {  // a later call on the main stream fails as well
-    std::fprintf(stderr, "attune: %s\n", error.what());
+    join();
+  } catch (const std::exception&) {  // another error is on its way, and the main stream has it as well
   }
 }
 
@@ -64,14 +62,19 @@ void SideWork::run(std::vector<Tensor> read, const std::function<void(const kern
   cuda::Event ready;
   ready.record(cuda_context().stream());
   side.stream().wait(ready);
-  work(side);
-  auto done = std::make_unique<cuda::Event>();
-  done->record(side.stream());
-  state_->pending.push_back({std::move(done), std::move(read)});
+  state_->pending.push_back({std::make_unique<cuda::Event>(), std::move(read)});
+  cuda::Event& done = *state_->pending.back().done;
+  try {
+    work(side);
+  } catch (...) {  // a part of it may have started
+    done.record(side.stream());
+    throw;
+  }
+  done.record(side.stream());
 }
 
-void SideWork::join_all() {
-  while (!state_->pending.empty()) state_->join_first();
+void SideWork::join() {
+  while (state_ != nullptr && !state_->pending.empty()) state_->join_first();
 }
 
 }  // namespace attune

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "engine/tensor/tensor.h"
@@ -14,7 +15,7 @@
 
 namespace attune {
 
-/// While it lives, run() puts work on the second stream; at its end the main stream waits for all of it.
+/// While it lives, run() puts work on the second stream; join() makes the main stream wait for all of it.
 class SideWork {
  public:
   /// Within the life of another one of this thread it adds to that one.
@@ -23,17 +24,19 @@ class SideWork {
   SideWork(const SideWork&) = delete;
   SideWork& operator=(const SideWork&) = delete;
 
+  /// To be called at the end. The destructor does it too, but cannot report an error.
+  void join();
+
   /// The one of this thread, or null.
   static SideWork* current();
 
   /// Starts `work`, with the second stream's context, after what the main stream has been given so far. `read` are the
-  /// tensors it reads: they are kept until the main stream has waited for it. Nothing else may write to them, nor read
+  /// tensors it reads: they are kept until the main stream has waited for it. It may not allocate device memory. Nothing else may write to them, nor read
   /// or write what `work` writes, before the end.
   void run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work);
 
  private:
   struct State;
-  void join_all();
   std::unique_ptr<State> state_;  // null within another one
 };
 

@@ -1,10 +1,10 @@
 // out[c] (+)= sum_n x[n, c].
 //
-// A block owns 32 bytes of columns, one sector of each row, and adds all rows of them: thread (i, j) adds rows j, j + J,
+// A block owns 32 bytes of columns, one sector of each row (16 columns where there are no vectors), and adds all rows of them: thread (i, j) adds rows j, j + J,
 // ... of its vector of 16 bytes, then the sums of a warp are added by shuffles and those of the warps through shared
 // memory (2 KiB). One launch whatever the number of rows, which costs more than the sums: at 2048 x 768 the matrix lies
-// in the L2 cache and a thread has all of its loads in flight. The order of a sum depends on the number of rows alone:
-// deterministic. Reads every element once.
+// in the L2 cache and a thread has all of its loads in flight. The order of a sum depends on the number of rows and the
+// width of vectors: deterministic. Reads every element once.
 #include "kernels/cuda/columns.h"
 
 #include <algorithm>

@@ -43,7 +43,8 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream&
 void set_zero(void* device, std::size_t bytes, const Stream& stream);
 
 /// Memory from the arena of the device: valid for work put on the stream until it is freed there, and handed out again
-/// at once to what is put on it later. One stream uses the arena. Memory that is allocated while the stream is captured
+/// at once to what is put on it later. Only the main stream
+/// uses the arena (Priority::kFirst; Error otherwise). Memory that is allocated while the stream is captured
 /// belongs permanently to captured work: ordinary work never gets it, other captured work may. Freeing what was
 /// allocated before is allowed meanwhile. Throws OutOfMemory as allocate() does.
 void* arena_allocate(std::size_t bytes, const Stream& stream);

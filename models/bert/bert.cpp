@@ -114,7 +114,7 @@ Stream BertClassifier::block(const Block& block, const Stream& x, const TokenBat
     const ops::PooledSequences first = batch.pooled(PooledRows::kFirst);
     attended = pool(attended, first);
     residual = pool(residual, first);
-    if (pass.training) keys = batch.row_keys(PooledRows::kFirst);
+    if (pass.training && config_.hidden_dropout > 0) keys = batch.row_keys(PooledRows::kFirst);
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
   const ResidualNorm middle = block.attention_norm(residual, block.projection(attended),
@@ -141,7 +141,8 @@ Variable BertClassifier::hidden_states(const TokenBatch& batch, const ForwardPas
 
 Variable BertClassifier::forward(const TokenBatch& batch, const ForwardPass& pass) const {
   Variable x = encode(batch, pass, Rows::kFirst);
-  const Tensor keys = pass.training ? batch.row_keys(PooledRows::kFirst) : Tensor();
+  const bool drops = pass.training && config_.head_dropout > 0;
+  const Tensor keys = drops ? batch.row_keys(PooledRows::kFirst) : Tensor();
   if (config_.family == BertFamily::kRoberta) x = dropout(x, pass.dropout(config_.head_dropout, dense_site_, keys));
   x = activation(dense_(x), config_.family == BertFamily::kDistilBert ? Activation::kRelu : Activation::kTanh);
   return classifier_(dropout(x, pass.dropout(config_.head_dropout, classifier_site_, keys)));

@@ -87,7 +87,7 @@ Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const TokenBatch& b
     const PooledRows chosen = pooled_rows_of(options_.position);
     attended = pool(attended, batch.pooled(chosen));
     residual = pool(residual, batch.pooled(chosen));
-    if (pass.training) keys = batch.row_keys(chosen);
+    if (pass.training && config_.resid_pdrop > 0) keys = batch.row_keys(chosen);
   }
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, keys); };
   const ResidualNorm middle =

@@ -98,7 +98,8 @@ Variable ModernBertClassifier::forward(const TokenBatch& batch, const ForwardPas
   const Variable pooled = pool(hidden_states(batch, pass), batch.pooled(rows));
   const Variable activated = activation(dense_(pooled), config_.classifier_activation);
   const Variable head = head_norm_(activated, activated.value().dtype());
-  const Tensor keys = pass.training ? batch.row_keys(PooledRows::kFirst) : Tensor();
+  const bool drops = pass.training && config_.classifier_dropout > 0;
+  const Tensor keys = drops ? batch.row_keys(PooledRows::kFirst) : Tensor();
   return classifier_(dropout(head, pass.dropout(config_.classifier_dropout, classifier_site_, keys)));
 }
 

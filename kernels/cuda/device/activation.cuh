@@ -1,7 +1,7 @@
 // Activations with their slopes, as kernels/activation.h defines them.
 //
 // At 6 million elements a step an activation is bound by instructions before memory, so each is written for few of them:
-// one exponential and one reciprocal for value and slope together. What is rounded to bfloat16 takes the exponential of
+// value and slope share the exponential (and float32's erf and tanh are the library's). What is rounded to bfloat16 takes the exponential of
 // the special function unit and a polynomial for erf.
 #pragma once
 

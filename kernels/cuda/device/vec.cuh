@@ -53,7 +53,7 @@ __device__ __forceinline__ void store(T* p, const float (&x)[N]) {
   }
 }
 
-/// p[i] = x[i], or p[i] += x[i].
+/// p[i] = x[i], or p[i] += x[i]; x then holds the sums.
 template <int N, class T>
 __device__ __forceinline__ void store_gradient(T* p, float (&x)[N], bool accumulate) {
   if (accumulate) {

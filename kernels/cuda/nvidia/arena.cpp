@@ -11,6 +11,7 @@
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
+#include "kernels/cuda/nvidia/stream_state.h"
 #include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
@@ -82,6 +83,7 @@ void deallocate(void* device) noexcept {
 }
 
 void* arena_allocate(std::size_t bytes, const Stream& stream) {
+  CHECK(stream.state().priority == Priority::kFirst, "arena: work on a second stream may not allocate");
   const std::scoped_lock lock(arena().mutex);
   void* block = arena().pools.allocate(bytes, stream.capturing(), try_allocate, free_segment);
   if (block == nullptr) out_of_memory(bytes);

@@ -22,9 +22,10 @@ void throw_on_fault(cudaError_t status, const Stream::State& state) {
 }
 
 // The capture that a stream began ends for all streams that it forked to.
-std::shared_ptr<Graph::State> capture_of(const Stream::State& state) {
+std::shared_ptr<Graph::State> finish_capture(const Stream::State& state) {
   std::shared_ptr<Graph::State> capture = state.capture;
   for (Stream::State* stream : capture->streams) stream->capture.reset();
+  capture->streams.clear();
   return capture;
 }
 
@@ -33,6 +34,7 @@ std::shared_ptr<Graph::State> capture_of(const Stream::State& state) {
 struct Event::State {
   cudaEvent_t event = nullptr;
   const Stream::State* stream = nullptr;  // that recorded it
+  std::shared_ptr<Graph::State> capture;  // that it was recorded in
 };
 
 Graph::State::~State() {
@@ -44,6 +46,7 @@ Graph::State::~State() {
 
 Stream::Stream(Priority priority) : state_(std::make_unique<State>()) {
   CHECK(available(), unavailable_reason());
+  state_->priority = priority;
   int last = 0, first = 0;
   CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&last, &first));
   CUDA_CHECK(cudaStreamCreateWithPriority(&state_->stream, cudaStreamNonBlocking,
@@ -62,10 +65,10 @@ void Stream::synchronize() const {
 
 void Stream::wait(const Event& event) const {
   CUDA_CHECK(cudaStreamWaitEvent(state_->stream, event.state().event, 0));
-  const Stream::State* from = event.state().stream;
-  if (state_->capture || from == nullptr || !from->capture) return;
-  state_->capture = from->capture;
-  state_->capture->streams.push_back(state_.get());
+  const std::shared_ptr<Graph::State>& capture = event.state().capture;
+  if (state_->capture || !capture || capture->streams.empty()) return;
+  state_->capture = capture;
+  capture->streams.push_back(state_.get());
 }
 
 void Stream::begin_capture() const {
@@ -77,14 +80,14 @@ void Stream::begin_capture() const {
 
 void Stream::abandon_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  const std::shared_ptr<Graph::State> graph = capture_of(*state_);
+  const std::shared_ptr<Graph::State> graph = finish_capture(*state_);
   static_cast<void>(cudaStreamEndCapture(state_->stream, &graph->graph));  // it may be invalid already
   static_cast<void>(cudaGetLastError());
 }
 
 Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  const std::shared_ptr<Graph::State> graph = capture_of(*state_);
+  const std::shared_ptr<Graph::State> graph = finish_capture(*state_);
   CUDA_CHECK(cudaStreamEndCapture(state_->stream, &graph->graph));
   CUDA_CHECK(cudaGraphInstantiate(&graph->executable, graph->graph, 0));
   return Graph(graph);
@@ -103,6 +106,7 @@ Event::~Event() {
 void Event::record(const Stream& stream) {
   CUDA_CHECK(cudaEventRecord(state_->event, stream.state().stream));
   state_->stream = &stream.state();
+  state_->capture = stream.state().capture;
 }
 void Event::synchronize() const {
   const cudaError_t status = cudaEventSynchronize(state_->event);

@@ -30,6 +30,7 @@ struct Graph::State {
 
 struct Stream::State {
   cudaStream_t stream = nullptr;
+  Priority priority = Priority::kFirst;
   std::shared_ptr<Graph::State> capture;  // while the stream is being captured
   std::array<const char*, 4> recent{};    // names of the latest kernels started, the last one first
 

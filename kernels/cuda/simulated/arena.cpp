@@ -64,6 +64,7 @@ void deallocate(void* device) noexcept {
 }
 
 void* arena_allocate(std::size_t bytes, const Stream& stream) {
+  CHECK(stream.state().priority == Priority::kFirst, "arena: work on a second stream may not allocate");
   Arena& a = arena();
   void* block = allocate(bytes);
   a.blocks[block] = bytes;

@@ -1,6 +1,7 @@
 // Streams of the simulated device. Work put on a stream is kept until the host waits for it, and then run in order, so
 // that tests find a result that is read too early, or a stream that does not wait for another. Only work that the host
-// waited for has run.
+// waited for has run. What a capture records of several streams is replayed in the order of the calls: there only the
+// last wait of each stream is checked.
 #include "kernels/cuda/stream.h"
 
 #include <algorithm>
@@ -44,9 +45,10 @@ void run_all(Stream::State& stream) noexcept {
 }
 
 // The capture that a stream began ends for all streams that it forked to.
-std::shared_ptr<Graph::State> capture_of(const Stream::State& state) {
+std::shared_ptr<Graph::State> finish_capture(const Stream::State& state) {
   std::shared_ptr<Graph::State> capture = state.capture;
   for (Stream::State* stream : capture->streams) stream->capture.reset();
+  capture->streams.clear();
   return capture;
 }
 
@@ -76,6 +78,7 @@ void run_all_streams() noexcept {
 struct Event::State {
   Stream::State* stream = nullptr;
   std::uint64_t position = 0, recorded = 0;
+  std::shared_ptr<Graph::State> capture;  // that it was recorded in
   std::chrono::steady_clock::time_point reached;
 };
 
@@ -91,7 +94,8 @@ void enqueue(const Stream& stream, Work work) {
   if (synchronous()) s.run_until(s.enqueued);
 }
 
-Stream::Stream(Priority) : state_(std::make_unique<State>()) {
+Stream::Stream(Priority priority) : state_(std::make_unique<State>()) {
+  state_->priority = priority;
   const std::scoped_lock lock(all_streams().mutex);
   all_streams().streams.insert(state_.get());
 }
@@ -109,9 +113,10 @@ void Stream::synchronize() const {
 
 void Stream::wait(const Event& event) const {
   Stream::State* from = event.state().stream;
-  if (from != nullptr && from->capture) {
+  const std::shared_ptr<Graph::State>& capture = event.state().capture;
+  if (capture && !capture->streams.empty()) {
     if (!state_->capture) {
-      state_->capture = from->capture;
+      state_->capture = capture;
       state_->capture->streams.push_back(state_.get());
       state_->recorded = state_->joined = 0;
     }
@@ -131,16 +136,17 @@ void Stream::begin_capture() const {
 
 Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  std::shared_ptr<Graph::State> graph = capture_of(*state_);
-  for (const Stream::State* stream : graph->streams)
-    CHECK(stream == state_.get() || stream->joined == stream->recorded,
-          "a capture ends while a stream that it forked to was not waited for");
+  const bool joined = std::ranges::all_of(state_->capture->streams, [&](const Stream::State* stream) {
+    return stream == state_.get() || stream->joined == stream->recorded;
+  });
+  std::shared_ptr<Graph::State> graph = finish_capture(*state_);
+  CHECK(joined, "a capture ends while a stream that it forked to was not waited for");
   return Graph(std::move(graph));
 }
 
 void Stream::abandon_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
-  capture_of(*state_);
+  finish_capture(*state_);
 }
 
 bool Stream::capturing() const {
@@ -155,6 +161,7 @@ void Event::record(const Stream& stream) {
   state_->stream = &stream.state();
   state_->position = stream.state().enqueued;
   state_->recorded = stream.state().recorded;
+  state_->capture = stream.state().capture;
 }
 
 void Event::synchronize() const {

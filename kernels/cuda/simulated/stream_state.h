@@ -21,6 +21,7 @@ struct Graph::State {
 };
 
 struct Stream::State {
+  Priority priority = Priority::kFirst;
   std::deque<Work> queue;
   std::shared_ptr<Graph::State> capture;
   std::uint64_t enqueued = 0, done = 0;

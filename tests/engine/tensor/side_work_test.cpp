@@ -31,8 +31,8 @@ TEST_F(SideWorkTest, IsDoneAfterTheScope) {
   EXPECT_EQ(SideWork::current(), nullptr);
   std::vector<Tensor> copies;
   {
-    const SideWork outer;
-    const SideWork inner;  // adds to the outer one
+    SideWork outer;
+    SideWork inner;  // adds to the outer one
     for (int i = 0; i < 20; ++i) {
       copies.push_back(on_device(-1));
       copy_aside(copies.back(), on_device(static_cast<float>(i)));  // the source dies at once
@@ -51,6 +51,30 @@ TEST_F(SideWorkTest, FollowsWhatTheMainStreamWasGivenBefore) {
     copy_aside(y, x);
   }
   EXPECT_EQ(y.to(Device::kCpu).item(), 7);
+}
+
+TEST_F(SideWorkTest, IsWaitedForAfterAnErrorToo) {
+  const Tensor y = on_device(0);
+  try {
+    SideWork side;
+    const Tensor x = on_device(3);  // dies before the scope does
+    side.run({x}, [&](const kernels::CudaContext& context) {
+      cuda::copy_on_device(y.raw(), x.raw(), x.bytes(), context.stream());
+      throw Error("planted");
+    });
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "planted");
+  }
+  EXPECT_EQ(SideWork::current(), nullptr);
+  EXPECT_EQ(y.to(Device::kCpu).item(), 3);
+}
+
+TEST_F(SideWorkTest, MayNotAllocate) {
+  SideWork side;
+  EXPECT_THROW(
+      side.run({}, [](const kernels::CudaContext& context) { const cuda::Scratch scratch(4, context.stream()); }),
+      Error);
 }
 
 TEST_F(SideWorkTest, IsPartOfACapture) {
