@@ -15,6 +15,7 @@
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
+#include "base/input_file.h"
 #include "base/parallel.h"
 #include "base/printable.h"
 #include "engine/io/csv.h"
@@ -54,6 +55,7 @@ struct PredictFlags {
   }
 
   TextSource source() const {
+    if (!pair_column.empty()) check_regular(csv);  // opened twice
     if (!texts.empty()) return TextSource::from_texts(texts);
     if (!csv.empty()) return TextSource::from_csv(csv, column);
     if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
@@ -64,8 +66,8 @@ struct PredictFlags {
     if (!pairs.empty() && pairs.size() != texts.size())
       throw UsageError(str_cat("there are ", pairs.size(), " --text_pair for ", texts.size(), " --text"));
     if (!pairs.empty()) return TextSource::from_texts(pairs);
-    if (!pair_column.empty()) return TextSource::from_csv(csv, pair_column);
-    return std::nullopt;
+    if (pair_column.empty()) return std::nullopt;
+    return TextSource::from_csv(csv, pair_column);
   }
 };
 
@@ -149,7 +151,7 @@ std::string text_line(const Predictor& model, const Prediction& prediction, cons
     std::array<char, 16> percent{};
     std::snprintf(percent.data(), percent.size(), "%.1f%%",
                   100 * prediction.probabilities[static_cast<std::size_t>(k)]);
-    labels += (labels.empty() ? "" : ", ") + model.label_names()[static_cast<std::size_t>(k)] +
+    labels += (labels.empty() ? "" : ", ") + printable(model.label_names()[static_cast<std::size_t>(k)]) +
               (predicts_several(model) ? " " : "\t") + percent.data();
   }
   return (labels.empty() ? "-" : labels) + "\t[" + numbers(logits, ", ") + "]";

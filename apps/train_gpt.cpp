@@ -134,7 +134,8 @@ int train(const GptFlags& flags) {
                     .validation = splits.validation,
                     .test = splits.test,
                     .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
-                    .label_names = labels->names()},
+                    .label_names = labels->names(),
+                    .more_inputs = {flags.config}},
                    common);
 }
 

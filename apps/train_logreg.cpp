@@ -12,6 +12,7 @@
 #include "apps/support/text_data.h"
 #include "base/clock.h"
 #include "base/parallel.h"
+#include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/locked_folder.h"
 #include "engine/train/measures.h"
@@ -113,7 +114,7 @@ void print_strongest_words(const BagOfWords& model, std::int64_t top) {
     const std::int32_t label = classifier.classes[k];
     const auto& names = model.label_names;
     const std::string name = names.empty() ? std::to_string(label) : names[static_cast<std::size_t>(label)];
-    std::printf("\nStrongest words for class %s:\n", name.c_str());
+    std::printf("\nStrongest words for class %s:\n", printable(name).c_str());
     for (const WordWeight& word : strongest_columns(classifier, static_cast<int>(k), top))
       std::printf("%10.4f  %s\n", word.weight, std::string(model.vocabulary.word(word.column)).c_str());
   }

@@ -120,12 +120,33 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
   check_room(flags.output, model + kept * checkpoint, kept > 0 ? checkpoint : model);
 }
 
+// Throws Error if --log_file is a file that the run reads or saves, which the log would overwrite.
+void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
+  if (flags.log_file.empty()) return;
+  std::vector<fs::path> others(job.more_inputs.begin(), job.more_inputs.end());
+  for (const Dataset* split : {&job.train, &job.validation, &job.test}) others.emplace_back(split->name);
+  for (const std::string& file : job.tokenizer.files()) others.emplace_back(file);
+  std::vector<std::string> names = {"model.safetensors", "config.json"};
+  for (const auto& [name, text] : tokenizer) names.push_back(name);
+  for (const std::string& folder : {flags.model_dir, flags.output})
+    for (const std::string& name : names)
+      if (!folder.empty()) others.push_back(fs::path(folder) / name);
+  if (flags.resume) others.push_back(find_checkpoint(flags.resume->empty() ? flags.output : *flags.resume));
+  const fs::path log = fs::weakly_canonical(flags.log_file);
+  for (const fs::path& other : others) {
+    std::error_code error;  // one of them need not exist
+    CHECK(log != fs::weakly_canonical(other) && !fs::equivalent(log, other, error), "--log_file ", flags.log_file,
+          ": the run reads or writes this file as ", other.string());
+  }
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   catch_interrupts(flags.output.empty()
                        ? "the run ends after the current step; nothing is saved without --output"
                        : "the run ends after the current step and saves its model and a checkpoint in " + flags.output);
   const NamedTexts tokenizer = read_files(job.tokenizer);
   if (!flags.output.empty()) check_output(job, flags, tokenizer);
+  check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
   std::cout << "Parameters: " << parameter_count(job.model)

@@ -21,6 +21,7 @@ struct FineTuneJob {
   const Dataset& test;
   BatchForm form;
   std::vector<std::string> label_names;
+  std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
 };
 
 /// Trains, prints the reference's lines, saves if --output is given, which the caller has locked. Returns the exit code: 0, or kInterruptedExit

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/nearest_word.h"
+#include "base/printable.h"
 #include "json/value.h"
 #include "models/hf_config.h"
 
@@ -39,12 +40,12 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
                          const std::string& where) {
   if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
     return static_cast<std::int32_t>(named - label_names.begin());
-  CHECK(label_names.empty(), where, ": the label '", text, "' is not one of the ", label_names.size(),
-        " classes; the nearest is '", nearest_word(text, label_names), "'");
+  CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of the ", label_names.size(),
+        " classes; the nearest is '", printable(nearest_word(text, label_names)), "'");
   std::int32_t label = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
   const bool is_number = error == std::errc() && end == text.data() + text.size();
-  CHECK(is_number, where, ": the label '", text, "' is not an integer");
+  CHECK(is_number, where, ": the label '", printable(text), "' is not an integer");
   CHECK(label >= 0 && label < classes, where, ": the label ", label, " is not a class; there are ", classes, " (0 .. ",
         classes - 1, ")");
   return label;
@@ -87,7 +88,8 @@ void ClassLabels::find_classes(const std::string& path) {
   CHECK(empty_at_.empty(), empty_at_, ": the label is empty");
   classes_ = {.count = rows_of(texts_.size()), .names = texts_};
   std::ranges::sort(classes_.names);
-  CHECK(classes_.count >= 2, path, ": every label is '", texts_.front(), "'; at least two classes are needed");
+  CHECK(classes_.count >= 2, path, ": every label is '", printable(texts_.front()),
+        "'; at least two classes are needed");
 }
 
 Tensor ClassLabels::finish(const std::string& path) {
@@ -130,11 +132,11 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
     rest.remove_prefix(std::min(end + delimiter_.size(), rest.size()));
     while (name.starts_with(' ')) name.remove_prefix(1);
     while (name.ends_with(' ')) name.remove_suffix(1);
-    CHECK(!name.empty(), where(), ": a label of the list '", fields[0], "' is empty");
+    CHECK(!name.empty(), where(), ": a label of the list '", printable(fields[0]), "' is empty");
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {
-      CHECK(!known_, where(), ": the label '", name, "' is not one of the training file's; the nearest is '",
-            nearest_word(name, names_), "'");
+      CHECK(!known_, where(), ": the label '", printable(name), "' is not one of the training file's; the nearest is '",
+            printable(nearest_word(name, names_)), "'");
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;
@@ -198,7 +200,7 @@ void NumberLabels::add(std::span<const std::string> fields, const Where& where) 
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
     const auto complain = [&](const char* what) {
-      throw Error(str_cat(where(), ": the label '", text, "' of column '", columns_[i], "' is ", what));
+      throw Error(str_cat(where(), ": the label '", printable(text), "' of column '", columns_[i], "' is ", what));
     };
     if (flags_ && !(number && (value == 0 || value == 1))) complain("neither 0 nor 1");
     if (!number) complain("not a finite number");

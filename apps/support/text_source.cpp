@@ -1,7 +1,11 @@
 #include "apps/support/text_source.h"
 
+#include <cstdint>
 #include <memory>
 
+#include "base/check.h"
+#include "base/input_file.h"
+#include "base/utf8.h"
 #include "engine/io/csv.h"
 #include "engine/io/jsonl.h"
 
@@ -27,9 +31,12 @@ TextSource TextSource::from_jsonl(const std::string& path, const std::string& fi
 }
 
 TextSource TextSource::from_lines(std::istream& lines) {
-  return TextSource([&lines](std::string& text) {
+  return TextSource([&lines, line = std::int64_t{0}](std::string& text) mutable {
     if (!std::getline(lines, text)) return false;
+    if (++line == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
     if (text.ends_with('\r')) text.pop_back();
+    const auto bad = utf8_error(text);
+    CHECK(!bad, "standard input:", line, ": is not valid UTF-8 at its byte ", *bad);
     return true;
   });
 }

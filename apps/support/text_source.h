@@ -15,7 +15,8 @@ class TextSource {
   static TextSource from_csv(const std::string& path, const std::string& column);
   /// `path` may be "-", standard input.
   static TextSource from_jsonl(const std::string& path, const std::string& field);
-  /// Every line is a text; the stream must outlive the source.
+  /// Every line of standard input, or of another stream that outlives the source, is a text. A byte-order mark is
+  /// skipped.
   static TextSource from_lines(std::istream& lines);
   static TextSource from_texts(std::vector<std::string> texts);
 

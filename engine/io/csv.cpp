@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/join.h"
+#include "base/printable.h"
 #include "base/utf8.h"
 
 namespace attune {
@@ -19,8 +21,7 @@ constexpr std::size_t kBlock = std::size_t{1} << 16;
 CsvReader::CsvReader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
   if (!file_) throw IoError(path, std::strerror(errno));
   peek();
-  constexpr std::string_view kMark = "\xEF\xBB\xBF";  // byte-order mark
-  if (std::string_view(block_.data(), block_.size()).starts_with(kMark)) at_ = kMark.size();
+  if (std::string_view(block_.data(), block_.size()).starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
   CHECK(read_row(header_), path_, ": the file is empty; a header row is needed");
 }
 
@@ -30,7 +31,8 @@ std::size_t CsvReader::column(const std::string& name) const {
     CHECK(std::find(found + 1, header_.end(), name) == header_.end(), path_, ": there are two columns '", name, "'");
     return static_cast<std::size_t>(found - header_.begin());
   }
-  throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ", join(header_, quoted)));
+  throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ",
+                      join(header_, [](const std::string& column) { return quoted(printable(column)); })));
 }
 
 std::string CsvReader::where() const {
@@ -77,7 +79,7 @@ bool CsvReader::read_field(std::string& field) {
     }
     if (c == '\r' && (peek() == '\n' || peek() == kEnd)) c = get();
     if (c != ',' && c != '\n' && c != kEnd)
-      fail(str_cat("a quoted field is followed by '", static_cast<char>(c),
+      fail(str_cat("a quoted field is followed by '", printable(std::string(1, static_cast<char>(c))),
                    "' where a comma or the end of the line is needed"));
     return c == ',';
   }

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "json/value.h"
 
 namespace attune {
@@ -27,7 +28,7 @@ bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::s
       if (in_->bad()) throw IoError(path_, "cannot be read");
       return false;
     }
-    ++line_;
+    if (++line_ == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   } while (text.find_first_not_of(" \t\r") == std::string::npos);
 
   const json::Value object = json::parse(text, where());

@@ -21,6 +21,12 @@ TEST(Printable, OneLineWithoutControls) {
   EXPECT_EQ(printable("caf\u00e9"), "caf\u00e9");
 }
 
+TEST(Printable, EscapesBrokenUtf8AndAllControls) {
+  EXPECT_EQ(printable("caf\xc3"), "caf\\xc3");
+  EXPECT_EQ(printable("\xff\u00e9\x9b[2J"), "\\xff\u00e9\\x9b[2J");
+  EXPECT_EQ(printable("\u009b[2J\u00a0\u20ac"), "\\xc2\\x9b[2J\u00a0\u20ac");
+}
+
 TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(printable("abcdef", 6), "abcdef");
   EXPECT_EQ(printable("abcdef", 5), "abcde...");
