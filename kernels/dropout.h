@@ -1,10 +1,11 @@
 // Inverted dropout with counter-based randomness.
 //
-//   y[n, c] = keep(n, c) ? x[n, c] / (1 - p) : 0
+//   y[n, c] = keep(n, c) ? x[n, c] / (1 - p) : 0        p rounded to a multiple of 2^-16
 //
-// keep is a pure function of (seed, step, site, example, position, channel): 32 random bits are compared with p * 2^32, the
-// bits being word c % 4 of philox4x32(seed, {step, site, row_keys[n], c / 4}). Neither the layout of a batch (padded or packed), nor
-// the backend, nor the number of threads changes what is dropped, and backward replays the mask instead of storing it.
+// keep is a pure function of (seed, step, site, example, position, channel): 16 random bits are compared with p * 2^16.
+// Eight channels share philox4x32(seed, {step, site, row_keys[n], c / 8}); the bits of channel c are in its word
+// c % 8 / 2, the lower half if c is even. Neither the layout of a batch (padded or packed), nor the backend, nor the
+// number of threads changes what is dropped, and backward replays the mask instead of storing it.
 //
 // Srivastava et al.: "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
 #pragma once
@@ -30,21 +31,18 @@ struct DropoutMask {
   bool active() const { return p > 0; }
   /// The step, if `step_at` is in host memory or null.
   constexpr std::uint32_t drawn_step() const { return step_at == nullptr ? step : *step_at; }
-  /// Elements whose 32 random bits are below this are dropped.
-  std::uint32_t threshold() const { return static_cast<std::uint32_t>(static_cast<double>(p) * 4294967296.0); }
-  /// The factor of kept elements.
-  double scale() const { return 1.0 / (1.0 - static_cast<double>(p)); }
+  /// Elements whose 16 random bits are below this are dropped: p * 2^16 to the nearest integer below 2^16.
+  std::uint32_t threshold() const {
+    const double share = static_cast<double>(p) * 65536.0 + 0.5;
+    return share < 65535.0 ? static_cast<std::uint32_t>(share) : 65535u;
+  }
+  /// The factor of kept elements, of p as it was rounded.
+  double scale() const { return 65536.0 / (65536.0 - threshold()); }
 };
 
 /// Packs the (example, position) of a token into a row key; both below 65,536.
 constexpr std::uint32_t row_key(std::uint32_t example, std::uint32_t position) {
   return example << 16 | position;
-}
-
-/// The random bits of channels 4 * block .. 4 * block + 3 of one row; of a mask in host memory.
-constexpr PhiloxBits dropout_bits(const DropoutMask& mask, std::uint32_t site_offset, std::uint32_t key,
-                                  std::uint32_t block) {
-  return philox4x32(mask.seed, {mask.drawn_step(), mask.site + site_offset, key, block});
 }
 
 /// y = dropout(x). Backward is the same call on dy.

@@ -1,6 +1,8 @@
 #include "kernels/dropout.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 
 #include "base/parallel.h"
 #include "kernels/cpu/dropout_mask.h"
@@ -11,17 +13,17 @@
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kBlocks = 64;             // counters drawn side by side
-constexpr std::int64_t kChannels = 4 * kBlocks;  // the channels they decide
+constexpr std::int64_t kBlocks = 32;             // counters drawn side by side
+constexpr std::int64_t kChannels = 8 * kBlocks;  // the channels they decide
 
-// factors[0 .. kChannels) of the channels from 4 * first on. The rounds of base/philox.h, many counters at a time.
+// factors[0 .. kChannels) of the channels from 8 * first on. The rounds of base/philox.h, many counters at a time.
 template <class T>
 ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
                         std::uint32_t first) {
   std::uint32_t k0 = static_cast<std::uint32_t>(mask.seed), k1 = static_cast<std::uint32_t>(mask.seed >> 32);
-  const std::uint32_t threshold = mask.threshold();
+  const auto threshold = static_cast<std::uint16_t>(mask.threshold());
   const T kept = static_cast<T>(mask.scale());
-  alignas(64) std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks];
+  alignas(64) std::uint32_t c0[kBlocks], c1[kBlocks], c2[kBlocks], c3[kBlocks], words[4 * kBlocks];
   const std::uint32_t step = mask.drawn_step();
   for (std::uint32_t i = 0; i < kBlocks; ++i) {
     c0[i] = step;
@@ -29,7 +31,7 @@ ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site,
     c2[i] = key;
     c3[i] = first + i;
   }
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
     for (std::int64_t i = 0; i < kBlocks; ++i) {
       const std::uint64_t p0 = static_cast<std::uint64_t>(0xD2511F53u) * c0[i];
       const std::uint64_t p1 = static_cast<std::uint64_t>(0xCD9E8D57u) * c2[i];
@@ -42,11 +44,15 @@ ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site,
     k1 += 0xBB67AE85u;
   }
   for (std::int64_t i = 0; i < kBlocks; ++i) {
-    factors[4 * i] = c0[i] < threshold ? T(0) : kept;
-    factors[4 * i + 1] = c1[i] < threshold ? T(0) : kept;
-    factors[4 * i + 2] = c2[i] < threshold ? T(0) : kept;
-    factors[4 * i + 3] = c3[i] < threshold ? T(0) : kept;
+    words[4 * i] = c0[i];
+    words[4 * i + 1] = c1[i];
+    words[4 * i + 2] = c2[i];
+    words[4 * i + 3] = c3[i];
   }
+  static_assert(std::endian::native == std::endian::little);  // the lower half of a word comes first
+  alignas(64) std::uint16_t halves[kChannels];
+  std::memcpy(halves, words, sizeof halves);
+  for (std::int64_t i = 0; i < kChannels; ++i) factors[i] = halves[i] < threshold ? T(0) : kept;
 }
 
 template <class T, bool accumulate>
@@ -62,10 +68,10 @@ void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_off
                      std::int64_t begin, std::int64_t n) {
   T edge[kChannels];
   const std::int64_t end = begin + n;
-  for (std::int64_t channel = begin / 4 * 4; channel < end; channel += kChannels) {
+  for (std::int64_t channel = begin / 8 * 8; channel < end; channel += kChannels) {
     const bool whole = channel >= begin && channel + kChannels <= end;
     draw(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key,
-         static_cast<std::uint32_t>(channel / 4));
+         static_cast<std::uint32_t>(channel / 8));
     if (whole) continue;
     const std::int64_t from = std::max(channel, begin), to = std::min(channel + kChannels, end);
     std::copy(edge + (from - channel), edge + (to - channel), factors + (from - begin));

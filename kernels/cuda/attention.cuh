@@ -160,40 +160,67 @@ __device__ __forceinline__ std::uint32_t query_key(const AttentionPlan& plan, co
   return i < s.length ? load_global(plan.dropout.row_keys + s.first_row + i) : 0;
 }
 
-/// Factors of accumulators whose rows are queries and whose columns are keys first_key + 8n + .... `keys` are the row
-/// keys of the lane's two queries. A Philox call makes four neighbouring keys of one query; the lanes t and t + 1 that
-/// share it for two queries make one each and exchange halves.
-__device__ __forceinline__ void dropout_of_queries(float (&factors)[4], const AttentionPlan& plan, const Sequence& s,
-                                                   const std::uint32_t (&keys)[2], int first_key, int n) {
-  const int t = lane_id() % 4, odd = t % 2;
-  const PhiloxBits own = attention_bits(plan, s, odd ? keys[1] : keys[0], (first_key + 8 * n) / 4 + t / 2);
-  const std::uint32_t got0 = __shfl_xor_sync(kAllLanes, odd ? own[0] : own[2], 1);
-  const std::uint32_t got1 = __shfl_xor_sync(kAllLanes, odd ? own[1] : own[3], 1);
-  const std::uint32_t bits[4] = {odd ? got0 : own[0], odd ? got1 : own[1], odd ? own[2] : got0, odd ? own[3] : got1};
-  for (int i = 0; i < 4; ++i) factors[i] = bits[i] < plan.dropout.threshold ? 0.0f : plan.dropout.scale;
+/// Factors of two neighbouring accumulators whose rows are queries and whose columns are keys key .. key + 15. `keys`
+/// are the row keys of the lane's two queries. A Philox call makes eight neighbouring keys of one query, a word of it
+/// two: the four lanes of two queries make one each of the four calls, and exchange words.
+__device__ __forceinline__ void dropout_of_queries(float (&factors)[2][4], const AttentionPlan& plan, const Sequence& s,
+                                                   const std::uint32_t (&keys)[2], int key) {
+  const int t = lane_id() % 4;
+  const bool odd = t % 2 != 0, upper = t / 2 != 0;
+  const PhiloxBits own = attention_bits(plan, s, odd ? keys[1] : keys[0], key / 8 + t / 2);
+  // Words t % 2 and t % 2 + 2 of the calls of two lanes, then word t of all four.
+  const std::uint32_t got0 = __shfl_xor_sync(kAllLanes, odd ? own[0] : own[1], 1);
+  const std::uint32_t got1 = __shfl_xor_sync(kAllLanes, odd ? own[2] : own[3], 1);
+  const std::uint32_t low[2] = {odd ? got0 : own[0], odd ? own[1] : got0};
+  const std::uint32_t high[2] = {odd ? got1 : own[2], odd ? own[3] : got1};
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const std::uint32_t got = __shfl_xor_sync(kAllLanes, upper ? low[half] : high[half], 2);
+#pragma unroll
+    for (int e = 0; e < 2; ++e) {
+      factors[0][2 * half + e] = dropout_factor(plan.dropout, upper ? got : low[half], e);
+      factors[1][2 * half + e] = dropout_factor(plan.dropout, upper ? high[half] : got, e);
+    }
+  }
 }
 
-/// The same for accumulators whose rows are keys first_key + g, + 8 and whose columns are queries; `keys` are the row
-/// keys of the lane's queries 2t and 2t + 1. The four lanes of neighbouring keys need one word each of the same four
-/// calls: each makes one call and they exchange words.
-__device__ __forceinline__ void dropout_of_keys(float (&factors)[4], const AttentionPlan& plan, const Sequence& s,
-                                                const std::uint32_t (&keys)[2], int first_key) {
-  const int g = lane_id() / 4, me = g % 4;
-  // Call r is of query r % 2 and of the key block of rows g (r < 2) or g + 8.
-  const PhiloxBits own = attention_bits(plan, s, me % 2 ? keys[1] : keys[0], (first_key + g) / 4 + (me < 2 ? 0 : 2));
-  const auto word = [&](int i) { return i == 0 ? own[0] : i == 1 ? own[1] : i == 2 ? own[2] : own[3]; };
-  std::uint32_t by_distance[4];  // word `me` of the call of lane me ^ distance
-  by_distance[0] = word(me);
+/// The query, from the first column of two neighbouring accumulators on, whose row key a lane gives dropout_of_keys.
+__device__ __forceinline__ int drawn_query() {
+  const int g = lane_id() / 4;
+  return g / 4 * 8 + 2 * (lane_id() % 4) + g % 2;
+}
+
+/// The same for two accumulators whose rows are keys key .. key + 15 and whose columns are queries. The eight lanes of
+/// neighbouring keys need half a word each of the same eight calls (two queries in each accumulator, two blocks of
+/// keys): each makes one, and in three steps they exchange two words of four, one of two, and a half of each.
+__device__ __forceinline__ void dropout_of_keys(float (&factors)[2][4], const AttentionPlan& plan, const Sequence& s,
+                                                std::uint32_t row_key, int key) {
+  const int g = lane_id() / 4;
+  const bool fourth = g / 4 != 0, second = g / 2 % 2 != 0, odd = g % 2 != 0;
+  const PhiloxBits own = attention_bits(plan, s, row_key, key / 8 + g / 2 % 2);
+  std::uint32_t pair[2][2], word[2][2];  // [accumulator of the call][word], [accumulator][block of keys]
 #pragma unroll
-  for (int distance = 1; distance < 4; ++distance)
-    by_distance[distance] = __shfl_xor_sync(kAllLanes, word(me ^ distance), 4 * distance);
-  for (int i = 0; i < 4; ++i) {
-    const int d = i ^ me;
-    const std::uint32_t bits = d == 0   ? by_distance[0]
-                               : d == 1 ? by_distance[1]
-                               : d == 2 ? by_distance[2]
-                                        : by_distance[3];
-    factors[i] = bits < plan.dropout.threshold ? 0.0f : plan.dropout.scale;
+  for (std::size_t w = 0; w < 2; ++w) {
+    const std::uint32_t got = __shfl_xor_sync(kAllLanes, fourth ? own[w] : own[w + 2], 16);
+    pair[0][w] = fourth ? got : own[w];
+    pair[1][w] = fourth ? own[w + 2] : got;
+  }
+#pragma unroll
+  for (int m = 0; m < 2; ++m) {
+    const std::uint32_t got = __shfl_xor_sync(kAllLanes, second ? pair[m][0] : pair[m][1], 8);
+    word[m][0] = second ? got : pair[m][0];
+    word[m][1] = second ? pair[m][1] : got;
+  }
+  const unsigned lower = 0x5410, upper = 0x7632;  // halves of two words in one
+#pragma unroll
+  for (int m = 0; m < 2; ++m) {
+    const std::uint32_t kept = __byte_perm(word[m][0], word[m][1], odd ? upper : lower);
+    const std::uint32_t got = __shfl_xor_sync(kAllLanes, __byte_perm(word[m][0], word[m][1], odd ? lower : upper), 4);
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      factors[m][2 * half] = dropout_factor(plan.dropout, odd ? got : kept, half);
+      factors[m][2 * half + 1] = dropout_factor(plan.dropout, odd ? kept : got, half);
+    }
   }
 }
 

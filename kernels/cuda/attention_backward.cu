@@ -115,12 +115,14 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
 
     mask_keys(p, plan, s, first_query, j);
 #pragma unroll
-    for (int n = 0; n < kKeys / 8; ++n) {
-      float factors[4] = {1, 1, 1, 1};
-      if (drops) dropout_of_queries(factors, plan, s, row_keys, j, n);
+    for (int n = 0; n < kKeys / 8; n += 2) {
+      float factors[2][4] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
+      if (drops) dropout_of_queries(factors, plan, s, row_keys, j + 8 * n);
 #pragma unroll
-      for (int e = 0; e < 4; ++e)
-        ds[n][e] = probability(p[n][e], scale, lse[e / 2]) * (factors[e] * ds[n][e] - delta[e / 2]);
+      for (int m = 0; m < 2; ++m)
+#pragma unroll
+        for (int e = 0; e < 4; ++e)
+          ds[n + m][e] = probability(p[n + m][e], scale, lse[e / 2]) * (factors[m][e] * ds[n + m][e] - delta[e / 2]);
     }
     multiply_accumulators<T>(dq, ds, k_tile, kStride);
   }
@@ -187,20 +189,20 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
 
     mask_queries(p, plan, s, i, first_key);
 #pragma unroll
-    for (int n = 0; n < kQueries / 8; ++n) {
-      const int column = 8 * n + 2 * (lane_id() % 4);
-      float factors[4] = {1, 1, 1, 1};
-      if (drops) {
-        const std::uint32_t row_keys[2] = {query_key(plan, s, i + column), query_key(plan, s, i + column + 1)};
-        dropout_of_keys(factors, plan, s, row_keys, first_key);
-      }
-      const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[column])),
-                 delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[column]));
+    for (int n = 0; n < kQueries / 8; n += 2) {
+      float factors[2][4] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
+      if (drops) dropout_of_keys(factors, plan, s, query_key(plan, s, i + 8 * n + drawn_query()), first_key);
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        p[n][e] = probability(p[n][e], scale, lse.v[e % 2]);
-        ds[n][e] = p[n][e] * (factors[e] * ds[n][e] - delta.v[e % 2]);
-        p[n][e] *= factors[e];
+      for (int m = 0; m < 2; ++m) {
+        const int column = 8 * (n + m) + 2 * (lane_id() % 4);
+        const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[column])),
+                   delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[column]));
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          const float x = probability(p[n + m][e], scale, lse.v[e % 2]);
+          ds[n + m][e] = x * (factors[m][e] * ds[n + m][e] - delta.v[e % 2]);
+          p[n + m][e] = x * factors[m][e];
+        }
       }
     }
     multiply_accumulators<T>(dv, p, dout_tile, kStride);

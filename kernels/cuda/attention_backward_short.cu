@@ -124,30 +124,32 @@ struct ShortBackward {
 #pragma unroll
     for (int r = 0; r < G; ++r) mask_queries(p[r], plan, s, query, 16 * groups[r]);
 #pragma unroll
-    for (int n = 0; n < kChunk / 8; ++n) {
-      const int i = query + 8 * n + 2 * t;
-      const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[i]));
-      const auto delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[i]));
+    for (int r = 0; r < G; ++r)
 #pragma unroll
-      for (int r = 0; r < G; ++r) {
-        float factors[4] = {1, 1, 1, 1};
-        if constexpr (kDropout) {
-          const auto keys = load_shared(reinterpret_cast<const Vec<std::uint32_t, 2>*>(&statistics.keys[i]));
-          dropout_of_keys(factors, plan, s, keys.v, 16 * groups[r]);
+      for (int n = 0; n < kChunk / 8; n += 2) {
+        float factors[2][4] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
+        if constexpr (kDropout)
+          dropout_of_keys(factors, plan, s, load_shared(&statistics.keys[query + 8 * n + drawn_query()]),
+                          16 * groups[r]);
+#pragma unroll
+        for (int m = 0; m < 2; ++m) {
+          const int at = 8 * (n + m) + 2 * t;
+          const auto lse = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.lse[query + at]));
+          const auto delta = load_shared(reinterpret_cast<const Vec<float, 2>*>(&statistics.delta[query + at]));
+          float(&of_p)[4] = p[r][n + m], (&of_ds)[4] = ds[r][n + m];
+#pragma unroll
+          for (int e = 0; e < 4; ++e) {
+            const float x = probability(of_p[e], scale, lse.v[e % 2]);
+            of_ds[e] = x * (factors[m][e] * of_ds[e] - delta.v[e % 2]);
+            of_p[e] = x * factors[m][e];
+          }
+          BFloat16* to = tiles.ds + (16 * groups[r] + g) * Traits::kScoreStride + column + at;
+#pragma unroll
+          for (int half = 0; half < 2; ++half)
+            store_shared(reinterpret_cast<std::uint32_t*>(to + 8 * half * Traits::kScoreStride),
+                         pack_bf16(of_ds[2 * half], of_ds[2 * half + 1]));
         }
-#pragma unroll
-        for (int e = 0; e < 4; ++e) {
-          const float x = probability(p[r][n][e], scale, lse.v[e % 2]);
-          ds[r][n][e] = x * (factors[e] * ds[r][n][e] - delta.v[e % 2]);
-          p[r][n][e] = x * factors[e];
-        }
-        BFloat16* to = tiles.ds + (16 * groups[r] + g) * Traits::kScoreStride + column + 8 * n + 2 * t;
-#pragma unroll
-        for (int half = 0; half < 2; ++half)
-          store_shared(reinterpret_cast<std::uint32_t*>(to + 8 * half * Traits::kScoreStride),
-                       pack_bf16(ds[r][n][2 * half], ds[r][n][2 * half + 1]));
       }
-    }
   }
 
   /// dK and dV of the warp's first G groups: adds what the queries of a tile from `column` on give.
@@ -168,6 +170,7 @@ struct ShortBackward {
   /// dQ of 16 queries of a tile and a part of the columns. Its rows go through the tile of Q, which is free by then.
   __device__ __forceinline__ void write_dq(int tile, int stage) {
     constexpr int kParts = W / 4 > 0 ? W / 4 : 1, kColumns = D / kParts;
+#pragma unroll 1
     for (int first = 16 * (groups[0] % 4); first < kQueries; first += 16 * (W < 4 ? W : 4)) {
       const int rows = s.length - tile - first, column = groups[0] / 4 * kColumns;
       if (rows <= 0) return;

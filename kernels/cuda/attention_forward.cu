@@ -132,10 +132,11 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
       for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
     if (drops)
 #pragma unroll
-      for (int n = 0; n < kKeys / 8; ++n) {
-        float factors[4];
-        dropout_of_queries(factors, plan, s, row_keys, j, n);
-        for (int e = 0; e < 4; ++e) scores[n][e] *= factors[e];
+      for (int n = 0; n < kKeys / 8; n += 2) {
+        float factors[2][4];
+        dropout_of_queries(factors, plan, s, row_keys, j + 8 * n);
+#pragma unroll
+        for (int e = 0; e < 8; ++e) scores[n + e / 4][e % 4] *= factors[e / 4][e % 4];
       }
     multiply_accumulators<T>(out, scores, v_tile, kStride);
   }

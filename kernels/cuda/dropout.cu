@@ -1,7 +1,7 @@
 // y = dropout(x), and y = residual + dropout(x): one kernel; it adds nothing, y itself or a residual.
 //
-// A thread owns one vector of channels of one row, a block 128 of them (rows.cuh). The bits of four channels come from
-// one Philox call (kernels/dropout.h), 40 multiplications for 16 bytes of float32: still bound by memory.
+// A thread owns one vector of channels of one row, a block 128 of them (rows.cuh). The bits of eight channels come from
+// one Philox call (kernels/dropout.h), 28 multiplications for one vector: still bound by memory.
 // Deterministic. Moves 2 N C elements, 3 N C with something to add.
 #include "kernels/dropout.h"
 

@@ -41,12 +41,23 @@ TEST(DropoutTest, KeepsTheShareAndTheMean) {
     double kept = 0;
     for (float value : y) {
       if (value == 0) continue;
-      EXPECT_FLOAT_EQ(value, 1 / (1 - p));
+      EXPECT_FLOAT_EQ(value, 65536 / (65536 - std::round(65536 * p)));
       ++kept;
     }
     const double n = static_cast<double>(y.size()), share = 1 - static_cast<double>(p);
     EXPECT_NEAR(kept / n, share, 5 * std::sqrt(share * (1 - share) / n)) << "five standard deviations";
   }
+}
+
+// p is rounded to a multiple of 2^-16; what is below all of them drops nothing, and nothing drops everything.
+TEST(DropoutTest, RoundsTheShare) {
+  EXPECT_EQ(DropoutMask{.p = 0.1f}.threshold(), 6554u);
+  EXPECT_DOUBLE_EQ(DropoutMask{.p = 0.1f}.scale(), 65536.0 / (65536 - 6554));
+  EXPECT_EQ(DropoutMask{.p = 0.5f}.threshold(), 32768u);
+  EXPECT_EQ(DropoutMask{.p = 0.5f}.scale(), 2);
+  EXPECT_EQ(DropoutMask{.p = 1e-6f}.threshold(), 0u);
+  EXPECT_EQ(DropoutMask{.p = 1e-6f}.scale(), 1);
+  EXPECT_EQ(DropoutMask{.p = 0.9999999f}.threshold(), 65535u);
 }
 
 TEST(DropoutTest, FollowsTheDefinition) {

@@ -184,6 +184,13 @@ T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T>
   std::atomic_ref<T>(*address).compare_exchange_strong(compare, value);
   return compare;
 }
+/// Byte i of the result is byte (selector >> 4 i & 7) of y:x.
+inline unsigned __byte_perm(unsigned x, unsigned y, unsigned selector) {
+  const std::uint64_t bytes = static_cast<std::uint64_t>(y) << 32 | x;
+  unsigned out = 0;
+  for (unsigned i = 0; i < 4; ++i) out |= static_cast<unsigned>(bytes >> (selector >> 4 * i & 7u) * 8 & 0xFFu) << 8 * i;
+  return out;
+}
 inline int __popc(unsigned bits) {
   return std::popcount(bits);
 }
