@@ -9,7 +9,8 @@
 
 namespace attune {
 
-/// `text` with each byte of a control character (U+0000 .. U+001F, U+007F .. U+009F) or of broken UTF-8 as \xNN, cut (with an ellipsis) between characters after `max_bytes` bytes.
+/// `text` with each byte of a control character (U+0000 .. U+001F, U+007F .. U+009F) or of broken UTF-8 as \xNN, cut
+/// (with an ellipsis) between characters after `max_bytes` bytes.
 inline std::string printable(std::string_view text, std::size_t max_bytes = 80) {
   constexpr char kHex[] = "0123456789abcdef";
   std::string out;

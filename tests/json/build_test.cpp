@@ -64,7 +64,7 @@ TEST(JsonBuild, Strings) {
   EXPECT_EQ(json::parse(Value(text).dump(), "t").string(), text);
   EXPECT_EQ(json::parse(R"("\u00e9\u6f22\ud83d\ude00\/")", "t").string(), "é漢😀/");
   EXPECT_EQ(message_of([] { Value("a\xff").dump(); }),
-            "cannot be written as JSON: \"a\xff\" is not valid UTF-8 at byte offset 1");
+            "cannot be written as JSON: \"a\\xff\" is not valid UTF-8 at byte offset 1");
 }
 
 TEST(JsonBuild, Integers) {
