@@ -28,14 +28,15 @@ fi
 if [ -n "$real" ] && [ -n "${ATTUNE_DATA:-}" ] && [ -d "$ATTUNE_DATA/tokenizers/gpt2" ]; then
   echo "demo: the real IMDb reviews, GPT-2's vocabulary"
   data=$real tokenizer=$ATTUNE_DATA/tokenizers/gpt2 vocabulary=50257
-  recipe=(--average_embeddings --context_length 128 --max_steps 1500)
+  recipe=(--average_embeddings --context_length 128 --max_steps 1500 --learning_rate 1e-3)
   samples=("A moving, beautifully acted film. I loved every minute of it."
     "Dull, badly written and far too long. A waste of time."
     "I expected to be bored, but it is one of the best films of the year.")
 else
   echo "demo: invented reviews, a vocabulary learned from them"
   data=$out/invented tokenizer=$out/tokenizer vocabulary=600
-  recipe=(--trainable_token_pos flexible --context_length longest_training_example --num_epochs 6)
+  # With 1e-3 what the model makes of a negation depends on the last bits of its sums; with these two every seed tried was right.
+  recipe=(--trainable_token_pos flexible --context_length longest_training_example --num_epochs 8 --learning_rate 5e-4)
   "$bin/prepare_imdb" --synthetic --output "$data"
   "$bin/tokenize" --train bpe --vocab_size $vocabulary --csv "$data/train.csv" --column text --output "$tokenizer"
   samples=("I went to see Paper Wolves. The plot was not dull at all. I would watch it again."
@@ -47,7 +48,7 @@ cat >"$out/config.json" <<END
 {"model_type": "gpt2", "vocab_size": $vocabulary, "n_positions": 256, "n_embd": 64, "n_layer": 2, "n_head": 2}
 END
 "$bin/train_gpt" --data "$data" --tokenizer "$tokenizer" --weights random --initializer gpt2 --config "$out/config.json" \
-  --trainable_layers all --learning_rate 1e-3 --lr_schedule linear --warmup_steps 50 --eval_freq 300 "${recipe[@]}" \
+  --trainable_layers all --lr_schedule linear --warmup_steps 50 --eval_freq 300 "${recipe[@]}" \
   --output "$out/model" "$@"
 
 printf '\nA few predictions (LABEL_1 is positive):\n'
