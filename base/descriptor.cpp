@@ -17,7 +17,8 @@ bool write_all(int fd, std::span<const std::byte> bytes, std::ptrdiff_t at) {
   while (!bytes.empty()) {
     const ssize_t n = at < 0 ? write(fd, bytes.data(), bytes.size()) : pwrite(fd, bytes.data(), bytes.size(), at);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return false;
+    if (n == 0) errno = EIO;
+    if (n <= 0) return false;
     bytes = bytes.subspan(static_cast<std::size_t>(n));
     if (at >= 0) at += n;
   }
@@ -30,6 +31,7 @@ bool read_blocks(int fd, std::size_t begin, std::size_t size,
   while (size > 0) {
     const ssize_t n = pread(fd, block.data(), std::min(size, block.size()), static_cast<off_t>(begin));
     if (n < 0 && errno == EINTR) continue;
+    if (n == 0) errno = EIO;  // the file has ended
     if (n <= 0) return false;
     take(std::span<const std::byte>(block).first(static_cast<std::size_t>(n)));
     begin += static_cast<std::size_t>(n);
