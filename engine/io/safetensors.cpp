@@ -374,10 +374,14 @@ void write_to(AtomicFile& file, std::vector<TensorSource> tensors, const SealFn&
   file.write(header);
   for (const TensorSource& source : tensors) {
     Sha256 digest;
+    std::size_t passed = 0;
     source.read([&](std::span<const std::byte> bytes) {
+      passed += bytes.size();
       if (sealed) digest.update(bytes);
       file.write(bytes);
     });
+    CHECK(passed == bytes_of(source), path, ": the tensor '", source.name, "' has ", bytes_of(source),
+          " bytes, but its source passes on ", passed);
     if (sealed) digests[source.name] = digest.hex();
   }
   if (sealed) {

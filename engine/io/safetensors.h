@@ -118,8 +118,9 @@ using Metadata = std::map<std::string, std::string>;
 /// first; both results must be as long.
 using SealFn = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
 
-/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Only one tensor at
-/// a time is copied to the host. Throws IoError, or Error if a name comes twice.
+/// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Only one tensor
+/// at a time is copied to the host. Throws IoError, or Error if a name comes twice or a source does not pass on exactly
+/// its tensor's bytes.
 void write_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
 /// The same to a file that the caller commits.
 void write_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -309,6 +310,25 @@ TEST(Safetensors, SealedFilesKnowTheDigestsOfTheirTensors) {
                                         }),
                Error);
   EXPECT_FALSE(std::filesystem::exists(dir / "longer"));
+}
+
+TEST(Safetensors, ASourceWithOtherThanItsBytesIsRefused) {
+  const TempDir dir;
+  const std::array<std::byte, 12> bytes{};
+  const auto write = [&](std::size_t passed) {
+    AtomicFile file(dir / "file");
+    write_safetensors(
+        file,
+        {TensorSource{"x", DType::kFloat32, {2}, [&](const TakeBytes& take) { take(std::span(bytes).first(passed)); }}},
+        {});
+    file.commit();
+  };
+  for (const std::size_t passed : {4, 12})
+    EXPECT_EQ(message_of([&] { write(passed); }),
+              str_cat(dir / "file", ": the tensor 'x' has 8 bytes, but its source ", "passes on ", passed));
+  EXPECT_FALSE(std::filesystem::exists(dir / "file"));
+  write(8);
+  EXPECT_EQ(SafetensorsFile(dir / "file").read("x", DType::kFloat32).numel(), 2);
 }
 
 TEST(Safetensors, MappedTensorsOutliveTheirFile) {
