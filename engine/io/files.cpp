@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -13,13 +14,12 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/descriptor.h"
 
 namespace attune {
 namespace {
 
-// The name of a temporary: the target's, this mark, and six letters.
-constexpr std::string_view kMark = ".attune-";
+// The name of a temporary: the target's, this mark, and six letters from a to z.
+constexpr std::string_view kMark = ".attune-temporary-";
 constexpr std::size_t kLetters = 6;
 
 // A file that did not exist before, with the permissions that the process gives to new files. `path` becomes the name
@@ -36,6 +36,13 @@ int open_temporary(std::string& path) {
   return -1;
 }
 
+bool is_name_of_temporary(std::string_view name) {
+  if (name.size() <= kMark.size() + kLetters) return false;
+  const std::string_view letters = name.substr(name.size() - kLetters);
+  name.remove_suffix(kLetters);
+  return name.ends_with(kMark) && std::ranges::all_of(letters, [](char c) { return c >= 'a' && c <= 'z'; });
+}
+
 std::string folder_of(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return parent.empty() ? "." : parent.string();
@@ -44,13 +51,11 @@ std::string folder_of(const std::string& path) {
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(path_), fd_(open_temporary(temporary_)) {
-  if (fd_ < 0) fail("cannot be created");
+  if (fd_.get() < 0) fail("cannot be created");
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_ < 0) return;
-  close(fd_);
-  unlink(temporary_.c_str());
+  if (fd_.get() >= 0) unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(const char* what) const {
@@ -58,21 +63,22 @@ void AtomicFile::fail(const char* what) const {
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-  if (!write_all(fd_, bytes)) fail("cannot be written");
+  if (!write_all(fd_.get(), bytes)) fail("cannot be written");
 }
 
 void AtomicFile::write_at(std::size_t offset, std::string_view text) {
-  if (!write_all(fd_, std::as_bytes(std::span(text)), static_cast<std::ptrdiff_t>(offset))) fail("cannot be written");
+  if (!write_all(fd_.get(), std::as_bytes(std::span(text)), static_cast<std::ptrdiff_t>(offset)))
+    fail("cannot be written");
 }
 
 void AtomicFile::sync() {
-  if (fsync(fd_) != 0) fail("cannot be written to disk");
+  if (fsync(fd_.get()) != 0) fail("cannot be written to disk");
 }
 
 void AtomicFile::commit() {
   sync();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
-  close(std::exchange(fd_, -1));
+  fd_.reset(-1);
   sync_folder(folder_of(path_));
 }
 
@@ -88,9 +94,9 @@ void check_replaceable(const std::string& path) {
 
 void check_room(const std::string& folder, std::uint64_t total, std::uint64_t largest) {
   const auto megabytes = [](std::uint64_t bytes) { return str_cat((bytes + 999'999) / 1'000'000, " MB"); };
-  std::error_code error;  // what cannot be examined is reported when the files are written
+  std::error_code error;  // what cannot be examined is reported when the files are written; some systems say 0
   const std::filesystem::space_info space = std::filesystem::space(folder, error);
-  if (!error && space.available < total)
+  if (!error && space.capacity > 0 && space.available < total)
     throw IoError(folder, str_cat("files of ", megabytes(total), " will be saved, but the disk has only ",
                                   megabytes(space.available), " free"));
   rlimit limit{};
@@ -110,9 +116,7 @@ void remove_temporaries(const std::string& folder, std::chrono::seconds age) {
   std::error_code error;  // a file that cannot be removed does no harm
   std::filesystem::directory_iterator at(folder, error), end;
   for (std::error_code ignored; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    constexpr std::size_t kEnding = kMark.size() + kLetters;
-    if (name.size() <= kEnding || name.substr(name.size() - kEnding, kMark.size()) != kMark) continue;
+    if (!is_name_of_temporary(at->path().filename().string()) || !at->is_regular_file(ignored)) continue;
     const auto now = std::filesystem::file_time_type::clock::now();
     if (age.count() == 0 || at->last_write_time(ignored) < now - age) std::filesystem::remove(at->path(), ignored);
   }

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "base/read_file.h"
 
 namespace attune {
@@ -40,7 +41,7 @@ class AtomicFile {
   [[noreturn]] void fail(const char* what) const;
 
   std::string path_, temporary_;
-  int fd_ = -1;
+  Descriptor fd_;
 };
 
 /// Writes a whole file atomically.
@@ -52,7 +53,7 @@ void remove_temporaries(const std::string& folder, std::chrono::seconds age = {}
 void create_folders(const std::string& path);
 /// Forces the names of a folder's files to the disk, if the file system can do that.
 void sync_folder(const std::string& path);
-/// Throws IoError if a file cannot be put at `path` because a folder is there.
+/// Throws IoError if a file cannot be put at or removed from `path` because a folder is there.
 void check_replaceable(const std::string& path);
 /// Throws IoError if files of `total` bytes, the largest of `largest` bytes, cannot be written to a folder: the disk has
 /// no room for them, or the process has a limit on the size of files (ulimit -f).

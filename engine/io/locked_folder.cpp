@@ -3,9 +3,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -17,16 +21,18 @@ namespace attune {
 namespace {
 
 // " (process 1234)" of the process that has locked an open folder; empty if the system does not say. The lines of
-// /proc/locks are "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF", where 5678 is the inode.
+// /proc/locks are "1: FLOCK  ADVISORY  WRITE 1234 fe:00:5678 0 EOF", where fe:00 is the device and 5678 the inode.
 std::string holder_of(int fd) {
   struct stat info {};
   if (fstat(fd, &info) != 0) return "";
-  const std::string inode = ":" + std::to_string(info.st_ino);
+  std::array<char, 64> locked{};
+  std::snprintf(locked.data(), locked.size(), "%02x:%02x:%llu", major(info.st_dev), minor(info.st_dev),
+                static_cast<unsigned long long>(info.st_ino));
   std::ifstream locks("/proc/locks");
   for (std::string line; std::getline(locks, line);) {
     std::istringstream words(line);
     std::string number, kind, mode, access, process, file;
-    if (words >> number >> kind >> mode >> access >> process >> file && kind == "FLOCK" && file.ends_with(inode))
+    if (words >> number >> kind >> mode >> access >> process >> file && kind == "FLOCK" && file == locked.data())
       return " (process " + process + ")";
   }
   return "";
@@ -34,20 +40,33 @@ std::string holder_of(int fd) {
 
 }  // namespace
 
-LockedFolder::LockedFolder(std::string path) : path_(std::move(path)), created_(access(path_.c_str(), F_OK) != 0) {
-  prepare_output_folder(path_);
-  lock_ = open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (lock_ >= 0 && flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    const std::string holder = holder_of(lock_);
-    close(lock_);
-    throw Error(str_cat(path_, ": another run", holder, " is writing to this folder"));
-  }
-  remove_temporaries(path_);
+LockedFolder::LockedFolder(std::string path) : path_(std::move(path)) {
+  const bool locked = lock();
+  remove_temporaries(path_, locked ? std::chrono::hours(0) : std::chrono::hours(24));
 }
 
 LockedFolder::~LockedFolder() {
   if (created_) rmdir(path_.c_str());
-  if (lock_ >= 0) close(lock_);
+}
+
+bool LockedFolder::lock() {
+  // Another process may remove the folder before this one has locked it: the lock is then of a folder without a name.
+  for (int tries = 0; tries < 10; ++tries) {
+    if (access(path_.c_str(), F_OK) != 0) created_ = true;
+    prepare_output_folder(path_);
+    lock_.reset(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (lock_.get() < 0) continue;
+    if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return false;
+      throw Error(str_cat(path_, ": another run", holder_of(lock_.get()), " is writing to this folder"));
+    }
+    struct stat locked {};
+    struct stat named {};
+    if (fstat(lock_.get(), &locked) == 0 && stat(path_.c_str(), &named) == 0 && locked.st_dev == named.st_dev &&
+        locked.st_ino == named.st_ino)
+      return true;
+  }
+  return false;
 }
 
 }  // namespace attune

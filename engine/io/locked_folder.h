@@ -1,17 +1,21 @@
 // A folder that one process at a time writes to: a run locks its output folder from its first to its last moment.
 //
-// The lock is the kernel's (flock on the folder), so a killed process leaves none. Some file systems have no locks;
-// there the user must ensure that only one run uses the folder.
+// The lock is the kernel's (flock on the folder), so a killed process leaves none. Some file systems have no locks, and
+// on some network file systems a lock holds on one machine only; there the user must ensure that only one run uses the
+// folder.
 #pragma once
 
 #include <string>
+
+#include "base/descriptor.h"
 
 namespace attune {
 
 class LockedFolder {
  public:
-  /// Creates the folder if it is missing, locks it, and removes the temporaries of killed processes. Throws IoError if
-  /// no file can be created there, Error naming the process if another one has locked the folder.
+  /// Creates the folder if it is missing, locks it, and removes the temporaries of killed processes: without a lock,
+  /// only those that are a day old. Throws IoError if no file can be created there, Error naming the process if another one
+  /// has locked the folder.
   explicit LockedFolder(std::string path);
   /// Unlocks. Removes the folder if this object created it and it is empty.
   ~LockedFolder();
@@ -21,9 +25,12 @@ class LockedFolder {
   const std::string& path() const { return path_; }
 
  private:
+  /// False if the file system has no locks.
+  bool lock();
+
   std::string path_;
-  bool created_;
-  int lock_ = -1;
+  bool created_ = false;
+  Descriptor lock_;
 };
 
 }  // namespace attune

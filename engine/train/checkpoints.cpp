@@ -49,10 +49,6 @@ std::string in(const std::string& folder, const std::string& name) {
 
 Checkpoints::Checkpoints(std::string folder) : folder_(std::move(folder)) {}
 
-Checkpoints::~Checkpoints() {
-  rmdir(folder().c_str());
-}
-
 void Checkpoints::save(const RunState& state, std::int64_t keep) {
   CHECK(keep >= 1, "at least one checkpoint must be kept, not ", keep);
   const std::string name = name_of_step(state.step);
@@ -70,6 +66,7 @@ void Checkpoints::clear() {
   std::error_code error;
   fs::remove(in(folder(), kLatest), error);
   for (const std::int64_t step : steps_in(folder())) fs::remove(in(folder(), name_of_step(step)), error);
+  rmdir(folder().c_str());
 }
 
 bool has_checkpoint(const std::string& folder) {

@@ -18,16 +18,12 @@ class Checkpoints {
   /// Creates the folder if it is missing, and removes incomplete files of killed processes. Throws IoError, or Error if
   /// another process uses the folder.
   explicit Checkpoints(std::string folder);
-  /// Removes the folder if it is empty.
-  ~Checkpoints();
-  Checkpoints(const Checkpoints&) = delete;
-  Checkpoints& operator=(const Checkpoints&) = delete;
 
   const std::string& folder() const { return folder_.path(); }
   /// Writes a checkpoint and points `latest` to it. Then it removes checkpoints of later steps, which a run resumed
   /// from here writes again, and the oldest ones, until `keep` (at least 1) are left.
   void save(const RunState& state, std::int64_t keep);
-  /// Removes every checkpoint.
+  /// Removes every checkpoint, and the folder if nothing else is in it. No save() may follow.
   void clear();
 
  private:

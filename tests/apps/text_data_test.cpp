@@ -312,13 +312,13 @@ TEST_F(Splits, WhatWasUsedLongestAgoIsRemovedFirst) {
 
 TEST_F(Splits, TemporariesOfKilledRunsAreRemoved) {
   read();
-  for (const char* name : {"/ids-1.safetensors.attune-abcdef", "/ids-2.safetensors.attune-abcdef"})
+  for (const char* name : {"/ids-1.safetensors.attune-temporary-abcdef", "/ids-2.safetensors.attune-temporary-abcdef"})
     write_file(cache_ + name, "half");
-  fs::last_write_time(cache_ + "/ids-1.safetensors.attune-abcdef",
+  fs::last_write_time(cache_ + "/ids-1.safetensors.attune-temporary-abcdef",
                       fs::file_time_type::clock::now() - std::chrono::hours(25));
   read();
-  EXPECT_FALSE(fs::exists(cache_ + "/ids-1.safetensors.attune-abcdef"));
-  EXPECT_TRUE(fs::exists(cache_ + "/ids-2.safetensors.attune-abcdef")) << "a run may be writing it";
+  EXPECT_FALSE(fs::exists(cache_ + "/ids-1.safetensors.attune-temporary-abcdef"));
+  EXPECT_TRUE(fs::exists(cache_ + "/ids-2.safetensors.attune-temporary-abcdef")) << "a run may be writing it";
 }
 
 TEST_F(Splits, TheTrainingClassesDecideWhatIsKeptOfTheOthers) {

@@ -154,6 +154,20 @@ TEST_F(Files, TemporariesOfAnyAgeAreRemoved) {
   remove_temporaries(dir_ / "missing");
 }
 
+TEST_F(Files, OtherFilesAreNoTemporaries) {
+  const std::vector<std::string> others = {dir_ / "notes.attune-backup", dir_ / "notes.attune-temporary-abcde1",
+                                           dir_ / ".attune-temporary-abcdef", dir_ / "notes.attune-temporary-abcde"};
+  for (const std::string& other : others) write_file(other, "mine");
+  const std::string folder = dir_ / "folder.attune-temporary-abcdef",
+                    temporary = dir_ / "target.attune-temporary-abcdef";
+  create_folders(folder);
+  write_file(temporary, "half");
+  remove_temporaries(dir_.path().string());
+  for (const std::string& other : others) EXPECT_TRUE(std::filesystem::exists(other)) << other;
+  EXPECT_TRUE(std::filesystem::exists(folder));
+  EXPECT_FALSE(std::filesystem::exists(temporary));
+}
+
 TEST(Sha256, KnownAnswers) {  // FIPS 180-4, examples of NIST
   EXPECT_EQ(sha256_hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
   EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

@@ -172,28 +172,24 @@ std::set<std::string> names_in(const TempDir& dir) {
 TEST(CheckpointFolders, TheNewestAreKeptAndOneIsPointedTo) {
   const TempDir dir;
   const std::string folder = dir.path().string();
-  {
-    Checkpoints checkpoints(folder);
-    for (const std::int64_t step : {5, 10, 15}) checkpoints.save(invented_state(step), 2);
-    EXPECT_EQ(names_in(dir),
-              (std::set<std::string>{"latest", "step-00000010.safetensors", "step-00000015.safetensors"}));
-    EXPECT_EQ(find_checkpoint(folder), dir / "step-00000015.safetensors");
-    // A run that goes on from step 10 leaves those of later steps.
-    checkpoints.save(invented_state(12), 2);
-    EXPECT_EQ(names_in(dir),
-              (std::set<std::string>{"latest", "step-00000010.safetensors", "step-00000012.safetensors"}));
-    checkpoints.save(invented_state(123456789), 1);
-    EXPECT_EQ(names_in(dir), (std::set<std::string>{"latest", "step-123456789.safetensors"}));
-    expect_equal(read_run_state(find_checkpoint(folder)), invented_state(123456789));
-    checkpoints.clear();
-    EXPECT_EQ(names_in(dir), std::set<std::string>{});
-  }
+  Checkpoints checkpoints(folder);
+  for (const std::int64_t step : {5, 10, 15}) checkpoints.save(invented_state(step), 2);
+  EXPECT_EQ(names_in(dir), (std::set<std::string>{"latest", "step-00000010.safetensors", "step-00000015.safetensors"}));
+  EXPECT_EQ(find_checkpoint(folder), dir / "step-00000015.safetensors");
+  // A run that goes on from step 10 leaves those of later steps.
+  checkpoints.save(invented_state(12), 2);
+  EXPECT_EQ(names_in(dir), (std::set<std::string>{"latest", "step-00000010.safetensors", "step-00000012.safetensors"}));
+  checkpoints.save(invented_state(123456789), 1);
+  EXPECT_EQ(names_in(dir), (std::set<std::string>{"latest", "step-123456789.safetensors"}));
+  expect_equal(read_run_state(find_checkpoint(folder)), invented_state(123456789));
+  checkpoints.clear();
   EXPECT_FALSE(std::filesystem::exists(folder));
 }
 
 TEST(CheckpointFolders, LeftoversOfKilledProcessesAreRemovedAndNothingElse) {
   const TempDir dir;
-  for (const char* name : {"step-00000010.safetensors.attune-aB3xYz", "latest.attune-000000", "latest.backup", "notes"})
+  for (const char* name : {"step-00000010.safetensors.attune-temporary-abcxyz", "latest.attune-temporary-aaaaaa",
+                           "latest.backup", "notes"})
     write_bytes(dir / name, "half");
   const Checkpoints checkpoints(dir.path().string());
   EXPECT_EQ(names_in(dir), (std::set<std::string>{"latest.backup", "notes"}));
