@@ -1,7 +1,6 @@
 // The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
 // and logistic regression, here solved to its optimum.
 #include <cstdio>
-#include <filesystem>
 #include <optional>
 
 #include "apps/support/class_counts.h"
@@ -13,10 +12,10 @@
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/printable.h"
-#include "engine/io/files.h"
 #include "engine/io/locked_folder.h"
 #include "engine/train/measures.h"
 #include "models/linear/bag_of_words.h"
+#include "models/model_folder.h"
 #include "tokenizer/words.h"
 
 namespace attune {
@@ -126,8 +125,7 @@ int run(const LogregFlags& flags) {
   std::optional<LockedFolder> output;
   if (!flags.output.empty()) {
     output.emplace(flags.output);
-    for (const char* name : {"model.safetensors", "config.json", "vocabulary.json"})
-      check_replaceable((std::filesystem::path(flags.output) / name).string());
+    check_model_folder(flags.output, {});
   }
   ignore_closed_pipes();
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");

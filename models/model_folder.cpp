@@ -46,6 +46,15 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
   return files;
 }
 
+void check_model_folder(const std::string& folder, const NamedTexts& texts) {
+  const auto check = [&](const std::string& name) {
+    check_replaceable((std::filesystem::path(folder) / name).string());
+  };
+  for (const char* name : {"config.json", "model.safetensors"}) check(name);
+  for (const auto& [name, text] : texts) check(name);
+  for (const char* name : kOtherFiles) check(name);
+}
+
 void remove_model(const std::string& folder) {
   std::error_code error;  // a file that cannot be removed does no harm
   for (const char* name : {"config.json", "model.safetensors"}) std::filesystem::remove(folder + "/" + name, error);

@@ -26,6 +26,9 @@ using WriteWeights = std::function<void(AtomicFile& file, const Metadata& metada
 /// not are removed then. Throws IoError, and what `write` throws.
 FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write);
 
+/// Throws IoError if a folder is in the place of one of these files, or of one that an older model may have.
+void check_model_folder(const std::string& folder, const NamedTexts& texts);
+
 /// Removes the files of a saved model, and the folder if nothing else is in it.
 void remove_model(const std::string& folder);
 

@@ -106,18 +106,29 @@ std::string interrupted_folder(const TrainingFlags& flags) {
   return (fs::path(flags.output) / "interrupted").string();
 }
 
+// Of a folder that may be missing.
+std::uint64_t bytes_of_files(const fs::path& folder) {
+  std::uint64_t out = 0;
+  std::error_code error, gone;
+  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
+    if (const std::uintmax_t size = at->file_size(gone); !gone) out += size;
+  return out;
+}
+
 // Checks before the run that its model and checkpoints can be saved. Throws IoError.
 void check_output(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
   const fs::path folder = flags.output;
-  for (const char* name : {"model.safetensors", "config.json"}) check_replaceable((folder / name).string());
-  for (const auto& [name, text] : tokenizer) check_replaceable((folder / name).string());
+  for (const std::string& place : {flags.output, interrupted_folder(flags)}) check_model_folder(place, tokenizer);
   for (const fs::path& below : {folder / "checkpoints", fs::path(interrupted_folder(flags))})
     if (fs::exists(below) && !fs::is_directory(below))
       throw IoError(below.string(), "is a file, where a folder is to be created");
   const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
   const std::uint64_t checkpoint = 3 * model;  // at most: values and both moments
-  const auto kept = static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? flags.keep + 1 : 0);
-  check_room(flags.output, model + kept * checkpoint, kept > 0 ? checkpoint : model);
+  // A new checkpoint is written before an old one is removed. Without --checkpoint_every, Ctrl-C writes one.
+  const auto kept =
+      static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? std::max<std::int64_t>(flags.keep, 1) + 1 : 1);
+  const std::uint64_t there = std::min(bytes_of_files(folder / "checkpoints"), kept * checkpoint);
+  check_room(flags.output, model + kept * checkpoint - there, checkpoint);
 }
 
 // Throws Error if --log_file is a file that the run reads or saves, which the log would overwrite.
@@ -141,11 +152,14 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
 }
 
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
-  catch_interrupts(flags.output.empty()
-                       ? "the run ends after the current step; nothing is saved without --output"
-                       : "the run ends after the current step and saves its model and a checkpoint in " + flags.output);
+  catch_interrupts(flags.output.empty() ? "the run ends after the current step; nothing is saved without --output"
+                                        : "the run ends after the current step and saves a checkpoint in " +
+                                              flags.output + " and its model in " + interrupted_folder(flags));
   const NamedTexts tokenizer = read_files(job.tokenizer);
-  if (!flags.output.empty()) check_output(job, flags, tokenizer);
+  if (!flags.output.empty()) {
+    check_output(job, flags, tokenizer);
+    remove_temporaries(interrupted_folder(flags));  // of a save that was killed
+  }
   check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
   set_trainable(job.model, flags.layers());
@@ -179,13 +193,15 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
                 static_cast<long long>(best->step));
   std::fflush(stdout);
 
+  // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
+  if (!finished) keeper.close(trainer.state(), report.log_offset());
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
     save_model_folder(folder, job, tokenizer);
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
-  keeper.close(trainer.state(), report.log_offset());
+  if (finished) keeper.close(trainer.state(), report.log_offset());
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;

@@ -24,8 +24,8 @@ struct FineTuneJob {
   std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
 };
 
-/// Trains, prints the reference's lines, saves if --output is given, which the caller has locked. Returns the exit code: 0, or kInterruptedExit
-/// after Ctrl-C.
+/// Trains, prints the reference's lines, and saves to --output, which the caller has locked, if it is given. Returns
+/// the exit code: 0, or kInterruptedExit after Ctrl-C.
 int fine_tune(const FineTuneJob& job, const TrainingFlags& flags);
 
 }  // namespace attune

@@ -53,6 +53,7 @@ std::vector<std::function<void()>> FileSet::steps() {
 
 void FileSet::commit() {
   for (const auto& [name, file] : files_) check_replaceable(path_of(name));
+  for (const std::string& name : superseded_) check_replaceable(path_of(name));
   for (const std::function<void()>& step : steps()) step();
 }
 

@@ -28,7 +28,7 @@ class FileSet {
   /// A name that older sets may have. commit() removes the file unless this set has it.
   void supersede(const std::string& name);
 
-  /// Replaces the files. Throws IoError.
+  /// Replaces the files. Throws IoError; nothing has changed if a folder is in the place of a file.
   void commit();
   /// The steps of commit(), in order: a process that is killed has done the first few.
   std::vector<std::function<void()>> steps();

@@ -33,7 +33,7 @@ ask model >"$folder/finished"
 begin model
 kill -INT $pid
 end "Ctrl-C" model
-expect "the answer to Ctrl-C" "interrupted: the run ends after the current step and saves its model and a checkpoint in $folder/model" "$(grep . "$folder/err")"
+expect "the answer to Ctrl-C" "interrupted: the run ends after the current step and saves a checkpoint in $folder/model and its model in $folder/model/interrupted" "$(grep . "$folder/err")"
 ask model | cmp - "$folder/finished" || fail "an interrupted run replaces the model of a finished one"
 step=$(sed 's/step-0*//; s/\..*//' "$folder/model/checkpoints/latest")
 "$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 2)) --output "$folder/model" --resume >/dev/null
@@ -46,6 +46,17 @@ for signals in TERM HUP "INT INT" "INT HUP"; do
   for signal in $signals; do kill -"$signal" $pid 2>/dev/null || true; done
   end "$signals" other
 done
+# The checkpoint is saved even if the model cannot be.
+rm -rf "$folder/other"
+begin other
+touch "$folder/other/interrupted"
+kill -INT $pid
+code=0; wait $pid || code=$?
+expect "a model that cannot be saved" "1: train_gpt: error: $folder/other/interrupted" "$code: $(sed -n 's/interrupted: .*/interrupted/p' "$folder/err" | tail -1)"
+rm "$folder/other/interrupted"
+step=$(sed 's/step-0*//; s/\..*//' "$folder/other/checkpoints/latest")
+"$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 1)) --output "$folder/other" --resume >/dev/null || fail "--resume after a model that could not be saved"
+
 # nohup: the end of the terminal is ignored.
 rm -rf "$folder/other"
 (trap '' HUP; exec "$train_gpt" "${common[@]}" --num_epochs 40 --output "$folder/other" --log_file "$folder/hup.log" >"$folder/out" 2>&1) & pid=$!
@@ -64,7 +75,7 @@ ask unheard_words >/dev/null || fail "train_logreg without a reader is lost"
 
 # What a save needs, before the run: no step is done.
 refused() { rm -f "$folder/log"; expect_error "$1" 1 "$2" "${common[@]}" --max_steps 1 --log_file "$folder/log" --output "$folder/bad" "${@:3}"; [ ! -s "$folder/log" ] || fail "$1: found after the run"; }
-for name in model.safetensors config.json tokenizer.json; do
+for name in model.safetensors config.json tokenizer.json vocab.txt interrupted/config.json; do
   rm -rf "$folder/bad" && mkdir -p "$folder/bad/$name"
   refused "a folder named $name" "$folder/bad/$name: is a folder, where a file is to be written"
 done

@@ -65,6 +65,12 @@ kill -KILL $pid; wait $pid 2>/dev/null || true
 expect_error "a run without data" 1 "train.csv" "${short[@]}" --data "$folder/none" --output "$folder/unused"
 [ ! -e "$folder/unused" ] || fail "a run that did not begin leaves a folder"
 
+# A save into OUTPUT/interrupted that was killed leaves nothing after the next run.
+mkdir "$folder/of_bad/interrupted" && touch "$folder/of_bad/interrupted/config.json.attune-temporary-abcdef"
+"$train_gpt" "${short[@]}" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
+expect "leftovers of an interrupted run" "" "$(ls "$folder/of_bad/interrupted")"
+rmdir "$folder/of_bad/interrupted"
+
 # Files of an older model go, others stay.
 mkdir "$folder/words"
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' it never lost me left early the film was >"$folder/words/vocab.txt"

@@ -77,6 +77,15 @@ TEST(FileSets, AFolderInThePlaceOfAFileChangesNothing) {
   EXPECT_EQ(read_file(dir / "two"), "old");
 }
 
+TEST(FileSets, AFolderInThePlaceOfAnOlderFileChangesNothing) {
+  const TempDir dir;
+  set_of(dir.path().string(), "old").commit();
+  std::filesystem::create_directory(dir / "older");
+  EXPECT_EQ(message_of([&] { set_of(dir.path().string(), "new").commit(); }),
+            (dir / "older") + ": is a folder, where a file is to be written");
+  for (const char* name : {"one", "key", "two"}) EXPECT_EQ(read_file(dir / name), "old") << name;
+}
+
 TEST(LockedFolders, OneProcessHasTheFolder) {
   const TempDir dir;
   const std::string folder = dir / "made";
