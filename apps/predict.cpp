@@ -71,6 +71,10 @@ struct PredictFlags {
   }
 };
 
+bool reads_standard_input(const PredictFlags& flags) {
+  return flags.texts.empty() && flags.csv.empty() && (flags.jsonl.empty() || flags.jsonl == "-");
+}
+
 // The digits that a float needs.
 std::string number(double value) {
   std::array<char, 32> digits{};
@@ -190,7 +194,8 @@ int predict(const PredictFlags& flags) {
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
   const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
-  catch_interrupts("predict ends after the current batch");
+  // A signal that is caught does not end the wait for a line of standard input; one that is not ends the program.
+  if (!reads_standard_input(flags)) catch_interrupts("predict ends after the current batch");
   if (flags.format == "csv") print_csv_header(*model);
   Progress progress("Predicting", 0);
   std::int64_t done = 0;

@@ -157,9 +157,11 @@ TEST(MemoryAdvice, NamesWhatCanStillBeLowered) {
 
 // In a process of its own.
 void interrupt_three_times(int signal) {
-  catch_interrupts("it ends");
+  for (const char* next : {"first", "second", "it ends"}) catch_interrupts(next);
   if (interrupted()) _exit(3);
+  errno = EDOM;
   raise(signal);
+  if (errno != EDOM) _exit(6);
   if (!interrupted()) _exit(4);
   raise(signal);
   std::fputs("goes on\n", stderr);
@@ -170,7 +172,7 @@ void interrupt_three_times(int signal) {
 TEST(InterruptDeathTest, TheThirdSignalEndsTheProgram) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     EXPECT_EXIT(interrupt_three_times(signal), ::testing::ExitedWithCode(kInterruptedExit),
-                "interrupted: it ends\n\nstill at it; a third signal ends .*\ngoes on\n");
+                "interrupted: it ends\n\nthe run is still ending; a third signal ends .*\ngoes on\n");
 }
 
 void download_interrupted(const std::string& folder) {
@@ -300,6 +302,12 @@ TEST_F(Hub, TheCacheIsWhereTheVariablesSay) {
   EXPECT_EQ(hub_cache_folder(), "/xdg/huggingface/hub");
   unsetenv("XDG_CACHE_HOME");
   EXPECT_EQ(hub_cache_folder(), "/home/me/.cache/huggingface/hub");
+  unsetenv("HOME");
+  EXPECT_EQ(hub_cache_folder(), "");
+  EXPECT_EQ(
+      message_of([] { find_in_hub_cache({"bert-base-uncased"}); }),
+      "the model bert-base-uncased cannot be looked for: HOME, XDG_CACHE_HOME and HF_HUB_CACHE are not set; name its "
+      "folder with --model_dir");
 }
 
 }  // namespace
