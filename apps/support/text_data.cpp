@@ -126,7 +126,7 @@ std::string default_cache_folder() {
   return cache.empty() ? "" : (fs::path(cache) / "attune").string();
 }
 
-void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes) {
+void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const std::vector<std::string>& in_use) {
   struct File {
     fs::file_time_type used;
     std::uintmax_t bytes;
@@ -141,8 +141,8 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes) {
     std::error_code gone;
     const File file{at->last_write_time(gone), gone ? 0 : at->file_size(gone), at->path()};
     if (gone || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
-    files.push_back(file);
     total += file.bytes;
+    if (std::ranges::find(in_use, file.path.string()) == in_use.end()) files.push_back(file);
   }
   std::ranges::sort(files, {}, &File::used);
   for (auto oldest = files.begin(); total > max_bytes && oldest != files.end(); total -= (oldest++)->bytes)
@@ -189,6 +189,7 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
     if (std::optional<StoredDataset> kept = open_dataset(keep_at, path)) {
       std::error_code ignored;
       fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
+      used_.push_back(keep_at);
       labels_.restore(kept->label_text);
       return std::move(kept->dataset);
     }
@@ -203,7 +204,8 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
   if (keep_at.empty()) return made;
   try {
     writer.write(keep_at, made, labels_.state());
-    limit_stored_ids(cache_, kMaxStoredBytes);
+    used_.push_back(keep_at);
+    limit_stored_ids(cache_, kMaxStoredBytes, used_);
   } catch (const IoError& error) {
     give_up_cache(error.what());
   }

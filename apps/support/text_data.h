@@ -2,8 +2,9 @@
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
 // their contents: the bytes of the source file, the columns, how many rows, the tokenizer's files, the length to which
-// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. Files that
-// were not used for long are removed when the folder has more than 4 GB of them, and so are temporaries of killed runs.
+// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. When the
+// folder has more than 4 GB of them, those that were used longest ago are removed, but none that this run has used.
+// Temporaries of killed runs are removed as well.
 #pragma once
 
 #include <cstdint>
@@ -43,8 +44,9 @@ void read_rows(const std::string& path, const TextColumns& columns, std::int64_t
 /// The default folder for stored ids: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
 
-/// Removes stored ids from a folder, those that were used longest ago first, until they have at most `max_bytes`.
-void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes);
+/// Removes stored ids from a folder, those that were used longest ago first and none of the paths in `in_use`, until
+/// they have at most `max_bytes`.
+void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const std::vector<std::string>& in_use = {});
 
 /// Makes data sets of CSV files.
 class SplitReader {
@@ -65,7 +67,8 @@ class SplitReader {
   TextColumns columns_;
   LabelReader& labels_;
   std::string cache_;
-  std::string tokenizer_files_;  // their names and digests
+  std::string tokenizer_files_;    // their names and digests
+  std::vector<std::string> used_;  // paths of stored ids that this reader has read or written
 };
 
 }  // namespace attune

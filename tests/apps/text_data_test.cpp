@@ -305,6 +305,8 @@ TEST_F(Splits, WhatWasUsedLongestAgoIsRemovedFirst) {
   EXPECT_EQ(kept().size(), 2u);
   read(2);
   EXPECT_TRUE(hit_);
+  limit_stored_ids(cache_, 0, kept());
+  EXPECT_EQ(kept().size(), 2u) << "ids that the run uses stay";
   limit_stored_ids(cache_, 0);
   EXPECT_EQ(kept(), std::vector<std::string>{cache_ + "/matmul-x.txt"});
   limit_stored_ids(folder_ / "missing", 0);
