@@ -31,7 +31,8 @@ void read_value(const std::string& flag, const std::string& text, T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
     value = text;
   } else {
-    const char *begin = text.data() + (text.starts_with('+') ? 1 : 0), *end = text.data() + text.size();
+    const bool plus = text.starts_with('+') && !text.starts_with("+-");
+    const char *begin = text.data() + (plus ? 1 : 0), *end = text.data() + text.size();
     const auto [stop, error] = std::from_chars(begin, end, value);
     if (error != std::errc() || stop != end)
       throw UsageError(str_cat(flag, ": '", text, "' is not ",
@@ -172,7 +173,9 @@ void CommandLine::refuse_empty_values(int argc, char** argv) const {
     const CLI::Option* option = app_->get_option_no_throw(name);
     if (option == nullptr || !(argument.empty() || argument.ends_with('='))) continue;
     const auto flag = std::ranges::find(flags_, option, &Flag::option_);
-    if (argument.ends_with('=') || flag == flags_.end() || !flag->may_be_empty_) refuse(name);
+    const bool may_be_empty = flag != flags_.end() && flag->may_be_empty_;
+    if (!may_be_empty) refuse(name);
+    if (!argument.empty()) throw UsageError(str_cat(argument, ": an empty value is written ", name, " ''"));
   }
 }
 

@@ -42,6 +42,7 @@ std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& t
   const auto [tokens, files] = options.kind == "bpe" ? train_bpe(options, texts) : train_wordpiece(options, texts);
   FileSet set(options.output, "tokenizer.json");
   for (const auto& [name, content] : files) set.add(name, content);
+  for (const char* name : {"vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json"}) set.supersede(name);
   set.commit();
   return static_cast<std::int64_t>(tokens);
 }

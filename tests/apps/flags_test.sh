@@ -34,8 +34,12 @@ program=$train_gpt
 for value in 0x10 1e1 1.5 abc 99999999999999999999 -1 "1 "; do
   expect_error "--seed $value" 2 "--seed: '$value' is not a whole number from 0 on that fits" "${common[@]}" --seed "$value"
 done
+expect_error "two signs" 2 "--ignore_index: '+-5' is not a whole number that fits" "${common[@]}" --ignore_index +-5
 expect_error "a hexadecimal number" 2 "--ignore_index: '0x10' is not a whole number that fits" "${common[@]}" --ignore_index 0x10
 expect_error "a number with a unit" 2 "--learning_rate" "${common[@]}" --learning_rate 1e-3x
+
+program=$tokenize
+expect_error "an empty text after =" 2 "--text=: an empty value is written --text ''" --tokenizer "$folder/tokenizer" --text=
 
 # Empty values, of every option that takes one.
 for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"; do

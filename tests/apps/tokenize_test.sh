@@ -47,6 +47,8 @@ expect "trained bpe, tokens" "ab Ġab <end> c" "$("$tokenize" --tokenizer "$fold
 expect "trained wordpiece, tokens" "[CLS] ab abc [UNK] [SEP]" "$("$tokenize" --tokenizer "$folder/new/wp" --text "AB abc d" --format tokens)"
 "$tokenize" --train wordpiece --vocab_size 100 --min_frequency 1 --text "Ab" --cased --output "$folder/new/wp" >"$folder/out"
 expect "trained cased, tokens" "[CLS] Ab [UNK] [SEP]" "$("$tokenize" --tokenizer "$folder/new/wp" --text "Ab ab" --format tokens)"
+"$tokenize" --train bpe --vocab_size 300 --text "ab ab ab" --output "$folder/new/wp" >"$folder/out"
+expect "files of a bpe tokenizer after a wordpiece one" "$(ls "$folder/new/bpe")" "$(ls "$folder/new/wp")"
 expect_error "training without size" 2 "--vocab_size" --train bpe --text a --output "$folder/x"
 expect_error "training without output" 2 "--output" --train bpe --text a --vocab_size 300
 expect_error "training a loaded one" 2 "--tokenizer" "${bpe[@]}" --train bpe --text a --vocab_size 300 --output "$folder/x"
