@@ -91,8 +91,8 @@ LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
 LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) {
   if (!options_.independent_evaluation) return pass(examples, training_split);
   // The seed depends on the step alone, so that a resumed run evaluates the same examples.
-  constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;  // spreads the seeds of runs; 2^64 / the golden ratio
-  TorchGenerator generator(options_.seed * kOdd + static_cast<std::uint64_t>(step_));
+  constexpr std::uint64_t kSeedStride = 0x9E3779B97F4A7C15;  // spreads the seeds of runs; 2^64 / the golden ratio
+  TorchGenerator generator(options_.seed * kSeedStride + static_cast<std::uint64_t>(step_));
   return LoaderPass(generator, examples, loader_options(training_split));
 }
 
