@@ -54,14 +54,17 @@ struct AdamW {
 void adamw(const CpuContext&, const AdamW&);
 void adamw(const CudaContext&, const AdamW&);
 
-/// A read-only run of elements.
+/// The gradient of one parameter.
 struct GradNormTensor {
-  const void* data;
+  const void* data;  // [n], or the values of a row gradient: [slots, C]
   std::int64_t n;
   DType dtype;
+  const std::int32_t* marks = nullptr;  // [n / C] of a row gradient (kernels/row_gradient.h)
+  std::int64_t channels = 0;            // C of a row gradient
 };
 
-/// norm = sqrt of the sum of squares over all tensors, accumulated in double in a fixed order; 0 of none.
+/// norm = sqrt of the sum of squares over all tensors, accumulated in double in a fixed order; 0 of none. A row
+/// gradient gives the bits of a dense one.
 struct GradNorm {
   double* norm;  // [1] in the context's memory
   std::span<const GradNormTensor> tensors;

@@ -3,7 +3,8 @@
 //   y[n] = words[ids[n]] + types[type_ids[n]] + positions[position_ids[n]]
 //
 // Backward adds dy[n] to the rows used, in token order within each row (deterministic). If a table has a `padding_id`,
-// its row gets no gradient (padding_idx in the reference models).
+// its row gets no gradient (padding_idx in the reference models). Of a table that is changed late, backward marks the
+// rows used, and may write their gradients alone (kernels/row_gradient.h).
 #pragma once
 
 #include "base/dtype.h"
@@ -27,12 +28,15 @@ struct EmbeddingForward {
 
 /// Gradient of one table.
 struct EmbeddingBackward {
-  GradOut dtable;           // [rows, C]; kWrite zeroes the rows no token uses
-  const void* dy;           // [N, C]
+  GradOut dtable;  // [rows, C]; kWrite zeroes the rows no token uses. If `compact`: [N, C] and kWrite, and only
+                   // the slots of rows are written
+  const void* dy;  // [N, C]
   const std::int32_t* ids;  // [N]
   std::int64_t rows, tokens, channels;
   std::int64_t padding_id = -1;  // row without gradient, or -1
   DType dtype;
+  std::int32_t* marks = nullptr;  // [rows] marked for rows with a gradient
+  bool compact = false;           // needs marks, none of which is of a slot
 };
 
 void embedding_forward(const CpuContext&, const EmbeddingForward&);

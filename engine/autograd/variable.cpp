@@ -13,26 +13,59 @@ const Tensor kUndefined;
 }  // namespace
 
 Grad::Grad(const Tensor& like, bool requires_grad)
-    : state_(std::make_shared<State>(State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor()})) {}
+    : state_(std::make_shared<State>(
+          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr})) {}
 
 const Tensor& Grad::tensor() const {
+  if (compact()) spread(false);
   return state_ == nullptr ? kUndefined : state_->gathered;
+}
+
+ops::Gradient Grad::kept() const {
+  if (!defined()) return {};
+  return {state_->gathered, state_->late == nullptr ? Tensor() : state_->late->marks().marks};
+}
+
+// Makes the gradient one of the value's shape, in bytes of its own.
+void Grad::spread(bool every_row) const {
+  const Tensor dense = Tensor::empty(state_->shape, state_->dtype, state_->device);
+  ops::spread_row_gradient(InPlace(dense), state_->gathered, state_->late->marks(), every_row);
+  state_->gathered = dense;
 }
 
 GradTarget Grad::target() const {
   if (!requires_grad()) return {};
   Tensor& gathered = state_->gathered;
-  if (!gathered.defined()) {
+  const GradMode mode = gathered.defined() ? GradMode::kAccumulate : GradMode::kWrite;
+  if (state_->late != nullptr) {
+    state_->late->catch_up(*state_->table, {});
+    spread(true);
+  } else if (!gathered.defined()) {
     gathered = Tensor::empty(state_->shape, state_->dtype, state_->device);
-    return {gathered, GradMode::kWrite};
+  } else if (!gathered.unique()) {
+    gathered = gathered.clone();  // shared with the gradient of another variable
   }
-  if (!gathered.unique()) gathered = gathered.clone();  // shared with the gradient of another variable
-  return {gathered, GradMode::kAccumulate};
+  return {gathered, mode};
+}
+
+RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
+  if (!requires_grad() || state_->late == nullptr) return {target(), {}};
+  const LateRows& late = *state_->late;
+  if (late.version() != version) late.catch_up(*state_->table, ids);  // a row with a gradient is never late
+  const Tensor& marks = late.marks().marks;
+  Tensor& gathered = state_->gathered;
+  if (const std::int64_t tokens = ids.numel(); !gathered.defined() && tokens < state_->shape[0]) {
+    ops::clear_row_gradient(late.marks());
+    gathered = Tensor::empty({tokens, state_->shape[1]}, state_->dtype, state_->device);
+    return {{gathered, GradMode::kWrite}, {marks, true}};
+  }
+  if (!gathered.defined() || compact() || !gathered.unique()) spread(false);
+  return {{gathered, GradMode::kAccumulate}, {marks, false}};
 }
 
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
-  if (state_->gathered.defined())
+  if (state_->gathered.defined() || state_->late != nullptr)
     ops::scale(target(), gradient);
   else
     state_->gathered = gradient;
@@ -40,6 +73,7 @@ void Grad::add(const Tensor& gradient) const {
 
 Tensor Grad::take() const {
   if (state_ == nullptr) return {};
+  if (compact()) spread(false);
   Tensor gathered = std::exchange(state_->gathered, Tensor());
   return !gathered.defined() || gathered.unique() ? gathered : gathered.clone();
 }
@@ -51,8 +85,26 @@ void Grad::clear() const {
 Variable::Variable(Tensor value, bool requires_grad)
     : value_(std::make_shared<Tensor>(std::move(value))), grad_(*value_, requires_grad) {}
 
-const Tensor& Variable::value() const {
+const Tensor& Variable::value_of_rows(const Tensor& ids) const {
+  if (value_ != nullptr && late_rows() != nullptr) late_rows()->catch_up(*value_, ids);
+  return late_value();
+}
+
+const Tensor& Variable::late_value() const {
   return value_ == nullptr ? kUndefined : *value_;
+}
+
+void Variable::set_late_rows(std::shared_ptr<LateRows> late) const {
+  value();
+  const Tensor gradient = grad_.tensor();
+  grad_.clear();
+  grad_.state_->late = std::move(late);
+  grad_.state_->table = value_;
+  if (gradient.defined()) grad_.add(gradient);
+}
+
+std::int64_t Variable::version() const {
+  return value_ == nullptr || late_rows() == nullptr ? 0 : late_rows()->version();
 }
 
 Tensor Variable::release() && {
@@ -63,6 +115,7 @@ Tensor Variable::release() && {
 
 void Variable::set_value(Tensor value) const {
   CHECK(value.shape() == shape(), "a parameter of shape ", shape(), " cannot take a value of shape ", value.shape());
+  this->value();  // so that no late step is made with the new one
   grad_.state_->dtype = value.dtype();
   grad_.state_->device = value.device();
   *value_ = std::move(value);

@@ -6,8 +6,8 @@
 
 namespace attune {
 
-Parameter::Parameter(Tensor value, Rounding rounding)
-    : Variable(std::move(value), true), kept_(std::make_shared<Kept>(Kept{rounding, Tensor()})) {}
+Parameter::Parameter(Tensor value, Rounding rounding, Reads reads)
+    : Variable(std::move(value), true), kept_(std::make_shared<Kept>(Kept{rounding, reads, Tensor()})) {}
 
 const Tensor& Parameter::master() const {
   static const Tensor undefined;

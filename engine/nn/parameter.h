@@ -14,13 +14,16 @@ class Parameter : public Variable {
  public:
   /// Whether the value of a parameter may be rounded in bfloat16.
   enum class Rounding : std::uint8_t { kAllowed, kNever };
+  /// What ops read of a parameter: everything, or the rows of a table that their batch uses.
+  enum class Reads : std::uint8_t { kWhole, kRows };
 
   /// An undefined parameter, e.g. the bias of a layer that has none.
   Parameter() = default;
   /// A trainable parameter that begins with `value`.
-  Parameter(Tensor value, Rounding rounding);
+  Parameter(Tensor value, Rounding rounding, Reads reads = Reads::kWhole);
 
   Rounding rounding() const { return kept_ == nullptr ? Rounding::kNever : kept_->rounding; }
+  Reads reads() const { return kept_ == nullptr ? Reads::kWhole : kept_->reads; }
   /// The float32 value that a bfloat16 value is the rounding of; undefined if the value itself is exact.
   const Tensor& master() const;
   /// Throws Error if the shape is not the value's.
@@ -31,6 +34,7 @@ class Parameter : public Variable {
  private:
   struct Kept {
     Rounding rounding;
+    Reads reads;
     Tensor master;
   };
   std::shared_ptr<Kept> kept_;

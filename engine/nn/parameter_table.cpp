@@ -34,7 +34,7 @@ Section Section::block(std::int64_t index, const std::string& hf_blocks) {
 
 Embedding ParameterTable::embedding(const Section& section, const LayerName& name, std::int64_t rows,
                                     std::int64_t channels, std::int64_t padding_id) {
-  const Parameter weight(Tensor::zeros({rows, channels}, dtype_), Parameter::Rounding::kNever);
+  const Parameter weight(Tensor::zeros({rows, channels}, dtype_), Parameter::Rounding::kNever, Parameter::Reads::kRows);
   add(section, name, weight, {}, Role::kEmbedding);
   return {weight, padding_id};
 }

@@ -43,21 +43,26 @@ Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Loo
   return y;
 }
 
-void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id) {
+void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id,
+                        const RowSlots& slots) {
   const Arguments args("embedding backward", "dy", dy);
   args.require_rank("dy", dy, 2);
   args.require_rank("dtable", dtable.tensor, 2);
   args.require("ids", ids, {dy.shape()[0]}, DType::kInt32);
-  args.require("dtable", dtable.tensor, {dtable.tensor.shape()[0], dy.shape()[1]}, dy.dtype());
+  const std::int64_t rows = slots.compact ? slots.marks.numel() : dtable.tensor.shape()[0];
+  args.require("dtable", dtable.tensor, {slots.compact ? dy.shape()[0] : rows, dy.shape()[1]}, dy.dtype());
+  args.allow("marks", slots.marks, {rows}, DType::kInt32);
   run_on(dy.device(), [&](const auto& context) {
     kernels::embedding_backward(context, {.dtable = dtable.out(),
                                           .dy = dy.raw(),
                                           .ids = static_cast<const std::int32_t*>(ids.raw()),
-                                          .rows = dtable.tensor.shape()[0],
+                                          .rows = rows,
                                           .tokens = ids.numel(),
                                           .channels = dy.shape()[-1],
                                           .padding_id = padding_id,
-                                          .dtype = dy.dtype()});
+                                          .dtype = dy.dtype(),
+                                          .marks = static_cast<std::int32_t*>(slots.marks.raw()),
+                                          .compact = slots.compact});
   });
 }
 

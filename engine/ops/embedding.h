@@ -2,7 +2,7 @@
 // On the CPU every id is checked against its table.
 #pragma once
 
-#include "engine/ops/args.h"
+#include "engine/ops/row_gradient.h"
 
 namespace attune::ops {
 
@@ -12,7 +12,9 @@ struct Lookup {
   Tensor ids;
 };
 Tensor embedding_forward(const Lookup& words, const Lookup& positions, const Lookup& types);
-/// Gradient of one table; the row padding_id (or -1) gets none.
-void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id);
+/// Gradient of one table; the row padding_id (or -1) gets none. dtable: [rows, C], or [N, C] if slots.compact, whose
+/// rows without a slot stay as they are.
+void embedding_backward(const GradTarget& dtable, const Tensor& dy, const Tensor& ids, std::int64_t padding_id,
+                        const RowSlots& slots = {});
 
 }  // namespace attune::ops

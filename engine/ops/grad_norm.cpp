@@ -7,13 +7,19 @@
 
 namespace attune::ops {
 
-void grad_norm(const InPlace& norm, std::span<const Tensor> gradients) {
+void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
   const Arguments args("gradient norm", "norm", norm.tensor);
   args.require("norm", norm.tensor, {1}, DType::kFloat64);
   std::vector<kernels::GradNormTensor> raw;
-  for (const Tensor& gradient : gradients) {
-    args.require("gradient", gradient, gradient.shape(), gradient.dtype());
-    raw.push_back({gradient.raw(), gradient.numel(), gradient.dtype()});
+  for (const auto& [values, marks] : gradients) {
+    args.require("gradient", values, values.shape(), values.dtype());
+    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
+    if (!marks.defined()) continue;
+    args.require_rank("gradient", values, 2);
+    args.require("marks", marks, {marks.numel()}, DType::kInt32);
+    raw.back().n = marks.numel() * values.shape()[1];
+    raw.back().marks = static_cast<const std::int32_t*>(marks.raw());
+    raw.back().channels = values.shape()[1];
   }
   run_on(norm.tensor.device(), [&](const auto& context) {
     kernels::grad_norm(context, {.norm = static_cast<double*>(norm.tensor.raw()), .tensors = raw});

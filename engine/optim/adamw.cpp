@@ -1,22 +1,69 @@
 #include "engine/optim/adamw.h"
 
 #include <algorithm>
+#include <exception>
 #include <map>
 #include <utility>
 
+#include "base/check.h"
+#include "engine/ops/adamw_rows.h"
 #include "engine/ops/grad_norm.h"
 
 namespace attune {
+namespace {
+
+// A smaller table is not worth the launches that late rows need.
+constexpr std::int64_t kLargeTable = std::int64_t{1} << 22;  // elements
+
+}  // namespace
+
+// The moments of a table with late rows, and what it takes to bring them up to date.
+class AdamWOptimizer::LateTable : public LateRows {
+ public:
+  LateTable(const Tensor& table, const ops::AdamWSpec& spec) : state_(ops::AdamWRowState::of(table)), spec_(spec) {}
+
+  void catch_up(const Tensor& table, const Tensor& ids) const override {
+    if (ids.defined())
+      ops::adamw_catch_up(InPlace(table), state_, ids, spec_);
+    else
+      ops::adamw_catch_up_all(InPlace(table), state_, spec_);
+  }
+  const ops::RowMarks& marks() const override { return state_.marks; }
+  std::int64_t version() const override { return version_; }
+
+  const Tensor& m() const { return state_.m.tensor; }
+  const Tensor& v() const { return state_.v.tensor; }
+  void begin_step() { ++version_; }
+  void update(const Parameter& parameter, const Tensor& scalars, const Tensor& grad_scale) {
+    ++version_;
+    ops::adamw_rows(InPlace(parameter.late_value()), state_, parameter.grad().kept().values, scalars, grad_scale,
+                    spec_);
+  }
+
+ private:
+  ops::AdamWRowState state_;
+  ops::AdamWSpec spec_;
+  std::int64_t version_ = 0;
+};
 
 AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options)
     : options_(options) {
   CHECK(!parameters.empty(), "optimizer: no parameter is trainable");
   for (NamedParameter& named : parameters) {
-    const Tensor& value = named.parameter.value();
-    const DType dtype = statistics_dtype(value.dtype());
-    const Shape shape = value.shape();
-    const Device device = value.device();
-    slots_.push_back({std::move(named), Tensor::zeros(shape, dtype, device), Tensor::zeros(shape, dtype, device)});
+    const Parameter& parameter = named.parameter;
+    const Tensor& value = parameter.late_value();
+    Slot& slot = slots_.emplace_back();
+    if (is_late_table(parameter)) {
+      slot.late = std::make_shared<LateTable>(value, spec());
+      slot.m = slot.late->m();
+      slot.v = slot.late->v();
+      parameter.set_late_rows(slot.late);
+    } else {
+      const DType dtype = statistics_dtype(value.dtype());
+      slot.m = Tensor::zeros(value.shape(), dtype, value.device());
+      slot.v = Tensor::zeros(value.shape(), dtype, value.device());
+    }
+    slot.named = std::move(named);
   }
   scalars_ = Tensor::empty({3}, DType::kFloat64, device());
   if (options.max_grad_norm <= 0 && !options.measure_norm) return;
@@ -24,23 +71,56 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
   clip_ = Tensor::empty({1}, DType::kFloat64, device());
 }
 
+AdamWOptimizer::~AdamWOptimizer() {
+  for (const Slot& slot : slots_) {
+    if (slot.late == nullptr) continue;
+    try {
+      slot.named.parameter.set_late_rows(nullptr);
+    } catch (const std::exception&) {  // a device that has failed: its values are lost, and later calls fail as well
+    }
+  }
+}
+
+// A table that another optimizer changes late has only that one's moments to catch up with.
+bool AdamWOptimizer::is_late_table(const Parameter& parameter) const {
+  const Tensor& value = parameter.late_value();
+  if (parameter.reads() != Parameter::Reads::kRows || parameter.late_rows() != nullptr) return false;
+  if (value.dtype() != statistics_dtype(value.dtype())) return false;
+  switch (options_.late_tables) {
+    case LateTables::kNone:
+      return false;
+    case LateTables::kAll:
+      return true;
+    case LateTables::kLarge:
+      return value.numel() >= kLargeTable;
+  }
+  return false;
+}
+
 void AdamWOptimizer::begin_step(double learning_rate) {
   learning_rate_ = learning_rate;
   ++steps_;
   scalars_.copy_from(ops::adamw_scalars(learning_rate, spec(), steps_));
+  for (const Slot& slot : slots_)
+    if (slot.late != nullptr) slot.late->begin_step();
 }
 
 bool AdamWOptimizer::capturable() const {
   return std::ranges::all_of(
-      slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().tensor().defined(); });
+      slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().defined(); });
 }
 
 void AdamWOptimizer::measure() {
-  std::vector<Tensor> gradients;
+  std::vector<ops::Gradient> gradients;
   for (const Slot& slot : slots_)
-    if (const Tensor& grad = slot.named.parameter.grad().tensor(); grad.defined()) gradients.push_back(grad);
+    if (const Grad& grad = slot.named.parameter.grad(); grad.defined()) gradients.push_back(grad.kept());
   ops::grad_norm(InPlace(norm_), gradients);
   ops::clip_scale(InPlace(clip_), norm_, options_.max_grad_norm);
+}
+
+// The scalars of this step for a parameter that has missed so many.
+Tensor AdamWOptimizer::scalars_after(std::int64_t missed) const {
+  return missed == 0 ? scalars_ : ops::adamw_scalars(learning_rate_, spec(), steps_ - missed).to(device());
 }
 
 void AdamWOptimizer::update() {
@@ -48,25 +128,19 @@ void AdamWOptimizer::update() {
   std::map<std::int64_t, std::vector<ops::AdamWTensor>> by_missed;  // almost always one entry
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
-    const Tensor &grad = parameter.grad().tensor(), &value = parameter.value();
-    if (!grad.defined()) {
+    if (!parameter.grad().defined()) {
       ++slot.missed;
-      continue;
-    }
-    by_missed[slot.missed].push_back({.param = InPlace(value),
-                                      .grad = grad,
-                                      .m = InPlace(slot.m),
-                                      .v = InPlace(slot.v),
-                                      .master = InPlace(parameter.master())});
-  }
-  for (const auto& [missed, tensors] : by_missed) {
-    if (missed == 0) {
-      ops::adamw(tensors, scalars_, clip_, spec());
+    } else if (slot.late != nullptr) {
+      slot.late->update(parameter, scalars_after(slot.missed), clip_);
     } else {
-      const Tensor own = ops::adamw_scalars(learning_rate_, spec(), steps_ - missed).to(device());
-      ops::adamw(tensors, own, clip_, spec());
+      by_missed[slot.missed].push_back({.param = InPlace(parameter.value()),
+                                        .grad = parameter.grad().tensor(),
+                                        .m = InPlace(slot.m),
+                                        .v = InPlace(slot.v),
+                                        .master = InPlace(parameter.master())});
     }
   }
+  for (const auto& [missed, tensors] : by_missed) ops::adamw(tensors, scalars_after(missed), clip_, spec());
 }
 
 void AdamWOptimizer::zero_grad() const {
@@ -75,7 +149,10 @@ void AdamWOptimizer::zero_grad() const {
 
 AdamWState AdamWOptimizer::state() const {
   AdamWState out{.steps = steps_, .moments = {}};
-  for (const Slot& slot : slots_) out.moments.push_back({slot.named.name, slot.m, slot.v, slot.missed});
+  for (const Slot& slot : slots_) {
+    slot.named.parameter.value();  // late rows are late in their moments too
+    out.moments.push_back({slot.named.name, slot.m, slot.v, slot.missed});
+  }
   return out;
 }
 
@@ -87,6 +164,7 @@ void AdamWOptimizer::restore(const AdamWState& state) {
     const AdamWState::Moments& from = state.moments[i];
     CHECK(from.name == slot.named.name, "the optimizer's state is of the parameter ", from.name, ", where ",
           slot.named.name, " is trained");
+    slot.named.parameter.value();  // no step before this one may change a row later
     slot.m.copy_from(from.m);
     slot.v.copy_from(from.v);
     slot.missed = from.missed;

@@ -2,9 +2,13 @@
 //
 // All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter without a
 // gradient is skipped: its moments and its own step count do not change (torch.optim.AdamW).
+//
+// Of a large table a step changes only the rows that have a gradient, and the others later, when they are read
+// (kernels/adamw_rows.h). No bit depends on it.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,10 +17,14 @@
 
 namespace attune {
 
+/// Which tables have late rows: those that are faster with them, none, or every one.
+enum class LateTables : std::uint8_t { kLarge, kNone, kAll };
+
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
   double max_grad_norm = 0;   // gradients are clipped to this norm if positive
   bool measure_norm = false;  // the norm is measured even without clipping
+  LateTables late_tables = LateTables::kLarge;
 };
 
 /// The state that later steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
@@ -34,6 +42,10 @@ class AdamWOptimizer {
  public:
   /// Holds two moments per element of each parameter given.
   AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options);
+  /// Leaves no row late.
+  ~AdamWOptimizer();
+  AdamWOptimizer(const AdamWOptimizer&) = delete;
+  AdamWOptimizer& operator=(const AdamWOptimizer&) = delete;
 
   /// One step: begin_step and update.
   void step(double learning_rate) {
@@ -58,12 +70,16 @@ class AdamWOptimizer {
   void restore(const AdamWState& state);
 
  private:
+  class LateTable;
   struct Slot {
     NamedParameter named;
     Tensor m, v;
-    std::int64_t missed = 0;  // steps without a gradient
+    std::int64_t missed = 0;                    // steps without a gradient
+    std::shared_ptr<LateTable> late = nullptr;  // null: every step changes all of it
   };
-  Device device() const { return slots_.front().named.parameter.value().device(); }
+  Device device() const { return slots_.front().m.device(); }
+  bool is_late_table(const Parameter& parameter) const;
+  Tensor scalars_after(std::int64_t missed) const;
   void measure();
   ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps, options_.weight_decay}; }
 

@@ -1,3 +1,4 @@
+// AdamW, and AdamW on a table with late rows: both make a step with the same function.
 #include "kernels/adamw.h"
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 
 #include "base/math.h"
 #include "base/parallel.h"
+#include "kernels/adamw_rows.h"
 #include "kernels/cpu/simd.h"
 
 namespace attune::kernels {
@@ -16,14 +18,14 @@ struct Scalars {
   T decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
 };
 
-template <class T>
-Scalars<T> scalars_of(const AdamW& args) {
-  return {.decay = static_cast<T>(1 - args.scalars->learning_rate * args.weight_decay),
-          .one_minus_beta1 = static_cast<T>(1 - args.beta1),
-          .beta2 = static_cast<T>(args.beta2),
-          .one_minus_beta2 = static_cast<T>(1 - args.beta2),
+template <class T, class Args>
+Scalars<T> scalars_of(const Args& args, double beta1, double beta2, double eps, double weight_decay) {
+  return {.decay = static_cast<T>(1 - args.scalars->learning_rate * weight_decay),
+          .one_minus_beta1 = static_cast<T>(1 - beta1),
+          .beta2 = static_cast<T>(beta2),
+          .one_minus_beta2 = static_cast<T>(1 - beta2),
           .root_correction2 = static_cast<T>(args.scalars->root_correction2),
-          .eps = static_cast<T>(args.eps),
+          .eps = static_cast<T>(eps),
           .step_size = static_cast<T>(args.scalars->step_size),
           .grad_scale = static_cast<T>(args.grad_scale == nullptr ? 1.0 : *args.grad_scale)};
 }
@@ -39,6 +41,11 @@ ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restri
     v[i] = second;
     p[i] = p[i] * s.decay - s.step_size * (first / (std::sqrt(second) / s.root_correction2 + s.eps));
   }
+}
+
+template <class T>
+ATTUNE_CLONES void decay(T* p, T factor, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) p[i] *= factor;
 }
 
 template <class T>
@@ -70,6 +77,72 @@ void for_pieces(std::span<const Tensor> tensors, const std::vector<std::int64_t>
   });
 }
 
+// A table of T.
+template <class T>
+struct Rows {
+  // What is kept of a step.
+  struct Kept {
+    T decay, step_size, root_correction2, applied;
+  };
+
+  explicit Rows(const AdamWTable& t) : table(t), zeros(static_cast<std::size_t>(t.channels)) {}
+
+  std::int32_t steps() const { return *table.steps; }
+  Kept& kept(std::int32_t step) const { return static_cast<Kept*>(table.latest)[step % kLatestSteps]; }
+  void make_step(std::int64_t row, const T* grad, const Scalars<T>& scalars) const {
+    const std::int64_t at = row * table.channels;
+    update(static_cast<T*>(table.param) + at, grad, static_cast<T*>(table.m) + at, static_cast<T*>(table.v) + at,
+           scalars, table.channels);
+  }
+  // Whether a step without gradient only decays the row.
+  bool at_rest(std::int64_t row) const {
+    const auto zero = [&](const void* x) {
+      const T* begin = static_cast<const T*>(x) + row * table.channels;
+      return std::all_of(begin, begin + table.channels, [](T value) { return value == 0; });
+    };
+    return table.eps > 0 && zero(table.m) && zero(table.v);
+  }
+  // The steps after the first `from`.
+  void catch_up(std::int64_t row, std::int32_t from) const {
+    const bool only_decays = at_rest(row);
+    for (std::int32_t step = from; step < steps(); ++step) {
+      const Kept& k = kept(step);
+      if (k.applied == 0) continue;
+      if (only_decays) {
+        decay(static_cast<T*>(table.param) + row * table.channels, k.decay, table.channels);
+        continue;
+      }
+      make_step(row, zeros.data(),
+                {.decay = k.decay,
+                 .one_minus_beta1 = static_cast<T>(1 - table.beta1),
+                 .beta2 = static_cast<T>(table.beta2),
+                 .one_minus_beta2 = static_cast<T>(1 - table.beta2),
+                 .root_correction2 = k.root_correction2,
+                 .eps = static_cast<T>(table.eps),
+                 .step_size = k.step_size,
+                 .grad_scale = 1});
+    }
+  }
+  void catch_up(std::int64_t row) const {
+    std::int32_t& mark = table.marks[row];
+    if (mark >= steps()) return;
+    catch_up(row, mark);
+    mark = steps();
+  }
+
+  const AdamWTable& table;
+  std::vector<T> zeros;
+};
+
+// The first token of each row that is late.
+std::vector<std::int32_t> late_rows(const AdamWCatchUp& args) {
+  std::vector<std::int32_t> out(args.ids, args.ids + args.count);
+  std::erase_if(out, [&](std::int32_t row) { return args.table.marks[row] >= *args.table.steps; });
+  std::ranges::sort(out);
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
 }  // namespace
 
 AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std::int64_t t) {
@@ -84,20 +157,85 @@ void adamw(const CpuContext&, const AdamW& args) {
              [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
                dispatch_float(tensor.dtype, "adamw", [&]<class T>() {
                  update(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
-                        static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from, scalars_of<T>(args), n);
+                        static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from,
+                        scalars_of<T>(args, args.beta1, args.beta2, args.eps, args.weight_decay), n);
                });
              });
 }
 
+void adamw_catch_up(const CpuContext&, const AdamWCatchUp& args) {
+  dispatch_float(args.table.dtype, "adamw", [&]<class T>() {
+    const Rows<T> rows(args.table);
+    const std::int64_t grain = row_grain(args.table.channels);
+    if (args.ids == nullptr) {
+      parallel_for(args.table.rows, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) rows.catch_up(row);
+      });
+      return;
+    }
+    const std::vector<std::int32_t> late = late_rows(args);
+    parallel_for(std::ssize(late), grain, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) rows.catch_up(late[static_cast<std::size_t>(i)]);
+    });
+  });
+}
+
+void adamw_rows(const CpuContext&, const AdamWRows& args) {
+  const AdamWTable& table = args.table;
+  dispatch_float(table.dtype, "adamw", [&]<class T>() {
+    const Rows<T> rows(table);
+    const auto scalars = scalars_of<T>(args, table.beta1, table.beta2, table.eps, table.weight_decay);
+    const bool applied = !std::isnan(scalars.grad_scale);
+    const std::int32_t steps = rows.steps();
+    parallel_for(table.rows, row_grain(table.channels), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        const std::int32_t mark = table.marks[row];
+        if (mark < kFirstSlot) {
+          if (row % kLatestSteps == steps % kLatestSteps) rows.catch_up(row);
+        } else if (applied) {
+          const std::int64_t slot = mark - kFirstSlot;
+          rows.make_step(row, static_cast<const T*>(args.values) + slot * table.channels, scalars);
+        }
+      }
+    });
+    rows.kept(steps) = {.decay = scalars.decay,
+                        .step_size = scalars.step_size,
+                        .root_correction2 = scalars.root_correction2,
+                        .applied = static_cast<T>(applied ? 1 : 0)};
+    *table.steps = steps + 1;
+  });
+}
+
+namespace {
+
+// The sum of squares of elements [from, from + n) of a tensor or a row gradient.
+template <class T>
+double squares_of(const GradNormTensor& tensor, std::int64_t from, std::int64_t n) {
+  const T* data = static_cast<const T*>(tensor.data);
+  if (tensor.marks == nullptr) return sum_of_squares(data + from, n);
+  std::vector<T> dense;
+  for (std::int64_t i = from; i < from + n;) {
+    const std::int64_t row = i / tensor.channels, end = std::min((row + 1) * tensor.channels, from + n);
+    if (const std::int32_t mark = tensor.marks[row]; mark >= kFirstSlot) {
+      dense.resize(static_cast<std::size_t>(n));
+      const T* values = data + (mark - kFirstSlot - row) * tensor.channels;
+      std::copy(values + i, values + end, dense.begin() + (i - from));
+    }
+    i = end;
+  }
+  return dense.empty() ? 0 : sum_of_squares(dense.data(), n);
+}
+
+}  // namespace
+
 void grad_norm(const CpuContext&, const GradNorm& args) {
   const std::vector<std::int64_t> first = first_pieces(args.tensors);
   std::vector<double> sums(static_cast<std::size_t>(first.back()));
-  for_pieces(args.tensors, first,
-             [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
-               sums[static_cast<std::size_t>(piece)] = dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() {
-                 return sum_of_squares(static_cast<const T*>(tensor.data) + from, n);
-               });
-             });
+  for_pieces(
+      args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+        sums[static_cast<std::size_t>(piece)] =
+            dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() { return squares_of<T>(tensor, from, n); });
+      });
   double sum = 0;
   for (double piece : sums) sum += piece;
   *args.norm = std::sqrt(sum);

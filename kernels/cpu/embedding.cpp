@@ -1,9 +1,11 @@
 #include "kernels/embedding.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/parallel.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/row_gradient.h"
 
 namespace attune::kernels {
 namespace {
@@ -20,12 +22,28 @@ ATTUNE_CLONES void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64
     for (std::int64_t i = 0; i < channels; ++i) y[i] += c[i];
 }
 
+// The row of dtable that each token's gradient is added to; -1: none.
+std::vector<std::int32_t> places_of(const EmbeddingBackward& args) {
+  std::vector<std::int32_t> places(args.ids, args.ids + args.tokens);
+  for (std::int32_t n = 0; n < args.tokens; ++n) {
+    std::int32_t& place = places[static_cast<std::size_t>(n)];
+    if (place == args.padding_id) {
+      place = -1;
+    } else if (args.marks != nullptr) {
+      std::int32_t& mark = args.marks[place];
+      if (mark < kFirstSlot || !args.compact) mark = kFirstSlot + (args.compact ? n : place);
+      place = mark - kFirstSlot;
+    }
+  }
+  return places;
+}
+
 template <class T>
-ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* ids, std::int64_t padding_id,
-                           std::int64_t tokens, std::int64_t channels, std::int64_t width) {
+ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* places, std::int64_t tokens,
+                           std::int64_t channels, std::int64_t width) {
   for (std::int64_t n = 0; n < tokens; ++n) {
-    if (ids[n] == padding_id) continue;
-    T* row = dtable + ids[n] * channels;
+    if (places[n] < 0) continue;
+    T* row = dtable + places[n] * channels;
     for (std::int64_t c = 0; c < width; ++c) row[c] += dy[n * channels + c];
   }
 }
@@ -51,11 +69,13 @@ void embedding_backward(const CpuContext&, const EmbeddingBackward& args) {
   dispatch_float(args.dtype, "embedding backward", [&]<class T>() {
     T* dtable = static_cast<T*>(args.dtable.data);
     const T* dy = static_cast<const T*>(args.dy);
+    const std::int64_t rows = args.compact ? args.tokens : args.rows;
     if (!args.dtable.accumulate())
-      parallel_for(args.rows * args.channels, kElementGrain,
+      parallel_for(rows * args.channels, kElementGrain,
                    [&](std::int64_t begin, std::int64_t end) { std::fill(dtable + begin, dtable + end, T(0)); });
+    const std::vector<std::int32_t> places = places_of(args);
     parallel_for(args.channels, kSlice, [&](std::int64_t begin, std::int64_t end) {
-      scatter(dtable + begin, dy + begin, args.ids, args.padding_id, args.tokens, args.channels, end - begin);
+      scatter(dtable + begin, dy + begin, places.data(), args.tokens, args.channels, end - begin);
     });
   });
 }

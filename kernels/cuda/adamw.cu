@@ -5,16 +5,19 @@
 // tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
 // copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
 // bandwidth. The norm adds squares in float64, in a fixed order: per thread, per block, then the blocks' sums by one
-// block. Every thread reads the scalars of the step from memory, where they stay in the cache. Deterministic.
+// block. A chunk of a row gradient without a row that has one is not read: its sum is 0. Every thread reads the scalars
+// of the step from memory, where they stay in the cache. Deterministic.
 #include "kernels/adamw.h"
 
 #include <vector>
 
 #include "kernels/cuda/context.h"
+#include "kernels/cuda/device/adamw.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/row_gradient.h"
 
 namespace attune::kernels {
 namespace {
@@ -32,36 +35,15 @@ struct Entry {
   const void* grad;
   float* m;
   float* v;
-  float* master;  // null: param itself is float32
+  float* master;              // null: param itself is float32
+  const std::int32_t* marks;  // null: grad is dense
+  std::int64_t channels;      // of a row gradient
   std::int64_t n;
   std::int32_t first_chunk;
   std::int32_t wide;      // all pointers allow 16-byte accesses
   std::int32_t bfloat16;  // else float32
   std::int32_t unused;    // no padding: equal tables are equal bytes
 };
-
-struct Scalars {
-  float decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
-};
-
-// The inputs of the scalars: the same at every step, and read from memory.
-struct Recipe {
-  const AdamWScalars* scalars;
-  const double* grad_scale;  // or null
-  double weight_decay;
-  float one_minus_beta1, beta2, one_minus_beta2, eps;
-};
-
-__device__ Scalars scalars_of(const Recipe& r) {
-  return {.decay = static_cast<float>(1 - load_global(&r.scalars->learning_rate) * r.weight_decay),
-          .one_minus_beta1 = r.one_minus_beta1,
-          .beta2 = r.beta2,
-          .one_minus_beta2 = r.one_minus_beta2,
-          .root_correction2 = static_cast<float>(load_global(&r.scalars->root_correction2)),
-          .eps = r.eps,
-          .step_size = static_cast<float>(load_global(&r.scalars->step_size)),
-          .grad_scale = r.grad_scale == nullptr ? 1.0f : static_cast<float>(load_global(r.grad_scale))};
-}
 
 // The tensor that chunk `blockIdx.x` belongs to.
 __device__ Entry own_entry(const Entry* entries, int count) {
@@ -79,6 +61,8 @@ __device__ Entry own_entry(const Entry* entries, int count) {
   e.m = load_global(&entries[low].m);
   e.v = load_global(&entries[low].v);
   e.master = load_global(&entries[low].master);
+  e.marks = load_global(&entries[low].marks);
+  e.channels = load_global(&entries[low].channels);
   e.n = load_global(&entries[low].n);
   e.first_chunk = load_global(&entries[low].first_chunk);
   e.wide = load_global(&entries[low].wide);
@@ -87,7 +71,7 @@ __device__ Entry own_entry(const Entry* entries, int count) {
 }
 
 template <class T, int W>
-__device__ void update(const Entry& e, const Scalars& s, std::int64_t i) {
+__device__ void update(const Entry& e, const AdamWFactors& s, std::int64_t i) {
   T* param = static_cast<T*>(e.param) + i;
   float g[W], m[W], v[W], p[W];
   load(g, static_cast<const T*>(e.grad) + i);
@@ -97,24 +81,26 @@ __device__ void update(const Entry& e, const Scalars& s, std::int64_t i) {
     load(p, param);
   else
     load(p, e.master + i);
-  for (int j = 0; j < W; ++j) {
-    const float grad = g[j] * s.grad_scale;
-    m[j] = m[j] + s.one_minus_beta1 * (grad - m[j]);
-    v[j] = s.beta2 * v[j] + s.one_minus_beta2 * grad * grad;
-    // One rounding: a decayed p rounded first would lie on a grid that equal steps leave with equal errors.
-    p[j] = fmaf(p[j], s.decay, -s.step_size * (m[j] / (sqrtf(v[j]) / s.root_correction2 + s.eps)));
-  }
+  for (int j = 0; j < W; ++j) adamw_step(p[j], m[j], v[j], g[j], s);
   store(e.m + i, m);
   store(e.v + i, v);
   if constexpr (sizeof(T) != sizeof(float)) store(e.master + i, p);
   store(param, p);
 }
 
+// The first element of this block's chunk.
+__device__ std::int64_t chunk_begin(const Entry& e) {
+  return (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * Traits::kChunk;
+}
+__device__ std::int64_t chunk_end(const Entry& e) {
+  const std::int64_t end = chunk_begin(e) + Traits::kChunk;
+  return end < e.n ? end : e.n;
+}
+
 // Calls body(width constant, first element) for the elements of this thread.
 template <class Body>
 __device__ void for_own_elements(const Entry& e, Body&& body) {
-  const std::int64_t begin = (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * Traits::kChunk;
-  const std::int64_t end = begin + Traits::kChunk < e.n ? begin + Traits::kChunk : e.n;
+  const std::int64_t begin = chunk_begin(e), end = chunk_end(e);
   std::int64_t scalars = begin;
   if (e.wide != 0) {
     scalars = end / 4 * 4;
@@ -125,25 +111,46 @@ __device__ void for_own_elements(const Entry& e, Body&& body) {
     body(std::integral_constant<int, 1>{}, i);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, Recipe recipe) {
+__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, AdamWRecipe recipe) {
   const Entry e = own_entry(entries, count);
-  const Scalars scalars = scalars_of(recipe);
-  if (scalars.grad_scale != scalars.grad_scale) return;  // NaN
+  const AdamWFactors factors = factors_of(recipe);
+  if (factors.grad_scale != factors.grad_scale) return;  // NaN
   for_own_elements(e, [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
     if (e.bfloat16 != 0)
-      update<BFloat16, W>(e, scalars, i);
+      update<BFloat16, W>(e, factors, i);
     else
-      update<float, W>(e, scalars, i);
+      update<float, W>(e, factors, i);
   });
+}
+
+// Whether a row of this block's chunk has a gradient.
+__device__ bool any_row(const Entry& e) {
+  for (std::int64_t row = chunk_begin(e) / e.channels; row * e.channels < chunk_end(e); ++row)
+    if (load_global(e.marks + row) >= kFirstSlot) return true;
+  return false;
+}
+
+// Element i of a row gradient.
+__device__ float row_element(const Entry& e, std::int64_t i) {
+  const std::int64_t row = i / e.channels;
+  const std::int32_t mark = load_global(e.marks + row);
+  if (mark < kFirstSlot) return 0;
+  return load_global(static_cast<const float*>(e.grad) + (mark - kFirstSlot - row) * e.channels + i);
 }
 
 __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
   const Entry e = own_entry(entries, count);
+  if (e.marks != nullptr && !any_row(e)) {
+    if (threadIdx.x == 0) store_global(sums + blockIdx.x, 0.0);
+    return;
+  }
   double sum = 0;
   for_own_elements(e, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
-    if (e.bfloat16 != 0)
+    if (e.marks != nullptr)
+      for (int j = 0; j < decltype(width)::value; ++j) g[j] = row_element(e, i + j);
+    else if (e.bfloat16 != 0)
       load(g, static_cast<const BFloat16*>(e.grad) + i);
     else
       load(g, static_cast<const float*>(e.grad) + i);
@@ -198,6 +205,8 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .m = static_cast<float*>(t.m),
                .v = static_cast<float*>(t.v),
                .master = static_cast<float*>(t.master),
+               .marks = nullptr,
+               .channels = 0,
                .n = t.n,
                .first_chunk = 0,
                .wide = 0,
@@ -205,13 +214,8 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .unused = 0});
   }
   if (table.entries.empty()) return;
-  const Recipe recipe{.scalars = args.scalars,
-                      .grad_scale = args.grad_scale,
-                      .weight_decay = args.weight_decay,
-                      .one_minus_beta1 = static_cast<float>(1 - args.beta1),
-                      .beta2 = static_cast<float>(args.beta2),
-                      .one_minus_beta2 = static_cast<float>(1 - args.beta2),
-                      .eps = static_cast<float>(args.eps)};
+  const auto recipe =
+      AdamWRecipe::of(args.scalars, args.grad_scale, args.beta1, args.beta2, args.eps, args.weight_decay);
   cuda::launch("adamw", adamw_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
                table.on_device(context), table.count(), recipe);
 }
@@ -224,6 +228,8 @@ void grad_norm(const CudaContext& context, const GradNorm& args) {
                .m = nullptr,
                .v = nullptr,
                .master = nullptr,
+               .marks = t.marks,
+               .channels = t.channels,
                .n = t.n,
                .first_chunk = 0,
                .wide = 0,

@@ -5,7 +5,7 @@
 // Backward without atomics: tokens are sorted by id, equal ids in token order (sort.h). The sorted list is cut into
 // chunks of 32; a block adds the rows of each run of equal ids inside its chunk, in order. A run within one chunk goes
 // to the table; the parts of a longer run go to float32 partials, which the run's first chunk adds in a second kernel.
-// Deterministic. Reads dy once.
+// The slot of a row is the place of one of its tokens in the sorted list. Deterministic. Reads dy once.
 #include "kernels/embedding.h"
 
 #include "kernels/cuda/context.h"
@@ -14,6 +14,7 @@
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/sort.h"
+#include "kernels/row_gradient.h"
 
 namespace attune::kernels {
 namespace {
@@ -58,6 +59,15 @@ struct Scatter {
   int count;
   std::int64_t channels;
   int padding_id;
+  std::int32_t* marks;
+  bool compact;
+
+  // Channel c of the gradient of row `id`, which has the token at `place`; marks the row.
+  __device__ T* gradient(int id, int place, std::int64_t c) const {
+    const int slot = compact ? place : id;
+    if (marks != nullptr && c == 0) store_global(marks + id, kFirstSlot + slot);
+    return dtable + slot * channels + c;
+  }
 };
 
 template <class T, int W>
@@ -82,7 +92,7 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_scatter_kernel(Sca
     if (shared_before || shared_after)
       store(partials + (shared_before ? 0 : args.channels), sum);
     else if (id != args.padding_id)
-      store_gradient(args.dtable + id * args.channels + c, sum, args.accumulate);
+      store_gradient(args.gradient(id, run_begin, c), sum, args.accumulate);
     for (int j = 0; j < W; ++j) sum[j] = 0;
     run_begin = i + 1;
   }
@@ -116,7 +126,7 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatte
     load(v, args.partials + static_cast<std::int64_t>(chunk) * 2 * args.channels + c);
     for (int i = 0; i < W; ++i) sum[i] += v[i];
   }
-  store_gradient(args.dtable + id * args.channels + c, sum, args.accumulate);
+  store_gradient(args.gradient(id, end, c), sum, args.accumulate);
 }
 
 }  // namespace
@@ -142,7 +152,7 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
   if (!args.dtable) return;
   cuda::dispatch_device_float(args.dtype, "embedding backward", [&]<class T>() {
     const int count = narrow<int>(args.tokens);
-    if (!args.dtable.accumulate())
+    if (!args.dtable.accumulate() && !args.compact)
       cuda::set_zero(args.dtable.data, static_cast<std::size_t>(args.rows * args.channels) * sizeof(T),
                      context.stream());
     if (count == 0) return;
@@ -162,7 +172,9 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
                              .sorted_ids = tokens + count,
                              .count = count,
                              .channels = args.channels,
-                             .padding_id = args.padding_id < 0 ? -1 : narrow<int>(args.padding_id)};
+                             .padding_id = args.padding_id < 0 ? -1 : narrow<int>(args.padding_id),
+                             .marks = args.marks,
+                             .compact = args.compact};
     const bool wide = args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dtable.data, args.dy);
     const auto run = [&](auto width) {
       constexpr int W = decltype(width)::value;

@@ -15,6 +15,7 @@
 #include "kernels/fill.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
+#include "kernels/row_gradient.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/harness.h"
 
@@ -30,8 +31,9 @@ class CudaCases : public ::testing::Test {
   }
 };
 
+// `compact`: the gradient is written as values of some rows, and then spread.
 OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels,
-                    std::int64_t padding_id) {
+                    std::int64_t padding_id, bool compact = false) {
   const auto tokens = static_cast<std::int64_t>(ids.size());
   OpCase op{.op = "embedding_scatter", .label = label, .tolerance = kReduction};
   op.inputs = {{.name = "table", .n = rows * channels}};
@@ -49,17 +51,35 @@ OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std
     });
   };
   op.backward = [=](const Call& c) {
+    EmbeddingBackward args{.dtable = c.grad("table"),
+                           .dy = c["dy"],
+                           .ids = c.ints("ids"),
+                           .rows = rows,
+                           .tokens = tokens,
+                           .channels = channels,
+                           .padding_id = padding_id,
+                           .dtype = c.dtype()};
+    if (!compact) return c.run([&](const auto& on) { embedding_backward(on, args); });
+    const std::vector<std::int32_t> zeros(static_cast<std::size_t>(rows) + 1);
+    const std::size_t bytes = zeros.size() * sizeof(std::int32_t);
+    args.marks = static_cast<std::int32_t*>(c.backend().allocate(bytes));
+    args.dtable = {c.backend().allocate(static_cast<std::size_t>(tokens * channels) * size_of(c.dtype()))};
+    args.compact = true;
+    c.backend().upload(args.marks, zeros.data(), bytes);
     c.run([&](const auto& on) {
-      embedding_backward(on, {.dtable = c.grad("table"),
-                              .dy = c["dy"],
-                              .ids = c.ints("ids"),
-                              .rows = rows,
-                              .tokens = tokens,
-                              .channels = channels,
-                              .padding_id = padding_id,
-                              .dtype = c.dtype()});
+      embedding_backward(on, args);
+      spread_row_gradient(on, {.dense = c.grad("table").data,
+                               .values = args.dtable.data,
+                               .marks = {.marks = args.marks, .steps = args.marks + rows, .rows = rows},
+                               .slots = tokens,
+                               .channels = channels,
+                               .every_row = false,
+                               .dtype = c.dtype()});
     });
+    c.backend().release(args.dtable.data);
+    c.backend().release(args.marks);
   };
+  op.grads_accumulate = !compact;
   return op;
 }
 
@@ -77,18 +97,23 @@ std::vector<std::int32_t> dealt(std::vector<int> lengths) {
 TEST_F(CudaCases, ScatterOfLongRuns) {
   CudaBackend backend;
   std::vector<OpCase> cases;
-  for (std::int64_t padding : {-1, 1}) {
-    const std::string suffix = padding < 0 ? "" : "_padding";
-    cases.push_back(scatter_case("one_id" + suffix, std::vector<std::int32_t>(300, 1), 3, 16, padding));
-    cases.push_back(scatter_case("two_ids" + suffix, dealt({150, 151}), 2, 17, padding));
-    cases.push_back(scatter_case("chunk_edges" + suffix, dealt({32, 64, 31, 33, 1, 95, 0, 65}), 9, 8, padding));
-    cases.push_back(scatter_case("exactly_one_chunk" + suffix, dealt({16, 16}), 2, 4, padding));
-    cases.push_back(scatter_case("one_id_in_many_chunks" + suffix, dealt({40, 1100, 30}), 3, 8, padding));
-    cases.push_back(scatter_case("many_ids" + suffix, dealt(std::vector<int>(120, 3)), 130, 5, padding));
-  }
+  for (std::int64_t padding : {-1, 1})
+    for (bool compact : {false, true}) {
+      const std::string suffix = str_cat(padding < 0 ? "" : "_padding", compact ? "_compact" : "");
+      const auto add = [&](const char* label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels) {
+        cases.push_back(scatter_case(label + suffix, std::move(ids), rows, channels, padding, compact));
+      };
+      add("one_id", std::vector<std::int32_t>(300, 1), 3, 16);
+      add("two_ids", dealt({150, 151}), 2, 17);
+      add("chunk_edges", dealt({32, 64, 31, 33, 1, 95, 0, 65}), 9, 8);
+      add("exactly_one_chunk", dealt({16, 16}), 2, 4);
+      add("one_id_in_many_chunks", dealt({40, 1100, 30}), 3, 8);
+      add("many_ids", dealt(std::vector<int>(120, 3)), 130, 5);
+    }
   for (const OpCase& op : cases)
     for (DType dtype : {DType::kFloat32, DType::kBFloat16})
       for (GradMode mode : {GradMode::kWrite, GradMode::kAccumulate}) {
+        if (!op.grads_accumulate && (dtype == DType::kBFloat16 || mode == GradMode::kAccumulate)) continue;
         const Values inputs = rounded_inputs(op, random_inputs(op), dtype);
         const Values reference = run(op, cpu_backend(), inputs, {.dtype = DType::kFloat64, .mode = mode});
         cuda::set_schedule_seed(1);

@@ -2,7 +2,9 @@
 #include <numeric>
 #include <string>
 
+#include "base/math.h"
 #include "kernels/adamw.h"
+#include "kernels/adamw_rows.h"
 #include "tests/kernels/case_parts.h"
 #include "tests/kernels/op_cases.h"
 
@@ -54,6 +56,73 @@ OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place) {
     if (!in_place && !has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
   op.forward_work.bytes = {28.0 * n, 28.0 * n};
+  return op;
+}
+
+// Rows of the batch catch up and the table makes a step; then all rows catch up, unless the case is in place and repeats. Every
+// third row has a gradient, in place every 64th, as in a large table; the others are up to five steps late. The table is float32
+// if the run is in bfloat16.
+OpCase adamw_rows_case(std::int64_t rows, std::int64_t channels, std::int64_t tokens, bool in_place) {
+  constexpr std::int32_t kSteps = kLatestSteps + 3;
+  const std::int64_t n = rows * channels, stride = in_place ? 64 : 3, slots = ceil_div(rows, stride);
+  OpCase op{.op = "adamw_rows", .label = sizes({rows, channels, tokens}), .tolerance = kReduction};
+  const auto state = [](const char* name, std::int64_t size, double low) {
+    return FloatInput{.name = name, .n = size, .differentiable = false, .low = low, .statistic = true};
+  };
+  op.inputs = {state("param0", n, -1), state("m0", n, -1), state("v0", n, 0.01), state("values", slots * channels, -1),
+               state("latest0", 4 * kLatestSteps, 0.5)};
+  std::vector<std::int32_t> marks;
+  for (std::int32_t row = 0; row < rows; ++row)
+    marks.push_back(row % stride == 0 ? kFirstSlot + static_cast<std::int32_t>(slots - 1 - row / stride)
+                                      : kSteps - row % 6);
+  marks.push_back(kSteps);  // of the table
+  op.ints = {{"ids", spread(tokens, rows)}, {"marks0", std::move(marks)}};
+  const AdamWScalars scalars = adamw_scalars(1e-2, 0.9, 0.999, 3);
+  op.doubles = {{"scalars", {scalars.learning_rate, scalars.step_size, scalars.root_correction2}},
+                {"grad_scale", {0.5}}};
+  if (!in_place) op.outputs = {{"param", n, false, true}, {"m", n, false, true}, {"v", n, false, true}};
+  op.forward = [=](const Call& c) {
+    AdamWTable table{.param = c["param0"],
+                     .m = c["m0"],
+                     .v = c["v0"],
+                     .marks = static_cast<std::int32_t*>(c["marks0"]),
+                     .steps = nullptr,
+                     .latest = c["latest0"],
+                     .rows = rows,
+                     .channels = channels,
+                     .dtype = statistics_dtype(c.dtype()),
+                     .beta1 = 0.9,
+                     .beta2 = 0.999,
+                     .eps = 1e-8,
+                     .weight_decay = 0.1};
+    const std::size_t size = size_of(table.dtype), mark_bytes = static_cast<std::size_t>(rows + 1) * 4;
+    const auto copied = [&](void* to, const void* from, std::size_t bytes) {
+      c.backend().copy(to, from, bytes);
+      return to;
+    };
+    if (!in_place) {
+      const std::size_t bytes = static_cast<std::size_t>(n) * size, latest = 4 * kLatestSteps * size;
+      table.param = copied(c["param"], table.param, bytes);
+      table.m = copied(c["m"], table.m, bytes);
+      table.v = copied(c["v"], table.v, bytes);
+      table.marks = static_cast<std::int32_t*>(copied(c.backend().allocate(mark_bytes), table.marks, mark_bytes));
+      table.latest = copied(c.backend().allocate(latest), table.latest, latest);
+    }
+    table.steps = table.marks + rows;
+    c.run([&](const auto& on) {
+      adamw_catch_up(on, {.table = table, .ids = c.ints("ids"), .count = tokens});
+      adamw_rows(on, {.table = table,
+                      .values = c["values"],
+                      .scalars = reinterpret_cast<const AdamWScalars*>(c.doubles("scalars")),
+                      .grad_scale = c.doubles("grad_scale")});
+      if (!in_place) adamw_catch_up(on, {.table = table, .ids = nullptr, .count = 0});
+    });
+    if (in_place) return;
+    c.backend().release(table.marks);
+    c.backend().release(table.latest);
+  };
+  const double bytes = (28.0 * slots + 24.0 * rows / kLatestSteps) * channels;
+  op.forward_work.bytes = {bytes, bytes};
   return op;
 }
 

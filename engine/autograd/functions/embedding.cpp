@@ -1,18 +1,35 @@
 #include "engine/ops/embedding.h"
 
+#include <array>
+
 #include "engine/autograd/functions.h"
 #include "engine/autograd/functions/record.h"
 
 namespace attune {
 
+namespace {
+
+// A table that was read.
+struct Read {
+  explicit Read(const EmbeddingInput& from) : input(from), version(from.table.version()) {}
+  ops::Lookup lookup() const { return {input.table.value_of_rows(input.ids), input.ids}; }
+
+  EmbeddingInput input;
+  std::int64_t version;
+};
+
+}  // namespace
+
 Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions, const EmbeddingInput& types) {
-  Tensor y = ops::embedding_forward({words.table.value(), words.ids}, {positions.table.value(), positions.ids},
-                                    {types.table.value(), types.ids});
+  const std::array<Read, 3> reads{Read(words), Read(positions), Read(types)};
+  Tensor y = ops::embedding_forward(reads[0].lookup(), reads[1].lookup(), reads[2].lookup());
   if (!recording(words.table, positions.table, types.table)) return Variable(std::move(y));
-  return recorded(std::move(y), [words, positions, types](const Tensor& dy) {
-    for (const EmbeddingInput* input : {&words, &positions, &types})
-      if (input->table.requires_grad())
-        ops::embedding_backward(input->table.grad().target(), dy, input->ids, input->padding_id);
+  return recorded(std::move(y), [reads](const Tensor& dy) {
+    for (const auto& [input, version] : reads) {
+      if (!input.table.requires_grad()) continue;
+      const auto [target, slots] = input.table.grad().row_target(input.ids, version);
+      ops::embedding_backward(target, dy, input.ids, input.padding_id, slots);
+    }
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "engine/ops/activation.h"
 #include "engine/ops/adamw.h"
+#include "engine/ops/adamw_rows.h"
 #include "engine/ops/attention.h"
 #include "engine/ops/binary_cross_entropy.h"
 #include "engine/ops/cast.h"
@@ -223,8 +224,33 @@ std::vector<OpCall> embedding_calls() {
                                     {at("type table"), at("token types")});
            }},
           {"embedding backward",
-           {{"dy", {kFirst, floats({2, 3})}}, {"dtable", {kRequired, floats({5, 3})}}, {"ids", ids}},
-           [](const Get& at) { ops::embedding_backward(into(at("dtable")), at("dy"), at("ids"), -1); }}};
+           {{"dy", {kFirst, floats({2, 3})}},
+            {"dtable", {kRequired, floats({5, 3})}},
+            {"ids", ids},
+            {"marks", {kOptional, ints({0, 0, 0, 0, 0})}}},
+           [](const Get& at) {
+             ops::embedding_backward(into(at("dtable")), at("dy"), at("ids"), -1, {.marks = at("marks")});
+           }},
+          {"embedding backward",
+           {{"dy", {kFirst, floats({2, 3})}}, {"dtable", {kRequired, floats({2, 3})}}, {"ids", ids}},
+           [](const Get& at) {
+             ops::embedding_backward(into(at("dtable")), at("dy"), at("ids"), -1,
+                                     {.marks = ints({0, 0, 0, 0, 0}), .compact = true});
+           },
+           "_compact"},
+          {"clear row gradient",
+           {{"marks", {kFirst, ints({0, 0})}}, {"steps", {kRequired, ints({0})}}},
+           [](const Get& at) {
+             ops::clear_row_gradient({at("marks"), at("steps")});
+           }},
+          {"spread row gradient",
+           {{"dense", {kFirst, floats({2, 3})}},
+            {"values", {kOptional, floats({1, 3})}},
+            {"marks", {kRequired, ints({0, 0})}},
+            {"steps", {kRequired, ints({0})}}},
+           [](const Get& at) {
+             ops::spread_row_gradient(InPlace(at("dense")), at("values"), {at("marks"), at("steps")}, false);
+           }}};
 }
 
 std::vector<OpCall> loss_calls() {
@@ -277,7 +303,38 @@ std::vector<OpCall> optimizer_calls() {
                                                  .master = InPlace(at("master"))}};
     ops::adamw(tensors, at("scalars"), at("grad_scale"), {0.9, 0.999, 1e-8, 0.1});
   };
-  return {{"adamw",
+  const Argument table{kFirst, floats({2, 3})}, moments{kRequired, floats({2, 3})}, marks{kRequired, ints({0, 0})},
+      steps{kRequired, ints({0})}, latest{kRequired, floats({64, 4})};
+  const auto row_state = [](const Get& at) -> ops::AdamWRowState {
+    return {InPlace(at("m")), InPlace(at("v")), {at("marks"), at("steps")}, at("latest")};
+  };
+  const ops::AdamWSpec spec{0.9, 0.999, 1e-8, 0.1};
+  return {{"adamw catch up",
+           {{"table", table},
+            {"m", moments},
+            {"v", moments},
+            {"marks", marks},
+            {"steps", steps},
+            {"latest", latest},
+            {"ids", {kAnyWidth, ints({1})}}},
+           [=](const Get& at) { ops::adamw_catch_up(InPlace(at("table")), row_state(at), at("ids"), spec); }},
+          {"adamw catch up all",
+           {{"table", table}, {"m", moments}, {"v", moments}, {"marks", marks}, {"steps", steps}, {"latest", latest}},
+           [=](const Get& at) { ops::adamw_catch_up_all(InPlace(at("table")), row_state(at), spec); }},
+          {"adamw rows",
+           {{"table", table},
+            {"m", moments},
+            {"v", moments},
+            {"marks", marks},
+            {"steps", steps},
+            {"latest", latest},
+            {"values", {kRequired, floats({1, 3})}},
+            {"scalars", {kRequired, doubles({0.1, 0.1, 1})}},
+            {"grad_scale", {kOptional, doubles({1})}}},
+           [=](const Get& at) {
+             ops::adamw_rows(InPlace(at("table")), row_state(at), at("values"), at("scalars"), at("grad_scale"), spec);
+           }},
+          {"adamw",
            {{"scalars", scalars},
             {"grad_scale", {kOptional, doubles({1})}},
             {"param", {kAnyShape, floats({3})}},
@@ -301,7 +358,7 @@ std::vector<OpCall> optimizer_calls() {
            "_bfloat16"},
           {"gradient norm",
            {{"norm", {kFirst, doubles({0})}}, {"gradient", {kAnyShape, floats({3})}}},
-           [](const Get& at) { ops::grad_norm(InPlace(at("norm")), std::vector<Tensor>{at("gradient")}); }},
+           [](const Get& at) { ops::grad_norm(InPlace(at("norm")), std::vector<ops::Gradient>{{at("gradient")}}); }},
           {"clip scale", {{"norm", {kFirst, doubles({4})}}, {"scale", one}}, [](const Get& at) {
              ops::clip_scale(InPlace(at("scale")), at("norm"), 1);
            }}};

@@ -31,6 +31,7 @@ struct How {
   bool graphs = true, packed = false, recompute = false;
   std::uint64_t schedule = 1;
   std::int64_t accumulation_steps = 1, epochs = 2;
+  LateTables late_tables = LateTables::kLarge;
 };
 
 Gpt2Config small_config() {
@@ -53,6 +54,7 @@ DeviceRun run_of(const Model& model, const How& how) {
   options.schedule = {.kind = LrSchedule::Kind::kLinear, .peak = 1e-2, .warmup_steps = 1};
   options.graphs = how.graphs;
   options.adamw.max_grad_norm = 1;
+  options.adamw.late_tables = how.late_tables;
   const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {
     pass.recompute = how.recompute;
     return model.forward(batch, pass);
@@ -218,6 +220,29 @@ TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
   }
 }
 
+// Evaluations and steps of several batches included.
+TEST_F(DeviceTraining, LateRowsChangeNoBit) {
+  const auto expect_same = [](const auto& run, How how) {
+    how.late_tables = LateTables::kNone;
+    const DeviceRun plain = run(how);
+    how.late_tables = LateTables::kAll;
+    const DeviceRun late = run(how);
+    EXPECT_EQ(late.graphs, plain.graphs);
+    EXPECT_EQ(late.losses, plain.losses);
+    EXPECT_EQ(late.norms, plain.norms);
+    EXPECT_EQ(late.evaluations, plain.evaluations);
+    EXPECT_EQ(late.weights, plain.weights);
+  };
+  expect_same(gpt_run, {.packed = true, .epochs = 3});
+  expect_same(bert_run, {.dtype = DType::kBFloat16, .packed = true, .epochs = 3});
+  expect_same(gpt_run, {.dtype = DType::kBFloat16, .graphs = false, .recompute = true});
+  expect_same(bert_run, {.graphs = false, .accumulation_steps = 3});
+  for (const auto& run : {gpt_run, bert_run}) {
+    expect_same(run, {.device = Device::kCpu, .epochs = 4});
+    expect_same(run, {.device = Device::kCpu, .packed = true, .recompute = true, .accumulation_steps = 2});
+  }
+}
+
 TEST_F(DeviceTraining, RecomputedStepsAreTheStepsThemselves) {
   for (const auto& run : {gpt_run, bert_run}) {
     const DeviceRun plain = run({.packed = true}), recomputed = run({.packed = true, .recompute = true});
@@ -353,6 +378,8 @@ TEST_F(DeviceTraining, ResumedRunsAreUninterruptedOnes) {
   how.packed = how.graphs = false;
   expect_resumes(how, 2);
   how = {.device = Device::kCuda, .dtype = DType::kBFloat16, .packed = true, .options = eventful()};
+  expect_resumes(how);
+  how.options.adamw.late_tables = LateTables::kAll;
   expect_resumes(how);
   how.options.accumulation_steps = 2;
   expect_resumes(how);

@@ -23,6 +23,20 @@ TEST(Resuming, InsideOfAccumulationGroups) {
   }
 }
 
+TEST(Resuming, WithLateRows) {
+  for (const std::int64_t group : {1, 3}) {
+    ResumeCase how{.options = eventful(), .examples = 23};
+    how.options.accumulation_steps = group;
+    Life plain(how);
+    plain.trainer().run(plain.recorder, never);
+    how.options.adamw.late_tables = LateTables::kAll;
+    expect_resumes(how);
+    Life late(how);
+    late.trainer().run(late.recorder, never);
+    EXPECT_EQ(ending(late), ending(plain));
+  }
+}
+
 TEST(Resuming, WithEverySchedule) {
   for (const auto kind : {LrSchedule::Kind::kConstant, LrSchedule::Kind::kLinear}) {
     ResumeCase how{.options = eventful()};
