@@ -144,6 +144,10 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
       if (!folder.empty()) others.push_back(fs::path(folder) / name);
   if (flags.resume) others.push_back(find_checkpoint(flags.resume->empty() ? flags.output : *flags.resume));
   const fs::path log = fs::weakly_canonical(flags.log_file);
+  if (!flags.output.empty())
+    for (const fs::path& kept : {fs::path(flags.output) / "checkpoints", fs::path(interrupted_folder(flags))})
+      CHECK(log.parent_path() != fs::weakly_canonical(kept), "--log_file ", flags.log_file,
+            ": the run keeps its own files in ", kept.string());
   for (const fs::path& other : others) {
     std::error_code error;  // one of them need not exist
     CHECK(log != fs::weakly_canonical(other) && !fs::equivalent(log, other, error), "--log_file ", flags.log_file,

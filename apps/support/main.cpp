@@ -1,5 +1,8 @@
 #include "apps/support/main.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -17,12 +20,20 @@ void flush_results() {
     throw IoError("standard output", "cannot be written");
 }
 
+// A program may be started without standard streams. A file opened later would get their numbers, and output of the
+// program would end in it.
+void open_missing_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
+}
+
 }  // namespace
 
 int run_program(CommandLine& app, int argc, char** argv, const std::function<int()>& body) {
   const auto complain = [&](const char* what) {
     std::cerr << app.name() << ": error: " << one_line(what) << std::endl;
   };
+  open_missing_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit of the process (ulimit -f) is an error, not the end
   try {
     const int code = app.parse(argc, argv) ? body() : 0;

@@ -103,10 +103,15 @@ void RunKeeper::close(const RunState& state, std::optional<std::int64_t> log_off
   if (!state.finished) {
     write(state, log_offset, std::max<std::int64_t>(flags_.keep, 1));
     std::cout << "Saved a checkpoint to " << checkpoints_->folder() << "; --resume goes on with it" << std::endl;
-  } else if (flags_.keep > 0 && (flags_.checkpoint_every > 0 || checkpoints_)) {
-    write(state, log_offset, 1);
-  } else if (checkpoints_) {
-    checkpoints_->clear();
+    return;
+  }
+  try {  // the model is saved: a folder that went away meanwhile costs only this checkpoint
+    if (flags_.keep > 0 && (flags_.checkpoint_every > 0 || checkpoints_))
+      write(state, log_offset, 1);
+    else if (checkpoints_)
+      checkpoints_->clear();
+  } catch (const IoError& error) {
+    std::cerr << "warning: " << error.what() << "; the run ends without its last checkpoint" << std::endl;
   }
 }
 

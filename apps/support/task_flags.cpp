@@ -60,15 +60,19 @@ std::vector<double> number_list(const std::string& flag, const std::string& text
     return out;
   }
   out.assign(names.size(), fallback);
+  std::vector<bool> given(names.size());
   for (const std::string& entry : entries) {
     const std::size_t at = std::min(entry.rfind('='), entry.size());
     auto name = std::ranges::find(names, entry.substr(0, at));
     if (name == names.end()) name = std::ranges::find(names, "LABEL_" + entry.substr(0, at));  // a class without a name
     if (name == names.end())
       throw UsageError(flag + ": '" + entry.substr(0, at) + "' is no class or label of the data");
+    const auto place = static_cast<std::size_t>(name - names.begin());
+    if (given[place]) throw UsageError(flag + ": '" + entry.substr(0, at) + "' is named twice");
+    given[place] = true;
     const std::optional<double> value = at == entry.size() ? std::nullopt : number_of(entry.substr(at + 1));
     if (!value) throw UsageError(flag + ": '" + entry + "' has no number");
-    out[static_cast<std::size_t>(name - names.begin())] = *value;
+    out[place] = *value;
   }
   return out;
 }

@@ -52,5 +52,11 @@ for file in "$folder/data/train.csv" "$folder/config.json" "$folder/tokenizer/to
 done
 ln -s "$folder/data/test.csv" "$folder/link"
 expect_error "a log as a link to an input" 1 "the run reads or writes this file" "${common[@]}" --data "$folder/data" --log_file "$folder/link"
+mkdir -p "$folder/new/checkpoints"
+expect_error "a log among checkpoints" 1 "the run keeps its own files in" "${common[@]}" --data "$folder/data" --output "$folder/new" --log_file "$folder/new/checkpoints/latest"
+
+# Without standard streams the log still has only its own lines.
+"$train_gpt" "${common[@]}" --data "$folder/data" --log_file "$folder/closed.log" >&- 2>&- <&- || fail "a run without standard streams"
+expect "foreign lines of a log" 0 "$(grep -vc '^{' "$folder/closed.log")"
 
 finish

@@ -100,6 +100,7 @@ mistakes)
   refuse "a column twice" 2 "twice" --task multi_label --label_columns red,red
   refuse "several columns of one class" 2 "single_label reads one --label_column" --label_columns red,big
   refuse "too few weights" 2 "--class_weights: there are 1 numbers for 2 classes or labels" --class_weights 3
+  refuse "a class named twice" 2 "--class_weights: 'rare' is named twice" --class_weights rare=2,rare=3
   refuse "a weight that is no number" 2 "--class_weights: 'x' is not a number" --class_weights x,1
   refuse "an infinite weight" 2 "--class_weights: the weight inf is not a finite number" --class_weights inf,1
   refuse "a weight that is not a number" 2 "--class_weights: the weight nan is not a finite number" --class_weights nan,1
