@@ -1,6 +1,7 @@
 # Options and flags that hold for every target.
 option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
 option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
+option(ATTUNE_UNITY "Compile the files of a room in groups: less time for a whole build, more after each change" OFF)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
 set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests), nvidia, or none (programs for the CPU alone)")
 set_property(CACHE ATTUNE_CUDA PROPERTY STRINGS simulated nvidia none)

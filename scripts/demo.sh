@@ -7,6 +7,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 scripts/setup.sh
-cmake --preset release -DATTUNE_CUDA=none -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF -B build/demo-release >/dev/null
+cmake --preset release -DATTUNE_CUDA=none -DATTUNE_UNITY=ON -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF -B build/demo-release >/dev/null
 cmake --build build/demo-release --parallel "$(nproc)" --target prepare_imdb tokenize train_gpt predict
 scripts/demo_model.sh build/demo-release/bin "${1:-build/demo}"

@@ -2,8 +2,9 @@
 # Installs missing packages, builds, and runs every test except the slow ones. Set ATTUNE_DATA to the folder of the real data to run the tests that need it;
 # without it they are skipped.
 #
-# Without arguments two stages follow: the CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread
-# schedules; and, if the CUDA toolkit is installed, a build of everything with nvcc for the GPUs of the cuda preset, with warnings as errors.
+# Without arguments further stages follow: a build of the demo's programs; the CUDA kernels on the simulated device under AddressSanitizer and
+# UBSan, each op under three thread schedules; and, if the CUDA toolkit is installed, a build of everything with nvcc for the GPUs of the cuda
+# preset, with warnings as errors.
 #
 # usage: scripts/test.sh [ctest arguments: of the first tests, and no further stage; -L slow: the slow ones]
 set -euo pipefail
@@ -28,6 +29,10 @@ run "build" cmake --build --preset release --parallel "$jobs"
 [ $# -gt 0 ] || set -- -LE slow
 run "tests" ctest --preset release --parallel 2 "$@"
 [ "$*" = "-LE slow" ] || exit 0
+
+# As scripts/demo.sh builds them.
+run "demo: configure" cmake --preset release -B build/demo-release -DATTUNE_CUDA=none -DATTUNE_UNITY=ON -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF
+run "demo: build, not run" cmake --build build/demo-release --parallel "$jobs" --target prepare_imdb tokenize train_gpt predict
 
 run "sanitizers: configure" cmake --preset asan
 run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test

@@ -11,7 +11,7 @@
 namespace attune {
 namespace {
 
-std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
+std::uint64_t key_of(std::int32_t left, std::int32_t right) {
   return std::uint64_t{static_cast<std::uint32_t>(left)} << 32 | static_cast<std::uint32_t>(right);
 }
 
@@ -19,7 +19,7 @@ std::uint64_t pair_of(std::int32_t left, std::int32_t right) {
 
 BpeMerger::BpeMerger(std::span<const BpeMerge> merges) : slots_(merges.size()) {
   for (const BpeMerge& merge : merges) {
-    const std::uint64_t pair = pair_of(merge.left, merge.right);
+    const std::uint64_t pair = key_of(merge.left, merge.right);
     slots_.locate(hash_words(pair), [pair](const Slot& slot) { return slot.pair == pair; }) = {
         pair, static_cast<std::uint32_t>(merged_.size())};
     merged_.push_back(merge.merged);
@@ -27,7 +27,7 @@ BpeMerger::BpeMerger(std::span<const BpeMerge> merges) : slots_(merges.size()) {
 }
 
 std::uint32_t BpeMerger::rank_of(std::int32_t left, std::int32_t right) const {
-  const std::uint64_t pair = pair_of(left, right);
+  const std::uint64_t pair = key_of(left, right);
   return slots_.locate(hash_words(pair), [pair](const Slot& slot) { return slot.pair == pair; }).rank;
 }
 

@@ -12,7 +12,7 @@ namespace attune {
 namespace {
 
 // Batches whose results may be outstanding while a device works.
-constexpr std::size_t kMaxPending = 8;
+constexpr std::size_t kMaxPendingBatches = 8;
 
 struct PendingBatch {
   std::span<const std::int32_t> examples;
@@ -105,7 +105,7 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
   while (done < batches) {
     const std::vector<Tensor>& results = start(pass.batch(done));
     pending.push_back({pass.batch(done), HostCopy(results[0]), HostCopy(results[1])});
-    take(kMaxPending);
+    take(kMaxPendingBatches);
     ++done;
     if (progress && !progress(done, batches)) break;
   }

@@ -15,7 +15,7 @@ namespace {
 
 // Maximum of outstanding results while a device works: enough for the host to run ahead, few enough for the progress it
 // shows.
-constexpr std::size_t kMaxPending = 4;
+constexpr std::size_t kMaxPendingSteps = 4;
 
 }  // namespace
 
@@ -109,7 +109,7 @@ std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchFor
 std::vector<StepResult> StepRunner::take(bool wait) {
   const bool ahead = loss_.defined() && loss_.device() == Device::kCuda && !wait;
   std::vector<StepResult> out;
-  while (pending_.size() > (ahead ? kMaxPending : 0)) {
+  while (pending_.size() > (ahead ? kMaxPendingSteps : 0)) {
     out.push_back(pending_.front().result());
     pending_.pop_front();
   }

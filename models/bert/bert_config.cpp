@@ -46,7 +46,7 @@ void check_supported(const json::Value& config) {
     if (config.boolean_or(key, false)) config[key].fail("true is not supported");
 }
 
-std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+std::unique_ptr<Classifier> build_bert(const json::Value& json, const ModelOptions& options) {
   BertConfig config = BertConfig::read(json);
   if (options.dropout) config.hidden_dropout = config.attention_dropout = config.head_dropout = *options.dropout;
   if (options.num_labels) config.num_labels = *options.num_labels;
@@ -59,7 +59,7 @@ const Family& bert_family() {
   static const Family family = {
       .kind = Family::Kind::kEncoder,
       .model_types = {"bert", "distilbert", "roberta"},
-      .build = build,
+      .build = build_bert,
       .published = {{"distilbert", {"distilbert-base-uncased", "distilbert/distilbert-base-uncased"}},
                     {"bert", {"bert-base-uncased", "google-bert/bert-base-uncased"}},
                     {"roberta", {"FacebookAI/roberta-large", "roberta-large"}}}};

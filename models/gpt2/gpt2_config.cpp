@@ -30,7 +30,7 @@ const PublishedSize& find_size(const std::string& size) {
   throw UsageError("unknown model size '" + size + "'; the sizes are " + known);
 }
 
-std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+std::unique_ptr<Classifier> build_gpt2(const json::Value& json, const ModelOptions& options) {
   Gpt2Config config = Gpt2Config::read(json);
   if (options.dropout) config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = *options.dropout;
   return std::make_unique<Gpt2Classifier>(
@@ -100,7 +100,7 @@ Gpt2Config Gpt2Config::published(const std::string& size) {
 
 const Family& gpt2_family() {
   static const Family family = [] {
-    Family out{.kind = Family::Kind::kDecoder, .model_types = {"gpt2"}, .build = build, .published = {}};
+    Family out{.kind = Family::Kind::kDecoder, .model_types = {"gpt2"}, .build = build_gpt2, .published = {}};
     for (const PublishedSize& size : kPublished) {
       const std::string name = size.repository;
       out.published.push_back({size.name, {name, name.substr(name.find('/') + 1)}});

@@ -10,7 +10,7 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t kRowGrain = 1024;
+constexpr std::int64_t kObjectiveRows = 1024;
 
 // log(sum exp(z)) - z_y, with z replaced by softmax(z).
 double softmax_loss(std::int32_t label, int classes, double* z) {
@@ -78,7 +78,7 @@ void LogisticObjective::multiply_both(const double* point, double* out, PerRow&&
   const std::int64_t weights = columns() * outputs_;
   std::vector<double> r(probabilities_.size());
   matrix_.multiply(point, outputs_, r.data());
-  parallel_for(matrix_.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(matrix_.rows(), kObjectiveRows, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       double* z = r.data() + i * outputs_;
       for (int k = 0; k < outputs_; ++k) z[k] += point[weights + k];

@@ -11,14 +11,14 @@
 namespace attune {
 namespace {
 
-constexpr std::int64_t kRowGrain = 512;
+constexpr std::int64_t kCountedRows = 512;
 
 // use(row, z) with the scores of every row, on any thread.
 template <class Use>
 void for_each_score(const LogisticRegression& model, const CountMatrix& counts, Use&& use) {
   CHECK(counts.columns == model.columns, "logistic regression: the model has ", model.columns, " columns, the counts ",
         counts.columns);
-  parallel_for(counts.rows(), kRowGrain, [&](std::int64_t begin, std::int64_t end) {
+  parallel_for(counts.rows(), kCountedRows, [&](std::int64_t begin, std::int64_t end) {
     std::vector<double> z(model.bias.size());
     for (std::int64_t row = begin; row < end; ++row) {
       const auto first = static_cast<std::size_t>(counts.row_starts[static_cast<std::size_t>(row)]);

@@ -46,7 +46,7 @@ void check_supported(const json::Value& config) {
     config["initializer_cutoff_factor"].fail(str_cat(cutoff, " is not supported (2 is)"));
 }
 
-std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& options) {
+std::unique_ptr<Classifier> build_modernbert(const json::Value& json, const ModelOptions& options) {
   ModernBertConfig config = ModernBertConfig::read(json);
   if (options.dropout)
     config.attention_dropout = config.embedding_dropout = config.mlp_dropout = config.classifier_dropout =
@@ -60,7 +60,7 @@ std::unique_ptr<Classifier> build(const json::Value& json, const ModelOptions& o
 const Family& modernbert_family() {
   static const Family family = {.kind = Family::Kind::kEncoder,
                                 .model_types = {"modernbert"},
-                                .build = build,
+                                .build = build_modernbert,
                                 .published = {{"modernbert-base", {"answerdotai/ModernBERT-base"}},
                                               {"modernbert-large", {"answerdotai/ModernBERT-large"}}}};
   return family;
