@@ -147,7 +147,7 @@ std::vector<AttentionSpec> attention_test_specs() {
        .p = 0.2f},
       // Sequences up to 256, which one kernel's block can take in backward.
       {.label = "whole_head", .lengths = {256, 1}, .head_size = 64},
-      {.label = "whole_head_causal", .lengths = {65, 250}, .head_size = 64, .causal = true, .p = 0.1f},
+      {.label = "whole_head_causal", .lengths = {65, 250}, .heads = 2, .head_size = 64, .causal = true, .p = 0.1f},
       {.label = "whole_head_window", .lengths = {200, 7}, .key_lengths = {180, 7}, .head_size = 64, .window = 30},
       {.label = "whole_head_window_causal", .lengths = {240}, .head_size = 32, .causal = true, .window = 70, .p = 0.1f},
       {.label = "half_head", .lengths = {128, 100}, .head_size = 64, .p = 0.2f},
