@@ -17,6 +17,14 @@ struct CpuContext {};
 /// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/device_info.h.
 class CudaContext;
 
+/// Whether the build has the ops that take a CudaContext. Without them (ATTUNE_CUDA=none) none may be called, and there
+/// is no such context.
+#ifdef ATTUNE_NO_CUDA
+constexpr bool kHasCudaOps = false;
+#else
+constexpr bool kHasCudaOps = true;
+#endif
+
 /// Whether a gradient replaces what its buffer holds or is added to it.
 enum class GradMode : std::uint8_t { kWrite, kAccumulate };
 

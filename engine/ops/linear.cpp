@@ -41,7 +41,7 @@ void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x
   args.allow("dx", grads.dx, x_shape, dy.dtype());
   args.allow("dweight", grads.dweight, weight.shape(), dy.dtype());
   args.allow("dbias", grads.dbias, {outputs}, dy.dtype());
-  kernels::LinearBackward call{.dx = {},
+  kernels::LinearBackward call{.dx = grads.dx.out(),
                                .dweight = grads.dweight.out(),
                                .dbias = grads.dbias.out(),
                                .dy = dy.raw(),
@@ -51,16 +51,12 @@ void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x
                                .inputs = inputs,
                                .outputs = outputs,
                                .dtype = dy.dtype()};
-  if (call.dweight || call.dbias) {
-    const auto work = [&](const auto& context) { kernels::linear_backward(context, call); };
-    if (rows_of(dy) * inputs * outputs < kFillsADevice)
-      run_aside(dy.device(), {dy, x}, work);
-    else
-      run_on(dy.device(), work);
+  if ((call.dweight || call.dbias) && rows_of(dy) * inputs * outputs < kFillsADevice) {
+    kernels::LinearBackward parameters = call;
+    parameters.dx = {};
+    run_aside(dy.device(), {dy, x}, [&](const auto& context) { kernels::linear_backward(context, parameters); });
+    call.dweight = call.dbias = {};
   }
-  if (!grads.dx) return;
-  call.dx = grads.dx.out();
-  call.dweight = call.dbias = {};
   run_on(dy.device(), [&](const auto& context) { kernels::linear_backward(context, call); });
 }
 

@@ -16,7 +16,7 @@ namespace attune {
 template <class F>
 decltype(auto) run_on(Device device, F&& f) {
   if (device == Device::kCuda) {
-    if constexpr (kHasCudaOps)
+    if constexpr (kernels::kHasCudaOps)
       return std::forward<F>(f)(std::as_const(cuda_context()));
     else
       cuda_context();  // throws
@@ -27,7 +27,7 @@ decltype(auto) run_on(Device device, F&& f) {
 /// `read` are the tensors that f reads (SideWork::run).
 template <class F>
 void run_aside(Device device, std::vector<Tensor> read, F&& f) {
-  if constexpr (kHasCudaOps)
+  if constexpr (kernels::kHasCudaOps)
     if (SideWork* side = SideWork::current(); side != nullptr && device == Device::kCuda)
       return side->run(std::move(read), f);
   run_on(device, f);

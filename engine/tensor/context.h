@@ -9,16 +9,8 @@
 
 namespace attune {
 
-/// Whether the build has the ops of kernels::CudaContext. Without them (ATTUNE_CUDA=none) none may be called, and
-/// cuda_context() throws.
-#ifdef ATTUNE_NO_CUDA
-constexpr bool kHasCudaOps = false;
-#else
-constexpr bool kHasCudaOps = true;
-#endif
-
 /// The context of the process's CUDA device, created at the first call; it does not touch tensors of other devices.
-/// Throws Error saying why if no CUDA device may be used.
+/// Throws Error saying why if no CUDA device may be used (never usable if !kernels::kHasCudaOps).
 kernels::CudaContext& cuda_context();
 
 /// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.

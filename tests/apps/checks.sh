@@ -17,6 +17,11 @@ invented_data() {
   "$tokenize" --train bpe --vocab_size "$2" --csv "$folder/all/train.csv" --output "$folder/tokenizer" >/dev/null
 }
 
+# small_gpt2 VOCABULARY: $folder/config.json, of a GPT-2 that trains in no time.
+small_gpt2() {
+  echo '{"model_type": "gpt2", "vocab_size": '"$1"', "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+}
+
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
 expect_error() {

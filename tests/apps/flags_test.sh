@@ -17,7 +17,7 @@ expect "a text that looks like a flag" 1 "$(texts --text "--format")"
 expect "the ids of a text in brackets" "$(printf 'text,label\n"[a, b]",1\n' >"$folder/one.csv" && "$tokenize" --tokenizer "$folder/tokenizer" --csv "$folder/one.csv")" \
   "$("$tokenize" --tokenizer "$folder/tokenizer" --text "[a, b]")"
 
-echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+small_gpt2 300
 common=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --threads 1 --eval_freq 0 --no_final_evaluation)
 "$train_gpt" "${common[@]}" --data "$folder/[a, b]" --output "$folder/[c, d]" --max_steps 2 --checkpoint_every 1 >/dev/null || fail "folders in brackets"
 "$train_gpt" "${common[@]}" --data "$folder/[a, b]" --resume "$folder/[c, d]" --max_steps 3 >/dev/null 2>&1 || fail "--resume of a folder in brackets"

@@ -9,7 +9,7 @@ program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
 invented_data 41 300
-echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
+small_gpt2 300
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --dropout 0.1
   --trainable_layers all --eval_freq 3 --eval_iter 2 --num_epochs 2 --threads 1 --learning_rate 1e-3)
 train() { "$train_gpt" "${common[@]}" "$@"; }

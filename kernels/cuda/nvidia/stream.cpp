@@ -1,8 +1,11 @@
 #include "kernels/cuda/stream.h"
 
-#include <string>
+#include <algorithm>
+#include <iterator>
 #include <utility>
+#include <vector>
 
+#include "base/join.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
@@ -14,11 +17,10 @@ namespace {
 // An error on a stream is known only later: names the kernels that may have caused it.
 void throw_on_fault(cudaError_t status, const Stream::State& state) {
   if (status == cudaSuccess) return;
-  std::string kernels;
-  for (const char* name : state.recent)
-    if (name != nullptr) kernels += (kernels.empty() ? "" : ", ") + std::string(name);
+  std::vector<const char*> kernels;
+  std::ranges::copy_if(state.recent, std::back_inserter(kernels), [](const char* name) { return name != nullptr; });
   throw Error(str_cat("cuda: work on the gpu failed: ", cudaGetErrorString(status), "; the latest kernels were ",
-                      kernels, " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
+                      join(kernels), " (run again with ATTUNE_CUDA_SYNC=1 and --no_graphs to learn which one it is)"));
 }
 
 // The capture that a stream began ends for all streams that it forked to.
