@@ -78,7 +78,7 @@ void run_all_streams() noexcept {
 struct Event::State {
   Stream::State* stream = nullptr;
   std::uint64_t position = 0, recorded = 0;
-  std::shared_ptr<Graph::State> capture;  // that it was recorded in
+  std::weak_ptr<Graph::State> capture;  // that it was recorded in; its work owns this state
   std::chrono::steady_clock::time_point reached;
 };
 
@@ -113,7 +113,7 @@ void Stream::synchronize() const {
 
 void Stream::wait(const Event& event) const {
   Stream::State* from = event.state().stream;
-  const std::shared_ptr<Graph::State>& capture = event.state().capture;
+  const std::shared_ptr<Graph::State> capture = event.state().capture.lock();
   if (capture && !capture->streams.empty()) {
     if (!state_->capture) {
       state_->capture = capture;
