@@ -1,7 +1,7 @@
-// B is packed once, by all threads, into strips as wide as the register tile: strip[d][column], zeros beyond the last
-// column. Then each task owns some rows of C and walks along k in blocks. In a block, a register tile runs over a strip
-// of B from front to back and reads A in place. Rows that do not fill a whole tile are copied first and padded with
-// zeros.
+// k is cut into blocks. B's part of a block is packed by all threads into strips as wide as the register tile, each from
+// front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as high as the
+// tile if they do not. Then each task owns a part of C: a panel of A stays in the L1 cache while the task's strips of B,
+// which stay in the L2 cache, pass by.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
@@ -12,148 +12,210 @@
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_tile.h"
 #include "kernels/cpu/scratch.h"
-#include "kernels/cpu/simd.h"
 
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kDepth = 512;                  // of a block: a strip of B stays in the L2 cache
-constexpr std::int64_t kPackedElements = 4 << 20;     // of B at a time
-constexpr std::int64_t kTasks = 32;                   // target, so that many threads have work
-constexpr std::int64_t kMinRows = 16, kMaxRows = 96;  // of a task
+constexpr std::int64_t kDepth = 512;                               // most of k in a block
+constexpr std::int64_t kTaskRows = 96, kTaskColumns = 192;         // of C
+constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
+constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
 
-// A range of columns of C, with the packed strips of B under it.
+// A block of k, with the rows of A and the columns of B that are packed for it.
 template <class T>
-struct Strips {
-  const T* packed;  // [strips, k, kernel.columns]
-  std::int64_t begin, end;
+struct Block {
+  std::int64_t d, depth, row, rows, column, columns;
+  T* panels = nullptr;  // of A, kernel.rows high; null: read in place
+  T* strips = nullptr;  // of B, kernel.columns() wide; the last one may be narrower
+};
+
+// Rows and columns of C.
+struct Part {
+  std::int64_t row, rows, column, columns;
 };
 
 template <class T>
-void pack_strips(const Gemm<T>& g, const Kernel<T>& kernel, T* packed, std::int64_t begin, std::int64_t end) {
-  const std::int64_t width = kernel.columns;
-  parallel_for(ceil_div(end - begin, width), std::max<std::int64_t>(1, kElementGrain / (width * g.k + 1)),
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t strip = first; strip < last; ++strip) {
-                   const std::int64_t j = begin + strip * width;
-                   kernel.pack_columns(packed + strip * g.k * width, g.b + (g.transpose_b ? j * g.ldb : j),
-                                       g.transpose_b ? g.ldb : 1, g.transpose_b ? 1 : g.ldb, std::min(width, end - j),
-                                       g.k);
-                 }
-               });
-}
-
-// One block of rows, of k and of columns: C[rows, columns] (+)= alpha A[rows, d ..] B[d .., columns].
-template <class T>
-class BlockProduct {
+class Product {
  public:
-  BlockProduct(const Gemm<T>& g, const Kernel<T>& kernel, std::int64_t first_row, std::int64_t rows, std::int64_t d,
-               std::int64_t depth)
+  explicit Product(const Gemm<T>& g)
       : g_(g),
-        kernel_(kernel),
-        row_(first_row),
-        rows_(rows),
-        whole_rows_(rows / kernel.rows * kernel.rows),
-        d_(d),
-        depth_(depth),
-        add_(d > 0 || g.accumulate || g.bias != nullptr) {
-    if (whole_rows_ == rows) return;
-    last_rows_ = scratch<T>(ScratchSlot::kGemmA, kernel.rows * depth);
-    kernel.pack_rows(last_rows_, at(whole_rows_), g.transpose_a ? 1 : g.lda, g.transpose_a ? g.lda : 1,
-                     rows - whole_rows_, depth);
+        kernel_(kernel_of<T>()),
+        depth_(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth))))),
+        packed_columns_(kPackedColumns / kernel_.columns() * kernel_.columns()) {}
+
+  void run() const {
+    for_each_block(g_.m, [&](Block<T>& block) {
+      block.strips = scratch<T>(ScratchSlot::kGemmB, strip_elements(block));
+      pack_strips(block, 0, block.columns, 0, block.depth);
+      multiply(block, {block.row, block.rows, block.column, block.columns});
+    });
   }
 
-  void run(const Strips<T>& strips) const {
-    const std::int64_t width = kernel_.columns;
-    for (std::int64_t j = strips.begin; j < strips.end; j += width) {
-      const T* strip = strips.packed + ((j - strips.begin) / width * g_.k + d_) * width;
-      const bool whole = strips.end - j >= width;
-      for (std::int64_t i = 0; i < rows_; i += kernel_.rows) {
-        if (whole && i < whole_rows_)
-          tile(g_.c + (row_ + i) * g_.ldc + j, g_.ldc, i, strip, add_);
-        else
-          partial_tile(i, j, strip, std::min(width, strips.end - j));
-      }
-    }
-  }
+  void run_on_all_threads() const;
 
  private:
-  const T* at(std::int64_t i) const {
-    return g_.transpose_a ? g_.a + d_ * g_.lda + row_ + i : g_.a + (row_ + i) * g_.lda + d_;
+  template <class Body>
+  void for_each_block(std::int64_t packed_rows, Body&& body) const;
+  std::int64_t strip_elements(const Block<T>& block) const {
+    return ceil_div(block.columns, kernel_.lanes) * kernel_.lanes * block.depth;
   }
-  void tile(T* c, std::int64_t ldc, std::int64_t i, const T* strip, bool add) const {
-    if (i >= whole_rows_)
-      kernel_.columns_of_a(c, ldc, last_rows_, kernel_.rows, strip, depth_, g_.alpha, add);
-    else if (g_.transpose_a)
-      kernel_.columns_of_a(c, ldc, at(i), g_.lda, strip, depth_, g_.alpha, add);
-    else
-      kernel_.rows_of_a(c, ldc, at(i), g_.lda, strip, depth_, g_.alpha, add);
+  std::int64_t vectors_of(std::int64_t columns) const {
+    return std::min(kernel_.vectors, ceil_div(columns, kernel_.lanes));
   }
-  // Through a buffer; only its part inside C is used.
-  void partial_tile(std::int64_t i, std::int64_t j, const T* strip, std::int64_t width) const {
-    T buffer[kMaxTileElements] = {};
-    const std::int64_t height = std::min(kernel_.rows, rows_ - i);
-    T* c = g_.c + (row_ + i) * g_.ldc + j;
-    if (add_)
-      for (std::int64_t r = 0; r < height; ++r) std::copy_n(c + r * g_.ldc, width, buffer + r * kernel_.columns);
-    tile(buffer, kernel_.columns, i, strip, add_);
-    for (std::int64_t r = 0; r < height; ++r) std::copy_n(buffer + r * kernel_.columns, width, c + r * g_.ldc);
+  const T* a_at(std::int64_t i, std::int64_t d) const {
+    return g_.transpose_a ? g_.a + d * g_.lda + i : g_.a + i * g_.lda + d;
   }
+  const T* b_at(std::int64_t d, std::int64_t j) const {
+    return g_.transpose_b ? g_.b + j * g_.ldb + d : g_.b + d * g_.ldb + j;
+  }
+  void pack_panel(T* panel, std::int64_t i, std::int64_t rows, std::int64_t d, std::int64_t depth) const {
+    kernel_.pack_rows(panel, a_at(i, d), g_.transpose_a ? 1 : g_.lda, g_.transpose_a ? g_.lda : 1, rows, depth);
+  }
+  void pack_panels(const Block<T>& block, std::int64_t d, std::int64_t depth) const;
+  void pack_strips(const Block<T>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
+                   std::int64_t depth) const;
+  void multiply(const Block<T>& block, const Part& part) const;
+  void multiply_panel(const Block<T>& block, const Part& panel) const;
+  void partial_tile(const Tile<T>& tile, typename Kernel<T>::Function function, const Part& part,
+                    std::int64_t width) const;
 
   const Gemm<T>& g_;
   const Kernel<T>& kernel_;
-  std::int64_t row_, rows_, whole_rows_, d_, depth_;
-  bool add_;
-  T* last_rows_ = nullptr;
+  std::int64_t depth_, packed_columns_;
 };
 
 template <class T>
-void multiply(const Gemm<T>& g, const Kernel<T>& kernel, std::int64_t first_row, std::int64_t rows,
-              const Strips<T>& strips) {
-  if (g.bias != nullptr)
-    for (std::int64_t i = first_row; i < first_row + rows; ++i)
-      std::copy(g.bias + strips.begin, g.bias + strips.end, g.c + i * g.ldc + strips.begin);
-  const std::int64_t blocks = std::max<std::int64_t>(1, ceil_div(g.k, kDepth)), depth = ceil_div(g.k, blocks);
-  for (std::int64_t block = 0; block < blocks; ++block) {
-    const std::int64_t d = block * depth;
-    BlockProduct<T>(g, kernel, first_row, rows, d, std::min(depth, g.k - d)).run(strips);
+template <class Body>
+void Product<T>::for_each_block(std::int64_t packed_rows, Body&& body) const {
+  for (std::int64_t column = 0; column < g_.n; column += packed_columns_)
+    for (std::int64_t row = 0; row < g_.m; row += packed_rows)
+      for (std::int64_t d = 0; d == 0 || d < g_.k; d += depth_) {
+        Block<T> block{.d = d,
+                       .depth = std::min(depth_, g_.k - d),
+                       .row = row,
+                       .rows = std::min(packed_rows, g_.m - row),
+                       .column = column,
+                       .columns = std::min(packed_columns_, g_.n - column)};
+        body(block);
+      }
+}
+
+// d and depth are a part of the block's.
+template <class T>
+void Product<T>::pack_panels(const Block<T>& block, std::int64_t d, std::int64_t depth) const {
+  const std::int64_t height = kernel_.rows;
+  for (std::int64_t i = 0; i < block.rows; i += height)
+    pack_panel(block.panels + i * block.depth + d * height, block.row + i, std::min(height, block.rows - i),
+               block.d + d, depth);
+}
+
+template <class T>
+void Product<T>::pack_strips(const Block<T>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
+                             std::int64_t depth) const {
+  for (std::int64_t j = column; j < column + columns; j += kernel_.columns()) {
+    const std::int64_t count = std::min(kernel_.columns(), column + columns - j), vectors = vectors_of(count);
+    kernel_.pack_columns[vectors - 1](block.strips + j * block.depth + d * vectors * kernel_.lanes,
+                                      b_at(block.d + d, block.column + j), g_.transpose_b ? g_.ldb : 1,
+                                      g_.transpose_b ? 1 : g_.ldb, count, depth);
   }
+}
+
+template <class T>
+void Product<T>::run_on_all_threads() const {
+  for_each_block(kPackedRows, [&](Block<T>& block) {
+    block.strips = scratch<T>(ScratchSlot::kGemmB, strip_elements(block));
+    if (g_.transpose_b)
+      parallel_for(block.columns, kernel_.columns(), [&](std::int64_t begin, std::int64_t end) {
+        pack_strips(block, begin, end - begin, 0, block.depth);
+      });
+    else
+      parallel_for(block.depth, kPackDepth, [&](std::int64_t begin, std::int64_t end) {
+        pack_strips(block, 0, block.columns, begin, end - begin);
+      });
+    if (g_.transpose_a) {
+      block.panels = scratch<T>(ScratchSlot::kGemmA, ceil_div(block.rows, kernel_.rows) * kernel_.rows * block.depth);
+      parallel_for(block.depth, kPackDepth,
+                   [&](std::int64_t begin, std::int64_t end) { pack_panels(block, begin, end - begin); });
+    }
+    const std::int64_t columns = ceil_div(kTaskColumns, kernel_.columns()) * kernel_.columns(),
+                       groups = ceil_div(block.columns, columns);
+    parallel_for(ceil_div(block.rows, kTaskRows) * groups, 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t i = task / groups * kTaskRows, j = task % groups * columns;
+      multiply(block, {block.row + i, std::min(kTaskRows, block.rows - i), block.column + j,
+                       std::min(columns, block.columns - j)});
+    });
+  });
+}
+
+template <class T>
+void Product<T>::multiply(const Block<T>& block, const Part& part) const {
+  for (std::int64_t i = 0; i < part.rows; i += kernel_.rows)
+    multiply_panel(block, {part.row + i, std::min(kernel_.rows, part.rows - i), part.column, part.columns});
+}
+
+// At most as many rows as a tile has.
+template <class T>
+void Product<T>::multiply_panel(const Block<T>& block, const Part& panel) const {
+  Tile<T> tile{.ldc = g_.ldc, .depth = block.depth, .alpha = g_.alpha};
+  bool along_rows = false;
+  if (block.panels != nullptr) {
+    tile.a = block.panels + (panel.row - block.row) * block.depth;
+    tile.lda = kernel_.rows;
+  } else if (panel.rows == kernel_.rows) {
+    tile.a = a_at(panel.row, block.d);
+    tile.lda = g_.lda;
+    along_rows = !g_.transpose_a;
+  } else {
+    T* padded = scratch<T>(ScratchSlot::kGemmLastRows, kernel_.rows * block.depth);
+    pack_panel(padded, panel.row, panel.rows, block.d, block.depth);
+    tile.a = padded;
+    tile.lda = kernel_.rows;
+  }
+  const auto& functions = along_rows ? kernel_.rows_of_a : kernel_.columns_of_a;
+  for (std::int64_t j = panel.column; j < panel.column + panel.columns; j += kernel_.columns()) {
+    const std::int64_t columns = std::min(kernel_.columns(), panel.column + panel.columns - j),
+                       vectors = vectors_of(columns), width = vectors * kernel_.lanes;
+    tile.b = block.strips + (j - block.column) * block.depth;
+    tile.c = g_.c + panel.row * g_.ldc + j;
+    if (block.d > 0 || g_.accumulate)
+      tile.base = tile.c, tile.ldbase = g_.ldc;
+    else if (g_.bias != nullptr)
+      tile.base = g_.bias + j, tile.ldbase = 0;
+    if (panel.rows == kernel_.rows && columns == width)
+      functions[vectors - 1](tile);
+    else
+      partial_tile(tile, functions[vectors - 1], {panel.row, panel.rows, j, columns}, width);
+  }
+}
+
+// Through buffers; only the part inside C is used.
+template <class T>
+void Product<T>::partial_tile(const Tile<T>& tile, typename Kernel<T>::Function function, const Part& part,
+                              std::int64_t width) const {
+  T out[kMaxTileElements], base[kMaxTileElements] = {};
+  Tile<T> whole = tile;
+  whole.c = out;
+  whole.ldc = width;
+  if (tile.base != nullptr) {
+    for (std::int64_t r = 0; r < part.rows; ++r)
+      std::copy_n(tile.base + r * tile.ldbase, part.columns, base + r * width);
+    whole.base = base;
+    whole.ldbase = width;
+  }
+  function(whole);
+  for (std::int64_t r = 0; r < part.rows; ++r) std::copy_n(out + r * width, part.columns, tile.c + r * tile.ldc);
 }
 
 }  // namespace
 
 template <class T>
-void parallel_gemm(const Gemm<T>& g) {
-  if (g.m <= 0 || g.n <= 0) return;
-  const Kernel<T>& kernel = kernel_of<T>();
-  const std::int64_t width = kernel.columns;
-  const std::int64_t chunk =
-      std::max<std::int64_t>(1, kPackedElements / (width * std::max<std::int64_t>(g.k, 1))) * width;
-  const std::int64_t rows = ceil_div(std::clamp(ceil_div(g.m, kTasks), kMinRows, kMaxRows), kernel.rows) * kernel.rows;
-  const std::int64_t row_tasks = ceil_div(g.m, rows);
-  for (std::int64_t begin = 0; begin < g.n; begin += chunk) {
-    const std::int64_t end = std::min(begin + chunk, g.n), strips = ceil_div(end - begin, width);
-    T* packed = scratch<T>(ScratchSlot::kGemmB, strips * width * g.k);
-    pack_strips(g, kernel, packed, begin, end);
-    // Few rows: the columns are shared out as well.
-    const std::int64_t group = ceil_div(strips, std::min(strips, ceil_div(kTasks / 2, row_tasks))),
-                       groups = ceil_div(strips, group);
-    parallel_for(row_tasks * groups, 1, [&](std::int64_t task, std::int64_t) {
-      const std::int64_t i = task / groups * rows, strip = task % groups * group;
-      const std::int64_t from = begin + strip * width;
-      multiply(g, kernel, i, std::min(rows, g.m - i),
-               {packed + strip * width * g.k, from, std::min(from + group * width, end)});
-    });
-  }
+void gemm(const Gemm<T>& g) {
+  if (g.m > 0 && g.n > 0) Product<T>(g).run();
 }
 
 template <class T>
-void gemm(const Gemm<T>& g) {
-  if (g.m <= 0 || g.n <= 0) return;
-  const Kernel<T>& kernel = kernel_of<T>();
-  T* packed = scratch<T>(ScratchSlot::kGemmB, ceil_div(g.n, kernel.columns) * kernel.columns * g.k);
-  pack_strips(g, kernel, packed, 0, g.n);
-  multiply(g, kernel, 0, g.m, {packed, 0, g.n});
+void parallel_gemm(const Gemm<T>& g) {
+  if (g.m > 0 && g.n > 0) Product<T>(g).run_on_all_threads();
 }
 
 template void gemm(const Gemm<float>&);

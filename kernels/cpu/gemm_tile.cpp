@@ -1,7 +1,10 @@
-// A tile of C lives in vector registers while k runs: per k a few vectors of B, and one element of A for each row, spread over
-// all lanes. Its size fills the registers of the instruction set: 12 x 2 of 32, or 6 x 2 of 16, the rest for B and A.
+// A tile of C lives in vector registers while k runs: per k a few vectors of B, and one element of A for each row, spread
+// over all lanes. Its size fills the registers of the instruction set: 8 x 3 of 32, or 6 x 2 of 16, the rest for B and A.
+// With 8 rows, not 12 x 2, the rows of A and of C fit into one set of the L1 cache: all of them are in the same one where
+// rows lie a multiple of 4 KiB apart.
 #include "kernels/cpu/gemm_tile.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/cpu/simd.h"
@@ -15,31 +18,34 @@ struct Vector {
 };
 
 template <class T, int bytes, int rows, int vectors, bool along_rows>
-ATTUNE_INLINE void run_tile(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth,
-                            T alpha, bool add) {
+ATTUNE_INLINE void run_tile(const Tile<T>& t) {
   using V = typename Vector<T, bytes>::type;
   constexpr std::int64_t kLanes = bytes / static_cast<std::int64_t>(sizeof(T));
+  const T *a = t.a, *b = t.b;
+  const std::int64_t lda = t.lda, depth = t.depth;
+#pragma GCC unroll 8
+  for (int r = 0; r < rows; ++r)
+    for (int v = 0; v < vectors; ++v) __builtin_prefetch(t.c + r * t.ldc + v * kLanes, 1);
   V sum[rows][vectors] = {};
   for (std::int64_t d = 0; d < depth; ++d, b += vectors * kLanes) {
     V right[vectors];
     for (int v = 0; v < vectors; ++v) std::memcpy(&right[v], b + v * kLanes, sizeof(V));
-#pragma GCC unroll 12  // all loops over `sum` are unrolled, or it would live in memory
+#pragma GCC unroll 8  // all loops over `sum` are unrolled, or it would live in memory
     for (int r = 0; r < rows; ++r) {
       const T left = along_rows ? a[r * lda + d] : a[d * lda + r];
       for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
     }
   }
-#pragma GCC unroll 12
+#pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) {
-      T* to = c + r * ldc + v * kLanes;
-      V result = alpha * sum[r][v];
-      if (add) {
+      V result = t.alpha * sum[r][v];
+      if (t.base != nullptr) {
         V before;
-        std::memcpy(&before, to, sizeof(V));
+        std::memcpy(&before, t.base + r * t.ldbase + v * kLanes, sizeof(V));
         result += before;
       }
-      std::memcpy(to, &result, sizeof(V));
+      std::memcpy(t.c + r * t.ldc + v * kLanes, &result, sizeof(V));
     }
 }
 
@@ -71,28 +77,33 @@ ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int6
     for (std::int64_t i = 0; i < width; ++i) out[d * width + i] = i < count ? x[i * stride_i + d * stride_d] : T(0);
 }
 
-// The same function bodies compiled for one instruction set.
-#define ATTUNE_TILE(NAME, TARGET, BYTES, ROWS, VECTORS)                                                           \
-  template <class T, bool along_rows>                                                                             \
-  TARGET void NAME(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth, T alpha, \
-                   bool add) {                                                                                    \
-    run_tile<T, BYTES, ROWS, VECTORS, along_rows>(c, ldc, a, lda, b, depth, alpha, add);                          \
-  }                                                                                                               \
-  template <class T, int width>                                                                                   \
-  TARGET void NAME##_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,   \
-                          std::int64_t depth) {                                                                   \
-    run_pack<T, width>(out, x, stride_i, stride_d, count, depth);                                                 \
-  }                                                                                                               \
-  template <class T>                                                                                              \
-  constexpr int NAME##_columns = VECTORS* BYTES / static_cast<int>(sizeof(T));                                    \
-  template <class T>                                                                                              \
-  constexpr Kernel<T> NAME##_kernel{ROWS,           NAME##_columns<T>,    NAME<T, true>,                          \
-                                    NAME<T, false>, NAME##_pack<T, ROWS>, NAME##_pack<T, NAME##_columns<T>>};
+// The same function bodies compiled for one instruction set. Entries for more vectors than it has repeat the last.
+#define ATTUNE_TILE(NAME, TARGET, BYTES, ROWS, VECTORS)                                                         \
+  template <class T, int vectors, bool along_rows>                                                              \
+  TARGET void NAME(const Tile<T>& t) {                                                                          \
+    run_tile<T, BYTES, ROWS, std::min(vectors, VECTORS), along_rows>(t);                                        \
+  }                                                                                                             \
+  template <class T, int width>                                                                                 \
+  TARGET void NAME##_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count, \
+                          std::int64_t depth) {                                                                 \
+    run_pack<T, width>(out, x, stride_i, stride_d, count, depth);                                               \
+  }                                                                                                             \
+  template <class T>                                                                                            \
+  constexpr int NAME##_lanes = BYTES / static_cast<int>(sizeof(T));                                             \
+  template <class T>                                                                                            \
+  constexpr Kernel<T> NAME##_kernel{                                                                            \
+      ROWS,                                                                                                     \
+      VECTORS,                                                                                                  \
+      NAME##_lanes<T>,                                                                                          \
+      {NAME<T, 1, true>, NAME<T, 2, true>, NAME<T, 3, true>},                                                   \
+      {NAME<T, 1, false>, NAME<T, 2, false>, NAME<T, 3, false>},                                                \
+      NAME##_pack<T, ROWS>,                                                                                     \
+      {NAME##_pack<T, NAME##_lanes<T>>, NAME##_pack<T, 2 * NAME##_lanes<T>>, NAME##_pack<T, 3 * NAME##_lanes<T>>}};
 
 ATTUNE_TILE(baseline, , 16, 6, 2)
 #ifdef ATTUNE_X86_LEVELS
 ATTUNE_TILE(avx2, __attribute__((target("arch=x86-64-v3"))), 32, 6, 2)
-ATTUNE_TILE(avx512, __attribute__((target("arch=x86-64-v4"))), 64, 12, 2)
+ATTUNE_TILE(avx512, __attribute__((target("arch=x86-64-v4"))), 64, 8, 3)
 #endif
 
 }  // namespace

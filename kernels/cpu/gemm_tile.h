@@ -1,4 +1,4 @@
-// The register tile of the matrix product, one per instruction set.
+// The register tile of the matrix product, for each instruction set.
 #pragma once
 
 #include <cstdint>
@@ -6,22 +6,41 @@
 
 namespace attune::kernels {
 
-/// Elements of the largest tile.
-inline constexpr int kMaxTileElements = 12 * 32;
+/// Vectors of B, side by side, under the widest tile.
+inline constexpr int kMaxTileVectors = 3;
 
-/// C[rows, columns] (+)= alpha A[rows, depth] B[depth, columns], B packed with `columns` elements to a row.
+/// Elements of the largest tile.
+inline constexpr int kMaxTileElements = 8 * 48;
+
+/// What a tile computes:  C[rows, columns] = base + alpha A[rows, depth] B[depth, columns].
+template <class T>
+struct Tile {
+  T* c = nullptr;
+  std::int64_t ldc = 0;
+  const T* a = nullptr;
+  std::int64_t lda = 0;
+  const T* b = nullptr;  // a packed strip: `columns` elements for each d
+  std::int64_t depth = 0;
+  T alpha = 1;
+  const T* base = nullptr;  // [rows, columns] with rows `ldbase` apart, may be C; null: zero
+  std::int64_t ldbase = 0;
+};
+
+/// A strip is 1 to `vectors` vectors of `lanes` elements wide. Functions are in the order of that width.
 template <class T>
 struct Kernel {
-  using Function = void (*)(T* c, std::int64_t ldc, const T* a, std::int64_t lda, const T* b, std::int64_t depth,
-                            T alpha, bool add);
-  /// out[d][i] = x[i * stride_i + d * stride_d] for i < count, 0 from there to `rows` or `columns`. One stride is 1.
+  using Function = void (*)(const Tile<T>&);
+  /// out[d][i] = x[i * stride_i + d * stride_d] for i < count, 0 from there to the width. One stride is 1.
   using Pack = void (*)(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
                         std::int64_t depth);
 
-  std::int64_t rows, columns;
-  Function rows_of_a;     // A[i][d] = a[i * lda + d]
-  Function columns_of_a;  // A[i][d] = a[d * lda + i]
-  Pack pack_rows, pack_columns;
+  std::int64_t rows, vectors, lanes;
+  Function rows_of_a[kMaxTileVectors];     // A[i][d] = a[i * lda + d]
+  Function columns_of_a[kMaxTileVectors];  // A[i][d] = a[d * lda + i]
+  Pack pack_rows;                          // of A: `rows` wide
+  Pack pack_columns[kMaxTileVectors];      // of B
+
+  std::int64_t columns() const { return vectors * lanes; }
 };
 
 /// The kernels the machine can run, the fastest last.

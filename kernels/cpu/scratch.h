@@ -12,7 +12,7 @@
 
 namespace attune::kernels {
 
-enum class ScratchSlot : std::size_t { kGemmA, kGemmB, kScores, kScoreGrads, kRow, kPartials, kCount };
+enum class ScratchSlot : std::size_t { kGemmA, kGemmB, kGemmLastRows, kScores, kScoreGrads, kRow, kPartials, kCount };
 
 /// At least `n` elements of T, aligned to 64 bytes, with unspecified content.
 template <class T>

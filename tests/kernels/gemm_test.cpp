@@ -112,31 +112,45 @@ TEST(GemmTest, Parallel) {
   check<double>(parallel_gemm<double>, "parallel_gemm");
 }
 
-// Every tile this machine can run, and its packing of full and partial strips.
+// Every tile this machine can run, of every width, and its packing of full and partial strips.
+template <class T>
+void check_tile(const Kernel<T>& kernel, int vectors, std::int64_t depth, bool along_rows, std::int64_t missing) {
+  const std::int64_t width = vectors * kernel.lanes;
+  const Problem<T> p(kernel.rows - missing, width - missing, depth, !along_rows, along_rows);
+  std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)), b(static_cast<std::size_t>(width * depth));
+  std::vector<T> c(static_cast<std::size_t>(kernel.rows * width), T(-1)),
+      base(static_cast<std::size_t>(width), T(0.25));
+  kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
+  kernel.pack_columns[vectors - 1](b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
+  const bool in_place = along_rows && missing == 0;
+  const Tile<T> tile{.c = c.data(),
+                     .ldc = width,
+                     .a = in_place ? p.a.data() : a.data(),
+                     .lda = in_place ? p.lda : kernel.rows,
+                     .b = b.data(),
+                     .depth = depth,
+                     .alpha = T(0.75),
+                     .base = base.data(),
+                     .ldbase = 0};
+  (in_place ? kernel.rows_of_a : kernel.columns_of_a)[vectors - 1](tile);
+  for (std::int64_t i = 0; i < kernel.rows; ++i)
+    for (std::int64_t j = 0; j < width; ++j) {
+      const double expected = 0.25 + (i < p.m && j < p.n ? 0.75 * static_cast<double>(p.exact(i, j)) : 0);
+      ASSERT_NEAR(c[static_cast<std::size_t>(i * width + j)], expected,
+                  testing::product_bound(depth) * std::numeric_limits<T>::epsilon())
+          << kernel.rows << "x" << width << " depth " << depth << " at " << i << "," << j;
+    }
+}
+
 template <class T>
 void check_tiles() {
-  for (const Kernel<T>& kernel : supported_kernels<T>())
-    for (std::int64_t depth : {1, 4, 37, 512})
-      for (bool along_rows : {false, true})
-        for (std::int64_t missing : {0, 1}) {
-          const Problem<T> p(kernel.rows - missing, kernel.columns - missing, depth, !along_rows, along_rows);
-          std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)),
-              b(static_cast<std::size_t>(kernel.columns * depth));
-          std::vector<T> c(static_cast<std::size_t>(kernel.rows * kernel.columns), T(0.25));
-          kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
-          kernel.pack_columns(b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
-          if (along_rows && missing == 0)
-            kernel.rows_of_a(c.data(), kernel.columns, p.a.data(), p.lda, b.data(), depth, T(0.75), true);
-          else
-            kernel.columns_of_a(c.data(), kernel.columns, a.data(), kernel.rows, b.data(), depth, T(0.75), true);
-          for (std::int64_t i = 0; i < kernel.rows; ++i)
-            for (std::int64_t j = 0; j < kernel.columns; ++j) {
-              const double expected = 0.25 + (i < p.m && j < p.n ? 0.75 * static_cast<double>(p.exact(i, j)) : 0);
-              ASSERT_NEAR(c[static_cast<std::size_t>(i * kernel.columns + j)], expected,
-                          testing::product_bound(depth) * std::numeric_limits<T>::epsilon())
-                  << kernel.rows << "x" << kernel.columns << " depth " << depth << " at " << i << "," << j;
-            }
-        }
+  for (const Kernel<T>& kernel : supported_kernels<T>()) {
+    ASSERT_LE(kernel.rows * kernel.columns(), kMaxTileElements);
+    for (int vectors = 1; vectors <= kernel.vectors; ++vectors)
+      for (std::int64_t depth : {1, 4, 37, 512})
+        for (bool along_rows : {false, true})
+          for (std::int64_t missing : {0, 1}) check_tile(kernel, vectors, depth, along_rows, missing);
+  }
 }
 
 TEST(GemmTest, EveryTile) {
