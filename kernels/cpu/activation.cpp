@@ -8,13 +8,13 @@ namespace attune::kernels {
 namespace {
 
 template <class T, Activation kind>
-ATTUNE_CLONES void apply(T* y, const T* x, std::int64_t n) {
+ATTUNE_INLINE void apply(T* y, const T* x, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = ActivationFunction<kind>::value(x[i]);
 }
 
 template <class T, Activation kind, bool accumulate>
-ATTUNE_CLONES void apply_slope(T* dx, const T* dy, const T* x, std::int64_t n) {
+ATTUNE_INLINE void apply_slope(T* dx, const T* dy, const T* x, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) {
     const T gradient = dy[i] * ActivationFunction<kind>::both(x[i]).slope;
@@ -28,7 +28,7 @@ void activation_forward(const CpuContext&, const ActivationForward& args) {
   dispatch_float(args.dtype, "activation", [&]<class T>() {
     dispatch_activation(args.kind, [&]<Activation kind>() {
       parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
-        apply<T, kind>(static_cast<T*>(args.y) + begin, static_cast<const T*>(args.x) + begin, end - begin);
+        vectorized<apply<T, kind>>(static_cast<T*>(args.y) + begin, static_cast<const T*>(args.x) + begin, end - begin);
       });
     });
   });
@@ -43,9 +43,9 @@ void activation_backward(const CpuContext&, const ActivationBackward& args) {
         const T* dy = static_cast<const T*>(args.dy) + begin;
         const T* x = static_cast<const T*>(args.x) + begin;
         if (args.dx.accumulate())
-          apply_slope<T, kind, true>(dx, dy, x, end - begin);
+          vectorized<apply_slope<T, kind, true>>(dx, dy, x, end - begin);
         else
-          apply_slope<T, kind, false>(dx, dy, x, end - begin);
+          vectorized<apply_slope<T, kind, false>>(dx, dy, x, end - begin);
       });
     });
   });

@@ -31,7 +31,7 @@ Scalars<T> scalars_of(const Args& args, double beta1, double beta2, double eps, 
 }
 
 template <class T>
-ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
+ATTUNE_INLINE void update(T* __restrict p, const T* __restrict grad, T* __restrict m, T* __restrict v,
                           const Scalars<T>& s, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) {
     const T g = grad[i] * s.grad_scale;
@@ -44,12 +44,12 @@ ATTUNE_CLONES void update(T* __restrict p, const T* __restrict grad, T* __restri
 }
 
 template <class T>
-ATTUNE_CLONES void decay(T* p, T factor, std::int64_t n) {
+ATTUNE_INLINE void decay(T* p, T factor, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) p[i] *= factor;
 }
 
 template <class T>
-ATTUNE_CLONES double sum_of_squares(const T* x, std::int64_t n) {
+ATTUNE_INLINE double sum_of_squares(const T* x, std::int64_t n) {
   double sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
@@ -91,8 +91,8 @@ struct Rows {
   Kept& kept(std::int32_t step) const { return static_cast<Kept*>(table.latest)[step % kLatestSteps]; }
   void make_step(std::int64_t row, const T* grad, const Scalars<T>& scalars) const {
     const std::int64_t at = row * table.channels;
-    update(static_cast<T*>(table.param) + at, grad, static_cast<T*>(table.m) + at, static_cast<T*>(table.v) + at,
-           scalars, table.channels);
+    vectorized<update<T>>(static_cast<T*>(table.param) + at, grad, static_cast<T*>(table.m) + at,
+                          static_cast<T*>(table.v) + at, scalars, table.channels);
   }
   // Whether a step without gradient only decays the row.
   bool at_rest(std::int64_t row) const {
@@ -109,7 +109,7 @@ struct Rows {
       const Kept& k = kept(step);
       if (k.applied == 0) continue;
       if (only_decays) {
-        decay(static_cast<T*>(table.param) + row * table.channels, k.decay, table.channels);
+        vectorized<decay<T>>(static_cast<T*>(table.param) + row * table.channels, k.decay, table.channels);
         continue;
       }
       make_step(row, zeros.data(),
@@ -156,9 +156,9 @@ void adamw(const CpuContext&, const AdamW& args) {
   for_pieces(args.tensors, first_pieces(args.tensors),
              [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
                dispatch_float(tensor.dtype, "adamw", [&]<class T>() {
-                 update(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
-                        static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from,
-                        scalars_of<T>(args, args.beta1, args.beta2, args.eps, args.weight_decay), n);
+                 vectorized<update<T>>(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
+                                       static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from,
+                                       scalars_of<T>(args, args.beta1, args.beta2, args.eps, args.weight_decay), n);
                });
              });
 }
@@ -212,7 +212,7 @@ namespace {
 template <class T>
 double squares_of(const GradNormTensor& tensor, std::int64_t from, std::int64_t n) {
   const T* data = static_cast<const T*>(tensor.data);
-  if (tensor.marks == nullptr) return sum_of_squares(data + from, n);
+  if (tensor.marks == nullptr) return vectorized<sum_of_squares<T>>(data + from, n);
   std::vector<T> dense;
   for (std::int64_t i = from; i < from + n;) {
     const std::int64_t row = i / tensor.channels, end = std::min((row + 1) * tensor.channels, from + n);
@@ -223,7 +223,7 @@ double squares_of(const GradNormTensor& tensor, std::int64_t from, std::int64_t 
     }
     i = end;
   }
-  return dense.empty() ? 0 : sum_of_squares(dense.data(), n);
+  return dense.empty() ? 0 : vectorized<sum_of_squares<T>>(dense.data(), n);
 }
 
 }  // namespace

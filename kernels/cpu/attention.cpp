@@ -97,7 +97,7 @@ void products_of_rows(T* out, T alpha, HeadRows<const T> a, Range queries, HeadR
 
 // Turns a row of scores into dropped-out probabilities, zero outside [begin, end); returns lse. factors may be null.
 template <class T>
-ATTUNE_CLONES T softmax_row(T* row, const T* factors, std::int64_t begin, std::int64_t end, std::int64_t width) {
+ATTUNE_INLINE T softmax_row(T* row, const T* factors, std::int64_t begin, std::int64_t end, std::int64_t width) {
   std::fill(row, row + begin, T(0));
   std::fill(row + end, row + width, T(0));
   if (begin == end) return -std::numeric_limits<T>::infinity();
@@ -120,7 +120,7 @@ ATTUNE_CLONES T softmax_row(T* row, const T* factors, std::int64_t begin, std::i
 
 // From scores and dP (both before dropout') to dropped-out probabilities and scaled dS, in place; zero outside [begin, end).
 template <class T>
-ATTUNE_CLONES void softmax_row_backward(T* scores, T* grads, const T* factors, T lse, T delta, T scale,
+ATTUNE_INLINE void softmax_row_backward(T* scores, T* grads, const T* factors, T lse, T delta, T scale,
                                         std::int64_t begin, std::int64_t end, std::int64_t width) {
   for (T* row : {scores, grads}) {
     std::fill(row, row + begin, T(0));
@@ -141,7 +141,7 @@ ATTUNE_CLONES void softmax_row_backward(T* scores, T* grads, const T* factors, T
 }
 
 template <class T>
-ATTUNE_CLONES T dot(const T* a, const T* b, std::int64_t n) {
+ATTUNE_INLINE T dot(const T* a, const T* b, std::int64_t n) {
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -169,8 +169,9 @@ void forward_block(const AttentionForward& args, const Sequence& s, Range querie
                       rows_of<T>(args.k, s, args.row_stride), keys, head_size);
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     const Range seen = s.keys(i);
-    const T lse = softmax_row(scores + (i - queries.begin) * keys.size(), factors_of(s, i, seen, keys, factors),
-                              seen.begin - keys.begin, seen.end - keys.begin, keys.size());
+    const T lse =
+        vectorized<softmax_row<T>>(scores + (i - queries.begin) * keys.size(), factors_of(s, i, seen, keys, factors),
+                                   seen.begin - keys.begin, seen.end - keys.begin, keys.size());
     if (args.lse != nullptr) static_cast<T*>(args.lse)[s.head * s.layout.rows + s.first_row + i] = lse;
   }
   gemm<T>({.c = out.row(queries.begin),
@@ -203,10 +204,10 @@ void backward_block(const AttentionBackward& args, const Sequence& s, Range quer
   for (std::int64_t i = queries.begin; i < queries.end; ++i) {
     const Range seen = s.keys(i);
     const std::int64_t at = (i - queries.begin) * keys.size();
-    softmax_row_backward(scores + at, grads + at, factors_of(s, i, seen, keys, factors),
-                         static_cast<const T*>(args.lse)[s.head * s.layout.rows + s.first_row + i],
-                         dot(dout.row(i), out.row(i), head_size), scale, seen.begin - keys.begin, seen.end - keys.begin,
-                         keys.size());
+    vectorized<softmax_row_backward<T>>(scores + at, grads + at, factors_of(s, i, seen, keys, factors),
+                                        static_cast<const T*>(args.lse)[s.head * s.layout.rows + s.first_row + i],
+                                        vectorized<dot<T>>(dout.row(i), out.row(i), head_size), scale,
+                                        seen.begin - keys.begin, seen.end - keys.begin, keys.size());
   }
   gemm<T>({.c = dv.row(keys.begin),
            .ldc = stride,

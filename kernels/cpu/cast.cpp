@@ -37,7 +37,7 @@ ATTUNE_INLINE To converted(From x) {
 }
 
 template <class To, class From>
-ATTUNE_CLONES void cast_run(To* y, const From* x, std::int64_t n) {
+ATTUNE_INLINE void cast_run(To* y, const From* x, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = converted<To, From>(x[i]);
 }
@@ -57,7 +57,8 @@ void cast(const CpuContext&, const Cast& args) {
   dispatch_any_float(args.to, [&]<class To>() {
     dispatch_any_float(args.from, [&]<class From>() {
       parallel_for(args.n, kElementGrain, [&](std::int64_t begin, std::int64_t end) {
-        cast_run(static_cast<To*>(args.y) + begin, static_cast<const From*>(args.x) + begin, end - begin);
+        vectorized<cast_run<To, From>>(static_cast<To*>(args.y) + begin, static_cast<const From*>(args.x) + begin,
+                                       end - begin);
       });
     });
   });

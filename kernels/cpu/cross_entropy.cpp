@@ -32,7 +32,7 @@ struct Targets {
 };
 
 template <class T>
-ATTUNE_CLONES T log_sum_exp(const T* z, std::int64_t classes) {
+ATTUNE_INLINE T log_sum_exp(const T* z, std::int64_t classes) {
   const T largest = *std::max_element(z, z + classes);
   T sum = 0;
 #pragma omp simd reduction(+ : sum)
@@ -42,7 +42,7 @@ ATTUNE_CLONES T log_sum_exp(const T* z, std::int64_t classes) {
 
 template <class T>
 T row_loss(const T* z, const Targets<T>& targets, std::int64_t label, std::int64_t classes) {
-  const T lse = log_sum_exp(z, classes);
+  const T lse = vectorized<log_sum_exp<T>>(z, classes);
   T loss = targets.on_label(label) * (lse - z[label]);
   if (targets.smoothing > 0) {
     T sum = 0;
@@ -53,7 +53,7 @@ T row_loss(const T* z, const Targets<T>& targets, std::int64_t label, std::int64
 }
 
 template <class T, bool accumulate>
-ATTUNE_CLONES void logit_gradients(T* dz, const T* z, T factor, const Targets<T>& targets, std::int64_t label,
+ATTUNE_INLINE void logit_gradients(T* dz, const T* z, T factor, const Targets<T>& targets, std::int64_t label,
                                    std::int64_t classes) {
   const T lse = log_sum_exp(z, classes), total = targets.total(label), on_label = targets.on_label(label);
   for (std::int64_t l = 0; l < classes; ++l) {
@@ -94,9 +94,9 @@ void cross_entropy_backward(const CpuContext&, const CrossEntropyBackward& args)
         T* dz = static_cast<T*>(args.dlogits.data) + b * args.classes;
         const T* z = static_cast<const T*>(args.logits) + b * args.classes;
         if (args.dlogits.accumulate())
-          logit_gradients<T, true>(dz, z, factor, targets, args.labels[b], args.classes);
+          vectorized<logit_gradients<T, true>>(dz, z, factor, targets, args.labels[b], args.classes);
         else
-          logit_gradients<T, false>(dz, z, factor, targets, args.labels[b], args.classes);
+          vectorized<logit_gradients<T, false>>(dz, z, factor, targets, args.labels[b], args.classes);
       }
     });
   });

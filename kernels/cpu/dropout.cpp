@@ -18,7 +18,7 @@ constexpr std::int64_t kChannels = 8 * kBlocks;  // the channels they decide
 
 // factors[0 .. kChannels) of the channels from 8 * first on. The rounds of base/philox.h, many counters at a time.
 template <class T>
-ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
+ATTUNE_INLINE void draw(T* factors, const DropoutMask& mask, std::uint32_t site, std::uint32_t key,
                         std::uint32_t first) {
   std::uint32_t k0 = static_cast<std::uint32_t>(mask.seed), k1 = static_cast<std::uint32_t>(mask.seed >> 32);
   const auto threshold = static_cast<std::uint16_t>(mask.threshold());
@@ -56,7 +56,7 @@ ATTUNE_CLONES void draw(T* factors, const DropoutMask& mask, std::uint32_t site,
 }
 
 template <class T, bool accumulate>
-ATTUNE_CLONES void multiply_row(T* y, const T* x, const T* factors, std::int64_t n) {
+ATTUNE_INLINE void multiply_row(T* y, const T* x, const T* factors, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + x[i] * factors[i] : x[i] * factors[i];
 }
@@ -70,8 +70,8 @@ void dropout_factors(T* factors, const DropoutMask& mask, std::uint32_t site_off
   const std::int64_t end = begin + n;
   for (std::int64_t channel = begin / 8 * 8; channel < end; channel += kChannels) {
     const bool whole = channel >= begin && channel + kChannels <= end;
-    draw(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key,
-         static_cast<std::uint32_t>(channel / 8));
+    vectorized<draw<T>>(whole ? factors + (channel - begin) : edge, mask, mask.site + site_offset, key,
+                        static_cast<std::uint32_t>(channel / 8));
     if (whole) continue;
     const std::int64_t from = std::max(channel, begin), to = std::min(channel + kChannels, end);
     std::copy(edge + (from - channel), edge + (to - channel), factors + (from - begin));
@@ -95,9 +95,9 @@ void dropout(const CpuContext&, const Dropout& args) {
         T* y = static_cast<T*>(args.y) + n * args.channels;
         const T* x = static_cast<const T*>(args.x) + n * args.channels;
         if (args.mode == GradMode::kAccumulate)
-          multiply_row<T, true>(y, x, factors, args.channels);
+          vectorized<multiply_row<T, true>>(y, x, factors, args.channels);
         else
-          multiply_row<T, false>(y, x, factors, args.channels);
+          vectorized<multiply_row<T, false>>(y, x, factors, args.channels);
       }
     });
   });

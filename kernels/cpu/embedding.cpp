@@ -14,7 +14,7 @@ constexpr std::int64_t kSlice = 64;  // channels one thread scatters: every toke
 
 // y = a + b + c in this order; null is skipped.
 template <class T>
-ATTUNE_CLONES void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
+ATTUNE_INLINE void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i) y[i] = a[i];
   if (b != nullptr)
     for (std::int64_t i = 0; i < channels; ++i) y[i] += b[i];
@@ -39,7 +39,7 @@ std::vector<std::int32_t> places_of(const EmbeddingBackward& args) {
 }
 
 template <class T>
-ATTUNE_CLONES void scatter(T* dtable, const T* dy, const std::int32_t* places, std::int64_t tokens,
+ATTUNE_INLINE void scatter(T* dtable, const T* dy, const std::int32_t* places, std::int64_t tokens,
                            std::int64_t channels, std::int64_t width) {
   for (std::int64_t n = 0; n < tokens; ++n) {
     if (places[n] < 0) continue;
@@ -57,8 +57,8 @@ void embedding_forward(const CpuContext&, const EmbeddingForward& args) {
         const auto row = [&](const EmbeddingTable& t) {
           return t.table == nullptr ? nullptr : static_cast<const T*>(t.table) + t.ids[n] * args.channels;
         };
-        sum_rows(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types), row(args.positions),
-                 args.channels);
+        vectorized<sum_rows<T>>(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types),
+                                row(args.positions), args.channels);
       }
     });
   });
@@ -75,7 +75,7 @@ void embedding_backward(const CpuContext&, const EmbeddingBackward& args) {
                    [&](std::int64_t begin, std::int64_t end) { std::fill(dtable + begin, dtable + end, T(0)); });
     const std::vector<std::int32_t> places = places_of(args);
     parallel_for(args.channels, kSlice, [&](std::int64_t begin, std::int64_t end) {
-      scatter(dtable + begin, dy + begin, places.data(), args.tokens, args.channels, end - begin);
+      vectorized<scatter<T>>(dtable + begin, dy + begin, places.data(), args.tokens, args.channels, end - begin);
     });
   });
 }

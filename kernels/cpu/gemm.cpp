@@ -39,7 +39,7 @@ class Product {
  public:
   explicit Product(const Gemm<T>& g)
       : g_(g),
-        kernel_(kernel_of<T>()),
+        kernel_(kernel_of<T>(cpu_level())),
         depth_(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth))))),
         packed_columns_(kPackedColumns / kernel_.columns() * kernel_.columns()) {}
 

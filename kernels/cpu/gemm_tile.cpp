@@ -102,32 +102,22 @@ ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int6
 
 ATTUNE_TILE(baseline, , 16, 6, 2)
 #ifdef ATTUNE_X86_LEVELS
-ATTUNE_TILE(avx2, __attribute__((target("arch=x86-64-v3"))), 32, 6, 2)
-ATTUNE_TILE(avx512, __attribute__((target("arch=x86-64-v4"))), 64, 8, 3)
+ATTUNE_TILE(avx2, ATTUNE_AVX2, 32, 6, 2)
+ATTUNE_TILE(avx512, ATTUNE_AVX512, 64, 8, 3)
 #endif
 
 }  // namespace
 
 template <class T>
-std::vector<Kernel<T>> supported_kernels() {
-  std::vector<Kernel<T>> out{baseline_kernel<T>};
+const Kernel<T>& kernel_of(CpuLevel level) {
 #ifdef ATTUNE_X86_LEVELS
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("x86-64-v3")) out.push_back(avx2_kernel<T>);
-  if (__builtin_cpu_supports("x86-64-v4")) out.push_back(avx512_kernel<T>);
+  if (level == CpuLevel::kAvx512) return avx512_kernel<T>;
+  if (level == CpuLevel::kAvx2) return avx2_kernel<T>;
 #endif
-  return out;
+  return baseline_kernel<T>;
 }
 
-template <class T>
-const Kernel<T>& kernel_of() {
-  static const Kernel<T> fastest = supported_kernels<T>().back();
-  return fastest;
-}
-
-template std::vector<Kernel<float>> supported_kernels();
-template std::vector<Kernel<double>> supported_kernels();
-template const Kernel<float>& kernel_of();
-template const Kernel<double>& kernel_of();
+template const Kernel<float>& kernel_of(CpuLevel);
+template const Kernel<double>& kernel_of(CpuLevel);
 
 }  // namespace attune::kernels

@@ -2,7 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+
+#include "kernels/cpu/simd.h"
 
 namespace attune::kernels {
 
@@ -43,12 +44,7 @@ struct Kernel {
   std::int64_t columns() const { return vectors * lanes; }
 };
 
-/// The kernels the machine can run, the fastest last.
 template <class T>
-std::vector<Kernel<T>> supported_kernels();
-
-/// The fastest of them.
-template <class T>
-const Kernel<T>& kernel_of();
+const Kernel<T>& kernel_of(CpuLevel level);
 
 }  // namespace attune::kernels

@@ -8,12 +8,12 @@ namespace attune::kernels {
 namespace {
 
 template <class T, Activation kind>
-ATTUNE_CLONES void glu_row(T* y, const T* u, std::int64_t channels) {
+ATTUNE_INLINE void glu_row(T* y, const T* u, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i) y[i] = ActivationFunction<kind>::value(u[i]) * u[channels + i];
 }
 
 template <class T, Activation kind, bool accumulate>
-ATTUNE_CLONES void glu_row_backward(T* du, const T* dy, const T* u, std::int64_t channels) {
+ATTUNE_INLINE void glu_row_backward(T* du, const T* dy, const T* u, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i) {
     const ValueAndSlope<T> f = ActivationFunction<kind>::both(u[i]);
     const T activated = dy[i] * u[channels + i] * f.slope;
@@ -30,8 +30,8 @@ void glu_forward(const CpuContext&, const GluForward& args) {
     dispatch_activation(args.kind, [&]<Activation kind>() {
       parallel_for(args.rows, row_grain(args.channels), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t n = begin; n < end; ++n)
-          glu_row<T, kind>(static_cast<T*>(args.y) + n * args.channels,
-                           static_cast<const T*>(args.u) + n * 2 * args.channels, args.channels);
+          vectorized<glu_row<T, kind>>(static_cast<T*>(args.y) + n * args.channels,
+                                       static_cast<const T*>(args.u) + n * 2 * args.channels, args.channels);
       });
     });
   });
@@ -47,9 +47,9 @@ void glu_backward(const CpuContext&, const GluBackward& args) {
           const T* dy = static_cast<const T*>(args.dy) + n * args.channels;
           const T* u = static_cast<const T*>(args.u) + n * 2 * args.channels;
           if (args.du.accumulate())
-            glu_row_backward<T, kind, true>(du, dy, u, args.channels);
+            vectorized<glu_row_backward<T, kind, true>>(du, dy, u, args.channels);
           else
-            glu_row_backward<T, kind, false>(du, dy, u, args.channels);
+            vectorized<glu_row_backward<T, kind, false>>(du, dy, u, args.channels);
         }
       });
     });

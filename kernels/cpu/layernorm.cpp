@@ -14,7 +14,7 @@ namespace {
 
 // s = residual + x * factors; factors may be null (all ones).
 template <class T>
-ATTUNE_CLONES void add_residual(T* s, const T* residual, const T* x, const T* factors, std::int64_t channels) {
+ATTUNE_INLINE void add_residual(T* s, const T* residual, const T* x, const T* factors, std::int64_t channels) {
   if (factors == nullptr)
     for (std::int64_t c = 0; c < channels; ++c) s[c] = residual[c] + x[c];
   else
@@ -27,7 +27,7 @@ struct Moments {
 };
 
 template <class T>
-ATTUNE_CLONES Moments<T> normalise(T* y, const T* s, const T* weight, const T* bias, T eps, std::int64_t channels) {
+ATTUNE_INLINE Moments<T> normalise(T* y, const T* s, const T* weight, const T* bias, T eps, std::int64_t channels) {
   T sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t c = 0; c < channels; ++c) sum += s[c];
@@ -44,7 +44,7 @@ ATTUNE_CLONES Moments<T> normalise(T* y, const T* s, const T* weight, const T* b
 
 // ds of one row, without dsum.
 template <class T>
-ATTUNE_CLONES void sum_gradient(T* ds, const T* dy, const T* s, const T* weight, Moments<T> moments,
+ATTUNE_INLINE void sum_gradient(T* ds, const T* dy, const T* s, const T* weight, Moments<T> moments,
                                 std::int64_t channels) {
   T sum_g = 0, sum_gh = 0;
 #pragma omp simd reduction(+ : sum_g, sum_gh)
@@ -61,7 +61,7 @@ ATTUNE_CLONES void sum_gradient(T* ds, const T* dy, const T* s, const T* weight,
 }
 
 template <class T>
-ATTUNE_CLONES void add_parameter_gradients(T* dweight, T* dbias, const T* dy, const T* s, Moments<T> moments,
+ATTUNE_INLINE void add_parameter_gradients(T* dweight, T* dbias, const T* dy, const T* s, Moments<T> moments,
                                            std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) {
     dweight[c] += dy[c] * ((s[c] - moments.mean) * moments.rstd);
@@ -71,7 +71,7 @@ ATTUNE_CLONES void add_parameter_gradients(T* dweight, T* dbias, const T* dy, co
 
 // out (+)= ds * factors; factors may be null.
 template <class T>
-ATTUNE_CLONES void store(T* out, bool accumulate, const T* ds, const T* factors, std::int64_t channels) {
+ATTUNE_INLINE void store(T* out, bool accumulate, const T* ds, const T* factors, std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) {
     const T value = factors == nullptr ? ds[c] : ds[c] * factors[c];
     out[c] = accumulate ? out[c] + value : value;
@@ -79,7 +79,7 @@ ATTUNE_CLONES void store(T* out, bool accumulate, const T* ds, const T* factors,
 }
 
 template <class T>
-ATTUNE_CLONES void add(T* y, const T* x, std::int64_t channels) {
+ATTUNE_INLINE void add(T* y, const T* x, std::int64_t channels) {
   for (std::int64_t c = 0; c < channels; ++c) y[c] += x[c];
 }
 
@@ -90,12 +90,13 @@ void forward_row(const LayerNormForward& args, std::int64_t n, T* factors) {
   if (args.residual != nullptr) {
     if (args.dropout.active()) dropout_factors(factors, args.dropout, 0, args.dropout.row_keys[n], 0, args.channels);
     T* sum = static_cast<T*>(args.sum) + at;
-    add_residual(sum, static_cast<const T*>(args.residual) + at, s, args.dropout.active() ? factors : nullptr,
-                 args.channels);
+    vectorized<add_residual<T>>(sum, static_cast<const T*>(args.residual) + at, s,
+                                args.dropout.active() ? factors : nullptr, args.channels);
     s = sum;
   }
-  const Moments<T> moments = normalise(static_cast<T*>(args.y) + at, s, static_cast<const T*>(args.weight),
-                                       static_cast<const T*>(args.bias), static_cast<T>(args.eps), args.channels);
+  const Moments<T> moments =
+      vectorized<normalise<T>>(static_cast<T*>(args.y) + at, s, static_cast<const T*>(args.weight),
+                               static_cast<const T*>(args.bias), static_cast<T>(args.eps), args.channels);
   if (args.stream != nullptr)
     std::copy_n(static_cast<const T*>(args.y) + at, args.channels, static_cast<T*>(args.stream) + at);
   if (args.mean != nullptr) static_cast<T*>(args.mean)[n] = moments.mean;
@@ -110,7 +111,7 @@ const T* gradient_of_y(const LayerNormBackward& args, std::int64_t at, T* room) 
   if (dy == nullptr) return dstream + at;
   if (dstream == nullptr) return dy + at;
   std::copy_n(dy + at, args.channels, room);
-  add(room, dstream + at, args.channels);
+  vectorized<add<T>>(room, dstream + at, args.channels);
   return room;
 }
 
@@ -124,16 +125,16 @@ void backward_row(const LayerNormBackward& args, std::int64_t n, T* partial, T* 
   const T* dy = gradient_of_y(args, at, room + 2 * channels);
   const T* s = static_cast<const T*>(args.sum) + at;
   const Moments<T> moments{static_cast<const T*>(args.mean)[n], static_cast<const T*>(args.rstd)[n]};
-  if (partial != nullptr) add_parameter_gradients(partial, partial + channels, dy, s, moments, channels);
+  if (partial != nullptr) vectorized<add_parameter_gradients<T>>(partial, partial + channels, dy, s, moments, channels);
   if (!args.dx && !args.dresidual) return;
-  sum_gradient(ds, dy, s, static_cast<const T*>(args.weight), moments, channels);
-  if (args.dsum != nullptr) add(ds, static_cast<const T*>(args.dsum) + at, channels);
+  vectorized<sum_gradient<T>>(ds, dy, s, static_cast<const T*>(args.weight), moments, channels);
+  if (args.dsum != nullptr) vectorized<add<T>>(ds, static_cast<const T*>(args.dsum) + at, channels);
   if (args.dresidual)
-    store<T>(static_cast<T*>(args.dresidual.data) + at, args.dresidual.accumulate(), ds, nullptr, channels);
+    vectorized<store<T>>(static_cast<T*>(args.dresidual.data) + at, args.dresidual.accumulate(), ds, nullptr, channels);
   if (!args.dx) return;
   if (args.dropout.active()) dropout_factors(factors, args.dropout, 0, args.dropout.row_keys[n], 0, channels);
-  store<T>(static_cast<T*>(args.dx.data) + at, args.dx.accumulate(), ds, args.dropout.active() ? factors : nullptr,
-           channels);
+  vectorized<store<T>>(static_cast<T*>(args.dx.data) + at, args.dx.accumulate(), ds,
+                       args.dropout.active() ? factors : nullptr, channels);
 }
 
 }  // namespace

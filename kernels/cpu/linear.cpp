@@ -12,7 +12,7 @@ namespace attune::kernels {
 namespace {
 
 template <class T>
-ATTUNE_CLONES void sum_rows(T* out, const T* x, std::int64_t rows, std::int64_t channels) {
+ATTUNE_INLINE void sum_rows(T* out, const T* x, std::int64_t rows, std::int64_t channels) {
   std::fill(out, out + channels, T(0));
   for (std::int64_t n = 0; n < rows; ++n)
     for (std::int64_t c = 0; c < channels; ++c) out[c] += x[n * channels + c];
@@ -23,8 +23,8 @@ void bias_gradient(const LinearBackward& args) {
   const RowChunks chunks(args.rows);
   T* partials = scratch<T>(ScratchSlot::kPartials, chunks.count * args.outputs);
   parallel_for(args.rows, chunks.size, [&](std::int64_t begin, std::int64_t end) {
-    sum_rows(partials + begin / chunks.size * args.outputs, static_cast<const T*>(args.dy) + begin * args.outputs,
-             end - begin, args.outputs);
+    vectorized<sum_rows<T>>(partials + begin / chunks.size * args.outputs,
+                            static_cast<const T*>(args.dy) + begin * args.outputs, end - begin, args.outputs);
   });
   add_partials(static_cast<T*>(args.dbias.data), args.dbias.accumulate(), partials, chunks.count, args.outputs,
                args.outputs);

@@ -13,7 +13,7 @@ RowRange rows_of(const PooledLayout& layout, std::int64_t b) {
 }
 
 template <class T>
-ATTUNE_CLONES void mean_rows(T* y, const T* x, std::int64_t rows, std::int64_t channels) {
+ATTUNE_INLINE void mean_rows(T* y, const T* x, std::int64_t rows, std::int64_t channels) {
   if (rows == 0) {
     std::fill(y, y + channels, T(0));
     return;
@@ -25,7 +25,7 @@ ATTUNE_CLONES void mean_rows(T* y, const T* x, std::int64_t rows, std::int64_t c
 }
 
 template <class T>
-ATTUNE_CLONES void spread_row(T* dx, const T* dy, T share, bool accumulate, std::int64_t channels) {
+ATTUNE_INLINE void spread_row(T* dx, const T* dy, T share, bool accumulate, std::int64_t channels) {
   if (accumulate)
     for (std::int64_t c = 0; c < channels; ++c) dx[c] += dy[c] * share;
   else
@@ -40,8 +40,9 @@ void pool_forward(const CpuContext&, const PoolForward& args) {
     parallel_for(args.layout.sequences, 1, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t b = begin; b < end; ++b) {
         const RowRange rows = rows_of(args.layout, b);
-        mean_rows(static_cast<T*>(args.y) + b * channels, static_cast<const T*>(args.x) + rows.begin * channels,
-                  rows.end - rows.begin, channels);
+        vectorized<mean_rows<T>>(static_cast<T*>(args.y) + b * channels,
+                                 static_cast<const T*>(args.x) + rows.begin * channels, rows.end - rows.begin,
+                                 channels);
       }
     });
   });
@@ -63,7 +64,8 @@ void pool_backward(const CpuContext&, const PoolBackward& args) {
         const RowRange rows = b < layout.sequences ? rows_of(layout, b) : RowRange{0, 0};
         T* row = dx + n * channels;
         if (rows.begin <= n && n < rows.end)
-          spread_row(row, dy + b * channels, T(1) / static_cast<T>(rows.end - rows.begin), accumulate, channels);
+          vectorized<spread_row<T>>(row, dy + b * channels, T(1) / static_cast<T>(rows.end - rows.begin), accumulate,
+                                    channels);
         else if (!accumulate)
           std::fill(row, row + channels, T(0));
       }

@@ -9,13 +9,13 @@ namespace attune::kernels {
 namespace {
 
 template <class T>
-ATTUNE_CLONES void add(T* y, const T* residual, const T* x, std::int64_t n) {
+ATTUNE_INLINE void add(T* y, const T* residual, const T* x, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = residual[i] + x[i];
 }
 
 template <class T>
-ATTUNE_CLONES void add_product(T* y, const T* residual, const T* x, const T* factors, std::int64_t n) {
+ATTUNE_INLINE void add_product(T* y, const T* residual, const T* x, const T* factors, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = residual[i] + x[i] * factors[i];
 }
@@ -30,13 +30,14 @@ void residual(const CpuContext&, const Residual& args) {
       const T* base = static_cast<const T*>(args.residual);
       const T* x = static_cast<const T*>(args.x);
       if (!args.dropout.active()) {
-        add(y + begin * channels, base + begin * channels, x + begin * channels, (end - begin) * channels);
+        vectorized<add<T>>(y + begin * channels, base + begin * channels, x + begin * channels,
+                           (end - begin) * channels);
         return;
       }
       T* factors = scratch<T>(ScratchSlot::kRow, channels);
       for (std::int64_t n = begin; n < end; ++n) {
         dropout_factors(factors, args.dropout, 0, args.dropout.row_keys[n], 0, channels);
-        add_product(y + n * channels, base + n * channels, x + n * channels, factors, channels);
+        vectorized<add_product<T>>(y + n * channels, base + n * channels, x + n * channels, factors, channels);
       }
     });
   });

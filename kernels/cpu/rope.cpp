@@ -7,7 +7,7 @@ namespace attune::kernels {
 namespace {
 
 template <class T>
-ATTUNE_CLONES void rotate_row(T* x, const float* cosines, const float* sines, T sign, std::int64_t heads,
+ATTUNE_INLINE void rotate_row(T* x, const float* cosines, const float* sines, T sign, std::int64_t heads,
                               std::int64_t half) {
   for (std::int64_t h = 0; h < heads; ++h, x += 2 * half)
     for (std::int64_t d = 0; d < half; ++d) {
@@ -25,8 +25,9 @@ void rope(const CpuContext&, const Rope& args) {
     const std::int64_t half = args.head_size / 2;
     parallel_for(args.rows, row_grain(args.heads * args.head_size), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t n = begin; n < end; ++n)
-        rotate_row(static_cast<T*>(args.x) + n * args.row_stride, args.cos_table + args.positions[n] * half,
-                   args.sin_table + args.positions[n] * half, static_cast<T>(args.inverse ? -1 : 1), args.heads, half);
+        vectorized<rotate_row<T>>(static_cast<T*>(args.x) + n * args.row_stride,
+                                  args.cos_table + args.positions[n] * half, args.sin_table + args.positions[n] * half,
+                                  static_cast<T>(args.inverse ? -1 : 1), args.heads, half);
     });
   });
 }

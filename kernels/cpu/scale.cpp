@@ -7,7 +7,7 @@ namespace attune::kernels {
 namespace {
 
 template <class T, bool accumulate>
-ATTUNE_CLONES void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
+ATTUNE_INLINE void scale_run(T* y, const T* x, T alpha, std::int64_t n) {
 #pragma omp simd
   for (std::int64_t i = 0; i < n; ++i) y[i] = accumulate ? y[i] + alpha * x[i] : alpha * x[i];
 }
@@ -20,9 +20,9 @@ void scale(const CpuContext&, const Scale& args) {
       T* y = static_cast<T*>(args.y) + begin;
       const T* x = static_cast<const T*>(args.x) + begin;
       if (args.mode == GradMode::kAccumulate)
-        scale_run<T, true>(y, x, static_cast<T>(args.alpha), end - begin);
+        vectorized<scale_run<T, true>>(y, x, static_cast<T>(args.alpha), end - begin);
       else
-        scale_run<T, false>(y, x, static_cast<T>(args.alpha), end - begin);
+        vectorized<scale_run<T, false>>(y, x, static_cast<T>(args.alpha), end - begin);
     });
   });
 }

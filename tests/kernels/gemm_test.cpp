@@ -144,7 +144,8 @@ void check_tile(const Kernel<T>& kernel, int vectors, std::int64_t depth, bool a
 
 template <class T>
 void check_tiles() {
-  for (const Kernel<T>& kernel : supported_kernels<T>()) {
+  for (int level = 0; level <= static_cast<int>(cpu_level()); ++level) {
+    const Kernel<T>& kernel = kernel_of<T>(static_cast<CpuLevel>(level));
     ASSERT_LE(kernel.rows * kernel.columns(), kMaxTileElements);
     for (int vectors = 1; vectors <= kernel.vectors; ++vectors)
       for (std::int64_t depth : {1, 4, 37, 512})
