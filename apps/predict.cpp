@@ -59,7 +59,7 @@ struct PredictFlags {
     if (!texts.empty()) return TextSource::from_texts(texts);
     if (!csv.empty()) return TextSource::from_csv(csv, column);
     if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
-    return TextSource::from_lines(std::cin);
+    return TextSource::from_lines();
   }
   /// The second texts of pairs; none if texts stand alone.
   std::optional<TextSource> second_source() const {
@@ -226,8 +226,10 @@ int predict(const PredictFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Labels texts with a trained model: a class, several labels, or numbers.", "predict");
-  attune::PredictFlags flags;
-  flags.declare(app);
-  return attune::run_program(app, argc, argv, [&] { return attune::predict(flags); });
+  constexpr const char* kDescription = "Labels texts with a trained model: a class, several labels, or numbers.";
+  return attune::run_program({"predict", kDescription}, [&](attune::CommandLine& app) {
+    attune::PredictFlags flags;
+    flags.declare(app);
+    return app.parse(argc, argv) ? attune::predict(flags) : 0;
+  });
 }

@@ -22,6 +22,17 @@ struct ImdbFlags {
   std::string output, archive, folder;
   std::string url = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz";
   bool synthetic = false;
+
+  void declare(CommandLine& app) {
+    app.add_option("--output", output, "Folder for the three files")->required();
+    auto* from_archive = app.add_option("--archive", archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
+    auto* from_folder = app.add_option("--folder", folder, "The extracted archive")->excludes(from_archive);
+    app.add_option("--url", url, "Address of the archive, which is downloaded without --archive and --folder")
+        ->capture_default_str();
+    app.add_flag("--synthetic", synthetic, "Write invented reviews instead, for a first try")
+        ->excludes(from_archive)
+        ->excludes(from_folder);
+  }
 };
 
 // The archive named, or the one downloaded into the output folder.
@@ -82,17 +93,11 @@ int prepare(const ImdbFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app(
-      "Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).",
-      "prepare_imdb");
-  attune::ImdbFlags flags;
-  app.add_option("--output", flags.output, "Folder for the three files")->required();
-  auto* archive = app.add_option("--archive", flags.archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
-  auto* folder = app.add_option("--folder", flags.folder, "The extracted archive")->excludes(archive);
-  app.add_option("--url", flags.url, "Address of the archive, which is downloaded without --archive and --folder")
-      ->capture_default_str();
-  app.add_flag("--synthetic", flags.synthetic, "Write invented reviews instead, for a first try")
-      ->excludes(archive)
-      ->excludes(folder);
-  return attune::run_program(app, argc, argv, [&] { return attune::prepare(flags); });
+  constexpr const char* kDescription =
+      "Prepares the IMDb reviews: train.csv (35,000 rows), validation.csv (5,000) and test.csv (10,000).";
+  return attune::run_program({"prepare_imdb", kDescription}, [&](attune::CommandLine& app) {
+    attune::ImdbFlags flags;
+    flags.declare(app);
+    return app.parse(argc, argv) ? attune::prepare(flags) : 0;
+  });
 }

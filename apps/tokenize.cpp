@@ -95,10 +95,12 @@ int run(const Flags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Turns texts into the ids of a Hugging Face tokenizer folder, or trains a tokenizer on them.",
-                          "tokenize");
-  attune::Flags flags;
-  attune::declare_source(app, flags);
-  attune::declare_training(app, flags.train, attune::declare_encoding(app, flags));
-  return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });
+  constexpr const char* kDescription =
+      "Turns texts into the ids of a Hugging Face tokenizer folder, or trains a tokenizer on them.";
+  return attune::run_program({"tokenize", kDescription}, [&](attune::CommandLine& app) {
+    attune::Flags flags;
+    attune::declare_source(app, flags);
+    attune::declare_training(app, flags.train, attune::declare_encoding(app, flags));
+    return app.parse(argc, argv) ? attune::run(flags) : 0;
+  });
 }

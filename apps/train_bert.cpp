@@ -76,8 +76,10 @@ int train(const BertFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.", "train_bert");
-  attune::BertFlags flags;
-  flags.declare(app);
-  return attune::run_program(app, argc, argv, [&] { return attune::train(flags); });
+  constexpr const char* kDescription = "Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.";
+  return attune::run_program({"train_bert", kDescription}, [&](attune::CommandLine& app) {
+    attune::BertFlags flags;
+    flags.declare(app);
+    return app.parse(argc, argv) ? attune::train(flags) : 0;
+  });
 }

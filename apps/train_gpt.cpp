@@ -143,8 +143,10 @@ int train(const GptFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Fine-tunes GPT-2 for text classification.", "train_gpt");
-  attune::GptFlags flags;
-  flags.declare(app);
-  return attune::run_program(app, argc, argv, [&] { return attune::train(flags); });
+  constexpr const char* kDescription = "Fine-tunes GPT-2 for text classification.";
+  return attune::run_program({"train_gpt", kDescription}, [&](attune::CommandLine& app) {
+    attune::GptFlags flags;
+    flags.declare(app);
+    return app.parse(argc, argv) ? attune::train(flags) : 0;
+  });
 }

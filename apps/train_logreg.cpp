@@ -167,8 +167,10 @@ int run(const LogregFlags& flags) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  attune::CommandLine app("Bag-of-words logistic regression: the baseline of text classification.", "train_logreg");
-  attune::LogregFlags flags;
-  flags.declare(app);
-  return attune::run_program(app, argc, argv, [&] { return attune::run(flags); });
+  constexpr const char* kDescription = "Bag-of-words logistic regression: the baseline of text classification.";
+  return attune::run_program({"train_logreg", kDescription}, [&](attune::CommandLine& app) {
+    attune::LogregFlags flags;
+    flags.declare(app);
+    return app.parse(argc, argv) ? attune::run(flags) : 0;
+  });
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 
 namespace attune {
@@ -19,15 +20,20 @@ class Descriptor {
   int get() const { return fd_; }
   /// Closes it and owns another.
   void reset(int fd);
+  /// Gives it to the caller, who closes it.
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
 };
 
+/// open() with O_CLOEXEC, and fsync(); again if a signal interrupts them.
+int open_descriptor(const std::string& path, int flags, unsigned mode = 0);
+int sync_descriptor(int fd);
 /// Writes all bytes at the position of the file, or at byte `at` if it is not negative. False, and errno, on failure.
 bool write_all(int fd, std::span<const std::byte> bytes, std::ptrdiff_t at = -1);
-/// Calls take(block) for the `size` bytes from `begin` on, in blocks of at most 1 MiB. False, and errno, if they cannot
-/// be read. Unlike those of a mapping, pages that were read do not count as memory of the process.
+/// Calls take(block) for the `size` bytes from `begin` on, in blocks of 1 MiB and the rest. False, and errno, if they
+/// cannot be read: ENODATA if the file has ended. Unlike those of a mapping, pages that were read do not count as memory of the process.
 bool read_blocks(int fd, std::size_t begin, std::size_t size,
                  const std::function<void(std::span<const std::byte>)>& take);
 

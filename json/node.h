@@ -13,7 +13,11 @@ struct Member;
 
 struct Node {
   using Array = std::vector<Node>;
-  using Object = std::vector<Member>;
+  // Not std::vector itself: of a variant of only such types GCC 12's library believes that it always has a value, and
+  // destroys one without a value if a copy runs out of memory.
+  struct Object : std::vector<Member> {
+    using std::vector<Member>::vector;
+  };
 
   // std::uint64_t holds only what std::int64_t cannot.
   std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data = nullptr;

@@ -169,9 +169,10 @@ void CommandLine::refuse_empty_values(int argc, char** argv) const {
   };
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
+    if (!argument.empty() && !argument.ends_with('=')) continue;
     const std::string name = argument.empty() ? argv[i - 1] : argument.substr(0, argument.size() - 1);
     const CLI::Option* option = app_->get_option_no_throw(name);
-    if (option == nullptr || !(argument.empty() || argument.ends_with('='))) continue;
+    if (option == nullptr) continue;
     const auto flag = std::ranges::find(flags_, option, &Flag::option_);
     const bool may_be_empty = flag != flags_.end() && flag->may_be_empty_;
     if (!may_be_empty) refuse(name);

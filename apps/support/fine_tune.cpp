@@ -109,9 +109,10 @@ std::string interrupted_folder(const TrainingFlags& flags) {
 // Of a folder that may be missing.
 std::uint64_t bytes_of_files(const fs::path& folder) {
   std::uint64_t out = 0;
-  std::error_code error, gone;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (const std::uintmax_t size = at->file_size(gone); !gone) out += size;
+  std::error_code error;
+  if (!fs::is_directory(folder, error)) return out;
+  for (const std::string& name : files_of(folder.string()))
+    if (const std::uintmax_t size = fs::file_size(folder / name, error); !error) out += size;
   return out;
 }
 

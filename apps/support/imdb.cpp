@@ -144,11 +144,8 @@ std::vector<ImdbReview> read_imdb_folder(const std::string& path, const Progress
     const std::string parent = (root / folder).string();
     if (!fs::is_directory(parent))
       throw IoError(parent, "no such folder; the extracted archive has train and test with pos and neg");
-    std::error_code error;
-    for (fs::directory_iterator file(parent, error), end; !error && file != end; file.increment(error))
-      if (file->path().extension() == ".txt")
-        collector.add(folder, file->path().filename().string(), read_file(file->path().string()));
-    if (error) throw IoError(parent, "cannot be read: " + error.message());
+    for (const std::string& name : files_of(parent))
+      if (name.ends_with(".txt")) collector.add(folder, name, read_file((fs::path(parent) / name).string()));
   }
   return collector.finish();
 }

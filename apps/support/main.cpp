@@ -27,30 +27,39 @@ void open_missing_streams() {
     if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
 }
 
+// Prints an error; if memory is exhausted, without asking for more. Returns `code`.
+int complain(const char* name, const char* what, int code) noexcept {
+  std::cout.flush();
+  std::fflush(stdout);
+  std::string line;
+  try {
+    line = one_line(what);
+  } catch (const std::bad_alloc&) {
+    line.clear();
+  }
+  for (const char* part : {name, ": error: ", line.empty() ? what : line.c_str(), "\n"}) std::fputs(part, stderr);
+  return code;
+}
+
 }  // namespace
 
-int run_program(CommandLine& app, int argc, char** argv, const std::function<int()>& body) {
-  const auto complain = [&](const char* what) {
-    std::cerr << app.name() << ": error: " << one_line(what) << std::endl;
-  };
+int run_program(const ProgramName& program, const std::function<int(CommandLine& app)>& body) {
   open_missing_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit of the process (ulimit -f) is an error, not the end
   try {
-    const int code = app.parse(argc, argv) ? body() : 0;
+    CommandLine app(program.description, program.name);
+    const int code = body(app);
     flush_results();
     return code;
   } catch (const UsageError& error) {
-    complain(error.what());
-    return 2;
+    return complain(program.name, error.what(), 2);
   } catch (const Interrupted& error) {
-    complain(error.what());
-    return kInterruptedExit;
+    return complain(program.name, error.what(), kInterruptedExit);
   } catch (const std::bad_alloc&) {
-    complain("out of memory");
+    return complain(program.name, "out of memory", 1);
   } catch (const std::exception& error) {
-    complain(error.what());
+    return complain(program.name, error.what(), 1);
   }
-  return 1;
 }
 
 }  // namespace attune

@@ -10,9 +10,14 @@
 
 namespace attune {
 
-/// Parses the command line into the declared options, then runs `body`. Returns its value; 0 after --help; 2 after a
-/// mistake on the command line; 130 after Interrupted; 1 after any other error, results that could not be printed among
-/// them. Errors are one line: "<program>: error: <what>".
-int run_program(CommandLine& app, int argc, char** argv, const std::function<int()>& body);
+/// What a program is called, and its first line of --help.
+struct ProgramName {
+  const char *name, *description;
+};
+
+/// Calls `body`, which declares the options, parses the command line and does the work, even what allocates the first
+/// memory. Returns its value; 2 after a mistake on the command line; 130 after Interrupted; 1 after any other error,
+/// results that could not be printed among them. Errors are one line: "<program>: error: <what>".
+int run_program(const ProgramName& program, const std::function<int(CommandLine& app)>& body);
 
 }  // namespace attune

@@ -1,11 +1,17 @@
 #include "apps/support/report.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <span>
 
 #include "base/check.h"
 
@@ -33,16 +39,25 @@ std::string headline_text(const Headline& headline, const Evaluation& evaluation
   return headline.percent ? text("%s: %.2f%%", title.c_str(), 100 * value) : text("%s: %.4f", title.c_str(), value);
 }
 
-// Cuts a log to its first bytes, which end a line.
-void cut_log(const std::string& path, std::int64_t bytes) {
-  std::error_code error;
-  const auto size = static_cast<std::int64_t>(std::filesystem::file_size(path, error));
+// Opens a log that only this process writes to, and cuts it to its first bytes, which end a line.
+int open_log(const std::string& path, std::int64_t bytes) {
+  const auto fail = [&](const char* what) {
+    throw IoError(path, str_cat("the log file cannot be ", what, ": ", std::strerror(errno)));
+  };
+  Descriptor log(open_descriptor(path, O_RDWR | O_CREAT | O_APPEND, 0666));
+  if (log.get() < 0) log.reset(open_descriptor(path, O_WRONLY | O_CREAT | O_APPEND, 0666));  // may not be read
+  struct stat info {};
+  if (log.get() < 0 || fstat(log.get(), &info) != 0) fail("created");
+  if (!S_ISREG(info.st_mode)) return log.release();
+  if (flock(log.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
+    throw Error(str_cat("--log_file ", path, ": another run is writing to this file"));
   char last = '\n';
-  if (!error && bytes > 0 && bytes <= size) std::ifstream(path).seekg(bytes - 1).get(last);
-  if (error || bytes < 0 || bytes > size || last != '\n')
+  const auto read_last = [&](std::span<const std::byte> block) { last = static_cast<char>(block[0]); };
+  if (bytes < 0 || bytes > info.st_size ||
+      (bytes > 0 && !read_blocks(log.get(), static_cast<std::size_t>(bytes) - 1, 1, read_last)) || last != '\n')
     throw IoError(path, str_cat("is not the log that the checkpoint was made with: no line ends after byte ", bytes));
-  std::filesystem::resize_file(path, static_cast<std::uintmax_t>(bytes), error);
-  if (error) throw IoError(path, "the log file cannot be cut: " + error.message());
+  if (ftruncate(log.get(), bytes) != 0) fail("cut");
+  return log.release();
 }
 
 }  // namespace
@@ -50,28 +65,24 @@ void cut_log(const std::string& path, std::int64_t bytes) {
 TrainReport::TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset)
     : headlines_(task.headlines()), log_path_(log_file) {
   if (log_file.empty()) return;
-  const bool goes_on = log_offset && std::filesystem::is_regular_file(log_file);
-  if (goes_on) cut_log(log_file, *log_offset);
-  log_.open(log_file, goes_on ? std::ios::app : std::ios::trunc);
-  if (!log_) throw IoError(log_file, std::string("the log file cannot be created: ") + std::strerror(errno));
+  const bool goes_on = log_offset && std::filesystem::exists(log_file);
+  log_.reset(open_log(log_file, goes_on ? *log_offset : 0));
 }
 
 std::optional<std::int64_t> TrainReport::log_offset() {
-  if (!log_.is_open()) return std::nullopt;
-  log_.seekp(0, std::ios::end);
-  const auto at = static_cast<std::int64_t>(log_.tellp());
-  return at >= 0 ? std::optional(at) : std::nullopt;
+  struct stat info {};
+  if (log_.get() < 0 || fstat(log_.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
+  return info.st_size;
 }
 
 void TrainReport::log(const json::Value& record) {
-  if (!log_.is_open()) return;
-  errno = 0;
-  log_ << record.dump() << std::endl;
-  if (log_) return;
-  const std::string why = errno == 0 ? "" : std::string(": ") + std::strerror(errno);
-  log_.close();
+  if (log_.get() < 0) return;
+  const std::string line = record.dump() + "\n";
+  if (write_all(log_.get(), std::as_bytes(std::span(line)))) return;
+  const std::string why = std::strerror(errno);
+  log_.reset(-1);
   clear_progress();
-  std::cerr << "warning: " << log_path_ << ": the log file cannot be written" << why << "; the run goes on without it"
+  std::cerr << "warning: " << log_path_ << ": the log file cannot be written: " << why << "; the run goes on without it"
             << std::endl;
 }
 

@@ -9,12 +9,12 @@
 // The last two have every measure of the task (engine/train/task.h).
 #pragma once
 
-#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "apps/support/progress.h"
+#include "base/descriptor.h"
 #include "engine/train/trainer.h"
 #include "json/value.h"
 
@@ -23,7 +23,8 @@ namespace attune {
 class TrainReport : public TrainObserver {
  public:
   /// `log_file` may be empty: no log. If `log_offset` is given, an existing log is continued after its first
-  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there. If a later write fails, it
+  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there; Error if another run writes to
+  /// it, where the file system has locks. If a later write fails, it
   /// prints a warning on standard error and the log ends there, because a run of hours is worth more than its log.
   TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
 
@@ -43,7 +44,7 @@ class TrainReport : public TrainObserver {
 
   std::vector<Headline> headlines_;
   std::string log_path_;
-  std::ofstream log_;
+  Descriptor log_;
   std::unique_ptr<Progress> progress_;
 };
 

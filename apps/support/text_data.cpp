@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <utility>
 
 #include "apps/support/encode.h"
+#include "base/byte_reader.h"
 #include "base/check.h"
 #include "base/environment.h"
 #include "base/input_file.h"
@@ -46,14 +46,9 @@ FileState state_of(const std::string& path) {
 }
 
 std::string file_digest(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
+  ByteReader file(path);
   Sha256 digest;
-  std::vector<char> block(std::size_t{1} << 20);
-  while (file) {
-    file.read(block.data(), static_cast<std::streamsize>(block.size()));
-    digest.update(std::as_bytes(std::span(block).first(static_cast<std::size_t>(file.gcount()))));
-  }
-  if (!file.eof()) throw IoError(path, "cannot be read");
+  for (std::string_view block = file.block(); !block.empty(); block = file.block()) digest.update(block);
   return digest.hex();
 }
 
@@ -135,12 +130,12 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const
   std::vector<File> files;
   std::uintmax_t total = 0;
   std::error_code error;  // a file that another run removes meanwhile is gone, which is as good
-  fs::directory_iterator at(folder, error), end;
-  for (; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename().string();
-    std::error_code gone;
-    const File file{at->last_write_time(gone), gone ? 0 : at->file_size(gone), at->path()};
-    if (gone || !name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
+  if (!fs::is_directory(folder, error)) return;
+  for (const std::string& name : files_of(folder)) {
+    if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) continue;
+    const fs::path path = fs::path(folder) / name;
+    const File file{fs::last_write_time(path, error), error ? 0 : fs::file_size(path, error), path};
+    if (error) continue;
     total += file.bytes;
     if (std::ranges::find(in_use, file.path.string()) == in_use.end()) files.push_back(file);
   }

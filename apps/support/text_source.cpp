@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/byte_reader.h"
 #include "base/check.h"
 #include "base/input_file.h"
 #include "base/utf8.h"
@@ -30,9 +31,10 @@ TextSource TextSource::from_jsonl(const std::string& path, const std::string& fi
   });
 }
 
-TextSource TextSource::from_lines(std::istream& lines) {
-  return TextSource([&lines, line = std::int64_t{0}](std::string& text) mutable {
-    if (!std::getline(lines, text)) return false;
+TextSource TextSource::from_lines() {
+  const auto reader = std::make_shared<ByteReader>();
+  return TextSource([reader, line = std::int64_t{0}](std::string& text) mutable {
+    if (!reader->line(text)) return false;
     if (++line == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
     if (text.ends_with('\r')) text.pop_back();
     const auto bad = utf8_error(text);

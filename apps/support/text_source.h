@@ -3,7 +3,6 @@
 #pragma once
 
 #include <functional>
-#include <istream>
 #include <string>
 #include <vector>
 
@@ -15,9 +14,8 @@ class TextSource {
   static TextSource from_csv(const std::string& path, const std::string& column);
   /// `path` may be "-", standard input.
   static TextSource from_jsonl(const std::string& path, const std::string& field);
-  /// Every line of standard input, or of another stream that outlives the source, is a text. A byte-order mark is
-  /// skipped.
-  static TextSource from_lines(std::istream& lines);
+  /// Every line of standard input is a text. A byte-order mark is skipped.
+  static TextSource from_lines();
   static TextSource from_texts(std::vector<std::string> texts);
 
   /// The next `count` texts; fewer at the end, none after it. Throws Error naming file and line of a malformed row.

@@ -41,7 +41,8 @@ std::string digest_of(const std::map<std::string, std::string>& parts) {
 // int32 values in an anonymous file, and their digest.
 struct DatasetWriter::Column {
   explicit Column(const std::string& folder)
-      : file(folder.empty() ? -1 : open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) {
+      : name(folder.empty() ? "token ids in memory" : "a file of token ids without a name in " + folder),
+        file(folder.empty() ? -1 : open_descriptor(folder, O_TMPFILE | O_RDWR, 0600)) {
     if (file.get() < 0) file.reset(memory_file());
   }
 
@@ -62,10 +63,11 @@ struct DatasetWriter::Column {
 
   Tensor map() const {
     if (count == 0) return Tensor::empty({0}, DType::kInt32);
-    return Tensor::over(Storage::map(file.get(), static_cast<std::size_t>(count) * sizeof(std::int32_t)), 0, {count},
-                        DType::kInt32);
+    return Tensor::over(Storage::map(file.get(), static_cast<std::size_t>(count) * sizeof(std::int32_t), name), 0,
+                        {count}, DType::kInt32);
   }
 
+  std::string name;
   Descriptor file;
   Sha256 digest;
   std::int64_t count = 0;
@@ -122,9 +124,7 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
     const SafetensorsEntry* entry = file.find(what);
     CHECK(entry != nullptr || !needed, path, ": there is no tensor '", what, "'");
     if (entry == nullptr) return Tensor();
-    Sha256 digest;
-    file.read_blocks(*entry, [&](auto block) { digest.update(block); });
-    parts[what] = digest.hex();
+    parts[what] = file.digest(*entry);
     return file.map(*entry);
   };
   const auto text_of = [&](const char* key) {

@@ -1,8 +1,6 @@
 #include "engine/io/csv.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/input_file.h"
@@ -13,15 +11,12 @@
 namespace attune {
 namespace {
 
-constexpr int kEnd = -1;
-constexpr std::size_t kBlock = std::size_t{1} << 16;
+constexpr int kEnd = ByteReader::kEnd;
 
 }  // namespace
 
-CsvReader::CsvReader(const std::string& path) : path_(path), file_(path, std::ios::binary) {
-  if (!file_) throw IoError(path, std::strerror(errno));
-  peek();
-  if (std::string_view(block_.data(), block_.size()).starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+CsvReader::CsvReader(const std::string& path) : path_(path), file_(path) {
+  file_.skip(kByteOrderMark);
   CHECK(read_row(header_), path_, ": the file is empty; a header row is needed");
 }
 
@@ -43,22 +38,8 @@ void CsvReader::fail(const std::string& what) const {
   throw Error(where() + ": " + what);
 }
 
-int CsvReader::peek() {
-  if (at_ == block_.size()) {
-    block_.resize(kBlock);
-    file_.read(block_.data(), static_cast<std::streamsize>(kBlock));
-    if (file_.bad()) throw IoError(path_, "cannot be read");
-    block_.resize(static_cast<std::size_t>(file_.gcount()));
-    at_ = 0;
-    if (block_.empty()) return kEnd;
-  }
-  return static_cast<unsigned char>(block_[at_]);
-}
-
 int CsvReader::get() {
-  const int c = peek();
-  if (c == kEnd) return c;
-  ++at_;
+  const int c = file_.get();
   if (c == '\n') ++line_;
   return c;
 }
@@ -77,7 +58,7 @@ bool CsvReader::read_field(std::string& field) {
       }
       field += static_cast<char>(c);
     }
-    if (c == '\r' && (peek() == '\n' || peek() == kEnd)) c = get();
+    if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) c = get();
     if (c != ',' && c != '\n' && c != kEnd)
       fail(str_cat("a quoted field is followed by '", printable(std::string(1, static_cast<char>(c))),
                    "' where a comma or the end of the line is needed"));
@@ -85,16 +66,16 @@ bool CsvReader::read_field(std::string& field) {
   }
   for (; c != ',' && c != '\n' && c != kEnd; c = get()) {
     if (c == '"') fail("a quote stands inside an unquoted field");
-    if (c == '\r' && (peek() == '\n' || peek() == kEnd)) continue;
+    if (c == '\r' && (file_.peek() == '\n' || file_.peek() == kEnd)) continue;
     field += static_cast<char>(c);
   }
   return c == ',';
 }
 
 bool CsvReader::read_row(std::vector<std::string>& fields) {
-  while (peek() == '\n' || peek() == '\r') get();  // blank lines
+  while (file_.peek() == '\n' || file_.peek() == '\r') get();  // blank lines
   row_line_ = line_;
-  if (peek() == kEnd) return false;
+  if (file_.peek() == kEnd) return false;
   fields.clear();
   for (bool more = true; more;) {
     fields.emplace_back();

@@ -6,9 +6,10 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <vector>
+
+#include "base/byte_reader.h"
 
 namespace attune {
 
@@ -30,15 +31,12 @@ class CsvReader {
  private:
   bool read_row(std::vector<std::string>& fields);
   bool read_field(std::string& field);
-  /// The next byte without taking it, or taking it; kEnd after the last.
-  int peek();
+  /// Takes the next byte; kEnd after the last.
   int get();
   [[noreturn]] void fail(const std::string& what) const;
 
   std::string path_;
-  std::ifstream file_;
-  std::vector<char> block_;  // bytes of the file that are not taken yet: from at_ on
-  std::size_t at_ = 0;
+  ByteReader file_;
   std::vector<std::string> header_;
   std::int64_t line_ = 1, row_line_ = 1;  // next line to read; first line of the current row
 };

@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "base/check.h"
 
@@ -24,37 +22,50 @@ void FileSet::supersede(const std::string& name) {
   superseded_.push_back(name);
 }
 
-void FileSet::remove(const std::string& name) const {
-  const std::string path = path_of(name);
-  if (unlink(path.c_str()) != 0) {
-    if (errno == ENOENT) return;
-    throw IoError(path, std::string("cannot be removed: ") + std::strerror(errno));
-  }
-  sync_folder(folder_);
-}
-
 std::vector<std::function<void()>> FileSet::steps() {
-  std::vector<std::function<void()>> out;
-  const auto has = [this](const std::string& name) {
-    return std::ranges::count(
-               files_, name, [](const auto& f) -> auto& { return f.first; }) > 0;
-  };
-  CHECK(has(key_), folder_, ": a set of files without its key file ", key_);
-  for (const auto& [name, file] : files_) out.emplace_back([&file] { file->sync(); });
-  out.emplace_back([this] { remove(key_); });
-  for (const auto& [name, file] : files_)
-    if (name != key_) out.emplace_back([&file] { file->commit(); });
+  const auto is_key = [this](const auto& file) { return file.first == key_; };
+  std::ranges::stable_partition(files_, [&](const auto& file) { return !is_key(file); });
+  CHECK(!files_.empty() && is_key(files_.back()), folder_, ": a set of files without its key file ", key_);
+  // The old files, the key first.
+  std::vector<std::string> names;
+  for (const auto& [name, file] : files_) names.insert(names.begin(), name);
   for (const std::string& name : superseded_)
-    if (!has(name)) out.emplace_back([this, &name] { remove(name); });
+    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  for (const std::string& name : names) {
+    const std::string path = path_of(name);
+    std::error_code error;
+    const bool exists = std::filesystem::exists(path, error);
+    if (error) throw IoError(path, "cannot be examined: " + error.message());
+    if (exists) old_.emplace_back(name, std::make_unique<AtomicFile>(path));
+  }
+
+  std::vector<std::function<void()>> out;
+  for (const auto& [name, file] : files_) out.emplace_back([&file] { file->sync(); });
+  for (const auto& [name, file] : old_) out.emplace_back([&file] { file->set_aside(); });
   for (const auto& [name, file] : files_)
-    if (name == key_) out.emplace_back([&file] { file->commit(); });
+    out.emplace_back([this, &file] {
+      ++placed_;
+      file->commit();
+    });
+  out.emplace_back([this] { old_.clear(); });
   return out;
 }
 
 void FileSet::commit() {
   for (const auto& [name, file] : files_) check_replaceable(path_of(name));
   for (const std::string& name : superseded_) check_replaceable(path_of(name));
-  for (const std::function<void()>& step : steps()) step();
+  try {
+    for (const std::function<void()>& step : steps()) step();
+  } catch (...) {
+    undo();
+    throw;
+  }
+}
+
+void FileSet::undo() noexcept {
+  // The key of the new set goes first, and that of the old one comes last.
+  for (; placed_ > 0; --placed_) unlink(files_[placed_ - 1].second->path().c_str());
+  for (auto file = old_.rbegin(); file != old_.rend(); ++file) file->second->put_back();
 }
 
 }  // namespace attune

@@ -1,9 +1,9 @@
 // Files of one folder that are replaced together, for example the weights, the config and the tokenizer of a model.
 //
-// All of them are first written next to their targets and synced. Then the set's key file, without which no program
-// reads the folder, is removed; the other files are put in place; files of older sets are removed; and the new key file
-// is put in place. A process that is killed at any moment leaves the old set, the new one, or a folder without the key
-// file.
+// All of them are first written next to their targets and synced. Then the old set is set aside, first its key file,
+// without which no program reads the folder; the new files are put in place, the key file last; and the old ones are
+// removed. A process that is killed at any moment leaves the old set, the new one, or a folder without the key file. If
+// a step fails, the old set is put back.
 #pragma once
 
 #include <functional>
@@ -28,18 +28,20 @@ class FileSet {
   /// A name that older sets may have. commit() removes the file unless this set has it.
   void supersede(const std::string& name);
 
-  /// Replaces the files. Throws IoError; nothing has changed if a folder is in the place of a file.
+  /// Replaces the files. Throws IoError; then the folder has its old files.
   void commit();
   /// The steps of commit(), in order: a process that is killed has done the first few.
   std::vector<std::function<void()>> steps();
 
  private:
+  using Files = std::vector<std::pair<std::string, std::unique_ptr<AtomicFile>>>;
   std::string path_of(const std::string& name) const;
-  /// Removes a file of the folder if it is there. Throws IoError.
-  void remove(const std::string& name) const;
+  /// Puts the old set in the place of what there is of the new one.
+  void undo() noexcept;
 
   std::string folder_, key_;
-  std::vector<std::pair<std::string, std::unique_ptr<AtomicFile>>> files_;
+  Files files_, old_;       // the old ones exist from steps() on
+  std::size_t placed_ = 0;  // files_ that are in place
   std::vector<std::string> superseded_;
 };
 

@@ -1,5 +1,6 @@
 #include "engine/io/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <utility>
 
@@ -30,7 +32,7 @@ int open_temporary(std::string& path) {
   std::random_device random;
   for (int tries = 0; tries < 100; ++tries) {
     for (std::size_t i = at; i < path.size(); ++i) path[i] = static_cast<char>('a' + random() % 26);
-    const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    const int fd = open_descriptor(path, O_RDWR | O_CREAT | O_EXCL, 0666);
     if (fd >= 0 || errno != EEXIST) return fd;
   }
   return -1;
@@ -47,6 +49,10 @@ std::string folder_of(const std::string& path) {
   const std::filesystem::path parent = std::filesystem::path(path).parent_path();
   return parent.empty() ? "." : parent.string();
 }
+
+struct CloseFolder {
+  void operator()(DIR* folder) const { closedir(folder); }
+};
 
 }  // namespace
 
@@ -72,7 +78,7 @@ void AtomicFile::write_at(std::size_t offset, std::string_view text) {
 }
 
 void AtomicFile::sync() {
-  if (fsync(fd_.get()) != 0) fail("cannot be written to disk");
+  if (sync_descriptor(fd_.get()) != 0) fail("cannot be written to disk");
 }
 
 void AtomicFile::commit() {
@@ -82,9 +88,44 @@ void AtomicFile::commit() {
   sync_folder(folder_of(path_));
 }
 
+void AtomicFile::set_aside() {
+  if (rename(path_.c_str(), temporary_.c_str()) != 0) {
+    if (errno == ENOENT) return;
+    fail("cannot be moved");
+  }
+  aside_ = true;
+  sync_folder(folder_of(path_));
+}
+
+void AtomicFile::put_back() noexcept {
+  if (!aside_) return;
+  aside_ = false;
+  if (rename(temporary_.c_str(), path_.c_str()) == 0 || link(temporary_.c_str(), path_.c_str()) != 0)
+    fd_.reset(-1);  // there is no temporary any more, or it is all that is left of the file
+}
+
+std::vector<std::string> files_of(const std::string& folder) {
+  const auto fail = [&] { throw IoError(folder, std::string("cannot be listed: ") + std::strerror(errno)); };
+  const std::unique_ptr<DIR, CloseFolder> open(opendir(folder.c_str()));
+  if (!open) fail();
+  std::vector<std::string> out;
+  for (;;) {
+    errno = 0;
+    const dirent* file = readdir(open.get());
+    if (file == nullptr) break;
+    const std::string_view name = file->d_name;
+    if (name != "." && name != "..") out.emplace_back(name);
+  }
+  if (errno != 0) fail();
+  return out;
+}
+
 void sync_folder(const std::string& path) {
-  const Descriptor folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (folder.get() >= 0) fsync(folder.get());
+  const Descriptor folder(open_descriptor(path, O_RDONLY | O_DIRECTORY));
+  const bool synced = folder.get() >= 0 && sync_descriptor(folder.get()) == 0;
+  // A folder that may not be read, and file systems that cannot do it, are no failures of the disk.
+  if (!synced && errno != EACCES && errno != EINVAL && errno != ENOTSUP && errno != EROFS)
+    throw IoError(path, std::string("the folder cannot be written to disk: ") + std::strerror(errno));
 }
 
 void check_replaceable(const std::string& path) {
@@ -113,12 +154,14 @@ void write_file(const std::string& path, std::string_view text) {
 }
 
 void remove_temporaries(const std::string& folder, std::chrono::seconds age) {
-  std::error_code error;  // a file that cannot be removed does no harm
-  std::filesystem::directory_iterator at(folder, error), end;
-  for (std::error_code ignored; !error && at != end; at.increment(error)) {
-    if (!is_name_of_temporary(at->path().filename().string()) || !at->is_regular_file(ignored)) continue;
+  if (access(folder.c_str(), F_OK) != 0) return;
+  for (const std::string& name : files_of(folder)) {
+    if (!is_name_of_temporary(name)) continue;
+    const std::filesystem::path path = std::filesystem::path(folder) / name;
+    std::error_code error;  // a file that cannot be removed does no harm
+    if (!is_regular_file(path, error)) continue;
     const auto now = std::filesystem::file_time_type::clock::now();
-    if (age.count() == 0 || at->last_write_time(ignored) < now - age) std::filesystem::remove(at->path(), ignored);
+    if (age.count() == 0 || last_write_time(path, error) < now - age) std::filesystem::remove(path, error);
   }
 }
 

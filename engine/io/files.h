@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/descriptor.h"
 #include "base/read_file.h"
@@ -37,21 +38,30 @@ class AtomicFile {
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
 
+  /// Moves the target to the name of the temporary, whose own bytes are lost, if there is a target: destroying this
+  /// object removes it, put_back() moves it back. Throws IoError.
+  void set_aside();
+  /// As well as possible.
+  void put_back() noexcept;
+
  private:
   [[noreturn]] void fail(const char* what) const;
 
   std::string path_, temporary_;
   Descriptor fd_;
+  bool aside_ = false;
 };
 
 /// Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
-/// Removes the temporaries that killed processes have left in a folder where no other process writes now.
+/// Removes the temporaries that killed processes have left in a folder, if it exists, where no other process writes now.
 /// In a folder where others may write: those that nothing was written to for `age`.
 void remove_temporaries(const std::string& folder, std::chrono::seconds age = {});
 /// Creates a folder and its parents if missing. Throws IoError.
 void create_folders(const std::string& path);
-/// Forces the names of a folder's files to the disk, if the file system can do that.
+/// Names of all files of a folder, in no order. Throws IoError.
+std::vector<std::string> files_of(const std::string& folder);
+/// Forces the names of a folder's files to the disk, if the file system can do that. Throws IoError if the disk fails.
 void sync_folder(const std::string& path);
 /// Throws IoError if a file cannot be put at or removed from `path` because a folder is there.
 void check_replaceable(const std::string& path);

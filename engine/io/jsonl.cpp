@@ -1,33 +1,21 @@
 #include "engine/io/jsonl.h"
 
-#include <cerrno>
-#include <cstring>
-#include <iostream>
-
 #include "base/check.h"
 #include "base/input_file.h"
 #include "json/value.h"
 
 namespace attune {
 
-JsonlReader::JsonlReader(const std::string& path) : path_(path == "-" ? "standard input" : path), in_(&std::cin) {
-  if (path == "-") return;
-  file_.open(path, std::ios::binary);
-  if (!file_) throw IoError(path, std::strerror(errno));
-  in_ = &file_;
-}
+JsonlReader::JsonlReader(const std::string& path) : file_(path == "-" ? ByteReader() : ByteReader(path)) {}
 
 std::string JsonlReader::where() const {
-  return str_cat(path_, ":", line_);
+  return str_cat(file_.name(), ":", line_);
 }
 
 bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::string>& values) {
   std::string text;
   do {
-    if (!std::getline(*in_, text)) {
-      if (in_->bad()) throw IoError(path_, "cannot be read");
-      return false;
-    }
+    if (!file_.line(text)) return false;
     if (++line_ == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   } while (text.find_first_not_of(" \t\r") == std::string::npos);
 

@@ -2,9 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
 #include <string>
 #include <vector>
+
+#include "base/byte_reader.h"
 
 namespace attune {
 
@@ -20,9 +21,7 @@ class JsonlReader {
   std::string where() const;
 
  private:
-  std::string path_;
-  std::ifstream file_;
-  std::istream* in_;
+  ByteReader file_;
   std::int64_t line_ = 0;
 };
 

@@ -54,7 +54,7 @@ bool LockedFolder::lock() {
   for (int tries = 0; tries < 10; ++tries) {
     if (access(path_.c_str(), F_OK) != 0) created_ = true;
     prepare_output_folder(path_);
-    lock_.reset(open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    lock_.reset(open_descriptor(path_, O_RDONLY | O_DIRECTORY));
     if (lock_.get() < 0) continue;
     if (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK) return false;

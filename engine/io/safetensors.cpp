@@ -40,10 +40,16 @@ std::uint64_t load_u64(const std::byte* bytes) {
   return value;
 }
 
+// After read_blocks() has failed.
+[[noreturn]] void fail_reading(const std::string& path) {
+  throw IoError(
+      path, errno == ENODATA ? "was cut while it was read" : std::string("cannot be read: ") + std::strerror(errno));
+}
+
 // Reads one file's header; every failure names the file.
 class HeaderParser {
  public:
-  HeaderParser(const std::string& path, std::span<const std::byte> file) : path_(path), file_(file) {}
+  HeaderParser(const std::string& path, int file, std::uint64_t size) : path_(path), file_(file), size_(size) {}
 
   void parse(std::vector<SafetensorsEntry>& entries, std::map<std::string, std::string>& metadata) {
     read_header().for_each([&](const std::string& name, const json::Value& value) {
@@ -56,7 +62,8 @@ class HeaderParser {
     check_tiling(entries);
   }
 
-  std::span<const std::byte> buffer() const { return file_.subspan(8 + header_size_); }
+  /// Where the tensors' bytes begin in the file.
+  std::uint64_t buffer_begin() const { return 8 + header_size_; }
 
  private:
   template <class... Args>
@@ -65,20 +72,32 @@ class HeaderParser {
   }
 
   json::Value read_header() {
-    if (file_.size() < 8)
-      fail(SafetensorsRule::kFileTooSmall, "it has ", file_.size(), " bytes, at least 8 are needed");
-    const std::uint64_t size = load_u64(file_.data());
-    if (size > kMaxHeader)
-      fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", size, " bytes, at most ", kMaxHeader,
+    if (size_ < 8) {
+      refuse_lfs_pointer(path_, text_at(0, size_));
+      fail(SafetensorsRule::kFileTooSmall, "it has ", size_, " bytes, at least 8 are needed");
+    }
+    const std::string begin = text_at(0, std::min<std::uint64_t>(size_, 256));
+    refuse_lfs_pointer(path_, begin);
+    header_size_ = load_u64(std::as_bytes(std::span(begin)).data());
+    if (header_size_ > kMaxHeader)
+      fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", header_size_, " bytes, at most ", kMaxHeader,
            " are allowed");
-    if (size > file_.size() - 8)
-      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", size, " bytes, but only ", file_.size() - 8,
+    if (header_size_ > size_ - 8)
+      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", header_size_, " bytes, but only ", size_ - 8,
            " follow (truncated?)");
-    header_size_ = static_cast<std::size_t>(size);
-    const std::string_view text(reinterpret_cast<const char*>(file_.data()) + 8, header_size_);
+    const std::string text = text_at(8, header_size_);
     if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
     if (utf8_error(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
     return parse_json(text);
+  }
+
+  std::string text_at(std::uint64_t begin, std::uint64_t size) const {
+    std::string out;
+    if (!read_blocks(file_, begin, size, [&](std::span<const std::byte> block) {
+          out.append(reinterpret_cast<const char*>(block.data()), block.size());
+        }))
+      fail_reading(path_);
+    return out;
   }
 
   json::Value parse_json(std::string_view text) const {
@@ -135,9 +154,9 @@ class HeaderParser {
     if (entry.begin > entry.end)
       fail(SafetensorsRule::kOffsetsOrder, "tensor '", name, "': begins at ", entry.begin, " and ends before, at ",
            entry.end);
-    if (entry.end > buffer().size())
+    if (entry.end > (size_ - buffer_begin()))
       fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ",
-           buffer().size(), " (truncated?)");
+           (size_ - buffer_begin()), " (truncated?)");
     if (entry.end - entry.begin != total_bits / 8)
       fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", shape_text, " needs ",
            total_bits / 8, " bytes, found ", entry.end - entry.begin);
@@ -151,13 +170,14 @@ class HeaderParser {
              " where the one before ends at ", at);
       at = entry.end;
     }
-    if (at != buffer().size())
-      fail(SafetensorsRule::kTrailingBytes, "its tensors end at byte ", at, " of a buffer of ", buffer().size());
+    if (at != (size_ - buffer_begin()))
+      fail(SafetensorsRule::kTrailingBytes, "its tensors end at byte ", at, " of a buffer of ",
+           (size_ - buffer_begin()));
   }
 
   const std::string& path_;
-  std::span<const std::byte> file_;
-  std::size_t header_size_ = 0;
+  int file_;
+  std::uint64_t size_, header_size_ = 0;
 };
 
 // Element i of unaligned little-endian bytes.
@@ -168,11 +188,17 @@ T load(std::span<const std::byte> bytes, std::size_t i) {
   return value;
 }
 
+// Tensors are read and converted block by block: `read` passes on their bytes, in blocks that end between elements.
+using ReadBlocks = std::function<void(const TakeBytes& take)>;
+
 template <class From, class Convert>
-void convert_floats(std::span<const std::byte> bytes, const Tensor& out, Convert convert) {
+void convert_floats(const ReadBlocks& read, const Tensor& out, Convert convert) {
   dispatch_float(out.dtype(), "safetensors", [&]<class To>() {
-    auto values = out.values<To>();
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<To>(convert(load<From>(bytes, i)));
+    auto* to = out.values<To>().data();
+    read([&](std::span<const std::byte> block) {
+      for (std::size_t i = 0; i < block.size() / sizeof(From); ++i)
+        *to++ = static_cast<To>(convert(load<From>(block, i)));
+    });
   });
 }
 
@@ -207,13 +233,15 @@ DType dtype_of_entry(const std::string& path, const SafetensorsEntry& entry) {
 
 // `where` names file and tensor.
 template <class From>
-void convert_integers(std::span<const std::byte> bytes, const Tensor& out, const std::string& where) {
-  auto values = out.values<std::int32_t>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const From value = load<From>(bytes, i);
-    CHECK(std::in_range<std::int32_t>(value), where, " holds ", +value, ", which does not fit int32");
-    values[i] = static_cast<std::int32_t>(value);
-  }
+void convert_integers(const ReadBlocks& read, const Tensor& out, const std::string& where) {
+  auto* to = out.values<std::int32_t>().data();
+  read([&](std::span<const std::byte> block) {
+    for (std::size_t i = 0; i < block.size() / sizeof(From); ++i) {
+      const From value = load<From>(block, i);
+      CHECK(std::in_range<std::int32_t>(value), where, " holds ", +value, ", which does not fit int32");
+      *to++ = static_cast<std::int32_t>(value);
+    }
+  });
 }
 
 }  // namespace
@@ -222,33 +250,27 @@ static_assert(std::endian::native == std::endian::little, "safetensors files are
 
 struct SafetensorsFile::Impl {
   explicit Impl(const std::string& file)
-      : path(file), descriptor(open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {  // a FIFO would block
+      : path(file), descriptor(open_descriptor(file, O_RDONLY | O_NONBLOCK)) {  // a FIFO would block
     if (descriptor.get() < 0) throw IoError(path, std::strerror(errno));
     struct stat info {};
-    if (fstat(descriptor.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
-    const auto size = static_cast<std::size_t>(info.st_size);
-    try {
-      if (size > 0) storage = Storage::map(descriptor.get(), size);
-    } catch (const Error& error) {
-      throw IoError(path, error.what());
-    }
-    const std::span<const std::byte> bytes{storage ? storage->data() : nullptr, size};
-    refuse_lfs_pointer(path, {reinterpret_cast<const char*>(bytes.data()), size});
-    HeaderParser parser(path, bytes);
+    if (fstat(descriptor.get(), &info) != 0) throw IoError(path, std::strerror(errno));
+    if (!S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
+    size = static_cast<std::size_t>(info.st_size);
+    HeaderParser parser(path, descriptor.get(), size);
     parser.parse(entries, metadata);
-    buffer = parser.buffer();
+    buffer_begin = static_cast<std::size_t>(parser.buffer_begin());
   }
   // Where an entry begins in the file.
   std::size_t offset_of(const SafetensorsEntry& entry) const {
-    return static_cast<std::size_t>(buffer.data() - storage->data()) + static_cast<std::size_t>(entry.begin);
+    return buffer_begin + static_cast<std::size_t>(entry.begin);
   }
 
   std::string path;
   Descriptor descriptor;
-  std::shared_ptr<Storage> storage;  // the mapped file; none if it is empty
+  std::size_t size = 0, buffer_begin = 0;
+  std::shared_ptr<Storage> mapped;  // the whole file, from the first map() on
   std::vector<SafetensorsEntry> entries;
   std::map<std::string, std::string> metadata;
-  std::span<const std::byte> buffer;
 };
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
@@ -270,20 +292,27 @@ const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
   return found == impl_->entries.end() ? nullptr : &*found;
 }
 
-std::span<const std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
-  return impl_->buffer.subspan(static_cast<std::size_t>(entry.begin),
-                               static_cast<std::size_t>(entry.end - entry.begin));
+std::vector<std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
+  std::vector<std::byte> out;
+  read_blocks(entry, [&](std::span<const std::byte> block) { out.insert(out.end(), block.begin(), block.end()); });
+  return out;
 }
 
 void SafetensorsFile::read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const {
-  if (!attune::read_blocks(impl_->descriptor.get(), impl_->offset_of(entry), bytes(entry).size(), take))
-    throw IoError(path(), std::string("cannot be read: ") + std::strerror(errno));
+  const auto size = static_cast<std::size_t>(entry.end - entry.begin);
+  if (!attune::read_blocks(impl_->descriptor.get(), impl_->offset_of(entry), size, take)) fail_reading(path());
+}
+
+std::string SafetensorsFile::digest(const SafetensorsEntry& entry) const {
+  Sha256 out;
+  read_blocks(entry, [&](std::span<const std::byte> block) { out.update(block); });
+  return out.hex();
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   const std::string where = place_of(path(), entry);
   const Tensor out = Tensor::empty(shape_of(path(), entry), dtype);
-  const auto raw = bytes(entry);
+  const ReadBlocks raw = [&](const TakeBytes& take) { read_blocks(entry, take); };
   const std::string& from = entry.dtype;
   const bool to_int = dtype == DType::kInt32;
   if (!to_int && from == "F32")
@@ -311,8 +340,8 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
   const Tensor out = Tensor::empty(shape_of(path(), entry), dtype_of_entry(path(), entry));
-  const auto raw = bytes(entry);
-  copy_bytes({out.raw(), Device::kCpu}, {raw.data(), Device::kCpu}, raw.size());
+  auto* to = static_cast<std::byte*>(out.raw());
+  read_blocks(entry, [&](std::span<const std::byte> block) { to = std::ranges::copy(block, to).out; });
   return out;
 }
 
@@ -320,7 +349,8 @@ Tensor SafetensorsFile::map(const SafetensorsEntry& entry) const {
   const DType dtype = dtype_of_entry(path(), entry);
   const std::size_t offset = impl_->offset_of(entry);
   CHECK(offset % size_of(dtype) == 0, place_of(path(), entry), " is not aligned");
-  return Tensor::over(impl_->storage, offset, shape_of(path(), entry), dtype);
+  if (!impl_->mapped) impl_->mapped = Storage::map(impl_->descriptor.get(), impl_->size, path());
+  return Tensor::over(impl_->mapped, offset, shape_of(path(), entry), dtype);
 }
 
 Tensor SafetensorsFile::read(std::string_view name, DType dtype) const {

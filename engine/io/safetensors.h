@@ -66,7 +66,7 @@ using TakeBytes = std::function<void(std::span<const std::byte>)>;
 
 class SafetensorsFile {
  public:
-  /// Maps and checks a file. Throws IoError if it cannot be read, SafetensorsError if it breaks a rule.
+  /// Opens and checks a file. Throws IoError if it cannot be read, SafetensorsError if it breaks a rule.
   explicit SafetensorsFile(const std::string& path);
   ~SafetensorsFile();
   SafetensorsFile(SafetensorsFile&&) noexcept;
@@ -77,18 +77,22 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const;
   /// The entry of a tensor, or null.
   const SafetensorsEntry* find(std::string_view name) const;
-  /// Little-endian, row-major, not necessarily aligned.
-  std::span<const std::byte> bytes(const SafetensorsEntry& entry) const;
-  /// Calls take(block) for the same bytes, read block by block: those of bytes() become memory of the process. Throws
-  /// IoError.
+  // What reads tensors throws IoError if the file has become shorter, or cannot be read.
+
+  /// A tensor's bytes: little-endian, row-major.
+  std::vector<std::byte> bytes(const SafetensorsEntry& entry) const;
+  /// Calls take(block) for the same bytes, in blocks of at most 1 MiB.
   void read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const;
+  /// Their SHA-256.
+  std::string digest(const SafetensorsEntry& entry) const;
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
   /// BOOL). Throws Error naming file and tensor if its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
   /// A tensor as the file has it, of F32, F64, BF16, I32 or I64. Throws Error naming file and tensor if its kind is
   /// another.
   Tensor read(const SafetensorsEntry& entry) const;
-  /// The same over the mapped file, read-only, which lives as long as the tensor. The entry must be aligned.
+  /// The same over the mapped file (base/mapping.h), read-only, which lives as long as the tensor. The entry must be
+  /// aligned.
   Tensor map(const SafetensorsEntry& entry) const;
   /// By name; throws Error if there is none.
   Tensor read(std::string_view name, DType dtype) const;

@@ -1,35 +1,32 @@
 #include "engine/io/sha256.h"
 
-#include <openssl/evp.h>
-
-#include "base/check.h"
+// The newer interface (EVP) allocates memory, and its first use crashes if there is none.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 
 namespace attune {
 
 struct Sha256::Impl {
-  EVP_MD_CTX* context = EVP_MD_CTX_new();
-  ~Impl() { EVP_MD_CTX_free(context); }
+  SHA256_CTX context;
 };
 
 Sha256::Sha256() : impl_(std::make_unique<Impl>()) {
-  CHECK(impl_->context != nullptr && EVP_DigestInit_ex(impl_->context, EVP_sha256(), nullptr) == 1,
-        "sha256 is not available");
+  SHA256_Init(&impl_->context);
 }
 Sha256::~Sha256() = default;
 
 void Sha256::update(std::span<const std::byte> bytes) {
-  EVP_DigestUpdate(impl_->context, bytes.data(), bytes.size());
+  SHA256_Update(&impl_->context, bytes.data(), bytes.size());
 }
 
 std::string Sha256::hex() {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_DigestFinal_ex(impl_->context, digest, &size);
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256_Final(digest, &impl_->context);
   constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    out += kDigits[digest[i] >> 4];
-    out += kDigits[digest[i] & 15];
+  for (const unsigned char byte : digest) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 15];
   }
   return out;
 }

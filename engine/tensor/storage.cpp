@@ -1,16 +1,14 @@
 #include "engine/tensor/storage.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
@@ -82,7 +80,11 @@ std::byte* take_block(std::size_t size) {
 void give_block(std::byte* block, std::size_t size) {
   FreeLists& free = free_lists();
   const std::scoped_lock lock(free.mutex);
-  free.lists[size].push_back(block);
+  try {
+    free.lists[size].push_back(block);
+  } catch (const std::bad_alloc&) {  // no memory to remember it
+    std::free(block);
+  }
 }
 
 #endif
@@ -101,18 +103,16 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
   return std::shared_ptr<Storage>(new Storage(block, size, device));
 }
 
-std::shared_ptr<Storage> Storage::map(int file, std::size_t bytes) {
-  void* mapped = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE, file, 0);
-  CHECK(mapped != MAP_FAILED, "a file of ", bytes, " bytes cannot be mapped: ", std::strerror(errno));
-  std::shared_ptr<Storage> out(new Storage(static_cast<std::byte*>(mapped), bytes, Device::kCpu));
-  out->mapped_ = true;
+std::shared_ptr<Storage> Storage::map(int file, std::size_t bytes, const std::string& name) {
+  auto mapping = std::make_unique<Mapping>(file, bytes, name);
+  std::shared_ptr<Storage> out(new Storage(const_cast<std::byte*>(mapping->data()), bytes, Device::kCpu));
+  out->mapping_ = std::move(mapping);
   return out;
 }
 
 Storage::~Storage() {
-  if (mapped_) {
-    munmap(data_, size_);
-  } else if (device_ == Device::kCuda) {
+  if (mapping_) return;
+  if (device_ == Device::kCuda) {
     cuda::arena_free(data_, cuda_context().stream());
   } else {
     give_block(data_, size_);

@@ -8,7 +8,9 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
 
+#include "base/mapping.h"
 #include "engine/tensor/device.h"
 
 namespace attune {
@@ -19,9 +21,8 @@ class Storage {
   /// the device cannot be used.
   static std::shared_ptr<Storage> allocate(std::size_t bytes, Device device);
 
-  /// The first `bytes` of an open file, more than 0, read-only on the host: pages are read when they are used. Throws
-  /// Error if they cannot be mapped.
-  static std::shared_ptr<Storage> map(int file, std::size_t bytes);
+  /// The first `bytes` of an open file, more than 0, read-only on the host (base/mapping.h). Throws IoError.
+  static std::shared_ptr<Storage> map(int file, std::size_t bytes, const std::string& name);
 
   ~Storage();
   Storage(const Storage&) = delete;
@@ -36,7 +37,7 @@ class Storage {
   std::byte* data_;
   std::size_t size_;
   Device device_;
-  bool mapped_ = false;
+  std::unique_ptr<Mapping> mapping_;  // of mapped bytes
 };
 
 /// Bytes of host memory that tensors hold, and their maximum since the last reset.

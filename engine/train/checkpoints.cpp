@@ -33,10 +33,8 @@ std::int64_t step_of_name(const std::string& name) {
 // Steps of all checkpoints in a folder, in order.
 std::vector<std::int64_t> steps_in(const std::string& folder) {
   std::vector<std::int64_t> out;
-  std::error_code error;
-  for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (const std::int64_t step = step_of_name(at->path().filename().string()); step >= 0) out.push_back(step);
-  if (error) throw IoError(folder, "cannot be listed: " + error.message());
+  for (const std::string& name : files_of(folder))
+    if (const std::int64_t step = step_of_name(name); step >= 0) out.push_back(step);
   std::ranges::sort(out);
   return out;
 }

@@ -116,7 +116,7 @@ std::map<std::string, Tensor> read_tensors(const SafetensorsFile& file, const js
     const auto [form, digest] = pair_of(said);
     const SafetensorsEntry* entry = file.find(name);
     CHECK(entry != nullptr, file.path(), ": there is no tensor '", name, "'");
-    const std::string found = sha256_hex(file.bytes(*entry));
+    const std::string found = file.digest(*entry);
     CHECK(found == digest.string(), file.path(), ": the tensor '", name, "' is damaged: its SHA-256 is ", found,
           ", not ", digest.string());
     const Tensor& read = out[name] = file.read(*entry);

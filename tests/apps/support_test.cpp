@@ -30,9 +30,6 @@ struct Outcome {
 
 // A program with one flag, --count, and this body.
 Outcome run(const std::vector<const char*>& arguments, const std::function<int()>& body) {
-  CommandLine app("Does things.", "program");
-  int count = 0;
-  app.add_option("--count", count, "How many")->required();
   std::vector<std::string> texts(arguments.begin(), arguments.end());
   texts.insert(texts.begin(), "/path/of/program");
   std::vector<char*> argv;
@@ -40,7 +37,11 @@ Outcome run(const std::vector<const char*>& arguments, const std::function<int()
   ::testing::internal::CaptureStdout();
   ::testing::internal::CaptureStderr();
   Outcome outcome;
-  outcome.code = run_program(app, static_cast<int>(argv.size()), argv.data(), body);
+  outcome.code = run_program({"program", "Does things."}, [&](CommandLine& app) {
+    int count = 0;
+    app.add_option("--count", count, "How many")->required();
+    return app.parse(static_cast<int>(argv.size()), argv.data()) ? body() : 0;
+  });
   outcome.out = ::testing::internal::GetCapturedStdout();
   outcome.err = ::testing::internal::GetCapturedStderr();
   return outcome;

@@ -39,22 +39,42 @@ void commit_killed_after(const std::string& folder, std::size_t steps) {
 }
 
 TEST(FileSets, AKilledCommitLeavesTheOldSetTheNewOneOrNoKey) {
-  const TempDir unused;
-  const std::size_t steps = set_of(unused.path().string(), "").steps().size();
+  const TempDir counted;
+  write_file(counted / "older", "old");
+  set_of(counted.path().string(), "old").commit();
+  write_file(counted / "older", "old");
+  const std::size_t steps = set_of(counted.path().string(), "").steps().size();
   std::set<std::string> found;
   for (std::size_t last = 0; last <= steps; ++last) {
     const TempDir dir;
-    write_file(dir / "older", "old");
     set_of(dir.path().string(), "old").commit();
+    write_file(dir / "older", "old");
     commit_killed_after(dir.path().string(), last);
     const std::string key = std::filesystem::exists(dir / "key") ? read_file(dir / "key") : "none";
     found.insert(key);
     if (key == "none") continue;
     for (const char* name : {"one", "two"}) EXPECT_EQ(read_file(dir / name), key) << name << " after step " << last;
     const LockedFolder next(dir.path().string());
-    EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 3) << "leftovers after " << last;
+    EXPECT_EQ(files_of(dir.path().string()).size(), key == "old" ? 4u : 3u) << "leftovers after " << last;
   }
   EXPECT_EQ(found, (std::set<std::string>{"none", "new", "old"}));
+}
+
+// A file that cannot be put in place, because its temporary has gone, undoes the commit.
+TEST(FileSets, AFailedCommitPutsTheOldSetBack) {
+  for (const char* failing : {"one", "two", "key"}) {
+    const TempDir dir;
+    const std::string folder = dir.path().string();
+    set_of(folder, "old").commit();
+    write_file(dir / "older", "old");
+    std::filesystem::remove(dir / "two");  // the new set has one file more
+    FileSet files = set_of(folder, "new");
+    for (const std::string& name : files_of(folder))
+      if (name.starts_with(std::string(failing) + ".attune-temporary-")) std::filesystem::remove(dir / name);
+    EXPECT_NE(message_of([&] { files.commit(); }).find("cannot be put in place"), std::string::npos) << failing;
+    for (const char* name : {"older", "one", "key"}) EXPECT_EQ(read_file(dir / name), "old") << name << ", " << failing;
+    EXPECT_FALSE(std::filesystem::exists(dir / "two")) << failing;
+  }
 }
 
 TEST(FileSets, OlderFilesGo) {

@@ -1,0 +1,67 @@
+#include "base/byte_reader.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+
+namespace attune {
+namespace {
+
+// The first block is small: most files are.
+constexpr std::size_t kFirstBlock = std::size_t{1} << 16, kBlock = std::size_t{1} << 20;
+
+}  // namespace
+
+ByteReader::ByteReader() : name_("standard input") {}
+
+ByteReader::ByteReader(const std::string& path) : name_(path), file_(open_descriptor(path, O_RDONLY)) {
+  struct stat info {};
+  if (file_.get() < 0 || fstat(file_.get(), &info) != 0) throw IoError(name_, std::strerror(errno));
+  if (S_ISREG(info.st_mode)) expected_ = static_cast<std::size_t>(info.st_size);
+}
+
+bool ByteReader::fill() {
+  if (block_.size() < kBlock) block_.resize(block_.empty() ? kFirstBlock : kBlock);
+  ssize_t n = 0;
+  do n = read(file_.get() < 0 ? STDIN_FILENO : file_.get(), block_.data(), block_.size());
+  while (n < 0 && errno == EINTR);
+  if (n < 0) throw IoError(name_, std::string("cannot be read: ") + std::strerror(errno));
+  at_ = 0;
+  end_ = static_cast<std::size_t>(n);
+  passed_ += end_;
+  if (n == 0 && passed_ < expected_)
+    throw IoError(name_, str_cat("was cut while it was read: after ", passed_, " of ", expected_, " bytes it ends"));
+  return n > 0;
+}
+
+std::string_view ByteReader::block() {
+  if (at_ == end_ && !fill()) return {};
+  const std::size_t begin = std::exchange(at_, end_);
+  return {block_.data() + begin, end_ - begin};
+}
+
+bool ByteReader::line(std::string& out) {
+  out.clear();
+  bool found = false;
+  while (peek() != kEnd) {
+    found = true;
+    const char* begin = block_.data() + at_;
+    const char* end = block_.data() + end_;
+    const char* line_end = std::find(begin, end, '\n');
+    out.append(begin, line_end);
+    at_ = static_cast<std::size_t>(line_end - block_.data());
+    if (line_end == end) continue;
+    ++at_;
+    break;
+  }
+  return found;
+}
+
+}  // namespace attune
