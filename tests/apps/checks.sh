@@ -6,7 +6,7 @@
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export XDG_CACHE_HOME=$folder/user_cache
-failures=0
+failures=0 checks=0
 
 # invented_data LINES VOCABULARY: $folder/data, the first lines of each invented split, and $folder/tokenizer, trained on all of them. By
 # the programs $prepare_imdb and $tokenize.
@@ -22,8 +22,44 @@ small_gpt2() {
   echo '{"model_type": "gpt2", "vocab_size": '"$1"', "n_positions": 24, "n_embd": 16, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
 }
 
+# small_bert FOLDER: a BERT of one layer with a WordPiece tokenizer of 200 tokens, from the texts in $folder/all. Its weights are text: bytes
+# from < to > give floats from 0.01 to 0.2.
+small_bert() {
+  "$tokenize" --train wordpiece --vocab_size 200 --csv "$folder/all/train.csv" --output "$1" >/dev/null
+  echo '{"model_type": "bert", "vocab_size": 200, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+    "intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "pad_token_id": 0}' >"$1/config.json"
+  local layer=encoder.layer.0 at=0 header="" name rows columns bytes
+  while read -r name rows columns; do
+    bytes=$((4 * rows * columns))
+    header+=", \"$name\": {\"dtype\": \"F32\", \"shape\": [$rows$([ "$columns" = 1 ] || echo ", $columns")], \"data_offsets\": [$at, $((at + bytes))]}"
+    at=$((at + bytes))
+  done <<EOF
+embeddings.word_embeddings.weight 200 16
+embeddings.position_embeddings.weight 24 16
+embeddings.token_type_embeddings.weight 2 16
+embeddings.LayerNorm.weight 16 1
+embeddings.LayerNorm.bias 16 1
+$(for part in query key value; do printf '%s\n' "$layer.attention.self.$part.weight 16 16" "$layer.attention.self.$part.bias 16 1"; done)
+$layer.attention.output.dense.weight 16 16
+$layer.attention.output.dense.bias 16 1
+$layer.attention.output.LayerNorm.weight 16 1
+$layer.attention.output.LayerNorm.bias 16 1
+$layer.intermediate.dense.weight 24 16
+$layer.intermediate.dense.bias 24 1
+$layer.output.dense.weight 16 24
+$layer.output.dense.bias 16 1
+$layer.output.LayerNorm.weight 16 1
+$layer.output.LayerNorm.bias 16 1
+pooler.dense.weight 16 16
+pooler.dense.bias 16 1
+EOF
+  header="{${header:2}}"
+  { printf "\\x$(printf '%02x' $((${#header} % 256)))\\x$(printf '%02x' $((${#header} / 256)))\\0\\0\\0\\0\\0\\0%s" "$header"
+    awk -v bytes=$at 'BEGIN { srand(3); while (bytes-- > 0) printf "%c", 60 + int(3 * rand()) }'; } >"$1/model.safetensors"
+}
+
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
-expect() { [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
+expect() { checks=$((checks + 1)); [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
 expect_error() {
   local name=$1 code=$2 pattern=$3 actual=0
   shift 3
@@ -33,6 +69,7 @@ expect_error() {
   grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
 }
 finish() {
+  echo "checks: tried $checks, survived $((checks - failures))"
   [ "$failures" -eq 0 ] || exit 1
   echo "every check passed"
   exit 0

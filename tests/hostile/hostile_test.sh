@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# Damaged and hostile inputs, limits of the process, and the tests of tests/apps that are about mistakes, by class. Each input must end
+# with exit code 0, or with 1 or 2 and exactly one line on standard error, in 20 seconds. Prints for each class how many were tried and
+# how many survived.
+#
+# usage: hostile_test.sh INPUTS PROGRAMS
+#   INPUTS: mutations of each file. From 100 on, the tests of tests/apps run too, with their counts of checks.
+set -euo pipefail
+inputs=$1 programs=$2
+[ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+apps=$(cd "$(dirname "$0")/../apps" && pwd)
+. "$apps/checks.sh"
+for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict; do printf -v "$name" '%s' "$programs/$name"; done
+RANDOM=${SEED:-3}
+
+invented_data 41 300
+small_gpt2 300
+small_bert "$folder/bert"
+gpt=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --threads 1 --eval_freq 0 --no_final_evaluation
+  --no_cache)
+"$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/gpt" --checkpoint_every 1 >/dev/null
+"$train_logreg" --data "$folder/data" --threads 1 --output "$folder/words" >/dev/null
+echo '{"text": "It never lost me.", "label": 1}' >"$folder/lines.jsonl"
+
+declare -A tried survived
+# survives CLASS NAME PROGRAM ARGUMENT...
+survives() {
+  local class=$1 name=$2 code=0 wrong=""
+  shift 2
+  timeout 20 "$@" >"$folder/out" 2>"$folder/err" </dev/null || code=$?
+  tried[$class]=$((${tried[$class]:-0} + 1)) checks=$((checks + 1))
+  case $code in
+    0) ;;
+    1 | 2) [ "$(grep -vc 'warning: ' "$folder/err")" -eq 1 ] || wrong="$(wc -l <"$folder/err") lines" ;;
+    *) wrong="exit code $code" ;;
+  esac
+  if [ -z "$wrong" ]; then survived[$class]=$((${survived[$class]:-0} + 1)); else fail "$class, $name: $wrong: $(head -c 300 "$folder/err")"; fi
+}
+
+random() { echo $(((RANDOM * 32768 + RANDOM) % $1)); }
+# mutate FILE NUMBER: writes one damaged form of $folder/good over FILE: cut, a changed byte, a piece left out or twice, foreign bytes, a
+# large number, deep nesting, nothing.
+mutate() {
+  local size at length good=$folder/good
+  size=$(wc -c <"$good")
+  at=$(random $((size + 1))) length=$(($(random 64) + 1))
+  # Most bytes of a file of weights are numbers: half of the places are among the first bytes.
+  [ "$(random 2)" -eq 0 ] || at=$((at % 600 % (size + 1)))
+  case $(($2 % 8)) in
+    0) head -c "$at" "$good" ;;
+    1) head -c "$at" "$good"; printf "\\x$(printf '%02x' "$(random 256)")"; tail -c +$((at + 2)) "$good" ;;
+    2) head -c "$at" "$good"; tail -c +$((at + length)) "$good" ;;
+    3) head -c $((at + length)) "$good"; tail -c +$((at + 1)) "$good" ;;
+    4) head -c "$at" "$good"; head -c "$length" /dev/urandom; tail -c +$((at + 1)) "$good" ;;
+    5) sed "0,/[0-9][0-9]*/s//$((1 << (RANDOM % 63)))/" "$good" ;;
+    6) head -c "$at" "$good"; head -c 200000 /dev/zero | tr '\0' '['; tail -c +$((at + 1)) "$good" ;;
+    7) : ;;
+  esac >"$1"
+}
+# mutations CLASS FILE PROGRAM ARGUMENT...
+mutations() {
+  local class=$1 file=$2 i
+  shift 2
+  cp "$file" "$folder/good"
+  for i in $(seq "$inputs"); do
+    mutate "$file" "$i"
+    survives "$class" "$file, mutation $i" "$@"
+  done
+  cp "$folder/good" "$file"
+  survives "$class" "$file, whole" "$@"
+}
+
+mutations safetensors "$folder/gpt/model.safetensors" "$predict" --model_dir "$folder/gpt" --text x
+mutations safetensors "$folder/bert/model.safetensors" "$train_bert" --data "$folder/data" --model_dir "$folder/bert" --context_length 16 --max_steps 1 \
+  --eval_freq 0 --no_final_evaluation --no_cache
+mutations safetensors "$folder/words/model.safetensors" "$predict" --model_dir "$folder/words" --text x
+checkpoint=$folder/gpt/checkpoints/$(cat "$folder/gpt/checkpoints/latest")
+mutations checkpoints "$checkpoint" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --resume "$checkpoint"
+mutations checkpoints "$folder/gpt/checkpoints/latest" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --resume "$folder/gpt"
+for file in "$folder/gpt/config.json" "$folder/words/config.json"; do mutations configs "$file" "$predict" --model_dir "$(dirname "$file")" --text x; done
+mutations configs "$folder/config.json" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1
+mutations configs "$folder/bert/config.json" "$predict" --model_dir "$folder/bert" --text x
+for file in "$folder"/tokenizer/* "$folder"/bert/tokenizer* "$folder"/bert/vocab.txt; do
+  mutations tokenizers "$file" "$tokenize" --tokenizer "$(dirname "$file")" --text "It never lost me, [MASK]."
+done
+mutations tokenizers "$folder/words/vocabulary.json" "$predict" --model_dir "$folder/words" --text x
+mutations csv "$folder/data/test.csv" "$predict" --model_dir "$folder/gpt" --csv "$folder/data/test.csv"
+mutations csv "$folder/data/train.csv" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1
+mutations csv "$folder/data/validation.csv" "$train_logreg" --data "$folder/data" --threads 1
+mutations jsonl "$folder/lines.jsonl" "$predict" --model_dir "$folder/gpt" --jsonl "$folder/lines.jsonl"
+
+# Sizes whose products wrap, in every config.
+for size in vocab_size n_positions n_embd n_layer n_head; do
+  for value in 0 -1 1e3 4611686018427387904 9223372036854775807 18446744073709551616 null '"12"' '[]'; do
+    sed "s/\"$size\": [0-9]*/\"$size\": $value/" "$folder/config.json" >"$folder/odd.json"
+    survives configs "$size of $value" "$train_gpt" "${gpt[@]}" --data "$folder/data" --config "$folder/odd.json" --max_steps 1
+  done
+done
+
+# Flags: each value of each flag of each program.
+odd_values=("" " " -1 1e999 nan 99999999999999999999 $'\xff' "[a, b]" "%s%n" /dev/full "$folder")
+[ "$inputs" -ge 100 ] || odd_values=(nan)
+for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"; do
+  for flag in $("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p'); do
+    [ "$flag" != --url ] || continue
+    for value in "${odd_values[@]}"; do survives flags "$flag '$value'" "$program" "$flag" "$value" --data "$folder/none"; done
+  done
+done
+
+# Paths: what is not there, is a folder, is no file, cannot be written, and odd names.
+for path in "$folder/none" "$folder" /dev/null /dev/full /dev/zero "" $'a\nb' "$(printf 'x%.0s' $(seq 300))" /proc/self/mem; do
+  case $path in /dev/zero | /dev/full) ;; *) survives paths "a CSV file '$path'" "$predict" --model_dir "$folder/gpt" --csv "$path" ;; esac  # without an end
+  survives paths "a model '$path'" "$predict" --model_dir "$path" --text x
+  survives paths "a tokenizer '$path'" "$tokenize" --tokenizer "$path" --text x
+  survives paths "a data set '$path'" "$train_gpt" "${gpt[@]}" --data "$path"
+  case $path in "$folder") ;; *) survives paths "an output '$path'" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1 --output "$path" ;; esac
+  survives paths "a log '$path'" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1 --log_file "$path"
+done
+# Standard input that cannot be read.
+class=paths
+code=0
+"$predict" --model_dir "$folder/gpt" <"$folder" >"$folder/out" 2>"$folder/err" || code=$?
+expect "a folder as standard input, exit code" 1 "$code"
+expect "a folder as standard input" "predict: error: standard input: cannot be read: Is a directory" "$(cat "$folder/err")"
+code=0
+"$predict" --model_dir "$folder/gpt" --text x >/dev/full 2>"$folder/err" || code=$?
+expect "a full disk as standard output, exit code" 1 "$code"
+tried[paths]=$((tried[paths] + 2)) survived[paths]=$((survived[paths] + 2))
+
+# Limits of the process.
+save() { "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited" --checkpoint_every 1 --log_file "$folder/limited.log"; }
+"$predict" --model_dir "$folder/gpt" --text x --format csv >"$folder/answer"
+save >/dev/null
+"$predict" --model_dir "$folder/limited" --text x --format csv >"$folder/answer"
+limited() { ulimit "$1" "$2" && shift 2 && exec "$@"; }
+export -f limited
+for files in $(seq 8 $((inputs < 100 ? 4 : 1)) 24); do  # with fewer the libraries are not found
+  survives limits "$files open files" bash -c 'limited "$@"' - -n "$files" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
+  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, $files open files: the model is damaged"
+done
+for blocks in 1 2 4 8 16 32; do
+  survives limits "files of $blocks blocks" bash -c 'limited "$@"' - -f "$blocks" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
+  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, files of $blocks blocks: the model is damaged"
+done
+# From the least address space with which the program starts on.
+least=20000
+until bash -c 'limited "$@"' - -v "$least" "$train_gpt" --help >/dev/null 2>&1; do least=$((least + 1000)); done
+for space in $(seq "$least" $((20000 / (inputs < 100 ? 10 : 40))) $((least + 20000))); do
+  survives limits "an address space of $space KB" bash -c 'limited "$@"' - -v "$space" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
+  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, $space KB: the model is damaged"
+  survives limits "eight threads in $space KB" bash -c 'limited "$@"' - -v "$space" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --threads 8
+done
+
+# One log of two runs.
+(
+  exec 9>>"$folder/busy.log" && flock 9
+  failures=0
+  program=$train_gpt expect_error "a log that another run writes" 1 "--log_file $folder/busy.log: another run is writing to this file" "${gpt[@]}" \
+    --data "$folder/data" --max_steps 1 --log_file "$folder/busy.log"
+  exit "$failures"
+) || fail "a log of two runs"
+
+# The tests of tests/apps.
+app_test() { # CLASS SCRIPT ARGUMENT...
+  local class=$1 script=$2 counts code=0
+  shift 2
+  counts=$("$apps/$script" "$@" 2>&1) || code=$?
+  [ $code -eq 0 ] || fail "$class, $script: $(grep FAILED <<<"$counts" | head -5)"
+  read -r _ _ n _ kept <<<"$(grep '^checks: tried' <<<"$counts" | tr -d ,)"
+  tried[$class]=$((${tried[$class]:-0} + ${n:-1})) survived[$class]=$((${survived[$class]:-0} + ${kept:-0}))
+}
+if [ "$inputs" -ge 100 ]; then
+  app_test kills resume_kill_test.sh 200 "$train_gpt" "$tokenize" "$prepare_imdb"
+  tried[kills]=$((tried[kills] + 200)) survived[kills]=$((survived[kills] + 200))
+  app_test "saves" save_test.sh "$train_gpt" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
+  app_test "signals" interrupt_test.sh "$train_gpt" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
+  app_test "flags" flags_test.sh "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
+  app_test "inputs" inputs_test.sh "$train_gpt" "$predict" "$tokenize" "$prepare_imdb"
+  app_test "archives" prepare_imdb_test.sh "$prepare_imdb"
+  app_test "labels" tasks_test.sh mistakes "$train_gpt" "$train_bert" "$predict" "$tokenize"
+  app_test "checkpoints" resume_test.sh "$train_gpt" "$tokenize" "$prepare_imdb"
+fi
+
+for class in "${!tried[@]}"; do printf '%-12s tried %6d, survived %6d\n' "$class" "${tried[$class]}" "${survived[$class]:-0}"; done | sort
+finish
