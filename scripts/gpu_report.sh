@@ -176,14 +176,14 @@ build_all() {
   stage build 330 - cmake --build "$build" --parallel "$cores" --target $targets -- -k 0
 }
 
-# CTest ends its tests before the stage's limit, so that its file has the finished tests. Whole models are too slow for the simulator.
+# CTest ends its tests before the stage's limit, so that its file has the finished tests. Whole models and long runs are too slow for the simulator.
 run_tests() {
   local limit=$((150 * budget / 600)) options=()
   if [ -z "$built" ] && { [ ! -f "$build/CTestTestfile.cmake" ] || ! command -v ctest >/dev/null; }; then
     run_test_programs
     return
   fi
-  [ -z "$simulate" ] || options=(--label-exclude golden)
+  [ -z "$simulate" ] || options=(--label-exclude 'golden|slow')
   stage tests 160 - env "$tests_cache" ctest --test-dir "$build" -L $label "${options[@]}" --output-junit "$output/ctest.xml" --output-on-failure --test-output-truncation head \
     --timeout "$limit" --stop-time "$(date -d "+$limit seconds" +%H:%M:%S)" --parallel 4
 }

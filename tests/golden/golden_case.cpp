@@ -187,6 +187,21 @@ std::vector<std::filesystem::path> golden_cases(const std::string& family) {
   return out;
 }
 
+std::vector<std::filesystem::path> smallest_case(const std::string& family) {
+  const std::vector<std::filesystem::path> cases = golden_cases(family);
+  if (cases.empty()) return {};
+  const auto work = [](const std::filesystem::path& folder) {  // tokens times weights
+    return GoldenCase(folder).inputs(0).ids.size() * std::filesystem::file_size(folder / "model.safetensors");
+  };
+  return {*std::ranges::min_element(cases, {}, work)};
+}
+
+std::vector<std::filesystem::path> larger_cases(const std::string& family) {
+  std::vector<std::filesystem::path> cases = golden_cases(family);
+  for (const auto& folder : smallest_case(family)) std::erase(cases, folder);
+  return cases;
+}
+
 GoldenCase::GoldenCase(const std::filesystem::path& case_folder)
     : folder(case_folder),
       report(Json::parse(std::ifstream(case_folder / "report.json"))),

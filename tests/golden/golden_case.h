@@ -22,6 +22,9 @@ namespace attune::testing {
 
 /// Case folders of a family, sorted; empty where there are none.
 std::vector<std::filesystem::path> golden_cases(const std::string& family);
+/// The case with the least work, and the others.
+std::vector<std::filesystem::path> smallest_case(const std::string& family);
+std::vector<std::filesystem::path> larger_cases(const std::string& family);
 
 /// Where and in which type a model is run. The device is the CUDA one of the build: a GPU or the simulator.
 struct Variant {

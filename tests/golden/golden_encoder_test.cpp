@@ -124,16 +124,24 @@ TEST_P(EncoderGolden, HiddenStatesOfRealTokens) {
   }
 }
 
-TEST_P(EncoderGolden, TrainingRuns) {
-  ATTUNE_DATA_OR_SKIP(data);
-  if (variant().dtype == DType::kBFloat16) GTEST_SKIP() << "the reference has no bfloat16 training runs";
-  for (const auto& folder : cases()) {
+void expect_training_runs(const std::vector<std::filesystem::path>& cases, const Variant& variant) {
+  if (variant.dtype == DType::kBFloat16) GTEST_SKIP() << "the reference has no bfloat16 training runs";
+  for (const auto& folder : cases) {
     const GoldenCase golden(folder);
     if (!golden.report.contains("training")) continue;
     for (const char* run : {"all", "last_layer", "last_block"})
-      if (golden.report["training"].contains(run))
-        expect_training(golden, load(golden, Layout::kMasked, variant()), run);
+      if (golden.report["training"].contains(run)) expect_training(golden, load(golden, Layout::kMasked, variant), run);
   }
+}
+
+TEST_P(EncoderGolden, TrainingRuns) {
+  ATTUNE_DATA_OR_SKIP(data);
+  expect_training_runs(smallest_case(std::get<0>(GetParam())), variant());
+}
+
+TEST_P(EncoderGolden, TrainingRunsOfLargerCases) {
+  ATTUNE_DATA_OR_SKIP(data);
+  expect_training_runs(larger_cases(std::get<0>(GetParam())), variant());
 }
 
 // The gradients of one batch with dropout, all in one row, by canonical name.

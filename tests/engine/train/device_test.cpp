@@ -373,6 +373,15 @@ TEST_F(DeviceTraining, ABadLossNamesItsStep) {
 
 // A run that is left and gone on with has other graphs and other steps outside of them, and no other bits.
 TEST_F(DeviceTraining, ResumedRunsAreUninterruptedOnes) {
+  expect_resumes({.device = Device::kCuda, .packed = true, .options = eventful()}, 2);
+  ResumeCase how{.device = Device::kCuda, .dtype = DType::kBFloat16, .packed = true, .options = eventful()};
+  how.options.adamw.late_tables = LateTables::kAll;
+  how.options.accumulation_steps = 2;
+  expect_resumes(how, 2);
+}
+
+// The same after every batch, and in other kinds of runs. Slow on the simulator.
+TEST_F(DeviceTraining, ResumedRunsOfEveryKind) {
   ResumeCase how{.device = Device::kCuda, .packed = true, .options = eventful()};
   expect_resumes(how);
   how.packed = how.graphs = false;

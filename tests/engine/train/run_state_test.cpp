@@ -4,9 +4,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <set>
 
 #include "base/torch_random.h"
@@ -15,6 +17,7 @@
 #include "engine/io/sha256.h"
 #include "engine/train/checkpoints.h"
 #include "tests/engine/io/safetensors_file.h"
+#include "tests/engine/train/train_fixture.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 
@@ -127,6 +130,33 @@ TEST(RunStates, ADamagedBitIsNamed) {
       tensors.insert(message.substr(before.size(), message.find('\'', before.size()) - before.size()));
     }
   EXPECT_EQ(tensors, (std::set<std::string>{"value.a.weight", "m.a.weight", "v.a.weight", "gradient.a.weight"}));
+}
+
+// The checkpoint of a model that is being trained.
+TEST(RunStates, TenThousandRandomBits) {
+  const TempDir dir;
+  const std::string path = dir / "state.safetensors";
+  TrainOptions options;
+  options.batch_size = 4;
+  TinyRun run(tiny_config(), invented_examples(8, 6, 11, 5), options);
+  run.run();
+  write_run_state(path, run.trainer.state());
+  const std::string whole = read_file(path);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  const auto put = [&](std::size_t at, int byte) {
+    file.seekp(static_cast<std::streamoff>(at)).put(static_cast<char>(byte)).flush();
+  };
+  std::mt19937 random(1);
+  constexpr int kFlips = 10000;
+  int found = 0;
+  for (int flip = 0; flip < kFlips; ++flip) {
+    const std::size_t at = random() % whole.size();
+    put(at, whole[at] ^ (1 << random() % 8));
+    found += message_of([&] { read_run_state(path); }).starts_with(path + ": ") ? 1 : 0;
+    put(at, whole[at]);
+  }
+  EXPECT_EQ(found, kFlips);
+  std::printf("%d of %d flipped bits are reported, in a checkpoint of %zu bytes\n", found, kFlips, whole.size());
 }
 
 TEST(RunStates, ATruncatedFileIsRefused) {
