@@ -78,7 +78,7 @@ const OpBuffers& buffers_of(const OpCase& op, Backend& backend, DType dtype) {
 void measure_on_cpu(benchmark::State& state, const OpCase& op, bool backward) {
   const Call& call = buffers_of(op, cpu_backend(), DType::kFloat32).call();
   const auto& run = backward ? op.backward : op.forward;
-  for (auto _ : state) run(call);
+  for ([[maybe_unused]] auto _ : state) run(call);
   const Work& work = backward ? op.backward_work : op.forward_work;
   count(state, work.bytes.of(DType::kFloat32), work.flops);
 }
@@ -121,7 +121,7 @@ void measure_calls(benchmark::State& state, int samples, int least, F&& call) {
   std::vector<double> us;
   for (int i = 0; i < samples; ++i) us.push_back(1e3 * device_ms(launch) / calls);
   std::ranges::sort(us);
-  for (auto _ : state) state.SetIterationTime(1e-6 * us[us.size() / 2]);
+  for ([[maybe_unused]] auto _ : state) state.SetIterationTime(1e-6 * us[us.size() / 2]);
   state.counters["min_us"] = us.front();
   state.counters["max_us"] = us.back();
   state.counters["calls"] = calls;

@@ -171,7 +171,7 @@ void save_case(const StepCase& step, const std::string& folder) {
       [&](const std::string& name, const Tensor& values) {
         tensors.push_back({name, values});
       });
-  write_safetensors(folder + "/model.safetensors", std::move(tensors), {{"format", "pt"}});
+  write_safetensors(folder + "/model.safetensors", tensors, {{"format", "pt"}});
 
   const std::span<const std::int32_t> all = step.texts.ids.values<std::int32_t>();
   const std::span<const std::int64_t> starts = step.texts.starts.values<std::int64_t>();

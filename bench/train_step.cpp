@@ -139,7 +139,7 @@ void print(const Options& options, const StepCase& step, const Timed& timed) {
   std::cout << line.dump() << "\n";
 }
 
-void bench(Options options) {
+void bench(const Options& options) {
   if (!options.cuda() && options.precision != "fp32")
     throw UsageError("--precision " + options.precision + " needs --device cuda");
   if (options.attention != "own" && options.precision != "bf16")

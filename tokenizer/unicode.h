@@ -26,7 +26,7 @@ class CodePointTable {
 
   /// value(c) gives the value of every code point.
   template <class Value>
-  explicit CodePointTable(Value&& value) {
+  explicit CodePointTable(const Value& value) {
     std::map<Block, std::uint16_t> seen;
     for (char32_t first = 0; first <= utf8::kMaxCodePoint; first += 256) {
       Block block;

@@ -16,8 +16,8 @@ class Vocabulary {
  public:
   /// `source` is the file named in error messages.
   explicit Vocabulary(std::string source) : source_(std::move(source)) {}
-  Vocabulary(Vocabulary&&) = default;
-  Vocabulary& operator=(Vocabulary&&) = default;
+  Vocabulary(Vocabulary&&) noexcept = default;
+  Vocabulary& operator=(Vocabulary&&) noexcept = default;
 
   /// Adds a token. Throws Error if the spelling or the id is taken, or the id is outside [0, 2^31-1).
   void add(std::string_view token, std::int64_t id);

@@ -26,6 +26,10 @@ inline void check(cublasStatus_t status, const char* call) {
 inline void report(cudaError_t status, const char* call) noexcept {
   if (status != cudaSuccess) std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cudaGetErrorString(status));
 }
+inline void report(cublasStatus_t status, const char* call) noexcept {
+  if (status != CUBLAS_STATUS_SUCCESS)
+    std::fprintf(stderr, "attune: cuda: %s: %s\n", call, cublasLtGetStatusString(status));
+}
 
 }  // namespace attune::cuda
 

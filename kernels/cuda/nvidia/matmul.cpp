@@ -83,10 +83,10 @@ struct Plan {
     ask(handle, type, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
   }
   ~Plan() {
-    cublasLtMatrixLayoutDestroy(result);
-    cublasLtMatrixLayoutDestroy(second);
-    cublasLtMatrixLayoutDestroy(first);
-    cublasLtMatmulDescDestroy(product);
+    report(cublasLtMatrixLayoutDestroy(result), "cublasLtMatrixLayoutDestroy");
+    report(cublasLtMatrixLayoutDestroy(second), "cublasLtMatrixLayoutDestroy");
+    report(cublasLtMatrixLayoutDestroy(first), "cublasLtMatrixLayoutDestroy");
+    report(cublasLtMatmulDescDestroy(product), "cublasLtMatmulDescDestroy");
   }
   Plan(const Plan&) = delete;
   Plan& operator=(const Plan&) = delete;
@@ -125,7 +125,7 @@ struct Plan {
     const cublasStatus_t status =
         cublasLtMatmulAlgoGetHeuristic(handle, product, first, second, result, result, preference,
                                        static_cast<int>(found.size()), found.data(), &count);
-    cublasLtMatmulPreferenceDestroy(preference);
+    report(cublasLtMatmulPreferenceDestroy(preference), "cublasLtMatmulPreferenceDestroy");
     CUDA_CHECK(status);
     for (int i = 0; i < count; ++i)
       if (found[static_cast<std::size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
@@ -135,8 +135,9 @@ struct Plan {
 
   std::string name_of_product() const {
     std::uint64_t columns = 0, rows = 0;
-    cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_ROWS, &columns, sizeof columns, nullptr);
-    cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_COLS, &rows, sizeof rows, nullptr);
+    CUDA_CHECK(
+        cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_ROWS, &columns, sizeof columns, nullptr));
+    CUDA_CHECK(cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_COLS, &rows, sizeof rows, nullptr));
     return str_cat("[", rows, ", ", columns, "]");
   }
 };
@@ -263,7 +264,7 @@ struct MatmulPlans {
   }
   ~MatmulPlans() {
     plans.clear();
-    cublasLtDestroy(handle);
+    report(cublasLtDestroy(handle), "cublasLtDestroy");
   }
 
   Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32) {

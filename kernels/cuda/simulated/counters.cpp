@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
 #include <iomanip>
 #include <iostream>
@@ -66,7 +67,7 @@ void print_counts(std::ostream& out) {
     out << std::left << std::setw(28) << name << std::right;
     for (std::uint64_t value : {c.blocks, c.barriers, c.products, c.global_requests, c.global_bytes, c.global_sectors})
       out << std::setw(12) << value;
-    out << std::setw(11) << static_cast<int>(100 * c.global_efficiency() + 0.5) << '%';
+    out << std::setw(11) << std::lround(100 * c.global_efficiency()) << '%';
     for (std::uint64_t value : {c.shared_requests, c.shared_wavefronts, c.shared_ideal}) out << std::setw(12) << value;
     out << '\n';
   }
