@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# What is too slow for scripts/test.sh. All stages take hours of 2 cores; a stage that fails does not stop the others.
+#
+#   slow               the tests with the label slow
+#   demo               a build of the demo's programs, as scripts/demo.sh builds them
+#   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors
+#   tidy               clang-tidy on every file
+#   sanitizers[:I/N]   the whole suite under AddressSanitizer and UBSan; of N pieces the I-th one (all: the eight pieces in turn)
+#
+# usage: scripts/nightly.sh [STAGE...]      all of them by default
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs=$(nproc)
+KEEP_GOING=1
+. scripts/stages.sh
+
+# piece I N
+piece() {
+  run "sanitizers: piece $1 of $2" ctest --preset asan -I "$1,,$2" --parallel 2
+}
+
+[ $# -gt 0 ] || set -- slow demo cuda tidy sanitizers
+run "dependencies" scripts/setup.sh clang-format-14 clang-tidy-19
+for name in "$@"; do
+  case $name in
+    slow)
+      run "configure" cmake --preset release
+      run "build" cmake --build --preset release --parallel "$jobs"
+      run "slow tests" ctest --preset release --parallel 2 -L slow
+      ;;
+    demo)
+      run "demo: configure" cmake --preset release -B build/demo-release -DATTUNE_CUDA=none -DATTUNE_UNITY=ON -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF
+      run "demo: build, not run" cmake --build build/demo-release --parallel "$jobs" --target prepare_imdb tokenize train_gpt predict
+      ;;
+    cuda) with_nvcc build/cuda ;;
+    tidy) run "clang-tidy" scripts/tidy.sh ;;
+    sanitizers | sanitizers:*)
+      run "sanitizers: configure" cmake --preset asan
+      run "sanitizers: build" cmake --build --preset asan --parallel "$jobs"
+      if [[ $name =~ ^sanitizers:([0-9]+)/([0-9]+)$ ]]; then
+        piece "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}"
+      else
+        for i in 1 2 3 4 5 6 7 8; do piece $i 8; done
+      fi
+      ;;
+    *) echo "unknown stage: $name"; exit 2 ;;
+  esac
+done
+exit $failed

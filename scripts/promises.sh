@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# One line for each promise of docs/promises.md: whether its command passed, what it printed last that is a figure, and its seconds. The commands are tests and
+# scripts that exist for themselves. "part" is a promise of which a part has no command yet, or needs a GPU; the text says which.
+#
+# usage: scripts/promises.sh [NUMBER...]      all of them by default; builds build/release first
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Tests of the release build by name.
+tests() { ctest --preset release --no-tests=error --verbose -R "^($1)\$" "${@:2}"; }
+
+# number | promise | pattern of the figure in what the command prints | command
+lines='
+1 | a resumed run has the bits of an uninterrupted one, killed at 200 random points | [0-9]+ kills, [0-9]+ of them inside of a save | tests resume_after_200_kills_cli
+2 | a save is atomic, whatever call of the system fails | [0-9]+ faults.* |
+3 | every flipped bit of a checkpoint is reported | [0-9]+ of [0-9]+ flipped bits are reported | tests train_test
+4 | no reader crashes: fuzzing under sanitizers | [0-9]+ executions.* |
+5 | the gradient of every op, in float64 against differences within 1e-6 | [0-9]+ tests? from [0-9]+ test suites? ran | tests kernels_gradient_test
+6 | attention in bfloat16: at most twice the error of a naive run; models: at most the error of the reference library | bfloat16, logits: [0-9.]+ times the reference.s distance | tests "kernels_cuda_test|golden_encoder_test_on_device" --parallel 2
+7 | equal runs have equal bits, at no flag | [0-9]+ of [0-9]+ repeats of a step, with 1 to 5 threads, give equal bits | tests "train_test"
+8 | no report of memcheck, racecheck, initcheck and synccheck | needs a GPU | gpu
+9 | a number that is not finite stops the run at its step, and is named | [0-9]+ tests? from [0-9]+ test suites? ran | tests train_test
+10 | an allocation that fails ends a program with one line | [0-9]+ faults.* |
+11 | every CUDA call and launch is checked | [0-9]+ calls are checked | tests "cuda_calls|guards_detect"
+12 | padding changes no prediction | [0-9]+ tests? from [0-9]+ test suites? ran | tests "golden_encoder_test|example_store_test"
+13 | ids equal those of the reference library on 50,000 reviews | [0-9]+ tests? from [0-9]+ test suites? ran | tests "reviews_golden_test|tokenizer_golden_test"
+14 | a kernel that leaves an output unwritten or writes outside is found | [0-9]+ tests? from [0-9]+ test suites? ran | tests "kernels_test|kernels_cuda_test"
+'
+
+[ -n "${NO_BUILD:-}" ] || { cmake --preset release >/dev/null && cmake --build --preset release --parallel "$(nproc)" >/dev/null; }
+output=$(mktemp) failed=0
+trap 'rm -f "$output"' EXIT
+while IFS='|' read -r number promise pattern command <&3; do
+  number=${number// /}
+  [ -n "$number" ] || continue
+  [ $# -eq 0 ] || [[ " $* " == *" $number "* ]] || continue
+  promise=$(sed 's/^ *//; s/ *$//' <<<"$promise") pattern=$(sed 's/^ *//; s/ *$//' <<<"$pattern") command=$(sed 's/^ *//; s/ *$//' <<<"$command")
+  begin=$SECONDS figure=''
+  if [ -z "$command" ]; then state='NO COMMAND' failed=1
+  elif [ "$command" = gpu ]; then state='NEEDS A GPU'
+  elif ! eval "$command" >"$output" 2>&1; then state=FAIL failed=1
+  elif grep -qE '\*\*\*Skipped|^SKIPPED' "$output"; then state=SKIPPED failed=1
+  else state=PASS; fi
+  [ ! -s "$output" ] || figure=$(grep -oE "$pattern" "$output" | tail -1 || true)
+  printf '%-11s %2d  %s%s, %d s\n' "$state" "$number" "$promise" "${figure:+: $figure}" $((SECONDS - begin))
+  : >"$output"
+done 3<<<"$lines"
+exit $failed

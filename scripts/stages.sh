@@ -1,0 +1,34 @@
+# Read by scripts/test.sh and scripts/nightly.sh: stages with their times, and what both do.
+
+stage='' summary='' failed=0
+
+# run STAGE COMMAND...; ends the script if the command fails, unless KEEP_GOING is set.
+run() {
+  local begin=$SECONDS code=0
+  stage=$1
+  echo "==== $stage"
+  if [ -n "${KEEP_GOING:-}" ]; then "${@:2}" || code=$?; else "${@:2}"; fi
+  if [ $code -eq 0 ]; then summary+="==== $stage: passed, $((SECONDS - begin)) s"$'\n'
+  else summary+="==== $stage: FAILED, $((SECONDS - begin)) s"$'\n' failed=1; fi
+  stage=''
+}
+trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' EXIT
+
+# with_nvcc FOLDER OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
+with_nvcc() {
+  local folder=$1 cudnn=()
+  [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
+  if ! command -v nvcc >/dev/null; then
+    summary+="==== nvcc: not installed, skipped"$'\n'
+    return
+  fi
+  if ! echo '#include <cudnn_graph.h>' | nvcc -x cu -E - >/dev/null 2>&1; then
+    summary+="==== cuDNN: not installed, compiled without"$'\n'
+  elif scripts/fetch_cudnn_frontend.sh build/cudnn_frontend; then
+    cudnn=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$PWD/build/cudnn_frontend")
+  else
+    summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
+  fi
+  run "nvcc: configure" cmake --preset cuda -B "$folder" "${cudnn[@]}" "${@:2}"
+  run "nvcc: build, not run" cmake --build "$folder" --parallel "$jobs"
+}
