@@ -16,8 +16,10 @@
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kDepth = 512;                               // most of k in a block
-constexpr std::int64_t kTaskRows = 96, kTaskColumns = 192;         // of C
+constexpr std::int64_t kDepth = 512;                          // most of k in a block
+constexpr std::int64_t kMinTaskRows = 24, kMaxTaskRows = 96;  // of C; whole tiles of every instruction set
+constexpr std::int64_t kRowTasks = 16;                        // target, so that the last task is a small part
+constexpr std::int64_t kTaskColumns = 192;
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
 
@@ -124,25 +126,25 @@ template <class T>
 void Product<T>::run_on_all_threads() const {
   for_each_block(kPackedRows, [&](Block<T>& block) {
     block.strips = scratch<T>(ScratchSlot::kGemmB, strip_elements(block));
+    if (g_.transpose_a)
+      block.panels = scratch<T>(ScratchSlot::kGemmA, ceil_div(block.rows, kernel_.rows) * kernel_.rows * block.depth);
     if (g_.transpose_b)
       parallel_for(block.columns, kernel_.columns(), [&](std::int64_t begin, std::int64_t end) {
         pack_strips(block, begin, end - begin, 0, block.depth);
       });
-    else
+    if (!g_.transpose_b || g_.transpose_a)
       parallel_for(block.depth, kPackDepth, [&](std::int64_t begin, std::int64_t end) {
-        pack_strips(block, 0, block.columns, begin, end - begin);
+        if (!g_.transpose_b) pack_strips(block, 0, block.columns, begin, end - begin);
+        if (g_.transpose_a) pack_panels(block, begin, end - begin);
       });
-    if (g_.transpose_a) {
-      block.panels = scratch<T>(ScratchSlot::kGemmA, ceil_div(block.rows, kernel_.rows) * kernel_.rows * block.depth);
-      parallel_for(block.depth, kPackDepth,
-                   [&](std::int64_t begin, std::int64_t end) { pack_panels(block, begin, end - begin); });
-    }
-    const std::int64_t columns = ceil_div(kTaskColumns, kernel_.columns()) * kernel_.columns(),
+    const std::int64_t rows = std::clamp(ceil_div(block.rows, kRowTasks * kMinTaskRows) * kMinTaskRows, kMinTaskRows,
+                                         kMaxTaskRows),
+                       columns = ceil_div(kTaskColumns, kernel_.columns()) * kernel_.columns(),
                        groups = ceil_div(block.columns, columns);
-    parallel_for(ceil_div(block.rows, kTaskRows) * groups, 1, [&](std::int64_t task, std::int64_t) {
-      const std::int64_t i = task / groups * kTaskRows, j = task % groups * columns;
-      multiply(block, {block.row + i, std::min(kTaskRows, block.rows - i), block.column + j,
-                       std::min(columns, block.columns - j)});
+    parallel_for(ceil_div(block.rows, rows) * groups, 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t i = task / groups * rows, j = task % groups * columns;
+      multiply(block,
+               {block.row + i, std::min(rows, block.rows - i), block.column + j, std::min(columns, block.columns - j)});
     });
   });
 }
