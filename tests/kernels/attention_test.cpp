@@ -1,4 +1,4 @@
-// Attention against its formula (oracles/attention.h), and what must not depend on the layout of a batch.
+// Attention against its formula (oracles/attention.h), and rows without a key. Layouts that say the same: composition_test.cpp.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,49 +28,6 @@ TEST_P(AttentionTest, FollowsTheDefinition) {
 
 INSTANTIATE_TEST_SUITE_P(Specs, AttentionTest, ::testing::ValuesIn(attention_test_specs()),
                          [](const auto& test) { return test.param.label; });
-
-// The rows of `values` [N, channels] that are tokens of a padded batch, one sequence after the other.
-std::vector<double> tokens_of(const std::vector<double>& values, const AttentionSpec& padded, std::int64_t channels) {
-  std::vector<double> out;
-  auto row = values.begin();
-  for (std::size_t b = 0; b < padded.lengths.size(); ++b) {
-    out.insert(out.end(), row, row + padded.key_lengths[b] * channels);
-    row += padded.lengths[b] * channels;
-  }
-  return out;
-}
-
-// Padding changes neither the result of the tokens nor, if nothing flows back into it, their gradients.
-TEST(AttentionLayouts, PaddedEqualsPacked) {
-  for (float p : {0.0f, 0.3f})
-    for (bool causal : {false, true}) {
-      const AttentionSpec padded{.label = "padded",
-                                 .lengths = {150, 150, 150},
-                                 .key_lengths = {150, 70, 1},
-                                 .heads = 2,
-                                 .head_size = 64,
-                                 .causal = causal,
-                                 .p = p};
-      const AttentionSpec packed{
-          .label = "packed", .lengths = {150, 70, 1}, .heads = 2, .head_size = 64, .causal = causal, .p = p};
-      const std::int64_t width = 128;
-      const OpCase padded_op = attention_case(padded), packed_op = attention_case(packed);
-      Values inputs = random_inputs(padded_op);
-      std::size_t row = 0;
-      for (std::size_t b = 0; b < 3; ++b)
-        for (std::int32_t t = 0; t < 150; ++t, ++row)
-          for (std::int64_t c = 0; t >= padded.key_lengths[b] && c < width; ++c)
-            inputs["dout"][row * 128 + static_cast<std::size_t>(c)] = 0;
-      const Values packed_inputs{{"qkv", tokens_of(inputs["qkv"], padded, 3 * width)},
-                                 {"dout", tokens_of(inputs["dout"], padded, width)}};
-      for (DType dtype : {DType::kFloat32, DType::kFloat64}) {
-        const Values a = run(padded_op, cpu_backend(), inputs, {.dtype = dtype});
-        const Values b = run(packed_op, cpu_backend(), packed_inputs, {.dtype = dtype});
-        expect_close("out", tokens_of(a.at("out"), padded, width), b.at("out"), kReduction, dtype);
-        expect_close("dqkv", tokens_of(a.at("grad qkv"), padded, 3 * width), b.at("grad qkv"), kReduction, dtype);
-      }
-    }
-}
 
 TEST(AttentionLayouts, QueryWithoutKeyGivesZero) {
   const AttentionSpec spec{
