@@ -2,7 +2,7 @@
 """The Hugging Face libraries and attune read each other's folders: the same text has the same logits on both sides.
 
 Written by attune: train_bert and train_gpt train a few steps and save; AutoTokenizer and AutoModelForSequenceClassification open the
-folder. Written by save_pretrained: small random models of every family, with published tokenizers; predict opens the folder.
+folder. Written by save_pretrained: small random models of every family, with published tokenizers; predict opens the folder, and pads it too.
 
 usage: hf_roundtrip.py BIN_FOLDER    (where train_bert, train_gpt, predict, prepare_imdb and tokenize are)
 Exits with 77, which CTest calls skipped, where torch or transformers is missing or ATTUNE_DATA names no data.
@@ -34,6 +34,9 @@ TEXTS = [
     "It never lost me, and I left the cinema smiling.",
     'Dull, "badly" written; and far too long<br /><br />A waste of time.',
     "Na\u00efve caf\u00e9 \u2014 \u4e2d\u6587 and an emoji \U0001f600, numbers 3.14159 and   three spaces.",
+    # Special tokens of every family inside texts are tokens like others: the reference's mask is 1 there.
+    "Good [PAD] bad [SEP] so so <pad> fine </s> dull <|endoftext|> great [MASK] and <mask> the end.",
+    "[PAD] <pad> begins with padding and ends with it [PAD] <pad>",
     "A long one: " + "the plot was gripping, the ending was clever, and nobody could call it dull. " * 6,
 ]
 
@@ -74,6 +77,8 @@ def reference_logits(folder, texts):
     with torch.no_grad():
         for text in texts:
             inputs = tokenizer(text, truncation=True, max_length=length, return_tensors="pt")
+            if not inputs["attention_mask"].all():
+                raise AssertionError(f"{folder}: the reference masks tokens of {text!r}")
             out.append(model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[0].tolist())
     return out
 
@@ -81,6 +86,18 @@ def reference_logits(folder, texts):
 def model_length(config):
     """RoBERTa's table of positions begins after the padding id."""
     return config.max_position_embeddings - (config.pad_token_id + 1 if config.model_type == "roberta" else 0)
+
+
+def compare_layouts(name, folder, programs, failures):
+    """Packed, as predict reads a folder of save_pretrained, and padded to the model's length with a mask."""
+    compare(name, folder, programs, failures)
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    config.update(attune_fill=True, attune_mask_padding=True, attune_pad_id=config["pad_token_id"])
+    if config["model_type"] == "gpt2":
+        config["attune_head_position"] = "flexible"  # the last token before the padding
+    path.write_text(json.dumps(config))
+    compare(f"{name}, padded", folder, programs, failures)
 
 
 def compare(name, folder, programs, failures):
@@ -199,7 +216,7 @@ def written_by_save_pretrained(programs, folder, data_root, failures):
         saved = folder / f"saved{number}"
         try:
             save_random(config, source, saved)
-            compare(f"save_pretrained, {name}", saved, programs, failures)
+            compare_layouts(f"save_pretrained, {name}", saved, programs, failures)
         except (RuntimeError, AssertionError) as error:
             failures.append(name)
             print(f"FAILED: save_pretrained, {name}: {error}")
