@@ -27,6 +27,10 @@ int open_descriptor(const std::string& path, int flags, unsigned mode) {
   return uninterrupted([&] { return open(path.c_str(), flags | O_CLOEXEC, mode); });
 }
 
+int copy_descriptor(int fd) {
+  return uninterrupted([&] { return fcntl(fd, F_DUPFD_CLOEXEC, 0); });
+}
+
 int sync_descriptor(int fd) {
   return uninterrupted([&] { return fsync(fd); });
 }

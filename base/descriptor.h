@@ -27,8 +27,9 @@ class Descriptor {
   int fd_;
 };
 
-/// open() with O_CLOEXEC, and fsync(); again if a signal interrupts them.
+/// open() and dup() with O_CLOEXEC, and fsync(); again if a signal interrupts them.
 int open_descriptor(const std::string& path, int flags, unsigned mode = 0);
+int copy_descriptor(int fd);
 int sync_descriptor(int fd);
 /// Writes all bytes at the position of the file, or at byte `at` if it is not negative. False, and errno, on failure.
 bool write_all(int fd, std::span<const std::byte> bytes, std::ptrdiff_t at = -1);

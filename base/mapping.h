@@ -1,7 +1,7 @@
 // The bytes of a file in the address space, read-only: pages are read when they are used.
 //
-// Where somebody cuts the file meanwhile, or the disk cannot read it, the system sends SIGBUS. The program then prints one
-// line that names the file and exits with 1, at once: what was saved before stays as it is.
+// Where somebody cuts the file meanwhile, or the disk cannot read it, the program or the run ends with one line that
+// names the file (base/mapped_files.h).
 #pragma once
 
 #include <cstddef>

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/mapped_files.h"
 
 namespace attune {
 namespace {
@@ -78,6 +79,7 @@ void AtomicFile::write_at(std::size_t offset, std::string_view text) {
 }
 
 void AtomicFile::sync() {
+  check_mapped_files();
   if (sync_descriptor(fd_.get()) != 0) fail("cannot be written to disk");
 }
 

@@ -33,7 +33,7 @@ class AtomicFile {
   /// Replaces bytes that were written before. Throws IoError.
   void write_at(std::size_t offset, std::string_view text);
   /// Forces what was written so far to the disk. So, among several files, none is renamed before all are safe. Throws
-  /// IoError.
+  /// IoError, also if a mapped file was cut (base/mapped_files.h).
   void sync();
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();

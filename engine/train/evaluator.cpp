@@ -5,6 +5,7 @@
 #include <deque>
 #include <utility>
 
+#include "base/mapped_files.h"
 #include "engine/autograd/tape.h"
 #include "engine/tensor/host_copy.h"
 
@@ -110,6 +111,7 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
     if (progress && !progress(done, batches)) break;
   }
   take(0);
+  check_mapped_files();
   if (done > 0) out.loss /= static_cast<double>(done);
   if (!measures) return out;
   out.examples = rows.count();

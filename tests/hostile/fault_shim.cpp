@@ -229,6 +229,16 @@ int memfd_create(const char* name, unsigned flags) noexcept {
   if (fails(kOpen)) return -1;
   return watch(static_cast<int>(syscall(SYS_memfd_create, name, flags)), true);
 }
+int fcntl(int fd, int command, ...) {
+  va_list rest;
+  va_start(rest, command);
+  void* argument = va_arg(rest, void*);
+  va_end(rest);
+  const bool copied = command == F_DUPFD_CLOEXEC && is_watched(fd);
+  if (copied && fails(kOpen)) return -1;
+  const auto result = static_cast<int>(syscall(SYS_fcntl, fd, command, argument));
+  return copied ? watch(result, true) : result;
+}
 int close(int fd) {
   const bool failed = is_watched(fd) && fails(kClose);
   watch(fd, false);

@@ -1,6 +1,7 @@
 // Files written atomically: whatever goes wrong, the target keeps what it had and no temporary stays behind; and SHA-256.
 #include "engine/io/files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,6 +10,9 @@
 #include <csignal>
 #include <vector>
 
+#include "base/descriptor.h"
+#include "base/mapped_files.h"
+#include "base/mapping.h"
 #include "engine/io/sha256.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -73,6 +77,24 @@ TEST_F(Files, ATargetThatCannotBeReplaced) {
   const std::string message = message_of([&] { write_file(other / "folder", "text"); });
   EXPECT_TRUE(message.starts_with((other / "folder") + ": cannot be put in place")) << message;
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(other.path()), {}), 1);
+}
+
+// The end of its last page is zeros then, without an error of the system: what was made of them must not be saved.
+TEST_F(Files, NothingIsSavedOnceAMappedFileWasCut) {
+  const TempDir other;
+  write_file(other / "ids", "0123456789");
+  const Descriptor ids(open_descriptor(other / "ids", O_RDONLY));
+  {
+    const Mapping mapping(ids.get(), 10, "ids");
+    check_mapped_files();
+    std::filesystem::resize_file(other / "ids", 9);
+    EXPECT_EQ(mapping.data()[9], std::byte{0});
+    AtomicFile file(target_);
+    file.write("new");
+    EXPECT_EQ(message_of([&] { file.commit(); }), "ids: was cut while it was in use");
+  }
+  expect_only_target("old");
+  check_mapped_files();  // of mappings that are left
 }
 
 TEST_F(Files, AMissingFolder) {
