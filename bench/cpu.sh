@@ -2,19 +2,20 @@
 # Everything that has a peer on the CPU, next to its peers in one run: matrix products, training steps, predictions, tokenizers,
 # logistic regression. Writes RESULTS/cpu-PROCESSOR.md; with --parts it renews these parts of the file alone. About an hour on two cores.
 #
-# usage: bench/cpu.sh [options] --data DIR --minilm DIR
+# usage: bench/cpu.sh [options]
 #   --data DIR        train.csv, validation.csv and test.csv (prepare_imdb)
 #   --minilm DIR      folder of all-MiniLM-L6-v2, an encoder 384 wide that fits everywhere
 #   --tokenizers DIR  folder of one folder per tokenizer, each with its tokenizer.json
 #   --peer FILE       a shared library with cblas_sgemm or dnnl_sgemm; may be given several times
 #   --bin DIR         the programs (default: build/release/bin)
 #   --python FILE     Python with torch, transformers, onnxruntime, onnx, onnxscript, tiktoken, scikit-learn, pandas (default: python3)
-#   --parts LIST      of products,steps,predictions,tokenizers,logreg (default: all)
+#   --parts LIST      of products (need --peer), steps (--minilm), predictions (--data, --minilm), tokenizers (--data, --tokenizers),
+#                     logreg (--data); default: all
 #   --results DIR     (default: bench/results)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-usage() { sed -n '5,14s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '5,15s/^# \{0,1\}//p' "$0"; }
 fail() { echo "bench/cpu.sh: $*" >&2; exit 2; }
 
 data='' minilm='' tokenizers='' bin=build/release/bin python=python3 parts=products,steps,predictions,tokenizers,logreg results=bench/results peers=()
@@ -97,7 +98,12 @@ touch "$work/log"
 for part in ${parts//,/ }; do
   echo "bench/cpu.sh: $part" >&2
   printf '## %s\n\n%s, commit %s.\n\n' "$part" "$(date +%F)" "$commit" >"$work/$part.md"
-  "$part" >>"$work/$part.md" || { status=$?; tail -n 20 "$work/log" >&2; exit $status; }
+  # In a shell of its own: set -e does not hold in a command that is tested.
+  set +e
+  (set -e; "$part") >>"$work/$part.md"
+  status=$?
+  set -e
+  [ $status -eq 0 ] || { tail -n 20 "$work/log" >&2; echo "bench/cpu.sh: $part failed" >&2; exit $status; }
 done
 {
   printf '# %s, %s cores\n\nWritten by `bench/cpu.sh`. The figures of a table are of one run, contenders in turn.\n\n' "$processor" "$cores"

@@ -14,9 +14,10 @@
 #include <cstdio>
 #include <functional>
 #include <iostream>
+#include <limits>
 #include <random>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
 #include "base/check.h"
@@ -115,8 +116,9 @@ Contender peer_of(const std::string& path) {
   auto* sgemm = reinterpret_cast<Dnnl>(dlsym(library, "dnnl_sgemm"));
   CHECK(sgemm != nullptr, path, " has neither cblas_sgemm nor dnnl_sgemm");
   return {name, [sgemm](const Product& p, const float* a, const float* b, float* c) {
-            sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.m, p.n, p.k, 1, a, p.lda(), b, p.ldb(), 0, c,
-                  p.n);
+            const int status = sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', p.m, p.n, p.k, 1, a, p.lda(),
+                                     b, p.ldb(), 0, c, p.n);
+            CHECK(status == 0, "dnnl_sgemm returns ", status);
           }};
 }
 
@@ -157,6 +159,7 @@ void time_product(const Options& options, const std::vector<Contender>& contende
     double best_peer = 0;
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const auto once = [&] { contenders[i].run(p, a.data(), b.data(), c.data()); };
+      std::ranges::fill(c, std::numeric_limits<float>::quiet_NaN());  // what a contender leaves out is seen
       const double warm = seconds_of(once);
       const int repeats = std::max(1, static_cast<int>(options.milliseconds / 1e3 / warm));
       const double seconds = seconds_of([&] {

@@ -69,14 +69,14 @@ function(attune_test name)
   attune_add_test(${name} ${name} "${ARG_FILTER}" "${ARG_TIMEOUT}" "${ARG_LABELS}")
 endfunction()
 
-# attune_test_part(<name> <part> FILTER <filter> LABELS <label>... [TIMEOUT <seconds>])
-#   Other tests of the program <name>, as a CTest of their own that is named <name>_<part>.
+# attune_test_part(<name> <part> LABELS <label>... [FILTER <filter>] [TIMEOUT <seconds>] [ENVIRONMENT <variable>=<value>...])
+#   Other tests of the program <name>, or the same with other variables, as a CTest of their own that is named <name>_<part>.
 function(attune_test_part name part)
-  cmake_parse_arguments(ARG "" "TIMEOUT;FILTER" "LABELS" ${ARGN})
-  attune_add_test(${name}_${part} ${name} "${ARG_FILTER}" "${ARG_TIMEOUT}" "${ARG_LABELS}")
+  cmake_parse_arguments(ARG "" "TIMEOUT;FILTER" "LABELS;ENVIRONMENT" ${ARGN})
+  attune_add_test(${name}_${part} ${name} "${ARG_FILTER}" "${ARG_TIMEOUT}" "${ARG_LABELS}" ${ARG_ENVIRONMENT})
 endfunction()
 
-# The CTest `name` runs the tests of `program` that `filter` selects. Those that compute on the device, a GPU or the simulator, get the simulator.
+# The CTest `name` runs the tests of `program` that `filter` selects. Those that compute on the device run in the simulator where there is no GPU.
 function(attune_add_test name program filter timeout labels)
   if(NOT timeout)
     set(timeout 600)
@@ -84,7 +84,7 @@ function(attune_add_test name program filter timeout labels)
   if(ATTUNE_SANITIZE)
     math(EXPR timeout "6 * ${timeout}")
   endif()
-  set(environment "")
+  set(environment ${ARGN})
   if(ATTUNE_CUDA_TEST_LABEL IN_LIST labels)
     list(APPEND environment ATTUNE_SIMULATE_GPU=1)
   endif()

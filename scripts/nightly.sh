@@ -4,7 +4,7 @@
 #   slow               the tests with the label slow
 #   demo               a build of the demo's programs, as scripts/demo.sh builds them
 #   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors
-#   tidy               clang-tidy on every file
+#   tidy               clang-tidy on every file that the release build compiles
 #   sanitizers[:I/N]   the whole suite under AddressSanitizer and UBSan; of N pieces the I-th one (all: the eight pieces in turn)
 #
 # usage: scripts/nightly.sh [STAGE...]      all of them by default

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # clang-tidy, with the checks of .clang-tidy, on every file that the build compiles, or on the files named. Prints each finding once; exit 1 if there is one,
-# or if a file could not be read. It takes version 19: older ones do not read all of C++20. About 20 minutes of 2 cores.
+# or if a file could not be read; the end of its messages then follows. It takes version 19: older ones do not read all of C++20. About 20 minutes of 2 cores.
 #
 # usage: scripts/tidy.sh [--project FOLDER] [FILE...]      reads the compiler's commands in build/release of the project
 set -euo pipefail
@@ -12,11 +12,12 @@ files=("$@")
 [ $# -gt 0 ] || mapfile -t files < <(sed -nE 's/^ *"file": "(.*)",?$/\1/p' build/release/compile_commands.json | sort -u)
 [ ${#files[@]} -gt 0 ] || { echo "no files to read"; exit 2; }
 found=$(mktemp)
-trap 'rm -f "$found"' EXIT
+trap 'rm -f "$found" "$found.messages"' EXIT
 # -Wno-unknown-warning-option: the commands are GCC's.
 code=0
 printf '%s\0' "${files[@]}" | xargs -0 -n 1 -P "$(nproc)" \
-  clang-tidy-19 -p build/release --quiet --extra-arg=-Wno-unknown-warning-option >"$found" 2>/dev/null || code=$?
+  clang-tidy-19 -p build/release --quiet --extra-arg=-Wno-unknown-warning-option >"$found" 2>"$found.messages" || code=$?
 grep -E ': (error|warning): ' "$found" | sed "s#^$PWD/##" | sort -u || true
+[ $code -eq 0 ] || tail -n 5 "$found.messages" >&2
 [ $code -eq 0 ] || { echo "clang-tidy: $(grep -cE ': (error|warning): ' "$found") findings in ${#files[@]} files"; exit 1; }
 echo "clang-tidy: ${#files[@]} files are clean"

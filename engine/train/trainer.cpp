@@ -43,7 +43,6 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       runner_(logits_, task, optimizer_,
               {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
-  CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
         " training examples do not fill one batch of ", options.batch_size);
   CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ",
