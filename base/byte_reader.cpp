@@ -29,16 +29,28 @@ ByteReader::ByteReader(const std::string& path) : name_(path), file_(open_descri
 
 bool ByteReader::fill() {
   if (block_.size() < kBlock) block_.resize(block_.empty() ? kFirstBlock : kBlock);
+  at_ = end_ = 0;
+  return read_more();
+}
+
+bool ByteReader::read_more() {
   ssize_t n = 0;
-  do n = read(file_.get() < 0 ? STDIN_FILENO : file_.get(), block_.data(), block_.size());
+  do n = read(file_.get() < 0 ? STDIN_FILENO : file_.get(), block_.data() + end_, block_.size() - end_);
   while (n < 0 && errno == EINTR);
   if (n < 0) throw IoError(name_, std::string("cannot be read: ") + std::strerror(errno));
-  at_ = 0;
-  end_ = static_cast<std::size_t>(n);
-  passed_ += end_;
+  end_ += static_cast<std::size_t>(n);
+  passed_ += static_cast<std::size_t>(n);
   if (n == 0 && passed_ < expected_)
     throw IoError(name_, str_cat("was cut while it was read: after ", passed_, " of ", expected_, " bytes it ends"));
   return n > 0;
+}
+
+void ByteReader::skip(std::string_view mark) {
+  // A pipe may give a part of the mark first.
+  const auto there = [&] { return std::string_view(block_.data() + at_, end_ - at_); };
+  if (peek() == kEnd) return;
+  while (there().size() < mark.size() && mark.starts_with(there()) && read_more()) continue;
+  if (there().starts_with(mark)) at_ += mark.size();
 }
 
 std::string_view ByteReader::block() {

@@ -34,18 +34,17 @@ class ByteReader {
     if (c != kEnd) ++at_;
     return c;
   }
-  /// Takes these bytes if they begin the block that is there: a mark at the begin of a file.
-  void skip(std::string_view mark) {
-    if (peek() != kEnd && std::string_view(block_.data() + at_, end_ - at_).starts_with(mark)) at_ += mark.size();
-  }
+  /// Takes these bytes if they come first: a mark at the begin of a file. To be called before anything is taken.
+  void skip(std::string_view mark);
   /// Takes the bytes that are there, at most 1 MiB; empty after the last. Valid until the next call.
   std::string_view block();
   /// Takes a line, without its LF; false after the last.
   bool line(std::string& out);
 
  private:
-  /// False at the end.
+  /// New bytes in place of those that were taken, or after those that are there; false at the end.
   bool fill();
+  bool read_more();
 
   std::string name_;
   Descriptor file_;           // none: standard input

@@ -14,6 +14,7 @@
 
 #include "base/check.h"
 #include "base/descriptor.h"
+#include "base/printable.h"
 
 namespace attune {
 namespace {
@@ -29,7 +30,7 @@ struct MappedFile {
 static_assert(std::atomic<const std::byte*>::is_always_lock_free);
 
 struct MappedFiles {
-  std::array<MappedFile, 64> files;  // a run has some ten; more than 64 have no name in the error, and no check
+  std::array<MappedFile, 64> files;  // a run has some ten
   std::mutex mutex;
 };
 // Never destroyed: mappings in static storage may outlive any order of destruction.
@@ -68,11 +69,12 @@ void add_mapped_file(const std::byte* begin, std::size_t bytes, int file, const 
     if (free.file.get() < 0) throw IoError(name, std::string("cannot be opened again: ") + std::strerror(errno));
     std::snprintf(free.line.data(), free.line.size(),
                   "%s: error: %s: was cut while it was in use, or the disk cannot read it\n",
-                  program_invocation_short_name, name.c_str());
+                  program_invocation_short_name, printable(name, 300).c_str());
     free.bytes = bytes;
     free.begin = begin;
-    break;
+    return;
   }
+  throw IoError(name, str_cat("cannot be mapped: ", mapped->files.size(), " files are mapped already"));
 }
 
 void remove_mapped_file(const std::byte* begin) {

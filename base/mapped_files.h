@@ -11,7 +11,7 @@
 namespace attune {
 
 /// The first `bytes` of an open file are mapped at `begin`; `name` is for errors. Throws IoError if the descriptor cannot
-/// be copied.
+/// be copied, or if 64 files are mapped already.
 void add_mapped_file(const std::byte* begin, std::size_t bytes, int file, const std::string& name);
 /// The mapping at `begin` ends.
 void remove_mapped_file(const std::byte* begin);

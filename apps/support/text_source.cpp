@@ -34,8 +34,8 @@ TextSource TextSource::from_jsonl(const std::string& path, const std::string& fi
 TextSource TextSource::from_lines() {
   const auto reader = std::make_shared<ByteReader>();
   return TextSource([reader, line = std::int64_t{0}](std::string& text) mutable {
+    if (line++ == 0) reader->skip(kByteOrderMark);
     if (!reader->line(text)) return false;
-    if (++line == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
     if (text.ends_with('\r')) text.pop_back();
     const auto bad = utf8_error(text);
     CHECK(!bad, "standard input:", line, ": is not valid UTF-8 at its byte ", *bad);

@@ -15,8 +15,8 @@ std::string JsonlReader::where() const {
 bool JsonlReader::next(const std::vector<std::string>& names, std::vector<std::string>& values) {
   std::string text;
   do {
+    if (line_++ == 0) file_.skip(kByteOrderMark);
     if (!file_.line(text)) return false;
-    if (++line_ == 1 && text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
   } while (text.find_first_not_of(" \t\r") == std::string::npos);
 
   const json::Value object = json::parse(text, where());
