@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/simulated/failing_calls.h"
 #include "kernels/cuda/simulated/launch.h"
 #include "kernels/cuda/simulated/memory.h"
 #include "kernels/cuda/simulated/stream_state.h"
@@ -51,6 +52,7 @@ Graph::State::~State() {
 }
 
 void* allocate(std::size_t bytes) {
+  simulated::on_call(simulated::Call::kAllocation);
   if (const std::size_t free = free_bytes(); bytes > free)
     throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", device_info().total_bytes,
                               " free on ", device_info().name));
@@ -109,6 +111,7 @@ std::size_t free_bytes() {
 }
 
 void* pinned_allocate(std::size_t bytes) {
+  simulated::on_call(simulated::Call::kPinned);
   return ::operator new(std::max<std::size_t>(bytes, 1));
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/cuda/memory.h"
+#include "kernels/cuda/simulated/failing_calls.h"
 #include "kernels/cuda/simulated/launch.h"
 #include "kernels/cuda/simulated/memory.h"
 #include "kernels/cuda/stream.h"
@@ -22,6 +23,7 @@ void check_memory(const void* device, std::size_t bytes, const char* what) {
 
 void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
+  simulated::on_call(simulated::Call::kCopy);
   std::vector<std::byte> staged(bytes);
   std::memcpy(staged.data(), host, bytes);
   enqueue(stream, [device, staged = std::move(staged)] {
@@ -32,6 +34,7 @@ void copy_to_device(void* device, const void* host, std::size_t bytes, const Str
 
 void copy_to_host(void* host, const void* device, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
+  simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
     check_memory(device, bytes, "a copy to the host");
     std::memcpy(host, device, bytes);
@@ -40,6 +43,7 @@ void copy_to_host(void* host, const void* device, std::size_t bytes, const Strea
 
 void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
+  simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
     check_memory(from, bytes, "a copy from the device");
     check_memory(to, bytes, "a copy to the device");
@@ -49,6 +53,7 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream&
 
 void set_zero(void* device, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
+  simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
     check_memory(device, bytes, "clearing");
     std::memset(device, 0, bytes);

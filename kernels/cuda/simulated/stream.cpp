@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "kernels/cuda/simulated/failing_calls.h"
 #include "kernels/cuda/simulated/launch.h"
 #include "kernels/cuda/simulated/stream_state.h"
 
@@ -129,6 +130,7 @@ void Stream::wait(const Event& event) const {
 }
 
 void Stream::begin_capture() const {
+  simulated::on_call(simulated::Call::kCapture);
   CHECK(!state_->capture, "the stream is being captured already");
   state_->capture = std::make_shared<Graph::State>();
   state_->capture->streams.push_back(state_.get());
@@ -178,7 +180,9 @@ Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;
 
 void Graph::launch(const Stream& stream) const {
-  for (const Work& work : state_->work) enqueue(stream, work);
+  simulated::on_call(simulated::Call::kCapture);
+  // As on a GPU, what was launched keeps the graph and its memory until it is done.
+  for (const Work& work : state_->work) enqueue(stream, [graph = state_, &work] { work(); });
 }
 
 }  // namespace attune::cuda
