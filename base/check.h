@@ -19,6 +19,7 @@ namespace attune {
 template <class... Args>
 std::string str_cat(const Args&... args) {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // without memory a stream would cut the text without a word
   (out << ... << args);
   return out.str();
 }

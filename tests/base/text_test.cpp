@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/check.h"
 #include "base/input_file.h"
 #include "base/nearest_word.h"
 #include "base/printable.h"
@@ -33,6 +34,19 @@ TEST(Printable, CutsBetweenCharacters) {
   EXPECT_EQ(printable("ab\u00e9d", 3), "ab\u00e9...");  // the character that was begun is kept
   EXPECT_EQ(printable(std::string(100, 'x')), std::string(80, 'x') + "...");
   EXPECT_EQ(one_line(std::string(100, 'x') + "\n"), std::string(100, 'x') + "\\x0a");
+}
+
+// What a stream does with a value for which there is no memory.
+struct Broken {
+  friend std::ostream& operator<<(std::ostream& out, Broken) {
+    out.setstate(std::ios::badbit);
+    return out;
+  }
+};
+
+TEST(StrCat, IsWholeOrFails) {
+  EXPECT_EQ(str_cat("a ", 12, " b"), "a 12 b");
+  EXPECT_THROW(str_cat("a ", Broken{}, " b"), std::ios_base::failure);
 }
 
 TEST(NearestWord, HasTheFewestEdits) {
