@@ -1,9 +1,7 @@
 // Predicts with a saved model: the label or labels of each text with probabilities and logits, or its numbers, as text,
 // CSV or JSON lines, in the order of the input. Texts are read and printed in batches, so that memory does not grow with
 // the input.
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -15,6 +13,7 @@
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
+#include "base/finite.h"
 #include "base/input_file.h"
 #include "base/parallel.h"
 #include "base/printable.h"
@@ -207,8 +206,8 @@ int predict(const PredictFlags& flags) {
     const std::vector<std::vector<double>> logits = logits_of(flags, *model, texts, second);
     progress.clear();
     for (std::size_t i = 0; i < texts.size(); ++i) {
-      CHECK(std::ranges::all_of(logits[i], [](double z) { return std::isfinite(z); }), flags.model_dir,
-            ": the logits of text ", done + static_cast<std::int64_t>(i) + 1,
+      CHECK(!first_not_finite(std::span<const double>(logits[i])), flags.model_dir, ": the logits of text ",
+            done + static_cast<std::int64_t>(i) + 1,
             " are not finite; the model is damaged or its training has failed");
       print(flags.format, *model, texts[i], logits[i]);
     }

@@ -8,8 +8,8 @@
 // The scalars are computed in double, the elements in their own type.
 //
 // The values that change from step to step (AdamWScalars, grad_scale, the norm) are in the context's memory, and
-// nothing waits for a device, so that a captured step can be replayed: grad_norm, clip_scale and adamw may follow each
-// other without the host.
+// nothing waits for a device, so that a captured step can be replayed: stop_at_loss, grad_norm, clip_scale and adamw may
+// follow each other without the host.
 //
 // Loshchilov, Hutter: "Decoupled weight decay regularization", arXiv 1711.05101.
 #pragma once
@@ -82,8 +82,28 @@ constexpr double clip_scale(double norm, double max_norm) {
   return scale > 1 ? 1 : scale;
 }
 
-/// scale = clip_scale(norm, max_norm); both [1] in the context's memory.
-void clip_scale(const CpuContext&, double* scale, const double* norm, double max_norm);
-void clip_scale(const CudaContext&, double* scale, const double* norm, double max_norm);
+/// The steps of an optimizer up to the first that is not finite: `stop` ([1], in the context's memory) is 0 before it,
+/// and NaN from then on. Later steps then change nothing, and the parameters stay as that step found them.
+///
+/// Sets stop if the loss ([1], float32 or float64) is not finite.
+struct StopAtLoss {
+  double* stop;
+  const void* loss;
+  DType dtype;  // of loss
+};
+
+void stop_at_loss(const CpuContext&, const StopAtLoss&);
+void stop_at_loss(const CudaContext&, const StopAtLoss&);
+
+/// scale = clip_scale(norm, max_norm), which sets stop if it is NaN; NaN if stop is set. All [1] in the context's memory.
+struct ClipScale {
+  double* scale;
+  double* stop;
+  const double* norm;
+  double max_norm;
+};
+
+void clip_scale(const CpuContext&, const ClipScale&);
+void clip_scale(const CudaContext&, const ClipScale&);
 
 }  // namespace attune::kernels

@@ -2,12 +2,12 @@
 
 #include <re2/re2.h>
 #include <algorithm>
-#include <cmath>
 #include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "base/join.h"
+#include "engine/tensor/finite.h"
 #include "models/model_folder.h"
 #include "models/weight_files.h"
 
@@ -52,12 +52,6 @@ std::string first_part(const std::string& name) {
 bool of_backbone(const std::string& name, const Classifier& model, const HfFiles& files) {
   return std::ranges::any_of(model.table().rows(), [&](const ParameterRow& row) {
     return !row.optional && first_part(canonical_name(row.hf_name, files)) == first_part(name);
-  });
-}
-
-bool is_finite(const Tensor& tensor) {
-  return dispatch_float(tensor.dtype(), "finiteness", [&]<class T>() {
-    return std::ranges::all_of(tensor.values<T>(), [](T x) { return std::isfinite(x); });
   });
 }
 
@@ -115,6 +109,7 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
     CHECK(shape_text(entry->shape) == expected.str(), file->path(), ": the tensor '", entry->name, "' has shape ",
           shape_text(entry->shape), " where ", expected, " is needed");
     const Tensor values = file->read(*entry, target.dtype());
+    CHECK(all_finite(values), file->path(), ": the tensor '", entry->name, "' holds values that are not finite");
     target.copy_from(row.transposed ? transposed(values) : values);
     entries.erase(found);
   }
@@ -132,7 +127,7 @@ void save_weights(const Classifier& model, AtomicFile& file, const Metadata& met
   for_each_hf_tensor(
       model, [](const Parameter& parameter) { return parameter.exact().to(Device::kCpu); },
       [&](const std::string& name, const Tensor& tensor) {
-        CHECK(is_finite(tensor), file.path(), ": not written: the tensor '", name,
+        CHECK(all_finite(tensor), file.path(), ": not written: the tensor '", name,
               "' holds values that are not finite");
         values.emplace(name, tensor);
       });

@@ -23,7 +23,8 @@ struct LoadReport {
 enum class Head : std::uint8_t { kFromFile, kFresh };
 
 /// Fills a model's parameters from the weights of a folder (models/weight_files.h) whose config.json is `config`. Throws
-/// Error naming tensor, expected and found shape, or if weights and config come from different saves.
+/// Error naming the tensor if its shape is another or a value is not finite, or if weights and config come from
+/// different saves.
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config,
                         Head head = Head::kFromFile);
 

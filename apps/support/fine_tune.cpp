@@ -156,6 +156,50 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   }
 }
 
+// The closing lines. A saved model whose outputs turn out not to be finite is removed.
+bool evaluate_saved(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report) {
+  try {
+    return evaluate_splits(trainer, job, report);
+  } catch (const NotFiniteError& error) {
+    if (flags.output.empty()) throw;
+    remove_model(flags.output);
+    throw NotFiniteError(str_cat(error.what(), "; the model is removed from ", flags.output), error.step(),
+                         error.tensor());
+  }
+}
+
+// The exit code.
+int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
+                   RunKeeper& keeper, TrainReport& report) {
+  bool finished =
+      trainer.run(report, interrupted,
+                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
+  report.clear_progress();
+  std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
+              trainer.seconds() / 60);
+  if (const std::optional<BestEvaluation>& best = trainer.best())
+    std::printf("Lowest validation loss: %.3f, at step %06lld.\n", best->validation_loss,
+                static_cast<long long>(best->step));
+  std::fflush(stdout);
+
+  if (!flags.output.empty()) trainer.check();
+  // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
+  if (!finished) keeper.close(trainer.state(), report.log_offset());
+  if (!flags.output.empty()) {
+    const std::string folder = finished ? flags.output : interrupted_folder(flags);
+    save_model_folder(folder, job, tokenizer);
+    std::cout << "Saved to " << folder << std::endl;
+    if (finished && flags.resume) remove_model(interrupted_folder(flags));
+  }
+  if (finished) keeper.close(trainer.state(), report.log_offset());
+  if (finished && !flags.no_final_evaluation) {
+    catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
+    std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
+    finished = evaluate_saved(trainer, job, flags, report);
+  }
+  return finished ? 0 : kInterruptedExit;
+}
+
 int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   catch_interrupts(flags.output.empty() ? "the run ends after the current step; nothing is saved without --output"
                                         : "the run ends after the current step and saves a checkpoint in " +
@@ -187,32 +231,12 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
-  bool finished =
-      trainer.run(report, interrupted,
-                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
-  report.clear_progress();
-  std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
-              trainer.seconds() / 60);
-  if (const std::optional<BestEvaluation>& best = trainer.best())
-    std::printf("Lowest validation loss: %.3f, at step %06lld.\n", best->validation_loss,
-                static_cast<long long>(best->step));
-  std::fflush(stdout);
-
-  // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
-  if (!finished) keeper.close(trainer.state(), report.log_offset());
-  if (!flags.output.empty()) {
-    const std::string folder = finished ? flags.output : interrupted_folder(flags);
-    save_model_folder(folder, job, tokenizer);
-    std::cout << "Saved to " << folder << std::endl;
-    if (finished && flags.resume) remove_model(interrupted_folder(flags));
+  try {
+    return train_and_save(job, flags, tokenizer, trainer, keeper, report);
+  } catch (const NotFiniteError& error) {
+    report.stopped(error);
+    throw;
   }
-  if (finished) keeper.close(trainer.state(), report.log_offset());
-  if (finished && !flags.no_final_evaluation) {
-    catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
-    std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
-    finished = evaluate_splits(trainer, job, report);
-  }
-  return finished ? 0 : kInterruptedExit;
 }
 
 }  // namespace

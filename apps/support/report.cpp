@@ -132,4 +132,13 @@ void TrainReport::split(const std::string& title, const std::string& name, const
     std::cout << title << " " << headline_text(headline, evaluation) << std::endl;
 }
 
+void TrainReport::stopped(const NotFiniteError& error) {
+  const std::optional<NotFinite>& tensor = error.tensor();
+  log(json::Value::object({{"stopped_at_step", error.step() ? json::Value(*error.step()) : json::Value()},
+                           {"kind", tensor ? json::Value(tensor->kind_name()) : json::Value()},
+                           {"tensor", tensor ? json::Value(tensor->name) : json::Value()},
+                           {"error", error.what()}}));
+  clear_progress();
+}
+
 }  // namespace attune

@@ -6,7 +6,8 @@
 //   after every evaluation:  {"step": 0, "train_loss": ..., "val_loss": ...}
 //   at the end of an epoch:  {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}
 //   at the end of the run:   {"split": "test", "accuracy": ..., "loss": ...}
-// The last two have every measure of the task (engine/train/task.h).
+//   if numbers are not finite: {"stopped_at_step": 7, "kind": "weight", "tensor": "...", "error": ...}, and no more
+// Lines of epochs and splits have every measure of the task (engine/train/task.h).
 #pragma once
 
 #include <memory>
@@ -34,6 +35,8 @@ class TrainReport : public TrainObserver {
   void epoch(const EpochRecord& record) override;
   /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
+  /// The last line of a run that an error ends.
+  void stopped(const NotFiniteError& error);
   /// Bytes of the log so far; none if there is no log.
   std::optional<std::int64_t> log_offset();
   /// Removes the progress bar before something else is printed.

@@ -138,7 +138,6 @@ TrainOptions TrainingFlags::train_options() const {
   options.eval_batches = eval_iter;
   options.schedule = {.kind = lr_schedule_kind(lr_schedule), .peak = learning_rate, .warmup_steps = warmup_steps};
   options.adamw.max_grad_norm = max_grad_norm;
-  options.adamw.measure_norm = !log_file.empty();
   options.seed = seed;
   options.graphs = !no_graphs;
   options.independent_evaluation = independent_evaluation;

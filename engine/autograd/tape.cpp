@@ -1,9 +1,11 @@
 #include "engine/autograd/tape.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
+#include "engine/autograd/finite_watch.h"
 #include "engine/ops/fill.h"
 #include "engine/tensor/side_work.h"
 
@@ -50,16 +52,19 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
     outputs[i].grad().add(gradients[i]);
   }
   gradients.clear();  // from here on only the variables hold them
-  SideWork side;      // the gradients of weights
+  FiniteWatch* watch = FiniteWatch::current();
+  std::optional<SideWork> side;  // the gradients of weights; a watch waits for each
+  if (watch == nullptr) side.emplace();
   while (!steps_.empty()) {
     Step step = std::move(steps_.back());
     steps_.pop_back();
     const bool reached =
         std::ranges::any_of(step.outputs, [](const Grad& output) { return output.tensor().defined(); });
     if (reached) step.backward();
+    if (watch != nullptr) watch->see_written();
     for (const Grad& output : step.outputs) output.clear();
   }
-  side.join();
+  if (side) side->join();
 }
 
 }  // namespace attune

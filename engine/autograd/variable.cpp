@@ -1,8 +1,10 @@
 #include "engine/autograd/variable.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
+#include "engine/autograd/finite_watch.h"
 #include "engine/ops/scale.h"
 
 namespace attune {
@@ -14,7 +16,7 @@ const Tensor kUndefined;
 
 Grad::Grad(const Tensor& like, bool requires_grad)
     : state_(std::make_shared<State>(
-          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr})) {}
+          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr, {}})) {}
 
 const Tensor& Grad::tensor() const {
   if (compact()) spread(false);
@@ -35,6 +37,7 @@ void Grad::spread(bool every_row) const {
 
 GradTarget Grad::target() const {
   if (!requires_grad()) return {};
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
   Tensor& gathered = state_->gathered;
   const GradMode mode = gathered.defined() ? GradMode::kAccumulate : GradMode::kWrite;
   if (state_->late != nullptr) {
@@ -50,6 +53,7 @@ GradTarget Grad::target() const {
 
 RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
   if (!requires_grad() || state_->late == nullptr) return {target(), {}};
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
   const LateRows& late = *state_->late;
   if (late.version() != version) late.catch_up(*state_->table, ids);  // a row with a gradient is never late
   const Tensor& marks = late.marks().marks;
@@ -65,6 +69,7 @@ RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
 
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
   if (state_->gathered.defined() || state_->late != nullptr)
     ops::scale(target(), gradient);
   else
@@ -80,6 +85,13 @@ Tensor Grad::take() const {
 
 void Grad::clear() const {
   if (state_ != nullptr) state_->gathered = Tensor();
+}
+
+std::string Grad::name_of(std::int64_t element) const {
+  const std::vector<std::string>& names = state_->names;
+  if (names.empty()) return "a variable without a name";
+  return names[static_cast<std::size_t>(element * std::ssize(names) /
+                                        std::max<std::int64_t>(state_->shape.numel(), 1))];
 }
 
 Variable::Variable(Tensor value, bool requires_grad)

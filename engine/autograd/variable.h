@@ -10,6 +10,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "engine/ops/grad_norm.h"
 #include "engine/ops/row_gradient.h"
@@ -56,6 +58,8 @@ class Grad {
   /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;
+  /// The name of an element of the variable, for errors (Variable::set_names).
+  std::string name_of(std::int64_t element) const;
   /// Whether both are the gradient of one variable.
   friend bool operator==(const Grad&, const Grad&) = default;
 
@@ -69,6 +73,7 @@ class Grad {
     Tensor gathered;                 // compact if its shape is not that of the value
     std::shared_ptr<LateRows> late;  // null: all rows are always up to date
     std::shared_ptr<Tensor> table;   // whose rows are late
+    std::vector<std::string> names;  // of equal parts of the rows
   };
   bool compact() const { return defined() && state_->gathered.shape() != state_->shape; }
   void spread(bool every_row) const;
@@ -102,6 +107,10 @@ class Variable {
   const std::shared_ptr<LateRows>& late_rows() const { return grad_.state_->late; }
   /// LateRows::version(); 0 if no row is ever late.
   std::int64_t version() const;
+
+  /// The names of the equal parts of its rows, for errors: one, or those of the tensors that were fused.
+  void set_names(std::vector<std::string> names) const { grad_.state_->names = std::move(names); }
+  const std::vector<std::string>& names() const { return grad_.state_->names; }
 
   bool requires_grad() const { return grad_.requires_grad(); }
   void set_requires_grad(bool requires_grad) const { grad_.state_->requires_grad = requires_grad; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/tensor/finite.h"
 
 namespace attune {
 
@@ -47,6 +48,8 @@ void Dataset::check() const {
   const bool classes = labels.dtype() == DType::kInt32 && labels.shape().rank() == 1;
   const bool rows = labels.dtype() == DType::kFloat32 && labels.shape().rank() == 2;
   CHECK(classes || rows, name, ": labels are int32 [E] or float32 [E, L], not ", labels.dtype(), " ", labels.shape());
+  if (const auto bad = first_not_finite(labels))
+    throw Error(str_cat(name, ": the label of example ", *bad / labels.shape()[-1], " (counted from 0) is not finite"));
 }
 
 }  // namespace attune

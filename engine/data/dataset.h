@@ -28,8 +28,8 @@ struct Dataset {
   std::int64_t length(std::int64_t e) const;
   /// Tokens of the longest example; 0 when empty.
   std::int64_t longest() const;
-  /// Throws Error naming the data set if a tensor is missing, has another shape or dtype than above, or `starts` does
-  /// not rise from 0 to N.
+  /// Throws Error naming the data set if a tensor is missing, has another shape or dtype than above, `starts` does not
+  /// rise from 0 to N, or a label is not finite.
   void check() const;
 };
 

@@ -64,9 +64,16 @@ void ParameterTable::add(const Section& section, const LayerName& name, const Pa
   const bool linear = role == Role::kLinear || role == Role::kOutput;
   const std::int64_t parts = std::ssize(name.hf_names), rows = weight.shape()[0] / parts;
   CHECK(rows * parts == weight.shape()[0], name.name, ": ", weight.shape()[0], " rows are not ", parts, " equal parts");
+  const auto published = [&](const char* kind) {
+    std::vector<std::string> names;
+    for (const std::string& part : name.hf_names) names.push_back(section.hf_name + part + kind);
+    return names;
+  };
+  weight.set_names(published(".weight"));
+  if (bias.defined()) bias.set_names(published(".bias"));
   for (std::size_t part = 0; part < name.hf_names.size(); ++part) {
     ParameterRow row{.name = section.name + name.name + ".weight",
-                     .hf_name = section.hf_name + name.hf_names[part] + ".weight",
+                     .hf_name = weight.names()[part],
                      .parameter = weight,
                      .row_begin = static_cast<std::int64_t>(part) * rows,
                      .row_end = static_cast<std::int64_t>(part + 1) * rows,
@@ -79,7 +86,7 @@ void ParameterTable::add(const Section& section, const LayerName& name, const Pa
     rows_.push_back(row);
     if (!bias.defined()) continue;
     row.name = section.name + name.name + ".bias";
-    row.hf_name = section.hf_name + name.hf_names[part] + ".bias";
+    row.hf_name = bias.names()[part];
     row.parameter = bias;
     row.transposed = false;
     row.role = Role::kBias;

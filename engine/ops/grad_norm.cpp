@@ -26,13 +26,27 @@ void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
   });
 }
 
-void clip_scale(const InPlace& scale, const Tensor& norm, double max_norm) {
+void stop_at_loss(const InPlace& stop, const Tensor& loss) {
+  const Arguments args("stop at a loss", "stop", stop.tensor);
+  args.require("stop", stop.tensor, {1}, DType::kFloat64);
+  args.require("loss", loss, loss.shape(), loss.dtype());
+  CHECK(loss.numel() == 1, "stop at a loss: loss has shape ", loss.shape(), " where one number is needed");
+  run_on(loss.device(), [&](const auto& context) {
+    kernels::stop_at_loss(context,
+                          {.stop = static_cast<double*>(stop.tensor.raw()), .loss = loss.raw(), .dtype = loss.dtype()});
+  });
+}
+
+void clip_scale(const InPlace& scale, const InPlace& stop, const Tensor& norm, double max_norm) {
   const Arguments args("clip scale", "norm", norm);
   args.require("norm", norm, {1}, DType::kFloat64);
   args.require("scale", scale.tensor, {1}, DType::kFloat64);
+  args.require("stop", stop.tensor, {1}, DType::kFloat64);
   run_on(norm.device(), [&](const auto& context) {
-    kernels::clip_scale(context, static_cast<double*>(scale.tensor.raw()), static_cast<const double*>(norm.raw()),
-                        max_norm);
+    kernels::clip_scale(context, {.scale = static_cast<double*>(scale.tensor.raw()),
+                                  .stop = static_cast<double*>(stop.tensor.raw()),
+                                  .norm = static_cast<const double*>(norm.raw()),
+                                  .max_norm = max_norm});
   });
 }
 

@@ -1,4 +1,5 @@
-// The norm of many gradients as one vector, and the factor of clipping (kernels/adamw.h).
+// The norm of many gradients as one vector, the factor of clipping, and the end of a run whose numbers are not finite
+// (kernels/adamw.h).
 #pragma once
 
 #include <span>
@@ -16,8 +17,11 @@ struct Gradient {
 /// norm: float64 [1], set to the root of the sum of squares over all gradients, which are on its device.
 void grad_norm(const InPlace& norm, std::span<const Gradient> gradients);
 
-/// scale: float64 [1], set to max_norm / (norm + 1e-6) if that is below 1, else to 1; NaN if the norm is not finite.
-/// max_norm <= 0 never clips.
-void clip_scale(const InPlace& scale, const Tensor& norm, double max_norm);
+/// stop: float64 [1], set to NaN if the loss, one number, is not finite, and not changed otherwise.
+void stop_at_loss(const InPlace& stop, const Tensor& loss);
+
+/// scale: float64 [1], set to max_norm / (norm + 1e-6) if that is below 1, else to 1. max_norm <= 0 never clips. If the
+/// norm is not finite, or stop (float64 [1]) is NaN, both are NaN afterwards.
+void clip_scale(const InPlace& scale, const InPlace& stop, const Tensor& norm, double max_norm);
 
 }  // namespace attune::ops

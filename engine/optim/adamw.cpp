@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "engine/ops/adamw_rows.h"
+#include "engine/ops/fill.h"
 #include "engine/ops/grad_norm.h"
 
 namespace attune {
@@ -66,9 +67,9 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
     slot.named = std::move(named);
   }
   scalars_ = Tensor::empty({3}, DType::kFloat64, device());
-  if (options.max_grad_norm <= 0 && !options.measure_norm) return;
   norm_ = Tensor::empty({1}, DType::kFloat64, device());
   clip_ = Tensor::empty({1}, DType::kFloat64, device());
+  stop_ = Tensor::zeros({1}, DType::kFloat64, device());
 }
 
 AdamWOptimizer::~AdamWOptimizer() {
@@ -115,7 +116,11 @@ void AdamWOptimizer::measure() {
   for (const Slot& slot : slots_)
     if (const Grad& grad = slot.named.parameter.grad(); grad.defined()) gradients.push_back(grad.kept());
   ops::grad_norm(InPlace(norm_), gradients);
-  ops::clip_scale(InPlace(clip_), norm_, options_.max_grad_norm);
+  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
+}
+
+void AdamWOptimizer::stop_at(const Tensor& loss) const {
+  ops::stop_at_loss(InPlace(stop_), loss);
 }
 
 // The scalars of this step for a parameter that has missed so many.
@@ -124,7 +129,7 @@ Tensor AdamWOptimizer::scalars_after(std::int64_t missed) const {
 }
 
 void AdamWOptimizer::update() {
-  if (norm_.defined()) measure();
+  measure();
   std::map<std::int64_t, std::vector<ops::AdamWTensor>> by_missed;  // almost always one entry
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
@@ -170,6 +175,7 @@ void AdamWOptimizer::restore(const AdamWState& state) {
     slot.missed = from.missed;
   }
   steps_ = state.steps;
+  ops::fill(InPlace(stop_), 0);
 }
 
 }  // namespace attune

@@ -22,8 +22,7 @@ enum class LateTables : std::uint8_t { kLarge, kNone, kAll };
 
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
-  double max_grad_norm = 0;   // gradients are clipped to this norm if positive
-  bool measure_norm = false;  // the norm is measured even without clipping
+  double max_grad_norm = 0;  // gradients are clipped to this norm if positive
   LateTables late_tables = LateTables::kLarge;
 };
 
@@ -54,11 +53,12 @@ class AdamWOptimizer {
   }
   /// Sends the numbers of the next step to the device. A captured update() is replayed after this.
   void begin_step(double learning_rate);
-  /// Measures and clips the gradients if the options say so, and applies them, unless they were measured and are not
-  /// finite. Only starts work on the device.
+  /// If the loss (one number, on the parameters' device) is not finite, this update and all later ones change nothing.
+  void stop_at(const Tensor& loss) const;
+  /// Measures and clips the gradients, and applies them. From the first update on whose gradients are not finite,
+  /// nothing changes any more. Only starts work on the device.
   void update();
-  /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device. Undefined if the
-  /// options do not request it.
+  /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device.
   const Tensor& norm() const { return norm_; }
   /// Whether update() may be captured and replayed: every parameter has had a gradient at every step, and has one now.
   bool capturable() const;
@@ -88,6 +88,7 @@ class AdamWOptimizer {
   std::int64_t steps_ = 0;
   Tensor scalars_;      // ops::adamw_scalars of a parameter that has missed no step: float64 [3]
   Tensor norm_, clip_;  // float64 [1]
+  Tensor stop_;         // float64 [1]: 0, or NaN after a loss or norm that is not finite
   double learning_rate_ = 0;
 };
 

@@ -7,28 +7,15 @@
 
 #include "base/mapped_files.h"
 #include "engine/autograd/tape.h"
+#include "engine/tensor/finite.h"
 #include "engine/tensor/host_copy.h"
+#include "engine/train/not_finite.h"
 
 namespace attune {
 namespace {
 
 // Batches whose results may be outstanding while a device works.
 constexpr std::size_t kMaxPendingBatches = 8;
-
-struct PendingBatch {
-  std::span<const std::int32_t> examples;
-  HostCopy loss, logits;
-
-  void check_finite(const Tensor& rows) const {
-    const auto classes = static_cast<std::size_t>(rows.shape()[1]);
-    dispatch_float(rows.dtype(), "evaluation", [&]<class T>() {
-      const std::span<const T> z = rows.values<T>();
-      for (std::size_t i = 0; i < z.size(); ++i)
-        CHECK(std::isfinite(z[i]), "evaluation stopped: the logits of example ", examples[i / classes],
-              " (counted from 0) are not finite");
-    });
-  }
-};
 
 // The inputs of the measures of a split, example by example. With a label for every token, these would be the rows of
 // the tokens.
@@ -57,6 +44,11 @@ class SplitRows {
 
 }  // namespace
 
+struct Evaluator::Pending {
+  std::span<const std::int32_t> examples;
+  HostCopy loss, logits;
+};
+
 double Evaluation::measure(std::string_view name) const {
   const auto found = std::ranges::find(measures, name, &Measure::name);
   CHECK(found != measures.end(), "the evaluation has no measure '", name, "'");
@@ -69,12 +61,41 @@ Evaluator::Evaluator(LogitsFn logits, const Task& task, const ExampleStore& exam
       examples_(examples),
       graphs_(graphs && examples.device() == Device::kCuda) {}
 
-const std::vector<Tensor>& Evaluator::start(std::span<const std::int32_t> examples) {
-  return shapes_.run(examples_, examples, graphs_, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
+std::vector<Tensor> Evaluator::work(const LabelledBatch& batch) const {
+  const Variable logits = logits_(batch.tokens, {.training = false});
+  return {task_.loss(logits, batch.labels).value(), logits.value()};
+}
+
+Evaluator::Pending Evaluator::start(std::span<const std::int32_t> examples, bool graphs) {
+  const std::vector<Tensor>& results = shapes_.run(examples_, examples, graphs, [&](const LabelledBatch& batch) {
     examples_.gather(batch);
-    const Variable logits = logits_(batch.tokens, {.training = false});
-    return {task_.loss(logits, batch.labels).value(), logits.value()};
+    return work(batch);
   });
+  return {examples, HostCopy(results[0]), HostCopy(results[1])};
+}
+
+void Evaluator::check_finite(Pending& batch) {
+  const Tensor& logits = batch.logits.get();
+  const std::optional<std::int64_t> bad = first_not_finite(logits);
+  const double loss = batch.loss.get().item();
+  if (!bad && std::isfinite(loss)) return;
+  // The batch is evaluated again without a graph, to name the tensor.
+  shapes_ = CapturedShapes();
+  FiniteWatch watch;
+  work(examples_.batch(batch.examples));
+  const std::int32_t example = batch.examples[static_cast<std::size_t>(bad.value_or(0) / logits.shape()[1])];
+  const std::string what = bad ? str_cat("the logits of example ", example, " (counted from 0) are not finite")
+                               : str_cat("the loss of the batch of example ", example, " (counted from 0) is ", loss);
+  throw NotFiniteError(
+      str_cat("evaluation stopped: ", what,
+              watch.found() ? "; the first tensor that is not finite is " + watch.found()->text() : ""),
+      std::nullopt, watch.found());
+}
+
+void Evaluator::check(std::span<const std::int32_t> examples) {
+  const NoGrad no_grad;
+  Pending batch = start(examples, false);
+  check_finite(batch);
 }
 
 Evaluation Evaluator::run(const LoaderPass& pass, std::int64_t max_batches,
@@ -93,19 +114,18 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
   Evaluation out;
   SplitRows rows;
-  std::deque<PendingBatch> pending;
+  std::deque<Pending> pending;
   const auto take = [&](std::size_t max_left) {
     for (; pending.size() > max_left; pending.pop_front()) {
-      PendingBatch& batch = pending.front();
+      Pending& batch = pending.front();
+      check_finite(batch);
       out.loss += batch.loss.get().item();
-      batch.check_finite(batch.logits.get());
       if (measures) rows.add(batch.logits.get(), batch.examples);
     }
   };
   std::int64_t done = 0;
   while (done < batches) {
-    const std::vector<Tensor>& results = start(pass.batch(done));
-    pending.push_back({pass.batch(done), HostCopy(results[0]), HostCopy(results[1])});
+    pending.push_back(start(pass.batch(done), graphs_));
     take(kMaxPendingBatches);
     ++done;
     if (progress && !progress(done, batches)) break;

@@ -35,18 +35,24 @@ class Evaluator {
   Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs);
 
   /// The first `max_batches` batches of a pass over labelled examples (all if negative). `progress(done, total)` is
-  /// called after each batch and ends the evaluation early by returning false. Throws Error naming the example whose
-  /// logits are not finite.
+  /// called after each batch and ends the evaluation early by returning false. Throws NotFiniteError naming the example
+  /// whose logits are not finite, or the batch whose loss is not, and the first tensor that is not finite.
   Evaluation run(const LoaderPass& pass, std::int64_t max_batches,
                  const std::function<bool(std::int64_t, std::int64_t)>& progress = {});
   /// The loss of run() alone.
   double loss(const LoaderPass& pass, std::int64_t max_batches);
+  /// Throws NotFiniteError like run() if these examples have no finite logits. It captures nothing.
+  void check(std::span<const std::int32_t> examples);
 
  private:
+  struct Pending;
+
   Evaluation evaluate(const LoaderPass& pass, std::int64_t max_batches, bool measures,
                       const std::function<bool(std::int64_t, std::int64_t)>& progress);
   // Starts a batch; its loss and logits.
-  const std::vector<Tensor>& start(std::span<const std::int32_t> examples);
+  Pending start(std::span<const std::int32_t> examples, bool graphs);
+  std::vector<Tensor> work(const LabelledBatch& batch) const;
+  void check_finite(Pending& batch);
 
   LogitsFn logits_;
   const Task& task_;

@@ -22,7 +22,7 @@ constexpr std::size_t kMaxPendingSteps = 4;
 struct StepRunner::Pending {
   std::int64_t step;
   HostCopy loss;
-  std::optional<HostCopy> norm;
+  std::optional<HostCopy> norm;  // of a step with an update
 
   StepResult result() { return {step, loss.get().item(), norm ? std::optional(norm->get().item()) : std::nullopt}; }
 };
@@ -34,10 +34,8 @@ StepRunner::~StepRunner() {
   optimizer_.zero_grad();  // gradients may lie in memory of captured work
 }
 
-void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
-  // Gradients are kept until the next group begins, so that an error can name a bad one.
-  if (group_begins_) optimizer_.zero_grad();
-  store.gather(batch);
+// Adds the gradients of a batch to those of the parameters; its loss.
+Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass) {
   Tape tape;
   Variable loss;
   {
@@ -45,8 +43,16 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
     loss = task_.loss(logits_(batch.tokens, pass), batch.labels);
   }
   tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
-  if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());
-  loss_.copy_from(loss.value());
+  return loss.value();
+}
+
+void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
+  if (group_begins_) optimizer_.zero_grad();
+  store.gather(batch);
+  const Tensor loss = backward(batch, pass);
+  if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
+  loss_.copy_from(loss);
+  optimizer_.stop_at(loss_);
   if (update) optimizer_.update();
 }
 
@@ -66,9 +72,27 @@ void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> 
     return {};
   });
   group_begins_ = learning_rate.has_value();
-  const bool measured = learning_rate && optimizer_.norm().defined();
   pending_.push_back(
-      {step, HostCopy(loss_), measured ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
+      {step, HostCopy(loss_), learning_rate ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
+}
+
+Rerun StepRunner::run_again(const ExampleStore& store, std::int64_t first,
+                            std::span<const std::span<const std::int32_t>> examples) {
+  optimizer_.zero_grad();
+  shapes_ = CapturedShapes();  // the memory of graphs is free for this work
+  pending_.clear();
+  FiniteWatch watch;
+  Rerun out;
+  for (std::size_t i = 0; i < examples.size() && !watch.found(); ++i) {
+    const std::int64_t step = first + static_cast<std::int64_t>(i);
+    const LabelledBatch batch = store.batch(examples[i]);
+    out.loss =
+        backward(batch, {.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}})
+            .to(Device::kCpu)
+            .item();
+  }
+  out.found = watch.found();
+  return out;
 }
 
 std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t size) {

@@ -14,6 +14,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/autograd/finite_watch.h"
 #include "engine/optim/adamw.h"
 #include "engine/train/captured_shapes.h"
 #include "engine/train/evaluator.h"
@@ -24,7 +25,13 @@ namespace attune {
 struct StepResult {
   std::int64_t step;
   double loss;
-  std::optional<double> grad_norm;  // of a step with an update, if it is measured
+  std::optional<double> grad_norm;  // of a step with an update
+};
+
+/// What was found when steps were run again.
+struct Rerun {
+  std::optional<NotFinite> found;  // the first tensor that is not finite
+  double loss = 0;                 // of the last step
 };
 
 struct StepOptions {
@@ -49,6 +56,12 @@ class StepRunner {
   /// like those of `split`.
   std::size_t predict_peak_memory(const Dataset& split, const BatchForm& form, std::int64_t batch_size,
                                   std::int64_t length);
+  /// Runs steps again that were started on these examples, the first of them step `first`: those of one accumulation
+  /// group, up to one that was not finite. It runs the same work without graphs and without the update, and looks at
+  /// every tensor. The parameters must be as those steps found them, as they are after an optimizer has stopped. No step
+  /// may follow.
+  Rerun run_again(const ExampleStore& store, std::int64_t first,
+                  std::span<const std::span<const std::int32_t>> examples);
   /// The results that have arrived, in order; if `wait`, waits for the results of all started steps.
   std::vector<StepResult> take(bool wait);
   /// Whether some batches of an accumulation group are done and its update is not.
@@ -61,6 +74,7 @@ class StepRunner {
  private:
   struct Pending;
 
+  Tensor backward(const LabelledBatch& batch, const ForwardPass& pass);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
 

@@ -3,26 +3,20 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/math.h"
+#include "engine/tensor/finite.h"
 
 namespace attune {
 namespace {
 
-// Names the first parameter whose gradient is not finite; empty if all are.
-std::string bad_gradient(const Module& model) {
-  for (const auto& [name, parameter] : parameters_of(model, true)) {
-    const Tensor& grad = parameter.grad().tensor();
-    if (!grad.defined()) continue;
-    const Tensor host = grad.to(Device::kCpu);
-    const bool finite = dispatch_float(host.dtype(), "gradient", [&]<class T>() {
-      return std::ranges::all_of(host.values<T>(), [](T x) { return std::isfinite(x); });
-    });
-    if (!finite) return "the gradient of " + name + " is not finite";
-  }
-  return "";
+// Parameters that have no published name get that of the module.
+void name_parameters(const Module& model) {
+  for (const auto& [name, parameter] : parameters_of(model))
+    if (parameter.names().empty()) parameter.set_names({name});
 }
 
 }  // namespace
@@ -42,6 +36,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       validation_evaluator_(logits_, task, validation_, options.graphs),
       runner_(logits_, task, optimizer_,
               {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
+  name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
         " training examples do not fill one batch of ", options.batch_size);
@@ -96,16 +91,49 @@ LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) 
   return LoaderPass(generator, examples, loader_options(training_split));
 }
 
-void Trainer::check_finite(const StepResult& result) const {
+// What the end of the error of a step says about the first tensor that is not finite.
+std::string Trainer::first_not_finite(const StepResult& result, std::optional<NotFinite>& found) {
+  const std::int64_t batch = result.step - (epoch_ - 1) * epoch_batches(), before = batch % options_.accumulation_steps;
+  std::vector<std::span<const std::int32_t>> group;  // the batches of its optimizer step, up to this one
+  for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(epoch_pass_->batch(i));
+  try {
+    const Rerun again = runner_.run_again(train_, result.step - before, group);
+    found = again.found;
+    if (found) return "; the first tensor that is not finite is " + found->text();
+    const bool same = again.loss == result.loss || std::isnan(result.loss);
+    return str_cat("; run again, the step has the loss ", again.loss, " and every tensor is finite",
+                   same ? "" : ": memory or processor may be faulty");
+  } catch (const OutOfMemory& error) {
+    return str_cat("; the memory does not suffice to run the step again and name the tensor: ", error.what());
+  }
+}
+
+void Trainer::check_finite(const StepResult& result) {
   if (std::isfinite(result.loss) && std::isfinite(result.grad_norm.value_or(0))) return;
-  // On a device these are the gradients of a later step; the name of a bad one still helps. Gradients of replayed steps
-  // are in memory that only their graph knows.
-  const std::string gradient = runner_.graphs() == 0 ? bad_gradient(model_) : "";
-  if (!std::isfinite(result.loss))
-    throw Error(str_cat("training stopped at step ", result.step, ": the loss is ", result.loss,
-                        gradient.empty() ? "" : "; " + gradient));
-  throw Error(str_cat("training stopped at optimizer step ", reported_updates_, ": ",
-                      gradient.empty() ? "the norm of the gradient is not finite" : gradient));
+  const bool by_loss = !std::isfinite(result.loss);
+  const double value = by_loss ? result.loss : *result.grad_norm;
+  std::optional<NotFinite> found;
+  const std::string tensor = first_not_finite(result, found);
+  throw NotFiniteError(
+      str_cat("training stopped at step ", result.step, ": the ", by_loss ? "loss" : "norm of the gradient", " is ",
+              std::isnan(value) ? "nan" : str_cat(value), tensor),
+      result.step, found);
+}
+
+void Trainer::check() {
+  for (const auto& [name, parameter] : parameters_of(model_, true))
+    if (const auto element = attune::first_not_finite(parameter.exact())) {
+      const NotFinite found{NotFinite::Kind::kWeight, parameter.grad().name_of(*element)};
+      throw NotFiniteError(str_cat("training stopped after ", step_, " steps: ", found.text(), " is not finite"),
+                           step_ - 1, found);
+    }
+  std::vector<std::int32_t> first(static_cast<std::size_t>(std::min(validation_.size(), options_.batch_size)));
+  std::iota(first.begin(), first.end(), 0);
+  try {
+    if (!latest_examples_.empty()) train_evaluator_.check(latest_examples_);
+    if (!first.empty() && validation_.labels().defined()) validation_evaluator_.check(first);
+  } catch (const OutOfMemory&) {  // the steps filled the memory; saving needs none, and evaluations come later
+  }
 }
 
 void Trainer::report(TrainObserver& observer, const std::vector<StepResult>& results) {
@@ -117,7 +145,6 @@ void Trainer::report(TrainObserver& observer, const std::vector<StepResult>& res
     const Started started = started_.front();
     started_.pop_front();
     check_finite(result);
-    if (result.grad_norm) ++reported_updates_;
     observer.step({result.step, started.epoch, result.loss, started.learning_rate, result.grad_norm,
                    static_cast<double>(tokens) / seconds});
   }
@@ -135,6 +162,7 @@ void Trainer::start_batch() {
   const double learning_rate = options_.schedule.at(optimizer_steps_);
   const std::span<const std::int32_t> examples = epoch_pass_->batch(i);
   started_.push_back({epoch_, learning_rate, train_.tokens_of(examples), Clock::now()});
+  latest_examples_.assign(examples.begin(), examples.end());
   runner_.start(train_, examples, step_, update ? std::optional(learning_rate) : std::nullopt);
   optimizer_steps_ += update ? 1 : 0;
   ++batch_;
@@ -154,7 +182,10 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, co
       const bool saves = plan.every > 0 && step_ % plan.every == 0;
       report(observer, runner_.take(evaluates || saves));
       if (evaluates) observer.evaluation(evaluate_losses(step, epoch_));
-      if (saves) plan.save(state());
+      if (saves) {
+        check();
+        plan.save(state());
+      }
       if (stop()) {
         report(observer, runner_.take(true));
         return false;
@@ -249,7 +280,7 @@ void Trainer::restore(const RunState& state) {
     epoch_pass_.emplace(*state.pass_seed, train_.size(), loader_options(true));
   else
     epoch_pass_.reset();
-  optimizer_steps_ = reported_updates_ = state.optimizer_steps;
+  optimizer_steps_ = state.optimizer_steps;
   best_ = state.best;
   seconds_before_ = state.seconds;
 }

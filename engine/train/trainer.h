@@ -24,6 +24,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/not_finite.h"
 #include "engine/train/run_state.h"
 #include "engine/train/step_runner.h"
 
@@ -90,10 +91,14 @@ class Trainer {
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done; false if `stop()`, asked after every batch, ended it early. Throws
-  /// Error naming the step if the loss, or the measured norm of the gradient, is not finite; the message also names the
-  /// tensor whose gradient is not finite, unless steps are replayed from graphs. `plan.save` is called after everything
-  /// of the batches before has been reported.
+  /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
+  /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`
+  /// is called after everything of the batches before has been reported, and after check().
   bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
+
+  /// Checks that the model is worth saving. Throws NotFiniteError if a trained weight is not finite, or if the model has
+  /// no finite logits for the latest training batch or for the first validation examples.
+  void check();
 
   /// The state of the run between batches, without the parts that the caller adds (log, options, version). Its tensors
   /// share the run's bytes: use it before the run continues.
@@ -127,7 +132,8 @@ class Trainer {
     std::chrono::steady_clock::time_point begin;
   };
 
-  void check_finite(const StepResult& result) const;
+  void check_finite(const StepResult& result);
+  std::string first_not_finite(const StepResult& result, std::optional<NotFinite>& found);
   void report(TrainObserver& observer, const std::vector<StepResult>& results);
   void start_batch();
   void check_position(const RunState& state) const;
@@ -153,7 +159,7 @@ class Trainer {
   StepRunner runner_;
   std::deque<Started> started_;
   std::chrono::steady_clock::time_point last_report_;
-  std::int64_t reported_updates_ = 0;
+  std::vector<std::int32_t> latest_examples_;  // of the latest batch
 
   // The position of the run.
   std::int64_t step_ = 0, epoch_ = 1, batch_ = 0;  // batches started; the current or next pass; its batches started

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "base/math.h"
@@ -241,8 +242,16 @@ void grad_norm(const CpuContext&, const GradNorm& args) {
   *args.norm = std::sqrt(sum);
 }
 
-void clip_scale(const CpuContext&, double* scale, const double* norm, double max_norm) {
-  *scale = clip_scale(*norm, max_norm);
+void stop_at_loss(const CpuContext&, const StopAtLoss& args) {
+  dispatch_float(args.dtype, "stop at a loss", [&]<class T>() {
+    if (!std::isfinite(*static_cast<const T*>(args.loss))) *args.stop = std::numeric_limits<double>::quiet_NaN();
+  });
+}
+
+void clip_scale(const CpuContext&, const ClipScale& args) {
+  const double scale = clip_scale(*args.norm, args.max_norm);
+  if (std::isnan(scale)) *args.stop = scale;
+  *args.scale = std::isnan(*args.stop) ? *args.stop : scale;
 }
 
 }  // namespace attune::kernels

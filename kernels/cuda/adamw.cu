@@ -167,8 +167,16 @@ __global__ void __launch_bounds__(Traits::kThreads) norm_kernel(double* norm, co
   if (threadIdx.x == 0) store_global(norm, sqrt(sum));
 }
 
-__global__ void __launch_bounds__(1) clip_scale_kernel(double* scale, const double* norm, double max_norm) {
-  store_global(scale, clip_scale(load_global(norm), max_norm));
+__global__ void __launch_bounds__(1) stop_at_loss_kernel(double* stop, const float* loss) {
+  const double scale = clip_scale(fabs(static_cast<double>(load_global(loss))), 0);  // NaN if it is not finite
+  if (scale != scale) store_global(stop, scale);
+}
+
+__global__ void __launch_bounds__(1) clip_scale_kernel(ClipScale args) {
+  const double scale = clip_scale(load_global(args.norm), args.max_norm), before = load_global(args.stop);
+  const double stop = scale != scale ? scale : before;
+  if (scale != scale) store_global(args.stop, stop);
+  store_global(args.scale, stop != stop ? stop : scale);
 }
 
 // The table of all tensors with elements, and the number of chunks.
@@ -243,8 +251,14 @@ void grad_norm(const CudaContext& context, const GradNorm& args) {
                static_cast<int>(table.chunks));
 }
 
-void clip_scale(const CudaContext& context, double* scale, const double* norm, double max_norm) {
-  cuda::launch("clip_scale", clip_scale_kernel, {1}, {1}, 0, context.stream(), scale, norm, max_norm);
+void stop_at_loss(const CudaContext& context, const StopAtLoss& args) {
+  CHECK(args.dtype == DType::kFloat32, "stop at a loss: no CUDA implementation for dtype ", args.dtype);
+  cuda::launch("stop_at_loss", stop_at_loss_kernel, {1}, {1}, 0, context.stream(), args.stop,
+               static_cast<const float*>(args.loss));
+}
+
+void clip_scale(const CudaContext& context, const ClipScale& args) {
+  cuda::launch("clip_scale", clip_scale_kernel, {1}, {1}, 0, context.stream(), args);
 }
 
 }  // namespace attune::kernels

@@ -1,12 +1,12 @@
 #include "models/linear/bag_of_words.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <limits>
 
 #include "base/check.h"
 #include "base/printable.h"
+#include "engine/tensor/finite.h"
 #include "models/model_folder.h"
 
 namespace attune {
@@ -47,9 +47,8 @@ void read_vocabulary(const std::string& path, WordTable& vocabulary) {
 std::vector<double> read_tensor(const SafetensorsFile& file, const char* name, const Shape& shape) {
   const Tensor tensor = file.read(name, DType::kFloat64);
   CHECK(tensor.shape() == shape, file.path(), ": ", name, " is ", tensor.shape(), ", expected ", shape);
+  CHECK(all_finite(tensor), file.path(), ": ", name, " has values that are not finite");
   const auto values = tensor.values<double>();
-  CHECK(std::ranges::all_of(values, [](double x) { return std::isfinite(x); }), file.path(), ": ", name,
-        " has values that are not finite");
   return {values.begin(), values.end()};
 }
 
@@ -63,12 +62,12 @@ void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
   const json::Value config = json::Value::object({{"model_type", kModelType},
                                                   {"classes", json::Value::array_of(classifier.classes)},
                                                   {"label_names", json::Value::array_of(model.label_names)}});
-  const auto write = [&](AtomicFile& file, const Metadata& metadata) {
-    write_safetensors(file,
-                      {{"weight", Tensor::from(classifier.weights, {classifier.outputs(), classifier.columns})},
-                       {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}},
-                      metadata);
-  };
+  const std::vector<NamedTensor> tensors = {
+      {"weight", Tensor::from(classifier.weights, {classifier.outputs(), classifier.columns})},
+      {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}};
+  for (const auto& [name, tensor] : tensors)
+    CHECK(all_finite(tensor), folder, ": not written: ", name, " has values that are not finite");
+  const auto write = [&](AtomicFile& file, const Metadata& metadata) { write_safetensors(file, tensors, metadata); };
   model_files(folder, config, {{"vocabulary.json", words.dump() + "\n"}}, write).commit();
 }
 

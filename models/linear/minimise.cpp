@@ -9,6 +9,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/finite.h"
 #include "models/linear/piecewise_sum.h"
 
 namespace attune {
@@ -62,6 +63,9 @@ class Minimiser {
 
   // Whether to stop here, and why.
   bool done() {
+    CHECK(std::isfinite(result_.objective) && !first_not_finite(std::span<const double>(gradient_)),
+          "logistic regression stopped after ", result_.iterations, " iterations: the objective is ", result_.objective,
+          std::isfinite(result_.objective) ? ", but its gradient is not finite" : "");
     if (ended_) return true;
     if (result_.gradient <= options_.tolerance) {
       result_.end = MinimiseEnd::kConverged;

@@ -52,7 +52,7 @@ struct MinimiseResult {
   MinimiseEnd end = MinimiseEnd::kConverged;
 };
 
-/// Minimises from zero.
+/// Minimises from zero. Throws Error if the objective or its gradient is not finite where it stands.
 MinimiseResult minimise(LogisticObjective& objective, const MinimiseOptions& options);
 
 }  // namespace attune

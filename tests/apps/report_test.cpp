@@ -75,6 +75,22 @@ TEST(Reports, TheLogHoldsEveryDocumentedKey) {
           {{"split", "test"}, {"accuracy", 2.0 / 3}, {"loss", 0.25}}}));
 }
 
+TEST(Reports, TheLogEndsWithWhyARunStopped) {
+  const TempDir dir;
+  {
+    const Captured captured;
+    TrainReport report(dir / "log.jsonl", single_label());
+    report.stopped(NotFiniteError("why", 7, NotFinite{NotFinite::Kind::kWeight, "score.weight"}));
+    report.stopped(NotFiniteError("why", std::nullopt, std::nullopt));
+  }
+  std::istringstream lines(read_file(dir / "log.jsonl"));
+  std::vector<Json> log;
+  for (std::string line; std::getline(lines, line);) log.push_back(Json::parse(line));
+  EXPECT_EQ(log, (std::vector<Json>{
+                     {{"stopped_at_step", 7}, {"kind", "weight"}, {"tensor", "score.weight"}, {"error", "why"}},
+                     {{"stopped_at_step", nullptr}, {"kind", nullptr}, {"tensor", nullptr}, {"error", "why"}}}));
+}
+
 TEST(Reports, LinesInTheReferencesWording) {
   const Captured captured;
   TrainReport report("", single_label());

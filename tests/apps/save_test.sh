@@ -55,6 +55,11 @@ sed -i '/attune_save/d' "$folder/mixed/config.json"
 sed -i ':a;N;$!ba;s/,\n}/\n}/' "$folder/mixed/config.json"
 ask mixed >/dev/null || fail "a config without an id is refused"
 
+# Weights after the last step that are finite, but have no finite logits: nothing is saved, and the log says why.
+expect_error "a step too large" 1 "evaluation stopped: the logits of example" "${short[@]}" --data "$folder/bad" --learning_rate 1e30 --output "$folder/wild" --log_file "$folder/wild.log"
+expect "files of a model without finite logits" "" "$(ls "$folder/wild")"
+grep -q '"stopped_at_step":.*"kind": *"activation"' "$folder/wild.log" || fail "the log of a model without finite logits: $(cat "$folder/wild.log")"
+
 # One run at a time has the folder.
 "$train_gpt" "${common[@]}" --data "$folder/bad" --num_epochs 100000 --output "$folder/busy" --log_file "$folder/busy.log" >/dev/null & pid=$!
 until [ -s "$folder/busy.log" ]; do sleep 0.1; done

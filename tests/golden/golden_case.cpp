@@ -290,8 +290,7 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
   AdamWOptimizer optimizer(parameters_of(*subject.model, true), {.beta1 = training["betas"][0],
                                                                  .beta2 = training["betas"][1],
                                                                  .eps = training["eps"],
-                                                                 .weight_decay = training["weight_decay"],
-                                                                 .measure_norm = true});
+                                                                 .weight_decay = training["weight_decay"]});
   const DType dtype = subject.variant.dtype;
   const bool measured = has_yardstick(dtype) && run == "all";  // the run the yardstick is of
   double worst = 0;

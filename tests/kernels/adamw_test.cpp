@@ -83,13 +83,32 @@ TEST(AdamWTest, GradScaleIsAScaledGradient) {
 TEST(GradNormTest, SumsAllTensors) {
   const std::vector<float> a(3, 2.0f), b(100000, 0.5f);
   const GradNormTensor tensors[] = {{a.data(), 3, DType::kFloat32}, {b.data(), 100000, DType::kFloat32}};
-  double norm = -1, scale = -1;
+  double norm = -1, scale = -1, stop = 0;
   grad_norm(CpuContext{}, {.norm = &norm, .tensors = tensors});
   EXPECT_DOUBLE_EQ(norm, std::sqrt(12.0 + 25000.0));
-  clip_scale(CpuContext{}, &scale, &norm, 2);
+  clip_scale(CpuContext{}, {.scale = &scale, .stop = &stop, .norm = &norm, .max_norm = 2});
   EXPECT_DOUBLE_EQ(scale, 2 / (norm + 1e-6));
   grad_norm(CpuContext{}, {.norm = &norm, .tensors = {}});
   EXPECT_EQ(norm, 0);
+}
+
+TEST(ClipScaleTest, StaysNotANumberAfterTheFirstStepThatIsNotFinite) {
+  const float good_loss = 3e38f, bad_loss = std::numeric_limits<float>::infinity();
+  const double norm = 4, bad_norm = -std::numeric_limits<double>::infinity();
+  for (const bool by_loss : {false, true}) {
+    double stop = 0, scale = -1;
+    const auto step = [&](const float& loss, const double& of) {
+      stop_at_loss(CpuContext{}, {.stop = &stop, .loss = &loss, .dtype = DType::kFloat32});
+      clip_scale(CpuContext{}, {.scale = &scale, .stop = &stop, .norm = &of, .max_norm = 0});
+    };
+    step(good_loss, norm);
+    EXPECT_EQ(scale, 1);
+    EXPECT_EQ(stop, 0);
+    step(by_loss ? bad_loss : good_loss, by_loss ? norm : bad_norm);
+    EXPECT_TRUE(std::isnan(scale));
+    step(good_loss, norm);
+    EXPECT_TRUE(std::isnan(scale));
+  }
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                      mean = on_device(kRows, 0.0f), rstd = on_device(kRows, 0.01f), keys = on_device(kRows, 0.1f),
                      dropped = on_device(kRows * kChannels, 0.0f), dweight = on_device(kChannels, 0.0f),
                      scalars(sizeof(AdamWScalars)), norm(sizeof(double)), scale(sizeof(double)),
-                     step_at(sizeof(std::uint32_t));
+                     stop = on_device(2, 0.0f), step_at(sizeof(std::uint32_t));
   const auto step = [&](const cuda::Buffer& weight, std::span<const AdamWTensor> tensors) {
     dropout(context, {.y = dropped.data(),
                       .x = dy.data(),
@@ -168,7 +168,10 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                                  .dtype = DType::kFloat32});
     const GradNormTensor gradient{dweight.data(), kChannels, DType::kFloat32};
     grad_norm(context, {.norm = static_cast<double*>(norm.data()), .tensors = {&gradient, 1}});
-    clip_scale(context, static_cast<double*>(scale.data()), static_cast<const double*>(norm.data()), 0.5);
+    clip_scale(context, {.scale = static_cast<double*>(scale.data()),
+                         .stop = static_cast<double*>(stop.data()),
+                         .norm = static_cast<const double*>(norm.data()),
+                         .max_norm = 0.5});
     adamw(context, {.tensors = tensors,
                     .scalars = static_cast<const AdamWScalars*>(scalars.data()),
                     .grad_scale = static_cast<const double*>(scale.data()),

@@ -131,6 +131,7 @@ OpCase grad_norm_case(std::vector<std::int64_t> lengths) {
   OpCase op{
       .op = "grad_norm", .label = sizes({static_cast<std::int64_t>(lengths.size()), n}), .tolerance = kElementwise};
   op.inputs = {{.name = "grad", .n = n, .differentiable = false}};
+  op.doubles = {{"stop", {0}}};
   op.outputs = {{.name = "norm", .n = 1, .differentiable = false, .float64 = true},
                 {.name = "scale", .n = 1, .differentiable = false, .float64 = true}};
   op.forward = [=](const Call& c) {
@@ -142,7 +143,8 @@ OpCase grad_norm_case(std::vector<std::int64_t> lengths) {
     }
     c.run([&](const auto& on) {
       grad_norm(on, {.norm = c.doubles("norm"), .tensors = tensors});
-      clip_scale(on, c.doubles("scale"), c.doubles("norm"), 0.1);
+      clip_scale(on,
+                 {.scale = c.doubles("scale"), .stop = c.doubles("stop"), .norm = c.doubles("norm"), .max_norm = 0.1});
     });
   };
   op.forward_work.bytes = elements(1.0 * n);

@@ -7,8 +7,8 @@ namespace attune {
 
 Variable attention(const Variable& qkv, const Sequences& sequences, const ops::AttentionSpec& spec) {
   ops::AttentionOut out = ops::attention_forward(qkv.value(), sequences, spec);
-  if (!recording(qkv)) return Variable(std::move(out.out));
-  return recorded(out.out,
+  if (!recording(qkv)) return unrecorded({"attention"}, std::move(out.out));
+  return recorded({"attention"}, out.out,
                   [grad = qkv.grad(), projected = qkv.value(), sequences, spec, saved = out](const Tensor& dy) {
                     grad.add(ops::attention_backward(dy, saved, projected, sequences, spec));
                   });

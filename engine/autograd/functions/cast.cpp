@@ -8,8 +8,8 @@ namespace attune {
 Variable cast(const Variable& x, DType dtype) {
   if (x.value().dtype() == dtype) return x;
   Tensor y = ops::cast(x.value(), dtype);
-  if (!recording(x)) return Variable(std::move(y));
-  return recorded(std::move(y),
+  if (!recording(x)) return unrecorded({"conversion"}, std::move(y));
+  return recorded({"conversion"}, std::move(y),
                   [dx = x.grad(), from = x.value().dtype()](const Tensor& dy) { dx.add(ops::cast(dy, from)); });
 }
 

@@ -21,10 +21,11 @@ struct Read {
 }  // namespace
 
 Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions, const EmbeddingInput& types) {
+  const Op op{"embedding", {&words.table, &positions.table, &types.table}};
   const std::array<Read, 3> reads{Read(words), Read(positions), Read(types)};
   Tensor y = ops::embedding_forward(reads[0].lookup(), reads[1].lookup(), reads[2].lookup());
-  if (!recording(words.table, positions.table, types.table)) return Variable(std::move(y));
-  return recorded(std::move(y), [reads](const Tensor& dy) {
+  if (!recording(words.table, positions.table, types.table)) return unrecorded(op, std::move(y));
+  return recorded(op, std::move(y), [reads](const Tensor& dy) {
     for (const auto& [input, version] : reads) {
       if (!input.table.requires_grad()) continue;
       const auto [target, slots] = input.table.grad().row_target(input.ids, version);

@@ -6,11 +6,12 @@
 namespace attune {
 
 Variable layernorm(const Variable& x, const Variable& weight, const Variable& bias, double eps, DType dtype) {
+  const Op op{"layer norm", {&weight, &bias}};
   const ops::LayerNormSpec spec{.eps = eps, .dtype = dtype, .stream = false, .dropout = {}};
   ops::LayerNormOut out = ops::layernorm_forward(x.value(), Tensor(), weight.value(), bias.value(), spec);
-  if (!recording(x, weight, bias)) return Variable(std::move(out.y));
+  if (!recording(x, weight, bias)) return unrecorded(op, std::move(out.y));
   Tensor y = std::exchange(out.y, Tensor());  // backward does not need it
-  return recorded(std::move(y),
+  return recorded(op, std::move(y),
                   [dx = x.grad(), weight, dbias = bias.grad(), spec, saved = std::move(out)](const Tensor& dy) {
                     ops::layernorm_backward({dx.target(), {}, weight.grad().target(), dbias.target()},
                                             {.dy = dy, .dstream = {}, .dsum = {}}, saved, weight.value(), false, spec);
@@ -43,7 +44,8 @@ ResidualNorm residual_layernorm(const Variable& residual, const Variable& branch
               weight.value(), true, spec);
           if (share) dbranch.add(dresidual.tensor());
         });
-  return {sum, normed, stream};
+  const Op norm{"layer norm", {&weight, &bias}};
+  return {seen({"residual sum"}, sum), seen(norm, normed), seen(norm, stream)};
 }
 
 }  // namespace attune

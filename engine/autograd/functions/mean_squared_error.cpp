@@ -4,11 +4,16 @@
 #include "engine/autograd/functions/record.h"
 
 namespace attune {
+namespace {
+
+constexpr Op kOp{"mean squared error", {}, NotFinite::Kind::kLoss};
+
+}  // namespace
 
 Variable mean_squared_error(const Variable& predictions, const Tensor& labels) {
   Tensor loss = ops::mean_squared_error_forward(predictions.value(), labels);
-  if (!recording(predictions)) return Variable(std::move(loss));
-  return recorded(std::move(loss),
+  if (!recording(predictions)) return unrecorded(kOp, std::move(loss));
+  return recorded(kOp, std::move(loss),
                   [dpredictions = predictions.grad(), saved = predictions.value(), labels](const Tensor& dloss) {
                     ops::mean_squared_error_backward(dpredictions.target(), dloss, saved, labels);
                   });

@@ -15,7 +15,7 @@ Variable rope(Variable&& qkv, const Sequences& sequences, std::int64_t heads, co
     Tape::current()->record({out.grad()}, [dqkv, dy = out.grad(), sequences, heads, table] {
       dqkv.add(ops::rope_backward(dy.take(), sequences, heads, table));
     });
-  return out;
+  return seen({"rotation of positions"}, out);
 }
 
 }  // namespace attune

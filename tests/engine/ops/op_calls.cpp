@@ -359,8 +359,11 @@ std::vector<OpCall> optimizer_calls() {
           {"gradient norm",
            {{"norm", {kFirst, doubles({0})}}, {"gradient", {kAnyShape, floats({3})}}},
            [](const Get& at) { ops::grad_norm(InPlace(at("norm")), std::vector<ops::Gradient>{{at("gradient")}}); }},
-          {"clip scale", {{"norm", {kFirst, doubles({4})}}, {"scale", one}}, [](const Get& at) {
-             ops::clip_scale(InPlace(at("scale")), at("norm"), 1);
+          {"stop at a loss",
+           {{"stop", {kFirst, doubles({0})}}, {"loss", {kAnyShape, floats({1})}}},
+           [](const Get& at) { ops::stop_at_loss(InPlace(at("stop")), at("loss")); }},
+          {"clip scale", {{"norm", {kFirst, doubles({4})}}, {"scale", one}, {"stop", one}}, [](const Get& at) {
+             ops::clip_scale(InPlace(at("scale")), InPlace(at("stop")), at("norm"), 1);
            }}};
 }
 

@@ -5,7 +5,6 @@
 
 #include <cmath>
 #include <limits>
-#include <set>
 
 #include "base/parallel.h"
 #include "tests/engine/train/train_fixture.h"
@@ -134,61 +133,6 @@ TEST(Training, OnlyIndependentEvaluationsLeaveTheOrderOfExamplesAlone) {
   EXPECT_NE(weights(false, 1), weights(false, 0)) << "as in the reference recipe";
 }
 
-TEST(Training, AWeightThatIsNotANumberStopsTheRunByName) {
-  const Dataset examples = invented_examples(16, 6, 11, 3);
-  TinyRun run(tiny_config(), examples, quiet(2));
-  std::set<std::string> names;
-  for (const auto& [name, parameter] : parameters_of(*run.model)) names.insert(name);
-  int done = 0;
-  const std::string message = message_of([&] {
-    run.run([&] {
-      if (++done == 3)
-        for (const auto& [name, parameter] : parameters_of(*run.model))
-          parameter.value().values<float>()[0] = std::numeric_limits<float>::quiet_NaN();
-      return false;
-    });
-  });
-  EXPECT_TRUE(message.starts_with("training stopped at step 3: the loss is ")) << message;
-  const std::string before = "the gradient of ", after = " is not finite";
-  const std::size_t begin = message.find(before), end = message.find(after);
-  ASSERT_NE(begin, std::string::npos) << message;
-  ASSERT_NE(end, std::string::npos) << message;
-  EXPECT_TRUE(names.contains(message.substr(begin + before.size(), end - begin - before.size()))) << message;
-  EXPECT_EQ(run.recorder.steps.size(), 3u);
-}
-
-// One weight; the loss is finite whatever it is, its gradient is not from the third batch on.
-class BadGradient : public Module {
- public:
-  void for_each_parameter(const Visitor& visit) const override { visit("only.weight", weight); }
-  Variable logits(const TokenBatch& batch) const {
-    const Variable out(Tensor::zeros({batch.count(), 2}, DType::kFloat32), true);
-    const float value = ++batches > 2 ? std::numeric_limits<float>::infinity() : 1;
-    Tape::current()->record({out.grad()},
-                            [this, value] { weight.grad().add(Tensor::from(std::vector<float>{value}, {1})); });
-    return out;
-  }
-  Parameter weight{Tensor::zeros({1}, DType::kFloat32), Parameter::Rounding::kNever};
-  mutable int batches = 0;
-};
-
-TEST(Training, AGradientThatIsNotFiniteStopsTheRunWhereItsNormIsMeasured) {
-  const Dataset examples = invented_examples(16, 6, 11, 3);
-  for (const bool clipped : {false, true}) {
-    const BadGradient model;
-    TrainOptions options = quiet(2);
-    options.adamw.measure_norm = !clipped;
-    options.adamw.max_grad_norm = clipped ? 1 : 0;
-    Trainer trainer(
-        model, [&](const TokenBatch& batch, const ForwardPass&) { return model.logits(batch); }, two_classes(),
-        {examples, examples, {}}, options);
-    Recorder recorder;
-    const std::string message = message_of([&] { trainer.run(recorder, [] { return false; }); });
-    EXPECT_EQ(message, "training stopped at optimizer step 2: the gradient of only.weight is not finite");
-    EXPECT_TRUE(std::isfinite(model.weight.value().values<float>()[0]));
-  }
-}
-
 TEST(Training, TwoBatchesOfFourAreOneOfEight) {
   const Dataset examples = invented_examples(24, 6, 11, 3);
   TrainOptions options = quiet(2);
@@ -216,7 +160,6 @@ TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
   const Dataset examples = invented_examples(12, 6, 11, 3);  // three batches, two per optimizer step
   TrainOptions options = quiet(2, 8);
   options.accumulation_steps = 2;
-  options.adamw.measure_norm = true;
   options.schedule.kind = LrSchedule::Kind::kLinear;
   TinyRun run(tiny_config(), examples, options, DType::kFloat64);
   run.run();
@@ -236,7 +179,6 @@ TEST(Training, TheLastGroupOfARunThatIsCutShortIsApplied) {
   TrainOptions options = quiet(1);
   options.accumulation_steps = 2;
   options.max_steps = 3;
-  options.adamw.measure_norm = true;
   TinyRun run(tiny_config(), examples, options);
   run.run();
   std::vector<bool> stepped;

@@ -1,0 +1,29 @@
+// The end of a run whose numbers are not finite.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/check.h"
+#include "engine/autograd/finite_watch.h"
+
+namespace attune {
+
+/// A loss, gradient, weight or logit that is infinite or NaN.
+class NotFiniteError : public Error {
+ public:
+  /// `step`: the batch, from 0, whose numbers these are or after which they were found; none: the run has ended.
+  NotFiniteError(const std::string& message, std::optional<std::int64_t> step, std::optional<NotFinite> tensor)
+      : Error(message), step_(step), tensor_(std::move(tensor)) {}
+
+  const std::optional<std::int64_t>& step() const { return step_; }
+  /// The first tensor that is not finite; none if it was not found.
+  const std::optional<NotFinite>& tensor() const { return tensor_; }
+
+ private:
+  std::optional<std::int64_t> step_;
+  std::optional<NotFinite> tensor_;
+};
+
+}  // namespace attune
