@@ -38,12 +38,12 @@ struct PredictFlags {
         ->may_be_empty()
         ->needs(text);
     auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
-    app.add_option("--column", column, "Column of --csv")->capture_default_str();
+    app.add_option("--column", column, "Column of --csv")->needs(table)->capture_default_str();
     app.add_option("--pair_column", pair_column, "Column of --csv with the second text of each pair")->needs(table);
-    app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")
-        ->excludes(text)
-        ->excludes(table);
-    app.add_option("--field", field, "Field of --jsonl")->capture_default_str();
+    auto* lines = app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")
+                      ->excludes(text)
+                      ->excludes(table);
+    app.add_option("--field", field, "Field of --jsonl")->needs(lines)->capture_default_str();
     app.add_option("--format", format, "text, csv or jsonl")
         ->check(one_of({"text", "csv", "jsonl"}))
         ->capture_default_str();

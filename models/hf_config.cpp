@@ -1,11 +1,13 @@
 #include "models/hf_config.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
 
 #include "base/check.h"
 #include "base/join.h"
+#include "base/nearest_word.h"
 #include "base/printable.h"
 
 namespace attune {
@@ -27,6 +29,17 @@ std::int64_t size_of(const json::Value& config, const std::string& key, std::int
 
 std::int64_t size_or(const json::Value& config, const std::string& key, std::int64_t fallback, std::int64_t max) {
   return config.integer_or(key, fallback, 1, max);
+}
+
+void check_own_keys(const json::Value& config) {
+  static const std::vector<std::string> known = {"attune_save",          "attune_max_length", "attune_fill",
+                                                 "attune_mask_padding",  "attune_pad_id",     "attune_thresholds",
+                                                 "attune_head_position", "attune_causal"};
+  config.for_each([&](const std::string& key, const json::Value&) {
+    if (key.starts_with("attune_") && std::ranges::find(known, key) == known.end())
+      config.fail(
+          str_cat("the key '", printable(key), "' is unknown; the nearest is '", nearest_word(key, known), "'"));
+  });
 }
 
 float dropout_or(const json::Value& config, const std::string& key, double fallback) {

@@ -19,6 +19,9 @@ inline constexpr std::int64_t kMaxLayers = std::int64_t{1} << 10;
 std::int64_t size_of(const json::Value& config, const std::string& key, std::int64_t max);
 std::int64_t size_or(const json::Value& config, const std::string& key, std::int64_t fallback, std::int64_t max);
 
+/// Throws Error naming the nearest known key if a key of attune's own, "attune_...", is not one that it reads.
+void check_own_keys(const json::Value& config);
+
 /// A probability in [0, 1) as a float.
 float dropout_or(const json::Value& config, const std::string& key, double fallback);
 

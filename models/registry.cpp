@@ -35,6 +35,7 @@ const Family& family_of(const json::Value& config) {
 }
 
 std::unique_ptr<Classifier> build_classifier(const json::Value& config, const ModelOptions& options) {
+  check_own_keys(config);
   return family_of(config).build(config, options);
 }
 

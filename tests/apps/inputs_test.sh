@@ -39,6 +39,8 @@ expect_error "half a character" 1 "a quoted field is followed by '\\xc3' where" 
 # A FIFO blocks where a file is read more than once, and is fine where it is read once.
 mkfifo "$folder/odd/fifo" && rm "$folder/odd/test.csv" && mv "$folder/odd/fifo" "$folder/odd/test.csv"
 expect_error "a FIFO as data" 1 "odd/test.csv: is not a regular file" "${common[@]}" --data "$folder/odd" --trust_labels
+program=$predict expect_error "a column without a file" 2 "--column requires --csv" --model_dir "$folder/model" --text x --column text
+program=$predict expect_error "a field without a file" 2 "--field requires --jsonl" --model_dir "$folder/model" --text x --field text
 program=$predict expect_error "a FIFO of pairs" 1 "odd/test.csv: is not a regular file" --model_dir "$folder/model" --csv "$folder/odd/test.csv" --pair_column text
 cat "$folder/data/test.csv" >"$folder/odd/test.csv" & pid=$!
 expect "a FIFO that is read once" "$(ask --csv "$folder/data/test.csv")" "$(ask --csv "$folder/odd/test.csv")"

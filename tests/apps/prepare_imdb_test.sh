@@ -31,6 +31,16 @@ expect "the download is kept" "few.tar.gz" "$(ls "$folder/x")"
 expect_error "the download used again" 1 "$folder/x/few.tar.gz: found 0 reviews" --output "$folder/x" --url "file://$folder/few.tar.gz"
 grep -qF "Using $folder/x/few.tar.gz" "$folder/out" || fail "the download used again: $(cat "$folder/out")"
 
+# A whole set whose reviews are not the publisher's: it is written, with a warning.
+mkdir -p "$folder"/other/{test,train}/{pos,neg}
+awk -v root="$folder/other" 'BEGIN {
+  split("test/pos test/neg train/pos train/neg", places, " ")
+  for (p in places) for (i = 0; i < 12500; ++i) { file = root "/" places[p] "/" i "_9.txt"; printf "review %d", i >file; close(file) }
+}'
+"$program" --folder "$folder/other" --output "$folder/changed" >"$folder/out" 2>"$folder/err" || fail "a set of other reviews: $(cat "$folder/err")"
+expect "the warning of other reviews" "prepare_imdb: warning: train.csv is not the reference recipe's byte for byte: the reviews have been changed or damaged" "$(cat "$folder/err")"
+expect "the rows of other reviews" "35001 5001 10001" "$(for split in train validation test; do wc -l <"$folder/changed/$split.csv"; done | xargs)"
+
 # A limit on the size of files fails a write half way, as a full disk does.
 code=0
 (trap '' XFSZ && ulimit -f 8 && "$program" --synthetic --output "$folder/full" >/dev/null 2>"$folder/err") || code=$?

@@ -72,14 +72,18 @@ expect_error "a missing column of pairs" 1 "there is no column 'third'" "${small
 
 # A model that training has made useless is neither saved nor judged nor asked.
 diverged=("${common[@]}" --trainable_layers all --max_steps 1 --eval_freq 0)
-expect_error "weights that are not finite" 1 "holds values that are not finite" "${diverged[@]}" --learning_rate 1e300 --output "$folder/diverged"
+expect_error "weights that are not finite" 1 "training stopped after 1 steps: the weight transformer." "${diverged[@]}" --learning_rate 1e300 --output "$folder/diverged"
 expect "files of a model that is not finite" "" "$(ls "$folder/diverged" 2>/dev/null)"
 expect_error "an evaluation that is not finite" 1 "the logits of example" "${diverged[@]}" --learning_rate 1e30
 cp -r "$folder/one" "$folder/damaged"
 header=$((8 + $(od -An -t u8 -N 8 "$folder/one/model.safetensors")))
 size=$(wc -c <"$folder/one/model.safetensors")
-{ head -c "$header" "$folder/one/model.safetensors"; head -c $((size - header)) /dev/zero | tr '\0' '\377'; } >"$folder/damaged/model.safetensors"
+fill() { { head -c "$header" "$folder/one/model.safetensors"; head -c $((size - header)) /dev/zero | tr '\0' "$1"; } >"$folder/damaged/model.safetensors"; }
 program=$predict
+fill '\377'
+expect_error "weights that are not finite" 1 "damaged/model.safetensors: the tensor '" --model_dir "$folder/damaged" --text fine
+grep -qF "holds values that are not finite" "$folder/err" || fail "weights that are not finite: $(cat "$folder/err")"
+fill '\176'  # 8e37
 for format in text csv jsonl; do
   expect_error "logits that are not finite, $format" 1 "damaged: the logits of text 1 are not finite" --model_dir "$folder/damaged" --text fine --format "$format"
   [ "$format" = csv ] || expect "what is printed of them" "" "$(cat "$folder/out")"

@@ -28,6 +28,12 @@ TEST(HfConfig, Activations) {
             "config.json: act: 'silu' is not supported (gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu are)");
 }
 
+TEST(HfConfig, KeysOfOurOwn) {
+  EXPECT_EQ(message_of([] { check_own_keys(parse(R"({"attune_pad_id": 1, "attune": 1, "other_key": 2})")); }), "");
+  EXPECT_EQ(message_of([] { check_own_keys(parse(R"({"attune_mask_pading": true})")); }),
+            "config.json: the key 'attune_mask_pading' is unknown; the nearest is 'attune_mask_padding'");
+}
+
 TEST(HfConfig, TokenIds) {
   EXPECT_EQ(token_id_or(parse(R"({"pad": 30})"), "pad", 0, 31), 30);
   for (const char* id : {"31", "-1", "4294967296"})
