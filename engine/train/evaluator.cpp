@@ -86,10 +86,11 @@ void Evaluator::check_finite(Pending& batch) {
   const std::int32_t example = batch.examples[static_cast<std::size_t>(bad.value_or(0) / logits.shape()[1])];
   const std::string what = bad ? str_cat("the logits of example ", example, " (counted from 0) are not finite")
                                : str_cat("the loss of the batch of example ", example, " (counted from 0) is ", loss);
+  std::optional<NotFinite> found = watch.found();
+  if (bad && found && found->kind == NotFinite::Kind::kLoss) found.reset();  // no op has made these logits
   throw NotFiniteError(
-      str_cat("evaluation stopped: ", what,
-              watch.found() ? "; the first tensor that is not finite is " + watch.found()->text() : ""),
-      std::nullopt, watch.found());
+      str_cat("evaluation stopped: ", what, found ? "; the first tensor that is not finite is " + found->text() : ""),
+      std::nullopt, found);
 }
 
 void Evaluator::check(std::span<const std::int32_t> examples) {
