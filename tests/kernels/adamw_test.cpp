@@ -94,7 +94,7 @@ TEST(GradNormTest, SumsAllTensors) {
 
 TEST(ClipScaleTest, StaysNotANumberAfterTheFirstStepThatIsNotFinite) {
   const float good_loss = 3e38f, bad_loss = std::numeric_limits<float>::infinity();
-  const double norm = 4, bad_norm = -std::numeric_limits<double>::infinity();
+  const double norm = 4, bad_norm = std::numeric_limits<double>::infinity();
   for (const bool by_loss : {false, true}) {
     double stop = 0, scale = -1;
     const auto step = [&](const float& loss, const double& of) {
