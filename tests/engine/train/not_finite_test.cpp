@@ -240,7 +240,8 @@ TEST_P(NotFiniteNumbers, InTheOutputsOfAModelThatIsToBeSaved) {
   EXPECT_FALSE(trainer.run(recorder, stop, plan));
   std::string message = message_of([&] { trainer.check(); });
   EXPECT_TRUE(message.starts_with("evaluation stopped: the logits of example ")) << message;
-  EXPECT_TRUE(message.ends_with("the output of linear layer transformer.h.1.mlp.c_proj")) << message;
+  // Its sums are finite still, their variance is not.
+  EXPECT_TRUE(message.ends_with("the output of layer norm transformer.ln_f")) << message;
   fill("transformer.h.0.ln_1.bias", kNan);
   EXPECT_EQ(message_of([&] { trainer.check(); }),
             "training stopped after 2 steps: the weight transformer.h.0.ln_1.bias is not finite");
