@@ -7,7 +7,6 @@
 
 #include "base/check.h"
 #include "engine/ops/adamw_rows.h"
-#include "engine/ops/fill.h"
 #include "engine/ops/grad_norm.h"
 
 namespace attune {
@@ -175,7 +174,7 @@ void AdamWOptimizer::restore(const AdamWState& state) {
     slot.missed = from.missed;
   }
   steps_ = state.steps;
-  ops::fill(InPlace(stop_), 0);
+  stop_.copy_from(Tensor::zeros({1}, DType::kFloat64));
 }
 
 }  // namespace attune
