@@ -20,7 +20,7 @@ struct Node {
   };
 
   // std::uint64_t holds only what std::int64_t cannot.
-  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data = nullptr;
+  std::variant<std::nullptr_t, bool, std::int64_t, std::uint64_t, double, std::string, Array, Object> data;
 };
 
 struct Member {

@@ -34,7 +34,8 @@ std::uint32_t BpeMerger::rank_of(std::int32_t left, std::int32_t right) const {
 void BpeMerger::merge(std::vector<std::int32_t>& symbols, Scratch& scratch) const {
   const auto n = static_cast<std::uint32_t>(symbols.size());
   if (n < 2) return;
-  auto& [rank, next, previous, heap] = scratch;
+  auto &rank = scratch.rank, &next = scratch.next, &previous = scratch.previous;
+  auto& heap = scratch.heap;
   rank.assign(n, kNoRank);
   next.resize(n);
   previous.resize(n);

@@ -129,7 +129,7 @@ Flag* CommandLine::add_option(const std::string& name, T& value, const std::stri
       read_value(name, given.back(), value);
     return true;
   };
-  const auto show = [&value] {
+  const auto show = [&] {
     if constexpr (kList)
       return std::string();
     else

@@ -24,7 +24,7 @@ void FileSet::supersede(const std::string& name) {
 
 std::vector<std::function<void()>> FileSet::steps() {
   const auto is_key = [this](const auto& file) { return file.first == key_; };
-  std::ranges::stable_partition(files_, [&](const auto& file) { return !is_key(file); });
+  std::stable_partition(files_.begin(), files_.end(), [&](const auto& file) { return !is_key(file); });
   CHECK(!files_.empty() && is_key(files_.back()), folder_, ": a set of files without its key file ", key_);
   // The old files, the key first.
   std::vector<std::string> names;
@@ -40,12 +40,12 @@ std::vector<std::function<void()>> FileSet::steps() {
   }
 
   std::vector<std::function<void()>> out;
-  for (const auto& [name, file] : files_) out.emplace_back([&file] { file->sync(); });
-  for (const auto& [name, file] : old_) out.emplace_back([&file] { file->set_aside(); });
+  for (const auto& [name, file] : files_) out.emplace_back([&each = *file] { each.sync(); });
+  for (const auto& [name, file] : old_) out.emplace_back([&each = *file] { each.set_aside(); });
   for (const auto& [name, file] : files_)
-    out.emplace_back([this, &file] {
+    out.emplace_back([this, &each = *file] {
       ++placed_;
-      file->commit();
+      each.commit();
     });
   out.emplace_back([this] { old_.clear(); });
   return out;

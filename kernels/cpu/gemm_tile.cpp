@@ -109,7 +109,7 @@ ATTUNE_TILE(avx512, ATTUNE_AVX512, 64, 8, 3)
 }  // namespace
 
 template <class T>
-const Kernel<T>& kernel_of(CpuLevel level) {
+const Kernel<T>& kernel_of([[maybe_unused]] CpuLevel level) {
 #ifdef ATTUNE_X86_LEVELS
   if (level == CpuLevel::kAvx512) return avx512_kernel<T>;
   if (level == CpuLevel::kAvx2) return avx2_kernel<T>;
