@@ -18,8 +18,8 @@ inline std::string printable(std::string_view text, std::size_t max_bytes = 80) 
     if (i >= max_bytes) return out + "...";
     const int length = utf8::valid_length(text.data() + i, text.data() + text.size());
     const auto byte = static_cast<unsigned char>(text[i]);
-    const bool control =
-        length == 1 ? byte < 0x20 || byte == 0x7F : byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    const bool control = length == 1 ? byte < 0x20 || byte == 0x7F
+                                     : length == 2 && byte == 0xC2 && static_cast<unsigned char>(text[i + 1]) < 0xA0;
     const std::size_t end = i + static_cast<std::size_t>(std::max(length, 1));
     for (; i < end; ++i) {
       const auto each = static_cast<unsigned char>(text[i]);

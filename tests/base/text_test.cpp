@@ -1,6 +1,8 @@
 // Text of files: reading it, and showing it.
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -26,6 +28,20 @@ TEST(Printable, EscapesBrokenUtf8AndAllControls) {
   EXPECT_EQ(printable("caf\xc3"), "caf\\xc3");
   EXPECT_EQ(printable("\xff\u00e9\x9b[2J"), "\\xff\u00e9\\x9b[2J");
   EXPECT_EQ(printable("\u009b[2J\u00a0\u20ac"), "\\xc2\\x9b[2J\u00a0\u20ac");
+}
+
+// The text ends where the memory does.
+TEST(Printable, ReadsNothingPastTheEnd) {
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  void* const pages = mmap(nullptr, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  char* const end = static_cast<char*>(pages) + page;
+  ASSERT_EQ(mprotect(end, page, PROT_NONE), 0);
+  for (const char last : {'\xC2', '\xE2', '\xF0', '\x80', 'a'}) {
+    end[-1] = last;
+    EXPECT_EQ(printable({end - 1, 1}).size(), last == 'a' ? 1U : 4U);
+  }
+  munmap(pages, 2 * page);
 }
 
 TEST(Printable, CutsBetweenCharacters) {
