@@ -1,5 +1,6 @@
 // The text of a value: numbers with the fewest digits that restore them, members in their order.
 #include <charconv>
+#include <cmath>
 
 #include "base/check.h"
 #include "base/printable.h"
@@ -23,7 +24,10 @@ class Writer {
   void write(bool value) { out_ += value ? "true" : "false"; }
   void write(std::int64_t value) { write_number(value); }
   void write(std::uint64_t value) { write_number(value); }
-  void write(double value) { write_number(value); }
+  void write(double value) {
+    write_number(value);
+    if (value == 0 && std::signbit(value)) out_ += ".0";  // -0 would be read as an integer, which has no sign
+  }
 
   template <class T>
   void write_number(T value) {

@@ -78,6 +78,8 @@ TEST(JsonBuild, Integers) {
 TEST(JsonBuild, NumbersComeBack) {
   for (const double x : {0.0, -0.0, 1.0, 0.1, 1e-5, 1e22, 1e300, 5e-324, 1.7976931348623157e308, 1.0 / 3, 160000.0})
     EXPECT_EQ(json::parse(Value(x).dump(), "t").number(), x);
+  EXPECT_TRUE(std::signbit(json::parse(Value(-0.0).dump(), "zero.json").number()));
+  EXPECT_EQ(Value(-0.0).dump(), "-0.0");
   EXPECT_EQ(Value(0.1).dump(), "0.1");
   EXPECT_EQ(Value(1e-5).dump(), "1e-05");
   EXPECT_EQ(Value(160000.0).dump(), "160000");
