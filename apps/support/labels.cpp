@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -32,6 +33,16 @@ std::vector<std::string> strings(const json::Value& array) {
 
 std::int64_t rows_of(std::size_t size) {
   return static_cast<std::int64_t>(size);
+}
+
+// Throws Error unless stored labels are float32 [E, L], and 0 or 1 if they are flags.
+void check_stored_rows(const Tensor& stored, std::size_t width, bool flags) {
+  CHECK(stored.defined() && stored.dtype() == DType::kFloat32 && stored.shape().rank() == 2 &&
+            stored.shape()[1] == rows_of(width),
+        "the stored labels are not float32 rows of ", width);
+  CHECK(std::ranges::all_of(stored.values<float>(),
+                            [flags](float x) { return flags ? x == 0 || x == 1 : std::isfinite(x); }),
+        "the stored labels have values that cannot be");
 }
 
 }  // namespace
@@ -114,10 +125,18 @@ std::string ClassLabels::state() const {
       .dump();
 }
 
-void ClassLabels::restore(const std::string& state) {
+void ClassLabels::restore(const std::string& state, const Tensor& stored) {
   const json::Value kept = json::parse(state, "the kept labels");
+  const Classes classes{.count = kept["count"].integer(1, kMaxClasses), .names = strings(kept["names"])};
+  CHECK(classes.names.empty() || rows_of(classes.names.size()) == classes.count, "the kept labels have ",
+        classes.names.size(), " names for ", classes.count, " classes");
+  CHECK(stored.defined() && stored.dtype() == DType::kInt32 && stored.shape().rank() == 1,
+        "the stored labels are no int32 row");
+  for (const std::int32_t label : stored.values<std::int32_t>())
+    CHECK(label >= 0 && label < classes.count, "the stored label ", label, " is not one of ", classes.count,
+          " classes");
   known_ = true;
-  classes_ = {.count = kept["count"].integer(1, kMaxClasses), .names = strings(kept["names"])};
+  classes_ = classes;
 }
 
 ListedLabels::ListedLabels(std::string column, std::string delimiter)
@@ -178,8 +197,12 @@ std::string ListedLabels::state() const {
       .dump();
 }
 
-void ListedLabels::restore(const std::string& state) {
-  names_ = strings(json::parse(state, "the kept labels")["names"]);
+void ListedLabels::restore(const std::string& state, const Tensor& stored) {
+  const std::vector<std::string> names = strings(json::parse(state, "the kept labels")["names"]);
+  CHECK(std::ranges::is_sorted(names, std::less_equal<>()) && !names.empty(),
+        "the kept labels are not in alphabetical order");
+  check_stored_rows(stored, names.size(), true);
+  names_ = names;
   numbers_.clear();
   for (const std::string& name : names_) numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size()));
   known_ = true;
@@ -211,6 +234,10 @@ void NumberLabels::add(std::span<const std::string> fields, const Where& where) 
 Tensor NumberLabels::finish(const std::string&) {
   const std::vector<float> values = std::exchange(values_, {});
   return Tensor::from(values, {rows_of(values.size() / columns_.size()), rows_of(columns_.size())});
+}
+
+void NumberLabels::restore(const std::string&, const Tensor& stored) {
+  check_stored_rows(stored, columns_.size(), flags_);
 }
 
 std::string NumberLabels::state() const {

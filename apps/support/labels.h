@@ -35,9 +35,10 @@ class LabelReader {
   /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
   virtual Tensor finish(const std::string& path) = 0;
   /// The state that determines the tensors of the next splits, as text; and the restoration of such a state, for a
-  /// split whose tensor was stored.
+  /// split whose tensor was stored. restore() throws Error, and changes nothing, if the text is no such state or the
+  /// stored labels do not fit it.
   virtual std::string state() const = 0;
-  virtual void restore(const std::string& state) = 0;
+  virtual void restore(const std::string& state, const Tensor& stored) = 0;
 };
 
 /// The classes of a training split. Integers 0 .. n - 1 need no names; any other labels are names, numbered in
@@ -68,7 +69,7 @@ class ClassLabels : public LabelReader {
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;
-  void restore(const std::string& state) override;
+  void restore(const std::string& state, const Tensor& stored) override;
 
  private:
   void find_classes(const std::string& path);
@@ -95,7 +96,7 @@ class ListedLabels : public LabelReader {
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;
-  void restore(const std::string& state) override;
+  void restore(const std::string& state, const Tensor& stored) override;
 
  private:
   std::string column_;
@@ -119,7 +120,7 @@ class NumberLabels : public LabelReader {
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;
-  void restore(const std::string&) override {}
+  void restore(const std::string& state, const Tensor& stored) override;
   bool counted() const override { return flags_; }
 
  private:

@@ -82,6 +82,21 @@ class Block {
   std::vector<std::string> texts_, second_;
 };
 
+// The data set of a file under `name`, whose labels the reader goes on with; nothing if the file is not there or
+// damaged.
+std::optional<Dataset> stored_dataset(const std::string& path, const std::string& name, LabelReader& labels) {
+  std::optional<StoredDataset> kept = open_dataset(path, name);
+  if (!kept) return std::nullopt;
+  try {
+    labels.restore(kept->label_text, kept->dataset.labels);
+  } catch (const OutOfMemory&) {
+    throw;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  return std::move(kept->dataset);
+}
+
 }  // namespace
 
 SplitPaths find_splits(const std::string& folder) {
@@ -181,12 +196,11 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
   const FileState before = state_of(path);
   const std::string keep_at = cache_.empty() ? "" : kept_path(path, max_rows, max_length);
   if (!keep_at.empty())
-    if (std::optional<StoredDataset> kept = open_dataset(keep_at, path)) {
+    if (std::optional<Dataset> kept = stored_dataset(keep_at, path, labels_)) {
       std::error_code ignored;
       fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
       used_.push_back(keep_at);
-      labels_.restore(kept->label_text);
-      return std::move(kept->dataset);
+      return *std::move(kept);
     }
   const bool pairs = !columns_.pair.empty();
   DatasetWriter writer(cache_, pairs);

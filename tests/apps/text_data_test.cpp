@@ -3,8 +3,10 @@
 #include "apps/support/text_data.h"
 
 #include <gtest/gtest.h>
+
 #include <sys/wait.h>
 #include <unistd.h>
+#include <cmath>
 
 #include <algorithm>
 #include <atomic>
@@ -111,7 +113,7 @@ TEST(ClassLabels, AStateIsWhatTheNextSplitNeeds) {
   EXPECT_EQ(before, second.state());
   labels_of(first, {{"b"}, {"a"}});
   EXPECT_NE(first.state(), before);
-  second.restore(first.state());
+  second.restore(first.state(), Tensor::from(Ids{1, 0}, {2}));
   EXPECT_EQ(second.state(), first.state());
   EXPECT_EQ(words_of(labels_of(second, {{"b"}})), (Ids{1}));
   EXPECT_NE(ClassLabels("other", 2).state(), before);
@@ -159,7 +161,7 @@ TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   EXPECT_EQ(labels.shape(), (Shape{4, 3}));
   EXPECT_EQ(floats(labels), (Floats{1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0}));
   ListedLabels kept("labels", "|");
-  kept.restore(reader.state());
+  kept.restore(reader.state(), labels);
   for (ListedLabels* next : {&reader, &kept}) {
     EXPECT_EQ(floats(labels_of(*next, {{"war"}, {"law|art"}})), (Floats{0, 0, 1, 1, 1, 0}));
     EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
@@ -186,6 +188,43 @@ TEST(NumberLabels, AreNumbers) {
   NumberLabels flags({"x"}, true);
   EXPECT_EQ(floats(labels_of(flags, {{"1"}, {"0"}})), (Floats{1, 0}));
   EXPECT_EQ(message_of([&] { labels_of(flags, {{"0.5"}}); }), "f:2: the label '0.5' of column 'x' is neither 0 nor 1");
+}
+
+// A stored file may have right digests and labels that are none.
+TEST(Labels, StoredOnesThatDoNotFitAreRefused) {
+  ClassLabels classes("label", 2);
+  labels_of(classes, {{"b"}, {"a"}});
+  ListedLabels listed("label", ",");
+  labels_of(listed, {{"a,b"}, {"c"}});
+  const auto refuses = [](auto reader, const std::string& state, const Tensor& stored) {
+    const std::string before = reader.state();
+    const bool refused = !message_of([&] { reader.restore(state, stored); }).empty();
+    EXPECT_TRUE(!refused || reader.state() == before) << state;
+    return refused;
+  };
+  const ClassLabels fresh("label", 2);
+  const std::string two = classes.state(), three = listed.state();
+  EXPECT_FALSE(refuses(fresh, two, Tensor::from(Ids{0, 1, 1}, {3})));
+  EXPECT_TRUE(refuses(fresh, two, Tensor::from(Ids{0, 2}, {2})));
+  EXPECT_TRUE(refuses(fresh, two, Tensor::from(Ids{-1}, {1})));
+  EXPECT_TRUE(refuses(fresh, two, Tensor::from(Floats{0, 1}, {1, 2})));
+  EXPECT_TRUE(refuses(fresh, two, Tensor()));
+  EXPECT_TRUE(refuses(fresh, R"({"count": 3, "names": ["a", "b"]})", Tensor::from(Ids{0}, {1})));
+  EXPECT_TRUE(refuses(fresh, R"({"count": 0, "names": []})", Tensor::from(Ids{}, {0})));
+
+  const ListedLabels empty("label", ",");
+  EXPECT_FALSE(refuses(empty, three, Tensor::from(Floats{0, 1, 1}, {1, 3})));
+  EXPECT_TRUE(refuses(empty, three, Tensor::from(Floats{0, 1, 0.5}, {1, 3})));
+  EXPECT_TRUE(refuses(empty, three, Tensor::from(Floats{0, 1}, {1, 2})));
+  EXPECT_TRUE(refuses(empty, R"({"names": ["a", "a"]})", Tensor::from(Floats{0, 1}, {1, 2})));
+  EXPECT_TRUE(refuses(empty, R"({"names": []})", Tensor::from(Floats{}, {1, 0})));
+
+  const NumberLabels numbers({"x"}, false), flags({"x"}, true);
+  const std::string none = numbers.state();
+  EXPECT_FALSE(refuses(numbers, none, Tensor::from(Floats{0.5}, {1, 1})));
+  EXPECT_TRUE(refuses(numbers, none, Tensor::from(Floats{0.5, 1}, {1, 2})));
+  EXPECT_TRUE(refuses(numbers, none, Tensor::from(Floats{NAN}, {1, 1})));
+  EXPECT_TRUE(refuses(flags, flags.state(), Tensor::from(Floats{0.5}, {1, 1})));
 }
 
 TEST(Labels, NumbersAndNames) {
