@@ -235,6 +235,7 @@ void Trainer::check_position(const RunState& state) const {
   CHECK(state.step <= total_steps(), "the checkpoint was made after ", state.step, " batches, but this run has only ",
         total_steps());
   const bool fits = state.batch >= 0 && state.batch <= epoch_batches() && state.epoch >= 1 &&
+                    (epoch_batches() == 0 || state.epoch - 1 <= state.step / epoch_batches()) &&
                     state.step == (state.epoch - 1) * epoch_batches() + state.batch &&
                     (state.pass_seed || state.batch == 0) && state.optimizer_steps >= 0 &&
                     state.optimizer_steps <= state.step;

@@ -165,6 +165,14 @@ TEST(Resuming, AStateOfAnotherRunIsRefused) {
               }).starts_with("the parameter " + state.parameters[0].name + " is float32 [3] in the checkpoint, "));
   EXPECT_EQ(refusal([](RunState& s) { s.generator += " 1"; }), "the state of a random generator is malformed");
 
+  // An epoch so large that the batches before it have no number of 64 bits.
+  const ResumeCase even{.options = eventful(), .examples = 16};
+  RunState late = Life(even).trainer().state();
+  late.epoch = (std::int64_t{1} << 62) + 1;
+  EXPECT_EQ(message_of([&] { Life(even).trainer().restore(late); }),
+            str_cat("the checkpoint was made after 0 batches, 0 of epoch ", late.epoch,
+                    ", which is not a place in epochs of 4"));
+
   ResumeCase grouped = how;
   grouped.options.accumulation_steps = 2;
   grouped.options.max_steps = 1;
