@@ -118,6 +118,7 @@ std::int32_t special_id(const char* role, const std::string& content, const Voca
 }  // namespace
 
 void read_vocab(const json::Value& tokens, Vocabulary& vocabulary) {
+  if (tokens.is_object()) vocabulary.expect(tokens.size());
   tokens.for_each([&](const std::string& token, const json::Value& id) { vocabulary.add(token, id.integer()); });
 }
 

@@ -1,20 +1,29 @@
 #include "tokenizer/vocabulary.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/printable.h"
 
 namespace attune {
 namespace {
 
-// A file with few tokens and one huge id must not cause an allocation of gigabytes: ids beyond this are gaps in any
-// real file.
 constexpr std::int64_t kMaxVocabulary = std::int64_t{1} << 24;
+// A file with few tokens and one huge id must not cause a huge allocation. Added tokens, which come last, fill gaps of
+// this size in any real file.
+constexpr std::int64_t kMaxGap = std::int64_t{1} << 16;
 
 }  // namespace
 
+void Vocabulary::expect(std::size_t tokens) {
+  expected_ = storage_.size() + tokens;
+}
+
 void Vocabulary::add(std::string_view token, std::int64_t id) {
-  CHECK(id >= 0 && id < kMaxVocabulary, source_, ": token \"", printable(token), "\" has id ", id, ", expected 0 to ",
-        kMaxVocabulary - 1);
+  const auto tokens = static_cast<std::int64_t>(std::max(storage_.size() + 1, expected_));
+  const std::int64_t end = std::min(kMaxVocabulary, tokens + kMaxGap);
+  CHECK(id >= 0 && id < end, source_, ": token \"", printable(token), "\" has id ", id, ", but with ", tokens,
+        " tokens the largest id may be ", end - 1);
   const auto at = static_cast<std::size_t>(id);
   if (at >= spelling_.size()) {
     spelling_.resize(at + 1);

@@ -19,7 +19,10 @@ class Vocabulary {
   Vocabulary(Vocabulary&&) noexcept = default;
   Vocabulary& operator=(Vocabulary&&) noexcept = default;
 
-  /// Adds a token. Throws Error if the spelling or the id is taken, or the id is outside [0, 2^31-1).
+  /// So many tokens will be added next, in any order of ids.
+  void expect(std::size_t tokens);
+  /// Adds a token. Throws Error if the spelling or the id is taken, or the id is below 0 or far beyond the number of
+  /// tokens, those expected included.
   void add(std::string_view token, std::int64_t id);
   /// Throws Error naming the first id without a token.
   void check_complete() const;
@@ -33,6 +36,7 @@ class Vocabulary {
 
  private:
   std::string source_;
+  std::size_t expected_ = 0;         // tokens in all after those that were announced
   std::deque<std::string> storage_;  // stable addresses: the views below point here
   std::vector<std::string_view> spelling_;
   std::vector<bool> present_;

@@ -34,6 +34,20 @@ TEST(Vocabulary, NamesDuplicatesAndGaps) {
   EXPECT_THROW(Vocabulary("v.json").check_complete(), Error);
 }
 
+// One token with a huge id would otherwise need memory for all ids below it.
+TEST(Vocabulary, IdsFarBeyondTheTokensAreRefused) {
+  Vocabulary vocabulary("v.json");
+  EXPECT_EQ(message_of([&] { vocabulary.add("a", 16777215); }),
+            "v.json: token \"a\" has id 16777215, but with 1 tokens the largest id may be 65536");
+  vocabulary.add("a", 65536);
+  Vocabulary large("v.json");
+  large.expect(200000);
+  large.add("last", 199999);
+  EXPECT_THROW(large.add("beyond", 300000), Error);
+  large.expect(std::size_t{1} << 30);
+  EXPECT_THROW(large.add("beyond", 16777216), Error);
+}
+
 TEST(Vocabulary, ViewsSurviveMovesAndGrowth) {
   Vocabulary vocabulary("v.json");
   vocabulary.add("x", 0);
