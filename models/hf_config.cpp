@@ -42,6 +42,12 @@ void check_own_keys(const json::Value& config) {
   });
 }
 
+double parameters_of(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner) {
+  const auto wide = static_cast<double>(width);
+  const double block = wide * (4 * wide + mlp * static_cast<double>(inner));
+  return static_cast<double>(rows) * wide + static_cast<double>(blocks) * block;
+}
+
 float dropout_or(const json::Value& config, const std::string& key, double fallback) {
   return static_cast<float>(config.probability_or(key, fallback));
 }

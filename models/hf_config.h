@@ -22,6 +22,10 @@ std::int64_t size_or(const json::Value& config, const std::string& key, std::int
 /// Throws Error naming the nearest known key if a key of attune's own, "attune_...", is not one that it reads.
 void check_own_keys(const json::Value& config);
 
+/// Parameters of a transformer's tables, with so many rows of `width` in all, and of the matrices of its blocks:
+/// attention's four, and `mlp` of width x inner.
+double parameters_of(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner);
+
 /// A probability in [0, 1) as a float.
 float dropout_or(const json::Value& config, const std::string& key, double fallback);
 

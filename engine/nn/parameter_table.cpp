@@ -1,5 +1,7 @@
 #include "engine/nn/parameter_table.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/check.h"
@@ -25,6 +27,15 @@ TrainableLayers trainable_layers(const std::string& name) {
   if (name == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
   throw UsageError("--trainable_layers '" + name +
                    "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+}
+
+ParameterTable::ParameterTable(std::int64_t blocks, DType dtype, double parameters) : blocks_(blocks), dtype_(dtype) {
+  constexpr double kGigabyte = 1e9;
+  const double needed = parameters * static_cast<double>(size_of(dtype));
+  const double memory = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGESIZE));
+  if (needed > memory)
+    throw OutOfMemory(str_cat("out of memory: the parameters of the model have about ", needed / kGigabyte,
+                              " GB, the memory of this machine has ", memory / kGigabyte, " GB"));
 }
 
 Section Section::block(std::int64_t index, const std::string& hf_blocks) {

@@ -70,8 +70,9 @@ struct LayerName {
 
 class ParameterTable : public Module {
  public:
-  /// Of a model with so many blocks, its parameters held in `dtype`.
-  ParameterTable(std::int64_t blocks, DType dtype) : blocks_(blocks), dtype_(dtype) {}
+  /// Of a model with so many blocks and about so many parameters, which are held in `dtype`. Throws OutOfMemory if they
+  /// are more than the memory of this machine, before anything is allocated.
+  ParameterTable(std::int64_t blocks, DType dtype, double parameters);
 
   // New layers of zeros (norms: scale 1), and their rows. In bfloat16 the weights and biases of a block's linear layers
   // may be rounded; layers that read one row per sequence stay float32: they cost little and matter much.

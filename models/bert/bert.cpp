@@ -43,7 +43,7 @@ BertClassifier::Block::Block(const BertConfig& c, ParameterTable& table, const S
 }
 
 BertClassifier::BertClassifier(const BertConfig& config, DType dtype)
-    : Classifier(ParameterTable(config.layers, dtype)),
+    : Classifier(ParameterTable(config.layers, dtype, config.parameters())),
       config_(config),
       embedding_site_(sites_.take()),
       dense_site_(sites_.take()),

@@ -45,6 +45,8 @@ struct BertConfig {
   static BertConfig read(const json::Value& config);
   /// The members of a config.json that read() gives back.
   json::Value to_json() const;
+  /// About how many parameters the model has: its tables and the matrices of its blocks.
+  double parameters() const;
 };
 
 class BertClassifier : public Classifier {

@@ -96,6 +96,10 @@ BertConfig BertConfig::read(const json::Value& config) {
   return out;
 }
 
+double BertConfig::parameters() const {
+  return parameters_of(vocab_size + positions + type_vocab_size, hidden_size, layers, 2, intermediate_size);
+}
+
 json::Value BertConfig::to_json() const {
   const Spelling& spelling = spelling_of(family);
   json::Value out = json::Value::object({{"model_type", spelling.model_type},

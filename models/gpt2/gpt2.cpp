@@ -43,7 +43,9 @@ Gpt2Classifier::Block::Block(const Gpt2Config& c, ParameterTable& table, const S
       mlp_site(sites.take()) {}
 
 Gpt2Classifier::Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& options)
-    : Classifier(ParameterTable(config.n_layer, options.dtype)), config_(config), options_(options) {
+    : Classifier(ParameterTable(config.n_layer, options.dtype, config.parameters())),
+      config_(config),
+      options_(options) {
   const Section embeddings = {.hf_name = "transformer."};
   tokens_ = table_.embedding(embeddings, {"tokens", "wte"}, config.vocab_size, config.n_embd);
   positions_ = table_.embedding(embeddings, {"positions", "wpe"}, config.n_positions, config.n_embd);

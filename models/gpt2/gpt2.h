@@ -32,6 +32,8 @@ struct Gpt2Config {
   static Gpt2Config published(const std::string& size);
   /// The members of a config.json that read() gives back.
   json::Value to_json() const;
+  /// About how many parameters the model has: its tables and the matrices of its blocks.
+  double parameters() const;
 };
 
 /// Which positions the head reads. Flexible: the last position that is not padding (the last position if all are

@@ -110,6 +110,10 @@ const Family& gpt2_family() {
   return family;
 }
 
+double Gpt2Config::parameters() const {
+  return parameters_of(vocab_size + n_positions, n_embd, n_layer, 2, n_inner);
+}
+
 json::Value Gpt2Config::to_json() const {
   return json::Value::object({{"model_type", "gpt2"},
                               {"vocab_size", vocab_size},

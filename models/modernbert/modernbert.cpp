@@ -19,7 +19,7 @@ ModernBertClassifier::Block::Block(const ModernBertConfig& c, ParameterTable& ta
 }
 
 ModernBertClassifier::ModernBertClassifier(const ModernBertConfig& config, DType dtype)
-    : Classifier(ParameterTable(config.layers(), dtype)),
+    : Classifier(ParameterTable(config.layers(), dtype, config.parameters())),
       config_(config),
       embedding_site_(sites_.take()),
       classifier_site_(sites_.take()),

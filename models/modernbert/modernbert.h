@@ -38,6 +38,8 @@ struct ModernBertConfig {
   static ModernBertConfig read(const json::Value& config);
   /// The members of a config.json that read() gives back.
   json::Value to_json() const;
+  /// About how many parameters the model has: its tables and the matrices of its blocks.
+  double parameters() const;
   std::int64_t layers() const { return static_cast<std::int64_t>(global_layers.size()); }
 };
 

@@ -112,6 +112,10 @@ static void set_older_keys(const ModernBertConfig& config, json::Value& out) {
   out.set("local_rope_theta", config.local_theta);
 }
 
+double ModernBertConfig::parameters() const {
+  return parameters_of(vocab_size, hidden_size, layers(), 3, intermediate_size);
+}
+
 json::Value ModernBertConfig::to_json() const {
   json::Value types = json::Value::array();
   for (const bool global : global_layers) types.push_back(global ? "full_attention" : "sliding_attention");

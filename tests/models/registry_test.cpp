@@ -432,5 +432,20 @@ TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
   }
 }
 
+// Before the first table is allocated, and so before a machine runs out of memory table by table.
+TEST(Registry, AModelBeyondTheMemoryIsRefusedAtOnce) {
+  const std::int64_t wide = 1 << 20, many = 1 << 10;
+  const std::map<std::string, json::Value> huge = {
+      {"gpt2", json::Value::object({{"n_embd", wide}, {"n_head", 1}, {"n_layer", many}})},
+      {"bert", json::Value::object({{"hidden_size", wide}, {"num_attention_heads", 1}, {"num_hidden_layers", many}})},
+      {"modernbert",
+       json::Value::object({{"hidden_size", wide}, {"num_attention_heads", 1}, {"num_hidden_layers", many}})}};
+  for (const auto& [family, changes] : huge)
+    EXPECT_TRUE(message_of([&] {
+                  build_classifier(config_of(family, changes), {});
+                }).starts_with("out of memory: the parameters of the model have about "))
+        << family;
+}
+
 }  // namespace
 }  // namespace attune::testing

@@ -90,7 +90,7 @@ TEST(ForwardPasses, DropoutActsInTrainingOnly) {
 
 // A model of two blocks: a table, a fused linear layer and a norm in each, and a head.
 ParameterTable small_table() {
-  ParameterTable table(2, DType::kFloat32);
+  ParameterTable table(2, DType::kFloat32, 0);
   table.embedding({.hf_name = "m."}, {"tokens", "wte"}, 5, 2);
   for (std::int64_t i = 0; i < 2; ++i) {
     Section at = Section::block(i, "m.h.");
@@ -173,7 +173,7 @@ TEST(Modules, ExactlyTheChosenParametersAreTrainable) {
 }
 
 TEST(Modules, AValueOfAnotherShapeIsRefused) {
-  const Linear layer = ParameterTable(0, DType::kFloat32).linear({}, {"only", "only"}, 3, 2);
+  const Linear layer = ParameterTable(0, DType::kFloat32, 8).linear({}, {"only", "only"}, 3, 2);
   const std::string message = message_of([&] { layer.weight.set_value(Tensor::zeros({3, 2}, DType::kFloat32)); });
   EXPECT_NE(message.find("[2, 3]"), std::string::npos) << message;
   EXPECT_NE(message.find("[3, 2]"), std::string::npos) << message;
