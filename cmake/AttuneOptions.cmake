@@ -1,6 +1,7 @@
 # Options and flags that hold for every target.
 option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
 option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
+option(ATTUNE_FUZZ "Build the fuzz targets of tests/fuzz alone (needs Clang; see the preset fuzz)" OFF)
 option(ATTUNE_UNITY "Compile the files of a room in groups: less time for a whole build, more after each change" OFF)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
 set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests), nvidia, or none (programs for the CPU alone)")
@@ -34,8 +35,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 # -fopenmp-simd: `#pragma omp simd` marks reductions that may be reordered; no OpenMP runtime is used.
 # -Wno-restrict: g++ 12 sees overlapping copies in operator+ of std::string that are not there (GCC bug 105651).
 add_library(attune_flags INTERFACE)
-target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wpedantic -Wno-restrict
-  -ffp-contract=off -fopenmp-simd -fno-math-errno>)
+target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wpedantic
+  $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed> -ffp-contract=off -fopenmp-simd -fno-math-errno>)
 # nvcc; relaxed constexpr: std::array and std::bit_cast on the device.
 target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra>)
 if(ATTUNE_WERROR)

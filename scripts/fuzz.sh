@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Builds the fuzz targets (tests/fuzz) with Clang and both sanitizers, runs each from its corpus in the tree, and prints a
+# line for each. A failure leaves its input in build/fuzz/crashes; build/fuzz/fuzz/fuzz_TARGET FILE runs it again.
+#
+# --self_check shows instead that each target can fail: a fault is planted where an input has been read, and the run must
+# report it.
+#
+# usage: scripts/fuzz.sh [--runs N] [--seconds S] [--jobs J] [--self_check] [TARGET...]
+#   N executions of each target (default 100000; 0: no limit), S seconds at most (default: no limit), J targets at a time
+#   (default: as many as there are processors)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+runs=100000 seconds=0 jobs=$(nproc) self_check=
+targets=()
+while [ $# -gt 0 ]; do
+  case $1 in
+    --runs) runs=$2; shift 2 ;;
+    --seconds) seconds=$2; shift 2 ;;
+    --jobs) jobs=$2; shift 2 ;;
+    --self_check) self_check=1; shift ;;
+    -*) sed -n '2,/^set/{/^#/s/^# \{0,1\}//p}' "$0"; exit 2 ;;
+    *) targets+=("$1"); shift ;;
+  esac
+done
+
+scripts/setup.sh clang-14 libclang-rt-14-dev
+cmake --preset fuzz >/dev/null
+names=()
+for target in ${targets[@]+"${targets[@]}"}; do names+=("fuzz_$target"); done
+cmake --build --preset fuzz --parallel "$jobs" --target "${names[@]:-fuzz}"
+[ ${#targets[@]} -gt 0 ] || for program in build/fuzz/fuzz/fuzz_*; do targets+=("${program##*/fuzz_}"); done
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir -p build/fuzz/crashes
+export TMPDIR=$scratch scratch runs seconds first=${targets[0]}
+# Reports with short stacks, which are much faster; a too large request is an error of the program, as without sanitizers.
+export ASAN_OPTIONS=allocator_may_return_null=1:malloc_context_size=3:quarantine_size_mb=16
+# What one input may take (the harness limits processor time). Standard output is closed: programs print to it.
+export limits="-rss_limit_mb=2048 -malloc_limit_mb=512 -timeout=120 -close_fd_mask=1"
+
+# number NAME LOG: one of libFuzzer's statistics.
+number() { awk -v name="stat::$1:" '$1 == name {print $2}' "$2"; }
+export -f number
+
+fuzz() {
+  local target=$1 log=$scratch/$1.log begin=$SECONDS verdict=passed failed=0
+  mkdir "$scratch/$target"
+  # shellcheck disable=SC2086
+  "build/fuzz/fuzz/fuzz_$target" -runs="$([ "$runs" -gt 0 ] && echo "$runs" || echo -1)" -max_total_time="$seconds" $limits -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/crashes/$target-" "$scratch/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || failed=1
+  if [ "$failed" -eq 1 ]; then
+    verdict=$(grep -m 1 -oE 'build/fuzz/crashes/.*' "$log" || true)
+    verdict="FAILED: ${verdict:-$(tail -n 1 "$log")}"
+    cp "$log" "build/fuzz/crashes/$target.log"
+  fi
+  printf '%-17s %9s executions, %5s new in the corpus, %4s MB, %3s s: %s\n' "$target" "$(number number_of_executed_units "$log")" \
+    "$(number new_units_added "$log")" "$(number peak_rss_mb "$log")" $((SECONDS - begin)) "$verdict"
+  return "$failed"
+}
+
+self_check() {
+  local target=$1 log=$scratch/$1.log missed='' fault faults='overflow promise'
+  [ "$target" != "$first" ] || faults+=' undefined exception leak memory time'  # these depend on the harness alone
+  for fault in $faults; do
+    # shellcheck disable=SC2086
+    if ATTUNE_FUZZ_FAULT=$fault "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits -artifact_prefix="$scratch/$target-" \
+      "tests/fuzz/corpus/$target" >"$log" 2>&1; then
+      missed+=" $fault"
+    fi
+  done
+  printf '%-17s %s\n' "$target" "${missed:+DOES NOT FIND:}${missed:-finds each planted fault: $faults}"
+  [ -z "$missed" ]
+}
+export -f fuzz self_check
+
+each=fuzz
+[ -z "$self_check" ] || each=self_check
+printf '%s\n' "${targets[@]}" | xargs -P "$jobs" -I {} bash -c "$each {}" ||
+  { echo "fuzz: FAILED; inputs and logs are in build/fuzz/crashes"; exit 1; }
+[ -n "$self_check" ] || echo "fuzz: $(cat "$scratch"/*.log | awk '/^stat::number_of_executed_units:/ {n += $2} END {printf "%d", n}') executions, no failure"

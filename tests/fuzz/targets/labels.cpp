@@ -1,0 +1,54 @@
+// The rows of a training run: texts, and labels of each kind. Input: a byte for the kind, the CSV file.
+#include "apps/support/class_counts.h"
+#include "apps/support/text_data.h"
+#include "tests/fuzz/harness.h"
+
+namespace attune::fuzz {
+namespace {
+
+std::unique_ptr<LabelReader> reader_of(unsigned char kind) {
+  switch (kind % 5) {
+    case 0:
+      return std::make_unique<ClassLabels>("label", 2);
+    case 1:
+      return std::make_unique<ListedLabels>("label", kind & 64 ? ", " : ";");
+    case 2:
+      return std::make_unique<NumberLabels>(std::vector<std::string>{"label"}, false);
+    case 3:
+      return std::make_unique<NumberLabels>(std::vector<std::string>{"label", "x"}, true);
+    default:
+      return std::make_unique<ClassLabels>("label", Classes{.count = 2, .names = {"good", "bad"}});
+  }
+}
+
+}  // namespace
+
+void run(std::string_view input) {
+  static const MemoryFile file;
+  if (input.empty()) return;
+  const auto kind = static_cast<unsigned char>(input[0]);
+  file.replace(input.substr(1));
+  limit_tensors(std::size_t{1} << 24);
+  const auto reader = reader_of(kind);
+  std::int64_t rows = 0;
+  const auto take = [&](std::string&&, std::string&&) { ++rows; };
+  const TextColumns columns{.text = "text", .pair = kind & 128 ? "x" : ""};
+  read_rows(file.path(), columns, 0, *reader, take);
+  const Tensor labels = reader->finish("train.csv");
+  accepted();
+  require(labels.shape()[0] == rows, "every row has its labels");
+  const std::string state = reader->state();
+  const auto restored = reader_of(kind);
+  restored->restore(state, labels);
+  require(restored->names() == reader->names() && restored->state() == state, "a state can be restored");
+  // The same rows as a validation split: every label is known.
+  rows = 0;
+  read_rows(file.path(), columns, 0, *restored, take);
+  const Tensor again = restored->finish("validation.csv");
+  require(again.shape() == labels.shape(), "the same rows have the same labels");
+  if (!reader->counted()) return;
+  print_class_counts(reader->names(), {{"train", labels}, {"validation", again}});
+  check_training_labels(labels, reader->names(), 2, "train.csv");
+}
+
+}  // namespace attune::fuzz

@@ -1,0 +1,34 @@
+// Small files that name others: the newest checkpoint of a run, the revision of a model in the Hugging Face cache; and a
+// log that a run goes on with. Input: a number, the file.
+#include <cstdlib>
+#include <filesystem>
+
+#include "apps/support/hub.h"
+#include "apps/support/report.h"
+#include "engine/train/checkpoints.h"
+#include "tests/engine/train/train_fixture.h"
+#include "tests/fuzz/harness.h"
+
+namespace attune::fuzz {
+
+void run(std::string_view input) {
+  static MemoryFolder folder(
+      {"latest", "models--a--b/refs/main", "step-00000001.safetensors", "models--a--b/snapshots/1f/config.json"});
+  static const bool set = setenv("HF_HUB_CACHE", folder.path().c_str(), 1) == 0;
+  static const MemoryFile log;
+  require(set, "the environment can be set");
+  const auto parts = parts_of(input, 2);
+  folder.put(0, parts[1]);
+  folder.put(1, parts[1]);
+  folder.put(2, "");
+  folder.put(3, "{}");
+  succeeds([&] { require(std::filesystem::exists(find_checkpoint(folder.path())), "what is found is there"); });
+  succeeds([&] { require(std::filesystem::exists(find_in_hub_cache({"a/b"}) + "/config.json"), "it is there"); });
+  log.replace(parts[1]);
+  const std::int64_t offset = std::strtoll(std::string(parts[0]).c_str(), nullptr, 10);
+  TrainReport report(log.path(), testing::two_classes(), offset);
+  require(report.log_offset().value_or(-1) == offset, "a log goes on where it was left");
+  accepted();
+}
+
+}  // namespace attune::fuzz

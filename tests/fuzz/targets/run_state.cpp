@@ -1,0 +1,39 @@
+// Checkpoints of a run: read with all their digests, compared with a run's options, and restored into a trainer.
+#include "engine/train/run_state.h"
+#include "apps/support/run_keeper.h"
+#include "tests/engine/train/train_fixture.h"
+#include "tests/fuzz/harness.h"
+#include "tests/fuzz/mutators.h"
+
+namespace attune::fuzz {
+namespace {
+
+struct SmallRun {
+  Dataset examples = testing::invented_examples(6, 4, 8, 3);
+  testing::TinyRun run{{.vocab_size = 8, .n_positions = 4, .n_embd = 4, .n_layer = 1, .n_head = 2, .n_inner = 4},
+                       examples,
+                       {.epochs = 2, .batch_size = 2}};
+};
+
+}  // namespace
+
+void run(std::string_view input) {
+  static const MemoryFile file;
+  static SmallRun small;
+  file.replace(input);
+  limit_tensors(std::size_t{1} << 24);
+  const RunState state = read_run_state(file.path());
+  for (const RunState::Parameter& parameter : state.parameters)
+    require(parameter.value.defined(), "every parameter has a value");
+  succeeds([&] { check_options(state, "input", {{"--lr_schedule", "constant"}, {"--learning_rate", "1e-4"}}); });
+  small.run.trainer.restore(state);
+  accepted();
+  const RunState again = small.run.trainer.state();
+  require(again.step == state.step && again.batch == state.batch && again.optimizer_steps == state.optimizer_steps,
+          "a restored run stands where the checkpoint was made");
+  require(again.step <= small.run.trainer.total_steps(), "no run is past its end");
+}
+
+}  // namespace attune::fuzz
+
+ATTUNE_FUZZ_PARTS(kSealed)
