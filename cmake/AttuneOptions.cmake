@@ -45,4 +45,5 @@ endif()
 if(ATTUNE_SANITIZE)
   target_compile_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE})
+  target_compile_definitions(attune_flags INTERFACE ATTUNE_SANITIZED)  # engine/tensor/storage.h
 endif()
