@@ -6,15 +6,15 @@
 namespace attune {
 namespace {
 
-constexpr Op kOp{"cross-entropy", {}, NotFinite::Kind::kLoss};
+constexpr Op kCrossEntropy{"cross-entropy", {}, NotFinite::Kind::kLoss};
 
 }  // namespace
 
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const ops::CrossEntropySpec& spec) {
   ops::CrossEntropyOut out = ops::cross_entropy_forward(logits.value(), labels, spec);
-  if (!recording(logits)) return unrecorded(kOp, std::move(out.loss));
+  if (!recording(logits)) return unrecorded(kCrossEntropy, std::move(out.loss));
   return recorded(
-      kOp, std::move(out.loss),
+      kCrossEntropy, std::move(out.loss),
       [dlogits = logits.grad(), saved = logits.value(), weight = out.total_weight, labels, spec](const Tensor& dloss) {
         ops::cross_entropy_backward(dlogits.target(), dloss, weight, saved, labels, spec);
       });
