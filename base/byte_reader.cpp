@@ -14,7 +14,7 @@
 namespace attune {
 namespace {
 
-// The first block is small: most files are.
+// The first block is small: most files are. Once it was full, blocks are large.
 constexpr std::size_t kFirstBlock = std::size_t{1} << 16, kBlock = std::size_t{1} << 20;
 
 }  // namespace
@@ -28,7 +28,10 @@ ByteReader::ByteReader(const std::string& path) : name_(path), file_(open_descri
 }
 
 bool ByteReader::fill() {
-  if (block_.size() < kBlock) block_.resize(block_.empty() ? kFirstBlock : kBlock);
+  if (block_.empty())
+    block_.resize(kFirstBlock);
+  else if (end_ == block_.size())
+    block_.resize(kBlock);
   at_ = end_ = 0;
   return read_more();
 }

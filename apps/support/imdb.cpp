@@ -122,7 +122,7 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
     const auto review = review_name(name);
     // The first filter's bytes are those of the unpacked archive. The size of a review is checked below.
     const la_int64_t skipped = review ? 0 : std::max<la_int64_t>(archive_entry_size(entry), 0);
-    CHECK(archive_filter_bytes(reader.get(), 0) + skipped <= limits.bytes, path, ": unpacks to more than ",
+    CHECK(skipped <= limits.bytes - archive_filter_bytes(reader.get(), 0), path, ": unpacks to more than ",
           limits.bytes, " bytes; that is not the data set");
     if (!review || archive_entry_filetype(entry) != AE_IFREG) continue;
     const la_int64_t size = archive_entry_size(entry);

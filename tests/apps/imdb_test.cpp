@@ -268,6 +268,23 @@ TEST(Imdb, AnArchivesWordOnSizesIsNotTrusted) {
   expect_contains(archive_message(folder / "damaged.tar"), "the archive cannot be read (is it complete?): ");
 }
 
+// A size of GNU tar's own header field, in base 256, that 64 bits cannot hold: libarchive gives the largest they can.
+TEST(Imdb, ASizeThatOverflowsIsRefused) {
+  const TempDir folder;
+  constexpr std::size_t kChecksumAt = 148, kMagicAt = 257, kRealSizeAt = 483;
+  std::string header = ustar_header("padding", 0);
+  header.replace(kMagicAt, 8, std::string("ustar  \0", 8));
+  header[kRealSizeAt] = '\xBB';
+  header.replace(kChecksumAt, 8, 8, ' ');
+  unsigned sum = 0;
+  for (const char byte : header) sum += static_cast<unsigned char>(byte);
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%06o", sum);
+  header.replace(kChecksumAt, 7, text.data(), 7);
+  write_file(folder / "endless.tar", ustar_header("a", 0) + header + std::string(1024, '\0'));
+  expect_contains(archive_message(folder / "endless.tar"), "unpacks to more than ");
+}
+
 // Whatever the bytes, the answer is an Error.
 TEST(Imdb, MutatedArchivesAreRefused) {
   const TempDir folder;

@@ -281,6 +281,8 @@ TEST_F(Hub, WhatIsNotThereComesWithTheCommandThatFetchesIt) {
   expect_missing("a reference to no snapshot");
   write_file((cache_.path() / folder / "refs/main").string(), "");
   expect_missing("an empty reference");
+  write_file((cache_.path() / folder / "refs/main").string(), std::string(5000, 'a'));
+  expect_missing("a reference that is no name of a file");
   write_file((cache_.path() / folder / "refs/main").string(), "abc");
   EXPECT_NO_THROW(find_in_hub_cache({"answerdotai/ModernBERT-base"}));
   fs::remove(cache_.path() / folder / "blobs/b10b");
