@@ -15,7 +15,7 @@ lines='
 1 | a resumed run has the bits of an uninterrupted one, killed at 200 random points | [0-9]+ kills, [0-9]+ of them inside of a save | tests resume_after_200_kills_cli
 2 | a save is atomic, whatever call of the system fails | tried +[0-9]+, survived +[0-9]+ | tests faults_cli
 3 | every flipped bit of a checkpoint is reported | [0-9]+ of [0-9]+ flipped bits are reported | tests train_test
-4 | no reader crashes: fuzzing under sanitizers, 8 s for each input | [0-9]+ executions.* | scripts/fuzz.sh --seconds 8
+4 | no reader crashes: fuzzing under sanitizers, 7 s for each input | [0-9]+ executions.* | scripts/fuzz.sh --seconds 7
 5 | the gradient of every op, in float64 against differences within 1e-6 | [0-9]+ tests? from [0-9]+ test suites? ran | tests kernels_gradient_test
 6 | attention in bfloat16: at most twice the error of a naive run; models: at most the error of the reference library | bfloat16, logits: [0-9.]+ times the reference.s distance | tests "kernels_cuda_test|golden_encoder_test_on_device" --parallel 2
 7 | equal runs have equal bits, at no flag | [0-9]+ of [0-9]+ repeats of a step, with 1 to 5 threads, give equal bits | tests "train_test"

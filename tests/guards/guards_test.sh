@@ -49,7 +49,7 @@ plant 'CUDA_CHECK(cudaLaunchKernel(kernel, grid, block, a, 0, s));' && fires che
 
 key=-----BEGIN
 echo "see /home/someone/notes" >"$tree/scripts/a.md" && fires check_secrets.sh "a path" 'scripts/a.md:1:'
-echo "x = '/work/data/x'" >"$tree/scripts/a.py" && fires check_secrets.sh "a path in quotes" 'scripts/a.py:1:'
+echo "x = '/mnt/data/x'" >"$tree/scripts/a.py" && fires check_secrets.sh "a path in quotes" 'scripts/a.py:1:'
 echo "$key RSA PRIVATE KEY-----" >"$tree/scripts/a" && fires check_secrets.sh "a key" 'scripts/a:1:'
 printf 'token: hf_%s\n' AbCdEfGhIjKlMnOpQrStUvWxYz012345 >"$tree/scripts/a" && fires check_secrets.sh "a token" 'scripts/a:1:'
 git -C "$tree" init -q && touch "$tree/scripts/gone" && echo "see /home/someone/notes" >"$tree/scripts/a.md" && git -C "$tree" add -A &&
