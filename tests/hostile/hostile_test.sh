@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Damaged and hostile inputs, limits of the process, and the tests of tests/apps that are about mistakes, by class. Each input must end
-# with exit code 0, or with 1 or 2 and exactly one line on standard error, in 20 seconds. Prints for each class how many were tried and
-# how many survived.
+# Damaged and hostile inputs, odd flags and paths, and limits of the process, by class. Each must end with exit code 0, or with 1 or 2 and
+# exactly one line on standard error, in 20 seconds. Prints for each class how many were tried and how many survived.
 #
-# usage: hostile_test.sh INPUTS PROGRAMS
-#   INPUTS: mutations of each file. From 100 on, the tests of tests/apps run too, with their counts of checks.
+# usage: hostile_test.sh INPUTS PROGRAMS [sanitized]
+#   INPUTS: mutations of each file; from 100 on every odd value of a flag and more limits. sanitized: the programs are built with
+#   AddressSanitizer, which does not start in a limited address space.
 set -euo pipefail
-inputs=$1 programs=$2
+inputs=$1 programs=$2 sanitized=${3:-}
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 apps=$(cd "$(dirname "$0")/../apps" && pwd)
 . "$apps/checks.sh"
@@ -23,18 +23,22 @@ gpt=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/config.j
 echo '{"text": "It never lost me.", "label": 1}' >"$folder/lines.jsonl"
 
 declare -A tried survived
+# count CLASS NAME WRONG: one more was tried; it survived if nothing is wrong.
+count() {
+  tried[$1]=$((${tried[$1]:-0} + 1)) checks=$((checks + 1))
+  if [ -z "$3" ]; then survived[$1]=$((${survived[$1]:-0} + 1)); else fail "$1, $2: $3"; fi
+}
 # survives CLASS NAME PROGRAM ARGUMENT...
 survives() {
   local class=$1 name=$2 code=0 wrong=""
   shift 2
   timeout 20 "$@" >"$folder/out" 2>"$folder/err" </dev/null || code=$?
-  tried[$class]=$((${tried[$class]:-0} + 1)) checks=$((checks + 1))
   case $code in
     0) ;;
     1 | 2) [ "$(grep -vc 'warning: ' "$folder/err")" -eq 1 ] || wrong="$(wc -l <"$folder/err") lines" ;;
     *) wrong="exit code $code" ;;
   esac
-  if [ -z "$wrong" ]; then survived[$class]=$((${survived[$class]:-0} + 1)); else fail "$class, $name: $wrong: $(head -c 300 "$folder/err")"; fi
+  count "$class" "$name" "${wrong:+$wrong: $(head -c 300 "$folder/err")}"
 }
 
 random() { echo $(((RANDOM * 32768 + RANDOM) % $1)); }
@@ -51,7 +55,7 @@ mutate() {
     1) head -c "$at" "$good"; printf "\\x$(printf '%02x' "$(random 256)")"; tail -c +$((at + 2)) "$good" ;;
     2) head -c "$at" "$good"; tail -c +$((at + length)) "$good" ;;
     3) head -c $((at + length)) "$good"; tail -c +$((at + 1)) "$good" ;;
-    4) head -c "$at" "$good"; head -c "$length" /dev/urandom; tail -c +$((at + 1)) "$good" ;;
+    4) head -c "$at" "$good"; tail -c +$(($(random $((size + 1))) + 1)) "$good" | head -c "$length" || true; tail -c +$((at + 1)) "$good" ;;
     5) sed "0,/[0-9][0-9]*/s//$((1 << (RANDOM % 63)))/" "$good" ;;
     6) head -c "$at" "$good"; head -c 200000 /dev/zero | tr '\0' '['; tail -c +$((at + 1)) "$good" ;;
     7) : ;;
@@ -100,12 +104,20 @@ done
 # Flags: each value of each flag of each program.
 odd_values=("" " " -1 1e999 nan 99999999999999999999 $'\xff' "[a, b]" "%s%n" /dev/full "$folder")
 [ "$inputs" -ge 100 ] || odd_values=(nan)
-for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"; do
+# flags PROGRAM ARGUMENT...: after arguments with which the program ends soon
+flags() {
+  local program=$1 flag value found=0
   for flag in $("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p'); do
     [ "$flag" != --url ] || continue
-    for value in "${odd_values[@]}"; do survives flags "$flag '$value'" "$program" "$flag" "$value" --data "$folder/none"; done
+    found=$((found + 1))
+    for value in "${odd_values[@]}"; do survives flags "${program##*/} $flag '$value'" "$@" "$flag" "$value"; done
   done
-done
+  count flags "${program##*/}: flags in --help" "$([ $found -ge 3 ] || echo "only $found are found")"
+}
+for program in "$train_gpt" "$train_bert" "$train_logreg"; do flags "$program" --data "$folder/none"; done
+flags "$predict" --model_dir "$folder/none"
+flags "$tokenize" --tokenizer "$folder/none"
+flags "$prepare_imdb" --synthetic --output "$folder/invented"
 
 # Paths: what is not there, is a folder, is no file, cannot be written, and odd names.
 for path in "$folder/none" "$folder" /dev/null /dev/full /dev/zero "" "$folder/"$'a\nb' "$(printf 'x%.0s' $(seq 300))" /proc/self/mem; do
@@ -116,38 +128,46 @@ for path in "$folder/none" "$folder" /dev/null /dev/full /dev/zero "" "$folder/"
   case $path in "$folder") ;; *) survives paths "an output '$path'" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1 --output "$path" ;; esac
   survives paths "a log '$path'" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1 --log_file "$path"
 done
-# Standard input that cannot be read.
-class=paths
-code=0
-"$predict" --model_dir "$folder/gpt" <"$folder" >"$folder/out" 2>"$folder/err" || code=$?
-expect "a folder as standard input, exit code" 1 "$code"
-expect "a folder as standard input" "predict: error: standard input: cannot be read: Is a directory" "$(cat "$folder/err")"
-code=0
-"$predict" --model_dir "$folder/gpt" --text x >/dev/full 2>"$folder/err" || code=$?
-expect "a full disk as standard output, exit code" 1 "$code"
-tried[paths]=$((tried[paths] + 2)) survived[paths]=$((survived[paths] + 2))
+# Standard input that cannot be read, and output that cannot be written.
+said=$("$predict" --model_dir "$folder/gpt" <"$folder" 2>&1 >"$folder/out") && code=0 || code=$?
+[ "$code $said" = "1 predict: error: standard input: cannot be read: Is a directory" ] || wrong="exit code $code: $said"
+count paths "a folder as standard input" "${wrong:-}"
+"$predict" --model_dir "$folder/gpt" --text x >/dev/full 2>"$folder/err" && code=0 || code=$?
+count paths "a full disk as standard output" "$([ "$code" -eq 1 ] || echo "exit code $code")"
 
 # Limits of the process.
 save() { "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited" --checkpoint_every 1 --log_file "$folder/limited.log"; }
-"$predict" --model_dir "$folder/gpt" --text x --format csv >"$folder/answer"
 save >/dev/null
 "$predict" --model_dir "$folder/limited" --text x --format csv >"$folder/answer"
 limited() { ulimit "$1" "$2" && shift 2 && exec "$@"; }
 export -f limited
+# What a run under a limit has left: the model of before, or the same anew.
+undamaged() {
+  count limits "$1: the model" "$("$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp - "$folder/answer" 2>&1 || true)"
+}
 for files in $(seq 8 $((inputs < 100 ? 4 : 1)) 24); do  # with fewer the libraries are not found
   survives limits "$files open files" bash -c 'limited "$@"' - -n "$files" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
-  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, $files open files: the model is damaged"
+  undamaged "$files open files"
 done
 for blocks in 1 2 4 8 16 32; do
   survives limits "files of $blocks blocks" bash -c 'limited "$@"' - -f "$blocks" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
-  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, files of $blocks blocks: the model is damaged"
+  undamaged "files of $blocks blocks"
 done
 # From the least address space with which the program starts on.
 least=20000
-until bash -c 'limited "$@"' - -v "$least" "$train_gpt" --help >/dev/null 2>&1; do least=$((least + 1000)); done
-for space in $(seq "$least" $((20000 / (inputs < 100 ? 10 : 40))) $((least + 20000))); do
+if [ -n "$sanitized" ]; then
+  echo "limits: the address space is left out: a program with AddressSanitizer needs terabytes of it"
+  spaces=
+else
+  until bash -c 'limited "$@"' - -v "$least" "$train_gpt" --help >/dev/null 2>&1; do
+    least=$((least + 1000))
+    [ $least -lt 2000000 ] || { echo "train_gpt does not start in 2 GB of address space"; exit 1; }
+  done
+  spaces=$(seq "$least" $((20000 / (inputs < 100 ? 10 : 40))) $((least + 20000)))
+fi
+for space in $spaces; do
   survives limits "an address space of $space KB" bash -c 'limited "$@"' - -v "$space" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --output "$folder/limited"
-  "$predict" --model_dir "$folder/limited" --text x --format csv 2>&1 | cmp -s - "$folder/answer" || fail "limits, $space KB: the model is damaged"
+  undamaged "$space KB"
   survives limits "eight threads in $space KB" bash -c 'limited "$@"' - -v "$space" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 2 --threads 8
 done
 
@@ -158,28 +178,8 @@ done
   program=$train_gpt expect_error "a log that another run writes" 1 "--log_file $folder/busy.log: another run is writing to this file" "${gpt[@]}" \
     --data "$folder/data" --max_steps 1 --log_file "$folder/busy.log"
   exit "$failures"
-) || fail "a log of two runs"
-
-# The tests of tests/apps.
-app_test() { # CLASS SCRIPT ARGUMENT...
-  local class=$1 script=$2 counts code=0
-  shift 2
-  counts=$("$apps/$script" "$@" 2>&1) || code=$?
-  [ $code -eq 0 ] || fail "$class, $script: $(grep FAILED <<<"$counts" | head -5)"
-  read -r _ _ n _ kept <<<"$(grep '^checks: tried' <<<"$counts" | tr -d ,)"
-  tried[$class]=$((${tried[$class]:-0} + ${n:-1})) survived[$class]=$((${survived[$class]:-0} + ${kept:-0}))
-}
-if [ "$inputs" -ge 100 ]; then
-  app_test kills resume_kill_test.sh 200 "$train_gpt" "$tokenize" "$prepare_imdb"
-  tried[kills]=$((tried[kills] + 200)) survived[kills]=$((survived[kills] + 200))
-  app_test "saves" save_test.sh "$train_gpt" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
-  app_test "signals" interrupt_test.sh "$train_gpt" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
-  app_test "flags" flags_test.sh "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb"
-  app_test "inputs" inputs_test.sh "$train_gpt" "$predict" "$tokenize" "$prepare_imdb"
-  app_test "archives" prepare_imdb_test.sh "$prepare_imdb"
-  app_test "labels" tasks_test.sh mistakes "$train_gpt" "$train_bert" "$predict" "$tokenize"
-  app_test "checkpoints" resume_test.sh "$train_gpt" "$tokenize" "$prepare_imdb"
-fi
+) && wrong='' || wrong="exit code $?"
+count limits "a log of two runs" "$wrong"
 
 for class in "${!tried[@]}"; do printf '%-12s tried %6d, survived %6d\n' "$class" "${tried[$class]}" "${survived[$class]:-0}"; done | sort
 finish
