@@ -15,6 +15,7 @@ runs=100000 seconds=0 jobs=$(nproc) self_check=
 targets=()
 while [ $# -gt 0 ]; do
   case $1 in
+    --runs | --seconds | --jobs) [ $# -ge 2 ] || { echo "fuzz: $1 needs a number" >&2; exit 2; } ;;&
     --runs) runs=$2; shift 2 ;;
     --seconds) seconds=$2; shift 2 ;;
     --jobs) jobs=$2; shift 2 ;;
@@ -64,6 +65,12 @@ fuzz() {
 self_check() {
   local target=$1 log=$scratch/$1.log missed='' fault faults='overflow promise'
   [ "$target" != "$first" ] || faults+=' undefined exception leak memory time'  # these depend on the harness alone
+  # Without a fault the corpus must pass: else a run that cannot start would count as one that finds everything.
+  # shellcheck disable=SC2086
+  if ! "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits "tests/fuzz/corpus/$target" >"$log" 2>&1; then
+    printf '%-17s FAILS WITHOUT A FAULT: %s\n' "$target" "$(tail -n 1 "$log")"
+    return 1
+  fi
   for fault in $faults; do
     # shellcheck disable=SC2086
     if ATTUNE_FUZZ_FAULT=$fault "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits -artifact_prefix="$scratch/$target-" \

@@ -2,6 +2,7 @@
 # What is too slow for scripts/test.sh. All stages take hours of 2 cores; a stage that fails does not stop the others.
 #
 #   slow               the tests with the label slow
+#   fuzz               100,000 executions of each fuzz target, after each has found its planted faults
 #   demo               a build of the demo's programs, as scripts/demo.sh builds them
 #   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors
 #   tidy               clang-tidy on every file that the release build compiles
@@ -19,7 +20,7 @@ piece() {
   run "sanitizers: piece $1 of $2" ctest --preset asan -I "$1,,$2" --parallel 2
 }
 
-[ $# -gt 0 ] || set -- slow demo cuda tidy sanitizers
+[ $# -gt 0 ] || set -- slow fuzz demo cuda tidy sanitizers
 run "dependencies" scripts/setup.sh clang-format-14 clang-tidy-19
 for name in "$@"; do
   case $name in
@@ -27,6 +28,10 @@ for name in "$@"; do
       run "configure" cmake --preset release
       run "build" cmake --build --preset release --parallel "$jobs"
       run "slow tests" ctest --preset release --parallel 2 -L slow
+      ;;
+    fuzz)
+      run "fuzzing: planted faults" scripts/fuzz.sh --self_check
+      run "fuzzing" scripts/fuzz.sh
       ;;
     demo)
       run "demo: configure" cmake --preset release -B build/demo-release -DATTUNE_CUDA=none -DATTUNE_UNITY=ON -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF
