@@ -42,7 +42,7 @@ void check_own_keys(const json::Value& config) {
   });
 }
 
-double parameters_of(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner) {
+double parameter_count(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner) {
   const auto wide = static_cast<double>(width);
   const double block = wide * (4 * wide + mlp * static_cast<double>(inner));
   return static_cast<double>(rows) * wide + static_cast<double>(blocks) * block;

@@ -24,7 +24,7 @@ void check_own_keys(const json::Value& config);
 
 /// Parameters of a transformer's tables, with so many rows of `width` in all, and of the matrices of its blocks:
 /// attention's four, and `mlp` of width x inner.
-double parameters_of(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner);
+double parameter_count(std::int64_t rows, std::int64_t width, std::int64_t blocks, int mlp, std::int64_t inner);
 
 /// A probability in [0, 1) as a float.
 float dropout_or(const json::Value& config, const std::string& key, double fallback);

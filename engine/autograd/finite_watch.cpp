@@ -69,12 +69,12 @@ void FiniteWatch::see_output(const Op& op, const Variable& output) {
   output.set_names({place});
 }
 
-void FiniteWatch::write(const Grad& gradient) {
-  if (!found_) written_.push_back(gradient);
+void FiniteWatch::note_gradient(const Grad& gradient) {
+  if (!found_) gradients_.push_back(gradient);
 }
 
-void FiniteWatch::see_written() {
-  for (const Grad& gradient : std::exchange(written_, {})) {
+void FiniteWatch::see_gradients() {
+  for (const Grad& gradient : std::exchange(gradients_, {})) {
     if (found_) return;
     if (const auto element = first_not_finite(gradient.tensor()))
       found_ = {NotFinite::Kind::kGradient, gradient.name_of(*element)};

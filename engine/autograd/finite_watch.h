@@ -47,9 +47,9 @@ class FiniteWatch {
   static FiniteWatch* current();
 
   void see_output(const Op& op, const Variable& output);
-  /// A gradient that a step of backward writes; see_written(), at the end of the step, looks at all of them.
-  void write(const Grad& gradient);
-  void see_written();
+  /// A gradient that a step of backward writes; see_gradients(), at the end of the step, looks at all of them.
+  void note_gradient(const Grad& gradient);
+  void see_gradients();
 
   /// The first tensor found so far.
   const std::optional<NotFinite>& found() const { return found_; }
@@ -57,7 +57,7 @@ class FiniteWatch {
  private:
   FiniteWatch* previous_;
   std::string layer_;  // the last one with parameters
-  std::vector<Grad> written_;
+  std::vector<Grad> gradients_;
   std::optional<NotFinite> found_;
 };
 

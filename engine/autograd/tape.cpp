@@ -61,7 +61,7 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
     const bool reached =
         std::ranges::any_of(step.outputs, [](const Grad& output) { return output.tensor().defined(); });
     if (reached) step.backward();
-    if (watch != nullptr) watch->see_written();
+    if (watch != nullptr) watch->see_gradients();
     for (const Grad& output : step.outputs) output.clear();
   }
   if (side) side->join();

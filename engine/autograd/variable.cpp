@@ -37,7 +37,7 @@ void Grad::spread(bool every_row) const {
 
 GradTarget Grad::target() const {
   if (!requires_grad()) return {};
-  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
   Tensor& gathered = state_->gathered;
   const GradMode mode = gathered.defined() ? GradMode::kAccumulate : GradMode::kWrite;
   if (state_->late != nullptr) {
@@ -53,7 +53,7 @@ GradTarget Grad::target() const {
 
 RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
   if (!requires_grad() || state_->late == nullptr) return {target(), {}};
-  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
   const LateRows& late = *state_->late;
   if (late.version() != version) late.catch_up(*state_->table, ids);  // a row with a gradient is never late
   const Tensor& marks = late.marks().marks;
@@ -69,7 +69,7 @@ RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
 
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
-  if (FiniteWatch* watch = FiniteWatch::current()) watch->write(*this);
+  if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
   if (state_->gathered.defined() || state_->late != nullptr)
     ops::scale(target(), gradient);
   else

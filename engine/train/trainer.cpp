@@ -91,8 +91,8 @@ LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) 
   return LoaderPass(generator, examples, loader_options(training_split));
 }
 
-// What the end of the error of a step says about the first tensor that is not finite.
-std::string Trainer::first_not_finite(const StepResult& result, std::optional<NotFinite>& found) {
+// Runs a step that failed again. `found`: the first tensor that is not finite; returned: what the end of the error says.
+std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinite>& found) {
   const std::int64_t batch = result.step - (epoch_ - 1) * epoch_batches(), before = batch % options_.accumulation_steps;
   std::vector<std::span<const std::int32_t>> group;  // the batches of its optimizer step, up to this one
   for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(epoch_pass_->batch(i));
@@ -113,7 +113,7 @@ void Trainer::check_finite(const StepResult& result) {
   const bool by_loss = !std::isfinite(result.loss);
   const double value = by_loss ? result.loss : *result.grad_norm;
   std::optional<NotFinite> found;
-  const std::string tensor = first_not_finite(result, found);
+  const std::string tensor = find_cause(result, found);
   throw NotFiniteError(
       str_cat("training stopped at step ", result.step, ": the ", by_loss ? "loss" : "norm of the gradient", " is ",
               std::isnan(value) ? "nan" : str_cat(value), tensor),
@@ -122,7 +122,7 @@ void Trainer::check_finite(const StepResult& result) {
 
 void Trainer::check() {
   for (const auto& [name, parameter] : parameters_of(model_, true))
-    if (const auto element = attune::first_not_finite(parameter.exact())) {
+    if (const auto element = first_not_finite(parameter.exact())) {
       const NotFinite found{NotFinite::Kind::kWeight, parameter.grad().name_of(*element)};
       throw NotFiniteError(str_cat("training stopped after ", step_, " steps: ", found.text(), " is not finite"),
                            step_ - 1, found);

@@ -133,7 +133,7 @@ class Trainer {
   };
 
   void check_finite(const StepResult& result);
-  std::string first_not_finite(const StepResult& result, std::optional<NotFinite>& found);
+  std::string find_cause(const StepResult& result, std::optional<NotFinite>& found);
   void report(TrainObserver& observer, const std::vector<StepResult>& results);
   void start_batch();
   void check_position(const RunState& state) const;

@@ -97,7 +97,7 @@ BertConfig BertConfig::read(const json::Value& config) {
 }
 
 double BertConfig::parameters() const {
-  return parameters_of(vocab_size + positions + type_vocab_size, hidden_size, layers, 2, intermediate_size);
+  return parameter_count(vocab_size + positions + type_vocab_size, hidden_size, layers, 2, intermediate_size);
 }
 
 json::Value BertConfig::to_json() const {

@@ -111,7 +111,7 @@ const Family& gpt2_family() {
 }
 
 double Gpt2Config::parameters() const {
-  return parameters_of(vocab_size + n_positions, n_embd, n_layer, 2, n_inner);
+  return parameter_count(vocab_size + n_positions, n_embd, n_layer, 2, n_inner);
 }
 
 json::Value Gpt2Config::to_json() const {

@@ -113,7 +113,7 @@ static void set_older_keys(const ModernBertConfig& config, json::Value& out) {
 }
 
 double ModernBertConfig::parameters() const {
-  return parameters_of(vocab_size, hidden_size, layers(), 3, intermediate_size);
+  return parameter_count(vocab_size, hidden_size, layers(), 3, intermediate_size);
 }
 
 json::Value ModernBertConfig::to_json() const {

@@ -88,17 +88,6 @@ bool succeeds(const std::function<void()>& read) {
   }
 }
 
-std::vector<std::string_view> parts_of(std::string_view input, std::size_t count) {
-  std::vector<std::string_view> out;
-  while (out.size() + 1 < count) {
-    const std::size_t end = std::min(input.find('\x1E'), input.size());
-    out.push_back(input.substr(0, end));
-    input.remove_prefix(std::min(end + 1, input.size()));
-  }
-  out.push_back(input);
-  return out;
-}
-
 MemoryFile::MemoryFile() : fd_(memfd_create("input", MFD_CLOEXEC)) {
   check(fd_ >= 0, "a file in memory");
 }

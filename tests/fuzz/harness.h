@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/fuzz/parts.h"  // for the targets
+
 namespace attune::fuzz {
 
 /// Defined by the target: gives an input to product code.
@@ -23,10 +25,6 @@ void accepted();
 void require(bool holds, const char* promise);
 /// Calls read(); true if it ends well, false if it throws an attune::Error.
 bool succeeds(const std::function<void()>& read);
-
-/// The parts of an input that stands for several files: `count` of them, separated by the byte 0x1E; the last part has
-/// the rest. Missing parts are empty.
-std::vector<std::string_view> parts_of(std::string_view input, std::size_t count);
 
 /// A file in memory with a path. A read of the mapped file past its end is reported.
 class MemoryFile {

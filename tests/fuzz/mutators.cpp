@@ -9,23 +9,12 @@
 
 #include "tests/fuzz/archive_mutator.h"
 #include "tests/fuzz/json_mutator.h"
+#include "tests/fuzz/parts.h"
 #include "tests/fuzz/random.h"
 #include "tests/fuzz/safetensors_mutator.h"
 
 namespace attune::fuzz {
 namespace {
-
-// The parts, the last with the rest, as parts_of() of harness.h cuts them.
-std::vector<std::string> cut(std::string_view input, std::size_t count) {
-  std::vector<std::string> out;
-  while (out.size() + 1 < count) {
-    const std::size_t end = std::min(input.find('\x1E'), input.size());
-    out.emplace_back(input.substr(0, end));
-    input.remove_prefix(std::min(end + 1, input.size()));
-  }
-  out.emplace_back(input);
-  return out;
-}
 
 std::string changed(Part part, const std::string& bytes, std::size_t max_size, Random& random) {
   if (part == Part::kText || random.one_in(16)) return changed_bytes(bytes, max_size, random);
@@ -49,7 +38,8 @@ std::string changed(Part part, const std::string& bytes, std::size_t max_size, R
 std::size_t mutate(std::span<const Part> parts, std::uint8_t* data, std::size_t size, std::size_t max_size,
                    unsigned seed) {
   Random random(seed);
-  std::vector<std::string> pieces = cut({reinterpret_cast<const char*>(data), size}, parts.size());
+  const std::vector<std::string_view> given = parts_of({reinterpret_cast<const char*>(data), size}, parts.size());
+  std::vector<std::string> pieces(given.begin(), given.end());
   for (std::uint32_t changes = 1 + random.below(3); changes > 0; --changes) {
     const std::size_t which = random.below(static_cast<std::uint32_t>(parts.size()));
     pieces[which] = changed(parts[which], pieces[which], max_size, random);

@@ -6,7 +6,7 @@
 namespace attune {
 namespace {
 
-constexpr Op kBinaryCrossEntropy{"cross-entropy", {}, NotFinite::Kind::kLoss};
+constexpr Op kBinaryCrossEntropy{"binary cross-entropy", {}, NotFinite::Kind::kLoss};
 
 }  // namespace
 
