@@ -20,7 +20,7 @@ struct PipelineParts {
   std::unique_ptr<TextModel> model;
   Template post_template;
   std::int32_t pad_id = -1;
-  std::vector<std::string> files;
+  std::vector<TokenizerFile> files;
 };
 
 class Pipeline final : public Tokenizer {
@@ -34,7 +34,7 @@ class Pipeline final : public Tokenizer {
   std::string token(std::int32_t id) const override { return std::string(parts_.vocabulary.token(id)); }
   std::int32_t id(std::string_view token) const override { return parts_.vocabulary.id(token); }
   std::int32_t pad_id() const override { return parts_.pad_id; }
-  const std::vector<std::string>& files() const override { return parts_.files; }
+  const std::vector<TokenizerFile>& files() const override { return parts_.files; }
 
  private:
   /// The ids of a text before cutting; at least its first `limit` ids, and exactly those that precede the stop.

@@ -51,22 +51,26 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
   const auto path = [&](const char* name) { return (std::filesystem::path(folder) / name).string(); };
   const auto has = [&](const char* name) { return std::filesystem::exists(path(name)); };
 
-  std::vector<std::string> files;
-  const auto use = [&](const char* name) { return files.emplace_back(path(name)); };
+  std::vector<TokenizerFile> files;
+  files.reserve(4);
+  const auto text_of = [&](const char* name) -> const std::string& {
+    files.push_back({path(name), read_file(path(name), json::Limits{}.max_bytes)});
+    return files.back().text;
+  };
+  const auto json_of = [&](const char* name) { return json::parse(text_of(name), path(name)); };
   const auto bpe = [&](const char* vocab, const char* merges, const TokenizerConfig& config) {
-    const json::Value tokens = json::read(use(vocab));
-    const std::string lines = read_file(use(merges));
-    return read_bpe_parts(tokens, lines, path(merges), config);
+    const json::Value tokens = json_of(vocab);
+    return read_bpe_parts(tokens, text_of(merges), path(merges), config);
   };
   const auto read = [&](const TokenizerConfig& config) {
-    if (has("tokenizer.json")) return read_tokenizer_json(json::read(use("tokenizer.json")));
+    if (has("tokenizer.json")) return read_tokenizer_json(json_of("tokenizer.json"));
     if (has("vocab.json") && has("merges.txt")) return bpe("vocab.json", "merges.txt", config);
     if (has("encoder.json") && has("vocab.bpe")) return bpe("encoder.json", "vocab.bpe", config);
-    if (has("vocab.txt")) return read_wordpiece(read_file(use("vocab.txt")), path("vocab.txt"), config);
+    if (has("vocab.txt")) return read_wordpiece(text_of("vocab.txt"), path("vocab.txt"), config);
     throw Error(folder + ": holds no tokenizer.json, no vocab.json with merges.txt and no vocab.txt");
   };
   TokenizerConfig config;
-  if (has("tokenizer_config.json")) config = TokenizerConfig(json::read(use("tokenizer_config.json")));
+  if (has("tokenizer_config.json")) config = TokenizerConfig(json_of("tokenizer_config.json"));
   PipelineParts parts = read(config);
   parts.files = std::move(files);
   parts.pad_id = find_pad_id(config, parts.vocabulary);

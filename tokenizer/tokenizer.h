@@ -30,6 +30,11 @@ struct EncodeOptions {
   bool parse_special = true;
 };
 
+/// A file of a tokenizer, with the bytes that were read.
+struct TokenizerFile {
+  std::string path, text;
+};
+
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
@@ -53,8 +58,8 @@ class Tokenizer {
   virtual std::int32_t id(std::string_view token) const = 0;
   /// The id that fills batches to equal lengths (GPT-2: <|endoftext|>), or -1 if the tokenizer has none.
   virtual std::int32_t pad_id() const = 0;
-  /// Files that load_tokenizer read, to be copied into the folder of a saved model.
-  virtual const std::vector<std::string>& files() const = 0;
+  /// The files that load_tokenizer read, as they were then: for the folder of a saved model.
+  virtual const std::vector<TokenizerFile>& files() const = 0;
 };
 
 /// Loads the tokenizer of a Hugging Face folder: tokenizer.json if there is one, otherwise vocab.json + merges.txt

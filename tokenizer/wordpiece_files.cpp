@@ -86,7 +86,7 @@ void read_vocab_txt(std::string_view text, const std::string& file, Vocabulary& 
 }
 
 PipelineParts read_wordpiece(std::string_view text, const std::string& file, const TokenizerConfig& config) {
-  PipelineParts parts{Vocabulary(file), {}, nullptr, {}, -1, {file}};
+  PipelineParts parts{Vocabulary(file), {}, nullptr, {}, -1, {}};
   Vocabulary& vocabulary = parts.vocabulary;
   read_vocab_txt(text, file, vocabulary);
 

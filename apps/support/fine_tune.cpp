@@ -87,11 +87,10 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
 }
 
-// The files of a tokenizer: read when a run begins, since they may change meanwhile.
-NamedTexts read_files(const Tokenizer& tokenizer) {
+NamedTexts texts_of(const Tokenizer& tokenizer) {
   NamedTexts out;
-  for (const std::string& file : tokenizer.files())
-    out.emplace_back(fs::path(file).filename().string(), read_file(file));
+  for (const TokenizerFile& file : tokenizer.files())
+    out.emplace_back(fs::path(file.path).filename().string(), file.text);
   return out;
 }
 
@@ -137,7 +136,7 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   if (flags.log_file.empty()) return;
   std::vector<fs::path> others(job.more_inputs.begin(), job.more_inputs.end());
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) others.emplace_back(split->name);
-  for (const std::string& file : job.tokenizer.files()) others.emplace_back(file);
+  for (const TokenizerFile& file : job.tokenizer.files()) others.emplace_back(file.path);
   std::vector<std::string> names = {"model.safetensors", "config.json"};
   for (const auto& [name, text] : tokenizer) names.push_back(name);
   for (const std::string& folder : {flags.model_dir, flags.output})
@@ -204,7 +203,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   catch_interrupts(flags.output.empty() ? "the run ends after the current step; nothing is saved without --output"
                                         : "the run ends after the current step and saves a checkpoint in " +
                                               flags.output + " and its model in " + interrupted_folder(flags));
-  const NamedTexts tokenizer = read_files(job.tokenizer);
+  const NamedTexts tokenizer = texts_of(job.tokenizer);
   if (!flags.output.empty()) {
     check_output(job, flags, tokenizer);
     remove_temporaries(interrupted_folder(flags));  // of a save that was killed

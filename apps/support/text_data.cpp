@@ -162,9 +162,9 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const
 SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache)
     : tokenizer_(tokenizer), columns_(std::move(columns)), labels_(labels), cache_(std::move(cache)) {
   if (cache_.empty()) return;
-  json::Value files = json::Value::array();  // once: a file that changes later is not the one that was loaded
-  for (const std::string& file : tokenizer_.files())
-    files.push_back(json::Value::array({fs::path(file).filename().string(), file_digest(file)}));
+  json::Value files = json::Value::array();
+  for (const TokenizerFile& file : tokenizer_.files())
+    files.push_back(json::Value::array({fs::path(file.path).filename().string(), sha256_hex(file.text)}));
   tokenizer_files_ = files.dump();
   try {
     prepare_output_folder(cache_);

@@ -28,8 +28,6 @@ using Floats = std::vector<float>;
 // One id per byte, and a count of the texts it has seen.
 class ByteTokenizer : public Tokenizer {
  public:
-  explicit ByteTokenizer(const std::string& file) : files_{file} { write_file(file, "{}"); }
-
   Encoding encode(std::string_view text, const EncodeOptions& options) const override {
     ++encoded;
     Encoding out;
@@ -50,12 +48,10 @@ class ByteTokenizer : public Tokenizer {
   std::string token(std::int32_t) const override { return ""; }
   std::int32_t id(std::string_view) const override { return -1; }
   std::int32_t pad_id() const override { return 0; }
-  const std::vector<std::string>& files() const override { return files_; }
+  const std::vector<TokenizerFile>& files() const override { return read; }
 
   mutable std::atomic<int> encoded = 0;
-
- private:
-  std::vector<std::string> files_;
+  std::vector<TokenizerFile> read{{"tokenizer.json", "{}"}};
 };
 
 // The labels of a file's rows, by a reader.
@@ -280,7 +276,7 @@ class Splits : public ::testing::Test {
 
   TempDir folder_;
   std::string path_ = folder_ / "train.csv", cache_ = folder_ / "cache/attune";
-  ByteTokenizer tokenizer_{folder_ / "tokenizer.json"};
+  ByteTokenizer tokenizer_;
   bool hit_ = false;
 };
 
@@ -319,7 +315,7 @@ TEST_F(Splits, AreMadeAnewWhereAnythingDiffers) {
   write_file(path_, "text,pair,label,other\nac,x,0,1\n,yz,1,0\nabc,,1,0\n");
   fs::last_write_time(path_, time);
   expect_miss("another text", [&] { EXPECT_EQ(words_of(read().ids), (Ids{'a', 'c', 'a', 'b'})); });
-  write_file(tokenizer_.files().front(), "{ }");
+  tokenizer_.read.front().text = "{ }";
   expect_miss("another tokenizer", [&] { read(); });
 }
 

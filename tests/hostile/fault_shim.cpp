@@ -4,6 +4,7 @@
 //   ATTUNE_FAULT=KIND:K:ACTION   the K-th call of a kind; K+ is that one and all later ones
 //   ATTUNE_FAULT_FOLDER=PATH     only files below this folder count; memory and threads always do
 //   ATTUNE_FAULT_COUNTS=FILE     when main() ends, the number of calls of each kind is written here: "read 12"
+//   ATTUNE_FAULT_HAPPENED=FILE   made when the call fails; a run with fewer calls than K does not make it
 //
 // KIND is a name of `kinds` below. ACTION is the name of an error (EIO, ENOSPC, ...), `short` (half of the bytes are read
 // or written), or `cut` (somebody cuts the file to half its size at this moment).
@@ -68,6 +69,7 @@ int fault_kind = -1, fault_action = 0;
 long fault_at = 0;
 bool fault_lasts = false;
 const char* folder = "";
+const char* happened = nullptr;
 
 template <class Function>
 Function real(const char* name) {
@@ -76,6 +78,7 @@ Function real(const char* name) {
 
 void read_request() {
   if (const char* path = std::getenv("ATTUNE_FAULT_FOLDER")) folder = path;
+  happened = std::getenv("ATTUNE_FAULT_HAPPENED");
   const char* text = std::getenv("ATTUNE_FAULT");
   if (text == nullptr) return;
   const std::string_view request = text;
@@ -99,8 +102,10 @@ void read_request() {
 int next(Kind kind) {
   if (!active) return 0;
   const long count = ++counts[static_cast<std::size_t>(kind)];
-  if (kind != fault_kind) return 0;
-  return count == fault_at || (fault_lasts && count > fault_at) ? fault_action : 0;
+  if (kind != fault_kind || (count != fault_at && !(fault_lasts && count > fault_at))) return 0;
+  if (happened != nullptr && count == fault_at)
+    syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, happened, O_CREAT | O_WRONLY, 0600));
+  return fault_action;
 }
 
 // True, and errno, if the call is to fail.
@@ -112,7 +117,8 @@ bool fails(Kind kind) {
 
 bool below_folder(const char* path) {
   if (path == nullptr || *folder == '\0') return false;
-  return std::strncmp(path, folder, std::strlen(folder)) == 0;
+  const std::size_t length = std::strlen(folder);
+  return std::strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
 }
 
 bool is_watched(int fd) {
@@ -203,7 +209,7 @@ int posix_memalign(void** block, std::size_t alignment, std::size_t bytes) noexc
   return *block == nullptr ? ENOMEM : 0;
 }
 
-// Files. `below` names the call's file; descriptors of such files are watched.
+// Files. `below`: the file is below the folder; the descriptors of such files are watched.
 int open(const char* path, int flags, ...) {
   va_list rest;
   va_start(rest, flags);
@@ -299,7 +305,7 @@ int fsync(int fd) {
 }
 int rename(const char* from, const char* to) noexcept {
   if (below_folder(to) && fails(kRename)) return -1;
-  return static_cast<int>(syscall(SYS_rename, from, to));
+  return static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
 }
 int truncate(const char* path, off_t bytes) noexcept {
   if (below_folder(path) && fails(kTruncate)) return -1;
@@ -311,15 +317,15 @@ int ftruncate(int fd, off_t bytes) noexcept {
 }
 int mkdir(const char* path, mode_t mode) noexcept {
   if (below_folder(path) && fails(kMkdir)) return -1;
-  return static_cast<int>(syscall(SYS_mkdir, path, mode));
+  return static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
 }
 int unlink(const char* path) noexcept {
   if (below_folder(path) && fails(kUnlink)) return -1;
-  return static_cast<int>(syscall(SYS_unlink, path));
+  return static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
 }
 int rmdir(const char* path) noexcept {
   if (below_folder(path) && fails(kUnlink)) return -1;
-  return static_cast<int>(syscall(SYS_rmdir, path));
+  return static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR));
 }
 int remove(const char* path) noexcept {
   if (below_folder(path) && fails(kUnlink)) return -1;

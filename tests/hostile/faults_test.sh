@@ -4,7 +4,7 @@
 # output folder before or is there now can be loaded; no temporary file is left; and the next run ends with the undisturbed results.
 #
 # usage: faults_test.sh POINTS MEMORY_POINTS SHIM PROGRAMS [SCENARIO...]
-#   POINTS: at most so many calls of each kind fail in turn, 0 for all; MEMORY_POINTS: the same for allocations (the first ones and
+#   POINTS: so many calls of each kind fail in turn, the last one in addition, 0 for all; MEMORY_POINTS: the same for allocations (the first ones and
 #   others by chance). PROGRAMS is the folder of the programs.
 set -euo pipefail
 points=$1 memory_points=$2 shim=$3 programs=$4
@@ -107,8 +107,8 @@ prepare() {
 # attempt SCENARIO FAULT: one disturbed run and its checks; prints what is wrong.
 attempt() {
   local scenario=$1 fault=$2 code=0
-  rm -rf "$work" && cp -r "$folder/start_$scenario" "$work"
-  disturbed=(timeout 30 env LD_PRELOAD="$shim" ATTUNE_FAULT_FOLDER="$work" ATTUNE_FAULT="$fault")
+  rm -rf "$work" "$folder/happened" && cp -r "$folder/start_$scenario" "$work"
+  disturbed=(timeout 30 env LD_PRELOAD="$shim" ATTUNE_FAULT_FOLDER="$work" ATTUNE_FAULT="$fault" ATTUNE_FAULT_HAPPENED="$folder/happened")
   "${scenario}_run" >"$folder/stdout" 2>"$folder/stderr" || code=$?
   disturbed=()
   case $code in
@@ -155,7 +155,7 @@ chosen() {
   { seq $((($2 + 2) / 3)); echo "$1"; for i in $(seq $(($2 - ($2 + 2) / 3 - 1))); do echo $(((RANDOM * 32768 + RANDOM) % $1 + 1)); done; } | sort -nu
 }
 
-declare -A tried survived
+declare -A tried survived missed  # missed: the run had fewer calls than the one that was counted
 scenarios=("$@")
 [ $# -gt 0 ] || scenarios=(gpt resume bert logreg predict tokenizer ids imdb)
 for scenario in "${scenarios[@]}"; do
@@ -165,18 +165,22 @@ for scenario in "${scenarios[@]}"; do
   "${scenario}_run" >/dev/null 2>&1
   disturbed=()
   while read -r kind calls <&3; do
-    most=$points
+    most=$points happened=
     [ "$kind" != memory ] || most=$memory_points
     for k in $(chosen "$calls" "$most"); do
       for action in $(actions "$kind"); do
         for fault in "$kind:$k:$action" $([ "$action" != ENOSPC ] && [ "$action" != ENOMEM ] && [ "$action" != EMFILE ] || echo "$kind:$k+:$action"); do
           wrong=$(attempt "$scenario" "$fault")
-          tried[$kind]=$((${tried[$kind]:-0} + 1)) checks=$((checks + 1))
-          if [ -n "$wrong" ]; then fail "$scenario, $fault: $(head -4 <<<"$wrong")"; else survived[$kind]=$((${survived[$kind]:-0} + 1)); fi
+          checks=$((checks + 1))
+          if [ ! -e "$folder/happened" ]; then missed[$kind]=$((${missed[$kind]:-0} + 1)); else tried[$kind]=$((${tried[$kind]:-0} + 1)) happened=1; fi
+          if [ -n "$wrong" ]; then fail "$scenario, $fault: $(head -4 <<<"$wrong")"; elif [ -e "$folder/happened" ]; then survived[$kind]=$((${survived[$kind]:-0} + 1)); fi
         done
       done
     done
+    [ "$calls" -eq 0 ] || [ -n "$happened" ] || fail "$scenario, $kind: none of the faults happened"
   done 3<"$folder/counts"
 done
-for kind in "${!tried[@]}"; do printf '%-10s tried %6d, survived %6d\n' "$kind" "${tried[$kind]}" "${survived[$kind]:-0}"; done | sort
+for kind in "${!tried[@]}"; do
+  printf '%-10s tried %6d, survived %6d%s\n' "$kind" "${tried[$kind]}" "${survived[$kind]:-0}" "${missed[$kind]:+; ${missed[$kind]} did not happen}"
+done | sort
 finish

@@ -161,7 +161,11 @@ TEST(WordPieceFiles, LoadsVocabTxtWithItsSettings) {
   EXPECT_EQ(uncased->pad_id(), 0);
   EXPECT_EQ(uncased->vocab_size(), 13);
   EXPECT_EQ(uncased->encode_pair("the", "un").type_ids, (Ids{0, 0, 0, 1, 1}));
-  EXPECT_EQ(uncased->files(), std::vector<std::string>{folder / "vocab.txt"});
+  ASSERT_EQ(uncased->files().size(), 1u);
+  EXPECT_EQ(uncased->files()[0].path, folder / "vocab.txt");
+  write_file(folder / "vocab.txt", kVocab.substr(0, kVocab.size() / 2));
+  EXPECT_EQ(uncased->files()[0].text, kVocab) << "a file that has changed since is saved as it was read";
+  write_file(folder / "vocab.txt", kVocab);
 
   write_file(folder / "tokenizer_config.json", R"({"do_lower_case": false})");
   EXPECT_EQ(load_tokenizer(folder.path())->encode("A the THE \u00e1").ids, (Ids{2, 11, 12, 1, 1, 3}));
