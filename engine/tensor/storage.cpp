@@ -92,26 +92,29 @@ void give_block(std::byte* block, std::size_t size) {
 }  // namespace
 
 std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
+  // First the owner, then the bytes: none are lost where memory for the owner is missing.
+  std::shared_ptr<Storage> out(new Storage(device));
   if (device == Device::kCuda) {
-    auto* block = static_cast<std::byte*>(cuda::arena_allocate(bytes, cuda_context().stream()));
-    return std::shared_ptr<Storage>(new Storage(block, bytes, device));
+    out->data_ = static_cast<std::byte*>(cuda::arena_allocate(bytes, cuda_context().stream()));
+    return out;
   }
-  const std::size_t size = block_size(bytes);
-  std::byte* block = take_block(size);
-  if (block == nullptr) throw OutOfMemory(str_cat("out of memory: ", size, " bytes could not be allocated on the cpu"));
-  count_host_bytes(size);
-  return std::shared_ptr<Storage>(new Storage(block, size, device));
+  out->size_ = block_size(bytes);
+  out->data_ = take_block(out->size_);
+  if (out->data_ == nullptr)
+    throw OutOfMemory(str_cat("out of memory: ", out->size_, " bytes could not be allocated on the cpu"));
+  count_host_bytes(out->size_);
+  return out;
 }
 
 std::shared_ptr<Storage> Storage::map(int file, std::size_t bytes, const std::string& name) {
-  auto mapping = std::make_unique<Mapping>(file, bytes, name);
-  std::shared_ptr<Storage> out(new Storage(const_cast<std::byte*>(mapping->data()), bytes, Device::kCpu));
-  out->mapping_ = std::move(mapping);
+  std::shared_ptr<Storage> out(new Storage(Device::kCpu));
+  out->mapping_ = std::make_unique<Mapping>(file, bytes, name);
+  out->data_ = const_cast<std::byte*>(out->mapping_->data());
   return out;
 }
 
 Storage::~Storage() {
-  if (mapping_) return;
+  if (mapping_ || data_ == nullptr) return;
   if (device_ == Device::kCuda) {
     cuda::arena_free(data_, cuda_context().stream());
   } else {

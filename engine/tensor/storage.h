@@ -32,11 +32,11 @@ class Storage {
   Device device() const { return device_; }
 
  private:
-  Storage(std::byte* data, std::size_t size, Device device) : data_(data), size_(size), device_(device) {}
+  explicit Storage(Device device) : device_(device) {}
 
-  std::byte* data_;
-  std::size_t size_;
   Device device_;
+  std::byte* data_ = nullptr;
+  std::size_t size_ = 0;              // of a block of host memory
   std::unique_ptr<Mapping> mapping_;  // of mapped bytes
 };
 
