@@ -150,8 +150,11 @@ void Minimiser::lbfgs_phase() {
   parameters.m = 5;
   parameters.epsilon = 1e-300;  // progress() decides
   // If progress() or a failed line search ends it, u is the best point so far.
-  lbfgs(static_cast<int>(n), u.get(), nullptr, LbfgsCall::evaluate, LbfgsCall::progress, &call, &parameters);
+  const int status =
+      lbfgs(static_cast<int>(n), u.get(), nullptr, LbfgsCall::evaluate, LbfgsCall::progress, &call, &parameters);
   if (call.error) std::rethrow_exception(call.error);
+  // Newton's method would reach the same optimum without it, but with other last bits.
+  if (status == LBFGSERR_OUTOFMEMORY) throw std::bad_alloc();
   for_each(result_.point, [&](std::size_t i) { result_.point[i] = call.scale[i] * u.get()[i]; });
   evaluate();
 }
