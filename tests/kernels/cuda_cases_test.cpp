@@ -1,10 +1,15 @@
 // What the table does not reach on the CUDA backend: scattering runs of equal ids that span several chunks, rows
-// without gradient, long column sums, and a captured graph that gives the same bits as the calls it recorded.
+// without gradient, long column sums, a captured graph that gives the same bits as the calls it recorded, and
+// activations of NaN.
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
+#include "base/bfloat16.h"
+#include "kernels/activation.h"
 #include "kernels/adamw.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
@@ -13,6 +18,7 @@
 #include "kernels/dropout.h"
 #include "kernels/embedding.h"
 #include "kernels/fill.h"
+#include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
 #include "kernels/row_gradient.h"
@@ -295,6 +301,44 @@ TEST_F(CudaCases, TablesOfSequences) {
   of_rows.insert(of_rows.end(), places.begin(), places.end());
   EXPECT_EQ(tables(true), of_keys);
   EXPECT_EQ(tables(false), of_rows);
+}
+
+// f(x) on the device; `gated`: by the gated linear unit, whose gate is 1.
+template <class T>
+std::vector<T> activated(std::vector<T> x, Activation kind, T one, bool gated) {
+  CudaBackend backend;
+  const auto size = static_cast<std::int64_t>(x.size());
+  const std::size_t bytes = x.size() * sizeof(T);
+  std::vector<T> out(x.size());
+  if (gated) x.resize(2 * x.size(), one);
+  const cuda::Buffer input(x.size() * sizeof(T)), output(bytes);
+  backend.upload(input.data(), x.data(), x.size() * sizeof(T));
+  const CudaContext& on = *std::get<const CudaContext*>(backend.context());
+  if (gated)
+    glu_forward(on, {output.data(), input.data(), 1, size, kind, dtype_of<T>::value});
+  else
+    activation_forward(on, {output.data(), input.data(), size, kind, dtype_of<T>::value});
+  backend.download(out.data(), output.data(), bytes);
+  return out;
+}
+
+// A comparison with NaN is false, and fmaxf(NaN, 0) is 0: either may lose what a run looks for.
+TEST_F(CudaCases, ActivationsKeepNaN) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const Activation kind : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kRelu, Activation::kTanh})
+    for (const std::size_t size : {37U, 64U})  // one by one, and as vectors
+      for (const bool gated : {false, true}) {
+        std::vector<float> x(size, 0.5F);
+        x[size / 2] = kNan;
+        std::vector<BFloat16> rounded;
+        for (const float value : x) rounded.push_back(to_bfloat16(value));
+        const std::vector<float> y = activated(x, kind, 1.0F, gated);
+        const std::vector<BFloat16> short_y = activated(rounded, kind, to_bfloat16(1), gated);
+        for (std::size_t i = 0; i < size; ++i) {
+          EXPECT_EQ(std::isnan(y[i]), i == size / 2) << static_cast<int>(kind) << " of " << size << " at " << i;
+          EXPECT_EQ(std::isnan(to_float(short_y[i])), i == size / 2) << static_cast<int>(kind) << " at " << i;
+        }
+      }
 }
 
 TEST_F(CudaCases, Float64HasNoKernel) {

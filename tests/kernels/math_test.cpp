@@ -82,12 +82,14 @@ TEST(Activations, GeluAtPublishedPoints) {
   }
 }
 
-TEST(Activations, LargeArgumentsSaturate) {
+TEST(Activations, LargeArgumentsSaturateAndNaNStays) {
   for (Activation kind : {Activation::kGeluErf, Activation::kGeluTanh}) {
     EXPECT_EQ(activate(1e4f, kind), 1e4f);
     EXPECT_EQ(activate(-1e4f, kind), 0.0f);
     EXPECT_EQ(activate(-1e30f, kind), 0.0f);
   }
+  for (Activation kind : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kRelu, Activation::kTanh})
+    EXPECT_TRUE(std::isnan(activate(std::numeric_limits<float>::quiet_NaN(), kind))) << static_cast<int>(kind);
   for (Activation kind : {Activation::kGeluErf, Activation::kGeluTanh, Activation::kRelu, Activation::kTanh})
     for (float x : {-1e4f, -100.0f, 100.0f, 1e4f, 1e15f, -1e15f}) {
       const float dy = 1;

@@ -48,7 +48,7 @@ __device__ __forceinline__ Normal normal(float x) {
   return {x < 0 ? tail : 1.0f - tail, bell};
 }
 
-/// The activation of x, to the precision of T.
+/// The activation of x, to the precision of T. NaN stays NaN.
 template <Activation kind, class T>
 __device__ __forceinline__ ValueAndSlope activate(float x) {
   if constexpr (kind == Activation::kGeluTanh) {
@@ -63,7 +63,7 @@ __device__ __forceinline__ ValueAndSlope activate(float x) {
     const Normal at = normal<T>(x);
     return {x * at.cdf, at.cdf + x * (kDensity * at.bell)};
   } else if constexpr (kind == Activation::kRelu) {
-    return {x > 0 ? x : 0.0f, x > 0 ? 1.0f : 0.0f};
+    return {x <= 0 ? 0.0f : x, x > 0 ? 1.0f : 0.0f};
   } else {
     const float e = exp_for<T>(-2.0f * fabsf(x)), s = fast_reciprocal(1.0f + e);  // 1 - tanh^2 without cancellation
     return {tanhf(x), 4.0f * e * s * s};
