@@ -39,7 +39,7 @@ struct LogregFlags {
     add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
     app.add_flag("--trust_labels", trust_labels,
                  "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
-                 "single example, a single class")
+                 "single example")
         ->group("Data");
     add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
     add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
@@ -138,7 +138,7 @@ int run(const LogregFlags& flags) {
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;
   splits.push_back(read_split("Training", paths.train, flags.columns, labels));
-  if (training && !flags.trust_labels) check_training_labels(splits[0].classes, labels.names(), 2, paths.train);
+  if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, paths.train);
   splits.push_back(read_split("Validation", paths.validation, flags.columns, labels));
   splits.push_back(read_split("Test", paths.test, flags.columns, labels));
   model.label_names = labels.classes().names;

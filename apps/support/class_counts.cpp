@@ -13,7 +13,6 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kMaxLines = 20;
-constexpr const char* kAccept = "; --trust_labels accepts such labels";
 
 // Calls visit(example, output) for every class or label of every example.
 template <class Visit>
@@ -44,18 +43,18 @@ std::size_t first_row(const Tensor& labels, std::size_t output) {
   return row;
 }
 
-void check_single_example(const Tensor& labels, const std::vector<std::string>& names,
-                          const std::vector<std::int64_t>& counts, const std::string& path) {
+// A class or label with a single example, as a message; empty if there is none.
+std::string single_example(const Tensor& labels, const std::vector<std::string>& names,
+                           const std::vector<std::int64_t>& counts) {
   const auto single = std::ranges::find(counts, 1);
-  if (single == counts.end()) return;
+  if (single == counts.end()) return "";
   const auto k = static_cast<std::size_t>(single - counts.begin());
   std::vector<std::string> others;
   for (std::size_t i = 0; i < names.size(); ++i)
     if (counts[i] > 1) others.push_back(names[i]);
-  throw Error(
-      str_cat(path, ": '", printable(names[k]), "' has a single example, row ", first_row(labels, k),
-              others.empty() ? "" : "; the nearest other label is '" + printable(nearest_word(names[k], others)) + "'",
-              kAccept));
+  return str_cat(
+      "'", printable(names[k]), "' has a single example, row ", first_row(labels, k),
+      others.empty() ? "" : "; the nearest other label is '" + printable(nearest_word(names[k], others)) + "'");
 }
 
 }  // namespace
@@ -81,18 +80,23 @@ void print_class_counts(const std::vector<std::string>& names, const std::vector
 }
 
 void check_training_labels(const Tensor& labels, const std::vector<std::string>& names, std::int64_t expected,
-                           const std::string& path) {
+                           bool trusted, const std::string& path) {
   const std::vector<std::int64_t> counts = counts_of(labels, names.size());
   const bool classes = labels.dtype() == DType::kInt32;
   const auto last = std::find_if(counts.rbegin(), counts.rend(), [](std::int64_t count) { return count > 0; });
   const auto used = static_cast<std::size_t>(counts.rend() - last);  // 1 + the largest class in the data
   const auto empty = static_cast<std::size_t>(std::ranges::find(counts, 0) - counts.begin());
-  if (classes && empty < used && std::cmp_greater(used, expected))
-    throw Error(str_cat(path, ": row ", first_row(labels, used - 1), " has the label ", used - 1,
-                        ", but no row has the label ", empty, kAccept));
-  check_single_example(labels, names, counts, path);
-  if (classes && std::ranges::count_if(counts, [](std::int64_t count) { return count > 0; }) == 1)
-    throw Error(str_cat(path, ": every row has the label ", used - 1, "; at least two classes are needed", kAccept));
+  const bool single = classes && std::ranges::count_if(counts, [](std::int64_t count) { return count > 0; }) == 1;
+  if (trusted) {
+    if (single) std::cerr << "warning: " << path << ": every row has the label " << used - 1 << std::endl;
+    return;
+  }
+  constexpr const char* kAccept = "; --trust_labels accepts such labels";
+  CHECK(!single, path, ": every row has the label ", used - 1, "; at least two classes are needed", kAccept);
+  CHECK(!classes || empty >= used || std::cmp_less_equal(used, expected), path, ": row ", first_row(labels, used - 1),
+        " has the label ", used - 1, ", but no row has the label ", empty, kAccept);
+  const std::string alone = single_example(labels, names, counts);
+  CHECK(alone.empty(), path, ": ", alone, kAccept);
 }
 
 }  // namespace attune

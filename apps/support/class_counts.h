@@ -20,8 +20,8 @@ void print_class_counts(const std::vector<std::string>& names, const std::vector
 
 /// Throws Error if the training labels look like a mistake: integer classes, up to the largest in the data, without an
 /// example; a class or label with a single example; examples of one class only. `path` names the file. Classes below
-/// `expected` may have no example.
+/// `expected` may have no example. If the labels are `trusted`, the last mistake is a warning, the others are accepted.
 void check_training_labels(const Tensor& labels, const std::vector<std::string>& names, std::int64_t expected,
-                           const std::string& path);
+                           bool trusted, const std::string& path);
 
 }  // namespace attune

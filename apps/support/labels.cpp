@@ -11,18 +11,63 @@
 #include "base/printable.h"
 #include "json/value.h"
 #include "models/hf_config.h"
+#include "tokenizer/unicode.h"
+#include "tokenizer/utf8.h"
 
 namespace attune {
 namespace {
 
 constexpr std::int64_t kMaxClasses = 100000;
+constexpr const char* kPlainly = "without sign, zeros in front or white space";
 
-// The label as an integer in [0, kMaxClasses), or -1.
+bool is_digits(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Whether a label is the one spelling of an integer from 0 on.
+bool is_plain_integer(std::string_view label) {
+  return is_digits(label) && (label == "0" || label[0] != '0');
+}
+
+// The class of a plain integer: kMaxClasses if it is larger.
 std::int64_t class_number(const std::string& label) {
-  std::int64_t number = -1;
-  const auto [end, error] = std::from_chars(label.data(), label.data() + label.size(), number);
-  const bool whole = error == std::errc() && end == label.data() + label.size();
-  return whole && number >= 0 && number < kMaxClasses ? number : -1;
+  std::int64_t number = kMaxClasses;
+  std::from_chars(label.data(), label.data() + label.size(), number);
+  return std::min(number, kMaxClasses);
+}
+
+// Without white space (Unicode's) around it.
+std::string_view trimmed(std::string_view text) {
+  const char* const end = text.data() + text.size();
+  const char *from = end, *to = end;
+  for (const char* at = text.data(); at < end;) {
+    const int length = utf8::valid_length(at, end);
+    const char *begin = at, *next = at + std::max(length, 1);
+    if (length == 0 || !unicode::is_whitespace(utf8::decode(at))) {
+      from = std::min(from, begin);
+      to = next;
+    }
+    at = next;
+  }
+  return {from, to};
+}
+
+// An integer with any sign, zeros in front and white space around it.
+bool reads_as_integer(std::string_view label) {
+  label = trimmed(label);
+  if (label.starts_with('+') || label.starts_with('-')) label.remove_prefix(1);
+  return is_digits(label);
+}
+
+// Equal for labels that are surely spellings of one: "1", " 1", "01", "+1" and "1.0".
+std::string common_spelling(std::string_view label) {
+  label = trimmed(label);
+  std::string_view number = label.substr(0, label.find('.'));
+  const std::string_view fraction = label.substr(number.size());
+  if (!reads_as_integer(number) || fraction.find_first_not_of("0", 1) < fraction.size()) return std::string(label);
+  const bool negative = number.starts_with('-');
+  number.remove_prefix(std::min(number.find_first_not_of("+-0"), number.size() - 1));
+  return (negative ? "-" : "") + std::string(number);
 }
 
 std::vector<std::string> strings(const json::Value& array) {
@@ -53,13 +98,12 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
     return static_cast<std::int32_t>(named - label_names.begin());
   CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of the ", label_names.size(),
         " classes; the nearest is '", printable(nearest_word(text, label_names)), "'");
-  std::int32_t label = -1;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), label);
-  const bool is_number = error == std::errc() && end == text.data() + text.size();
-  CHECK(is_number, where, ": the label '", printable(text), "' is not an integer");
-  CHECK(label >= 0 && label < classes, where, ": the label ", label, " is not a class; there are ", classes, " (0 .. ",
+  CHECK(is_plain_integer(text), where, ": the label '", printable(text), "' is not an integer from 0 on, written ",
+        kPlainly);
+  const std::int64_t label = class_number(text);
+  CHECK(label < classes, where, ": the label ", printable(text), " is not a class; there are ", classes, " (0 .. ",
         classes - 1, ")");
-  return label;
+  return static_cast<std::int32_t>(label);
 }
 
 ClassLabels::ClassLabels(std::string column, std::int64_t at_least) : column_(std::move(column)), at_least_(at_least) {}
@@ -80,23 +124,38 @@ void ClassLabels::add(std::span<const std::string> fields, const Where& where) {
       number = parse_label(text, classes_.count, classes_.names, where());
     } else {
       CHECK(rows_of(texts_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses, " different labels");
-      if (text.empty()) empty_at_ = where();
       texts_.push_back(text);
+      first_at_.push_back(where());
     }
     found = numbers_.emplace(text, number).first;
   }
   rows_.push_back(found->second);
 }
 
+void ClassLabels::check_spellings() const {
+  std::unordered_map<std::string, std::size_t> met;
+  for (std::size_t i = 0; i < texts_.size(); ++i) {
+    CHECK(!trimmed(texts_[i]).empty(), first_at_[i], ": the label is empty");
+    const auto [same, fresh] = met.emplace(common_spelling(texts_[i]), i);
+    CHECK(fresh, first_at_[i], ": the label '", printable(texts_[i]), "' is another spelling of '",
+          printable(texts_[same->second]), "' (", first_at_[same->second], ")");
+  }
+}
+
 void ClassLabels::find_classes(const std::string& path) {
   known_ = true;
-  std::int64_t largest = 0;
-  if (std::ranges::all_of(texts_, [](const std::string& text) { return class_number(text) >= 0; })) {
-    for (const std::string& text : texts_) largest = std::max(largest, class_number(text));
+  check_spellings();
+  if (std::ranges::all_of(texts_, reads_as_integer)) {
+    std::int64_t largest = 0;
+    for (std::size_t i = 0; i < texts_.size(); ++i) {
+      const std::int64_t number = is_plain_integer(texts_[i]) ? class_number(texts_[i]) : kMaxClasses;
+      CHECK(number < kMaxClasses, first_at_[i], ": the label '", printable(texts_[i]),
+            "' is no class: if all labels are integers, they are 0 .. ", kMaxClasses - 1, ", written ", kPlainly);
+      largest = std::max(largest, number);
+    }
     classes_ = {.count = std::max(largest + 1, at_least_), .names = {}};
     return;
   }
-  CHECK(empty_at_.empty(), empty_at_, ": the label is empty");
   classes_ = {.count = rows_of(texts_.size()), .names = texts_};
   std::ranges::sort(classes_.names);
   CHECK(classes_.count >= 2, path, ": every label is '", printable(texts_.front()),
@@ -110,6 +169,7 @@ Tensor ClassLabels::finish(const std::string& path) {
     for (const std::string& text : texts_) class_of.push_back(parse_label(text, classes_.count, classes_.names, path));
     for (std::int32_t& row : rows_) row = class_of[static_cast<std::size_t>(row)];
     texts_.clear();
+    first_at_.clear();
   }
   numbers_.clear();
   const std::vector<std::int32_t> rows = std::exchange(rows_, {});
@@ -146,11 +206,9 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
   std::string_view rest = fields[0];
   for (bool more = !rest.empty(); more;) {  // an empty field: no label at all
     const std::size_t end = std::min(rest.find(delimiter_), rest.size());
-    std::string_view name = rest.substr(0, end);
+    const std::string_view name = trimmed(rest.substr(0, end));
     more = end < rest.size();
     rest.remove_prefix(std::min(end + delimiter_.size(), rest.size()));
-    while (name.starts_with(' ')) name.remove_prefix(1);
-    while (name.ends_with(' ')) name.remove_suffix(1);
     CHECK(!name.empty(), where(), ": a label of the list '", printable(fields[0]), "' is empty");
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {

@@ -42,14 +42,15 @@ class LabelReader {
 };
 
 /// The classes of a training split. Integers 0 .. n - 1 need no names; any other labels are names, numbered in
-/// alphabetical order.
+/// alphabetical order. Names are taken as they are: if two labels surely are spellings of one, as "good" and "good " or
+/// "1" and "1.0", or if all labels are integers but one of them is not written as a class, that is an error.
 struct Classes {
   std::int64_t count = 2;
   std::vector<std::string> names;  // empty if labels are integers
 };
 
-/// Parses a label: an integer in [0, classes), or one of `label_names`. Throws Error with `where` (file and line) in
-/// front.
+/// Parses a label: an integer in [0, classes) in its one spelling, or one of `label_names`. Throws Error with `where`
+/// (file and line) in front.
 std::int32_t parse_label(const std::string& text, std::int64_t classes, const std::vector<std::string>& label_names,
                          const std::string& where);
 
@@ -72,6 +73,7 @@ class ClassLabels : public LabelReader {
   void restore(const std::string& state, const Tensor& stored) override;
 
  private:
+  void check_spellings() const;
   void find_classes(const std::string& path);
 
   std::string column_;
@@ -81,14 +83,14 @@ class ClassLabels : public LabelReader {
   std::vector<std::int32_t> rows_;  // of the split so far: index of a label's text, or its class if classes are known
   std::unordered_map<std::string, std::int32_t> numbers_;  // of texts met
   std::vector<std::string> texts_;                         // by number, until the classes are known
-  std::string empty_at_;                                   // the first row with an empty label
+  std::vector<std::string> first_at_;                      // the first row of each of them
 };
 
 /// Any number of labels for each text, as a list in one column: float32 [E, L] of 0 and 1. The labels of the first
 /// split define the outputs, in alphabetical order.
 class ListedLabels : public LabelReader {
  public:
-  /// `delimiter` stands between the labels of a row; spaces around them are dropped.
+  /// `delimiter` stands between the labels of a row; white space around them is dropped.
   ListedLabels(std::string column, std::string delimiter);
 
   std::vector<std::string> names() const override { return names_; }

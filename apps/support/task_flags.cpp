@@ -103,7 +103,7 @@ void TaskFlags::declare(CommandLine& app) {
   app.add_flag(
          "--trust_labels", trust_labels,
          "Accept training labels that look like mistakes: integers with gaps below the largest (up to --num_classes "
-         "there may be gaps), a class or label with a single example, a single class")
+         "there may be gaps), a class or label with a single example, a single class of integers (with a warning)")
       ->group("Task");
   app.add_option("--class_weights", class_weights,
                  "single_label: weights of the classes in the loss: 1,2.5 or name=2.5,... or balanced")

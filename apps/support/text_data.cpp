@@ -22,9 +22,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Increase it when a tokenizer gives different ids for the same files and text, or when the format of the stored files
-// changes.
-constexpr int kFormat = 2;
+// Increase it when a tokenizer gives different ids for the same files and text, when labels are read in another way, or
+// when the format of the stored files changes.
+constexpr int kFormat = 3;
 // Texts tokenised at once: a few megabytes.
 constexpr std::size_t kBlock = 4096;
 constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;

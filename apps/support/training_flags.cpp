@@ -110,8 +110,8 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   // The tokenizer cuts and not the batch, so that the closing special token stays.
   out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
-  if (labels.counted() && !task.trust_labels)
-    check_training_labels(out.train.labels, labels.names(), task.num_classes, paths.train);
+  if (labels.counted())
+    check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels, paths.train);
   out.validation = reader.read(paths.validation, max_eval_examples, out.max_length);
   out.test = reader.read(paths.test, max_eval_examples, out.max_length);
   if (labels.counted())

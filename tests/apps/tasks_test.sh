@@ -130,6 +130,26 @@ mistakes)
   done
   suspect && sed -i '2,$s/,[01],\([01],[01],[^,]*\)$/,0,\1/' "$folder/suspect/train.csv"
   refuse "a single class" 1 "train.csv: every row has the label 0; at least two classes are needed; --trust_labels" --data "$folder/suspect" --label_column red
+  "$train_gpt" "${common[@]}" --data "$folder/suspect" --label_column red --trust_labels --max_steps 1 --no_final_evaluation >"$folder/out" 2>"$folder/err"
+  expect "a warning of a trusted class" "warning: $folder/suspect/train.csv: every row has the label 0" "$(cat "$folder/err")"
+  suspect && sed -i '2,$s/,rare,/,common,/' "$folder/suspect/train.csv"
+  refuse "a single class with a name" 1 "train.csv: every label is 'common'; at least two classes are needed" --data "$folder/suspect" --trust_labels
+  # White space around a label, and zeros before it, make no other class.
+  suspect && sed -i '9s/,common,/,common ,/; 9s/,rare,/,rare ,/' "$folder/suspect/train.csv"
+  for pass in "" --no_cache --trust_labels; do
+    refuse "another spelling of a label" 1 " ' is another spelling of '" --data "$folder/suspect" $pass
+  done
+  for split in validation test; do
+    suspect && sed -i '9s/,common,/, common,/; 9s/,rare,/, rare,/' "$folder/suspect/$split.csv"
+    for pass in "" --no_cache --trust_labels; do
+      refuse "another spelling in $split" 1 "$split.csv:9: the label ' $(sed -n '9s/.*, \(common\|rare\),.*/\1/p' "$folder/suspect/$split.csv")' is not one of the 2 classes" --data "$folder/suspect" $pass
+    done
+  done
+  for odd in 007 -1 4294967296; do
+    suspect && sed -i '5s/,[01],\([01],[01],[^,]*\)$/,'"$odd"',\1/' "$folder/suspect/train.csv"
+    refuse "the label $odd" 1 "train.csv:5: the label '$odd' is no class: if all labels are integers, they are 0 .. 99999" --data "$folder/suspect" --label_column red
+    refuse "the label $odd, trusted" 1 "train.csv:5: the label '$odd' is no class" --data "$folder/suspect" --label_column red --trust_labels
+  done
   suspect && sed -i '9s/"\([^"]*\)",\([01],[01],[01],[^,]*\)$/"odl",\2/' "$folder/suspect/train.csv"
   refuse "a mistyped label of a list" 1 "'odl' has a single example, row 8; the nearest other label is 'old'" --data "$folder/suspect" --task multi_label --label_column tags
   suspect && sed -i '3s/,common,/,commom,/; 3s/,rare,/,commom,/' "$folder/suspect/test.csv"

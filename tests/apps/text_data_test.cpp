@@ -103,6 +103,73 @@ TEST(ClassLabels, MistakesNameTheFirstRow) {
   EXPECT_EQ(message_of([&] { labels_of(many, rows); }), "f:100002: there are more than 100000 different labels");
 }
 
+// The error of a training split with these labels, each in a row of its own.
+std::string training_error(const std::vector<std::string>& labels) {
+  ClassLabels reader("label", 2);
+  std::vector<std::vector<std::string>> rows;
+  for (const std::string& label : labels) rows.push_back({label});
+  return message_of([&] { labels_of(reader, rows); });
+}
+
+TEST(ClassLabels, SpellingsOfOneAreAMistake) {
+  const std::string no_break = "\u00a0", wide = "\u3000";
+  const std::vector<std::pair<std::string, std::string>> pairs = {{"pos", " pos"},
+                                                                  {"pos ", "pos"},
+                                                                  {"pos", "pos\t"},
+                                                                  {"pos", no_break + "pos" + wide},
+                                                                  {"very good ", "very good"},
+                                                                  {"1", "1 "},
+                                                                  {"1.0", "1"},
+                                                                  {"01", "1"},
+                                                                  {"+1", "1"},
+                                                                  {"-2", "-2.00"}};
+  for (const auto& [first, second] : pairs)
+    EXPECT_EQ(training_error({first, "neg", first, second}),
+              str_cat("f:5: the label '", second == "pos\t" ? "pos\\x09" : second, "' is another spelling of '", first,
+                      "' (f:2)"));
+  EXPECT_EQ(training_error({"1", "0", "1 "}), "f:4: the label '1 ' is another spelling of '1' (f:2)");
+  EXPECT_EQ(training_error({"1", "0", "01"}), "f:4: the label '01' is another spelling of '1' (f:2)");
+  EXPECT_EQ(training_error({"a", " ", "b"}), "f:3: the label is empty");
+  for (const auto& different : std::vector<std::vector<std::string>>{
+           {"pos", "Pos", "p os"}, {"1", "1.5", "1.05", "10", "1.0.0", "1a"}, {"-1", "1", "x"}, {" pos", "neg"}})
+    EXPECT_EQ(training_error(different), "");
+
+  // The other splits, and a run whose labels were stored, know the same labels and no other spelling.
+  ClassLabels named("label", 2), numbered("label", 2), kept("label", 2);
+  labels_of(named, {{"pos"}, {"neg"}});
+  kept.restore(named.state(), Tensor::from(Ids{1, 0}, {2}));
+  for (ClassLabels* next : {&named, &kept})
+    EXPECT_EQ(message_of([&] {
+                labels_of(*next, {{"neg"}, {"pos "}});
+              }),
+              "f:3: the label 'pos ' is not one of the 2 classes; the nearest is 'pos'");
+  labels_of(numbered, {{"1"}, {"0"}});
+  for (const char* other : {"1 ", "01", "+1", "-1", "1.0"})
+    EXPECT_EQ(message_of([&] {
+                labels_of(numbered, {{"0"}, {other}});
+              }),
+              str_cat("f:3: the label '", other,
+                      "' is not an integer from 0 on, written without sign, zeros in front or white space"));
+}
+
+// Where one of many integers is none of 0 .. 99999, all of them would become names, in alphabetical order.
+TEST(ClassLabels, IntegersAreNeverCut) {
+  for (const char* odd : {"-1", "007", "02", "+5", " 3", "100000", "2147483648", "4294967296", "4294967297",
+                          "18446744073709551616", "-4294967295", "99999999999999999999999"})
+    EXPECT_EQ(training_error({"0", "1", odd}),
+              str_cat("f:4: the label '", odd,
+                      "' is no class: if all labels are integers, they are 0 .. 99999, written without sign, zeros in "
+                      "front or white space"));
+  EXPECT_EQ(training_error({"0", "99999"}), "");
+  ClassLabels reader("label", 2);
+  labels_of(reader, {{"0"}, {"1"}});
+  for (const char* large : {"2", "4294967296", "4294967297", "18446744073709551617"})
+    EXPECT_EQ(message_of([&] {
+                labels_of(reader, {{"0"}, {large}});
+              }),
+              str_cat("f:3: the label ", large, " is not a class; there are 2 (0 .. 1)"));
+}
+
 TEST(ClassLabels, AStateIsWhatTheNextSplitNeeds) {
   ClassLabels first("label", 2), second("label", 2);
   const std::string before = first.state();
@@ -119,7 +186,7 @@ TEST(ClassLabels, AStateIsWhatTheNextSplitNeeds) {
 TEST(TrainingLabels, MistakesAreFound) {
   const auto complaint = [](const Ids& classes, const std::vector<std::string>& names, std::int64_t expected = 2) {
     return message_of(
-        [&] { check_training_labels(Tensor::from(classes, {std::ssize(classes)}), names, expected, "f"); });
+        [&] { check_training_labels(Tensor::from(classes, {std::ssize(classes)}), names, expected, false, "f"); });
   };
   const std::string accept = "; --trust_labels accepts such labels";
   const auto numbers = [](std::int64_t count) { return complete_label_names({}, count); };
@@ -133,9 +200,20 @@ TEST(TrainingLabels, MistakesAreFound) {
   EXPECT_EQ(complaint({0, 0, 0}, numbers(2)), "f: every row has the label 0; at least two classes are needed" + accept);
   const Tensor lists = Tensor::from(Floats{1, 0, 1, 1, 0, 0}, {3, 2});
   EXPECT_EQ(message_of([&] {
-              check_training_labels(lists, {"art", "atr"}, 2, "f");
+              check_training_labels(lists, {"art", "atr"}, 2, false, "f");
             }),
             "f: 'atr' has a single example, row 2; the nearest other label is 'art'" + accept);
+}
+
+TEST(TrainingLabels, OneClassIsNeverTrustedWithoutAWord) {
+  const auto warning = [](const Ids& classes) {
+    ::testing::internal::CaptureStderr();
+    check_training_labels(Tensor::from(classes, {std::ssize(classes)}), complete_label_names({}, 5), 2, true, "f");
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warning({0, 1, 1, 0, 4}), "");
+  EXPECT_EQ(warning({0, 0, 0}), "warning: f: every row has the label 0\n");
+  EXPECT_EQ(warning({3}), "warning: f: every row has the label 3\n");
 }
 
 TEST(TrainingLabels, AreCountedForEverySplit) {
@@ -152,7 +230,7 @@ TEST(TrainingLabels, AreCountedForEverySplit) {
 
 TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   ListedLabels reader("labels", "|");
-  const Tensor labels = labels_of(reader, {{"war|art"}, {""}, {" law | art "}, {"law"}});
+  const Tensor labels = labels_of(reader, {{"war|art"}, {""}, {" law |\tart\u00a0"}, {"law"}});
   EXPECT_EQ(reader.names(), (std::vector<std::string>{"art", "law", "war"}));
   EXPECT_EQ(labels.shape(), (Shape{4, 3}));
   EXPECT_EQ(floats(labels), (Floats{1, 0, 1, 0, 0, 0, 1, 1, 0, 0, 1, 0}));

@@ -17,7 +17,7 @@ void use(const StoredDataset& stored, LabelReader& reader) {
   reader.restore(stored.label_text, labels);
   if (!reader.counted()) return;
   print_class_counts(reader.names(), {{"train", labels}});
-  check_training_labels(labels, reader.names(), 2, stored.dataset.name);
+  check_training_labels(labels, reader.names(), 2, false, stored.dataset.name);
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ void run(std::string_view input) {
   require(again.shape() == labels.shape(), "the same rows have the same labels");
   if (!reader->counted()) return;
   print_class_counts(reader->names(), {{"train", labels}, {"validation", again}});
-  check_training_labels(labels, reader->names(), 2, "train.csv");
+  check_training_labels(labels, reader->names(), 2, false, "train.csv");
 }
 
 }  // namespace attune::fuzz
