@@ -22,4 +22,4 @@ run "sanitizers: configure" cmake --preset asan
 run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test
 run "sanitizers: kernels on the simulated device" ctest --preset asan -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
 
-with_nvcc build/cuda-programs -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D CMAKE_CUDA_ARCHITECTURES=90a-real
+with_nvcc build/cuda-programs -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D ATTUNE_UNITY=ON -D CMAKE_CUDA_ARCHITECTURES=90a-real

@@ -13,7 +13,6 @@ namespace attune::simulated {
 namespace {
 
 constexpr std::size_t kAlignment = 256;
-constexpr int kPoison = 0xFF;  // NaN in every float format
 
 struct Range {
   const std::byte* begin = nullptr;

@@ -6,6 +6,9 @@
 
 namespace attune::simulated {
 
+/// Each byte of memory that nothing was written to: NaN in every float format.
+inline constexpr int kPoison = 0xFF;
+
 /// A block filled with NaN. Throws Error if memory is exhausted.
 void* allocate_memory(std::size_t bytes);
 void free_memory(void* device) noexcept;

@@ -3,11 +3,10 @@
 #include <cstring>
 
 #include "kernels/cuda/simulated/block.h"
+#include "kernels/cuda/simulated/memory.h"
 
 namespace attune::simulated {
 namespace {
-
-constexpr int kPoison = 0xFF;  // NaN in every float format
 
 int warp_of(std::uint16_t thread) {
   return thread / kWarpSize;
