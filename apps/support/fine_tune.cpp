@@ -87,6 +87,13 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
 }
 
+void warn_of_warmup(const LrSchedule& schedule) {
+  if (schedule.warmup_steps > schedule.total_steps)
+    std::cerr << "warning: --warmup_steps " << schedule.warmup_steps << " is more than the " << schedule.total_steps
+              << " optimizer steps of the run: the learning rate rises only to "
+              << schedule.at(schedule.total_steps - 1) << ", not to " << schedule.peak << std::endl;
+}
+
 NamedTexts texts_of(const Tokenizer& tokenizer) {
   NamedTexts out;
   for (const TokenizerFile& file : tokenizer.files())
@@ -225,6 +232,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options());
+  warn_of_warmup(trainer.schedule());
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   keeper.restore(trainer);
   TrainReport report(flags.log_file, job.task, keeper.log_offset());

@@ -57,7 +57,8 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
   add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")->check(one_of(lr_schedule_names()));
-  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up")->check(count_from(0));
+  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up; a warning if the run has fewer")
+      ->check(count_from(0));
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
   app.add_flag("--independent_evaluation", independent_evaluation,

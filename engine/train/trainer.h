@@ -117,6 +117,8 @@ class Trainer {
   double seconds() const;
   /// Batches of a full run.
   std::int64_t total_steps() const;
+  /// The learning rate of every optimizer step, with the number of them in a full run.
+  const LrSchedule& schedule() const { return options_.schedule; }
   /// The predicted maximum of device memory in bytes before the run begins, without gaps between blocks
   /// (StepRunner::predict_peak_memory). Only on a CUDA device.
   std::size_t predict_peak_memory();

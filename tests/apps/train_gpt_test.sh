@@ -163,6 +163,12 @@ expect_error "an unknown precision" 2 "fp32" "${common[@]}" --precision fp8
 expect_error "a context that is none" 2 "longest_training_example" "${common[@]}" --context_length many
 expect_error "a context beyond the positions" 2 "only 64 positions" "${common[@]}" --context_length 65
 expect_error "no padding in batches" 2 "--batch_size 1" "${common[@]}" --no_padding
+warmed=("${common[@]}" --trainable_layers last_layer --eval_freq 0 --no_final_evaluation --learning_rate 3e-3)
+expect_error "a warm-up that does not end" 0 "warning: --warmup_steps 3 is more than the 2 optimizer steps of the run: the learning rate rises only to 0.002, not to 0.003" \
+  "${warmed[@]}" --warmup_steps 3 --max_steps 5 --accumulation_steps 3
+expect_error "a warm-up beyond the epochs" 0 "warning: --warmup_steps 9 is more than the 8 optimizer steps of the run" "${warmed[@]}" --warmup_steps 9 --lr_schedule cosine
+"$train_gpt" "${warmed[@]}" --warmup_steps 2 --max_steps 5 --accumulation_steps 3 >"$folder/out" 2>"$folder/err"
+expect "a warm-up that ends with the run" "" "$(cat "$folder/err")"
 expect_error "no data" 1 "$folder/none/train.csv" "${common[@]}" --data "$folder/none"
 expect_error "no tokenizer" 1 "$folder/none" "${common[@]}" --tokenizer "$folder/none"
 expect_error "an empty cache" 1 "hf download openai-community/gpt2" --data "$folder/data"
