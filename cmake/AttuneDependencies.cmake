@@ -43,6 +43,7 @@ attune_find(lbfgs lbfgs.h lbfgs liblbfgs-dev)
 attune_find(archive archive.h archive libarchive-dev)
 attune_find(curl curl/curl.h curl libcurl4-openssl-dev)
 attune_find(crypto openssl/evp.h crypto libssl-dev)
+attune_find(ssl openssl/ssl.h ssl libssl-dev)
 
 # The CUDA toolkit (12.4 or later), or Boost.Context for the fibers of the block simulator (kernels/cuda/simulated).
 if(ATTUNE_CUDA STREQUAL nvidia)

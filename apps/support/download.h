@@ -10,8 +10,8 @@ namespace attune {
 /// Called with the bytes done so far; the total is 0 if it is not known.
 using ProgressFn = std::function<void(std::int64_t done, std::int64_t total)>;
 
-/// Downloads to a file, from https only through https; nothing is left on disk if it fails. Throws Error naming the address and the reason,
-/// Interrupted after Ctrl-C.
+/// Downloads to a file; nothing is left on disk if it fails. Redirects of https are followed only to https. Throws
+/// Error naming the address and the reason, Interrupted after Ctrl-C.
 void download_file(const std::string& url, const std::string& path, const ProgressFn& progress);
 
 /// The last part of an address's path, e.g. "reviews.tar.gz". Throws Error if it has none.
