@@ -5,32 +5,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 #include <map>
 
-#include "engine/autograd/functions.h"
 #include "engine/io/safetensors.h"
 #include "models/hf_config.h"
 #include "tests/models/small_models.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
-#include "tests/support/token_batches.h"
 
 namespace attune::testing {
 namespace {
-
-std::vector<NamedTensor> tensors_of(const Classifier& model) {
-  std::vector<NamedTensor> out;
-  for_each_hf_tensor(
-      model, [](const Parameter& p) { return p.value(); },
-      [&](const std::string& name, const Tensor& values) {
-        out.push_back({name, values.clone()});
-      });
-  return out;
-}
 
 const ParameterRow& row_of(const Classifier& model, const std::string& hf_name) {
   return *std::ranges::find(model.table().rows(), hf_name, &ParameterRow::hf_name);
@@ -212,23 +199,6 @@ TEST_P(EveryFamily, AStrangeTensorIsReportedAndATwoFoldOneRefused) {
   EXPECT_NE(twice.find("are two spellings of one"), std::string::npos) << twice;
 }
 
-TEST_P(EveryFamily, TooLongASequenceIsRefused) {
-  const auto model = random_model(GetParam());
-  EXPECT_EQ(model->max_length(), 20);
-  const std::vector<std::int32_t> ids(21, 5), lengths = {21};
-  const std::string message = message_of([&] { (void)model->forward(packed_batch(ids, lengths), {}); });
-  EXPECT_NE(message.find("a sequence of 21 tokens"), std::string::npos) << message;
-  const std::vector<std::int32_t> whole(20, 5), all = {20};
-  EXPECT_EQ(model->forward(packed_batch(whole, all), {}).shape().str(), "[1, 2]");
-}
-
-TEST_P(EveryFamily, AnIdBeyondTheVocabularyIsRefused) {
-  const auto model = random_model(GetParam());
-  const std::vector<std::int32_t> ids = {5, 31}, lengths = {2};
-  const std::string message = message_of([&] { (void)model->forward(packed_batch(ids, lengths), {}); });
-  EXPECT_NE(message.find("31"), std::string::npos) << message;
-}
-
 INSTANTIATE_TEST_SUITE_P(Families, EveryFamily,
                          ::testing::Values("bert", "distilbert", "roberta", "modernbert", "gpt2"),
                          [](const auto& family) { return std::string(family.param); });
@@ -315,121 +285,6 @@ TEST(Registry, BothSpellingsOfModernBertsLayersAgree) {
                                 "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 5000},
                                                     "sliding_attention": {"rope_type": "default", "rope_theta": 700.0}}})");
   EXPECT_EQ(old->hf_config().dump(), recent->hf_config().dump());
-}
-
-// RoBERTa counts the tokens that are not padding: a padding id among them takes the row of padding, which gets no gradient.
-TEST(Registry, RobertaPositionsCountRealTokens) {
-  const auto model = random_model("roberta", {.dropout = 0.0F});
-  const std::vector<std::int32_t> ids = {4, 1, 4, 1, 5}, lengths = {2, 3};  // positions 2 1 | 2 1 3
-  Tape tape;
-  Variable loss;
-  {
-    const Tape::Recording recording(tape);
-    loss = cross_entropy(model->forward(packed_batch(ids, lengths), {}),
-                         Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
-  }
-  tape.backward(loss);
-  for (const auto& [name, parameter] : parameters_of(*model)) {
-    if (name != "positions.weight") continue;
-    const Tensor gradient = parameter.grad().tensor();
-    for (std::int64_t row = 0; row < gradient.shape()[0]; ++row) {
-      const Tensor values = gradient.rows(row, row + 1);
-      const bool touched = std::ranges::any_of(values.values<float>(), [](float v) { return v != 0; });
-      EXPECT_EQ(touched, row == 2 || row == 3) << "row " << row;
-    }
-  }
-}
-
-// A batch may end with a sequence of padding that only fills up its rows: neither logits nor gradients know of it.
-TEST(Registry, RowsThatFillUpABatchChangeNothing) {
-  const std::vector<std::int32_t> ids = {5, 6, 7, 8, 9, 10, 11, 12, 13}, lengths = {4, 5}, labels = {1, 0};
-  for (const auto& [family, config] : small_configs()) {
-    const auto model = random_model(family, {.dtype = DType::kFloat64, .dropout = 0.2F});
-    const TokenBatch plain = packed_batch(ids, lengths);
-    std::vector<std::int32_t> filled_ids = ids;
-    filled_ids.resize(16, model->pad_id());
-    TokenBatch filled = packed_batch(filled_ids, std::vector<std::int32_t>{4, 5, 7});
-    filled.sequences.positions =
-        Tensor::from(std::vector<std::int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0}, {16});
-    filled.sequences.key_lengths = Tensor::from(std::vector<std::int32_t>{4, 5, 0}, {3});
-    filled.lengths = plain.lengths;
-    std::map<std::string, std::vector<double>> gradients[2];
-    std::vector<double> logits[2];
-    for (const int i : {0, 1}) {
-      Tape tape;
-      Variable loss;
-      {
-        const Tape::Recording recording(tape);
-        const Variable y = model->forward(i == 0 ? plain : filled, {.training = true, .seed = 3, .step = 9});
-        logits[i].assign(y.value().values<double>().begin(), y.value().values<double>().end());
-        loss = cross_entropy(y, Tensor::from(labels, {2}));
-      }
-      tape.backward(loss);
-      for (const auto& [name, parameter] : parameters_of(*model)) {
-        const Tensor gradient = parameter.grad().tensor();
-        if (!gradient.defined()) continue;
-        gradients[i][name].assign(gradient.values<double>().begin(), gradient.values<double>().end());
-        parameter.grad().clear();
-      }
-    }
-    ASSERT_EQ(logits[0].size(), logits[1].size()) << family;
-    for (std::size_t k = 0; k < logits[0].size(); ++k) EXPECT_NEAR(logits[1][k], logits[0][k], 1e-14) << family;
-    ASSERT_EQ(gradients[0].size(), gradients[1].size()) << family;
-    for (const auto& [name, values] : gradients[0])
-      for (std::size_t k = 0; k < values.size(); ++k)
-        ASSERT_NEAR(gradients[1].at(name)[k], values[k], 1e-14) << family << " " << name;
-  }
-}
-
-TEST(Registry, TokenTypesDefaultToTheFirst) {
-  const auto model = random_model("bert");
-  const std::vector<std::int32_t> ids = {5, 6, 7}, lengths = {3};
-  TokenBatch batch = packed_batch(ids, lengths);
-  const auto logits = [&] { return model->forward(batch, {}).value().clone(); };
-  const Tensor without = logits();
-  batch.type_ids = Tensor::from(std::vector<std::int32_t>{0, 0, 0}, {3});
-  EXPECT_TRUE(std::ranges::equal(logits().values<float>(), without.values<float>()));
-  batch.type_ids = Tensor::from(std::vector<std::int32_t>{0, 1, 1}, {3});
-  EXPECT_FALSE(std::ranges::equal(logits().values<float>(), without.values<float>()));
-}
-
-struct Moments {
-  double mean = 0, deviation = 0, largest = 0;
-};
-Moments moments(const Tensor& x) {
-  Moments out;
-  for (float v : x.values<float>()) {
-    out.mean += v;
-    out.deviation += static_cast<double>(v) * v;
-    out.largest = std::max(out.largest, std::abs(static_cast<double>(v)));
-  }
-  const auto n = static_cast<double>(x.numel());
-  out.mean /= n;
-  out.deviation = std::sqrt(out.deviation / n);
-  return out;
-}
-
-TEST(InitialValues, PaddingRowsAreZeroAndDeviationsTheFamilys) {
-  for (const NamedTensor& tensor : tensors_of(*random_model("roberta"))) {
-    if (tensor.name.ends_with("LayerNorm.weight") || tensor.name.ends_with(".bias")) continue;
-    EXPECT_NEAR(moments(tensor.tensor).deviation, 0.02, tensor.tensor.numel() < 100 ? 0.01 : 0.003) << tensor.name;
-    const bool padded =
-        tensor.name.ends_with(".word_embeddings.weight") || tensor.name.ends_with(".position_embeddings.weight");
-    if (padded) {
-      EXPECT_EQ(moments(tensor.tensor.rows(1, 2)).largest, 0) << tensor.name;
-    }
-  }
-  const double truncated = 0.8796;  // deviation of a standard normal cut at +-2
-  for (const NamedTensor& tensor : tensors_of(*random_model("modernbert"))) {
-    if (tensor.name.ends_with("norm.weight") || tensor.name.ends_with(".bias")) continue;
-    const bool output = tensor.name.ends_with("Wo.weight") || tensor.name == "head.dense.weight";
-    const double range = tensor.name == "classifier.weight" ? 1 / std::sqrt(24.0)
-                         : output                           ? 0.02 / std::sqrt(8.0)
-                                                            : 0.02;
-    EXPECT_LE(moments(tensor.tensor).largest, 2 * range * (1 + 1e-6)) << tensor.name;
-    EXPECT_NEAR(moments(tensor.tensor).deviation / range, truncated, tensor.tensor.numel() < 100 ? 0.3 : 0.08)
-        << tensor.name;
-  }
 }
 
 // Before the first table is allocated, and so before a machine runs out of memory table by table.

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/io/safetensors.h"
 #include "models/registry.h"
+#include "models/weights.h"
 
 namespace attune::testing {
 
@@ -45,6 +47,17 @@ inline std::unique_ptr<Classifier> random_model(const std::string& family, const
   for (const ParameterRow& row : model->table().rows()) names.push_back(row.hf_name);
   initialize_rows(*model, names, generator);
   return model;
+}
+
+/// Copies of all tensors of a model, by their Hugging Face names.
+inline std::vector<NamedTensor> tensors_of(const Classifier& model) {
+  std::vector<NamedTensor> out;
+  for_each_hf_tensor(
+      model, [](const Parameter& p) { return p.value(); },
+      [&](const std::string& name, const Tensor& values) {
+        out.push_back({name, values.clone()});
+      });
+  return out;
 }
 
 }  // namespace attune::testing
