@@ -1,8 +1,6 @@
 // Tables whose rows are changed late have the bits of tables that every step changes, whatever happens in between.
 #include <gtest/gtest.h>
 
-#include <cmath>
-#include <functional>
 #include <limits>
 #include <memory>
 #include <random>
@@ -12,12 +10,10 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
 #include "kernels/cuda/device_info.h"
-#include "tests/support/message_of.h"
+#include "tests/engine/optim/table_bits.h"
 
 namespace attune::testing {
 namespace {
-
-constexpr std::int64_t kRows = 150;
 
 struct Course {
   LateTables late;
@@ -35,21 +31,6 @@ struct Course {
   std::int64_t padding_id = -1;
 };
 
-using Bits = std::vector<std::vector<std::byte>>;
-
-void add_bits(Bits& bits, const Tensor& x) {
-  const Tensor host = x.to(Device::kCpu);
-  const auto* bytes = static_cast<const std::byte*>(host.raw());
-  bits.emplace_back(bytes, bytes + host.bytes());
-}
-
-// Numbers from -1 to 1.
-Tensor random_tensor(std::mt19937& random, const Shape& shape, const Course& how) {
-  std::vector<double> values(static_cast<std::size_t>(shape.numel()));
-  for (double& x : values) x = static_cast<double>(random() % 20001) / 10000 - 1;
-  return Tensor::from(values, shape).cast(how.dtype).to(how.device);
-}
-
 // Ids as texts have them: few of them make up most of a text, most of them are rare.
 Tensor random_ids(std::mt19937& random, const Course& how) {
   std::vector<std::int32_t> ids(1 + random() % static_cast<unsigned>(how.tokens));
@@ -62,7 +43,7 @@ class Training {
  public:
   explicit Training(const Course& how) : how_(how) {
     if (how.device == Device::kCuda) cuda::set_schedule_seed(1);
-    begin(random_tensor(random_, {kRows, how.channels}, how), random_tensor(random_, {1, how.channels}, how));
+    begin(numbers({kRows, how.channels}), numbers({1, how.channels}));
   }
 
   Bits run() {
@@ -87,6 +68,8 @@ class Training {
   }
 
  private:
+  Tensor numbers(const Shape& shape) { return random_tensor(random_, shape, how_.dtype).to(how_.device); }
+
   void begin(const Tensor& table, const Tensor& other) {
     optimizer_.reset();
     table_ = Parameter(table, Parameter::Rounding::kNever, Parameter::Reads::kRows);
@@ -99,7 +82,7 @@ class Training {
   void gradients() {
     const bool missed = how_.missed_every > 0 && step_ % how_.missed_every == 1;
     for (int part = 0; part < how_.accumulation; ++part) {
-      other_.grad().add(random_tensor(random_, other_.shape(), how_));
+      other_.grad().add(numbers(other_.shape()));
       const Tensor ids = random_ids(random_, how_);
       if (missed) continue;
       Tape tape;
@@ -108,14 +91,14 @@ class Training {
         const Tape::Recording recording(tape);
         y = embedding({table_, ids, how_.padding_id}, {}, {});
       }
-      Tensor dy = random_tensor(random_, y.shape(), how_);
+      Tensor dy = numbers(y.shape());
       if (step_ == how_.bad_step) {
         dy = dy.to(Device::kCpu).cast(DType::kFloat64).clone();
         dy.values<double>()[0] = std::numeric_limits<double>::quiet_NaN();
         dy = dy.cast(how_.dtype).to(how_.device);
       }
       tape.backward({y}, {dy});
-      if (how_.dense_too && step_ % 3 == 1) table_.grad().add(random_tensor(random_, table_.shape(), how_));
+      if (how_.dense_too && step_ % 3 == 1) table_.grad().add(numbers(table_.shape()));
     }
   }
 
@@ -154,11 +137,8 @@ void expect_equal_bits(Course how) {
     EXPECT_TRUE(late[i] == dense[i]) << "item " << i << " of " << dense.size();
 }
 
-class LateRowsTest : public ::testing::TestWithParam<Device> {
+class LateRowsTest : public DeviceTest {
  protected:
-  void SetUp() override {
-    if (GetParam() == Device::kCuda && !cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
   static Course course(int steps) { return {.late = LateTables::kNone, .device = GetParam(), .steps = steps}; }
   // More steps than are kept.
   static int many() { return GetParam() == Device::kCuda ? 150 : 400; }
@@ -262,151 +242,6 @@ TEST_P(LateRowsTest, Resumed) {
   }
 }
 
-// ---- what a training run does not do ----
-
-// A table with random values, and its rows as ops read them.
-struct Table {
-  explicit Table(Device on) : device(on) {}
-
-  Tensor numbers(const Shape& shape) {
-    return random_tensor(random, shape, {.late = LateTables::kNone, .device = device});
-  }
-  Variable read(const std::vector<std::int32_t>& ids, Tape& tape) const {
-    const Tape::Recording recording(tape);
-    return embedding({parameter, Tensor::from(ids, {std::ssize(ids)}).to(device), -1}, {}, {});
-  }
-  void backward(Tape& tape, const Variable& y) { tape.backward({y}, {numbers(y.shape())}); }
-  void gradient(const std::vector<std::int32_t>& ids) {
-    Tape tape;
-    const Variable y = read(ids, tape);
-    backward(tape, y);
-  }
-
-  Device device;
-  std::mt19937 random{3};
-  Parameter parameter{numbers({kRows, 8}), Parameter::Rounding::kNever, Parameter::Reads::kRows};
-};
-
-// Expects the same bits of the table at the end of `work`, whatever its optimizers do with late rows.
-void expect_same_table(Device device, const std::function<void(Table&, const AdamWOptions&)>& work) {
-  Bits bits;
-  for (const LateTables late : {LateTables::kNone, LateTables::kAll}) {
-    Table table(device);
-    work(table, {.weight_decay = 0.1, .late_tables = late});
-    add_bits(bits, table.parameter.value());
-  }
-  EXPECT_TRUE(bits[0] == bits[1]);
-}
-
-TEST_P(LateRowsTest, BackwardAfterAStep) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    AdamWOptimizer optimizer({{"table", table.parameter}}, options);
-    for (int step = 0; step < 3; ++step) {
-      table.gradient({5, 6, 7});
-      optimizer.step(0.01);
-      optimizer.zero_grad();
-    }
-    Tape first, second;
-    const Variable y = table.read({1, 7}, first), z = table.read({2, 3}, second);
-    table.backward(first, y);
-    optimizer.step(0.01);
-    table.backward(second, z);
-    optimizer.step(0.01);
-  });
-}
-
-TEST_P(LateRowsTest, AnOptimizerLeavesNone) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    for (int run = 0; run < 3; ++run) {
-      AdamWOptimizer optimizer({{"table", table.parameter}}, options);
-      for (const std::int32_t id : {1, 2, 3}) {
-        table.gradient({id});
-        optimizer.step(0.01);
-        if (run != 1) optimizer.zero_grad();
-      }
-    }
-    EXPECT_EQ(table.parameter.late_rows(), nullptr);
-  });
-}
-
-TEST_P(LateRowsTest, TwoOptimizersOfOneTable) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    AdamWOptimizer one({{"table", table.parameter}}, options), other({{"table", table.parameter}}, options);
-    for (const std::int32_t id : {1, 2, 3, 4, 5}) {
-      table.gradient({id, 9});
-      (id % 2 == 0 ? one : other).step(0.01);
-      one.zero_grad();
-    }
-  });
-}
-
-TEST_P(LateRowsTest, AnotherValueInBetween) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    AdamWOptimizer optimizer({{"table", table.parameter}}, options);
-    for (const std::int32_t id : {1, 2, 3, 4, 5}) {
-      table.gradient({id});
-      optimizer.step(0.01);
-      optimizer.zero_grad();
-      if (id == 3) table.parameter.set_value(table.numbers(table.parameter.shape()));
-    }
-  });
-}
-
-TEST_P(LateRowsTest, BackToAnEarlierState) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    AdamWOptimizer optimizer({{"table", table.parameter}}, options);
-    AdamWState early;
-    Tensor value;
-    for (const std::int32_t id : {1, 2, 3, 4, 5, 6, 7}) {
-      table.gradient({id});
-      optimizer.step(0.01);
-      optimizer.zero_grad();
-      if (id == 2) {
-        early = optimizer.state();
-        for (AdamWState::Moments& moments : early.moments) moments.m = moments.m.clone(), moments.v = moments.v.clone();
-        value = table.parameter.value().clone();
-      }
-      if (id == 5) {
-        optimizer.restore(early);
-        table.parameter.late_value().copy_from(value);
-      }
-    }
-  });
-}
-
-TEST_P(LateRowsTest, AGradientThatIsDropped) {
-  expect_same_table(GetParam(), [](Table& table, const AdamWOptions& options) {
-    AdamWOptimizer optimizer({{"table", table.parameter}}, options);
-    for (const std::int32_t id : {1, 2, 3, 4, 5}) {
-      table.gradient({id, 1});
-      if (id % 2 == 0) optimizer.zero_grad();
-      table.gradient({id + 1});
-      const Tensor taken = id == 3 ? table.parameter.grad().take() : Tensor();
-      EXPECT_EQ(taken.defined(), id == 3);
-      optimizer.step(0.01);
-      optimizer.zero_grad();
-    }
-  });
-}
-
-TEST_P(LateRowsTest, OnlyTablesAreLate) {
-  Table table(GetParam());
-  const Parameter whole(table.numbers({kRows, 8}), Parameter::Rounding::kNever);
-  AdamWOptimizer optimizer({{"table", table.parameter}, {"whole", whole}}, {.late_tables = LateTables::kAll});
-  EXPECT_NE(table.parameter.late_rows(), nullptr);
-  EXPECT_EQ(whole.late_rows(), nullptr);
-}
-
-TEST(LateRows, IdsMustBeRows) {
-  Table table(Device::kCpu);
-  AdamWOptimizer optimizer({{"table", table.parameter}}, {.late_tables = LateTables::kAll});
-  for (const std::int32_t id : {-1, static_cast<std::int32_t>(kRows)})
-    EXPECT_EQ(message_of([&] {
-                table.gradient({0, id});
-              }),
-              str_cat("adamw catch up: ids has ", id, ", but the table has 150 rows"));
-}
-
 TEST_P(LateRowsTest, Float64) {
   if (GetParam() == Device::kCuda) GTEST_SKIP() << "CUDA kernels have no float64";
   Course how = course(many());
@@ -415,8 +250,7 @@ TEST_P(LateRowsTest, Float64) {
   expect_equal_bits(how);
 }
 
-INSTANTIATE_TEST_SUITE_P(Devices, LateRowsTest, ::testing::Values(Device::kCpu, Device::kCuda),
-                         [](const auto& device) { return device.param == Device::kCuda ? "cuda" : "cpu"; });
+INSTANTIATE_TEST_SUITE_P(Devices, LateRowsTest, ::testing::Values(Device::kCpu, Device::kCuda), DeviceTest::name);
 
 }  // namespace
 }  // namespace attune::testing
