@@ -7,178 +7,18 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <limits>
 #include <set>
 #include <utility>
 
 #include "base/bfloat16.h"
 #include "base/descriptor.h"
 #include "base/float16.h"
-#include "base/input_file.h"
 #include "base/math.h"
-#include "base/utf8.h"
 #include "engine/io/sha256.h"
 #include "json/value.h"
 
 namespace attune {
 namespace {
-
-constexpr std::uint64_t kMaxHeader = 100'000'000;
-
-const std::map<std::string_view, std::uint64_t>& bits_of_dtypes() {
-  static const std::map<std::string_view, std::uint64_t> bits = {
-      {"BOOL", 8},        {"U8", 8},          {"I8", 8},      {"F8_E4M3", 8}, {"F8_E5M2", 8}, {"F8_E8M0", 8},
-      {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16},    {"BF16", 16},
-      {"I32", 32},        {"U32", 32},        {"F32", 32},    {"I64", 64},    {"U64", 64},    {"F64", 64},
-      {"C64", 64},        {"F4", 4},          {"F6_E2M3", 6}, {"F6_E3M2", 6}};
-  return bits;
-}
-
-std::uint64_t load_u64(const std::byte* bytes) {
-  std::uint64_t value = 0;
-  for (int i = 7; i >= 0; --i) value = value << 8 | std::to_integer<std::uint64_t>(bytes[i]);
-  return value;
-}
-
-// After read_blocks() has failed.
-[[noreturn]] void fail_reading(const std::string& path) {
-  throw IoError(
-      path, errno == ENODATA ? "was cut while it was read" : std::string("cannot be read: ") + std::strerror(errno));
-}
-
-// Reads one file's header; every failure names the file.
-class HeaderParser {
- public:
-  HeaderParser(const std::string& path, int file, std::uint64_t size) : path_(path), file_(file), size_(size) {}
-
-  void parse(std::vector<SafetensorsEntry>& entries, std::map<std::string, std::string>& metadata) {
-    read_header().for_each([&](const std::string& name, const json::Value& value) {
-      if (name == "__metadata__")
-        read_metadata(value, metadata);
-      else
-        entries.push_back(read_entry(name, value));
-    });
-    std::ranges::sort(entries, {}, [](const SafetensorsEntry& e) { return std::pair(e.begin, e.end); });
-    check_tiling(entries);
-  }
-
-  /// Where the tensors' bytes begin in the file.
-  std::uint64_t buffer_begin() const { return 8 + header_size_; }
-
- private:
-  template <class... Args>
-  [[noreturn]] void fail(SafetensorsRule rule, const Args&... what) const {
-    throw SafetensorsError(rule, str_cat(path_, ": not a valid safetensors file: ", what...));
-  }
-
-  json::Value read_header() {
-    if (size_ < 8) {
-      refuse_lfs_pointer(path_, text_at(0, size_));
-      fail(SafetensorsRule::kFileTooSmall, "it has ", size_, " bytes, at least 8 are needed");
-    }
-    const std::string begin = text_at(0, std::min<std::uint64_t>(size_, 256));
-    refuse_lfs_pointer(path_, begin);
-    header_size_ = load_u64(std::as_bytes(std::span(begin)).data());
-    if (header_size_ > kMaxHeader)
-      fail(SafetensorsRule::kHeaderTooLarge, "its header claims ", header_size_, " bytes, at most ", kMaxHeader,
-           " are allowed");
-    if (header_size_ > size_ - 8)
-      fail(SafetensorsRule::kHeaderBeyondFile, "its header claims ", header_size_, " bytes, but only ", size_ - 8,
-           " follow (truncated?)");
-    const std::string text = text_at(8, header_size_);
-    if (text.empty() || text.front() != '{') fail(SafetensorsRule::kHeaderStart, "its header does not start with '{'");
-    if (utf8_error(text)) fail(SafetensorsRule::kHeaderNotUtf8, "its header is not valid UTF-8");
-    return parse_json(text);
-  }
-
-  std::string text_at(std::uint64_t begin, std::uint64_t size) const {
-    std::string out;
-    if (!read_blocks(file_, begin, size, [&](std::span<const std::byte> block) {
-          out.append(reinterpret_cast<const char*>(block.data()), block.size());
-        }))
-      fail_reading(path_);
-    return out;
-  }
-
-  json::Value parse_json(std::string_view text) const {
-    try {
-      return json::parse(text, "its header", {.max_bytes = kMaxHeader});
-    } catch (const json::ParseError& error) {
-      const bool twice = error.rule() == json::ParseRule::kDuplicateKey;
-      fail(twice ? SafetensorsRule::kDuplicateKey : SafetensorsRule::kHeaderNotJson, error.what());
-    }
-  }
-
-  void read_metadata(const json::Value& value, std::map<std::string, std::string>& metadata) const {
-    if (!value.is_object()) fail(SafetensorsRule::kMetadata, "__metadata__ is not an object");
-    value.for_each([&](const std::string& key, const json::Value& text) {
-      if (!text.is_string()) fail(SafetensorsRule::kMetadata, "__metadata__ holds '", key, "' that is not a string");
-      metadata[key] = text.string();
-    });
-  }
-
-  SafetensorsEntry read_entry(const std::string& name, const json::Value& value) const {
-    SafetensorsEntry entry;
-    entry.name = name;
-    std::vector<std::uint64_t> shape;
-    try {
-      entry.dtype = value["dtype"].string();
-      for (const json::Value& dimension : value["shape"].items()) shape.push_back(dimension.unsigned_integer());
-      const std::vector<json::Value> offsets = value["data_offsets"].items();
-      if (offsets.size() != 2) value["data_offsets"].fail("must be a pair");
-      entry.begin = offsets[0].unsigned_integer();
-      entry.end = offsets[1].unsigned_integer();
-    } catch (const Error& error) {
-      fail(SafetensorsRule::kTensorEntry, error.what());
-    }
-    set_shape(entry, shape, value["shape"].dump());
-    return entry;
-  }
-
-  // Checks dtype, shape and offsets of an entry against each other, and sets its shape.
-  void set_shape(SafetensorsEntry& entry, const std::vector<std::uint64_t>& shape,
-                 const std::string& shape_text) const {
-    const std::string& name = entry.name;
-    const auto bits = bits_of_dtypes().find(entry.dtype);
-    if (bits == bits_of_dtypes().end())
-      fail(SafetensorsRule::kUnknownDtype, "tensor '", name, "': unknown dtype '", entry.dtype, "'");
-    std::uint64_t total_bits = bits->second;
-    for (const std::uint64_t size : shape) {
-      if (size > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()) ||
-          __builtin_mul_overflow(total_bits, size, &total_bits))
-        fail(SafetensorsRule::kShapeOverflow, "tensor '", name, "': shape ", shape_text, " overflows");
-      entry.shape.push_back(static_cast<std::int64_t>(size));
-    }
-    if (total_bits % 8 != 0)
-      fail(SafetensorsRule::kNotWholeBytes, "tensor '", name, "': ", total_bits, " bits are not whole bytes");
-    if (entry.begin > entry.end)
-      fail(SafetensorsRule::kOffsetsOrder, "tensor '", name, "': begins at ", entry.begin, " and ends before, at ",
-           entry.end);
-    if (entry.end > (size_ - buffer_begin()))
-      fail(SafetensorsRule::kOffsetsBeyondFile, "tensor '", name, "': ends at byte ", entry.end, " of ",
-           (size_ - buffer_begin()), " (truncated?)");
-    if (entry.end - entry.begin != total_bits / 8)
-      fail(SafetensorsRule::kSizeMismatch, "tensor '", name, "': ", entry.dtype, " ", shape_text, " needs ",
-           total_bits / 8, " bytes, found ", entry.end - entry.begin);
-  }
-
-  void check_tiling(const std::vector<SafetensorsEntry>& entries) const {
-    std::uint64_t at = 0;
-    for (const SafetensorsEntry& entry : entries) {
-      if (entry.begin != at)
-        fail(SafetensorsRule::kHoleOrOverlap, "tensor '", entry.name, "': begins at byte ", entry.begin,
-             " where the one before ends at ", at);
-      at = entry.end;
-    }
-    if (at != (size_ - buffer_begin()))
-      fail(SafetensorsRule::kTrailingBytes, "its tensors end at byte ", at, " of a buffer of ",
-           (size_ - buffer_begin()));
-  }
-
-  const std::string& path_;
-  int file_;
-  std::uint64_t size_, header_size_ = 0;
-};
 
 // Element i of unaligned little-endian bytes.
 template <class T>
@@ -256,21 +96,24 @@ struct SafetensorsFile::Impl {
     if (fstat(descriptor.get(), &info) != 0) throw IoError(path, std::strerror(errno));
     if (!S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
     size = static_cast<std::size_t>(info.st_size);
-    HeaderParser parser(path, descriptor.get(), size);
-    parser.parse(entries, metadata);
-    buffer_begin = static_cast<std::size_t>(parser.buffer_begin());
+    header = read_safetensors_header(
+        path, size, [this](std::uint64_t begin, std::uint64_t n, const TakeBytes& take) { read(begin, n, take); });
+  }
+  void read(std::uint64_t begin, std::uint64_t n, const TakeBytes& take) const {
+    if (!attune::read_blocks(descriptor.get(), begin, n, take))
+      throw IoError(path, errno == ENODATA ? "was cut while it was read"
+                                           : std::string("cannot be read: ") + std::strerror(errno));
   }
   // Where an entry begins in the file.
   std::size_t offset_of(const SafetensorsEntry& entry) const {
-    return buffer_begin + static_cast<std::size_t>(entry.begin);
+    return static_cast<std::size_t>(header.buffer_begin + entry.begin);
   }
 
   std::string path;
   Descriptor descriptor;
-  std::size_t size = 0, buffer_begin = 0;
+  std::size_t size = 0;
   std::shared_ptr<Storage> mapped;  // the whole file, from the first map() on
-  std::vector<SafetensorsEntry> entries;
-  std::map<std::string, std::string> metadata;
+  SafetensorsHeader header;
 };
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
@@ -281,15 +124,15 @@ const std::string& SafetensorsFile::path() const {
   return impl_->path;
 }
 const std::vector<SafetensorsEntry>& SafetensorsFile::entries() const {
-  return impl_->entries;
+  return impl_->header.entries;
 }
 const std::map<std::string, std::string>& SafetensorsFile::metadata() const {
-  return impl_->metadata;
+  return impl_->header.metadata;
 }
 
 const SafetensorsEntry* SafetensorsFile::find(std::string_view name) const {
-  const auto found = std::ranges::find(impl_->entries, name, &SafetensorsEntry::name);
-  return found == impl_->entries.end() ? nullptr : &*found;
+  const auto found = std::ranges::find(impl_->header.entries, name, &SafetensorsEntry::name);
+  return found == impl_->header.entries.end() ? nullptr : &*found;
 }
 
 std::vector<std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) const {
@@ -299,8 +142,7 @@ std::vector<std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) con
 }
 
 void SafetensorsFile::read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const {
-  const auto size = static_cast<std::size_t>(entry.end - entry.begin);
-  if (!attune::read_blocks(impl_->descriptor.get(), impl_->offset_of(entry), size, take)) fail_reading(path());
+  impl_->read(impl_->offset_of(entry), entry.end - entry.begin, take);
 }
 
 std::string SafetensorsFile::digest(const SafetensorsEntry& entry) const {
