@@ -17,6 +17,7 @@ namespace {
 
 constexpr double kHandOver = 1e-3;            // gradient at which Newton's method takes over
 constexpr std::int64_t kMaxCgSteps = 2000;    // per Newton step
+constexpr int kMaxHalvings = 33;              // of a step: its length is above 1e-10
 constexpr double kSufficientDecrease = 1e-4;  // Armijo
 constexpr double kRounding = 1e-15;           // of F, relative: smaller differences mean nothing
 
@@ -198,7 +199,8 @@ void Minimiser::newton_step() {
   const Vector start = result_.point;
   const double objective = result_.objective, gradient = result_.gradient;
   const double slope = dot(gradient_, direction);
-  for (double length = 1; length > 1e-10; length /= 2) {
+  for (int halvings = 0; halvings <= kMaxHalvings; ++halvings) {
+    const double length = std::ldexp(1.0, -halvings);
     for_each(start, [&](std::size_t i) { result_.point[i] = start[i] + length * direction[i]; });
     evaluate();
     const bool falls = result_.objective <= objective + kSufficientDecrease * length * slope;
