@@ -22,50 +22,52 @@ void FileSet::supersede(const std::string& name) {
   superseded_.push_back(name);
 }
 
-std::vector<std::function<void()>> FileSet::steps() {
-  const auto is_key = [this](const auto& file) { return file.first == key_; };
-  std::stable_partition(files_.begin(), files_.end(), [&](const auto& file) { return !is_key(file); });
-  CHECK(!files_.empty() && is_key(files_.back()), folder_, ": a set of files without its key file ", key_);
-  // The old files, the key first.
+FileSet::Files FileSet::old_files() const {
   std::vector<std::string> names;
   for (const auto& [name, file] : files_) names.insert(names.begin(), name);
   for (const std::string& name : superseded_)
     if (std::ranges::find(names, name) == names.end()) names.push_back(name);
+  Files out;
   for (const std::string& name : names) {
     const std::string path = path_of(name);
     std::error_code error;
     const bool exists = std::filesystem::exists(path, error);
     if (error) throw IoError(path, "cannot be examined: " + error.message());
-    if (exists) old_.emplace_back(name, std::make_unique<AtomicFile>(path));
+    if (exists) out.emplace_back(name, std::make_unique<AtomicFile>(path));
   }
-
-  std::vector<std::function<void()>> out;
-  for (const auto& [name, file] : files_) out.emplace_back([&each = *file] { each.sync(); });
-  for (const auto& [name, file] : old_) out.emplace_back([&each = *file] { each.set_aside(); });
-  for (const auto& [name, file] : files_)
-    out.emplace_back([this, &each = *file] {
-      ++placed_;
-      each.commit();
-    });
-  out.emplace_back([this] { old_.clear(); });
   return out;
 }
 
-void FileSet::commit() {
+void FileSet::commit(const std::function<void()>& after_step) {
   for (const auto& [name, file] : files_) check_replaceable(path_of(name));
   for (const std::string& name : superseded_) check_replaceable(path_of(name));
+  const auto is_key = [this](const auto& file) { return file.first == key_; };
+  std::stable_partition(files_.begin(), files_.end(), [&](const auto& file) { return !is_key(file); });
+  CHECK(!files_.empty() && is_key(files_.back()), folder_, ": a set of files without its key file ", key_);
+  Files old = old_files();
+  std::size_t placed = 0;
   try {
-    for (const std::function<void()>& step : steps()) step();
+    for (const auto& [name, file] : files_) {
+      file->sync();
+      after_step();
+    }
+    for (const auto& [name, file] : old) {
+      file->set_aside();
+      after_step();
+    }
+    for (const auto& [name, file] : files_) {
+      ++placed;
+      file->commit();
+      after_step();
+    }
   } catch (...) {
-    undo();
+    // The key of the new set goes first, and that of the old one comes last.
+    for (; placed > 0; --placed) unlink(files_[placed - 1].second->path().c_str());
+    for (auto file = old.rbegin(); file != old.rend(); ++file) file->second->put_back();
     throw;
   }
-}
-
-void FileSet::undo() noexcept {
-  // The key of the new set goes first, and that of the old one comes last.
-  for (; placed_ > 0; --placed_) unlink(files_[placed_ - 1].second->path().c_str());
-  for (auto file = old_.rbegin(); file != old_.rend(); ++file) file->second->put_back();
+  old.clear();
+  after_step();
 }
 
 }  // namespace attune

@@ -28,20 +28,18 @@ class FileSet {
   /// A name that older sets may have. commit() removes the file unless this set has it.
   void supersede(const std::string& name);
 
-  /// Replaces the files. Throws IoError; then the folder has its old files.
-  void commit();
-  /// The steps of commit(), in order: a process that is killed has done the first few.
-  std::vector<std::function<void()>> steps();
+  /// Replaces the files, once. Throws IoError; then the folder has its old files. Calls after_step() wherever a process
+  /// that is killed leaves the folder in another state, so that tests can end there.
+  void commit(const std::function<void()>& after_step = [] {});
 
  private:
   using Files = std::vector<std::pair<std::string, std::unique_ptr<AtomicFile>>>;
   std::string path_of(const std::string& name) const;
-  /// Puts the old set in the place of what there is of the new one.
-  void undo() noexcept;
+  /// The files of older sets that are there, the key first, each with the name that it will be set aside under.
+  Files old_files() const;
 
   std::string folder_, key_;
-  Files files_, old_;       // the old ones exist from steps() on
-  std::size_t placed_ = 0;  // files_ that are in place
+  Files files_;
   std::vector<std::string> superseded_;
 };
 

@@ -17,7 +17,8 @@
 
 namespace attune {
 
-/// A file in the making. Destroying it without commit() removes what was written.
+/// A temporary file next to its target: a file in the making, or an old one that was set aside. The destructor removes
+/// the temporary, unless commit() or put_back() came first.
 class AtomicFile {
  public:
   /// Opens a temporary file in the folder of `path`. Throws IoError if the folder is missing or not writable.
@@ -38,10 +39,12 @@ class AtomicFile {
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
 
-  /// Moves the target to the name of the temporary, whose own bytes are lost, if there is a target: destroying this
-  /// object removes it, put_back() moves it back. Throws IoError.
+  // Instead of write() and commit(), for a file that others are to replace:
+  /// Moves the file at path(), if there is one, to the name of the temporary. From then on the destructor removes it.
+  /// Throws IoError, also after the move if that cannot be synced; put_back() is right in either case.
   void set_aside();
-  /// As well as possible.
+  /// Moves a file that was set aside back to path(), over what is there now; nothing if none was. If it cannot be moved,
+  /// it stays under the name of the temporary.
   void put_back() noexcept;
 
  private:
