@@ -27,8 +27,8 @@ void open_missing_streams() {
     if (::fcntl(stream, F_GETFD) < 0 && ::open("/dev/null", O_RDWR) < 0) return;
 }
 
-// Prints an error; if memory is exhausted, without asking for more. Returns `code`.
-int complain(const char* name, const char* what, int code) noexcept {
+// Prints the one line of an error, after all results; if memory is exhausted, without asking for more. Returns `code`.
+int print_error(const char* name, const char* what, int code) noexcept {
   std::cout.flush();
   std::fflush(stdout);
   std::string line;
@@ -43,7 +43,7 @@ int complain(const char* name, const char* what, int code) noexcept {
 
 }  // namespace
 
-int run_program(const ProgramName& program, const std::function<int(CommandLine& app)>& body) {
+int run_program(const Program& program, const std::function<int(CommandLine& app)>& body) {
   open_missing_streams();
   std::signal(SIGXFSZ, SIG_IGN);  // a file beyond the limit of the process (ulimit -f) is an error, not the end
   try {
@@ -52,13 +52,13 @@ int run_program(const ProgramName& program, const std::function<int(CommandLine&
     flush_results();
     return code;
   } catch (const UsageError& error) {
-    return complain(program.name, error.what(), 2);
+    return print_error(program.name, error.what(), 2);
   } catch (const Interrupted& error) {
-    return complain(program.name, error.what(), kInterruptedExit);
+    return print_error(program.name, error.what(), kInterruptedExit);
   } catch (const std::bad_alloc&) {
-    return complain(program.name, "out of memory", 1);
+    return print_error(program.name, "out of memory", 1);
   } catch (const std::exception& error) {
-    return complain(program.name, error.what(), 1);
+    return print_error(program.name, error.what(), 1);
   }
 }
 

@@ -10,14 +10,15 @@
 
 namespace attune {
 
-/// What a program is called, and its first line of --help.
-struct ProgramName {
-  const char *name, *description;
+/// A program as its errors and its --help present it.
+struct Program {
+  const char* name;
+  const char* description;  // the first line of --help
 };
 
 /// Calls `body`, which declares the options, parses the command line and does the work, even what allocates the first
 /// memory. Returns its value; 2 after a mistake on the command line; 130 after Interrupted; 1 after any other error,
 /// results that could not be printed among them. Errors are one line: "<program>: error: <what>".
-int run_program(const ProgramName& program, const std::function<int(CommandLine& app)>& body);
+int run_program(const Program& program, const std::function<int(CommandLine& app)>& body);
 
 }  // namespace attune
