@@ -9,6 +9,7 @@
 // of the step from memory, where they stay in the cache. Deterministic.
 #include "kernels/adamw.h"
 
+#include <limits>
 #include <vector>
 
 #include "kernels/cuda/context.h"
@@ -168,8 +169,8 @@ __global__ void __launch_bounds__(Traits::kThreads) norm_kernel(double* norm, co
 }
 
 __global__ void __launch_bounds__(1) stop_at_loss_kernel(double* stop, const float* loss) {
-  const double scale = clip_scale(fabs(static_cast<double>(load_global(loss))), 0);  // NaN if it is not finite
-  if (scale != scale) store_global(stop, scale);
+  const bool finite = fabsf(load_global(loss)) <= std::numeric_limits<float>::max();
+  if (!finite) store_global(stop, std::numeric_limits<double>::quiet_NaN());
 }
 
 __global__ void __launch_bounds__(1) clip_scale_kernel(ClipScale args) {
