@@ -34,7 +34,7 @@ int sync_descriptor(int fd);
 /// Writes all bytes at the position of the file, or at byte `at` if it is not negative. False, and errno, on failure.
 bool write_all(int fd, std::span<const std::byte> bytes, std::ptrdiff_t at = -1);
 /// Calls take(block) for the `size` bytes from `begin` on, in blocks of 1 MiB and the rest. False, and errno, if they
-/// cannot be read: ENODATA if the file has ended. Unlike those of a mapping, pages that were read do not count as memory of the process.
+/// cannot be read: ENODATA if the file has ended. Unlike pages of a mapping, they do not count as the process's memory.
 bool read_blocks(int fd, std::size_t begin, std::size_t size,
                  const std::function<void(std::span<const std::byte>)>& take);
 
