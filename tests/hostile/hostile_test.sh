@@ -6,7 +6,7 @@
 #   INPUTS: mutations of each file; from 100 on every odd value of a flag and more limits. sanitized: the programs are built with
 #   AddressSanitizer, which does not start in a limited address space.
 set -euo pipefail
-inputs=$1 programs=$2 sanitized=${3:-}
+inputs=$1 programs=$(cd "$2" && pwd) sanitized=${3:-}
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 apps=$(cd "$(dirname "$0")/../apps" && pwd)
 . "$apps/checks.sh"
@@ -101,7 +101,8 @@ for size in vocab_size n_positions n_embd n_layer n_head; do
   done
 done
 
-# Flags: each value of each flag of each program.
+# Flags: each value of each flag of each program. Some values are names of files that are then written.
+cd "$folder"
 odd_values=("" " " -1 1e999 nan 99999999999999999999 $'\xff' "[a, b]" "%s%n" /dev/full "$folder")
 [ "$inputs" -ge 100 ] || odd_values=(nan)
 # flags PROGRAM ARGUMENT...: after arguments with which the program ends soon
