@@ -62,6 +62,11 @@ void check_launch(const GridShape& shape) {
     refuse(shape.shared_bytes, " bytes of shared memory; a block may use ", kMaxShared);
 }
 
+// The place of a lane among the threads of its block.
+std::size_t index_of(int warp, int lane) {
+  return static_cast<std::size_t>(warp) * kWarpSize + static_cast<std::size_t>(lane);
+}
+
 }  // namespace
 
 void set_seed(std::uint64_t value) {
@@ -186,7 +191,7 @@ void BlockRunner::run_warp(int warp) {
       const int lane = static_cast<int>(
           (static_cast<unsigned>(std::countr_zero(std::rotr(ready, static_cast<int>(rotation)))) + rotation) & 31u);
       ready &= ~(1u << lane);
-      ThreadState& t = threads_[static_cast<std::size_t>(warp * kWarpSize + lane)];
+      ThreadState& t = threads_[index_of(warp, lane)];
       self_ = &t;
       threadIdx = {t.index.x, t.index.y, t.index.z};
       fibers_[static_cast<std::size_t>(t.id)]->resume();
@@ -289,7 +294,7 @@ void BlockRunner::diagnose_stuck() const {
   for (const ThreadState& t : threads_) {
     if (t.wait != ThreadState::Wait::kCollective) continue;
     for (unsigned rest = t.mask; rest != 0; rest &= rest - 1) {
-      const ThreadState& other = threads_[static_cast<std::size_t>(t.warp() * kWarpSize + std::countr_zero(rest))];
+      const ThreadState& other = threads_[index_of(t.warp(), std::countr_zero(rest))];
       if (other.wait == ThreadState::Wait::kDone) refuse(Fault::kEarlyExit, t, "but " + describe(other));
       if (other.wait == ThreadState::Wait::kBarrier || other.mask != t.mask)
         refuse(Fault::kDivergentCollective, t, "but " + describe(other));
