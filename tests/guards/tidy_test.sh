@@ -14,6 +14,8 @@ printf '[\n{\n  "directory": "%s",\n  "command": "c++ -std=c++20 -Wno-restrict -
 fires() { if "$script" --project "$tree" >"$tree/out"; then echo "not found: $1"; exit 1; fi; grep -q "$2" "$tree/out" || { cat "$tree/out"; exit 1; }; }
 echo 'int twice(int x) { return 2 * x; }' >"$tree/base/a.cpp"
 "$script" --project "$tree" >/dev/null || { echo "fails on a clean file"; exit 1; }
+"$script" --project "$tree" base >/dev/null || { echo "fails on a folder with a clean file"; exit 1; }
+if "$script" --project "$tree" build >/dev/null; then echo "passes on a folder without a file"; exit 1; fi
 printf '#include <string>\n#include <utility>\nstd::string f(std::string a) {\n  std::string b = std::move(a);\n  return a + b;\n}\n' >"$tree/base/a.cpp"
 fires "a use after a move" 'base/a.cpp:5.*bugprone-use-after-move'
 printf 'inline int g(int x) {\n  int* p = nullptr;\n  if (x > 0) p = &x;\n  return *p;\n}\n' >"$tree/base/a.h"
