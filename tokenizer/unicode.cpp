@@ -273,9 +273,9 @@ void append_decomposition(char32_t c, std::u32string& out) {
   } else if (hangul::is_syllable(c)) {
     const char32_t index = c - hangul::kSyllables;
     const char32_t tail = index % hangul::kTailCount, pair = index / hangul::kTailCount;
-    out += hangul::kLeads + pair / hangul::kVowelCount;
-    out += hangul::kVowels + pair % hangul::kVowelCount;
-    if (tail != 0) out += hangul::kTails + tail;
+    out.push_back(hangul::kLeads + pair / hangul::kVowelCount);
+    out.push_back(hangul::kVowels + pair % hangul::kVowelCount);
+    if (tail != 0) out.push_back(hangul::kTails + tail);
   } else if (has_decomposition(c)) {
     out += Normalisation::get().parts(c);
   } else {
