@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/join.h"
+#include "base/parallel.h"
 #include "engine/tensor/finite.h"
 #include "models/model_folder.h"
 #include "models/weight_files.h"
@@ -52,6 +53,26 @@ std::string first_part(const std::string& name) {
 bool of_backbone(const std::string& name, const Classifier& model, const HfFiles& files) {
   return std::ranges::any_of(model.table().rows(), [&](const ParameterRow& row) {
     return !row.optional && first_part(canonical_name(row.hf_name, files)) == first_part(name);
+  });
+}
+
+// Reads a tensor of a file into `target` [rows, ...], or transposed, piece by piece on all threads.
+void read_weight(const SafetensorsFile& file, const SafetensorsEntry& entry, const Tensor& target, bool transposed) {
+  constexpr std::int64_t kPiece = 65536;  // values: they stay in a core's cache
+  const std::int64_t rows = entry.shape[0], width = target.numel() / rows;
+  parallel_for(rows, std::max<std::int64_t>(kPiece / width, 16) / 16 * 16, [&](std::int64_t begin, std::int64_t end) {
+    const Tensor piece = file.read_rows(entry, target.dtype(), begin, end);
+    CHECK(all_finite(piece), file.path(), ": the tensor '", entry.name, "' holds values that are not finite");
+    if (!transposed) {
+      target.rows(begin, end).copy_from(piece);
+      return;
+    }
+    dispatch_float(target.dtype(), "transpose", [&]<class T>() {
+      const T* from = piece.values<T>().data();
+      T* to = target.values<T>().data() + begin;
+      for (std::int64_t c = 0; c < width; ++c)
+        for (std::int64_t r = 0; r < end - begin; ++r) to[c * rows + r] = from[r * width + c];
+    });
   });
 }
 
@@ -108,9 +129,7 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
     const auto [file, entry] = found->second;
     CHECK(shape_text(entry->shape) == expected.str(), file->path(), ": the tensor '", entry->name, "' has shape ",
           shape_text(entry->shape), " where ", expected, " is needed");
-    const Tensor values = file->read(*entry, target.dtype());
-    CHECK(all_finite(values), file->path(), ": the tensor '", entry->name, "' holds values that are not finite");
-    target.copy_from(row.transposed ? transposed(values) : values);
+    read_weight(*file, *entry, target, row.transposed);
     entries.erase(found);
   }
   for (const auto& [name, found] : entries) {

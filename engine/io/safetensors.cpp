@@ -180,6 +180,19 @@ Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
   return out;
 }
 
+Tensor SafetensorsFile::read_rows(const SafetensorsEntry& entry, DType dtype, std::int64_t begin,
+                                  std::int64_t end) const {
+  const std::int64_t rows = entry.shape.empty() ? 0 : entry.shape[0];
+  CHECK(0 <= begin && begin < end && end <= rows, place_of(path(), entry), ": there are no rows ", begin, " .. ", end,
+        " of ", rows);
+  const std::uint64_t row_bytes = (entry.end - entry.begin) / static_cast<std::uint64_t>(rows);
+  SafetensorsEntry part = entry;
+  part.shape[0] = end - begin;
+  part.begin = entry.begin + static_cast<std::uint64_t>(begin) * row_bytes;
+  part.end = entry.begin + static_cast<std::uint64_t>(end) * row_bytes;
+  return read(part, dtype);
+}
+
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry) const {
   const Tensor out = Tensor::empty(shape_of(path(), entry), dtype_of_entry(path(), entry));
   auto* to = static_cast<std::byte*>(out.raw());

@@ -44,6 +44,8 @@ class SafetensorsFile {
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
   /// BOOL). Throws Error naming file and tensor if its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
+  /// The same of its rows [begin, end), along the first dimension. Several threads may read at once.
+  Tensor read_rows(const SafetensorsEntry& entry, DType dtype, std::int64_t begin, std::int64_t end) const;
   /// A tensor as the file has it, of F32, F64, BF16, I32 or I64. Throws Error naming file and tensor if its kind is
   /// another.
   Tensor read(const SafetensorsEntry& entry) const;
