@@ -85,6 +85,7 @@ AddedTokenSearch::AddedTokenSearch(std::vector<AddedToken> tokens)
   for (std::size_t i = 0; i < tokens_.size(); ++i) {
     const std::string& content = tokens_[i].content;
     if (content.empty()) continue;
+    if (!begins_with_[byte_at(content, 0)]) first_bytes_ += content[0];
     begins_with_[byte_at(content, 0)] = true;
     for (std::size_t second = 0; second < 256; ++second)
       if (content.size() == 1 || byte_at(content, 1) == second)
@@ -102,7 +103,10 @@ AddedTokenSearch::AddedTokenSearch(std::vector<AddedToken> tokens)
 }
 
 AddedTokenSearch::Match AddedTokenSearch::find(std::string_view text, std::size_t from) const {
+  if (first_bytes_.empty()) return {};
+  const bool one = first_bytes_.size() == 1;
   for (std::size_t i = from; i < text.size(); ++i) {
+    if (one) i = std::min(text.find(first_bytes_[0], i), text.size() - 1);
     if (!begins_with_[byte_at(text, i)]) continue;
     if (i + 1 < text.size() && !begins_with_two_[byte_at(text, i) << 8 | byte_at(text, i + 1)]) continue;
     Match longest;

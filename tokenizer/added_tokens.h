@@ -58,6 +58,7 @@ class AddedTokenSearch {
 
   std::vector<AddedToken> tokens_;
   std::array<bool, 256> begins_with_;                          // first bytes of all tokens
+  std::string first_bytes_;                                    // the same as a list
   std::vector<bool> begins_with_two_;                          // [65536] first two bytes of all tokens
   std::unordered_map<std::uint64_t, std::uint32_t> children_;  // node << 8 | byte -> node; the root is 0
   std::vector<std::int32_t> ends_;                             // [nodes] index of the token that ends there, or -1
