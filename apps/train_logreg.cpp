@@ -1,6 +1,9 @@
 // The baseline row of the reference recipe (train_sklearn_logreg.py): bags of words, the most frequent class as dummy,
 // and logistic regression, here solved to its optimum.
+#include <algorithm>
+#include <array>
 #include <cstdio>
+#include <iterator>
 #include <optional>
 
 #include "apps/support/class_counts.h"
@@ -59,9 +62,26 @@ struct Split {
   CountMatrix counts;
 };
 
+// Keeps texts in order.
+class TextList : public TextSink {
+ public:
+  explicit TextList(std::vector<std::string>& texts) : texts_(texts) {}
+
+  void add(std::size_t part, std::string_view text, std::string_view) override { parts_[part].emplace_back(text); }
+  void take(std::size_t part) override {
+    std::ranges::move(parts_[part], std::back_inserter(texts_));
+    parts_[part].clear();
+  }
+
+ private:
+  std::vector<std::string>& texts_;
+  std::array<std::vector<std::string>, kParts> parts_;
+};
+
 Split read_split(const char* title, const std::string& path, const TextColumns& columns, ClassLabels& labels) {
   Split out{title, {}, {}, {}, {}};
-  read_rows(path, columns, 0, labels, [&](std::string&& text, std::string&&) { out.texts.push_back(std::move(text)); });
+  TextList list(out.texts);
+  read_rows(path, columns, 0, labels, list);
   out.classes = labels.finish(path);
   out.labels.assign(out.classes.values<std::int32_t>().begin(), out.classes.values<std::int32_t>().end());
   return out;

@@ -1,18 +1,23 @@
 #include "apps/support/text_data.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <utility>
 
-#include "apps/support/encode.h"
-#include "base/byte_reader.h"
 #include "base/check.h"
+#include "base/descriptor.h"
 #include "base/environment.h"
 #include "base/input_file.h"
+#include "base/math.h"
+#include "base/parallel.h"
 #include "engine/data/dataset_file.h"
-#include "engine/io/csv.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "json/value.h"
@@ -23,10 +28,8 @@ namespace {
 namespace fs = std::filesystem;
 
 // Increase it when a tokenizer gives different ids for the same files and text, when labels are read in another way, or
-// when the format of the stored files changes.
-constexpr int kFormat = 3;
-// Texts tokenised at once: a few megabytes.
-constexpr std::size_t kBlock = 4096;
+// when the format of the stored files or of their names changes.
+constexpr int kFormat = 4;
 constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
 // A run writes its files without a pause: one that was not written to for so long belongs to a run that was killed.
 constexpr std::chrono::hours kDead{24};
@@ -45,41 +48,59 @@ FileState state_of(const std::string& path) {
   return out;
 }
 
-std::string file_digest(const std::string& path) {
-  ByteReader file(path);
-  Sha256 digest;
-  for (std::string_view block = file.block(); !block.empty(); block = file.block()) digest.update(block);
-  return digest.hex();
+// The digest of the digests of a file's pieces, which are read on all threads.
+std::string file_digest(const std::string& path, std::uintmax_t size) {
+  constexpr std::uintmax_t kPiece = std::uintmax_t{8} << 20;
+  const Descriptor file(open_descriptor(path, O_RDONLY));
+  if (file.get() < 0) throw IoError(path, std::strerror(errno));
+  std::vector<std::string> digests(ceil_div(size, kPiece));
+  parallel_for(std::ssize(digests), 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const std::uintmax_t begin = static_cast<std::uintmax_t>(i) * kPiece;
+      Sha256 digest;
+      if (!read_blocks(file.get(), begin, std::min(kPiece, size - begin), [&](auto block) { digest.update(block); }))
+        throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
+      digests[static_cast<std::size_t>(i)] = digest.hex();
+    }
+  });
+  Sha256 whole;
+  for (const std::string& digest : digests) whole.update(digest);
+  return whole.hex();
 }
 
-// Texts that are tokenised together.
-class Block {
+// Tokenises texts, and passes on their ids.
+class Encoder : public TextSink {
  public:
-  Block(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)
-      : tokenizer_(tokenizer), max_length_(max_length), pairs_(pairs), writer_(writer) {}
+  Encoder(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)
+      : tokenizer_(tokenizer), options_{.max_length = max_length}, pairs_(pairs), writer_(writer) {}
 
-  void add(std::string&& text, std::string&& pair) {
-    texts_.push_back(std::move(text));
-    if (pairs_) second_.push_back(std::move(pair));
-    if (texts_.size() == kBlock) flush();
+  void add(std::size_t part, std::string_view text, std::string_view pair) override {
+    const Encoding encoding = pairs_ ? tokenizer_.encode_pair(text, pair, options_) : tokenizer_.encode(text, options_);
+    Part& to = parts_[part];
+    to.lengths.push_back(std::ssize(encoding.ids));
+    to.ids.insert(to.ids.end(), encoding.ids.begin(), encoding.ids.end());
+    if (pairs_) to.type_ids.insert(to.type_ids.end(), encoding.type_ids.begin(), encoding.type_ids.end());
   }
 
-  void flush() {
-    const Dataset block = encode_texts(tokenizer_, texts_, second_, max_length_);
-    std::vector<std::int64_t> lengths;
-    for (std::int64_t e = 0; e < block.size(); ++e) lengths.push_back(block.length(e));
-    writer_.add(lengths, block.ids.values<std::int32_t>(),
-                pairs_ ? block.type_ids.values<std::int32_t>() : std::span<const std::int32_t>());
-    texts_.clear();
-    second_.clear();
+  void take(std::size_t part) override {
+    Part& from = parts_[part];
+    writer_.add(from.lengths, from.ids, from.type_ids);
+    from.lengths.clear();
+    from.ids.clear();
+    from.type_ids.clear();
   }
 
  private:
+  struct Part {
+    std::vector<std::int64_t> lengths;
+    std::vector<std::int32_t> ids, type_ids;
+  };
+
   const Tokenizer& tokenizer_;
-  std::int64_t max_length_;
+  EncodeOptions options_;
   bool pairs_;
   DatasetWriter& writer_;
-  std::vector<std::string> texts_, second_;
+  std::array<Part, kParts> parts_;
 };
 
 // The data set of a file under `name`, whose labels the reader goes on with; nothing if the file is not there or
@@ -110,25 +131,6 @@ SplitPaths find_splits(const std::string& folder) {
     return path.string();
   };
   return {find("train.csv"), find("validation.csv"), find("test.csv")};
-}
-
-void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
-               const std::function<void(std::string&& text, std::string&& pair)>& take) {
-  CsvReader reader(path);
-  const std::size_t text = reader.column(columns.text);
-  const std::size_t pair = columns.pair.empty() ? text : reader.column(columns.pair);
-  std::vector<std::size_t> label_columns;
-  for (const std::string& name : labels.columns()) label_columns.push_back(reader.column(name));
-  const Where where = [&] { return reader.where(); };
-  std::vector<std::string> fields, label_fields(label_columns.size());
-  std::int64_t rows = 0;
-  for (; (max_rows == 0 || rows < max_rows) && reader.next(fields); ++rows) {
-    for (std::size_t i = 0; i < label_columns.size(); ++i) label_fields[i] = fields[label_columns[i]];
-    labels.add(label_fields, where);
-    std::string second = columns.pair.empty() ? std::string() : fields[pair];
-    take(std::move(fields[text]), std::move(second));
-  }
-  CHECK(rows > 0, path, ": there are no rows below the header");
 }
 
 std::string default_cache_folder() {
@@ -179,9 +181,11 @@ void SplitReader::give_up_cache(const std::string& reason) {
   cache_.clear();
 }
 
-std::string SplitReader::kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const {
+std::string SplitReader::kept_path(const std::string& path, std::uintmax_t size, std::int64_t max_rows,
+                                   std::int64_t max_length) const {
   const std::string key = json::Value::object({{"format", kFormat},
-                                               {"source", file_digest(path)},
+                                               {"source", file_digest(path, size)},
+                                               {"bytes", static_cast<std::int64_t>(size)},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},
                                                {"rows", max_rows},
@@ -194,20 +198,21 @@ std::string SplitReader::kept_path(const std::string& path, std::int64_t max_row
 
 Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
   const FileState before = state_of(path);
-  const std::string keep_at = cache_.empty() ? "" : kept_path(path, max_rows, max_length);
-  if (!keep_at.empty())
+  const std::string keep_at = cache_.empty() ? "" : kept_path(path, before.size, max_rows, max_length);
+  std::error_code ignored;
+  if (!keep_at.empty() && fs::exists(keep_at, ignored)) {
     if (std::optional<Dataset> kept = stored_dataset(keep_at, path, labels_)) {
-      std::error_code ignored;
       fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
       used_.push_back(keep_at);
+      std::cout << "Token ids of " << path << ": from " << keep_at << std::endl;
       return *std::move(kept);
     }
+    std::cerr << "warning: " << keep_at << ": the stored token ids are damaged; they are made anew" << std::endl;
+  }
   const bool pairs = !columns_.pair.empty();
   DatasetWriter writer(cache_, pairs);
-  Block block(tokenizer_, max_length, pairs, writer);
-  read_rows(path, columns_, max_rows, labels_,
-            [&](std::string&& text, std::string&& pair) { block.add(std::move(text), std::move(pair)); });
-  block.flush();
+  Encoder encoder(tokenizer_, max_length, pairs, writer);
+  read_rows(path, columns_, max_rows, labels_, encoder);
   const Dataset made = writer.finish(path, labels_.finish(path));
   CHECK(state_of(path) == before, path, ": the file has changed while it was read");
   if (keep_at.empty()) return made;

@@ -1,4 +1,4 @@
-// Labelled texts from the user's files: read row by row, tokenised block by block, and stored as ids for the next run.
+// Labelled texts from the user's files: tokenised while they are read, and stored as ids for the next run.
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
 // their contents: the bytes of the source file, the columns, how many rows, the tokenizer's files, the length to which
@@ -8,21 +8,15 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "apps/support/labels.h"
+#include "apps/support/read_rows.h"
 #include "engine/data/dataset.h"
 #include "tokenizer/tokenizer.h"
 
 namespace attune {
-
-/// Columns of the texts in a CSV file; a LabelReader has the columns of the labels.
-struct TextColumns {
-  std::string text = "text";
-  std::string pair = {};  // the second text of each row; empty: there is none
-};
 
 /// A run's data: three splits whose texts have at most `max_length` tokens.
 struct TextSplits {
@@ -35,11 +29,6 @@ struct SplitPaths {
   std::string train, validation, test;
 };
 SplitPaths find_splits(const std::string& folder);
-
-/// Calls take(text, pair) for the first `max_rows` rows of a CSV file (0: all) and gives their labels to `labels`.
-/// Throws Error naming file and line of a bad row, or if there are no rows.
-void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
-               const std::function<void(std::string&& text, std::string&& pair)>& take);
 
 /// The default folder for stored ids: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
@@ -55,12 +44,14 @@ class SplitReader {
   SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache);
 
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
-  /// whole). If the cache cannot be used, prints one warning on standard error. Throws Error as read_rows.
+  /// whole). Prints a line if they are stored ids; a warning on standard error if those are damaged, and one if the
+  /// cache cannot be used. Throws Error as read_rows.
   Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
 
  private:
-  /// The file that stores this split.
-  std::string kept_path(const std::string& path, std::int64_t max_rows, std::int64_t max_length) const;
+  /// The file that stores this split, of a source file of `size` bytes.
+  std::string kept_path(const std::string& path, std::uintmax_t size, std::int64_t max_rows,
+                        std::int64_t max_length) const;
   void give_up_cache(const std::string& reason);
 
   const Tokenizer& tokenizer_;

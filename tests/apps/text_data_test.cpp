@@ -8,7 +8,11 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
 
+#include "engine/data/dataset_file.h"
 #include "engine/io/files.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -86,7 +90,9 @@ TEST_F(Splits, AreKeptForTheNextRun) {
   const Dataset made = read();
   expect_usual(made);
   EXPECT_FALSE(hit_);
+  ::testing::internal::CaptureStdout();
   const Dataset kept_one = read();
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(), "Token ids of " + path_ + ": from " + kept().at(0) + "\n");
   expect_usual(kept_one);
   EXPECT_TRUE(hit_);
   EXPECT_EQ(kept().size(), 1u);
@@ -184,10 +190,68 @@ TEST_F(Splits, ADamagedFileIsMadeAnew) {
   for (const std::string& damaged :
        {std::string(), whole.substr(0, whole.size() - 3), changed, std::string("no file")}) {
     write_file(file, damaged);
+    ::testing::internal::CaptureStderr();
     expect_usual(read());
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+              "warning: " + file + ": the stored token ids are damaged; they are made anew\n");
     EXPECT_FALSE(hit_);
     EXPECT_EQ(read_file(file), whole);
   }
+}
+
+TEST_F(Splits, AChangeOfAnyByteAndAnyLengthOfAStoredFileAreFound) {
+  read();
+  const std::string file = kept().at(0), whole = read_file(file);
+  const auto put = [&](const std::string& bytes) {
+    fs::remove(file);  // some file systems write a file that is replaced to the disk at once
+    std::ofstream(file, std::ios::binary) << bytes;
+  };
+  ::testing::internal::CaptureStderr();
+  for (std::size_t i = 0; i < whole.size(); ++i) {
+    std::string changed = whole;
+    changed[i] = static_cast<char>(changed[i] ^ (1 << i % 8));
+    put(changed);
+    const std::optional<StoredDataset> stored = open_dataset(file, path_);
+    if (stored) expect_usual(stored->dataset);  // spaces of the header, and names that nobody reads
+  }
+  for (std::size_t length = 0; length < whole.size(); length += 3) {
+    put(whole.substr(0, length));
+    ASSERT_FALSE(open_dataset(file, path_)) << length;
+  }
+  expect_usual(read());
+  EXPECT_FALSE(hit_);
+  ::testing::internal::GetCapturedStderr();
+}
+
+TEST_F(Splits, AllKindsOfLabelsAreTheSameWithAndWithoutTheCache) {
+  write_file(path_, "text,pair,name,list,x,y\nab,c,dog,\"a,b\",1,0\n\"d\"\"e\",,cat,b,0,1\n,f,dog,,1,1\n");
+  const auto reader = [](int kind) -> std::unique_ptr<LabelReader> {
+    if (kind == 0) return std::make_unique<ClassLabels>("name", 2);
+    if (kind == 1) return std::make_unique<ListedLabels>("list", ",");
+    return std::make_unique<NumberLabels>(std::vector<std::string>{"x", "y"}, kind == 2);
+  };
+  for (int kind = 0; kind < 4; ++kind)
+    for (const char* pair : {"", "pair"}) {
+      std::vector<Dataset> all;
+      std::vector<std::string> states;
+      for (const std::string& cache : {std::string(), cache_, cache_}) {
+        const auto labels = reader(kind);
+        tokenizer_.encoded = 0;
+        all.push_back(SplitReader(tokenizer_, {.pair = pair}, *labels, cache).read(path_, 0, 0));
+        EXPECT_EQ(tokenizer_.encoded == 0, all.size() == 3);
+        states.push_back(labels->state());
+      }
+      for (const Dataset& split : all) {
+        EXPECT_EQ(split.digest, all[0].digest);
+        EXPECT_EQ(words_of(split.ids), words_of(all[0].ids));
+        EXPECT_EQ(split.type_ids.defined(), *pair != '\0');
+        EXPECT_EQ(words_of(split.type_ids), words_of(all[0].type_ids));
+        EXPECT_EQ(split.labels.shape(), all[0].labels.shape());
+        EXPECT_EQ(words_of(split.labels), words_of(all[0].labels));
+      }
+      EXPECT_EQ(states, std::vector<std::string>(3, states[0]));
+    }
+  EXPECT_EQ(kept().size(), 8u) << "each has a file of its own";
 }
 
 TEST_F(Splits, AFolderThatCannotBeUsedIsAWarning) {
@@ -239,11 +303,41 @@ TEST_F(Splits, ManyTextsKeepTheirOrder) {
   }
 }
 
+// Rows are parsed and encoded in parts, some of them before those that precede them.
+TEST_F(Splits, TheFirstMistakeOfManyRowsIsReported) {
+  const auto file = [](int rows, const std::map<int, std::string>& others) {
+    std::string out = "text,label\n";
+    for (int line = 2; line < rows + 2; ++line)
+      out += others.contains(line) ? others.at(line) + "\n"
+                                   : std::string(300, 'x') + "," + std::to_string(line % 2) + "\n";
+    return out;
+  };
+  for (const int line : {2, 500, 9'000, 20'001}) {
+    const std::string where = path_ + ":" + std::to_string(line) + ": ";
+    write_file(path_, file(20'000, {{line, "x,1,2"}, {line + 10, "x\"y,1"}}));
+    EXPECT_EQ(message_of([&] { read(); }), where + "found 3 fields where the header has 2");
+    const std::string other = folder_ / "test.csv";
+    ClassLabels labels("label", 2);
+    SplitReader reader(tokenizer_, {}, labels, cache_);
+    write_file(path_, file(20'000, {}));
+    reader.read(path_, 0, 2);
+    write_file(other, file(20'000, {{line, "x,2"}, {line + 1, "x,1,2"}}));
+    EXPECT_EQ(message_of([&] { reader.read(other, 0, 2); }),
+              other + where.substr(path_.size()) + "the label 2 is not a class; there are 2 (0 .. 1)");
+  }
+  write_file(path_, file(20'000, {{20'001, "x,1,2"}}));
+  const Dataset most = read(2, 19'999);
+  EXPECT_EQ(most.size(), 19'999) << "rows that are not wanted are not parsed";
+  EXPECT_EQ(most.labels.values<std::int32_t>()[19'998], 0);
+}
+
 TEST_F(Splits, SeveralRunsAtOnce) {
   std::vector<pid_t> children;
   for (int i = 0; i < 6; ++i) {
     const pid_t child = fork();
     if (child == 0) {
+      std::cout.setstate(std::ios::failbit);
+      std::cerr.setstate(std::ios::failbit);
       bool good = true;
       for (int repeat = 0; repeat < 20; ++repeat) {
         good = good && words_of(read(2 + repeat % 3).labels) == (Ids{0, 1, 1});

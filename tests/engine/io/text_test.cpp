@@ -1,6 +1,11 @@
 // CSV and JSON lines: what they read, and errors that name file and line.
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <random>
+
+#include "base/printable.h"
+#include "base/utf8.h"
 #include "engine/io/csv.h"
 #include "engine/io/files.h"
 #include "engine/io/jsonl.h"
@@ -121,6 +126,162 @@ TEST_F(Csv, WhereNamesTheFirstLineOfARow) {
   ASSERT_TRUE(reader.next(row));
   EXPECT_EQ(reader.where(), path_ + ":4");
   EXPECT_FALSE(reader.next(row));
+}
+
+// The plain reader: byte by byte, to the first error.
+class PlainCsv {
+ public:
+  explicit PlainCsv(const std::string& text) : text_(text) {
+    for (Row row; error.empty() && read_row(row);) {
+      if (!error.empty()) return;
+      if (!rows.empty() && row.size() != rows[0].size())
+        error = line_of(str_cat("found ", row.size(), " fields where the header has ", rows[0].size()));
+      else
+        rows.push_back(row);
+    }
+  }
+
+  Rows rows;
+  std::string error;  // after the path
+
+ private:
+  static constexpr int kEnd = -1;
+
+  int peek() const { return at_ < text_.size() ? static_cast<unsigned char>(text_[at_]) : kEnd; }
+  int get() {
+    const int c = peek();
+    line_ += c == '\n';
+    at_ += c != kEnd;
+    return c;
+  }
+  bool at_line_end() const { return peek() == '\n' || peek() == kEnd; }
+  std::string line_of(const std::string& what) const { return str_cat(":", row_line_, ": ", what); }
+
+  bool read_row(Row& row) {
+    while (peek() == '\n' || peek() == '\r') get();
+    row_line_ = line_;
+    if (peek() == kEnd) return false;
+    row.clear();
+    for (bool more = true; more && error.empty();) {
+      more = read_field(row.emplace_back());
+      if (const auto bad = utf8_error(row.back()); error.empty() && bad)
+        error = line_of(str_cat("field ", row.size(), " is not valid UTF-8 at its byte ", *bad));
+    }
+    return true;
+  }
+
+  bool read_field(std::string& field) {
+    int c = get();
+    if (c != '"') {
+      for (; c != ',' && c != '\n' && c != kEnd; c = get()) {
+        if (c == '"') error = line_of("a quote stands inside an unquoted field");
+        if (c == '"') return false;
+        if (c != '\r' || !at_line_end()) field += static_cast<char>(c);
+      }
+      return c == ',';
+    }
+    while ((c = get()) != '"' || peek() == '"') {
+      if (c == kEnd) error = line_of("the quote of a field is never closed");
+      if (c == kEnd) return false;
+      field += static_cast<char>(c);
+      if (c == '"') get();
+    }
+    c = get();
+    if (c == '\r' && at_line_end()) c = get();
+    if (c != ',' && c != '\n' && c != kEnd)
+      error = line_of(str_cat("a quoted field is followed by '", printable(std::string(1, static_cast<char>(c))),
+                              "' where a comma or the end of the line is needed"));
+    return c == ',';
+  }
+
+  const std::string& text_;
+  std::size_t at_ = 0;
+  std::int64_t line_ = 1, row_line_ = 1;
+};
+
+// What CsvReader makes of a file, like PlainCsv.
+void expect_as_plain(const std::string& path, const std::string& text) {
+  const PlainCsv plain(text);
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << text;
+  Rows rows;
+  const std::string error = message_of([&] {
+    CsvReader reader(path);
+    rows.push_back(reader.header());
+    for (Row row; reader.next(row);) rows.push_back(row);
+  });
+  ASSERT_EQ(rows, plain.rows) << text;
+  const std::string expected = !plain.error.empty() ? path + plain.error
+                               : rows.empty()       ? path + ": the file is empty; a header row is needed"
+                                                    : "";
+  ASSERT_EQ(error, expected) << text;
+}
+
+TEST_F(Csv, IsReadAsByThePlainReader) {
+  std::mt19937 random(1);
+  const std::vector<std::string> words = {"a",  ",",  ",",    "\"",       "\"",   "\n",
+                                          "\n", "\r", "\"\"", "\xC3\xA9", "\xC3", "bcd"};
+  for (int i = 0; i < 20'000; ++i) {
+    std::string text = i % 2 == 0 ? "x,y\n" : "";
+    for (auto length = random() % 24; length > 0; --length) text += words[random() % words.size()];
+    ASSERT_NO_FATAL_FAILURE(expect_as_plain(path_, text));
+  }
+}
+
+// Rows are read some megabytes at a time: they may be longer, and anything may stand where one block ends.
+TEST_F(Csv, LargeFilesAreReadAsByThePlainReader) {
+  std::mt19937 random(2);
+  for (const char* last : {"", "1,2\n3\n", "\"1", "1,\xC3\n"}) {
+    std::string text = "x,y\r\n";
+    while (text.size() < 9'000'000) {
+      const std::string body(random() % 64 == 0 ? random() % 3'000'000 : random() % 3000, 'x');
+      switch (random() % 4) {
+        case 0:
+          text += body + ",1\n";
+          break;
+        case 1:
+          text += "\"" + body + "\"\"" + body + "\",\"\n\"\r\n";
+          break;
+        case 2:
+          text += "\"" + body + "\n\"\"" + "\",\r-\n\n\r\n";
+          break;
+        default:
+          text += "\"\"," + body + "\n";
+      }
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_as_plain(path_, text + last));
+  }
+}
+
+TEST_F(Csv, RowsAreParsedInAnyOrder) {
+  write_file(path_, "a,b\n1,\"x\"\"y\"\n\n\"p\nq\",2\n3,4\n5\n");
+  CsvReader reader(path_);
+  CsvRows rows;
+  std::vector<std::string_view> fields;
+  std::string unquoted;
+  ASSERT_TRUE(reader.read(rows, 2));
+  ASSERT_EQ(rows.size(), 2);
+  for (const std::int64_t row : {1, 0}) {
+    rows.parse(row, fields, unquoted);
+    EXPECT_EQ(Row(fields.begin(), fields.end()), (row == 0 ? Row{"1", "x\"y"} : Row{"p\nq", "2"}));
+    EXPECT_EQ(rows.where(row), path_ + (row == 0 ? ":2" : ":4"));
+  }
+  ASSERT_TRUE(reader.read(rows, 100));
+  ASSERT_EQ(rows.size(), 2);
+  EXPECT_EQ(message_of([&] { rows.parse(1, fields, unquoted); }), path_ + ":7: found 1 fields where the header has 2");
+  rows.parse(0, fields, unquoted);
+  EXPECT_EQ(Row(fields.begin(), fields.end()), (Row{"3", "4"}));
+  EXPECT_FALSE(reader.read(rows, 100));
+  EXPECT_EQ(rows.size(), 0);
+}
+
+// The rest of a file may be large, and none of it is needed.
+TEST_F(Csv, AMisplacedQuoteEndsTheReading) {
+  write_file(path_, "a,b\n1,5\" wide\n2,3\n");
+  CsvReader reader(path_);
+  CsvRows rows;
+  ASSERT_TRUE(reader.read(rows, 100));
+  EXPECT_EQ(rows.size(), 1);
 }
 
 TEST_F(Csv, AFileThatIsNotThere) {

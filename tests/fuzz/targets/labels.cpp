@@ -1,4 +1,7 @@
 // The rows of a training run: texts, and labels of each kind. Input: a byte for the kind, the CSV file.
+#include <array>
+#include <utility>
+
 #include "apps/support/class_counts.h"
 #include "apps/support/text_data.h"
 #include "tests/fuzz/harness.h"
@@ -21,6 +24,17 @@ std::unique_ptr<LabelReader> reader_of(unsigned char kind) {
   }
 }
 
+class RowCount : public TextSink {
+ public:
+  void add(std::size_t part, std::string_view, std::string_view) override { ++parts_[part]; }
+  void take(std::size_t part) override { rows += std::exchange(parts_[part], 0); }
+
+  std::int64_t rows = 0;
+
+ private:
+  std::array<std::int64_t, kParts> parts_{};
+};
+
 }  // namespace
 
 void run(std::string_view input) {
@@ -30,20 +44,18 @@ void run(std::string_view input) {
   file.replace(input.substr(1));
   limit_tensors(std::size_t{1} << 24);
   const auto reader = reader_of(kind);
-  std::int64_t rows = 0;
-  const auto take = [&](std::string&&, std::string&&) { ++rows; };
+  RowCount count;
   const TextColumns columns{.text = "text", .pair = kind & 128 ? "x" : ""};
-  read_rows(file.path(), columns, 0, *reader, take);
+  read_rows(file.path(), columns, 0, *reader, count);
   const Tensor labels = reader->finish("train.csv");
   accepted();
-  require(labels.shape()[0] == rows, "every row has its labels");
+  require(labels.shape()[0] == count.rows, "every row has its labels");
   const std::string state = reader->state();
   const auto restored = reader_of(kind);
   restored->restore(state, labels);
   require(restored->names() == reader->names() && restored->state() == state, "a state can be restored");
   // The same rows as a validation split: every label is known.
-  rows = 0;
-  read_rows(file.path(), columns, 0, *restored, take);
+  read_rows(file.path(), columns, 0, *restored, count);
   const Tensor again = restored->finish("validation.csv");
   require(again.shape() == labels.shape(), "the same rows have the same labels");
   if (!reader->counted()) return;

@@ -1,0 +1,139 @@
+#include "apps/support/read_rows.h"
+
+#include <algorithm>
+#include <exception>
+#include <limits>
+#include <vector>
+
+#include "base/check.h"
+#include "base/math.h"
+#include "base/parallel.h"
+#include "engine/io/csv.h"
+
+namespace attune {
+namespace {
+
+constexpr std::size_t kPartsPerBlock = TextSink::kParts / 2;  // two blocks are in memory
+constexpr std::int64_t kFewRows = 64;                         // not worth waking other threads
+
+// Rows that are read together, in parts. Labels are kept until those of the rows before have been read.
+struct Block {
+  struct Part {
+    std::int64_t begin = 0, end = 0;      // rows
+    std::string labels;                   // the fields one after the other
+    std::vector<std::size_t> label_ends;  // where each ends
+    std::exception_ptr error;             // of the first bad row
+  };
+
+  std::size_t first_part = 0;  // the number of the first part
+  CsvRows rows;
+  std::array<Part, kPartsPerBlock> parts;
+};
+
+class RowReading {
+ public:
+  RowReading(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
+             TextSink& sink)
+      : reader_(path),
+        text_(reader_.column(columns.text)),
+        pair_(columns.pair.empty() ? kNone : reader_.column(columns.pair)),
+        rows_left_(max_rows == 0 ? std::numeric_limits<std::int64_t>::max() : max_rows),
+        labels_(labels),
+        sink_(sink) {
+    for (const std::string& name : labels.columns()) label_columns_.push_back(reader_.column(name));
+    label_fields_.resize(label_columns_.size());
+    blocks_[1].first_part = kPartsPerBlock;
+    read(blocks_[0]);
+    CHECK(blocks_[0].rows.size() > 0, path, ": there are no rows below the header");
+  }
+
+  void run() {
+    std::size_t now = 0;
+    for (; blocks_[now].rows.size() > 0; now = 1 - now) {
+      Block &block = blocks_[now], &other = blocks_[1 - now];
+      const std::int64_t grain = block.rows.size() < kFewRows ? kPartsPerBlock + 1 : 1;
+      parallel_for(kPartsPerBlock + 1, grain, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
+          if (i > 0) {
+            process(block, static_cast<std::size_t>(i - 1));
+          } else {
+            finish(other);
+            read(other);
+          }
+        }
+      });
+    }
+    finish(blocks_[1 - now]);
+  }
+
+ private:
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+
+  void read(Block& block) {
+    reader_.read(block.rows, rows_left_);
+    const std::int64_t rows = block.rows.size(), each = ceil_div<std::int64_t>(rows, kPartsPerBlock);
+    rows_left_ -= rows;
+    for (std::int64_t p = 0; Block::Part & part : block.parts) {
+      part.begin = std::min(rows, p++ * each);
+      part.end = std::min(rows, part.begin + each);
+      part.labels.clear();
+      part.label_ends.clear();
+    }
+  }
+
+  // Parses the rows of a part.
+  void process(Block& block, std::size_t p) {
+    Block::Part& part = block.parts[p];
+    std::vector<std::string_view> fields;
+    std::string unquoted;
+    try {
+      for (std::int64_t row = part.begin; row < part.end; ++row) {
+        block.rows.parse(row, fields, unquoted);
+        for (const std::size_t column : label_columns_) {
+          part.labels += fields[column];
+          part.label_ends.push_back(part.labels.size());
+        }
+        sink_.add(block.first_part + p, fields[text_], pair_ == kNone ? std::string_view() : fields[pair_]);
+      }
+    } catch (...) {
+      part.error = std::current_exception();
+    }
+  }
+
+  // Reads the labels of a block whose rows were processed, and gives its texts away.
+  void finish(Block& block) {
+    for (std::size_t p = 0; p < kPartsPerBlock; ++p) {
+      const Block::Part& part = block.parts[p];
+      std::int64_t row = part.begin;
+      const Where where = [&] { return block.rows.where(row); };
+      std::size_t begin = 0;
+      for (std::size_t label = 0; label < part.label_ends.size(); ++row) {
+        for (std::string& field : label_fields_) {
+          field.assign(part.labels, begin, part.label_ends[label] - begin);
+          begin = part.label_ends[label++];
+        }
+        labels_.add(label_fields_, where);
+      }
+      if (part.error) std::rethrow_exception(part.error);
+      if (part.begin < part.end) sink_.take(block.first_part + p);
+    }
+  }
+
+  CsvReader reader_;
+  std::size_t text_, pair_;
+  std::vector<std::size_t> label_columns_;
+  std::int64_t rows_left_;
+  LabelReader& labels_;
+  TextSink& sink_;
+  std::vector<std::string> label_fields_;
+  std::array<Block, 2> blocks_;
+};
+
+}  // namespace
+
+void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
+               TextSink& sink) {
+  RowReading(path, columns, max_rows, labels, sink).run();
+}
+
+}  // namespace attune
