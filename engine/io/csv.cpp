@@ -202,8 +202,8 @@ bool CsvReader::read(CsvRows& rows, std::int64_t max_rows) {
 
 bool CsvReader::next(std::vector<std::string>& fields) {
   if (row_ == rows_.size()) {
-    if (!read(rows_, std::numeric_limits<std::int64_t>::max())) return false;
     row_ = 0;
+    if (!read(rows_, std::numeric_limits<std::int64_t>::max())) return false;
   }
   rows_.parse(row_++, fields_, unquoted_);
   fields.assign(fields_.begin(), fields_.end());

@@ -126,6 +126,7 @@ TEST_F(Csv, WhereNamesTheFirstLineOfARow) {
   ASSERT_TRUE(reader.next(row));
   EXPECT_EQ(reader.where(), path_ + ":4");
   EXPECT_FALSE(reader.next(row));
+  EXPECT_FALSE(reader.next(row)) << "once more";
 }
 
 // The plain reader: byte by byte, to the first error.
