@@ -51,7 +51,7 @@ void Options::declare(CLI::App& app) {
       ->check(CLI::IsMember({"full", "imdb"}));
   app.add_flag("!--no_dropout", step.dropout, "Without the model's dropout");
   add("--device", device, "cpu or cuda")->check(CLI::IsMember({"cpu", "cuda"}));
-  add("--precision", precision, "fp32, or on cuda tf32 or bf16")->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+  add("--precision", precision, "fp32, bf16, or on cuda tf32")->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
   add("--attention", attention, "own, or in bf16 cudnn")->check(CLI::IsMember({"own", "cudnn"}));
   app.add_flag("!--no_graphs", graphs, "On cuda: launch every kernel of every step from the host");
   add("--steps", steps, "Counted steps; 0: none, only --save")->check(CLI::NonNegativeNumber);
@@ -80,12 +80,15 @@ void measure_memory(const Options& options, Timed& timed) {
 
 Timed run(const Options& options, const StepCase& step) {
   const Device device = options.cuda() ? Device::kCuda : Device::kCpu;
+  const bool bfloat16 = options.precision == "bf16";
   if (options.cuda()) {
     set_cudnn_attention(options.attention == "cudnn");
     set_tensor_float32(options.precision == "tf32");
+  } else {
+    set_bfloat16_products(bfloat16);
   }
   const Classifier& model = *step.model;
-  place(model, device, options.precision == "bf16" ? DType::kBFloat16 : DType::kFloat32);
+  place(model, device, options.cuda() && bfloat16 ? DType::kBFloat16 : DType::kFloat32);
   AdamWOptimizer optimizer(parameters_of(model, true), {});
   const auto task = make_task("single_label_classification", {.outputs = model.num_labels()});
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); }, *task,
@@ -140,10 +143,9 @@ void print(const Options& options, const StepCase& step, const Timed& timed) {
 }
 
 void bench(const Options& options) {
-  if (!options.cuda() && options.precision != "fp32")
-    throw UsageError("--precision " + options.precision + " needs --device cuda");
-  if (options.attention != "own" && options.precision != "bf16")
-    throw UsageError("--attention cudnn needs --precision bf16");
+  if (!options.cuda() && options.precision == "tf32") throw UsageError("--precision tf32 needs --device cuda");
+  if (options.attention != "own" && (!options.cuda() || options.precision != "bf16"))
+    throw UsageError("--attention cudnn needs --device cuda --precision bf16");
   if (options.steps == 0 && options.save.empty()) throw UsageError("--steps 0 needs --save");
   if (options.threads > 0) set_num_threads(options.threads);
   const StepCase step = make_case(options.step);

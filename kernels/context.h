@@ -12,7 +12,13 @@
 namespace attune::kernels {
 
 /// Runs on the calling process's CPU cores (base/parallel.h).
-struct CpuContext {};
+struct CpuContext {
+  /// Whether linear's products of float32 matrices round their operands to bfloat16. Sums stay float32.
+  bool bfloat16_products = false;
+};
+
+/// Whether the processor has an instruction for them; without it they take the time of float32 ones.
+bool fast_bfloat16_products();
 
 /// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/device_info.h.
 class CudaContext;

@@ -21,7 +21,7 @@ decltype(auto) run_on(Device device, F&& f) {
     else
       cuda_context();  // throws
   }
-  return std::forward<F>(f)(kernels::CpuContext{});
+  return std::forward<F>(f)(cpu_context());
 }
 
 /// `read` are the tensors that f reads (SideWork::run).

@@ -13,6 +13,18 @@ kernels::CudaContext& cuda_context() {
   return *context;
 }
 
+namespace {
+kernels::CpuContext the_cpu_context;
+}
+
+const kernels::CpuContext& cpu_context() {
+  return the_cpu_context;
+}
+
+void set_bfloat16_products(bool on) {
+  the_cpu_context.bfloat16_products = on;
+}
+
 void set_tensor_float32(bool on) {
   cuda_context().set_matmul_precision(on ? cuda::MatmulPrecision::kTensorFloat32 : cuda::MatmulPrecision::kFloat32);
 }

@@ -13,6 +13,11 @@ namespace attune {
 /// Throws Error saying why if no CUDA device may be used (never usable if !kernels::kHasCudaOps).
 kernels::CudaContext& cuda_context();
 
+/// The context of all tensors in host memory.
+const kernels::CpuContext& cpu_context();
+/// Whether products of float32 matrices on the CPU round their operands to bfloat16 from now on.
+void set_bfloat16_products(bool on);
+
 /// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.
 void set_tensor_float32(bool on);
 /// Whether attention on the CUDA device is cuDNN's from now on (kernels/cuda/cudnn_attention.h). Throws Error saying

@@ -1,13 +1,15 @@
 // k is cut into blocks. B's part of a block is packed by all threads into strips as wide as the register tile, each from
 // front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as high as the
-// tile if they do not. Then each task owns a part of C: a panel of A stays in the L1 cache while the task's strips of B,
+// tile if they do not, or if it is rounded on the way. Then each task owns a part of C: a panel of A stays in the L1 cache while the task's strips of B,
 // which stay in the L2 cache, pass by.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
+#include "base/bfloat16.h"
 #include "base/math.h"
 #include "base/parallel.h"
 #include "kernels/cpu/gemm_tile.h"
@@ -23,12 +25,19 @@ constexpr std::int64_t kTaskColumns = 192;
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
 
+template <class P>
+constexpr std::int64_t whole_steps(std::int64_t depth) {
+  return ceil_div(depth, kStep<P>) * kStep<P>;
+}
+
 // A block of k, with the rows of A and the columns of B that are packed for it.
-template <class T>
+template <class P>
 struct Block {
   std::int64_t d, depth, row, rows, column, columns;
-  T* panels = nullptr;  // of A, kernel.rows high; null: read in place
-  T* strips = nullptr;  // of B, kernel.columns() wide; the last one may be narrower
+  P* panels = nullptr;  // of A, kernel.rows high; null: read in place
+  P* strips = nullptr;  // of B, kernel.columns() wide; the last one may be narrower
+
+  std::int64_t packed_depth() const { return whole_steps<P>(depth); }
 };
 
 // Rows and columns of C.
@@ -36,18 +45,26 @@ struct Part {
   std::int64_t row, rows, column, columns;
 };
 
-template <class T>
+template <class P, class T>
+ATTUNE_INLINE void round_row(P* out, const T* x, std::int64_t n) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < n; ++i) out[i] = to_bfloat16(x[i]);
+}
+
+// P is the type of packed operands: T, or a shorter one that they are rounded to.
+template <class T, class P = T>
 class Product {
  public:
   explicit Product(const Gemm<T>& g)
       : g_(g),
-        kernel_(kernel_of<T>(cpu_level())),
-        depth_(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth))))),
+        kernel_(kernel_of<T, P>(cpu_level())),
+        depth_(
+            whole_steps<P>(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth)))))),
         packed_columns_(kPackedColumns / kernel_.columns() * kernel_.columns()) {}
 
   void run() const {
-    for_each_block(g_.m, [&](Block<T>& block) {
-      block.strips = scratch<T>(ScratchSlot::kGemmB, strip_elements(block));
+    for_each_block(g_.m, [&](Block<P>& block) {
+      block.strips = scratch<P>(ScratchSlot::kGemmB, strip_elements(block));
       pack_strips(block, 0, block.columns, 0, block.depth);
       multiply(block, {block.row, block.rows, block.column, block.columns});
     });
@@ -56,10 +73,12 @@ class Product {
   void run_on_all_threads() const;
 
  private:
+  static constexpr bool kRounds = !std::is_same_v<T, P>;
+
   template <class Body>
   void for_each_block(std::int64_t packed_rows, Body&& body) const;
-  std::int64_t strip_elements(const Block<T>& block) const {
-    return ceil_div(block.columns, kernel_.lanes) * kernel_.lanes * block.depth;
+  std::int64_t strip_elements(const Block<P>& block) const {
+    return ceil_div(block.columns, kernel_.lanes) * kernel_.lanes * block.packed_depth();
   }
   std::int64_t vectors_of(std::int64_t columns) const {
     return std::min(kernel_.vectors, ceil_div(columns, kernel_.lanes));
@@ -70,29 +89,30 @@ class Product {
   const T* b_at(std::int64_t d, std::int64_t j) const {
     return g_.transpose_b ? g_.b + j * g_.ldb + d : g_.b + d * g_.ldb + j;
   }
-  void pack_panel(T* panel, std::int64_t i, std::int64_t rows, std::int64_t d, std::int64_t depth) const {
+  void pack_panel(P* panel, std::int64_t i, std::int64_t rows, std::int64_t d, std::int64_t depth) const {
     kernel_.pack_rows(panel, a_at(i, d), g_.transpose_a ? 1 : g_.lda, g_.transpose_a ? g_.lda : 1, rows, depth);
   }
-  void pack_panels(const Block<T>& block, std::int64_t d, std::int64_t depth) const;
-  void pack_strips(const Block<T>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
+  void round_rows(const Block<P>& block, std::int64_t row, std::int64_t rows) const;
+  void pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const;
+  void pack_strips(const Block<P>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
                    std::int64_t depth) const;
-  void multiply(const Block<T>& block, const Part& part) const;
-  void multiply_panel(const Block<T>& block, const Part& panel) const;
-  void partial_tile(const Tile<T>& tile, typename Kernel<T>::Function function, const Part& part,
+  void multiply(const Block<P>& block, const Part& part) const;
+  void multiply_panel(const Block<P>& block, const Part& panel) const;
+  void partial_tile(const Tile<T, P>& tile, typename Kernel<T, P>::Function function, const Part& part,
                     std::int64_t width) const;
 
   const Gemm<T>& g_;
-  const Kernel<T>& kernel_;
+  const Kernel<T, P>& kernel_;
   std::int64_t depth_, packed_columns_;
 };
 
-template <class T>
+template <class T, class P>
 template <class Body>
-void Product<T>::for_each_block(std::int64_t packed_rows, Body&& body) const {
+void Product<T, P>::for_each_block(std::int64_t packed_rows, Body&& body) const {
   for (std::int64_t column = 0; column < g_.n; column += packed_columns_)
     for (std::int64_t row = 0; row < g_.m; row += packed_rows)
       for (std::int64_t d = 0; d == 0 || d < g_.k; d += depth_) {
-        Block<T> block{.d = d,
+        Block<P> block{.d = d,
                        .depth = std::min(depth_, g_.k - d),
                        .row = row,
                        .rows = std::min(packed_rows, g_.m - row),
@@ -102,36 +122,51 @@ void Product<T>::for_each_block(std::int64_t packed_rows, Body&& body) const {
       }
 }
 
+// Each row along k, as in A.
+template <class T, class P>
+void Product<T, P>::round_rows(const Block<P>& block, std::int64_t row, std::int64_t rows) const {
+  if constexpr (kRounds)
+    for (std::int64_t i = row; i < row + rows; ++i) {
+      P* out = block.panels + i * block.packed_depth();
+      const std::int64_t depth = i < block.rows ? block.depth : 0;
+      if (depth > 0) vectorized<round_row<P, T>>(out, a_at(block.row + i, block.d), depth);
+      std::fill(out + depth, out + block.packed_depth(), P{});
+    }
+}
+
 // d and depth are a part of the block's.
-template <class T>
-void Product<T>::pack_panels(const Block<T>& block, std::int64_t d, std::int64_t depth) const {
+template <class T, class P>
+void Product<T, P>::pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const {
   const std::int64_t height = kernel_.rows;
   for (std::int64_t i = 0; i < block.rows; i += height)
-    pack_panel(block.panels + i * block.depth + d * height, block.row + i, std::min(height, block.rows - i),
+    pack_panel(block.panels + i * block.packed_depth() + d * height, block.row + i, std::min(height, block.rows - i),
                block.d + d, depth);
 }
 
-template <class T>
-void Product<T>::pack_strips(const Block<T>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
-                             std::int64_t depth) const {
+template <class T, class P>
+void Product<T, P>::pack_strips(const Block<P>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
+                                std::int64_t depth) const {
   for (std::int64_t j = column; j < column + columns; j += kernel_.columns()) {
     const std::int64_t count = std::min(kernel_.columns(), column + columns - j), vectors = vectors_of(count);
-    kernel_.pack_columns[vectors - 1](block.strips + j * block.depth + d * vectors * kernel_.lanes,
+    kernel_.pack_columns[vectors - 1](block.strips + j * block.packed_depth() + d * vectors * kernel_.lanes,
                                       b_at(block.d + d, block.column + j), g_.transpose_b ? g_.ldb : 1,
                                       g_.transpose_b ? 1 : g_.ldb, count, depth);
   }
 }
 
-template <class T>
-void Product<T>::run_on_all_threads() const {
-  for_each_block(kPackedRows, [&](Block<T>& block) {
-    block.strips = scratch<T>(ScratchSlot::kGemmB, strip_elements(block));
-    if (g_.transpose_a)
-      block.panels = scratch<T>(ScratchSlot::kGemmA, ceil_div(block.rows, kernel_.rows) * kernel_.rows * block.depth);
+template <class T, class P>
+void Product<T, P>::run_on_all_threads() const {
+  for_each_block(kPackedRows, [&](Block<P>& block) {
+    block.strips = scratch<P>(ScratchSlot::kGemmB, strip_elements(block));
+    const std::int64_t whole_panels = ceil_div(block.rows, kernel_.rows) * kernel_.rows;
+    if (g_.transpose_a || kRounds) block.panels = scratch<P>(ScratchSlot::kGemmA, whole_panels * block.packed_depth());
     if (g_.transpose_b)
       parallel_for(block.columns, kernel_.columns(), [&](std::int64_t begin, std::int64_t end) {
         pack_strips(block, begin, end - begin, 0, block.depth);
       });
+    if (kRounds && !g_.transpose_a)
+      parallel_for(whole_panels, kernel_.rows,
+                   [&](std::int64_t begin, std::int64_t end) { round_rows(block, begin, end - begin); });
     if (!g_.transpose_b || g_.transpose_a)
       parallel_for(block.depth, kPackDepth, [&](std::int64_t begin, std::int64_t end) {
         if (!g_.transpose_b) pack_strips(block, 0, block.columns, begin, end - begin);
@@ -149,35 +184,36 @@ void Product<T>::run_on_all_threads() const {
   });
 }
 
-template <class T>
-void Product<T>::multiply(const Block<T>& block, const Part& part) const {
+template <class T, class P>
+void Product<T, P>::multiply(const Block<P>& block, const Part& part) const {
   for (std::int64_t i = 0; i < part.rows; i += kernel_.rows)
     multiply_panel(block, {part.row + i, std::min(kernel_.rows, part.rows - i), part.column, part.columns});
 }
 
 // At most as many rows as a tile has.
-template <class T>
-void Product<T>::multiply_panel(const Block<T>& block, const Part& panel) const {
-  Tile<T> tile{.ldc = g_.ldc, .depth = block.depth, .alpha = g_.alpha};
+template <class T, class P>
+void Product<T, P>::multiply_panel(const Block<P>& block, const Part& panel) const {
+  Tile<T, P> tile{.ldc = g_.ldc, .depth = block.depth, .alpha = g_.alpha};
   bool along_rows = false;
   if (block.panels != nullptr) {
-    tile.a = block.panels + (panel.row - block.row) * block.depth;
-    tile.lda = kernel_.rows;
-  } else if (panel.rows == kernel_.rows) {
-    tile.a = a_at(panel.row, block.d);
-    tile.lda = g_.lda;
-    along_rows = !g_.transpose_a;
-  } else {
-    T* padded = scratch<T>(ScratchSlot::kGemmLastRows, kernel_.rows * block.depth);
+    tile.a = block.panels + (panel.row - block.row) * block.packed_depth();
+    along_rows = kRounds && !g_.transpose_a;
+    tile.lda = along_rows ? block.packed_depth() : kernel_.rows;
+  } else if (kRounds || panel.rows < kernel_.rows) {
+    P* padded = scratch<P>(ScratchSlot::kGemmLastRows, kernel_.rows * block.packed_depth());
     pack_panel(padded, panel.row, panel.rows, block.d, block.depth);
     tile.a = padded;
     tile.lda = kernel_.rows;
+  } else if constexpr (!kRounds) {
+    tile.a = a_at(panel.row, block.d);
+    tile.lda = g_.lda;
+    along_rows = !g_.transpose_a;
   }
   const auto& functions = along_rows ? kernel_.rows_of_a : kernel_.columns_of_a;
   for (std::int64_t j = panel.column; j < panel.column + panel.columns; j += kernel_.columns()) {
     const std::int64_t columns = std::min(kernel_.columns(), panel.column + panel.columns - j),
                        vectors = vectors_of(columns), width = vectors * kernel_.lanes;
-    tile.b = block.strips + (j - block.column) * block.depth;
+    tile.b = block.strips + (j - block.column) * block.packed_depth();
     tile.c = g_.c + panel.row * g_.ldc + j;
     if (block.d > 0 || g_.accumulate)
       tile.base = tile.c, tile.ldbase = g_.ldc;
@@ -191,11 +227,11 @@ void Product<T>::multiply_panel(const Block<T>& block, const Part& panel) const 
 }
 
 // Through buffers; only the part inside C is used.
-template <class T>
-void Product<T>::partial_tile(const Tile<T>& tile, typename Kernel<T>::Function function, const Part& part,
-                              std::int64_t width) const {
+template <class T, class P>
+void Product<T, P>::partial_tile(const Tile<T, P>& tile, typename Kernel<T, P>::Function function, const Part& part,
+                                 std::int64_t width) const {
   T out[kMaxTileElements], base[kMaxTileElements] = {};
-  Tile<T> whole = tile;
+  Tile<T, P> whole = tile;
   whole.c = out;
   whole.ldc = width;
   if (tile.base != nullptr) {
@@ -218,6 +254,10 @@ void gemm(const Gemm<T>& g) {
 template <class T>
 void parallel_gemm(const Gemm<T>& g) {
   if (g.m > 0 && g.n > 0) Product<T>(g).run_on_all_threads();
+}
+
+void bfloat16_gemm(const Gemm<float>& g) {
+  if (g.m > 0 && g.n > 0) Product<float, BFloat16>(g).run_on_all_threads();
 }
 
 template void gemm(const Gemm<float>&);

@@ -33,4 +33,8 @@ void gemm(const Gemm<T>& g);
 template <class T>
 void parallel_gemm(const Gemm<T>& g);
 
+/// On all threads, with op(A) and op(B) rounded to bfloat16: products are exact, sums are float32. Twice as fast where
+/// the machine has an instruction for it.
+void bfloat16_gemm(const Gemm<float>& g);
+
 }  // namespace attune::kernels

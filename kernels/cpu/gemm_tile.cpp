@@ -17,23 +17,87 @@ struct Vector {
   typedef T type __attribute__((vector_size(bytes)));
 };
 
-template <class T, int bytes, int rows, int vectors, bool along_rows>
-ATTUNE_INLINE void run_tile(const Tile<T>& t) {
-  using V = typename Vector<T, bytes>::type;
-  constexpr std::int64_t kLanes = bytes / static_cast<std::int64_t>(sizeof(T));
-  const T *a = t.a, *b = t.b;
+template <class V, class T>
+ATTUNE_INLINE void load(V& to, const T* from) {
+  std::memcpy(&to, from, sizeof(V));
+}
+
+// One step of k, in three ways: what is loaded of A and of B for it, and their product added to a vector of sums. Vectors
+// are passed by reference: by value is another ABI without the instruction set.
+//
+// One element of k.
+template <class T, int bytes>
+struct Single {
+  using Packed = T;
+  using Sum = typename Vector<T, bytes>::type;
+  using Left = T;
+  using Right = Sum;
+  static ATTUNE_INLINE void load_left(Left& left, const T* a) { left = *a; }
+  static ATTUNE_INLINE void load_right(Right& right, const T* b) { load(right, b); }
+  static ATTUNE_INLINE void add(Sum& sum, const Left& left, const Right& right) { sum += left * right; }
+};
+
+// A pair of bfloat16 elements, whose products are exact in float32: the second is added first, as the instruction does.
+template <int bytes>
+struct Pair {
+  using Packed = BFloat16;
+  using Sum = typename Vector<float, bytes>::type;
+  using Bits = typename Vector<std::uint32_t, bytes>::type;
+  struct Left {
+    float first, second;
+  };
+  struct Right {
+    Sum first, second;
+  };
+  static ATTUNE_INLINE void load_left(Left& left, const BFloat16* a) { left = {to_float(a[0]), to_float(a[1])}; }
+  static ATTUNE_INLINE void load_right(Right& right, const BFloat16* b) {
+    Bits bits;
+    load(bits, b);
+    right.first = reinterpret_cast<Sum>(bits << 16);
+    right.second = reinterpret_cast<Sum>(bits & 0xFFFF0000u);
+  }
+  static ATTUNE_INLINE void add(Sum& sum, const Left& left, const Right& right) {
+    sum += left.second * right.second;
+    sum += left.first * right.first;
+  }
+};
+
+#ifdef ATTUNE_X86_LEVELS
+// The same by one instruction. As assembly: the compiler inlines its intrinsics only into code for AVX512-BF16, and puts a
+// broadcast vector together lane by lane.
+struct PairInstruction {
+  using Packed = BFloat16;
+  using Sum = Vector<float, 64>::type;
+  using Left = Vector<std::uint32_t, 64>::type;
+  using Right = Left;
+  static ATTUNE_INLINE void load_left(Left& left, const BFloat16* a) {
+    asm("vpbroadcastd %1, %0" : "=v"(left) : "m"(*reinterpret_cast<const char(*)[4]>(a)));
+  }
+  static ATTUNE_INLINE void load_right(Right& right, const BFloat16* b) { load(right, b); }
+  static ATTUNE_INLINE void add(Sum& sum, const Left& left, const Right& right) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(left), "v"(right));
+  }
+};
+#endif
+
+template <class Way, int rows, int vectors, bool along_rows, class T, class P>
+ATTUNE_INLINE void run_tile(const Tile<T, P>& t) {
+  using V = typename Way::Sum;
+  constexpr std::int64_t kLanes = sizeof(V) / sizeof(T);
+  const P *a = t.a, *b = t.b;
   const std::int64_t lda = t.lda, depth = t.depth;
 #pragma GCC unroll 8
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) __builtin_prefetch(t.c + r * t.ldc + v * kLanes, 1);
   V sum[rows][vectors] = {};
-  for (std::int64_t d = 0; d < depth; ++d, b += vectors * kLanes) {
-    V right[vectors];
-    for (int v = 0; v < vectors; ++v) std::memcpy(&right[v], b + v * kLanes, sizeof(V));
+  for (std::int64_t d = 0; d < depth; d += kStep<P>, b += vectors * kLanes * kStep<P>) {
+    typename Way::Right right[vectors];
+    for (int v = 0; v < vectors; ++v) Way::load_right(right[v], b + v * kLanes * kStep<P>);
 #pragma GCC unroll 8  // all loops over `sum` are unrolled, or it would live in memory
     for (int r = 0; r < rows; ++r) {
-      const T left = along_rows ? a[r * lda + d] : a[d * lda + r];
-      for (int v = 0; v < vectors; ++v) sum[r][v] += left * right[v];
+      typename Way::Left left;
+      Way::load_left(left, along_rows ? a + r * lda + d : a + d * lda + r * kStep<P>);
+      for (int v = 0; v < vectors; ++v) Way::add(sum[r][v], left, right[v]);
     }
   }
 #pragma GCC unroll 8
@@ -42,7 +106,7 @@ ATTUNE_INLINE void run_tile(const Tile<T>& t) {
       V result = t.alpha * sum[r][v];
       if (t.base != nullptr) {
         V before;
-        std::memcpy(&before, t.base + r * t.ldbase + v * kLanes, sizeof(V));
+        load(before, t.base + r * t.ldbase + v * kLanes);
         result += before;
       }
       std::memcpy(t.c + r * t.ldc + v * kLanes, &result, sizeof(V));
@@ -62,7 +126,7 @@ ATTUNE_INLINE void turn_4x4(T* out, const T* x, std::int64_t stride) {
   for (int k = 0; k < 4; ++k) std::memcpy(out + k * width, &turned[k], sizeof(V));
 }
 
-template <class T, int width>
+template <int width, class T>
 ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
                             std::int64_t depth) {
   const bool full = count == width;
@@ -77,47 +141,92 @@ ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int6
     for (std::int64_t i = 0; i < width; ++i) out[d * width + i] = i < count ? x[i * stride_i + d * stride_d] : T(0);
 }
 
-// The same function bodies compiled for one instruction set. Entries for more vectors than it has repeat the last.
-#define ATTUNE_TILE(NAME, TARGET, BYTES, ROWS, VECTORS)                                                         \
-  template <class T, int vectors, bool along_rows>                                                              \
-  TARGET void NAME(const Tile<T>& t) {                                                                          \
-    run_tile<T, BYTES, ROWS, std::min(vectors, VECTORS), along_rows>(t);                                        \
-  }                                                                                                             \
-  template <class T, int width>                                                                                 \
-  TARGET void NAME##_pack(T* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count, \
-                          std::int64_t depth) {                                                                 \
-    run_pack<T, width>(out, x, stride_i, stride_d, count, depth);                                               \
-  }                                                                                                             \
-  template <class T>                                                                                            \
-  constexpr int NAME##_lanes = BYTES / static_cast<int>(sizeof(T));                                             \
-  template <class T>                                                                                            \
-  constexpr Kernel<T> NAME##_kernel{                                                                            \
-      ROWS,                                                                                                     \
-      VECTORS,                                                                                                  \
-      NAME##_lanes<T>,                                                                                          \
-      {NAME<T, 1, true>, NAME<T, 2, true>, NAME<T, 3, true>},                                                   \
-      {NAME<T, 1, false>, NAME<T, 2, false>, NAME<T, 3, false>},                                                \
-      NAME##_pack<T, ROWS>,                                                                                     \
-      {NAME##_pack<T, NAME##_lanes<T>>, NAME##_pack<T, 2 * NAME##_lanes<T>>, NAME##_pack<T, 3 * NAME##_lanes<T>>}};
+ATTUNE_INLINE std::uint32_t pair_of(float first, float second) {
+  return to_bfloat16(first).bits | static_cast<std::uint32_t>(to_bfloat16(second).bits) << 16;
+}
 
-ATTUNE_TILE(baseline, , 16, 6, 2)
+// Pairs of k next to each other.
+template <int width>
+ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i, std::int64_t stride_d,
+                            std::int64_t count, std::int64_t depth) {
+  constexpr std::int64_t kTurned = 16;  // elements of k in a cache line
+  std::int64_t d = 0;
+  if (count == width && stride_d == 1 && width % 4 == 0)
+    for (; d + kTurned <= depth; d += kTurned) {
+      BFloat16 rows[width * kTurned];
+      for (std::int64_t i = 0; i < width; ++i)
+        for (std::int64_t e = 0; e < kTurned; ++e) rows[i * kTurned + e] = to_bfloat16(x[i * stride_i + d + e]);
+      for (std::int64_t pair = 0; pair < kTurned / 2; pair += 4)
+        for (std::int64_t i = 0; i < width; i += 4)
+          turn_4x4<std::uint32_t, width>(reinterpret_cast<std::uint32_t*>(out + d * width) + pair * width + i,
+                                         reinterpret_cast<const std::uint32_t*>(rows + i * kTurned) + pair,
+                                         kTurned / 2);
+    }
+  else if (count == width && stride_i == 1)
+    for (; d + 2 <= depth; d += 2) {
+      std::uint32_t pairs[width];
+      for (std::int64_t i = 0; i < width; ++i) pairs[i] = pair_of(x[d * stride_d + i], x[(d + 1) * stride_d + i]);
+      std::memcpy(out + d * width, pairs, sizeof(pairs));
+    }
+  for (; d < depth; d += 2) {
+    const float *first = x + d * stride_d, *second = first + stride_d;
+    std::uint32_t pairs[width] = {};
+    for (std::int64_t i = 0; i < count; ++i)
+      pairs[i] = pair_of(first[i * stride_i], d + 1 < depth ? second[i * stride_i] : 0);
+    std::memcpy(out + d * width, pairs, sizeof(pairs));
+  }
+}
+
+// The same function bodies compiled for one instruction set. Entries for more vectors than it has repeat the last.
+#define ATTUNE_TILE(NAME, TARGET, STEP, BYTES, ROWS, VECTORS)                                                       \
+  template <class T, class P, int vectors, bool along_rows>                                                         \
+  TARGET void NAME(const Tile<T, P>& t) {                                                                           \
+    run_tile<STEP<T, P, BYTES>, ROWS, std::min(vectors, VECTORS), along_rows>(t);                                   \
+  }                                                                                                                 \
+  template <class T, class P, int width>                                                                            \
+  TARGET void NAME##_pack(P* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,     \
+                          std::int64_t depth) {                                                                     \
+    run_pack<width>(out, x, stride_i, stride_d, count, depth);                                                      \
+  }                                                                                                                 \
+  template <class T>                                                                                                \
+  constexpr int NAME##_lanes = BYTES / static_cast<int>(sizeof(T));                                                 \
+  template <class T, class P>                                                                                       \
+  constexpr Kernel<T, P> NAME##_kernel{ROWS,                                                                        \
+                                       VECTORS,                                                                     \
+                                       NAME##_lanes<T>,                                                             \
+                                       {NAME<T, P, 1, true>, NAME<T, P, 2, true>, NAME<T, P, 3, true>},             \
+                                       {NAME<T, P, 1, false>, NAME<T, P, 2, false>, NAME<T, P, 3, false>},          \
+                                       NAME##_pack<T, P, ROWS>,                                                     \
+                                       {NAME##_pack<T, P, NAME##_lanes<T>>, NAME##_pack<T, P, 2 * NAME##_lanes<T>>, \
+                                        NAME##_pack<T, P, 3 * NAME##_lanes<T>>}};
+
+template <class T, class P, int bytes>
+using Step = std::conditional_t<std::is_same_v<T, P>, Single<T, bytes>, Pair<bytes>>;
+
+ATTUNE_TILE(baseline, , Step, 16, 6, 2)
 #ifdef ATTUNE_X86_LEVELS
-ATTUNE_TILE(avx2, ATTUNE_AVX2, 32, 6, 2)
-ATTUNE_TILE(avx512, ATTUNE_AVX512, 64, 8, 3)
+ATTUNE_TILE(avx2, ATTUNE_AVX2, Step, 32, 6, 2)
+ATTUNE_TILE(avx512, ATTUNE_AVX512, Step, 64, 8, 3)
+template <class, class, int>
+using InstructionStep = PairInstruction;
+ATTUNE_TILE(avx512_bf16, ATTUNE_AVX512, InstructionStep, 64, 8, 3)
 #endif
 
 }  // namespace
 
-template <class T>
-const Kernel<T>& kernel_of([[maybe_unused]] CpuLevel level) {
+template <class T, class P>
+const Kernel<T, P>& kernel_of([[maybe_unused]] CpuLevel level) {
 #ifdef ATTUNE_X86_LEVELS
-  if (level == CpuLevel::kAvx512) return avx512_kernel<T>;
-  if (level == CpuLevel::kAvx2) return avx2_kernel<T>;
+  if constexpr (std::is_same_v<P, BFloat16>)
+    if (has_bfloat16_products(level)) return avx512_bf16_kernel<T, P>;
+  if (level == CpuLevel::kAvx512) return avx512_kernel<T, P>;
+  if (level == CpuLevel::kAvx2) return avx2_kernel<T, P>;
 #endif
-  return baseline_kernel<T>;
+  return baseline_kernel<T, P>;
 }
 
-template const Kernel<float>& kernel_of(CpuLevel);
-template const Kernel<double>& kernel_of(CpuLevel);
+template const Kernel<float, float>& kernel_of(CpuLevel);
+template const Kernel<float, BFloat16>& kernel_of(CpuLevel);
+template const Kernel<double, double>& kernel_of(CpuLevel);
 
 }  // namespace attune::kernels

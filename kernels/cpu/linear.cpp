@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "base/parallel.h"
 #include "kernels/cpu/gemm.h"
@@ -10,6 +11,13 @@
 
 namespace attune::kernels {
 namespace {
+
+template <class T>
+void multiply(const CpuContext& context, const Gemm<T>& product) {
+  if constexpr (std::is_same_v<T, float>)
+    if (context.bfloat16_products) return bfloat16_gemm(product);
+  parallel_gemm(product);
+}
 
 template <class T>
 ATTUNE_INLINE void sum_rows(T* out, const T* x, std::int64_t rows, std::int64_t channels) {
@@ -32,48 +40,48 @@ void bias_gradient(const LinearBackward& args) {
 
 }  // namespace
 
-void linear_forward(const CpuContext&, const LinearForward& args) {
+void linear_forward(const CpuContext& context, const LinearForward& args) {
   dispatch_float(args.dtype, "linear", [&]<class T>() {
-    parallel_gemm<T>({.c = static_cast<T*>(args.y),
-                      .ldc = args.outputs,
-                      .a = static_cast<const T*>(args.x),
-                      .lda = args.inputs,
-                      .b = static_cast<const T*>(args.weight),
-                      .ldb = args.inputs,
-                      .transpose_b = true,
-                      .m = args.rows,
-                      .n = args.outputs,
-                      .k = args.inputs,
-                      .bias = static_cast<const T*>(args.bias)});
+    multiply<T>(context, {.c = static_cast<T*>(args.y),
+                          .ldc = args.outputs,
+                          .a = static_cast<const T*>(args.x),
+                          .lda = args.inputs,
+                          .b = static_cast<const T*>(args.weight),
+                          .ldb = args.inputs,
+                          .transpose_b = true,
+                          .m = args.rows,
+                          .n = args.outputs,
+                          .k = args.inputs,
+                          .bias = static_cast<const T*>(args.bias)});
   });
 }
 
-void linear_backward(const CpuContext&, const LinearBackward& args) {
+void linear_backward(const CpuContext& context, const LinearBackward& args) {
   dispatch_float(args.dtype, "linear backward", [&]<class T>() {
     const T* dy = static_cast<const T*>(args.dy);
     if (args.dx)
-      parallel_gemm<T>({.c = static_cast<T*>(args.dx.data),
-                        .ldc = args.inputs,
-                        .a = dy,
-                        .lda = args.outputs,
-                        .b = static_cast<const T*>(args.weight),
-                        .ldb = args.inputs,
-                        .m = args.rows,
-                        .n = args.inputs,
-                        .k = args.outputs,
-                        .accumulate = args.dx.accumulate()});
+      multiply<T>(context, {.c = static_cast<T*>(args.dx.data),
+                            .ldc = args.inputs,
+                            .a = dy,
+                            .lda = args.outputs,
+                            .b = static_cast<const T*>(args.weight),
+                            .ldb = args.inputs,
+                            .m = args.rows,
+                            .n = args.inputs,
+                            .k = args.outputs,
+                            .accumulate = args.dx.accumulate()});
     if (args.dweight)
-      parallel_gemm<T>({.c = static_cast<T*>(args.dweight.data),
-                        .ldc = args.inputs,
-                        .a = dy,
-                        .lda = args.outputs,
-                        .transpose_a = true,
-                        .b = static_cast<const T*>(args.x),
-                        .ldb = args.inputs,
-                        .m = args.outputs,
-                        .n = args.inputs,
-                        .k = args.rows,
-                        .accumulate = args.dweight.accumulate()});
+      multiply<T>(context, {.c = static_cast<T*>(args.dweight.data),
+                            .ldc = args.inputs,
+                            .a = dy,
+                            .lda = args.outputs,
+                            .transpose_a = true,
+                            .b = static_cast<const T*>(args.x),
+                            .ldb = args.inputs,
+                            .m = args.outputs,
+                            .n = args.inputs,
+                            .k = args.rows,
+                            .accumulate = args.dweight.accumulate()});
     if (args.dbias) bias_gradient<T>(args);
   });
 }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/check.h"
+#include "kernels/context.h"
 
 namespace attune::kernels {
 namespace {
@@ -32,6 +33,18 @@ CpuLevel level_asked_for() {
 CpuLevel cpu_level() {
   static const CpuLevel level = std::min(level_of_machine(), level_asked_for());
   return level;
+}
+
+bool has_bfloat16_products([[maybe_unused]] CpuLevel level) {
+#ifdef ATTUNE_X86_LEVELS
+  return level == CpuLevel::kAvx512 && __builtin_cpu_supports("avx512bf16");
+#else
+  return false;
+#endif
+}
+
+bool fast_bfloat16_products() {
+  return has_bfloat16_products(cpu_level());
 }
 
 }  // namespace attune::kernels

@@ -28,6 +28,10 @@ enum class CpuLevel { kBaseline, kAvx2, kAvx512 };
 /// program starts to compute. Throws Error for another name.
 CpuLevel cpu_level();
 
+/// Whether code for this level may use the instruction of AVX512-BF16. It takes numbers under 2^-126 for zero, and else
+/// computes the sums of other levels.
+bool has_bfloat16_products(CpuLevel level);
+
 #ifdef ATTUNE_X86_LEVELS
 template <auto function, class... Args>
 ATTUNE_AVX2 auto run_avx2(Args... args) {

@@ -25,6 +25,7 @@ train() { "$train_gpt" "${common[@]}" --log_file "$folder/$1.log" --output "$fol
 losses() { sed -n 's/.*"loss": *\([^,]*\), *"learning.*/\1/p' "$folder/$1.log"; }
 apart() { paste -d' ' <(losses "$1") <(losses "$2") | awk -v most="$3" '{d = ($1 - $2) / $2; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 3 && m <= most) ? "agree" : "differ"}'; }
 train cpu
+train cpu_bf16 --precision bf16 2>"$folder/cpu_bf16.err"
 train cuda --device cuda
 train again --device cuda
 train bf16 --device cuda --precision bf16
@@ -33,6 +34,10 @@ train direct --device cuda --no_graphs
 grep -qE '^Predicted peak memory: [0-9.]+ (MiB|GiB) of [0-9.]+ GiB on ' "$folder/cuda.out" || fail "the predicted memory"
 expect "float32 and the CPU" agree "$(apart cuda cpu 1e-5)"
 expect "bfloat16 and the CPU" agree "$(apart bf16 cpu 0.02)"
+expect "bfloat16 products on the CPU" agree "$(apart cpu_bf16 cpu 0.02)"
+expect "bfloat16 products are not float32" differ "$(apart cpu_bf16 cpu 1e-7)"
+if grep -q avx512_bf16 /proc/cpuinfo && [ -z "${ATTUNE_CPU_LEVEL:-}" ]; then slow=; else slow=warning; fi
+expect "a warning without the instruction" "$slow" "$(grep -oE '^warning: this processor has no AVX512-BF16' "$folder/cpu_bf16.err" | cut -d: -f1 || true)"
 expect "TF32 and the CPU" agree "$(apart tf32 cpu 0.01)"
 [ "$backend" != simulated ] || expect "TF32 is no float32" differ "$(apart tf32 cpu 1e-6)"  # a GPU may but need not round
 cmp "$folder/cuda/model.safetensors" "$folder/again/model.safetensors" || fail "equal runs differ"
@@ -42,11 +47,12 @@ cmp "$folder/cuda/model.safetensors" "$folder/direct/model.safetensors" || fail 
 answer() { "$predict" --model_dir "$folder/$1" --text "It never lost me." --text "I left early." --format csv "${@:2}" | tail -n +2; }
 both=$(paste -d, <(answer cuda) <(answer cuda --device cuda) | awk -F, '{d = $4 - $9; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 2 && m < 1e-5) ? "agree" : "differ"}')
 expect "predictions of both devices" agree "$both"
+expect "predictions with bfloat16 products" differ "$(cmp -s <(answer cpu) <(answer cpu --precision bf16) && echo equal || echo differ)"
 answer bf16 >/dev/null || fail "a model trained in bfloat16 cannot be read"
 expect "bytes of both checkpoints" "$(wc -c <"$folder/cuda/model.safetensors")" "$(wc -c <"$folder/bf16/model.safetensors")"
 
 # Mistakes.
-expect_error "bfloat16 on the CPU" 2 "needs --device cuda" "${common[@]}" --precision bf16
+expect_error "TF32 on the CPU" 2 "needs --device cuda; the cpu has fp32 and bf16" "${common[@]}" --precision tf32
 expect_error "an unknown precision" 2 "fp32, tf32 and bf16" "${common[@]}" --device cuda --precision fp8
 expect_error "an unknown attention" 2 "there are own and cudnn" "${common[@]}" --attention flash
 expect_error "cuDNN's attention in float32" 2 "needs --device cuda --precision bf16" "${common[@]}" --device cuda --attention cudnn

@@ -10,6 +10,7 @@
 #include "base/math.h"
 #include "engine/autograd/functions.h"
 #include "engine/optim/adamw.h"
+#include "engine/tensor/context.h"
 #include "models/weights.h"
 #include "tests/support/data.h"
 
@@ -141,7 +142,11 @@ void drop_key_bias(const Tensor& bias) {
 }  // namespace
 
 std::vector<Variant> golden_variants() {
-  return {{DType::kFloat64}, {DType::kFloat32}, {DType::kFloat32, Device::kCuda}, {DType::kBFloat16, Device::kCuda}};
+  return {{DType::kFloat64},
+          {DType::kFloat32},
+          {DType::kBFloat16},
+          {DType::kFloat32, Device::kCuda},
+          {DType::kBFloat16, Device::kCuda}};
 }
 
 // Three times the reference library's own distance from the truth, which moves by as much between machines; in float32
@@ -173,6 +178,7 @@ DType loading_dtype(const Variant& variant) {
 }
 
 void place_golden(const GoldenModel& subject) {
+  set_bfloat16_products(subject.variant.device == Device::kCpu && subject.variant.dtype == DType::kBFloat16);
   if (subject.variant.device != Device::kCpu) place(*subject.model, subject.variant.device, subject.variant.dtype);
 }
 

@@ -63,8 +63,19 @@ struct Problem {
 
 enum class Onto { kNothing, kC, kBias };
 
+Problem<float> rounded(Problem<float> p) {
+  for (auto* x : {&p.a, &p.b})
+    for (float& value : *x) value = to_float(to_bfloat16(value));
+  return p;
+}
+
 template <class T>
-void check(void (*product)(const Gemm<T>&), const char* name) {
+Problem<T> as_it_is(Problem<T> p) {
+  return p;
+}
+
+template <class T>
+void check(void (*product)(const Gemm<T>&), const char* name, Problem<T> (*operands)(Problem<T>) = as_it_is<T>) {
   struct Sizes {
     std::int64_t m, n, k;
   };
@@ -79,7 +90,7 @@ void check(void (*product)(const Gemm<T>&), const char* name) {
     for (bool ta : {false, true})
       for (bool tb : {false, true})
         for (Onto onto : {Onto::kNothing, Onto::kC, Onto::kBias}) {
-          const Problem<T> p(e.m, e.n, e.k, ta, tb);
+          const Problem<T> p = operands(Problem<T>(e.m, e.n, e.k, ta, tb));
           std::vector<T> c = p.c;
           if (onto != Onto::kC) std::fill(c.begin(), c.end(), std::numeric_limits<T>::quiet_NaN());
           const std::vector<T> before = c;
@@ -112,9 +123,26 @@ TEST(GemmTest, Parallel) {
   check<double>(parallel_gemm<double>, "parallel_gemm");
 }
 
+TEST(GemmTest, BFloat16) {
+  check<float>(bfloat16_gemm, "bfloat16_gemm", rounded);
+}
+
+TEST(GemmTest, BFloat16RoundsBothOperands) {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Problem<float> p(97, 131, 257, ta, tb), short_p = rounded(p);
+      std::vector<float> c = p.c, expected = p.c;
+      bfloat16_gemm(p.call(c.data(), 0.75f));
+      bfloat16_gemm(short_p.call(expected.data(), 0.75f));
+      EXPECT_EQ(c, expected);
+      gemm(p.call(expected.data(), 0.75f));
+      EXPECT_NE(c, expected);
+    }
+}
+
 // Every tile this machine can run, of every width, and its packing of full and partial strips.
 template <class T>
-void check_tile(const Kernel<T>& kernel, int vectors, std::int64_t depth, bool along_rows, std::int64_t missing) {
+void check_tile(const Kernel<T, T>& kernel, int vectors, std::int64_t depth, bool along_rows, std::int64_t missing) {
   const std::int64_t width = vectors * kernel.lanes;
   const Problem<T> p(kernel.rows - missing, width - missing, depth, !along_rows, along_rows);
   std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)), b(static_cast<std::size_t>(width * depth));
@@ -123,15 +151,15 @@ void check_tile(const Kernel<T>& kernel, int vectors, std::int64_t depth, bool a
   kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
   kernel.pack_columns[vectors - 1](b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
   const bool in_place = along_rows && missing == 0;
-  const Tile<T> tile{.c = c.data(),
-                     .ldc = width,
-                     .a = in_place ? p.a.data() : a.data(),
-                     .lda = in_place ? p.lda : kernel.rows,
-                     .b = b.data(),
-                     .depth = depth,
-                     .alpha = T(0.75),
-                     .base = base.data(),
-                     .ldbase = 0};
+  const Tile<T, T> tile{.c = c.data(),
+                        .ldc = width,
+                        .a = in_place ? p.a.data() : a.data(),
+                        .lda = in_place ? p.lda : kernel.rows,
+                        .b = b.data(),
+                        .depth = depth,
+                        .alpha = T(0.75),
+                        .base = base.data(),
+                        .ldbase = 0};
   (in_place ? kernel.rows_of_a : kernel.columns_of_a)[vectors - 1](tile);
   for (std::int64_t i = 0; i < kernel.rows; ++i)
     for (std::int64_t j = 0; j < width; ++j) {
@@ -145,7 +173,7 @@ void check_tile(const Kernel<T>& kernel, int vectors, std::int64_t depth, bool a
 template <class T>
 void check_tiles() {
   for (int level = 0; level <= static_cast<int>(cpu_level()); ++level) {
-    const Kernel<T>& kernel = kernel_of<T>(static_cast<CpuLevel>(level));
+    const Kernel<T, T>& kernel = kernel_of<T, T>(static_cast<CpuLevel>(level));
     ASSERT_LE(kernel.rows * kernel.columns(), kMaxTileElements);
     for (int vectors = 1; vectors <= kernel.vectors; ++vectors)
       for (std::int64_t depth : {1, 4, 37, 512})
@@ -157,6 +185,47 @@ void check_tiles() {
 TEST(GemmTest, EveryTile) {
   check_tiles<float>();
   check_tiles<double>();
+}
+
+// The tile of every level, the instruction included, computes the same sums.
+TEST(GemmTest, BFloat16TilesAgree) {
+  const std::int64_t depth = 301, width = 16;
+  const Problem<float> p(8, width, depth, false, true);
+  std::vector<std::vector<float>> of_levels;
+  for (int level = 0; level <= static_cast<int>(cpu_level()); ++level) {
+    const Kernel<float, BFloat16>& kernel = kernel_of<float, BFloat16>(static_cast<CpuLevel>(level));
+    const std::int64_t vectors = std::min(width / kernel.lanes, kernel.vectors), columns = vectors * kernel.lanes;
+    std::vector<float> c(static_cast<std::size_t>(6 * width));
+    std::vector<BFloat16> a(static_cast<std::size_t>(kernel.rows * (depth + 1))),
+        b(static_cast<std::size_t>(columns * (depth + 1)));
+    kernel.pack_rows(a.data(), p.a.data(), p.lda, 1, kernel.rows, depth);
+    std::vector<float> out(static_cast<std::size_t>(kernel.rows * columns));
+    for (std::int64_t j = 0; j < width; j += columns) {
+      kernel.pack_columns[vectors - 1](b.data(), p.b.data() + j * p.ldb, p.ldb, 1, columns, depth);
+      kernel.columns_of_a[vectors - 1](
+          {.c = out.data(), .ldc = columns, .a = a.data(), .lda = kernel.rows, .b = b.data(), .depth = depth});
+      for (std::int64_t r = 0; r < 6; ++r) std::copy_n(out.data() + r * columns, columns, c.data() + r * width + j);
+    }
+    of_levels.push_back(c);
+    EXPECT_EQ(c, of_levels.front()) << "level " << level;
+  }
+}
+
+TEST(GemmTest, SizesChangeNoBitOfBFloat16) {
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const Problem<float> p(131, 150, 700, ta, tb);
+      std::vector<float> all = p.c, one(static_cast<std::size_t>(p.ldc));
+      bfloat16_gemm(p.call(all.data(), 0.75f));
+      for (std::int64_t i : {0, 77, 130}) {
+        Gemm<float> g = p.call(one.data(), 0.75f);
+        g.a += ta ? i : i * p.lda;
+        g.m = 1;
+        bfloat16_gemm(g);
+        for (std::int64_t j = 0; j < p.n; ++j)
+          EXPECT_EQ(one[static_cast<std::size_t>(j)], all[static_cast<std::size_t>(i * p.ldc + j)]) << i << "," << j;
+      }
+    }
 }
 
 // A row of C is the same in every product: alone or with other rows, on one thread or on all.
