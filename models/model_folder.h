@@ -2,7 +2,8 @@
 //
 // They are saved together (engine/io/file_set.h). Weights and config also have one id, `attune_save`: a digest of
 // everything in the folder but the weights. Loading refuses weights and a config with different ids, for example after
-// files of two folders were mixed.
+// files of two folders were mixed. The weights have the SHA-256 of each tensor (engine/io/safetensors.h), which is checked
+// when the tensor is read.
 #pragma once
 
 #include <functional>

@@ -153,7 +153,7 @@ void save_weights(const Classifier& model, AtomicFile& file, const Metadata& met
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) tensors.push_back({name, tensor});
-  write_safetensors(file, tensors, metadata);
+  write_sealed_safetensors(file, tensors, metadata);
 }
 
 }  // namespace attune

@@ -20,6 +20,8 @@
 namespace attune {
 namespace {
 
+constexpr const char* kDigests = "attune_sha256";  // in the metadata: an object of tensors and their SHA-256
+
 // Element i of unaligned little-endian bytes.
 template <class T>
 T load(std::span<const std::byte> bytes, std::size_t i) {
@@ -98,6 +100,9 @@ struct SafetensorsFile::Impl {
     size = static_cast<std::size_t>(info.st_size);
     header = read_safetensors_header(
         path, size, [this](std::uint64_t begin, std::uint64_t n, const TakeBytes& take) { read(begin, n, take); });
+    if (const auto found = header.metadata.find(kDigests); found != header.metadata.end())
+      json::parse(found->second, path + ": " + kDigests)
+          .for_each([&](const std::string& name, const json::Value& digest) { digests[name] = digest.string(); });
   }
   void read(std::uint64_t begin, std::uint64_t n, const TakeBytes& take) const {
     if (!attune::read_blocks(descriptor.get(), begin, n, take))
@@ -114,6 +119,7 @@ struct SafetensorsFile::Impl {
   std::size_t size = 0;
   std::shared_ptr<Storage> mapped;  // the whole file, from the first map() on
   SafetensorsHeader header;
+  std::map<std::string, std::string> digests;
 };
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : impl_(std::make_unique<Impl>(path)) {}
@@ -142,7 +148,18 @@ std::vector<std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) con
 }
 
 void SafetensorsFile::read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const {
-  impl_->read(impl_->offset_of(entry), entry.end - entry.begin, take);
+  const auto expected = impl_->digests.find(entry.name);
+  const bool sealed = expected != impl_->digests.end();
+  Sha256 digest;
+  const TakeBytes take_sealed = [&](std::span<const std::byte> block) {
+    digest.update(block);
+    take(block);
+  };
+  impl_->read(impl_->offset_of(entry), entry.end - entry.begin, sealed ? take_sealed : take);
+  if (!sealed) return;
+  const std::string found = digest.hex();
+  CHECK(found == expected->second, path(), ": the tensor '", entry.name, "' is damaged: its SHA-256 is ", found,
+        ", not ", expected->second);
 }
 
 std::string SafetensorsFile::digest(const SafetensorsEntry& entry) const {
@@ -306,6 +323,17 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
   AtomicFile file(path);
   write_safetensors(file, tensors, metadata);
   file.commit();
+}
+
+void write_sealed_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
+  const SealFn seal = [&](const std::map<std::string, std::string>& digests) {
+    json::Value texts = json::Value::object();
+    for (const auto& [name, digest] : digests) texts.set(name, digest);
+    Metadata out = metadata;
+    out[kDigests] = texts.dump();
+    return out;
+  };
+  write_to(file, sources_of(tensors), seal, true);
 }
 
 void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal) {

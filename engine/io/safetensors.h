@@ -33,7 +33,8 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const;
   /// The entry of a tensor, or null.
   const SafetensorsEntry* find(std::string_view name) const;
-  // What reads tensors throws IoError if the file has become shorter, or cannot be read.
+  // What reads tensors throws IoError if the file has become shorter, or cannot be read. It throws Error naming file and
+  // tensor if the metadata has SHA-256 digests (`attune_sha256`) and the bytes have another; map() does not look.
 
   /// A tensor's bytes: little-endian, row-major.
   std::vector<std::byte> bytes(const SafetensorsEntry& entry) const;
@@ -87,7 +88,9 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
 /// The same to a file that the caller commits.
 void write_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
 void write_safetensors(AtomicFile& file, std::vector<TensorSource> tensors, const Metadata& metadata);
-/// As above, with metadata that depends on the tensors' bytes.
+/// The same with the SHA-256 of every tensor in the metadata; whoever reads a tensor checks it.
+void write_sealed_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
+/// With metadata that depends on the tensors' bytes.
 void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal);
 
 }  // namespace attune

@@ -67,7 +67,9 @@ void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
       {"bias", Tensor::from(classifier.bias, {classifier.outputs()})}};
   for (const auto& [name, tensor] : tensors)
     CHECK(all_finite(tensor), folder, ": not written: ", name, " has values that are not finite");
-  const auto write = [&](AtomicFile& file, const Metadata& metadata) { write_safetensors(file, tensors, metadata); };
+  const auto write = [&](AtomicFile& file, const Metadata& metadata) {
+    write_sealed_safetensors(file, tensors, metadata);
+  };
   model_files(folder, config, {{"vocabulary.json", words.dump() + "\n"}}, write).commit();
 }
 

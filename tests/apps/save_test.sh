@@ -55,6 +55,19 @@ sed -i '/attune_save/d' "$folder/mixed/config.json"
 sed -i ':a;N;$!ba;s/,\n}/\n}/' "$folder/mixed/config.json"
 ask mixed >/dev/null || fail "a config without an id is refused"
 
+# One flipped bit of the weights: of a transformer for predictions and for another run, and of a bag of words.
+flip() { # FILE: the lowest bit of the last but 40th byte
+  local at=$(($(stat -c %s "$1") - 40)) byte
+  byte=$(od -An -tu1 -j $at -N 1 "$1")
+  printf "$(printf '\\x%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
+}
+cp -r "$folder/of_bad" "$folder/flipped" && flip "$folder/flipped/model.safetensors"
+program=$predict expect_error "a flipped bit" 1 "is damaged: its SHA-256 is" --model_dir "$folder/flipped" --text x
+expect_error "a flipped bit, training on" 1 "flipped/model.safetensors: the tensor '" --data "$folder/bad" --model_dir "$folder/flipped" --context_length 16
+"$train_logreg" --data "$folder/bad" --output "$folder/flipped_bag" --top 0 >/dev/null
+flip "$folder/flipped_bag/model.safetensors"
+program=$predict expect_error "a flipped bit of a bag of words" 1 "flipped_bag/model.safetensors: the tensor '" --model_dir "$folder/flipped_bag" --text x
+
 # Weights after the last step that are finite, but have no finite logits: nothing is saved, and the log says why.
 expect_error "a step too large" 1 "evaluation stopped: the logits of example" "${short[@]}" --data "$folder/bad" --learning_rate 1e30 --output "$folder/wild" --log_file "$folder/wild.log"
 expect "files of a model without finite logits" "" "$(ls "$folder/wild")"

@@ -312,6 +312,31 @@ TEST(Safetensors, SealedFilesKnowTheDigestsOfTheirTensors) {
   EXPECT_FALSE(std::filesystem::exists(dir / "longer"));
 }
 
+TEST(Safetensors, EveryFlippedBitOfASealedTensorIsFound) {
+  const TempDir dir;
+  const Tensor a = Tensor::from(std::vector<float>{1, -2, 0.5}, {3}), b = Tensor::from(std::vector<double>{1}, {1});
+  const std::string path = dir / "sealed";
+  AtomicFile out(path);
+  write_sealed_safetensors(out, {{"a", a}, {"b", b}}, {{"format", "pt"}});
+  out.commit();
+  EXPECT_EQ(SafetensorsFile(path).metadata().at("format"), "pt");
+  const auto read_all = [&] {
+    const SafetensorsFile file(path);
+    file.read("a", DType::kFloat64);
+    file.read("b", DType::kFloat64);
+  };
+  EXPECT_NO_THROW(read_all());
+  const std::string sealed = read_file(path);
+  for (std::size_t bit = 0; bit < 8 * (a.bytes() + b.bytes()); ++bit) {
+    std::string damaged = sealed;
+    damaged[damaged.size() - 1 - bit / 8] ^= static_cast<char>(1 << bit % 8);
+    write_file(path, damaged);
+    const std::string tensor = bit < 8 * a.bytes() ? "a" : "b";  // the wider type lies first
+    EXPECT_TRUE(message_of(read_all).starts_with(path + ": the tensor '" + tensor + "' is damaged: its SHA-256 is "))
+        << bit << ": " << message_of(read_all);
+  }
+}
+
 TEST(Safetensors, ASourceWithOtherThanItsBytesIsRefused) {
   const TempDir dir;
   const std::array<std::byte, 12> bytes{};
