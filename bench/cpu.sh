@@ -60,23 +60,27 @@ products() {
 
 steps() {
   "$bin/bench_train_step" --steps 0 --save "$work/gpt-2x256" >"$work/log"
-  "$bin/bench_train_step" --layers 4 --width 768 --heads 12 --steps 0 --save "$work/gpt-4x768" >"$work/log"
-  local configurations=fp32:eager:eager,fp32:eager:sdpa,fp32:compile:sdpa level
+  local level
+  # compare CONFIGURATIONS ROWS
+  compare() {
+    env "${environment[@]}" "$python" scripts/bench_rows.py --device cpu --bin "$bin" --python "$python" --together 1 --steps 4 --warmup 2 --limit 300 \
+      --budget 3600 --configurations "$1" --rows "$2" "$work/rows" 2>>"$work/log"
+    echo
+  }
   for level in avx512 avx2; do
     [ $level = avx2 ] || grep -q avx512vl /proc/cpuinfo || continue
     local environment=(ATTUNE_CPU_LEVEL=$level)
     [ $level = avx512 ] || environment+=(DNNL_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2)
     printf '### Training steps, 8 x 256, %s, %s threads\n\n' "$level" "$cores"
-    env "${environment[@]}" "$python" scripts/bench_rows.py --device cpu --bin "$bin" --python "$python" --together 1 --steps 6 --warmup 2 --limit 300 \
-      --budget 3600 --configurations "$configurations" --rows "$work/gpt-2x256,$work/gpt-4x768,$minilm,distilbert,bert,gpt2" "$work/rows" 2>>"$work/log"
-    echo
+    compare fp32:eager:eager,fp32:eager:sdpa,fp32:compile:sdpa "$work/gpt-2x256,$minilm,bert,gpt2"
+    if [ $level = avx512 ] && grep -q avx512_bf16 /proc/cpuinfo; then compare bf16:eager:sdpa "$minilm,bert"; fi
   done
 }
 
 predictions() {
-  "$bin/train_bert" --model_dir "$minilm" --data "$data" --context_length 256 --max_steps 40 --eval_freq 0 --no_final_evaluation --output "$work/model" >"$work/log"
+  "$bin/train_bert" --model_dir "$minilm" --data "$data" --context_length 256 --max_steps 40 --learning_rate 3e-4 --eval_freq 0 --no_final_evaluation --output "$work/model" >"$work/log"
   printf '### Predictions\n\n'
-  "$python" bench/peers/time_predictions.py --predict "$bin/predict" --model_dir "$work/model" --csv "$data/test.csv" 2>>"$work/log"
+  "$python" bench/peers/time_predictions.py --predict "$bin/predict" --model_dir "$work/model" --csv "$data/test.csv" --rounds 2 2>>"$work/log"
   echo
 }
 

@@ -5,7 +5,8 @@ usage: time_predictions.py --predict build/release/bin/predict --model_dir FOLDE
 
 FOLDER is an encoder that train_bert or save_pretrained wrote, with its tokenizer. All cut texts at its context length and predict in
 batches of --batch_size. Peers tokenize with Hugging Face's tokenizers, pad a batch to its longest text, and see the texts as they come, or
-sorted by length: the best they can do. ONNX Runtime runs the exported model, in float32 and with weights in 8 bits (dynamic quantization).
+sorted by length: the best they can do. attune and PyTorch also run in bfloat16
+(--precision bf16, autocast). ONNX Runtime runs the exported model, in float32 and with weights in 8 bits (dynamic quantization).
 Contenders run in turn, round after round; the time of attune is that of the whole program, the peers' is without loading. In
 float32 one label in a hundred may differ, by the last bits of equal logits. CPU affinity (taskset) decides the cores of all.
 
@@ -52,10 +53,11 @@ class Texts:
         return labels
 
 
-def torch_predictor(model):
+def torch_predictor(model, bfloat16=False):
     @torch.inference_mode()
     def predict(ids, mask):
-        return model(input_ids=ids, attention_mask=mask).logits.argmax(-1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            return model(input_ids=ids, attention_mask=mask).logits.argmax(-1)
 
     return predict
 
@@ -72,15 +74,16 @@ def onnx_predictor(path):
 
 
 def export(model, path):
-    ids = torch.ones((2, 16), dtype=torch.int64)
+    ids, mask = torch.ones((2, 16), dtype=torch.int64), torch.ones((2, 16), dtype=torch.int64)
+    mask[1, 10:] = 0  # a mask of ones would be left out of the exported model
     axes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length")}
-    torch.onnx.export(model, (), kwargs={"input_ids": ids, "attention_mask": ids}, f=str(path), dynamo=True,
+    torch.onnx.export(model, (), kwargs={"input_ids": ids, "attention_mask": mask}, f=str(path), dynamo=True,
                       dynamic_shapes={"input_ids": axes, "attention_mask": axes}, external_data=False, verbose=False)
 
 
-def attune_labels(args, path, classes):
+def attune_labels(args, path, classes, precision):
     out = subprocess.run([args.predict, "--model_dir", args.model_dir, "--csv", path, "--format", "jsonl", "--batch_size", str(args.batch_size),
-                          "--threads", str(CORES)], check=True, capture_output=True, text=True).stdout
+                          "--threads", str(CORES), "--precision", precision], check=True, capture_output=True, text=True).stdout
     return [classes[json.loads(line)["label"]] for line in out.splitlines()]
 
 
@@ -109,9 +112,11 @@ def main():
         quantize_dynamic(folder / "model.onnx", folder / "int8.onnx", weight_type=QuantType.QInt8)
         float32, int8 = onnx_predictor(folder / "model.onnx"), onnx_predictor(folder / "int8.onnx")
         contenders = {
-            "attune": lambda: attune_labels(args, folder / "texts.csv", classes),
+            "attune": lambda: attune_labels(args, folder / "texts.csv", classes, "fp32"),
+            "attune, bf16": lambda: attune_labels(args, folder / "texts.csv", classes, "bf16"),
             "PyTorch, as they come": lambda: batches.run(torch_predictor(model), False),
             "PyTorch, sorted": lambda: batches.run(torch_predictor(model), True),
+            "PyTorch, bf16 autocast, sorted": lambda: batches.run(torch_predictor(model, True), True),
             "ONNX Runtime, sorted": lambda: batches.run(float32, True),
             "ONNX Runtime, 8 bits, sorted": lambda: batches.run(int8, True),
         }
@@ -121,13 +126,18 @@ def main():
                 begin = time.perf_counter()
                 labels[name] = run()
                 seconds[name].append(time.perf_counter() - begin)
+    header = ["", "seconds, median", "attune's time by its, median [range]", "attune's in bf16 by its", "other labels than attune"]
     print(f"{len(texts)} texts cut at {length} tokens, {CORES} cores, {args.rounds} rounds; PyTorch {torch.__version__}, "
-          f"ONNX Runtime {onnxruntime.__version__}\n\n| | seconds, median | attune's time by its, median [range] | other labels than attune |\n|---|---|---|---|")
+          f"ONNX Runtime {onnxruntime.__version__}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
+
+    def ratio(ours, theirs):
+        ratios = [a / b for a, b in zip(seconds[ours], seconds[theirs])]
+        return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}]"
+
     for name in contenders:
-        ratios = [ours / theirs for ours, theirs in zip(seconds["attune"], seconds[name])]
         other = sum(a != b for a, b in zip(labels["attune"], labels[name]))
-        print(f"| {name} | {statistics.median(seconds[name]):.1f} | {statistics.median(ratios):.2f} [{min(ratios):.2f}-{max(ratios):.2f}] | {other} |")
-        if other > len(texts) / 100 and "8 bits" not in name:
+        print(f"| {name} | {statistics.median(seconds[name]):.1f} | {ratio('attune', name)} | {ratio('attune, bf16', name)} | {other} |")
+        if other > len(texts) / 100 and not any(short in name for short in ("8 bits", "bf16")):
             sys.exit(f"{name} gives other labels than attune")
 
 
