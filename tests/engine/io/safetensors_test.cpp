@@ -242,6 +242,20 @@ TEST(Safetensors, Integers) {
   EXPECT_EQ(read("BOOL", bytes_of<std::uint8_t>({1, 0})), (Two{1, 0}));
 }
 
+TEST(Safetensors, RowsAreReadAlone) {
+  const TempDir dir;
+  const SafetensorsFile file = file_of(dir, "I16", "[3,2]", bytes_of<std::int16_t>({1, 2, 3, 4, 5, 6}));
+  const SafetensorsEntry& entry = *file.find("x");
+  const Tensor rows = file.read_rows(entry, DType::kInt32, 1, 3);
+  EXPECT_EQ(rows.shape(), (Shape{2, 2}));
+  EXPECT_TRUE(std::ranges::equal(rows.values<std::int32_t>(), std::vector{3, 4, 5, 6}));
+  for (const auto& [begin, end] : {std::pair{-1, 1}, {1, 1}, {2, 4}})
+    EXPECT_NE(message_of([&, from = begin, to = end] {
+                (void)file.read_rows(entry, DType::kInt32, from, to);
+              }).find("tensor 'x': there are no rows"),
+              std::string::npos);
+}
+
 TEST(Safetensors, ErrorsOfReadingNameFileAndTensor) {
   const TempDir dir;
   const std::string in_file = dir / "one.safetensors" + ": tensor 'x'";
