@@ -56,14 +56,25 @@ bool of_backbone(const std::string& name, const Classifier& model, const HfFiles
   });
 }
 
-// Reads a tensor of a file into `target` [rows, ...], or transposed, piece by piece on all threads.
-void read_weight(const SafetensorsFile& file, const SafetensorsEntry& entry, const Tensor& target, bool transposed) {
+// A tensor of a file, and where its values go.
+struct Source {
+  const SafetensorsFile* file;
+  const SafetensorsEntry* entry;
+  Tensor target = {};
+  bool transposed = false;
+};
+
+// Reads a tensor into its target [rows, ...], or transposed, piece by piece on all threads.
+void read_weight(const Source& source) {
+  const Tensor& target = source.target;
+  if (target.numel() == 0) return;
   constexpr std::int64_t kPiece = 65536;  // values: they stay in a core's cache
-  const std::int64_t rows = entry.shape[0], width = target.numel() / rows;
+  const std::int64_t rows = source.entry->shape[0], width = target.numel() / rows;
   parallel_for(rows, std::max<std::int64_t>(kPiece / width, 16) / 16 * 16, [&](std::int64_t begin, std::int64_t end) {
-    const Tensor piece = file.read_rows(entry, target.dtype(), begin, end);
-    CHECK(all_finite(piece), file.path(), ": the tensor '", entry.name, "' holds values that are not finite");
-    if (!transposed) {
+    const Tensor piece = source.file->read_rows(*source.entry, target.dtype(), begin, end);
+    CHECK(all_finite(piece), source.file->path(), ": the tensor '", source.entry->name,
+          "' holds values that are not finite");
+    if (!source.transposed) {
       target.rows(begin, end).copy_from(piece);
       return;
     }
@@ -97,21 +108,18 @@ void initialize_rows(const Classifier& model, const std::vector<std::string>& hf
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config, Head head) {
   const WeightFiles weights(folder);
   const HfFiles files = model.hf_files();
-  struct Found {
-    const SafetensorsFile* file;
-    const SafetensorsEntry* entry;
-  };
-  std::map<std::string, Found> entries;  // by canonical name
+  std::map<std::string, Source> entries;  // by canonical name
   for (const SafetensorsFile& file : weights.files()) {
     check_same_save(config, file);
     for (const SafetensorsEntry& entry : file.entries()) {
-      const auto [same, fresh] = entries.emplace(canonical_name(entry.name, files), Found{&file, &entry});
+      const auto [same, fresh] = entries.emplace(canonical_name(entry.name, files), Source{&file, &entry});
       CHECK(fresh, file.path(), ": the tensors '", same->second.entry->name, "' and '", entry.name,
             "' are two spellings of one");
     }
   }
 
   LoadReport report;
+  std::vector<Source> sources;
   for (const ParameterRow& row : model.table().rows()) {
     const auto found = entries.find(canonical_name(row.hf_name, files));
     if (row.head && head == Head::kFresh) {
@@ -123,13 +131,14 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
       report.missing.push_back(row.hf_name);
       continue;
     }
-    const Tensor target = row.part_of(row.parameter.value());
-    Shape expected = target.shape();
-    if (row.transposed) expected = {target.shape()[1], target.shape()[0]};
-    const auto [file, entry] = found->second;
-    CHECK(shape_text(entry->shape) == expected.str(), file->path(), ": the tensor '", entry->name, "' has shape ",
-          shape_text(entry->shape), " where ", expected, " is needed");
-    read_weight(*file, *entry, target, row.transposed);
+    Source source = found->second;
+    source.target = row.part_of(row.parameter.value());
+    source.transposed = row.transposed;
+    Shape expected = source.target.shape();
+    if (row.transposed) expected = {expected[1], expected[0]};
+    CHECK(shape_text(source.entry->shape) == expected.str(), source.file->path(), ": the tensor '", source.entry->name,
+          "' has shape ", shape_text(source.entry->shape), " where ", expected, " is needed");
+    sources.push_back(std::move(source));
     entries.erase(found);
   }
   for (const auto& [name, found] : entries) {
@@ -138,6 +147,13 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
           "' has no place in the model that config.json describes");
     report.unused.push_back(found.entry->name);
   }
+  parallel_for(std::ssize(sources), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Source& source = sources[static_cast<std::size_t>(i)];
+      source.file->check(*source.entry);
+    }
+  });
+  for (const Source& source : sources) read_weight(source);
   return report;
 }
 
@@ -153,7 +169,7 @@ void save_weights(const Classifier& model, AtomicFile& file, const Metadata& met
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) tensors.push_back({name, tensor});
-  write_sealed_safetensors(file, tensors, metadata);
+  write_safetensors_with_digests(file, tensors, metadata);
 }
 
 }  // namespace attune

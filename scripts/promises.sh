@@ -26,7 +26,7 @@ lines='
 12 | padding changes no prediction | [0-9]+ tests? from [0-9]+ test suites? ran | tests "golden_encoder_test|example_store_test|batch_independence_test|kernels_composition_test"
 13 | ids equal those of the reference library, on 50,000 reviews and on random strings | [0-9]+ tests? from [0-9]+ test suites? ran | tests "reviews_golden_test|tokenizer_golden_test|tokenizers_differential"
 14 | a kernel that leaves an output unwritten or writes outside is found | [0-9]+ tests? from [0-9]+ test suites? ran | tests "kernels_test|kernels_cuda_test|kernels_cuda_test_attention"
-15 | every flipped bit of the tensors of a saved model is reported when it is loaded | [0-9]+ tests? from [0-9]+ test suites? ran | tests "io_test|save_cli"
+15 | every flipped bit of the tensors of a saved model is reported when it is loaded | [0-9]+ tests? from [0-9]+ test suites? ran | tests "io_test|registry_test|save_cli"
 '
 
 output=$(mktemp) failed=0

@@ -100,9 +100,17 @@ struct SafetensorsFile::Impl {
     size = static_cast<std::size_t>(info.st_size);
     header = read_safetensors_header(
         path, size, [this](std::uint64_t begin, std::uint64_t n, const TakeBytes& take) { read(begin, n, take); });
-    if (const auto found = header.metadata.find(kDigests); found != header.metadata.end())
-      json::parse(found->second, path + ": " + kDigests)
-          .for_each([&](const std::string& name, const json::Value& digest) { digests[name] = digest.string(); });
+    read_digests();
+  }
+  void read_digests() {
+    const auto text = header.metadata.find(kDigests);
+    if (text == header.metadata.end()) return;
+    json::parse(text->second, path + ": " + kDigests).for_each([&](const std::string& name, const json::Value& digest) {
+      digests[name] = digest.string();
+    });
+    for (const SafetensorsEntry& entry : header.entries)
+      CHECK(digests.contains(entry.name), path, ": ", kDigests, " has no digest of the tensor '", entry.name, "'");
+    CHECK(digests.size() == header.entries.size(), path, ": ", kDigests, " has digests of tensors that are not there");
   }
   void read(std::uint64_t begin, std::uint64_t n, const TakeBytes& take) const {
     if (!attune::read_blocks(descriptor.get(), begin, n, take))
@@ -148,24 +156,24 @@ std::vector<std::byte> SafetensorsFile::bytes(const SafetensorsEntry& entry) con
 }
 
 void SafetensorsFile::read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const {
-  const auto expected = impl_->digests.find(entry.name);
-  const bool sealed = expected != impl_->digests.end();
-  Sha256 digest;
-  const TakeBytes take_sealed = [&](std::span<const std::byte> block) {
-    digest.update(block);
-    take(block);
-  };
-  impl_->read(impl_->offset_of(entry), entry.end - entry.begin, sealed ? take_sealed : take);
-  if (!sealed) return;
-  const std::string found = digest.hex();
-  CHECK(found == expected->second, path(), ": the tensor '", entry.name, "' is damaged: its SHA-256 is ", found,
-        ", not ", expected->second);
+  impl_->read(impl_->offset_of(entry), entry.end - entry.begin, take);
 }
 
 std::string SafetensorsFile::digest(const SafetensorsEntry& entry) const {
   Sha256 out;
   read_blocks(entry, [&](std::span<const std::byte> block) { out.update(block); });
   return out.hex();
+}
+
+void SafetensorsFile::check(const SafetensorsEntry& entry, const std::string& expected) const {
+  const std::string found = digest(entry);
+  CHECK(found == expected, path(), ": the tensor '", entry.name, "' is damaged, or was changed by a program that kept ",
+        "its old digest: its SHA-256 is ", found, ", not ", expected);
+}
+
+void SafetensorsFile::check(const SafetensorsEntry& entry) const {
+  const auto expected = impl_->digests.find(entry.name);
+  if (expected != impl_->digests.end()) check(entry, expected->second);
 }
 
 Tensor SafetensorsFile::read(const SafetensorsEntry& entry, DType dtype) const {
@@ -262,14 +270,14 @@ std::string header_text(const std::string& path, const std::vector<TensorSource>
   return text;
 }
 
-void write_to(AtomicFile& file, std::vector<TensorSource> tensors, const SealFn& seal, bool sealed) {
+void write_to(AtomicFile& file, std::vector<TensorSource> tensors, const MetadataOfDigests& metadata, bool digested) {
   const std::string& path = file.path();
   std::ranges::sort(tensors, [](const TensorSource& a, const TensorSource& b) {
     return std::pair(size_of(b.dtype), a.name) < std::pair(size_of(a.dtype), b.name);
   });
   std::map<std::string, std::string> digests;
   for (const TensorSource& source : tensors) digests[source.name] = std::string(64, '0');
-  const std::string header = header_text(path, tensors, seal(digests));
+  const std::string header = header_text(path, tensors, metadata(digests));
 
   const std::uint64_t size = header.size();
   file.write(std::as_bytes(std::span(&size, 1)));
@@ -279,15 +287,15 @@ void write_to(AtomicFile& file, std::vector<TensorSource> tensors, const SealFn&
     std::size_t passed = 0;
     source.read([&](std::span<const std::byte> bytes) {
       passed += bytes.size();
-      if (sealed) digest.update(bytes);
+      if (digested) digest.update(bytes);
       file.write(bytes);
     });
     CHECK(passed == bytes_of(source), path, ": the tensor '", source.name, "' has ", bytes_of(source),
           " bytes, but its source passes on ", passed);
-    if (sealed) digests[source.name] = digest.hex();
+    if (digested) digests[source.name] = digest.hex();
   }
-  if (sealed) {
-    const std::string with_digests = header_text(path, tensors, seal(digests));
+  if (digested) {
+    const std::string with_digests = header_text(path, tensors, metadata(digests));
     CHECK(with_digests.size() == header.size(), path, ": metadata of ", with_digests.size(), " bytes for ",
           header.size());
     file.write_at(sizeof(size), with_digests);
@@ -325,20 +333,22 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
   file.commit();
 }
 
-void write_sealed_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata) {
-  const SealFn seal = [&](const std::map<std::string, std::string>& digests) {
+void write_safetensors_with_digests(AtomicFile& file, const std::vector<NamedTensor>& tensors,
+                                    const Metadata& metadata) {
+  const auto with_digests = [&](const std::map<std::string, std::string>& digests) {
     json::Value texts = json::Value::object();
     for (const auto& [name, digest] : digests) texts.set(name, digest);
     Metadata out = metadata;
     out[kDigests] = texts.dump();
     return out;
   };
-  write_to(file, sources_of(tensors), seal, true);
+  write_to(file, sources_of(tensors), with_digests, true);
 }
 
-void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal) {
+void write_safetensors_given_digests(const std::string& path, const std::vector<NamedTensor>& tensors,
+                                     const MetadataOfDigests& metadata) {
   AtomicFile file(path);
-  write_to(file, sources_of(tensors), seal, true);
+  write_to(file, sources_of(tensors), metadata, true);
   file.commit();
 }
 

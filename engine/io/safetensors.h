@@ -33,8 +33,7 @@ class SafetensorsFile {
   const std::map<std::string, std::string>& metadata() const;
   /// The entry of a tensor, or null.
   const SafetensorsEntry* find(std::string_view name) const;
-  // What reads tensors throws IoError if the file has become shorter, or cannot be read. It throws Error naming file and
-  // tensor if the metadata has SHA-256 digests (`attune_sha256`) and the bytes have another; map() does not look.
+  // What reads tensors throws IoError if the file has become shorter, or cannot be read.
 
   /// A tensor's bytes: little-endian, row-major.
   std::vector<std::byte> bytes(const SafetensorsEntry& entry) const;
@@ -42,6 +41,11 @@ class SafetensorsFile {
   void read_blocks(const SafetensorsEntry& entry, const TakeBytes& take) const;
   /// Their SHA-256.
   std::string digest(const SafetensorsEntry& entry) const;
+  /// Throws Error naming file and tensor if it is not `expected`. Several threads may check at once.
+  void check(const SafetensorsEntry& entry, const std::string& expected) const;
+  /// Throws Error naming file and tensor if the metadata has its SHA-256 (write_safetensors_with_digests), and it is another
+  /// one. No reading does this by itself.
+  void check(const SafetensorsEntry& entry) const;
   /// A tensor converted to float32 or float64 (from F16, BF16, F32, F64) or to int32 (from I64, I32, I16, I8, U8,
   /// BOOL). Throws Error naming file and tensor if its kind is another, or an integer does not fit.
   Tensor read(const SafetensorsEntry& entry, DType dtype) const;
@@ -79,7 +83,7 @@ TensorSource source_of(const NamedTensor& named);
 using Metadata = std::map<std::string, std::string>;
 /// Makes a file's metadata of the SHA-256 of every tensor's bytes, by name. Called twice, with zeros for the digests
 /// first; both results must be as long.
-using SealFn = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
+using MetadataOfDigests = std::function<Metadata(const std::map<std::string, std::string>& digests)>;
 
 /// Writes a file atomically: header padded to a multiple of 8 bytes, wider types first, then by name. Only one tensor
 /// at a time is copied to the host. Throws IoError, or Error if a name comes twice or a source does not pass on exactly
@@ -88,9 +92,11 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
 /// The same to a file that the caller commits.
 void write_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
 void write_safetensors(AtomicFile& file, std::vector<TensorSource> tensors, const Metadata& metadata);
-/// The same with the SHA-256 of every tensor in the metadata; whoever reads a tensor checks it.
-void write_sealed_safetensors(AtomicFile& file, const std::vector<NamedTensor>& tensors, const Metadata& metadata);
-/// With metadata that depends on the tensors' bytes.
-void write_sealed_safetensors(const std::string& path, const std::vector<NamedTensor>& tensors, const SealFn& seal);
+/// The same with the SHA-256 of every tensor in the metadata, under `attune_sha256`.
+void write_safetensors_with_digests(AtomicFile& file, const std::vector<NamedTensor>& tensors,
+                                    const Metadata& metadata);
+/// With metadata that depends on these digests.
+void write_safetensors_given_digests(const std::string& path, const std::vector<NamedTensor>& tensors,
+                                     const MetadataOfDigests& metadata);
 
 }  // namespace attune

@@ -46,6 +46,7 @@ void read_vocabulary(const std::string& path, WordTable& vocabulary) {
 
 std::vector<double> read_tensor(const SafetensorsFile& file, const char* name, const Shape& shape) {
   const Tensor tensor = file.read(name, DType::kFloat64);
+  file.check(*file.find(name));
   CHECK(tensor.shape() == shape, file.path(), ": ", name, " is ", tensor.shape(), ", expected ", shape);
   CHECK(all_finite(tensor), file.path(), ": ", name, " has values that are not finite");
   const auto values = tensor.values<double>();
@@ -68,7 +69,7 @@ void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
   for (const auto& [name, tensor] : tensors)
     CHECK(all_finite(tensor), folder, ": not written: ", name, " has values that are not finite");
   const auto write = [&](AtomicFile& file, const Metadata& metadata) {
-    write_sealed_safetensors(file, tensors, metadata);
+    write_safetensors_with_digests(file, tensors, metadata);
   };
   model_files(folder, config, {{"vocabulary.json", words.dump() + "\n"}}, write).commit();
 }

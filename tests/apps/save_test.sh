@@ -62,7 +62,7 @@ flip() { # FILE: the lowest bit of the last but 40th byte
   printf "$(printf '\\x%02x' $((byte ^ 1)))" | dd of="$1" bs=1 seek=$at conv=notrunc status=none
 }
 cp -r "$folder/of_bad" "$folder/flipped" && flip "$folder/flipped/model.safetensors"
-program=$predict expect_error "a flipped bit" 1 "is damaged: its SHA-256 is" --model_dir "$folder/flipped" --text x
+program=$predict expect_error "a flipped bit" 1 "is damaged, or was changed by a program" --model_dir "$folder/flipped" --text x
 expect_error "a flipped bit, training on" 1 "flipped/model.safetensors: the tensor '" --data "$folder/bad" --model_dir "$folder/flipped" --context_length 16
 "$train_logreg" --data "$folder/bad" --output "$folder/flipped_bag" --top 0 >/dev/null
 flip "$folder/flipped_bag/model.safetensors"

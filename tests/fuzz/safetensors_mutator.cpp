@@ -125,10 +125,20 @@ void seal_dataset(Json& metadata, const File& file) {
   metadata["sha256"] = sha256(parts);
 }
 
+void seal_weights(Json& metadata, const File& file) {
+  Json digests = Json::object();
+  for (const auto& [name, entry] : file.header.items()) {
+    if (!is_tensor(name, entry)) continue;
+    const auto bytes = file.tensors.find(name);
+    digests[name] = sha256(bytes == file.tensors.end() ? "" : bytes->second);
+  }
+  metadata["attune_sha256"] = text_of(digests);
+}
+
 // The metadata whose text is JSON, which changes like the rest.
 void change_inner_text(File& file, Random& random) {
   if (!file.header.contains("__metadata__") || !file.header["__metadata__"].is_object()) return;
-  for (const char* key : {"run", "labels"}) {
+  for (const char* key : {"run", "labels", "attune_sha256"}) {
     Json& metadata = file.header["__metadata__"];
     if (metadata.contains(key) && metadata[key].is_string())
       metadata[key] = changed_json(metadata[key].get<std::string>(), 1 << 16, random);
@@ -140,6 +150,7 @@ void seal(File& file) {
   Json& metadata = file.header["__metadata__"];
   if (metadata.contains("run") && metadata["run"].is_string()) seal_run(metadata, file);
   if (metadata.contains("labels") && metadata["labels"].is_string()) seal_dataset(metadata, file);
+  if (metadata.contains("attune_sha256")) seal_weights(metadata, file);
 }
 
 std::string write(const File& file) {

@@ -14,7 +14,6 @@
 
 #include "base/read_file.h"
 #include "engine/io/files.h"
-#include "engine/io/sha256.h"
 #include "tests/engine/io/safetensors_file.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -298,57 +297,6 @@ TEST(Safetensors, WhatIsWrittenComesBack) {
   EXPECT_EQ(again.shape(), (Shape{3, 1}));
   for (std::size_t i = 0; i < 3; ++i)
     expect_same(again.values<float>()[i], words.values<float>()[i], static_cast<std::uint32_t>(i));
-}
-
-TEST(Safetensors, SealedFilesKnowTheDigestsOfTheirTensors) {
-  const TempDir dir;
-  const Tensor wide = Tensor::from(std::vector<double>{1, -2.5}, {2}),
-               rounded = Tensor::from(std::vector<float>{1, -2, 0.5}, {3, 1}).cast(DType::kBFloat16);
-  write_sealed_safetensors(dir / "sealed", {{"rounded", rounded}, {"wide", wide}},
-                           [](const std::map<std::string, std::string>& digests) { return digests; });
-  const SafetensorsFile file(dir / "sealed");
-  ASSERT_EQ(file.metadata().size(), 2u);
-  for (const auto& [name, tensor] : {std::pair("wide", wide), {"rounded", rounded}}) {
-    const SafetensorsEntry* entry = file.find(name);
-    ASSERT_NE(entry, nullptr);
-    EXPECT_EQ(file.metadata().at(name), sha256_hex(file.bytes(*entry)));
-    const Tensor read = file.read(*entry);
-    EXPECT_EQ(read.shape(), tensor.shape());
-    ASSERT_EQ(read.dtype(), tensor.dtype());
-    EXPECT_EQ(std::memcmp(read.raw(), tensor.raw(), tensor.bytes()), 0);
-  }
-  EXPECT_THROW(write_sealed_safetensors(dir / "longer", {{"wide", wide}},
-                                        [](const auto& digests) {
-                                          const bool first = digests.at("wide")[0] == '0';
-                                          return Metadata{{"key", first ? "" : "longer than a header's padding"}};
-                                        }),
-               Error);
-  EXPECT_FALSE(std::filesystem::exists(dir / "longer"));
-}
-
-TEST(Safetensors, EveryFlippedBitOfASealedTensorIsFound) {
-  const TempDir dir;
-  const Tensor a = Tensor::from(std::vector<float>{1, -2, 0.5}, {3}), b = Tensor::from(std::vector<double>{1}, {1});
-  const std::string path = dir / "sealed";
-  AtomicFile out(path);
-  write_sealed_safetensors(out, {{"a", a}, {"b", b}}, {{"format", "pt"}});
-  out.commit();
-  EXPECT_EQ(SafetensorsFile(path).metadata().at("format"), "pt");
-  const auto read_all = [&] {
-    const SafetensorsFile file(path);
-    file.read("a", DType::kFloat64);
-    file.read("b", DType::kFloat64);
-  };
-  EXPECT_NO_THROW(read_all());
-  const std::string sealed = read_file(path);
-  for (std::size_t bit = 0; bit < 8 * (a.bytes() + b.bytes()); ++bit) {
-    std::string damaged = sealed;
-    damaged[damaged.size() - 1 - bit / 8] ^= static_cast<char>(1 << bit % 8);
-    write_file(path, damaged);
-    const std::string tensor = bit < 8 * a.bytes() ? "a" : "b";  // the wider type lies first
-    EXPECT_TRUE(message_of(read_all).starts_with(path + ": the tensor '" + tensor + "' is damaged: its SHA-256 is "))
-        << bit << ": " << message_of(read_all);
-  }
 }
 
 TEST(Safetensors, ASourceWithOtherThanItsBytesIsRefused) {

@@ -34,4 +34,4 @@ void run(std::string_view input) {
 
 }  // namespace attune::fuzz
 
-ATTUNE_FUZZ_PARTS(kText, kJson, kSafetensors)
+ATTUNE_FUZZ_PARTS(kText, kJson, kSealed)
