@@ -43,9 +43,9 @@ int on_progress(void* raw, curl_off_t total, curl_off_t done, curl_off_t, curl_o
   return interrupted() ? 1 : 0;
 }
 
-// Schemes have no case; what has none is http to curl.
-bool is_http(const std::string& url) {
-  return strncasecmp(url.c_str(), "http:", 5) == 0 || url.find("://") == std::string::npos;
+// Schemes have no case. To curl one to three slashes may follow.
+bool is_https(const std::string& url) {
+  return strncasecmp(url.c_str(), "https:", 6) == 0;
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void download_file(const std::string& url, const std::string& path, const Progre
   std::array<char, CURL_ERROR_SIZE> reason{};
   curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http,https,file");
-  curl_easy_setopt(handle.get(), CURLOPT_REDIR_PROTOCOLS_STR, is_http(url) ? "http,https" : "https");
+  curl_easy_setopt(handle.get(), CURLOPT_REDIR_PROTOCOLS_STR, is_https(url) ? "https" : "http,https");
   curl_easy_setopt(handle.get(), CURLOPT_ERRORBUFFER, reason.data());
   curl_easy_setopt(handle.get(), CURLOPT_FOLLOWLOCATION, 1L);
   curl_easy_setopt(handle.get(), CURLOPT_FAILONERROR, 1L);

@@ -59,15 +59,15 @@ bool reads_as_integer(std::string_view label) {
   return is_digits(label);
 }
 
-// Equal for labels that are surely spellings of one: "1", " 1", "01", "+1" and "1.0".
+// Equal for labels that are surely spellings of one: "1", " 1", "01", "+1" and "1.0"; "0" and "-0".
 std::string common_spelling(std::string_view label) {
   label = trimmed(label);
   std::string_view number = label.substr(0, label.find('.'));
   const std::string_view fraction = label.substr(number.size());
   if (!reads_as_integer(number) || fraction.find_first_not_of("0", 1) < fraction.size()) return std::string(label);
-  const bool negative = number.starts_with('-');
-  number.remove_prefix(std::min(number.find_first_not_of("+-0"), number.size() - 1));
-  return (negative ? "-" : "") + std::string(number);
+  const std::string_view digits = number.substr(std::min(number.find_first_not_of("+-0"), number.size() - 1));
+  const bool negative = number.starts_with('-') && digits != "0";
+  return (negative ? "-" : "") + std::string(digits);
 }
 
 std::vector<std::string> strings(const json::Value& array) {

@@ -29,7 +29,7 @@ class RowCutter {
  public:
   explicit RowCutter(std::int64_t max_rows) : max_rows_(static_cast<std::size_t>(max_rows)) {}
 
-  // Continues to the end of the bytes; true if there are enough rows.
+  // Continues to the end of the bytes; true if there are enough rows, or the last one has a misplaced quote.
   bool cut(std::string_view bytes) {
     const std::size_t size = bytes.size();
     std::size_t line_end = find(bytes, '\n', at_, size);  // the first from at_ on
@@ -59,6 +59,7 @@ class RowCutter {
       // A quote that is neither the first of a field nor doubled: the row is wrong, and what follows is not needed.
       if (quoted_ && quote != begins_.back() && bytes[quote - 1] != ',' && bytes[quote - 1] != '"') {
         end_ = at_;
+        misplaced_quote_ = true;
         return true;
       }
     }
@@ -68,12 +69,14 @@ class RowCutter {
   const std::vector<std::size_t>& begins() const { return begins_; }
   // The end of the last whole row.
   std::size_t end() const { return end_; }
+  bool misplaced_quote() const { return misplaced_quote_; }
 
  private:
   std::size_t max_rows_;
   std::vector<std::size_t> begins_;
   std::size_t at_ = 0, end_ = 0;
   bool open_ = false, quoted_ = false;  // at_ is inside a row, inside quotes
+  bool misplaced_quote_ = false;
 };
 
 // Takes fields from the bytes of one row.
@@ -178,13 +181,14 @@ bool CsvReader::read(CsvRows& rows, std::int64_t max_rows) {
   bytes.assign(rest_);
   RowCutter cutter(max_rows);
   bool enough = false;
-  while (!(enough = cutter.cut(bytes))) {
+  while (!finished_ && !(enough = cutter.cut(bytes))) {
     const std::string_view more = file_.block();
     if (more.empty()) break;
     bytes.append(more);
   }
   const std::size_t end = enough ? cutter.end() : bytes.size();
-  rest_.assign(bytes, end);
+  finished_ = finished_ || cutter.misplaced_quote();
+  rest_.assign(bytes, finished_ ? bytes.size() : end);
   bytes.resize(end);
   rows.rows_.clear();
   std::size_t counted = 0;

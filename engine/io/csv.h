@@ -2,8 +2,9 @@
 // LF or CRLF.
 //
 // Reading has two steps. CsvReader reads bytes and finds where rows end, which takes a search for quotes and line ends.
-// CsvRows has the bytes of the rows that were found; any thread may parse any of them. Memory does not grow with the
-// file. Text must be UTF-8; a byte-order mark is skipped.
+// CsvRows has the bytes of the rows that were found; any thread may parse any of them. Memory grows with the longest
+// row, not with the file; but a quote that is never closed makes the rest of the file one row. Text must be UTF-8; a
+// byte-order mark is skipped.
 #pragma once
 
 #include <cstdint>
@@ -48,19 +49,18 @@ class CsvReader {
   /// Index of a column. Throws Error listing the columns there are.
   std::size_t column(const std::string& name) const;
 
-  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end of the file. Blank lines are skipped.
-  /// Throws IoError.
+  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end of the file, and after a row with a
+  /// misplaced quote. Blank lines are skipped. Throws IoError.
   bool read(CsvRows& rows, std::int64_t max_rows);
   /// Reads the next row into `fields`; false at the end of the file. Throws Error naming file and line of an
   /// unterminated or misplaced quote, a wrong number of fields, or text that is not UTF-8. Not to be mixed with read().
   bool next(std::vector<std::string>& fields);
-  /// "path:line" of the first line of the row that next() read last.
-  std::string where() const { return rows_.where(row_ - 1); }
 
  private:
   std::string path_;
   ByteReader file_;
-  std::string rest_;  // bytes that were read and belong to the next rows
+  std::string rest_;       // bytes that were read and belong to the next rows
+  bool finished_ = false;  // a quote was misplaced: where the next row begins is not known
   std::int64_t line_ = 1;
   std::vector<std::string> header_;
 

@@ -122,10 +122,16 @@ TEST_F(Redirects, AreFollowed) {
   EXPECT_EQ(download(secure_.address("/to/" + secure_.address("/found"))), "");
 }
 
+// An address, and those in it, with one slash where two belong; curl takes them for the same.
+std::string one_slash(std::string url) {
+  for (std::size_t at = url.find("://"); at != std::string::npos; at = url.find("://")) url.erase(at + 1, 1);
+  return url;
+}
+
 TEST_F(Redirects, NeverFromHttpsToHttp) {
   const std::string url = secure_.address("/to/" + plain_.address("/found"));
-  for (const std::string& each :
-       {url, "HTTPS" + url.substr(5), secure_.address("/to/" + url), secure_.address("/to/file:///etc/hostname")}) {
+  for (const std::string& each : {url, "HTTPS" + url.substr(5), one_slash(url), secure_.address("/to/" + url),
+                                  secure_.address("/to/file:///etc/hostname")}) {
     const std::string message = download(each);
     EXPECT_TRUE(message.starts_with(each + ": the download failed: Protocol ")) << message;
   }

@@ -87,6 +87,8 @@ TEST(ClassLabels, SpellingsOfOneAreAMistake) {
                                                                   {"1.0", "1"},
                                                                   {"01", "1"},
                                                                   {"+1", "1"},
+                                                                  {"0", "-0"},
+                                                                  {"-00.0", "0"},
                                                                   {"-2", "-2.00"}};
   for (const auto& [first, second] : pairs)
     EXPECT_EQ(training_error({first, "neg", first, second}),
