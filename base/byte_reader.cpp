@@ -40,11 +40,11 @@ bool ByteReader::read_more() {
   ssize_t n = 0;
   do n = read(file_.get() < 0 ? STDIN_FILENO : file_.get(), block_.data() + end_, block_.size() - end_);
   while (n < 0 && errno == EINTR);
-  if (n < 0) throw IoError(name_, std::string("cannot be read: ") + std::strerror(errno));
+  if (n < 0) throw IoError(name_, read_failure(errno));
   end_ += static_cast<std::size_t>(n);
   passed_ += static_cast<std::size_t>(n);
   if (n == 0 && passed_ < expected_)
-    throw IoError(name_, str_cat("was cut while it was read: after ", passed_, " of ", expected_, " bytes it ends"));
+    throw IoError(name_, str_cat(read_failure(ENODATA), ": after ", passed_, " of ", expected_, " bytes it ends"));
   return n > 0;
 }
 

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <vector>
 
 namespace attune {
@@ -64,6 +65,10 @@ bool read_blocks(int fd, std::size_t begin, std::size_t size,
     size -= wanted;
   }
   return true;
+}
+
+std::string read_failure(int error) {
+  return error == ENODATA ? "was cut while it was read" : std::string("cannot be read: ") + std::strerror(error);
 }
 
 }  // namespace attune

@@ -37,5 +37,7 @@ bool write_all(int fd, std::span<const std::byte> bytes, std::ptrdiff_t at = -1)
 /// cannot be read: ENODATA if the file has ended. Unlike pages of a mapping, they do not count as the process's memory.
 bool read_blocks(int fd, std::size_t begin, std::size_t size,
                  const std::function<void(std::span<const std::byte>)>& take);
+/// Why a file could not be read, for an IoError; `error`: errno, ENODATA if the file has ended too early.
+std::string read_failure(int error);
 
 }  // namespace attune

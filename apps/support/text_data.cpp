@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -59,7 +60,7 @@ std::string file_digest(const std::string& path, std::uintmax_t size) {
       const std::uintmax_t begin = static_cast<std::uintmax_t>(i) * kPiece;
       Sha256 digest;
       if (!read_blocks(file.get(), begin, std::min(kPiece, size - begin), [&](auto block) { digest.update(block); }))
-        throw IoError(path, std::string("cannot be read: ") + std::strerror(errno));
+        throw IoError(path, read_failure(errno));
       digests[static_cast<std::size_t>(i)] = digest.hex();
     }
   });
@@ -103,19 +104,24 @@ class Encoder : public TextSink {
   std::array<Part, kParts> parts_;
 };
 
-// The data set of a file under `name`, whose labels the reader goes on with; nothing if the file is not there or
-// damaged.
+// The data set of a file under `name`, whose labels the reader goes on with. Nothing if the file is not there, and with
+// a warning if it cannot be used.
 std::optional<Dataset> stored_dataset(const std::string& path, const std::string& name, LabelReader& labels) {
-  std::optional<StoredDataset> kept = open_dataset(path, name);
-  if (!kept) return std::nullopt;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return std::nullopt;
   try {
-    labels.restore(kept->label_text, kept->dataset.labels);
+    StoredDataset kept = open_dataset(path, name);
+    labels.restore(kept.label_text, kept.dataset.labels);
+    return std::move(kept.dataset);
   } catch (const OutOfMemory&) {
     throw;
-  } catch (const Error&) {
+  } catch (const Error& error) {
+    if (!fs::exists(path, ignored)) return std::nullopt;  // another run has removed it
+    const std::string reason = error.what(), place = path + ": ";
+    std::cerr << "warning: " << (reason.starts_with(place) ? "" : place) << reason << "; the token ids are made anew"
+              << std::endl;
     return std::nullopt;
   }
-  return std::move(kept->dataset);
 }
 
 }  // namespace
@@ -199,15 +205,12 @@ std::string SplitReader::kept_path(const std::string& path, std::uintmax_t size,
 Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
   const FileState before = state_of(path);
   const std::string keep_at = cache_.empty() ? "" : kept_path(path, before.size, max_rows, max_length);
-  std::error_code ignored;
-  if (!keep_at.empty() && fs::exists(keep_at, ignored)) {
-    if (std::optional<Dataset> kept = stored_dataset(keep_at, path, labels_)) {
-      fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
-      used_.push_back(keep_at);
-      std::cout << "Token ids of " << path << ": from " << keep_at << std::endl;
-      return *std::move(kept);
-    }
-    std::cerr << "warning: " << keep_at << ": the stored token ids are damaged; they are made anew" << std::endl;
+  if (std::optional<Dataset> kept = keep_at.empty() ? std::nullopt : stored_dataset(keep_at, path, labels_)) {
+    std::error_code ignored;
+    fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
+    used_.push_back(keep_at);
+    std::cout << "Token ids of " << path << ": from " << keep_at << std::endl;
+    return *std::move(kept);
   }
   const bool pairs = !columns_.pair.empty();
   DatasetWriter writer(cache_, pairs);

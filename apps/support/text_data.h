@@ -44,7 +44,7 @@ class SplitReader {
   SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache);
 
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
-  /// whole). Prints a line if they are stored ids; a warning on standard error if those are damaged, and one if the
+  /// whole). Prints a line if they are stored ids; a warning on standard error if those cannot be used, and one if the
   /// cache cannot be used. Throws Error as read_rows.
   Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
 

@@ -115,9 +115,7 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
   file.commit();
 }
 
-namespace {
-
-StoredDataset read_dataset(const std::string& path, const std::string& name) {
+StoredDataset open_dataset(const std::string& path, const std::string& name) {
   const SafetensorsFile file(path);
   std::map<std::string, std::string> parts;
   const auto tensor = [&](const char* what, bool needed) {
@@ -143,18 +141,6 @@ StoredDataset read_dataset(const std::string& path, const std::string& name) {
   CHECK(text_of(kDigest) == out.dataset.digest, path, ": its tensors are damaged");
   out.dataset.check();
   return out;
-}
-
-}  // namespace
-
-std::optional<StoredDataset> open_dataset(const std::string& path, const std::string& name) {
-  try {
-    return read_dataset(path, name);
-  } catch (const OutOfMemory&) {
-    throw;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
 }
 
 }  // namespace attune

@@ -6,7 +6,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,8 +19,8 @@ struct StoredDataset {
   std::string label_text;  // as given to write()
 };
 
-/// The data set of a file under `name`; nothing if there is no such file or it is damaged in any way.
-std::optional<StoredDataset> open_dataset(const std::string& path, const std::string& name);
+/// The data set of a file under `name`. Throws Error naming the file if it cannot be read or is damaged in any way.
+StoredDataset open_dataset(const std::string& path, const std::string& name);
 
 /// A data set in the making.
 class DatasetWriter {

@@ -113,9 +113,7 @@ struct SafetensorsFile::Impl {
     CHECK(digests.size() == header.entries.size(), path, ": ", kDigests, " has digests of tensors that are not there");
   }
   void read(std::uint64_t begin, std::uint64_t n, const TakeBytes& take) const {
-    if (!attune::read_blocks(descriptor.get(), begin, n, take))
-      throw IoError(path, errno == ENODATA ? "was cut while it was read"
-                                           : std::string("cannot be read: ") + std::strerror(errno));
+    if (!attune::read_blocks(descriptor.get(), begin, n, take)) throw IoError(path, read_failure(errno));
   }
   // Where an entry begins in the file.
   std::size_t offset_of(const SafetensorsEntry& entry) const {

@@ -11,12 +11,24 @@
 #include <fstream>
 #include <iostream>
 #include <map>
+#include <utility>
 
 #include "engine/data/dataset_file.h"
 #include "engine/io/files.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 #include "tests/support/words_of.h"
+
+namespace {
+// This file loses half of its bytes before the next read of any file, once.
+std::string cut_at_next_read;
+}  // namespace
+extern "C" ssize_t __real_pread(int fd, void* to, std::size_t bytes, off_t at);
+extern "C" ssize_t __wrap_pread(int fd, void* to, std::size_t bytes, off_t at) {
+  if (const std::string path = std::exchange(cut_at_next_read, {}); !path.empty())
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+  return __real_pread(fd, to, bytes, at);
+}
 
 namespace attune::testing {
 namespace {
@@ -187,16 +199,72 @@ TEST_F(Splits, ADamagedFileIsMadeAnew) {
   const std::string file = kept().at(0), whole = read_file(file);
   std::string changed = whole;
   changed.back() = static_cast<char>(changed.back() ^ 1);
-  for (const std::string& damaged :
-       {std::string(), whole.substr(0, whole.size() - 3), changed, std::string("no file")}) {
+  for (const auto& [damaged, what] :
+       {std::pair(std::string(), "not a valid safetensors file: it has 0 bytes"),
+        {whole.substr(0, whole.size() - 3), "not a valid safetensors file: tensor 'labels': ends at byte"},
+        {changed, "its tensors are damaged"},
+        {std::string("no file"), "not a valid safetensors file: it has 7 bytes"}}) {
     write_file(file, damaged);
     ::testing::internal::CaptureStderr();
     expect_usual(read());
-    EXPECT_EQ(::testing::internal::GetCapturedStderr(),
-              "warning: " + file + ": the stored token ids are damaged; they are made anew\n");
+    const std::string warning = ::testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(warning.starts_with("warning: " + file + ": " + what)) << warning;
+    EXPECT_TRUE(warning.ends_with("; the token ids are made anew\n")) << warning;
+    EXPECT_EQ(std::ranges::count(warning, '\n'), 1) << warning;
     EXPECT_FALSE(hit_);
     EXPECT_EQ(read_file(file), whole);
   }
+}
+
+TEST_F(Splits, TheWarningSaysWhyStoredIdsAreNotUsed) {
+  const Dataset made = read();
+  const std::string file = kept().at(0);
+  const auto warning = [&] {
+    ::testing::internal::CaptureStderr();
+    expect_usual(read());
+    EXPECT_FALSE(hit_);
+    return ::testing::internal::GetCapturedStderr();
+  };
+  DatasetWriter writer("", false);
+  writer.add(std::vector<std::int64_t>{2, 0, 2}, Ids{'a', 'b', 'a', 'b'}, {});
+  const Dataset same = writer.finish(path_, made.labels);
+  writer.write(file, same, R"({"kind": "class", "column": "label", "known": true, "count": 0, "names": []})");
+  EXPECT_EQ(
+      warning(),
+      "warning: " + file +
+          ": the kept labels: count: must be an integer from 1 to 100000, found 0; the token ids are made anew\n");
+  fs::remove(file);
+  fs::create_directory(file);
+  EXPECT_TRUE(warning().starts_with("warning: " + file + ": is not a regular file; the token ids are made anew\n"));
+}
+
+// Its stored labels are refused, and the file that has them is removed meanwhile.
+class LabelsOfARemovedFile : public ClassLabels {
+ public:
+  explicit LabelsOfARemovedFile(std::string file) : ClassLabels("label", 2), file_(std::move(file)) {}
+  void restore(const std::string&, const Tensor&) override {
+    fs::remove(file_);
+    throw Error("refused");
+  }
+
+ private:
+  std::string file_;
+};
+
+TEST_F(Splits, StoredIdsThatAnotherRunRemovesAreMadeAnewWithoutAWord) {
+  read();
+  const std::string file = kept().at(0);
+  LabelsOfARemovedFile labels(file);
+  ::testing::internal::CaptureStderr();
+  expect_usual(SplitReader(tokenizer_, {}, labels, cache_).read(path_, 0, 2));
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
+  EXPECT_TRUE(fs::exists(file));
+}
+
+TEST_F(Splits, AFileThatBecomesShorterIsAnError) {
+  cut_at_next_read = path_;
+  EXPECT_EQ(message_of([&] { read(); }), path_ + ": was cut while it was read");
+  EXPECT_TRUE(cut_at_next_read.empty());
 }
 
 TEST_F(Splits, AChangeOfAnyByteAndAnyLengthOfAStoredFileAreFound) {
@@ -211,12 +279,13 @@ TEST_F(Splits, AChangeOfAnyByteAndAnyLengthOfAStoredFileAreFound) {
     std::string changed = whole;
     changed[i] = static_cast<char>(changed[i] ^ (1 << i % 8));
     put(changed);
-    const std::optional<StoredDataset> stored = open_dataset(file, path_);
-    if (stored) expect_usual(stored->dataset);  // spaces of the header, and names that nobody reads
+    StoredDataset stored;
+    const std::string error = message_of([&] { stored = open_dataset(file, path_); });
+    if (error.empty()) expect_usual(stored.dataset);  // spaces of the header, and names that nobody reads
   }
   for (std::size_t length = 0; length < whole.size(); length += 3) {
     put(whole.substr(0, length));
-    ASSERT_FALSE(open_dataset(file, path_)) << length;
+    ASSERT_NE(message_of([&] { (void)open_dataset(file, path_); }), "") << length;
   }
   expect_usual(read());
   EXPECT_FALSE(hit_);

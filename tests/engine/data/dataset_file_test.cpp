@@ -1,13 +1,15 @@
-// A data set comes back from its file as it was; a file that is damaged anywhere is none.
+// A data set comes back from its file as it was; a file that is damaged anywhere is an error.
 #include "engine/data/dataset_file.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
 #include "tests/support/data.h"
+#include "tests/support/message_of.h"
 #include "tests/support/words_of.h"
 
 namespace attune::testing {
@@ -45,12 +47,11 @@ TEST(DatasetFile, IsReadBack) {
       const Dataset made = writer.finish("made", labels);
       expect_examples(made, labels, typed);
       writer.write(folder / "kept", made, "{\"names\": [\"\u00e9\"]}");
-      const auto kept = open_dataset(folder / "kept", "kept");
-      ASSERT_TRUE(kept.has_value());
-      expect_examples(kept->dataset, labels, typed);
-      EXPECT_EQ(kept->dataset.name, "kept");
-      EXPECT_EQ(kept->dataset.digest, made.digest);
-      EXPECT_EQ(kept->label_text, "{\"names\": [\"\u00e9\"]}");
+      const StoredDataset kept = open_dataset(folder / "kept", "kept");
+      expect_examples(kept.dataset, labels, typed);
+      EXPECT_EQ(kept.dataset.name, "kept");
+      EXPECT_EQ(kept.dataset.digest, made.digest);
+      EXPECT_EQ(kept.label_text, "{\"names\": [\"\u00e9\"]}");
       const SafetensorsFile file(folder / "kept");  // as other tools see it
       EXPECT_EQ(words_of(file.read("ids", DType::kInt32)), (Ids{7, 8, 1, 2, 3}));
       EXPECT_EQ(words_of(file.read("starts", DType::kInt32)), (Ids{0, 2, 2, 5}));
@@ -92,9 +93,8 @@ TEST(DatasetFile, NoExamplesAtAll) {
   writer.add({}, {}, {});
   const Dataset made = writer.finish("none", {});
   writer.write(folder / "kept", made, "");
-  const auto kept = open_dataset(folder / "kept", "none");
-  ASSERT_TRUE(kept.has_value());
-  EXPECT_EQ(kept->dataset.size(), 0);
+  const StoredDataset kept = open_dataset(folder / "kept", "none");
+  EXPECT_EQ(kept.dataset.size(), 0);
 }
 
 TEST(DatasetFile, LivesWithoutAFolder) {
@@ -117,32 +117,38 @@ TEST(DatasetFile, AMadeOneOutlivesItsWriter) {
   EXPECT_TRUE(fs::is_empty(folder.path()));
 }
 
-TEST(DatasetFile, ACutOrChangedFileIsNone) {
+TEST(DatasetFile, ACutOrChangedFileIsAnError) {
   const TempDir folder;
   DatasetWriter writer(folder.path().string(), true);
   fill(writer, true);
   writer.write(folder / "kept", writer.finish("made", classes()), "labels");
   const std::string whole = read_file(folder / "kept");
-  EXPECT_FALSE(open_dataset(folder / "missing", "x").has_value());
+  const auto error = [&](const char* name) {
+    const std::string path = folder / name, message = message_of([&] { (void)open_dataset(path, "x"); });
+    EXPECT_TRUE(message.empty() || message.starts_with(path + ": ")) << message;
+    return message.substr(std::min(message.size(), path.size() + 2));
+  };
+  EXPECT_EQ(error("missing"), "No such file or directory");
   for (std::size_t size = 0; size < whole.size(); size += 7) {
     write_file(folder / "cut", whole.substr(0, size));
-    EXPECT_FALSE(open_dataset(folder / "cut", "x").has_value()) << size;
+    EXPECT_NE(error("cut"), "") << size;
   }
   const std::size_t values = whole.size() - (4 * 8 + 5 * 4 + 3 * 4 + 5 * 4);
   for (std::size_t at = values; at < whole.size(); ++at) {
     std::string changed = whole;
     changed[at] = static_cast<char>(changed[at] ^ 1);
     write_file(folder / "changed", changed);
-    EXPECT_FALSE(open_dataset(folder / "changed", "x").has_value()) << at;
+    EXPECT_EQ(error("changed"), "its tensors are damaged") << at;
   }
   write_file(folder / "whole", whole);
-  EXPECT_TRUE(open_dataset(folder / "whole", "x").has_value());
+  EXPECT_EQ(error("whole"), "");
 }
 
-TEST(DatasetFile, OtherSafetensorsFilesAreNone) {
+TEST(DatasetFile, OtherSafetensorsFilesAreErrors) {
   const TempDir folder;
   write_safetensors(folder / "other", {{"ids", Tensor::zeros({3}, DType::kInt32)}}, {});
-  EXPECT_FALSE(open_dataset(folder / "other", "x").has_value());
+  EXPECT_EQ(message_of([&] { (void)open_dataset(folder / "other", "x"); }),
+            folder / "other: there is no tensor 'starts'");
 }
 
 }  // namespace

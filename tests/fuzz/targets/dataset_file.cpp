@@ -26,16 +26,15 @@ void run(std::string_view input) {
   static const MemoryFile file;
   file.replace(input);
   limit_tensors(std::size_t{1} << 22);
-  const std::optional<StoredDataset> stored = open_dataset(file.path(), "stored");
-  if (!stored) return;
+  const StoredDataset stored = open_dataset(file.path(), "stored");
   accepted();
-  const Dataset& data = stored->dataset;
+  const Dataset& data = stored.dataset;
   require(data.longest() <= data.ids.numel(), "no example is longer than all together");
   ClassLabels classes("label", 2);
   ListedLabels listed("label", ",");
   NumberLabels numbers({"label"}, false);
   for (LabelReader* reader : std::initializer_list<LabelReader*>{&classes, &listed, &numbers})
-    succeeds([&] { use(*stored, *reader); });
+    succeeds([&] { use(stored, *reader); });
   for (const bool packed : {false, true}) {
     std::vector<std::int32_t> some(static_cast<std::size_t>(std::min<std::int64_t>(data.size(), 4)));
     std::iota(some.begin(), some.end(), 0);
