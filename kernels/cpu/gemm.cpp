@@ -1,7 +1,7 @@
-// k is cut into blocks. B's part of a block is packed by all threads into strips as wide as the register tile, each from
-// front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as high as the
-// tile if they do not, or if it is rounded on the way. Then each task owns a part of C: a panel of A stays in the L1 cache while the task's strips of B,
-// which stay in the L2 cache, pass by.
+// k is cut into blocks. B's part of a block is packed by all threads into strips as wide as the register tile, each
+// from front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as
+// high as the tile if they do not, or if it is rounded on the way. Then each task owns a part of C: a panel of A stays
+// in the L1 cache while the task's strips of B, which stay in the L2 cache, pass by.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
@@ -57,12 +57,13 @@ class Product {
  public:
   explicit Product(const Gemm<T>& g)
       : g_(g),
-        kernel_(kernel_of<T, P>(cpu_level())),
+        kernel_(kernel_of<T, P>(cpu_level(), has_bfloat16_products(cpu_level()))),
         depth_(
             whole_steps<P>(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth)))))),
         packed_columns_(kPackedColumns / kernel_.columns() * kernel_.columns()) {}
 
   void run() const {
+    static_assert(!kRounds, "rounded operands are packed in panels, on all threads");
     for_each_block(g_.m, [&](Block<P>& block) {
       block.strips = scratch<P>(ScratchSlot::kGemmB, strip_elements(block));
       pack_strips(block, 0, block.columns, 0, block.depth);
@@ -199,15 +200,17 @@ void Product<T, P>::multiply_panel(const Block<P>& block, const Part& panel) con
     tile.a = block.panels + (panel.row - block.row) * block.packed_depth();
     along_rows = kRounds && !g_.transpose_a;
     tile.lda = along_rows ? block.packed_depth() : kernel_.rows;
-  } else if (kRounds || panel.rows < kernel_.rows) {
-    P* padded = scratch<P>(ScratchSlot::kGemmLastRows, kernel_.rows * block.packed_depth());
-    pack_panel(padded, panel.row, panel.rows, block.d, block.depth);
-    tile.a = padded;
-    tile.lda = kernel_.rows;
-  } else if constexpr (!kRounds) {
-    tile.a = a_at(panel.row, block.d);
-    tile.lda = g_.lda;
-    along_rows = !g_.transpose_a;
+  } else if constexpr (!kRounds) {  // rounded rows have panels, or k is 0 and A is not read
+    if (panel.rows < kernel_.rows) {
+      P* padded = scratch<P>(ScratchSlot::kGemmLastRows, kernel_.rows * block.packed_depth());
+      pack_panel(padded, panel.row, panel.rows, block.d, block.depth);
+      tile.a = padded;
+      tile.lda = kernel_.rows;
+    } else {
+      tile.a = a_at(panel.row, block.d);
+      tile.lda = g_.lda;
+      along_rows = !g_.transpose_a;
+    }
   }
   const auto& functions = along_rows ? kernel_.rows_of_a : kernel_.columns_of_a;
   for (std::int64_t j = panel.column; j < panel.column + panel.columns; j += kernel_.columns()) {

@@ -1,8 +1,9 @@
-// The matrix product under linear and attention:  C = alpha op(A) op(B),  row-major, op = identity or transpose, written to
-// C, added to it, or added to a bias row.
+// The matrix product under linear and attention:  C = alpha op(A) op(B),  row-major, op = identity or transpose,
+// written to C, added to it, or added to a bias row.
 //
-// Every element of C is summed over k in ascending order, in blocks that depend on k alone: neither m, n nor the number of
-// threads changes a bit, and a row of C is the same in a large product as in a small one.
+// Every element of C is summed over k in ascending order (of bfloat16 operands in pairs, the second of a pair first),
+// in blocks that depend on k alone: neither m, n nor the number of threads changes a bit, and a row of C is the same in
+// a large product as in a small one.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,7 @@ void gemm(const Gemm<T>& g);
 template <class T>
 void parallel_gemm(const Gemm<T>& g);
 
-/// On all threads, with op(A) and op(B) rounded to bfloat16: products are exact, sums are float32. Twice as fast where
-/// the machine has an instruction for it.
+/// On all threads, with op(A) and op(B) rounded to bfloat16: products are exact, sums are float32.
 void bfloat16_gemm(const Gemm<float>& g);
 
 }  // namespace attune::kernels

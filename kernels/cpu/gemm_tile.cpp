@@ -1,7 +1,7 @@
-// A tile of C lives in vector registers while k runs: per k a few vectors of B, and one element of A for each row, spread
-// over all lanes. Its size fills the registers of the instruction set: 8 x 3 of 32, or 6 x 2 of 16, the rest for B and A.
-// With 8 rows, not 12 x 2, the rows of A and of C fit into one set of the L1 cache: all of them are in the same one where
-// rows lie a multiple of 4 KiB apart.
+// A tile of C lives in vector registers while k runs: per k a few vectors of B, and one element of A for each row,
+// spread over all lanes. Its size fills the registers of the instruction set: 8 x 3 of 32, or 6 x 2 of 16, the rest for
+// B and A. With 8 rows, not 12 x 2, the rows of A and of C fit into one set of the L1 cache: all of them are in the
+// same one where rows lie a multiple of 4 KiB apart.
 #include "kernels/cpu/gemm_tile.h"
 
 #include <algorithm>
@@ -22,9 +22,9 @@ ATTUNE_INLINE void load(V& to, const T* from) {
   std::memcpy(&to, from, sizeof(V));
 }
 
-// One step of k, in three ways: what is loaded of A and of B for it, and their product added to a vector of sums. Vectors
-// are passed by reference: by value is another ABI without the instruction set.
-//
+// One step of k, in three ways: what is loaded of A and of B for it, and their product added to a vector of sums.
+// Vectors are passed by reference: by value is another ABI without the instruction set.
+
 // One element of k.
 template <class T, int bytes>
 struct Single {
@@ -63,8 +63,8 @@ struct Pair {
 };
 
 #ifdef ATTUNE_X86_LEVELS
-// The same by one instruction. As assembly: the compiler inlines its intrinsics only into code for AVX512-BF16, and puts a
-// broadcast vector together lane by lane.
+// The same by one instruction. As assembly: the compiler inlines its intrinsics only into code for AVX512-BF16, and
+// puts a broadcast vector together lane by lane.
 struct PairInstruction {
   using Packed = BFloat16;
   using Sum = Vector<float, 64>::type;
@@ -153,7 +153,7 @@ ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i
   std::int64_t d = 0;
   if (count == width && stride_d == 1 && width % 4 == 0)
     for (; d + kTurned <= depth; d += kTurned) {
-      BFloat16 rows[width * kTurned];
+      alignas(64) BFloat16 rows[width * kTurned];  // read in pairs
       for (std::int64_t i = 0; i < width; ++i)
         for (std::int64_t e = 0; e < kTurned; ++e) rows[i * kTurned + e] = to_bfloat16(x[i * stride_i + d + e]);
       for (std::int64_t pair = 0; pair < kTurned / 2; pair += 4)
@@ -178,6 +178,7 @@ ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i
 }
 
 // The same function bodies compiled for one instruction set. Entries for more vectors than it has repeat the last.
+// NOLINTBEGIN(bugprone-macro-parentheses): names and attributes
 #define ATTUNE_TILE(NAME, TARGET, STEP, BYTES, ROWS, VECTORS)                                                       \
   template <class T, class P, int vectors, bool along_rows>                                                         \
   TARGET void NAME(const Tile<T, P>& t) {                                                                           \
@@ -199,6 +200,7 @@ ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i
                                        NAME##_pack<T, P, ROWS>,                                                     \
                                        {NAME##_pack<T, P, NAME##_lanes<T>>, NAME##_pack<T, P, 2 * NAME##_lanes<T>>, \
                                         NAME##_pack<T, P, 3 * NAME##_lanes<T>>}};
+// NOLINTEND(bugprone-macro-parentheses)
 
 template <class T, class P, int bytes>
 using Step = std::conditional_t<std::is_same_v<T, P>, Single<T, bytes>, Pair<bytes>>;
@@ -215,18 +217,18 @@ ATTUNE_TILE(avx512_bf16, ATTUNE_AVX512, InstructionStep, 64, 8, 3)
 }  // namespace
 
 template <class T, class P>
-const Kernel<T, P>& kernel_of([[maybe_unused]] CpuLevel level) {
+const Kernel<T, P>& kernel_of([[maybe_unused]] CpuLevel level, [[maybe_unused]] bool instruction) {
 #ifdef ATTUNE_X86_LEVELS
   if constexpr (std::is_same_v<P, BFloat16>)
-    if (has_bfloat16_products(level)) return avx512_bf16_kernel<T, P>;
+    if (instruction) return avx512_bf16_kernel<T, P>;
   if (level == CpuLevel::kAvx512) return avx512_kernel<T, P>;
   if (level == CpuLevel::kAvx2) return avx2_kernel<T, P>;
 #endif
   return baseline_kernel<T, P>;
 }
 
-template const Kernel<float, float>& kernel_of(CpuLevel);
-template const Kernel<float, BFloat16>& kernel_of(CpuLevel);
-template const Kernel<double, double>& kernel_of(CpuLevel);
+template const Kernel<float, float>& kernel_of(CpuLevel, bool);
+template const Kernel<float, BFloat16>& kernel_of(CpuLevel, bool);
+template const Kernel<double, double>& kernel_of(CpuLevel, bool);
 
 }  // namespace attune::kernels

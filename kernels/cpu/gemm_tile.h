@@ -51,8 +51,9 @@ struct Kernel {
   std::int64_t columns() const { return vectors * lanes; }
 };
 
-/// T is float or double; P is T, or BFloat16 under float.
+/// T is float or double; P is T, or BFloat16 under float. `instruction`: bfloat16 by the instruction of AVX512-BF16,
+/// which has_bfloat16_products(level) must allow.
 template <class T, class P>
-const Kernel<T, P>& kernel_of(CpuLevel level);
+const Kernel<T, P>& kernel_of(CpuLevel level, bool instruction);
 
 }  // namespace attune::kernels

@@ -1,12 +1,16 @@
-// The matrix product in all its forms against its formula (oracles/matmul.h). And a row of the result does not depend on the
-// other rows: not a bit changes.
+// The matrix product in all its forms against its formula (oracles/matmul.h). And a row of the result does not depend
+// on the other rows: not a bit changes.
 #include "kernels/cpu/gemm.h"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/cpu/gemm_tile.h"
@@ -140,27 +144,74 @@ TEST(GemmTest, BFloat16RoundsBothOperands) {
     }
 }
 
-// Every tile this machine can run, of every width, and its packing of full and partial strips.
-template <class T>
-void check_tile(const Kernel<T, T>& kernel, int vectors, std::int64_t depth, bool along_rows, std::int64_t missing) {
-  const std::int64_t width = vectors * kernel.lanes;
-  const Problem<T> p(kernel.rows - missing, width - missing, depth, !along_rows, along_rows);
-  std::vector<T> a(static_cast<std::size_t>(kernel.rows * depth)), b(static_cast<std::size_t>(width * depth));
+// Every kernel this machine can run. With the instruction of AVX512-BF16 there are two of bfloat16 at the highest
+// level.
+template <class T, class P>
+struct NamedKernel {
+  std::string name;
+  const Kernel<T, P>& kernel;
+  bool instruction;
+};
+
+template <class T, class P>
+std::vector<NamedKernel<T, P>> kernels_of_machine() {
+  std::vector<NamedKernel<T, P>> out;
+  for (int i = 0; i <= static_cast<int>(cpu_level()); ++i) {
+    const auto level = static_cast<CpuLevel>(i);
+    out.push_back({"level " + std::to_string(i), kernel_of<T, P>(level, false), false});
+    if (std::is_same_v<P, BFloat16> && has_bfloat16_products(level))
+      out.push_back({"AVX512-BF16", kernel_of<T, P>(level, true), true});
+  }
+  return out;
+}
+
+template <class P>
+std::int64_t whole_steps(std::int64_t depth) {
+  return (depth + kStep<P> - 1) / kStep<P> * kStep<P>;
+}
+
+// Rows of A as a tile reads them in place: along k, whole steps of it.
+template <class P, class T>
+std::vector<P> rows_along_k(const Problem<T>& p) {
+  const std::int64_t depth = whole_steps<P>(p.k);
+  std::vector<P> out(static_cast<std::size_t>(p.m * depth));
+  for (std::int64_t i = 0; i < p.m; ++i)
+    for (std::int64_t d = 0; d < p.k; ++d) {
+      const T value = p.a[static_cast<std::size_t>(i * p.lda + d)];
+      P& to = out[static_cast<std::size_t>(i * depth + d)];
+      if constexpr (std::is_same_v<P, BFloat16>)
+        to = to_bfloat16(value);
+      else
+        to = value;
+    }
+  return out;
+}
+
+// A tile of every width, and the packing of full and partial strips; A is packed, or read in place.
+template <class T, class P>
+void check_tile(const Kernel<T, P>& kernel, int vectors, std::int64_t depth, bool along_rows, std::int64_t missing,
+                bool in_place) {
+  const std::int64_t width = vectors * kernel.lanes, packed_depth = whole_steps<P>(depth);
+  Problem<T> p(kernel.rows - missing, width - missing, depth, !along_rows, along_rows);
+  if constexpr (std::is_same_v<P, BFloat16>) p = rounded(p);
+  std::vector<P> a(static_cast<std::size_t>(kernel.rows * packed_depth)),
+      b(static_cast<std::size_t>(width * packed_depth));
   std::vector<T> c(static_cast<std::size_t>(kernel.rows * width), T(-1)),
       base(static_cast<std::size_t>(width), T(0.25));
-  kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
+  if (in_place)
+    a = rows_along_k<P>(p);
+  else
+    kernel.pack_rows(a.data(), p.a.data(), along_rows ? p.lda : 1, along_rows ? 1 : p.lda, p.m, depth);
   kernel.pack_columns[vectors - 1](b.data(), p.b.data(), along_rows ? p.ldb : 1, along_rows ? 1 : p.ldb, p.n, depth);
-  const bool in_place = along_rows && missing == 0;
-  const Tile<T, T> tile{.c = c.data(),
-                        .ldc = width,
-                        .a = in_place ? p.a.data() : a.data(),
-                        .lda = in_place ? p.lda : kernel.rows,
-                        .b = b.data(),
-                        .depth = depth,
-                        .alpha = T(0.75),
-                        .base = base.data(),
-                        .ldbase = 0};
-  (in_place ? kernel.rows_of_a : kernel.columns_of_a)[vectors - 1](tile);
+  (in_place ? kernel.rows_of_a : kernel.columns_of_a)[vectors - 1]({.c = c.data(),
+                                                                    .ldc = width,
+                                                                    .a = a.data(),
+                                                                    .lda = in_place ? packed_depth : kernel.rows,
+                                                                    .b = b.data(),
+                                                                    .depth = depth,
+                                                                    .alpha = T(0.75),
+                                                                    .base = base.data(),
+                                                                    .ldbase = 0});
   for (std::int64_t i = 0; i < kernel.rows; ++i)
     for (std::int64_t j = 0; j < width; ++j) {
       const double expected = 0.25 + (i < p.m && j < p.n ? 0.75 * static_cast<double>(p.exact(i, j)) : 0);
@@ -170,30 +221,36 @@ void check_tile(const Kernel<T, T>& kernel, int vectors, std::int64_t depth, boo
     }
 }
 
-template <class T>
+template <class T, class P>
 void check_tiles() {
-  for (int level = 0; level <= static_cast<int>(cpu_level()); ++level) {
-    const Kernel<T, T>& kernel = kernel_of<T, T>(static_cast<CpuLevel>(level));
+  for (const auto& [name, kernel, instruction] : kernels_of_machine<T, P>()) {
+    SCOPED_TRACE(name);
     ASSERT_LE(kernel.rows * kernel.columns(), kMaxTileElements);
     for (int vectors = 1; vectors <= kernel.vectors; ++vectors)
-      for (std::int64_t depth : {1, 4, 37, 512})
+      for (std::int64_t depth : {1, 2, 4, 7, 16, 17, 33, 38, 512})  // some of them with a rest after whole blocks
         for (bool along_rows : {false, true})
-          for (std::int64_t missing : {0, 1}) check_tile(kernel, vectors, depth, along_rows, missing);
+          for (std::int64_t missing : {0, 1}) {
+            check_tile(kernel, vectors, depth, along_rows, missing, false);
+            if (along_rows && missing == 0) check_tile(kernel, vectors, depth, along_rows, missing, true);
+          }
   }
 }
 
 TEST(GemmTest, EveryTile) {
-  check_tiles<float>();
-  check_tiles<double>();
+  check_tiles<float, float>();
+  check_tiles<double, double>();
 }
 
-// The tile of every level, the instruction included, computes the same sums.
+TEST(GemmTest, EveryTileOfBFloat16) {
+  check_tiles<float, BFloat16>();
+}
+
+// The tile of every level, with the instruction and without it, computes the same sums.
 TEST(GemmTest, BFloat16TilesAgree) {
   const std::int64_t depth = 301, width = 16;
   const Problem<float> p(8, width, depth, false, true);
-  std::vector<std::vector<float>> of_levels;
-  for (int level = 0; level <= static_cast<int>(cpu_level()); ++level) {
-    const Kernel<float, BFloat16>& kernel = kernel_of<float, BFloat16>(static_cast<CpuLevel>(level));
+  std::vector<float> first;
+  for (const auto& [name, kernel, instruction] : kernels_of_machine<float, BFloat16>()) {
     const std::int64_t vectors = std::min(width / kernel.lanes, kernel.vectors), columns = vectors * kernel.lanes;
     std::vector<float> c(static_cast<std::size_t>(6 * width));
     std::vector<BFloat16> a(static_cast<std::size_t>(kernel.rows * (depth + 1))),
@@ -206,9 +263,81 @@ TEST(GemmTest, BFloat16TilesAgree) {
           {.c = out.data(), .ldc = columns, .a = a.data(), .lda = kernel.rows, .b = b.data(), .depth = depth});
       for (std::int64_t r = 0; r < 6; ++r) std::copy_n(out.data() + r * columns, columns, c.data() + r * width + j);
     }
-    of_levels.push_back(c);
-    EXPECT_EQ(c, of_levels.front()) << "level " << level;
+    if (first.empty()) first = c;
+    EXPECT_EQ(c, first) << name;
   }
+}
+
+// What is special in float32 is special in bfloat16 too. `product` returns the sum over k of a[k] b[k].
+template <class Function>
+void check_special_numbers(Function&& product, bool tiny_is_zero) {
+  using Numbers = std::vector<float>;
+  constexpr float kInfinity = std::numeric_limits<float>::infinity(), kMax = std::numeric_limits<float>::max();
+  const float low_nan = std::bit_cast<float>(0x7F800001u);  // nothing of it is in the upper half but the exponent
+  for (const float nan : {std::numeric_limits<float>::quiet_NaN(), low_nan}) {
+    EXPECT_TRUE(std::isnan(product(Numbers{1, nan, 2}, Numbers{1, 1, 1})));
+    EXPECT_TRUE(std::isnan(product(Numbers{1, 1, 2}, Numbers{nan, 0, 1})));
+  }
+  EXPECT_EQ(product(Numbers{1, kInfinity, 2}, Numbers{1, 1, 1}), kInfinity);
+  EXPECT_EQ(product(Numbers{1, 2, 3}, Numbers{1, 1, -kInfinity}), -kInfinity);
+  EXPECT_TRUE(std::isnan(product(Numbers{kInfinity, 1, 1}, Numbers{0, 1, 1})));
+  EXPECT_TRUE(std::isnan(product(Numbers{kInfinity, 1, kInfinity}, Numbers{1, 1, -1})));
+  // Half a unit of bfloat16 above its largest number, and just below that.
+  EXPECT_EQ(product(Numbers{kMax}, Numbers{1}), kInfinity);
+  EXPECT_EQ(product(Numbers{0x1.FEFFFEp127f}, Numbers{1}), 0x1.FEp127f);
+  EXPECT_EQ(product(Numbers{0x1p127f, 0x1p127f}, Numbers{1, 1}), kInfinity);  // the sum overflows
+  // Subnormal operands and sums.
+  EXPECT_EQ(product(Numbers{0x1p-126f}, Numbers{0x1p100f}), 0x1p-26f);
+  EXPECT_EQ(product(Numbers{1, 0x1p-127f}, Numbers{0, 0x1p100f}), tiny_is_zero ? 0 : 0x1p-27f);
+  EXPECT_EQ(product(Numbers{0x1p-70f}, Numbers{0x1p-70f}), tiny_is_zero ? 0 : 0x1p-140f);
+  EXPECT_EQ(product(Numbers{0x1.02p-126f, -0x1p-126f}, Numbers{1, 1}), tiny_is_zero ? 0 : 0x1p-133f);
+}
+
+TEST(GemmTest, BFloat16TilesOfSpecialNumbers) {
+  for (const auto& named : kernels_of_machine<float, BFloat16>()) {
+    SCOPED_TRACE(named.name);
+    const Kernel<float, BFloat16>& kernel = named.kernel;
+    const auto product = [&](const std::vector<float>& x, const std::vector<float>& y) {
+      const auto depth = std::ssize(x), packed_depth = whole_steps<BFloat16>(depth);
+      std::vector<BFloat16> a(static_cast<std::size_t>(kernel.rows * packed_depth)),
+          b(static_cast<std::size_t>(kernel.columns() * packed_depth));
+      kernel.pack_rows(a.data(), x.data(), 0, 1, kernel.rows, depth);  // all rows of A are x, all columns of B are y
+      kernel.pack_columns[kernel.vectors - 1](b.data(), y.data(), 0, 1, kernel.columns(), depth);
+      std::vector<float> c(static_cast<std::size_t>(kernel.rows * kernel.columns()));
+      kernel.columns_of_a[kernel.vectors - 1](
+          {.c = c.data(), .ldc = kernel.columns(), .a = a.data(), .lda = kernel.rows, .b = b.data(), .depth = depth});
+      for (float value : c) EXPECT_TRUE(value == c[0] || (std::isnan(value) && std::isnan(c[0]))) << value;
+      return c[0];
+    };
+    check_special_numbers(product, named.instruction);
+  }
+}
+
+TEST(GemmTest, BFloat16OfSpecialNumbers) {
+  const std::int64_t m = 9, n = 50;  // whole tiles and partial ones
+  for (bool ta : {false, true})
+    for (bool tb : {false, true}) {
+      const auto product = [&](const std::vector<float>& x, const std::vector<float>& y) {
+        const auto k = std::ssize(x);
+        std::vector<float> a, b, c(static_cast<std::size_t>(m * n));
+        for (std::int64_t i = 0; i < m * k; ++i) a.push_back(x[static_cast<std::size_t>(ta ? i / m : i % k)]);
+        for (std::int64_t i = 0; i < n * k; ++i) b.push_back(y[static_cast<std::size_t>(tb ? i % k : i / n)]);
+        bfloat16_gemm({.c = c.data(),
+                       .ldc = n,
+                       .a = a.data(),
+                       .lda = ta ? m : k,
+                       .transpose_a = ta,
+                       .b = b.data(),
+                       .ldb = tb ? k : n,
+                       .transpose_b = tb,
+                       .m = m,
+                       .n = n,
+                       .k = k});
+        for (float value : c) EXPECT_TRUE(value == c[0] || (std::isnan(value) && std::isnan(c[0]))) << value;
+        return c[0];
+      };
+      check_special_numbers(product, has_bfloat16_products(cpu_level()));
+    }
 }
 
 TEST(GemmTest, SizesChangeNoBitOfBFloat16) {

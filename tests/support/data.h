@@ -29,7 +29,9 @@ class TempDir {
 }  // namespace attune::testing
 
 /// Leaves the test as skipped, naming ATTUNE_DATA, unless the real data is there; otherwise `var` is its folder.
+// NOLINTBEGIN(bugprone-macro-parentheses): a name that is declared
 #define ATTUNE_DATA_OR_SKIP(var)                                                           \
   const auto var##_folder = ::attune::testing::data_dir();                                 \
   if (!var##_folder) GTEST_SKIP() << "needs the real data: set ATTUNE_DATA to its folder"; \
   [[maybe_unused]] const std::filesystem::path& var = *var##_folder
+// NOLINTEND(bugprone-macro-parentheses)
