@@ -17,7 +17,8 @@ struct CpuContext {
   bool bfloat16_products = false;
 };
 
-/// Whether the processor has an instruction for them; without it they take the time of float32 ones.
+/// Whether this process has an instruction for products of bfloat16 numbers: the processor, the compiler and
+/// ATTUNE_CPU_LEVEL may each be without it.
 bool fast_bfloat16_products();
 
 /// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/device_info.h.

@@ -34,8 +34,11 @@ void PlacementFlags::prepare() const {
     throw UsageError("--attention cudnn needs --device cuda --precision bf16");
   if (device() == Device::kCpu) {
     set_bfloat16_products(precision == "bf16");
-    if (precision == "bf16" && !kernels::fast_bfloat16_products())
-      std::cerr << "warning: this processor has no AVX512-BF16: --precision bf16 is no faster than fp32" << std::endl;
+    if (precision == "bf16" && !fast_bfloat16_products())
+      std::cerr
+          << "warning: AVX512-BF16 is not available (processor, compiler or ATTUNE_CPU_LEVEL): --precision bf16 is "
+             "no faster than fp32"
+          << std::endl;
     return;
   }
   set_tensor_float32(precision == "tf32");

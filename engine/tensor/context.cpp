@@ -25,6 +25,10 @@ void set_bfloat16_products(bool on) {
   the_cpu_context.bfloat16_products = on;
 }
 
+bool fast_bfloat16_products() {
+  return kernels::fast_bfloat16_products();
+}
+
 void set_tensor_float32(bool on) {
   cuda_context().set_matmul_precision(on ? cuda::MatmulPrecision::kTensorFloat32 : cuda::MatmulPrecision::kFloat32);
 }
