@@ -191,8 +191,8 @@ void run(const Options& options) {
   set_num_threads(options.threads > 0 ? options.threads : num_threads());
   std::vector<Contender> contenders{attune_contender(options.bfloat16)};
   for (const std::string& path : options.peers) contenders.push_back(peer_of(path));
-  std::printf("GFLOP/s, float32, %d threads, medians of %d rounds\n\n| model | form | rows x in x out ", num_threads(),
-              options.rounds);
+  std::printf("GFLOP/s, %s, %d threads, medians of %d rounds\n\n| model | form | rows x in x out ",
+              options.bfloat16 ? "attune in bfloat16, peers in float32" : "float32", num_threads(), options.rounds);
   for (const Contender& contender : contenders) std::printf("| %s ", contender.name.c_str());
   std::printf("%s|\n|---|---|---", options.peers.empty() ? "" : "| attune / best ");
   for (std::size_t i = 0; i < contenders.size() + (options.peers.empty() ? 0 : 1); ++i) std::printf("|---");

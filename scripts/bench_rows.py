@@ -23,7 +23,7 @@ import sys
 import time
 
 ROWS = "gpt2,bert,distilbert,roberta-large,modernbert-base,modernbert-large"
-CONFIGURATIONS = "bf16:compile-cudagraphs:sdpa,bf16:eager:sdpa"
+CONFIGURATIONS = {"cuda": "bf16:compile-cudagraphs:sdpa,bf16:eager:sdpa", "cpu": "fp32:eager:sdpa,bf16:eager:sdpa"}
 PEER = pathlib.Path(__file__).resolve().parent.parent / "bench" / "pytorch" / "train_step.py"
 CHECK_STEPS = 10  # of the runs without dropout
 
@@ -290,8 +290,9 @@ def main():
     parser.add_argument("output", help="folder for the results")
     parser.add_argument("--bin", required=True, help="folder of bench_train_step")
     parser.add_argument("--rows", default=ROWS, help="published shapes, or folders with a config.json (with a / in them); default %(default)s")
-    parser.add_argument("--configurations", default=CONFIGURATIONS, help="of the peer: precision:variant:attention,... (default %(default)s)")
-    parser.add_argument("--precisions", default="", help="of attune, in addition to those of the configurations: fp32,tf32,bf16")
+    parser.add_argument("--configurations", help="of the peer: precision:variant:attention,... (default "
+                        f"{CONFIGURATIONS['cuda']}; with --device cpu {CONFIGURATIONS['cpu']})")
+    parser.add_argument("--precisions", default="", help="of attune, in addition to those of the configurations: fp32,bf16, on cuda also tf32")
     parser.add_argument("--cudnn", action="store_true", help="attune with cuDNN's attention too, where a model has no dropout")
     parser.add_argument("--python", default=sys.executable, help="python with torch and transformers")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
@@ -304,7 +305,10 @@ def main():
     parser.add_argument("--compile_limit", type=float, default=240, help="seconds for them to be ready")
     parser.add_argument("--limit", type=float, default=60, help="seconds for each run after that")
     parser.add_argument("--budget", type=float, default=1800, help="seconds for everything")
-    sys.exit(Bench(parser.parse_args()).run())
+    options = parser.parse_args()
+    if options.configurations is None:
+        options.configurations = CONFIGURATIONS[options.device]
+    sys.exit(Bench(options).run())
 
 
 if __name__ == "__main__":

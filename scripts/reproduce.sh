@@ -31,7 +31,7 @@ command that fetches them; a row that fails is reported, and the others go on. R
   --models DIR     look here before the Hugging Face cache: DIR/ROW (e.g. DIR/bert), DIR/NAME or DIR/OWNER/NAME
   --bin DIR        attune's programs (default: build/release/bin, on cuda build/cuda/bin)
   --device NAME    cpu or cuda (default: cpu)
-  --precision NAME fp32, or on cuda tf32 or bf16 (default: fp32)
+  --precision NAME fp32 or bf16, or tf32 on cuda (default: fp32)
   --rows LIST      rows to run, separated by commas; the table shows the others if they are finished
   --save           keep the trained models too, in OUTPUT/models/ROW
   --dry_run        only say what would be run
@@ -76,7 +76,8 @@ while [ $# -gt 0 ]; do
 done
 
 [[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"
-[[ $precision == fp32 || $device == cuda ]] || mistake "--precision $precision needs --device cuda"
+[[ $precision == fp32 || $precision == tf32 || $precision == bf16 ]] || mistake "--precision '$precision' is unknown; the precisions are fp32, tf32 and bf16"
+[[ $precision != tf32 || $device == cuda ]] || mistake "--precision tf32 needs --device cuda"
 preset=release
 [ "$device" = cpu ] || preset=cuda
 bin=${bin:-$root/build/$preset/bin}

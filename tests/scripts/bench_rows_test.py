@@ -102,6 +102,12 @@ class Rows(unittest.TestCase):
         self.assertEqual(done.returncode, 0)
         self.assertEqual((self.folder / "out" / "notes").read_text().split(), ["ready"] * 3 + ["timed"] * 3 + ["ready"] * 2 + ["timed"] * 2)
 
+    def test_defaults_of_a_cpu(self):
+        done, _ = self.bench("--rows", "gpt2")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual({path.stem for path in (self.folder / "out").glob("*.json")},
+                         {f"gpt2-{precision}-{system}" for precision in ("fp32", "bf16") for system in ("attune", "pytorch-eager-sdpa")})
+
     def test_no_time_left(self):
         done, _ = self.bench("--rows", "gpt2", "--configurations", "", "--precisions", "bf16", "--budget", "0")
         self.assertEqual(done.returncode, 1)
