@@ -43,7 +43,6 @@ attune_find(lbfgs lbfgs.h lbfgs liblbfgs-dev)
 attune_find(archive archive.h archive libarchive-dev)
 attune_find(curl curl/curl.h curl libcurl4-openssl-dev)
 attune_find(crypto openssl/evp.h crypto libssl-dev)
-attune_find(ssl openssl/ssl.h ssl libssl-dev)
 
 # The CUDA toolkit (12.4 or later), or Boost.Context for the fibers of the block simulator (kernels/cuda/simulated).
 if(ATTUNE_CUDA STREQUAL nvidia)
@@ -83,6 +82,7 @@ elseif(ATTUNE_CUDA STREQUAL simulated)
 endif()
 
 if(ATTUNE_BUILD_TESTS)
+  attune_find(ssl openssl/ssl.h ssl libssl-dev)  # the TLS server of tests/apps
   find_package(GTest QUIET)
   if(NOT GTest_FOUND)
     attune_missing("GoogleTest" libgtest-dev)
