@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "base/math.h"
 #include "engine/autograd/functions.h"
@@ -66,24 +67,26 @@ bool has_yardstick(DType dtype) {
 // largest error is one draw against another, their mean is not.
 class Distances : public ::testing::Environment {
  public:
-  void note(DType dtype, const char* quantity, double ours, double reference) {
-    if (reference > 0) ratios_[{dtype, quantity}].push_back(std::max(ours / reference, 1e-3));
+  void note(const Variant& variant, const char* quantity, double ours, double reference) {
+    if (reference > 0) ratios_[{variant.dtype, variant.device, quantity}].push_back(std::max(ours / reference, 1e-3));
   }
   void TearDown() override {
     for (const auto& [key, ratios] : ratios_) {
+      const auto& [dtype, device, quantity] = key;
+      const std::string variant = Variant{dtype, device}.name();
       double logarithms = 0;
       for (const double ratio : ratios) logarithms += std::log(ratio);
       const double mean = std::exp(logarithms / static_cast<double>(ratios.size()));
       std::printf("%s, %s: %.2f times the reference's distance from the truth (geometric mean of %zu, largest %.2f)\n",
-                  name_of(key.first), key.second.c_str(), mean, ratios.size(), *std::ranges::max_element(ratios));
+                  variant.c_str(), quantity.c_str(), mean, ratios.size(), *std::ranges::max_element(ratios));
       constexpr std::size_t kEnough = 6;  // fewer are no mean
       if (ratios.size() < kEnough) continue;
-      EXPECT_LE(mean, key.first == DType::kFloat32 ? 1.4 : 1.0) << key.second;
+      EXPECT_LE(mean, dtype == DType::kFloat32 ? 1.4 : 1.0) << variant << " " << quantity;
     }
   }
 
  private:
-  std::map<std::pair<DType, std::string>, std::vector<double>> ratios_;
+  std::map<std::tuple<DType, Device, std::string>, std::vector<double>> ratios_;
 };
 Distances& distances() {
   static auto* instance = dynamic_cast<Distances*>(::testing::AddGlobalTestEnvironment(new Distances));
@@ -178,7 +181,9 @@ DType loading_dtype(const Variant& variant) {
 }
 
 void place_golden(const GoldenModel& subject) {
-  set_bfloat16_products(subject.variant.device == Device::kCpu && subject.variant.dtype == DType::kBFloat16);
+  // For the whole process. Models in float64 do not read it, and are loaded next to the one under test.
+  if (subject.variant.device == Device::kCpu && subject.variant.dtype != DType::kFloat64)
+    set_bfloat16_products(subject.variant.dtype == DType::kBFloat16);
   if (subject.variant.device != Device::kCpu) place(*subject.model, subject.variant.device, subject.variant.dtype);
 }
 
@@ -245,7 +250,7 @@ void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const 
   }
   const DType dtype = subject.variant.dtype;
   const bool measured = has_yardstick(dtype);
-  if (measured) distances().note(dtype, "logits", worst, golden.yardstick(dtype).logits);
+  if (measured) distances().note(subject.variant, "logits", worst, golden.yardstick(dtype).logits);
   const double loss = golden.outputs.read(prefix + "loss", DType::kFloat64).item();
   EXPECT_NEAR(passed.loss, loss, tolerance.logits);
 
@@ -278,7 +283,7 @@ void expect_outputs(const GoldenCase& golden, const GoldenModel& subject, const 
       EXPECT_NEAR(norm(gradient), expected, tolerance.gradient * expected) << name;
     }
   }
-  if (measured && worst > 0) distances().note(dtype, "gradients", worst, golden.yardstick(dtype).gradient);
+  if (measured && worst > 0) distances().note(subject.variant, "gradients", worst, golden.yardstick(dtype).gradient);
   for (const SafetensorsEntry& entry : golden.outputs.entries()) {  // nothing of the reference is left out
     const bool gradient = entry.name.starts_with(prefix + "grad.");
     EXPECT_TRUE(!gradient || gradients.contains(entry.name.substr(prefix.size() + 5))) << entry.name;
@@ -313,7 +318,7 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
     optimizer.zero_grad();
   }
 
-  if (measured) distances().note(dtype, "losses", worst, golden.yardstick(dtype).loss);
+  if (measured) distances().note(subject.variant, "losses", worst, golden.yardstick(dtype).loss);
 
   const NamedTensors after = values_of(subject);
   if (expected.contains("trained_tensors")) {
@@ -341,7 +346,7 @@ void expect_training(const GoldenCase& golden, const GoldenModel& subject, const
     EXPECT_LE(distance(values, reference), tolerance.parameter * norm(reference)) << name;
     worst = std::max(worst, distance(values, reference) / norm(reference));
   }
-  if (measured) distances().note(dtype, "parameters", worst, golden.yardstick(dtype).parameter);
+  if (measured) distances().note(subject.variant, "parameters", worst, golden.yardstick(dtype).parameter);
 }
 
 }  // namespace attune::testing
