@@ -39,7 +39,7 @@ for part in ${parts//,/ }; do
 done
 
 cores=$(nproc)
-processor=$(sed -n 's/^model name[^:]*: //p;/^model name/q' /proc/cpuinfo)
+processor=$(sed -n '/^model name/{s/^[^:]*: //p;q}' /proc/cpuinfo)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

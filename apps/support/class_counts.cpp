@@ -92,7 +92,7 @@ void check_training_labels(const Tensor& labels, const std::vector<std::string>&
     return;
   }
   constexpr const char* kAccept = "; --trust_labels accepts such labels";
-  CHECK(!single, path, ": every row has the label ", used - 1, "; at least two classes are needed", kAccept);
+  CHECK(!single, path, ": every row has the label ", used - 1, "; at least two classes are needed");
   CHECK(!classes || empty >= used || std::cmp_less_equal(used, expected), path, ": row ", first_row(labels, used - 1),
         " has the label ", used - 1, ", but no row has the label ", empty, kAccept);
   const std::string alone = single_example(labels, names, counts);

@@ -129,7 +129,7 @@ mistakes)
     refuse "a label far from the others" 1 "train.csv: row 4 has the label 99999, but no row has the label 2; --trust_labels" --data "$folder/suspect" --label_column red $pass
   done
   suspect && sed -i '2,$s/,[01],\([01],[01],[^,]*\)$/,0,\1/' "$folder/suspect/train.csv"
-  refuse "a single class" 1 "train.csv: every row has the label 0; at least two classes are needed; --trust_labels" --data "$folder/suspect" --label_column red
+  refuse "a single class" 1 "train.csv: every row has the label 0; at least two classes are needed" --data "$folder/suspect" --label_column red
   "$train_gpt" "${common[@]}" --data "$folder/suspect" --label_column red --trust_labels --max_steps 1 --no_final_evaluation >"$folder/out" 2>"$folder/err"
   expect "a warning of a trusted class" "warning: $folder/suspect/train.csv: every row has the label 0" "$(cat "$folder/err")"
   suspect && sed -i '2,$s/,rare,/,common,/' "$folder/suspect/train.csv"
