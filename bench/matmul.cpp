@@ -18,6 +18,7 @@
 #include <random>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "base/check.h"
@@ -149,6 +150,10 @@ struct Options {
   bool bfloat16 = false;
 };
 
+// Between contenders: the threads of some libraries wait busily for a while after their last product, on a core that the
+// next contender needs.
+constexpr std::chrono::milliseconds kRest{60};
+
 // One row of the table: GFLOP/s of every contender; last, the median over rounds of our speed by the best peer's.
 void time_product(const Options& options, const std::vector<Contender>& contenders, const Product& p,
                   const std::string& label, std::vector<double>& ratios) {
@@ -162,6 +167,7 @@ void time_product(const Options& options, const std::vector<Contender>& contende
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const auto once = [&] { contenders[i].run(p, a.data(), b.data(), c.data()); };
       std::ranges::fill(c, std::numeric_limits<float>::quiet_NaN());  // what a contender leaves out is seen
+      std::this_thread::sleep_for(kRest);
       const double warm = seconds_of(once);
       const int repeats = std::max(1, static_cast<int>(options.milliseconds / 1e3 / warm));
       const double seconds = seconds_of([&] {
