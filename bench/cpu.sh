@@ -55,6 +55,9 @@ products() {
       env "${environment[@]}" taskset -c "0-$((threads - 1))" "$bin/bench_matmul" --threads "$threads" --rounds 5 --milliseconds 20 "${peers[@]}"
       echo
     done
+    printf '### Products in bfloat16, %s, 1 thread\n\n' "$level"
+    ATTUNE_CPU_LEVEL=$level taskset -c 0 "$bin/bench_matmul" --bfloat16 --threads 1 --rounds 3 --milliseconds 20
+    echo
   done
 }
 

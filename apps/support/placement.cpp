@@ -37,7 +37,7 @@ void PlacementFlags::prepare() const {
     if (precision == "bf16" && !fast_bfloat16_products())
       std::cerr
           << "warning: AVX512-BF16 is not available (processor, compiler or ATTUNE_CPU_LEVEL): --precision bf16 is "
-             "no faster than fp32"
+             "slower than fp32"
           << std::endl;
     return;
   }

@@ -28,7 +28,6 @@ ATTUNE_INLINE void load(V& to, const T* from) {
 // One element of k.
 template <class T, int bytes>
 struct Single {
-  using Packed = T;
   using Sum = typename Vector<T, bytes>::type;
   using Left = T;
   using Right = Sum;
@@ -40,7 +39,6 @@ struct Single {
 // A pair of bfloat16 elements, whose products are exact in float32: the second is added first, as the instruction does.
 template <int bytes>
 struct Pair {
-  using Packed = BFloat16;
   using Sum = typename Vector<float, bytes>::type;
   using Bits = typename Vector<std::uint32_t, bytes>::type;
   struct Left {
@@ -66,7 +64,6 @@ struct Pair {
 // The same by one instruction. As assembly: the compiler inlines its intrinsics only into code for AVX512-BF16, and
 // puts a broadcast vector together lane by lane.
 struct PairInstruction {
-  using Packed = BFloat16;
   using Sum = Vector<float, 64>::type;
   using Left = Vector<std::uint32_t, 64>::type;
   using Right = Left;
