@@ -1,11 +1,12 @@
 // AdamW over all parameters in one launch, the norm of all gradients and their clipping (kernels/adamw.h).
 //
-// The tensors are cut into chunks of 2048 elements; a block owns a chunk and finds its tensor by bisection in a table
-// that lies on the device and is sent only when it changes. A thread owns 8 elements, in 16-byte vectors if the
+// The tensors are cut into chunks of 2048 elements, those of the norm of 16,384; a block owns a chunk and finds its tensor
+// by bisection in a table that lies on the device and is sent only when it changes. (Of the norm that search took most of
+// the time in chunks of 2048: a block has little else to do.) A thread owns 8 or 64 elements, in 16-byte vectors if the
 // tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
 // copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
-// bandwidth. The norm adds squares in float64, in a fixed order: per thread, per block, then the blocks' sums by one
-// block. A chunk of a row gradient without a row that has one is not read: its sum is 0. Every thread reads the scalars
+// bandwidth. The norm adds the squares of a vector in float32 and the rest in float64, in a fixed order: per thread, per
+// block, then the blocks' sums by one block. A chunk of a row gradient without a row that has one is not read: its sum is 0. Every thread reads the scalars
 // of the step from memory, where they stay in the cache. Deterministic.
 #include "kernels/adamw.h"
 
@@ -27,7 +28,9 @@ using namespace device;
 
 struct Traits {
   static constexpr int kThreads = 256;
-  static constexpr int kChunk = kThreads * 8;
+  static constexpr int kChunk = kThreads * 8;       // of adamw
+  static constexpr int kNormChunk = kThreads * 64;  // of the norm
+  static constexpr int kNormThreads = 1024;         // of the block that adds the chunks' sums
 };
 
 // A tensor as the kernels see it.
@@ -89,26 +92,28 @@ __device__ void update(const Entry& e, const AdamWFactors& s, std::int64_t i) {
   store(param, p);
 }
 
-// The first element of this block's chunk.
-__device__ std::int64_t chunk_begin(const Entry& e) {
-  return (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * Traits::kChunk;
-}
-__device__ std::int64_t chunk_end(const Entry& e) {
-  const std::int64_t end = chunk_begin(e) + Traits::kChunk;
-  return end < e.n ? end : e.n;
+// The elements of this block's chunk.
+struct Range {
+  std::int64_t begin, end;
+};
+
+template <int kChunk>
+__device__ Range own_range(const Entry& e) {
+  const std::int64_t begin = (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * kChunk, end = begin + kChunk;
+  return {begin, end < e.n ? end : e.n};
 }
 
-// Calls body(width constant, first element) for the elements of this thread.
-template <class Body>
-__device__ void for_own_elements(const Entry& e, Body&& body) {
-  const std::int64_t begin = chunk_begin(e), end = chunk_end(e);
-  std::int64_t scalars = begin;
+// Calls body(width constant, first element) for the elements of this thread, W at a time where the tensor allows it.
+template <int W, class Body>
+__device__ void for_own_elements(const Entry& e, const Range& chunk, Body&& body) {
+  std::int64_t scalars = chunk.begin;
   if (e.wide != 0) {
-    scalars = end / 4 * 4;
-    for (std::int64_t i = begin + threadIdx.x * 4; i + 4 <= end; i += Traits::kThreads * 4)
-      body(std::integral_constant<int, 4>{}, i);
+    scalars = chunk.end / W * W;
+#pragma unroll 4
+    for (std::int64_t i = chunk.begin + threadIdx.x * W; i + W <= chunk.end; i += Traits::kThreads * W)
+      body(std::integral_constant<int, W>{}, i);
   }
-  for (std::int64_t i = scalars + threadIdx.x; i < end; i += Traits::kThreads)
+  for (std::int64_t i = scalars + threadIdx.x; i < chunk.end; i += Traits::kThreads)
     body(std::integral_constant<int, 1>{}, i);
 }
 
@@ -116,7 +121,7 @@ __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* en
   const Entry e = own_entry(entries, count);
   const AdamWFactors factors = factors_of(recipe);
   if (factors.grad_scale != factors.grad_scale) return;  // NaN
-  for_own_elements(e, [&](auto width, std::int64_t i) {
+  for_own_elements<4>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
     if (e.bfloat16 != 0)
       update<BFloat16, W>(e, factors, i);
@@ -125,45 +130,77 @@ __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* en
   });
 }
 
-// Whether a row of this block's chunk has a gradient.
-__device__ bool any_row(const Entry& e) {
-  for (std::int64_t row = chunk_begin(e) / e.channels; row * e.channels < chunk_end(e); ++row)
-    if (load_global(e.marks + row) >= kFirstSlot) return true;
-  return false;
+// Whether a row of this block's chunk has a gradient. All threads must call it.
+__device__ bool any_row(const Entry& e, const Range& chunk) {
+  const std::int64_t rows = (chunk.end - 1) / e.channels + 1;
+  int found = 0;
+  for (std::int64_t row = chunk.begin / e.channels + threadIdx.x; row < rows; row += Traits::kThreads)
+    if (load_global(e.marks + row) >= kFirstSlot) found = 1;
+  return block_sum(found) > 0;
 }
 
-// Element i of a row gradient.
-__device__ float row_element(const Entry& e, std::int64_t i) {
-  const std::int64_t row = i / e.channels;
+// Element `column` of a row of a row gradient.
+__device__ float row_element(const Entry& e, std::int64_t row, std::int64_t column) {
   const std::int32_t mark = load_global(e.marks + row);
   if (mark < kFirstSlot) return 0;
-  return load_global(static_cast<const float*>(e.grad) + (mark - kFirstSlot - row) * e.channels + i);
+  return load_global(static_cast<const float*>(e.grad) + (mark - kFirstSlot) * e.channels + column);
+}
+
+// The sum of W squares: of numbers whose squares are far from the limits of float32 in float32, which saves most of the
+// conversions to float64, the slowest part of the norm.
+template <int W>
+__device__ double squares_of(const float (&g)[W]) {
+  float sum = 0;
+  for (float x : g) sum += x * x;
+  if (sum > 1e-30f && sum < 1e30f) return static_cast<double>(sum);
+  double exact = 0;
+  for (float x : g) exact += static_cast<double>(x) * static_cast<double>(x);
+  return exact;
+}
+
+// This thread's part of the sum of squares of a chunk, whose elements load_elements(g, i) reads.
+template <int W, class Load>
+__device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_elements) {
+  double sum = 0;
+  for_own_elements<W>(e, chunk, [&](auto width, std::int64_t i) {
+    float g[decltype(width)::value];
+    load_elements(g, i);
+    sum += squares_of(g);
+  });
+  return sum;
+}
+
+template <class T>
+__device__ double dense_squares(const Entry& e, const Range& chunk) {
+  const T* grad = static_cast<const T*>(e.grad);
+  return own_squares<16 / sizeof(T)>(e, chunk, [grad](auto& g, std::int64_t i) { load(g, grad + i); });
+}
+
+__device__ double row_squares(const Entry& e, const Range& chunk) {
+  if (!any_row(e, chunk)) return 0;
+  return own_squares<4>(e, chunk, [&](auto& g, std::int64_t i) {
+    std::int64_t row = i / e.channels, column = i - row * e.channels;
+    for (float& x : g) {
+      x = row_element(e, row, column);
+      if (++column == e.channels) ++row, column = 0;
+    }
+  });
 }
 
 __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
   const Entry e = own_entry(entries, count);
-  if (e.marks != nullptr && !any_row(e)) {
-    if (threadIdx.x == 0) store_global(sums + blockIdx.x, 0.0);
-    return;
-  }
-  double sum = 0;
-  for_own_elements(e, [&](auto width, std::int64_t i) {
-    float g[decltype(width)::value];
-    if (e.marks != nullptr)
-      for (int j = 0; j < decltype(width)::value; ++j) g[j] = row_element(e, i + j);
-    else if (e.bfloat16 != 0)
-      load(g, static_cast<const BFloat16*>(e.grad) + i);
-    else
-      load(g, static_cast<const float*>(e.grad) + i);
-    for (float x : g) sum += static_cast<double>(x) * static_cast<double>(x);
-  });
-  sum = block_sum(sum);
+  const Range chunk = own_range<Traits::kNormChunk>(e);
+  const double own = e.marks != nullptr ? row_squares(e, chunk)
+                     : e.bfloat16 != 0  ? dense_squares<BFloat16>(e, chunk)
+                                        : dense_squares<float>(e, chunk);
+  const double sum = block_sum(own);
   if (threadIdx.x == 0) store_global(sums + blockIdx.x, sum);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) norm_kernel(double* norm, const double* sums, int count) {
+__global__ void __launch_bounds__(Traits::kNormThreads) norm_kernel(double* norm, const double* sums, int count) {
   double sum = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += Traits::kThreads) sum += load_global(sums + i);
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += Traits::kNormThreads) sum += load_global(sums + i);
   sum = block_sum(sum);
   if (threadIdx.x == 0) store_global(norm, sqrt(sum));
 }
@@ -180,16 +217,17 @@ __global__ void __launch_bounds__(1) clip_scale_kernel(ClipScale args) {
   store_global(args.scale, stop != stop ? stop : scale);
 }
 
-// The table of all tensors with elements, and the number of chunks.
+// The table of all tensors with elements, and the number of chunks of `chunk` elements.
 struct Table {
-  std::vector<Entry> entries;
+  std::int64_t chunk;
+  std::vector<Entry> entries = {};
   std::int32_t chunks = 0;
 
   void add(Entry e) {
     if (e.n == 0) return;
     e.first_chunk = chunks;
     e.wide = cuda::aligned(e.param, e.grad, e.m, e.v, e.master) ? 1 : 0;
-    chunks = narrow<std::int32_t>(chunks + ceil_div<std::int64_t>(e.n, Traits::kChunk));
+    chunks = narrow<std::int32_t>(chunks + ceil_div(e.n, chunk));
     entries.push_back(e);
   }
   const Entry* on_device(const CudaContext& context) const {
@@ -205,7 +243,7 @@ std::int32_t is_bfloat16(DType dtype) {
 }  // namespace
 
 void adamw(const CudaContext& context, const AdamW& args) {
-  Table table;
+  Table table{.chunk = Traits::kChunk};
   for (const AdamWTensor& t : args.tensors) {
     CHECK(t.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(t.dtype),
           " parameters need a float32 master copy");
@@ -230,7 +268,7 @@ void adamw(const CudaContext& context, const AdamW& args) {
 }
 
 void grad_norm(const CudaContext& context, const GradNorm& args) {
-  Table table;
+  Table table{.chunk = Traits::kNormChunk};
   for (const GradNormTensor& t : args.tensors)
     table.add({.param = nullptr,
                .grad = t.data,
@@ -248,8 +286,8 @@ void grad_norm(const CudaContext& context, const GradNorm& args) {
   if (table.chunks > 0)
     cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
                  context.stream(), sums.as<double>(), table.on_device(context), table.count());
-  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args.norm, sums.as<double>(),
-               static_cast<int>(table.chunks));
+  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kNormThreads}, 0, context.stream(), args.norm,
+               sums.as<double>(), static_cast<int>(table.chunks));
 }
 
 void stop_at_loss(const CudaContext& context, const StopAtLoss& args) {
