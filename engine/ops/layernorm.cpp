@@ -4,6 +4,22 @@
 #include "engine/ops/run_on.h"
 
 namespace attune::ops {
+namespace {
+
+// dweight and dbias, from the sums over parts of the rows.
+void sum_parts_aside(const kernels::LayerNormBackward& call, const Tensor& parts) {
+  const bool both = call.dweight && call.dbias;
+  SideWork::current()->sum_columns({.out = call.dweight ? call.dweight : call.dbias,
+                                    .second = both ? call.dbias : GradOut{},
+                                    .x = static_cast<const float*>(parts.raw()) + (call.dweight ? 0 : call.channels),
+                                    .rows = parts.shape()[0],
+                                    .channels = call.channels,
+                                    .row_stride = 2 * call.channels,
+                                    .dtype = parts.dtype()},
+                                   parts);
+}
+
+}  // namespace
 
 LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
                                const LayerNormSpec& spec) {
@@ -63,24 +79,29 @@ void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& up
   args.allow("dweight", grads.dweight, {channels}, wide);
   args.allow("dbias", grads.dbias, {channels}, wide);
   args.require_dropout(spec.dropout, rows);
-  run_on(sum.device(), [&](const auto& context) {
-    kernels::layernorm_backward(context, {.dx = grads.dx.out(),
-                                          .dresidual = grads.dresidual.out(),
-                                          .dweight = grads.dweight.out(),
-                                          .dbias = grads.dbias.out(),
-                                          .dy = upstream.dy.raw(),
-                                          .dstream = upstream.dstream.raw(),
-                                          .dsum = upstream.dsum.raw(),
-                                          .sum = sum.raw(),
-                                          .mean = saved.mean.raw(),
-                                          .rstd = saved.rstd.raw(),
-                                          .weight = weight.raw(),
-                                          .residual = residual,
-                                          .rows = rows,
-                                          .channels = channels,
-                                          .dropout = spec.dropout.mask(),
-                                          .dtype = spec.dtype});
-  });
+  kernels::LayerNormBackward call{.dx = grads.dx.out(),
+                                  .dresidual = grads.dresidual.out(),
+                                  .dweight = grads.dweight.out(),
+                                  .dbias = grads.dbias.out(),
+                                  .dy = upstream.dy.raw(),
+                                  .dstream = upstream.dstream.raw(),
+                                  .dsum = upstream.dsum.raw(),
+                                  .sum = sum.raw(),
+                                  .mean = saved.mean.raw(),
+                                  .rstd = saved.rstd.raw(),
+                                  .weight = weight.raw(),
+                                  .residual = residual,
+                                  .rows = rows,
+                                  .channels = channels,
+                                  .dropout = spec.dropout.mask(),
+                                  .dtype = spec.dtype};
+  Tensor parts;
+  if ((grads.dweight || grads.dbias) && sum.device() == Device::kCuda && SideWork::current() != nullptr) {
+    parts = Tensor::empty({kernels::layernorm_parts(rows), 2, channels}, wide, sum.device());
+    call.parts = parts.raw();
+  }
+  run_on(sum.device(), [&](const auto& context) { kernels::layernorm_backward(context, call); });
+  if (parts.defined()) sum_parts_aside(call, parts);
 }
 
 }  // namespace attune::ops

@@ -2,7 +2,8 @@
 //
 //   run_on(x.device(), [&](const auto& context) { layernorm_forward(context, args); });
 //
-// run_aside does the same for what only the end of a backward pass needs, such as the gradient of a weight.
+// run_aside does the same for what only the end of a backward pass needs, such as the gradient of a weight, and
+// sum_aside for sums over rows.
 #pragma once
 
 #include <utility>
@@ -31,6 +32,14 @@ void run_aside(Device device, std::vector<Tensor> read, F&& f) {
     if (SideWork* side = SideWork::current(); side != nullptr && device == Device::kCuda)
       return side->run(std::move(read), f);
   run_on(device, f);
+}
+
+/// Whether it takes the sum over the rows of `x`; if not, the caller must do it.
+inline bool sum_aside(const cuda::ColumnSum& sum, const Tensor& x) {
+  SideWork* side = SideWork::current();
+  if (side == nullptr || x.device() != Device::kCuda) return false;
+  side->sum_columns(sum, x);
+  return true;
 }
 
 }  // namespace attune

@@ -30,10 +30,17 @@ struct SideWork::State {
     std::vector<Tensor> read;
   };
   std::deque<Pending> pending;
+  std::vector<cuda::ColumnSum> sums;  // not launched yet
+  std::vector<Tensor> summed;         // what they read
 
   void join_first() {
     cuda_context().stream().wait(*pending.front().done);
     pending.pop_front();  // the memory is free for the main stream's later work
+  }
+  void launch_sums() {
+    if constexpr (kernels::kHasCudaOps) cuda::sum_columns(cuda_context(), sums);
+    sums.clear();
+    summed.clear();
   }
 };
 
@@ -73,8 +80,16 @@ void SideWork::run(std::vector<Tensor> read, const std::function<void(const kern
   done.record(side.stream());
 }
 
+void SideWork::sum_columns(const cuda::ColumnSum& sum, Tensor x) {
+  state_->sums.push_back(sum);
+  state_->summed.push_back(std::move(x));
+  if (state_->sums.size() == cuda::kMaxSumsOfALaunch) state_->launch_sums();
+}
+
 void SideWork::join() {
-  while (state_ != nullptr && !state_->pending.empty()) state_->join_first();
+  if (state_ == nullptr) return;
+  if (!state_->sums.empty()) state_->launch_sums();
+  while (!state_->pending.empty()) state_->join_first();
 }
 
 }  // namespace attune

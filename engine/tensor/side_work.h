@@ -1,9 +1,11 @@
-// Work of the CUDA device that nothing waits for until later: it is put on a second stream, next to the main one.
+// Work of the CUDA device that nothing waits for until later.
 //
 // In a backward pass the gradients of weights and biases are such work: the next layer needs only the gradient of the
-// activations. It pays where single kernels are too small for the device: a step of a GPT of 6 x 384 at 8 x 128 tokens
-// took 0.88 ms instead of 0.96 on an H200, one of 12 x 768 at 8 x 256, whose products fill it, 4.14 instead of 4.12. The
-// results are the same, bit for bit.
+// activations. The results are the same, bit for bit, as if it was done at once.
+//
+// Sums over rows (gradients of biases and of layer norm's parameters) wait until one launch can do eight of them: alone
+// they are too short for a launch of their own. Other work is put on a second stream, next to the main one. That pays where single kernels are too small for the device: a step of a GPT of 6 x 384 at 8 x 128 tokens
+// took 0.88 ms instead of 0.96 on an H200, one of 12 x 768 at 8 x 256, whose products fill it, 4.14 instead of 4.12.
 #pragma once
 
 #include <functional>
@@ -12,10 +14,11 @@
 
 #include "engine/tensor/tensor.h"
 #include "kernels/context.h"
+#include "kernels/cuda/columns.h"
 
 namespace attune {
 
-/// While it lives, run() puts work on the second stream; join() makes the main stream wait for all of it.
+/// While it lives, it takes work that need not be done before its end: join() makes the main stream wait for all of it.
 class SideWork {
  public:
   /// Within the life of another one of this thread it adds to that one.
@@ -34,6 +37,10 @@ class SideWork {
   /// tensors it reads: they are kept until the main stream has waited for it. It may not allocate device memory. Nothing else may write to them, nor read
   /// or write what `work` writes, before the end.
   void run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work);
+
+  /// Sums over rows, on the main stream, together with others. `x` is what sum.x points into: it is kept until then and
+  /// may not change. Nothing else may read or write the outputs before the end.
+  void sum_columns(const cuda::ColumnSum& sum, Tensor x);
 
  private:
   struct State;

@@ -34,7 +34,6 @@ using namespace device;
 struct Traits {
   static constexpr int kWarps = 8;                        // of a block, fewer for long rows
   static constexpr std::size_t kSharedBytes = 110 << 10;  // two blocks on a Hopper multiprocessor
-  static constexpr std::int64_t kMaxBlocks = 264;         // of the backward kernel: two per multiprocessor of an H100
 };
 
 // A warp's rows in shared memory, cut off one after the other.
@@ -320,24 +319,26 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
 
 void layernorm_backward(const CudaContext& context, const LayerNormBackward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm backward", [&]<class T>() {
-    const bool parameters = args.dweight || args.dbias;
+    const bool parameters = args.parts != nullptr || args.dweight || args.dbias;
     const std::size_t row_bytes =
         static_cast<std::size_t>(args.channels) *
         (sizeof(float) * (1 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0)) +
          (args.dy != nullptr ? sizeof(T) : 0));
     const int warps = warps_for(row_bytes);
-    const std::int64_t blocks = std::min(ceil_div<std::int64_t>(args.rows, warps), Traits::kMaxBlocks);
+    const std::int64_t blocks = layernorm_parts(args.rows);  // at most two per multiprocessor of an H100
     const bool wide =
         args.channels % cuda::kVectorWidth<float> == 0 &&
         cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);
-    const cuda::Scratch partials(static_cast<std::size_t>(parameters ? blocks * 2 * args.channels : 0) * sizeof(float),
-                                 context.stream());
+    const bool join = args.parts == nullptr && parameters;
+    const cuda::Scratch scratch(static_cast<std::size_t>(join ? blocks * 2 * args.channels : 0) * sizeof(float),
+                                context.stream());
+    float* partials = join ? scratch.as<float>() : static_cast<float*>(args.parts);
     const GradOut ds = args.residual ? args.dresidual : args.dx, dbranch = args.residual ? args.dx : GradOut{};
     const Backward<T> arguments{.dbranch = static_cast<T*>(dbranch.data),
                                 .ds = static_cast<float*>(ds.data),
                                 .accumulate_dbranch = dbranch.accumulate(),
                                 .accumulate_ds = ds.accumulate(),
-                                .partials = parameters ? partials.as<float>() : nullptr,
+                                .partials = partials,
                                 .dy = static_cast<const T*>(args.dy),
                                 .dstream = static_cast<const float*>(args.dstream),
                                 .dsum = static_cast<const float*>(args.dsum),
@@ -353,16 +354,16 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
                    {narrow<unsigned>(blocks)}, {static_cast<unsigned>(warps * kWarp)},
                    static_cast<std::size_t>(warps) * row_bytes, context.stream(), arguments);
     });
-    if (!parameters) return;
+    if (!join) return;
     const bool both = args.dweight && args.dbias;
-    cuda::sum_columns(context, {.out = args.dweight ? args.dweight : args.dbias,
-                                .second = both ? args.dbias : GradOut{},
-                                .x = partials.as<float>() + (args.dweight ? 0 : args.channels),
-                                .rows = blocks,
-                                .channels = args.channels,
-                                .row_stride = 2 * args.channels,
-                                .dtype = DType::kFloat32,
-                                .out_dtype = DType::kFloat32});
+    const cuda::ColumnSum sum{.out = args.dweight ? args.dweight : args.dbias,
+                              .second = both ? args.dbias : GradOut{},
+                              .x = partials + (args.dweight ? 0 : args.channels),
+                              .rows = blocks,
+                              .channels = args.channels,
+                              .row_stride = 2 * args.channels,
+                              .dtype = DType::kFloat32};
+    cuda::sum_columns(context, {&sum, 1});
   });
 }
 

@@ -39,15 +39,15 @@ void linear_backward(const CudaContext& context, const LinearBackward& args) {
                            .transpose_a = true,
                            .accumulate = args.dweight.accumulate(),
                            .dtype = args.dtype});
-  if (args.dbias)
-    cuda::sum_columns(context, {.out = args.dbias,
-                                .second = {},
-                                .x = args.dy,
-                                .rows = args.rows,
-                                .channels = args.outputs,
-                                .row_stride = args.outputs,
-                                .dtype = args.dtype,
-                                .out_dtype = args.dtype});
+  if (!args.dbias) return;
+  const cuda::ColumnSum bias{.out = args.dbias,
+                             .second = {},
+                             .x = args.dy,
+                             .rows = args.rows,
+                             .channels = args.outputs,
+                             .row_stride = args.outputs,
+                             .dtype = args.dtype};
+  cuda::sum_columns(context, {&bias, 1});
 }
 
 }  // namespace attune::kernels

@@ -77,6 +77,27 @@ TEST_F(SideWorkTest, MayNotAllocate) {
       Error);
 }
 
+TEST_F(SideWorkTest, SumsWaitForEachOtherAndForTheEnd) {
+  std::vector<Tensor> sums;
+  {
+    SideWork side;
+    for (int i = 0; i < 20; ++i) {
+      sums.push_back(on_device(-1));
+      const Tensor x = Tensor::from(std::vector<float>{static_cast<float>(i), 100}, {2, 1}).to(Device::kCuda);
+      side.sum_columns({.out = {sums.back().raw()},
+                        .second = {},
+                        .x = x.raw(),
+                        .rows = 2,
+                        .channels = 1,
+                        .row_stride = 1,
+                        .dtype = DType::kFloat32},
+                       x);  // dies at once
+      on_device(7);         // and its memory is wanted again
+    }
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].to(Device::kCpu).item(), 100 + i);
+}
+
 TEST_F(SideWorkTest, IsPartOfACapture) {
   const Tensor x = on_device(1), y = on_device(0), z = on_device(0);
   const CapturedWork twice([&] {
