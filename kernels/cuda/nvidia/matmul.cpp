@@ -3,9 +3,10 @@
 //
 // For each shape the library proposes up to 16 algorithms, best first. They are timed once, on separate operands (a
 // product of zeros would be faster than real data) and on a separate stream, so that an active capture is not
-// disturbed. The process uses the fastest and stores the choice in a file, because another algorithm may add in another
-// order: the next run on this machine uses the same algorithm and gives the same bits. Algorithms that split a sum over
-// blocks and add the parts in the output's type are excluded; the others add in a fixed order.
+// disturbed, after the work that the device still had. The process uses the fastest and stores it in a file, because
+// another algorithm may add in another order: the next run on this machine uses the same algorithm and gives the same
+// bits. Algorithms that split a sum over blocks and add the parts in the output's type are excluded; the others add in a
+// fixed order.
 //   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
 //   ATTUNE_MATMUL_CACHE=FILE    the file of choices; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"
@@ -17,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iomanip>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -29,6 +31,7 @@
 #include "base/bfloat16.h"
 #include "base/check.h"
 #include "base/environment.h"
+#include "base/math.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
@@ -55,12 +58,17 @@ bool all_aligned(const Matmul& args) {
   return bits % 16 == 0;
 }
 
+// How the parts of a split sum may be joined. "In place" joins them in the output, in its type.
+std::uint32_t reductions_of(cudaDataType_t type) {
+  return CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (type == CUDA_R_32F ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0);
+}
+
 // One shape's descriptors and algorithm.
 struct Plan {
   cublasLtMatmulDesc_t product = nullptr;
   cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;
   std::vector<cublasLtMatmulAlgo_t> candidates;  // the library's best proposal first
-  std::size_t chosen = 0;
+  cublasLtMatmulAlgo_t chosen{};
 
   Plan(cublasLtHandle_t handle, const Matmul& args, bool tf32) {
     const cudaDataType_t type = type_of(args.dtype);
@@ -81,6 +89,7 @@ struct Plan {
     args.transpose_a ? layout(second, args.m, args.k) : layout(second, args.k, args.m);
     layout(result, args.n, args.m);
     ask(handle, type, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
+    chosen = candidates.front();
   }
   ~Plan() {
     report(cublasLtMatrixLayoutDestroy(result), "cublasLtMatrixLayoutDestroy");
@@ -94,6 +103,14 @@ struct Plan {
   template <class V>
   void set(cublasLtMatmulDescAttributes_t attribute, const V& value) {
     CUDA_CHECK(cublasLtMatmulDescSetAttribute(product, attribute, &value, sizeof value));
+  }
+
+  /// Whether an algorithm that another process has chosen can run here.
+  bool allows(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm) const {
+    cublasLtMatmulHeuristicResult_t found{};
+    return cublasLtMatmulAlgoCheck(handle, product, first, second, result, result, &algorithm, &found) ==
+               CUBLAS_STATUS_SUCCESS &&
+           found.workspaceSize <= kWorkspaceBytes;
   }
 
   /// Puts the product on a stream. An algorithm may turn out to be none for it.
@@ -113,10 +130,7 @@ struct Plan {
       CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value));
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
-    // "In place" joins the parts in the output, in its type.
-    const std::uint32_t reductions =
-        CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (type == CUDA_R_32F ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0);
-    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions);
+    prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions_of(type));
     for (auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                            CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       prefer(attribute, alignment);
@@ -142,29 +156,6 @@ struct Plan {
   }
 };
 
-// Device memory with values of mixed sizes and signs, the same on every run.
-Buffer filled(std::int64_t elements, DType dtype, const Stream& stream) {
-  constexpr std::int64_t kPattern = 1 << 16;
-  const std::size_t size = size_of(dtype);
-  std::vector<std::byte> pattern(static_cast<std::size_t>(std::min(elements, kPattern)) * size);
-  std::uint32_t state = 12345;
-  for (std::size_t at = 0; at < pattern.size(); at += size) {
-    state = state * 1664525u + 1013904223u;
-    const float value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
-    if (dtype == DType::kFloat32) {
-      std::memcpy(pattern.data() + at, &value, size);
-    } else {
-      const BFloat16 rounded = to_bfloat16(value);
-      std::memcpy(pattern.data() + at, &rounded, size);
-    }
-  }
-  Buffer buffer(static_cast<std::size_t>(elements) * size);
-  for (std::size_t at = 0; at < buffer.bytes(); at += pattern.size())
-    copy_to_device(static_cast<std::byte*>(buffer.data()) + at, pattern.data(),
-                   std::min(pattern.size(), buffer.bytes() - at), stream);
-  return buffer;
-}
-
 // The choices of earlier runs on this machine.
 class Choices {
  public:
@@ -176,25 +167,28 @@ class Choices {
       if (cache.empty()) return;
       std::string device = device_info().name;
       for (char& c : device) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
-      path_ = std::filesystem::path(cache) / "attune" / str_cat("matmul-", device, "-", cublasLtGetVersion(), ".txt");
+      int driver = 0;
+      CUDA_CHECK(cudaDriverGetVersion(&driver));
+      path_ = std::filesystem::path(cache) / "attune" /
+              str_cat("matmul-", device, "-", cublasLtGetVersion(), "-", driver, ".txt");
     }
     read();
   }
 
-  std::optional<std::size_t> find(const Shape& shape) const {
+  std::optional<cublasLtMatmulAlgo_t> find(const Shape& shape) const {
     const auto found = known_.find(text_of(shape));
-    return found == known_.end() ? std::nullopt : std::optional(found->second);
+    return found == known_.end() ? std::nullopt : algorithm_of(found->second);
   }
   /// Notes a choice. Of processes that choose at the same time the first to note it has chosen for all. Returns what is
   /// chosen. A file that cannot be written costs the next run its own timing, nothing else.
-  std::size_t note(const Shape& shape, std::size_t choice) {
+  cublasLtMatmulAlgo_t note(const Shape& shape, const cublasLtMatmulAlgo_t& choice) {
     if (!path_.empty()) {
       std::error_code ignored;
       std::filesystem::create_directories(path_.parent_path(), ignored);
-      std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + std::to_string(choice) + "\n";
+      std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + text_of(choice) + "\n";
       read();
     }
-    return known_.try_emplace(text_of(shape), choice).first->second;
+    return algorithm_of(known_.try_emplace(text_of(shape), text_of(choice)).first->second).value_or(choice);
   }
 
  private:
@@ -202,50 +196,114 @@ class Choices {
   void read() {
     std::ifstream in(path_);
     for (std::string line; std::getline(in, line);)
-      if (const auto colon = line.rfind(": "); colon != std::string::npos)
-        known_.try_emplace(line.substr(0, colon), std::strtoul(line.c_str() + colon + 2, nullptr, 10));
+      if (const auto colon = line.rfind(": "); colon != std::string::npos && algorithm_of(line.substr(colon + 2)))
+        known_.try_emplace(line.substr(0, colon), line.substr(colon + 2));
   }
+  // With what else the library's proposals depend on.
   static std::string text_of(const Shape& shape) {
     std::ostringstream out;
-    std::apply([&](auto... part) { ((out << (out.tellp() > 0 ? " " : "") << part), ...); }, shape);
+    std::apply([&](auto... part) { ((out << part << " "), ...); }, shape);
+    out << kWorkspaceBytes << " " << reductions_of(type_of(std::get<DType>(shape)));
     return out.str();
   }
+  // The words of an algorithm, in hexadecimal digits.
+  static std::string text_of(const cublasLtMatmulAlgo_t& algorithm) {
+    std::ostringstream out;
+    for (const std::uint64_t word : algorithm.data) out << std::hex << std::setw(16) << std::setfill('0') << word;
+    return out.str();
+  }
+  static std::optional<cublasLtMatmulAlgo_t> algorithm_of(const std::string& text) {
+    cublasLtMatmulAlgo_t out{};
+    if (text.size() != 16 * std::size(out.data) || text.find_first_not_of("0123456789abcdef") != std::string::npos)
+      return std::nullopt;
+    for (std::size_t i = 0; i < std::size(out.data); ++i)
+      out.data[i] = std::strtoull(text.substr(16 * i, 16).c_str(), nullptr, 16);
+    return out;
+  }
   std::filesystem::path path_;
-  std::map<std::string, std::size_t> known_;
+  std::map<std::string, std::string> known_;
 };
 
-// Which candidate is fastest. Throws OutOfMemory if there is no room to try.
-std::size_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& args) {
-  constexpr int kRepeats = 5;
-  const Stream stream;
-  const Buffer a = filled(args.m * args.k, args.dtype, stream), b = filled(args.k * args.n, args.dtype, stream),
-               c = filled(args.m * args.n, args.dtype, stream), bias = filled(args.n, args.dtype, stream),
-               workspace(kWorkspaceBytes);
-  Matmul trial = args;
-  trial.a = a.data(), trial.b = b.data(), trial.c = c.data();
-  if (args.bias != nullptr) trial.bias = bias.data();
-  std::size_t best = 0;
-  double least = std::numeric_limits<double>::infinity();
-  for (std::size_t i = 0; i < plan.candidates.size(); ++i) {
-    const auto runs = [&](int times) {
-      bool all = true;
-      for (int t = 0; t < times; ++t)
-        all = all && plan.run(handle, plan.candidates[i], trial, workspace.data(), stream) == CUBLAS_STATUS_SUCCESS;
-      return all;
+// The operands of trial products, values of mixed sizes and signs, the same on every run: several sets, so that a product
+// finds what it reads in memory and not in the cache, as in a step.
+class TrialOperands {
+ public:
+  TrialOperands(const Matmul& args, const Stream& stream) : args_(args) {
+    constexpr std::size_t kCache = std::size_t{100} << 20, kMaxSets = 8;  // twice the L2 cache of an H100
+    const auto bytes_of = [&](std::int64_t elements) {
+      return ceil_div<std::size_t>(static_cast<std::size_t>(elements) * size_of(args.dtype), 256) * 256;
     };
-    if (!runs(2)) continue;
-    Event begin, end;
-    begin.record(stream);
-    runs(kRepeats);
-    end.record(stream);
-    stream.synchronize();
-    // A later candidate must be clearly faster: the order is the library's judgement.
-    if (const double ms = Event::elapsed_ms(begin, end); ms < 0.98 * least) {
-      least = ms;
-      best = i;
-    }
+    a_ = bytes_of(args.m * args.k), b_ = bytes_of(args.k * args.n), c_ = bytes_of(args.m * args.n),
+    bias_ = bytes_of(args.n);
+    sets_ = std::min(kCache / set_bytes() + 1, kMaxSets);
+    memory_ = Buffer(sets_ * set_bytes());
+    fill(stream);
   }
-  return best;
+  /// The product with the next set.
+  Matmul next() {
+    std::byte* at = static_cast<std::byte*>(memory_.data()) + next_++ % sets_ * set_bytes();
+    Matmul trial = args_;
+    trial.a = at, trial.b = at + a_, trial.c = at + a_ + b_;
+    if (args_.bias != nullptr) trial.bias = at + a_ + b_ + c_;
+    return trial;
+  }
+
+ private:
+  std::size_t set_bytes() const { return a_ + b_ + c_ + bias_; }
+
+  // A pattern from the host, which copies double until it is everywhere.
+  void fill(const Stream& stream) {
+    std::vector<std::byte> pattern(std::min<std::size_t>(memory_.bytes(), (1 << 16) * sizeof(float)));
+    std::uint32_t state = 12345;
+    const std::size_t size = size_of(args_.dtype);
+    for (std::size_t at = 0; at < pattern.size(); at += size) {
+      state = state * 1664525u + 1013904223u;
+      const float value = static_cast<float>(static_cast<std::int32_t>(state)) * 0x1p-31f;
+      const BFloat16 rounded = to_bfloat16(value);
+      std::memcpy(pattern.data() + at, size == sizeof value ? static_cast<const void*>(&value) : &rounded, size);
+    }
+    copy_to_device(memory_.data(), pattern.data(), pattern.size(), stream);
+    for (std::size_t done = pattern.size(); done < memory_.bytes(); done *= 2)
+      copy_on_device(static_cast<std::byte*>(memory_.data()) + done, memory_.data(),
+                     std::min(done, memory_.bytes() - done), stream);
+  }
+
+  Matmul args_;
+  std::size_t a_ = 0, b_ = 0, c_ = 0, bias_ = 0;  // bytes of a set's parts
+  std::size_t sets_ = 0, next_ = 0;
+  Buffer memory_;
+};
+
+// Which candidate is fastest: each is timed in every round, and its best time counts. Throws OutOfMemory if there is no
+// room to try.
+cublasLtMatmulAlgo_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& args) {
+  constexpr int kRounds = 3, kRepeats = 4;
+  const Stream stream;
+  TrialOperands operands(args, stream);
+  const Buffer workspace(kWorkspaceBytes);
+  const auto run = [&](std::size_t candidate, int times) {
+    bool all = true;
+    for (int t = 0; t < times; ++t)
+      all = all && plan.run(handle, plan.candidates[candidate], operands.next(), workspace.data(), stream) ==
+                       CUBLAS_STATUS_SUCCESS;
+    return all;
+  };
+  std::vector<double> times(plan.candidates.size(), std::numeric_limits<double>::infinity());
+  for (int round = 0; round < kRounds; ++round)
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      Event begin, end;
+      if (round == 0 && !run(i, 2)) continue;
+      if (round > 0 && times[i] == std::numeric_limits<double>::infinity()) continue;  // it cannot run
+      begin.record(stream);
+      run(i, kRepeats);
+      end.record(stream);
+      stream.synchronize();
+      times[i] = std::min(times[i], Event::elapsed_ms(begin, end));
+    }
+  std::size_t best = 0;  // a later candidate must be clearly faster: the order is the library's judgement
+  for (std::size_t i = 1; i < times.size(); ++i)
+    if (times[i] < 0.98 * times[best]) best = i;
+  return plan.candidates[best];
 }
 
 }  // namespace
@@ -267,16 +325,17 @@ struct MatmulPlans {
     report(cublasLtDestroy(handle), "cublasLtDestroy");
   }
 
-  Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32) {
+  Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32, const Stream& main) {
     const auto [at, fresh] = plans.try_emplace(shape, handle, args, tf32);
     Plan& plan = at->second;
     if (!fresh || !choices || plan.candidates.size() == 1) return plan;
-    if (const auto known = choices->find(shape); known && *known < plan.candidates.size()) {
+    if (const auto known = choices->find(shape); known && plan.allows(handle, *known)) {
       plan.chosen = *known;
     } else {
       try {
-        const std::size_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
-        plan.chosen = noted < plan.candidates.size() ? noted : own;
+        if (!main.capturing()) main.synchronize();  // what runs meanwhile would be timed as well
+        const cublasLtMatmulAlgo_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
+        plan.chosen = plan.allows(handle, noted) ? noted : own;
       } catch (const OutOfMemory&) {  // no room to try: the first proposal
       }
     }
@@ -303,8 +362,8 @@ void matmul(const kernels::CudaContext& context, const Matmul& args) {
                     args.dtype,
                     all_aligned(args),
                     tf32};
-  Plan& plan = kept.plan_for(shape, args, tf32);
-  CUDA_CHECK(plan.run(kept.handle, plan.candidates[plan.chosen], args, kept.workspace.data(), context.stream()));
+  Plan& plan = kept.plan_for(shape, args, tf32, context.stream());
+  CUDA_CHECK(plan.run(kept.handle, plan.chosen, args, kept.workspace.data(), context.stream()));
 }
 
 }  // namespace attune::cuda
