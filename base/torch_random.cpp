@@ -106,6 +106,7 @@ std::vector<std::int32_t> TorchGenerator::permutation(std::int32_t n) {
 
 std::string TorchGenerator::state() const {
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // without memory a stream would cut the text without a word
   out.imbue(std::locale::classic());
   out << engine_ << ' ' << has_cached_normal_ << ' ' << std::bit_cast<std::uint64_t>(cached_normal_);
   return out.str();

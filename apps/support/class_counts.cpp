@@ -67,6 +67,7 @@ void print_class_counts(const std::vector<std::string>& names, const std::vector
   for (std::size_t k = 0; k < lines; ++k) width = std::max(width, printable(names[k]).size());
   const auto pad = [&](const std::string& text) { return text + std::string(width - text.size(), ' '); };
   std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // as in str_cat
   out << pad("Examples");
   for (const SplitLabels& split : splits) out << std::setw(12) << split.title;
   out << "\n";

@@ -4,11 +4,27 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <new>
 #include <string>
 
 #include "base/check.h"
 #include "json/value.h"
 #include "tests/support/data.h"
+
+// Every allocation of this program, of which one can fail. Not inline: GCC would warn that new and free do not match.
+static int allocations_before_failure = -1;  // below 0: none fails
+[[gnu::noinline]] void* operator new(std::size_t bytes) {
+  void* const block = allocations_before_failure-- == 0 ? nullptr : std::malloc(bytes);
+  if (block == nullptr) throw std::bad_alloc();
+  return block;
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept {
+  std::free(block);
+}
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
+  std::free(block);
+}
 
 namespace attune {
 namespace {
@@ -100,6 +116,24 @@ TEST(TorchGenerators, GoOnFromTheirState) {
   beyond.replace(beyond.rfind(' ', beyond.rfind(' ', beyond.rfind(' ') - 1) - 1), 1, " 900");
   EXPECT_THROW(other.restore(beyond), Error);
   EXPECT_EQ(other.state(), end);
+}
+
+// A cut state would be saved, and found only when the run is resumed.
+TEST(TorchGenerators, AStateIsWholeOrThereIsNoMemory) {
+  const TorchGenerator generator(5);
+  const std::string whole = generator.state();
+  int failures = 0;
+  for (;; ++failures) {
+    allocations_before_failure = failures;
+    try {
+      const std::string state = generator.state();
+      allocations_before_failure = -1;
+      ASSERT_TRUE(state == whole) << state << " when allocation " << failures << " failed";
+      break;
+    } catch (const std::bad_alloc&) {
+    }
+  }
+  EXPECT_GE(failures, 2);
 }
 
 }  // namespace

@@ -202,6 +202,7 @@ class Choices {
   // With what else the library's proposals depend on.
   static std::string text_of(const Shape& shape) {
     std::ostringstream out;
+    out.exceptions(std::ios::badbit);  // as in str_cat
     std::apply([&](auto... part) { ((out << part << " "), ...); }, shape);
     out << kWorkspaceBytes << " " << reductions_of(type_of(std::get<DType>(shape)));
     return out.str();
@@ -209,6 +210,7 @@ class Choices {
   // The words of an algorithm, in hexadecimal digits.
   static std::string text_of(const cublasLtMatmulAlgo_t& algorithm) {
     std::ostringstream out;
+    out.exceptions(std::ios::badbit);  // as in str_cat
     for (const std::uint64_t word : algorithm.data) out << std::hex << std::setw(16) << std::setfill('0') << word;
     return out.str();
   }
