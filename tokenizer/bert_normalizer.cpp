@@ -88,16 +88,17 @@ std::uint32_t action_of(char32_t c, const BertNormalizerOptions& options) {
   return form.size() == 1 ? flags | (c ^ form[0]) : flags | kSeveral;
 }
 
-// One table per setting, made when it is first requested.
+// One table per setting, made when it is first requested. A lock and not std::call_once, where the program ends if an
+// exception leaves it and there is no memory.
 const unicode::CodePointTable<std::uint32_t>& actions_of(const BertNormalizerOptions& options) {
   using Table = unicode::CodePointTable<std::uint32_t>;
-  static std::array<std::once_flag, 16> once;
+  static std::mutex one_at_a_time;
   static std::array<std::unique_ptr<const Table>, 16> tables;
   const std::size_t setting =
       options.clean_text + 2u * options.handle_chinese_chars + 4u * options.strip_accents + 8u * options.lowercase;
-  std::call_once(once[setting], [&] {
+  const std::scoped_lock lock(one_at_a_time);
+  if (tables[setting] == nullptr)
     tables[setting] = std::make_unique<const Table>([&options](char32_t c) { return action_of(c, options); });
-  });
   return *tables[setting];
 }
 

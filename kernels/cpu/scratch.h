@@ -10,6 +10,8 @@
 #include <memory>
 #include <new>
 
+#include "base/per_thread.h"
+
 namespace attune::kernels {
 
 enum class ScratchSlot : std::size_t { kGemmA, kGemmB, kGemmLastRows, kScores, kScoreGrads, kRow, kPartials, kCount };
@@ -24,8 +26,8 @@ T* scratch(ScratchSlot slot, std::int64_t n) {
     std::unique_ptr<void, Free> data;
     std::size_t bytes = 0;
   };
-  thread_local std::array<Buffer, static_cast<std::size_t>(ScratchSlot::kCount)> buffers;
-  Buffer& buffer = buffers[static_cast<std::size_t>(slot)];
+  static const PerThread<std::array<Buffer, static_cast<std::size_t>(ScratchSlot::kCount)>> buffers;
+  Buffer& buffer = buffers.get()[static_cast<std::size_t>(slot)];
   const std::size_t bytes = static_cast<std::size_t>(n) * sizeof(T);
   if (buffer.bytes < bytes) {
     buffer.data.reset();

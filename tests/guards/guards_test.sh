@@ -64,6 +64,18 @@ sed -i 's/libone-dev//' "$tree/scripts/setup.sh" && fires check_packages.sh "a p
 sed -i '/attune_missing/d' "$tree/cmake/AttuneDependencies.cmake" && fires check_packages.sh "a library without package" 'searches One'
 echo 'find_package(Two)' >"$tree/kernels/CMakeLists.txt" && fires check_packages.sh "a library of one room" 'find_package.*outside'
 
+# found WHAT MESSAGE CODE: a program of this code
+found() {
+  printf '#include <mutex>\nint main() { %s }\n' "$3" >"$tree/a.cpp"
+  "${CXX:-c++}" "$tree/a.cpp" -o "$tree/a.out" && ! "$here/check_runtime.sh" "$tree/a.out" >"$tree.out" || { echo "check_runtime.sh does not find $1"; exit 1; }
+  grep -qF "$2" "$tree.out" || { echo "check_runtime.sh does not say '$2' of $1"; cat "$tree.out"; exit 1; }
+}
+found "a thread_local object" "a thread_local object has a destructor" 'static int n; struct S { ~S() { ++n; } }; thread_local S s;'
+found "std::call_once" "uses std::call_once" 'static std::once_flag once; std::call_once(once, [] {});'
+printf 'int main() { thread_local int n; return n; }' >"$tree/a.cpp" && "${CXX:-c++}" "$tree/a.cpp" -o "$tree/a.out" && "$here/check_runtime.sh" "$tree/a.out" >/dev/null ||
+  { echo "check_runtime.sh fails on a program with neither"; exit 1; }
+reset
+
 code=0
 (cd "$tree" && "$here/check_format.sh" .) >"$tree.out" 2>&1 || code=$?
 if [ $code -ne 77 ]; then  # 77: clang-format 14 is not installed

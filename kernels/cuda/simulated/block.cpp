@@ -9,6 +9,7 @@
 
 #include "base/math.h"
 #include "base/parallel.h"
+#include "base/per_thread.h"
 #include "kernels/cuda/simulated/language.h"
 
 namespace attune::simulated {
@@ -89,8 +90,9 @@ void run_grid(const GridShape& shape, const std::function<void()>& thread) {
   std::uint64_t state = mix(seed());
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[(state = mix(state)) % i]);
   constexpr std::int64_t kBlocksPerPiece = 4;
+  static const PerThread<BlockRunner> runners;
   parallel_for(narrow<std::int64_t>(blocks), kBlocksPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    thread_local BlockRunner block_runner;
+    BlockRunner& block_runner = runners.get();
     for (std::int64_t i = begin; i < end; ++i) {
       const std::uint64_t index = order[static_cast<std::size_t>(i)];
       block_runner.run(shape, unflatten(index, shape.grid), mix(seed() ^ mix(index)), thread);
