@@ -12,9 +12,10 @@ namespace attune::device {
 
 template <class V>
 V load_global(const V* p) {
-  simulated::on_global_access(p, sizeof(V), "a load");
+  const auto* const address = static_cast<const void*>(p);  // V may be a pointer itself
+  simulated::on_global_access(address, sizeof(V), "a load");
   V v;
-  std::memcpy(&v, p, sizeof(V));
+  std::memcpy(static_cast<void*>(&v), address, sizeof(V));
   return v;
 }
 
