@@ -21,7 +21,7 @@ lines='
 7 | equal runs have equal bits, at no flag | [0-9]+ of [0-9]+ repeats of a step, with 1 to 5 threads, give equal bits | tests "train_test"
 8 | no report of memcheck, racecheck, initcheck and synccheck | needs a GPU | gpu
 9 | a number that is not finite stops the run at its step, and is named | [0-9]+ tests? from [0-9]+ test suites? ran | tests not_finite_test
-10 | an allocation that fails ends a program with one line | memory +tried +[0-9]+, survived +[0-9]+ | tests "faults_cli|device_faults_test"
+10 | an allocation that fails ends a program with one line | memory +tried +[0-9]+, survived +[0-9]+ | tests "faults_cli|device_faults_test|runtime"
 11 | every CUDA call and launch is checked | [0-9]+ calls are checked | tests "cuda_calls|guards_detect"
 12 | padding changes no prediction | [0-9]+ tests? from [0-9]+ test suites? ran | tests "golden_encoder_test|example_store_test|batch_independence_test|kernels_composition_test"
 13 | ids equal those of the reference library, on 50,000 reviews and on random strings | [0-9]+ tests? from [0-9]+ test suites? ran | tests "reviews_golden_test|tokenizer_golden_test|tokenizers_differential"
