@@ -7,11 +7,13 @@
 #include <optional>
 
 #include "apps/support/class_counts.h"
+#include "apps/support/data_flags.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
+#include "apps/support/labels.h"
 #include "apps/support/main.h"
 #include "apps/support/progress.h"
-#include "apps/support/text_data.h"
+#include "apps/support/read_rows.h"
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/printable.h"
@@ -25,9 +27,9 @@ namespace attune {
 namespace {
 
 struct LogregFlags {
-  std::string data = ".", output, load;
+  DataFlags data;
+  std::string output, load;
   std::string label_column = "label";
-  TextColumns columns;
   bool trust_labels = false;
   LogisticOptions options;
   std::int64_t top = 20;
@@ -37,8 +39,7 @@ struct LogregFlags {
     const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
       return app.add_option(name, value, text)->group(group)->capture_default_str();
     };
-    add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
-    add("Data", "--text_column", columns.text, "Column of the texts");
+    data.declare(app);
     add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
     app.add_flag("--trust_labels", trust_labels,
                  "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
@@ -149,7 +150,7 @@ int run(const LogregFlags& flags) {
   }
   ignore_closed_pipes();
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
-  const SplitPaths paths = find_splits(flags.data);
+  const SplitPaths paths = flags.data.paths();
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
@@ -157,10 +158,10 @@ int run(const LogregFlags& flags) {
   ClassLabels labels =
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;
-  splits.push_back(read_split("Training", paths.train, flags.columns, labels));
+  splits.push_back(read_split("Training", paths.train, flags.data.columns, labels));
   if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, paths.train);
-  splits.push_back(read_split("Validation", paths.validation, flags.columns, labels));
-  splits.push_back(read_split("Test", paths.test, flags.columns, labels));
+  splits.push_back(read_split("Validation", paths.validation, flags.data.columns, labels));
+  splits.push_back(read_split("Test", paths.test, flags.data.columns, labels));
   model.label_names = labels.classes().names;
   print_class_counts(labels.names(),
                      {{"train", splits[0].classes}, {"validation", splits[1].classes}, {"test", splits[2].classes}});

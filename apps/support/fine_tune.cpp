@@ -155,6 +155,11 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
     for (const fs::path& kept : {fs::path(flags.output) / "checkpoints", fs::path(interrupted_folder(flags))})
       CHECK(log.parent_path() != fs::weakly_canonical(kept), "--log_file ", flags.log_file,
             ": the run keeps its own files in ", kept.string());
+  for (const Dataset* split : {&job.train, &job.validation, &job.test}) {
+    if (!fs::is_directory(split->name)) continue;
+    const fs::path below = log.lexically_relative(fs::weakly_canonical(split->name));
+    CHECK(*below.begin() == "..", "--log_file ", flags.log_file, ": the run reads the texts in ", split->name);
+  }
   for (const fs::path& other : others) {
     std::error_code error;  // one of them need not exist
     CHECK(log != fs::weakly_canonical(other) && !fs::equivalent(log, other, error), "--log_file ", flags.log_file,

@@ -3,12 +3,13 @@
 #include <algorithm>
 #include <exception>
 #include <limits>
+#include <memory>
 #include <vector>
 
 #include "base/check.h"
 #include "base/math.h"
 #include "base/parallel.h"
-#include "engine/io/csv.h"
+#include "engine/io/table.h"
 
 namespace attune {
 namespace {
@@ -26,7 +27,7 @@ struct Block {
   };
 
   std::size_t first_part = 0;  // the number of the first part
-  CsvRows rows;
+  TableRows rows;
   std::array<Part, kPartsPerBlock> parts;
 };
 
@@ -34,14 +35,16 @@ class RowReading {
  public:
   RowReading(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
              TextSink& sink)
-      : reader_(path),
-        text_(reader_.column(columns.text)),
-        pair_(columns.pair.empty() ? kNone : reader_.column(columns.pair)),
+      : table_(open_table(path)),
+        texts_(columns.pair.empty() ? 1 : 2),
         rows_left_(max_rows == 0 ? std::numeric_limits<std::int64_t>::max() : max_rows),
         labels_(labels),
         sink_(sink) {
-    for (const std::string& name : labels.columns()) label_columns_.push_back(reader_.column(name));
-    label_fields_.resize(label_columns_.size());
+    std::vector<std::string> chosen = {columns.text};
+    if (!columns.pair.empty()) chosen.push_back(columns.pair);
+    for (const std::string& name : labels.columns()) chosen.push_back(name);
+    table_->choose(chosen);
+    label_fields_.resize(chosen.size() - texts_);
     blocks_[1].first_part = kPartsPerBlock;
     read(blocks_[0]);
     CHECK(blocks_[0].rows.size() > 0, path, ": there are no rows below the header");
@@ -67,10 +70,8 @@ class RowReading {
   }
 
  private:
-  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
-
   void read(Block& block) {
-    reader_.read(block.rows, rows_left_);
+    table_->read(block.rows, rows_left_);
     const std::int64_t rows = block.rows.size(), each = ceil_div<std::int64_t>(rows, kPartsPerBlock);
     rows_left_ -= rows;
     for (std::int64_t p = 0; Block::Part & part : block.parts) {
@@ -89,11 +90,11 @@ class RowReading {
     try {
       for (std::int64_t row = part.begin; row < part.end; ++row) {
         block.rows.parse(row, fields, unquoted);
-        for (const std::size_t column : label_columns_) {
-          part.labels += fields[column];
+        for (std::size_t label = texts_; label < fields.size(); ++label) {
+          part.labels += fields[label];
           part.label_ends.push_back(part.labels.size());
         }
-        sink_.add(block.first_part + p, fields[text_], pair_ == kNone ? std::string_view() : fields[pair_]);
+        sink_.add(block.first_part + p, fields[0], texts_ == 2 ? fields[1] : std::string_view());
       }
     } catch (...) {
       part.error = std::current_exception();
@@ -119,9 +120,8 @@ class RowReading {
     }
   }
 
-  CsvReader reader_;
-  std::size_t text_, pair_;
-  std::vector<std::size_t> label_columns_;
+  std::unique_ptr<Table> table_;
+  std::size_t texts_;  // columns of texts: the first fields of a row; the others are labels
   std::int64_t rows_left_;
   LabelReader& labels_;
   TextSink& sink_;

@@ -1,5 +1,5 @@
-// The rows of a CSV file, read on all threads: while some are parsed and their texts processed, the labels of those
-// before are read, and the bytes of those after.
+// The rows of a table of texts (engine/io/table.h), read on all threads: while some are parsed and their texts processed,
+// the labels of those before are read, and the bytes of those after.
 #pragma once
 
 #include <array>
@@ -12,7 +12,7 @@
 
 namespace attune {
 
-/// Columns of the texts in a CSV file; a LabelReader has the columns of the labels.
+/// Columns of the texts of a table; a LabelReader has the columns of the labels.
 struct TextColumns {
   std::string text = "text";
   std::string pair = {};  // the second text of each row; empty: there is none
@@ -32,8 +32,8 @@ class TextSink {
   virtual void take(std::size_t part) = 0;
 };
 
-/// Reads the first `max_rows` rows of a CSV file (0: all). Throws Error naming file and line of the first bad row, or if
-/// there are no rows; then the sink's parts are incomplete.
+/// Reads the first `max_rows` rows of a file or folder (0: all). Throws Error naming file and line of the first bad row,
+/// or if there are no rows; then the sink's parts are incomplete.
 void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
                TextSink& sink);
 

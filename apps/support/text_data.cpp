@@ -15,12 +15,12 @@
 #include "base/check.h"
 #include "base/descriptor.h"
 #include "base/environment.h"
-#include "base/input_file.h"
 #include "base/math.h"
 #include "base/parallel.h"
 #include "engine/data/dataset_file.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
+#include "engine/io/table.h"
 #include "json/value.h"
 
 namespace attune {
@@ -30,22 +30,27 @@ namespace fs = std::filesystem;
 
 // Increase it when a tokenizer gives different ids for the same files and text, when labels are read in another way, or
 // when the format of the stored files or of their names changes.
-constexpr int kFormat = 4;
+constexpr int kFormat = 5;
 constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
 // A run writes its files without a pause: one that was not written to for so long belongs to a run that was killed.
 constexpr std::chrono::hours kDead{24};
 constexpr std::string_view kPrefix = "ids-", kSuffix = ".safetensors";
 
-// The digest of a file, and properties that change if it is written to meanwhile.
-struct FileState {
-  std::uintmax_t size;
-  fs::file_time_type changed;
-  bool operator==(const FileState&) const = default;
+// The files of a table, and properties that change if one of them is written to meanwhile.
+struct SourceState {
+  std::vector<std::string> files;
+  std::vector<std::uintmax_t> sizes;
+  std::vector<fs::file_time_type> changed;
+  bool operator==(const SourceState&) const = default;
 };
-FileState state_of(const std::string& path) {
-  std::error_code error;
-  const FileState out{fs::file_size(path, error), fs::last_write_time(path, error)};
-  if (error) throw IoError(path, error.message());
+SourceState state_of(const std::string& path) {
+  SourceState out{table_files(path), {}, {}};
+  for (const std::string& file : out.files) {
+    std::error_code error;
+    out.sizes.push_back(fs::file_size(file, error));
+    if (!error) out.changed.push_back(fs::last_write_time(file, error));
+    if (error) throw IoError(file, error.message());
+  }
   return out;
 }
 
@@ -67,6 +72,18 @@ std::string file_digest(const std::string& path, std::uintmax_t size) {
   Sha256 whole;
   for (const std::string& digest : digests) whole.update(digest);
   return whole.hex();
+}
+
+// Everything about a table that its rows depend on, as text: its form, and the names and contents of its files.
+std::string description(const std::string& path, const SourceState& state) {
+  if (!fs::is_directory(path)) {
+    return json::Value::array({fs::path(path).extension().string(), file_digest(path, state.sizes[0])}).dump();
+  }
+  Sha256 all;
+  for (std::size_t i = 0; i < state.files.size(); ++i)
+    all.update(fs::path(state.files[i]).lexically_relative(path).string() + '\0' +
+               file_digest(state.files[i], state.sizes[i]));
+  return json::Value::array({"folder", all.hex()}).dump();
 }
 
 // Tokenises texts, and passes on their ids.
@@ -126,19 +143,6 @@ std::optional<Dataset> stored_dataset(const std::string& path, const std::string
 
 }  // namespace
 
-SplitPaths find_splits(const std::string& folder) {
-  const auto find = [&](const char* name) {
-    const fs::path path = fs::path(folder) / name;
-    check_regular(path.string());
-    if (!fs::exists(path))
-      throw IoError(path.string(),
-                    "no such file; --data names a folder with train.csv, validation.csv and test.csv "
-                    "(for the IMDb reviews: prepare_imdb --output DIR)");
-    return path.string();
-  };
-  return {find("train.csv"), find("validation.csv"), find("test.csv")};
-}
-
 std::string default_cache_folder() {
   const std::string cache = user_cache_folder();
   return cache.empty() ? "" : (fs::path(cache) / "attune").string();
@@ -187,11 +191,9 @@ void SplitReader::give_up_cache(const std::string& reason) {
   cache_.clear();
 }
 
-std::string SplitReader::kept_path(const std::string& path, std::uintmax_t size, std::int64_t max_rows,
-                                   std::int64_t max_length) const {
+std::string SplitReader::kept_path(const std::string& source, std::int64_t max_rows, std::int64_t max_length) const {
   const std::string key = json::Value::object({{"format", kFormat},
-                                               {"source", file_digest(path, size)},
-                                               {"bytes", static_cast<std::int64_t>(size)},
+                                               {"source", source},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},
                                                {"rows", max_rows},
@@ -203,8 +205,8 @@ std::string SplitReader::kept_path(const std::string& path, std::uintmax_t size,
 }
 
 Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
-  const FileState before = state_of(path);
-  const std::string keep_at = cache_.empty() ? "" : kept_path(path, before.size, max_rows, max_length);
+  const SourceState before = state_of(path);
+  const std::string keep_at = cache_.empty() ? "" : kept_path(description(path, before), max_rows, max_length);
   if (std::optional<Dataset> kept = keep_at.empty() ? std::nullopt : stored_dataset(keep_at, path, labels_)) {
     std::error_code ignored;
     fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
@@ -217,7 +219,7 @@ Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::i
   Encoder encoder(tokenizer_, max_length, pairs, writer);
   read_rows(path, columns_, max_rows, labels_, encoder);
   const Dataset made = writer.finish(path, labels_.finish(path));
-  CHECK(state_of(path) == before, path, ": the file has changed while it was read");
+  CHECK(state_of(path) == before, path, ": has changed while it was read");
   if (keep_at.empty()) return made;
   try {
     writer.write(keep_at, made, labels_.state());

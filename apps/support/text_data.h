@@ -1,7 +1,7 @@
 // Labelled texts from the user's files: tokenised while they are read, and stored as ids for the next run.
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
-// their contents: the bytes of the source file, the columns, how many rows, the tokenizer's files, the length to which
+// their contents: the form and the bytes of the source, the columns, how many rows, the tokenizer's files, the length to which
 // texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. When the
 // folder has more than 4 GB of them, those that were used longest ago are removed, but none that this run has used.
 // Temporaries of killed runs are removed as well.
@@ -24,12 +24,6 @@ struct TextSplits {
   std::int64_t max_length = 0;
 };
 
-/// The paths of a folder's three splits. Throws IoError naming the first that is missing.
-struct SplitPaths {
-  std::string train, validation, test;
-};
-SplitPaths find_splits(const std::string& folder);
-
 /// The default folder for stored ids: attune/ in $XDG_CACHE_HOME or ~/.cache; empty if neither is set.
 std::string default_cache_folder();
 
@@ -37,7 +31,7 @@ std::string default_cache_folder();
 /// they have at most `max_bytes`.
 void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const std::vector<std::string>& in_use = {});
 
-/// Makes data sets of CSV files.
+/// Makes data sets of tables.
 class SplitReader {
  public:
   /// `cache`: the folder of stored ids; empty: none are stored.
@@ -49,9 +43,8 @@ class SplitReader {
   Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
 
  private:
-  /// The file that stores this split, of a source file of `size` bytes.
-  std::string kept_path(const std::string& path, std::uintmax_t size, std::int64_t max_rows,
-                        std::int64_t max_length) const;
+  /// The file that stores this split, of a source with this description.
+  std::string kept_path(const std::string& source, std::int64_t max_rows, std::int64_t max_length) const;
   void give_up_cache(const std::string& reason);
 
   const Tokenizer& tokenizer_;

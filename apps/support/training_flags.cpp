@@ -16,9 +16,8 @@ void TrainingFlags::declare(CommandLine& app) {
   const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->group(group)->capture_default_str();
   };
-  add("Data", "--data", data, "Folder with train.csv, validation.csv and test.csv");
-  add("Data", "--text_column", columns.text, "Column of the texts");
-  app.add_option("--text_pair_column", columns.pair, "Column of a second text for each row, to classify pairs")
+  data.declare(app);
+  app.add_option("--text_pair_column", data.columns.pair, "Column of a second text for each row, to classify pairs")
       ->group("Data");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)")->group("Data");
   add("Data", "--cache", cache,
@@ -105,8 +104,8 @@ void TrainingFlags::apply() const {
 TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
                                       std::int64_t model_positions) const {
   const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example
-  const SplitPaths paths = find_splits(data);
-  SplitReader reader(tokens, columns, labels, no_cache ? "" : cache);
+  const SplitPaths paths = data.paths();
+  SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache);
   TextSplits out;
   // The tokenizer cuts and not the batch, so that the closing special token stays.
   out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
@@ -147,14 +146,25 @@ TrainOptions TrainingFlags::train_options() const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",        "--data",
-                                             "--tokenizer",   "--model_dir",
-                                             "--config",      "--threads",
-                                             "--no_graphs",   "--recompute",
-                                             "--output",      "--log_file",
-                                             "--resume",      "--no_final_evaluation",
-                                             "--keep",        "--checkpoint_every",
-                                             "--cache",       "--no_cache",
+  static const std::set<std::string> free = {"--help",
+                                             "--data",
+                                             "--train",
+                                             "--validation",
+                                             "--test",
+                                             "--tokenizer",
+                                             "--model_dir",
+                                             "--config",
+                                             "--threads",
+                                             "--no_graphs",
+                                             "--recompute",
+                                             "--output",
+                                             "--log_file",
+                                             "--resume",
+                                             "--no_final_evaluation",
+                                             "--keep",
+                                             "--checkpoint_every",
+                                             "--cache",
+                                             "--no_cache",
                                              "--trust_labels"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/support/data_flags.h"
 #include "apps/support/placement.h"
 #include "apps/support/task_flags.h"
 #include "apps/support/text_data.h"
@@ -21,8 +22,7 @@ class CommandLine;
 
 struct TrainingFlags {
   // data
-  std::string data = ".";
-  TextColumns columns;
+  DataFlags data;
   std::string tokenizer;
   std::string cache = default_cache_folder();
   bool no_cache = false;
@@ -54,7 +54,7 @@ struct TrainingFlags {
   /// parser cannot check: device, precision, schedule, ranges. Throws UsageError listing the valid values, Error if the
   /// device cannot be used.
   void apply() const;
-  /// The three splits of --data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
+  /// The three splits of the data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
   /// model's positions.
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
   /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it.

@@ -2,84 +2,17 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
-#include "base/input_file.h"
-#include "base/join.h"
 #include "base/printable.h"
 #include "base/utf8.h"
 
 namespace attune {
 namespace {
 
-// Bytes of rows that are read together.
-constexpr std::size_t kBlock = std::size_t{2} << 20;
-
-// The place of the first `c` in bytes [from, to), or `to`.
-std::size_t find(std::string_view bytes, char c, std::size_t from, std::size_t to) {
-  const void* at = from < to ? std::memchr(bytes.data() + from, c, to - from) : nullptr;
-  return at == nullptr ? to : static_cast<std::size_t>(static_cast<const char*>(at) - bytes.data());
-}
-
-// Finds where rows begin and end, in bytes that grow at their end. A quote opens or closes a quoted part of a row, in
-// which a line end ends nothing.
-class RowCutter {
- public:
-  explicit RowCutter(std::int64_t max_rows) : max_rows_(static_cast<std::size_t>(max_rows)) {}
-
-  // Continues to the end of the bytes; true if there are enough rows, or the last one has a misplaced quote.
-  bool cut(std::string_view bytes) {
-    const std::size_t size = bytes.size();
-    std::size_t line_end = find(bytes, '\n', at_, size);  // the first from at_ on
-    while (at_ < size) {
-      if (!open_) {
-        if (bytes[at_] == '\n' || bytes[at_] == '\r') {  // blank lines
-          ++at_;
-          continue;
-        }
-        if (begins_.size() == max_rows_ || at_ >= kBlock) return true;
-        begins_.push_back(at_);
-        open_ = true;
-      }
-      if (quoted_) {
-        at_ = find(bytes, '"', at_, size);
-        if (at_ == size) break;
-        ++at_;
-        quoted_ = false;
-        continue;
-      }
-      if (line_end < at_) line_end = find(bytes, '\n', at_, size);
-      const std::size_t quote = find(bytes, '"', at_, line_end);
-      at_ = std::min(quote + 1, size);
-      quoted_ = quote < line_end;
-      open_ = quoted_ || line_end == size;
-      if (!open_) end_ = at_;
-      // A quote that is neither the first of a field nor doubled: the row is wrong, and what follows is not needed.
-      if (quoted_ && quote != begins_.back() && bytes[quote - 1] != ',' && bytes[quote - 1] != '"') {
-        end_ = at_;
-        misplaced_quote_ = true;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  const std::vector<std::size_t>& begins() const { return begins_; }
-  // The end of the last whole row.
-  std::size_t end() const { return end_; }
-  bool misplaced_quote() const { return misplaced_quote_; }
-
- private:
-  std::size_t max_rows_;
-  std::vector<std::size_t> begins_;
-  std::size_t at_ = 0, end_ = 0;
-  bool open_ = false, quoted_ = false;  // at_ is inside a row, inside quotes
-  bool misplaced_quote_ = false;
-};
-
-// Takes fields from the bytes of one row.
+// Takes the fields of CSV from the bytes of one row.
 class FieldCutter {
  public:
   // `unquoted`: room for as many bytes as the row has.
@@ -129,89 +62,86 @@ class FieldCutter {
   char* unquoted_;
 };
 
+// A field of TSV without the quotes around it, if it is quoted as a whole and every quote inside is doubled.
+std::string_view unquoted(std::string_view field, char*& scratch) {
+  if (field.size() < 2 || field.front() != '"' || field.back() != '"') return field;
+  const std::string_view inner = field.substr(1, field.size() - 2);
+  char* to = scratch;
+  for (std::size_t i = 0; i < inner.size(); ++i) {
+    if (inner[i] == '"' && (++i == inner.size() || inner[i] != '"')) return field;
+    *to++ = inner[i];
+  }
+  return {std::exchange(scratch, to), to};
+}
+
+// The header row of a file that was just opened.
+std::vector<std::string> read_header(Table& table) {
+  TableRows rows;
+  CHECK(table.read(rows, 1), table.path(), ": the file is empty; a header row is needed");
+  std::vector<std::string_view> fields;
+  std::string scratch;
+  rows.parse(0, fields, scratch);
+  return {fields.begin(), fields.end()};
+}
+
+// The fields of a row, which must be as many as `columns` (0: any number), without those that are not chosen. `take`
+// gives the next field and whether another follows.
+void take_fields(const std::function<std::pair<std::string_view, bool>()>& take, std::size_t columns,
+                 const std::vector<std::size_t>& chosen, std::vector<std::string_view>& fields) {
+  fields.clear();
+  for (bool more = true; more;) {
+    const auto [field, follows] = take();
+    more = follows;
+    const auto bad = utf8_error(field);
+    CHECK(!bad, "field ", fields.size() + 1, " is not valid UTF-8 at its byte ", *bad);
+    fields.push_back(field);
+  }
+  CHECK(columns == 0 || fields.size() == columns, "found ", fields.size(), " fields where the header has ", columns);
+  if (chosen.empty()) return;
+  const auto all = static_cast<std::ptrdiff_t>(fields.size());
+  for (const std::size_t column : chosen) fields.push_back(std::string_view(fields[column]));
+  fields.erase(fields.begin(), fields.begin() + all);
+}
+
 }  // namespace
 
-void CsvRows::parse(std::int64_t row, std::vector<std::string_view>& fields, std::string& unquoted) const {
-  const auto i = static_cast<std::size_t>(row);
-  const std::size_t begin = rows_[i].begin, end = i + 1 < rows_.size() ? rows_[i + 1].begin : bytes_.size();
-  if (unquoted.size() < end - begin) unquoted.resize(end - begin);
-  fields.clear();
+CsvReader::CsvReader(const std::string& path) : LineTable(path, true) {
+  header_ = read_header(*this);
+}
+
+void CsvReader::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
+                      std::string& scratch) const {
+  if (scratch.size() < bytes.size()) scratch.resize(bytes.size());
+  FieldCutter cutter(bytes.data(), bytes.data() + bytes.size(), scratch.data());
   try {
-    FieldCutter cutter(bytes_.data() + begin, bytes_.data() + end, unquoted.data());
-    for (bool more = true; more;) {
-      const auto [field, follows] = cutter.take();
-      more = follows;
-      const auto bad = utf8_error(field);
-      CHECK(!bad, "field ", fields.size() + 1, " is not valid UTF-8 at its byte ", *bad);
-      fields.push_back(field);
-    }
-    CHECK(columns_ == 0 || fields.size() == columns_, "found ", fields.size(), " fields where the header has ",
-          columns_);
+    take_fields([&] { return cutter.take(); }, header_.size(), chosen_, fields);
   } catch (const Error& error) {
-    throw Error(where(row) + ": " + error.what());
+    throw Error(str_cat(path_, ":", number, ": ", error.what()));
   }
 }
 
-std::string CsvRows::where(std::int64_t row) const {
-  return str_cat(path_, ":", rows_[static_cast<std::size_t>(row)].line);
+TsvReader::TsvReader(const std::string& path) : LineTable(path, false) {
+  header_ = read_header(*this);
 }
 
-CsvReader::CsvReader(const std::string& path) : path_(path), file_(path) {
-  file_.skip(kByteOrderMark);
-  CHECK(read(rows_, 1), path_, ": the file is empty; a header row is needed");
-  rows_.parse(0, fields_, unquoted_);
-  header_.assign(fields_.begin(), fields_.end());
-  row_ = 1;
-}
-
-std::size_t CsvReader::column(const std::string& name) const {
-  const auto found = std::ranges::find(header_, name);
-  if (found != header_.end()) {
-    CHECK(std::find(found + 1, header_.end(), name) == header_.end(), path_, ": there are two columns '", name, "'");
-    return static_cast<std::size_t>(found - header_.begin());
-  }
-  throw Error(str_cat(path_, ": there is no column '", name, "'; the columns are ",
-                      join(header_, [](const std::string& column) { return quoted(printable(column)); })));
-}
-
-bool CsvReader::read(CsvRows& rows, std::int64_t max_rows) {
-  rows.path_ = path_;
-  rows.columns_ = header_.size();
-  std::string& bytes = rows.bytes_;
-  bytes.assign(rest_);
-  RowCutter cutter(max_rows);
-  bool enough = false;
-  while (!finished_ && !(enough = cutter.cut(bytes))) {
-    const std::string_view more = file_.block();
-    if (more.empty()) break;
-    bytes.append(more);
-  }
-  const std::size_t end = enough ? cutter.end() : bytes.size();
-  finished_ = finished_ || cutter.misplaced_quote();
-  rest_.assign(bytes, finished_ ? bytes.size() : end);
-  bytes.resize(end);
-  rows.rows_.clear();
-  std::size_t counted = 0;
-  const auto count_to = [&](std::size_t at) {
-    line_ += std::count(bytes.data() + counted, bytes.data() + at, '\n');
-    counted = at;
+void TsvReader::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
+                      std::string& scratch) const {
+  if (scratch.size() < bytes.size()) scratch.resize(bytes.size());
+  char* room = scratch.data();
+  std::string_view rest = bytes.substr(0, bytes.find('\n'));
+  if (rest.ends_with('\r')) rest.remove_suffix(1);
+  const auto take = [&] {
+    const std::size_t end = std::min(rest.find('\t'), rest.size());
+    const bool more = end < rest.size();
+    const std::string_view field = rest.substr(0, end);
+    rest.remove_prefix(end + (more ? 1 : 0));
+    return std::pair(unquoted(field, room), more);
   };
-  for (const std::size_t begin : cutter.begins()) {
-    count_to(begin);
-    rows.rows_.push_back({begin, line_});
+  try {
+    take_fields(take, header_.size(), chosen_, fields);
+  } catch (const Error& error) {
+    throw Error(str_cat(path_, ":", number, ": ", error.what()));
   }
-  count_to(end);
-  return rows.size() > 0;
-}
-
-bool CsvReader::next(std::vector<std::string>& fields) {
-  if (row_ == rows_.size()) {
-    row_ = 0;
-    if (!read(rows_, std::numeric_limits<std::int64_t>::max())) return false;
-  }
-  rows_.parse(row_++, fields_, unquoted_);
-  fields.assign(fields_.begin(), fields_.end());
-  return true;
 }
 
 std::string csv_field(const std::string& text) {

@@ -1,4 +1,5 @@
-// The rows of a training run: texts, and labels of each kind. Input: a byte for the kind, the CSV file.
+// The rows of a training run: texts, and labels of each kind. Input: a byte for the kind, the file: JSON lines if it
+// begins with an object, TSV if its header has a tab, otherwise CSV.
 #include <array>
 #include <utility>
 
@@ -38,15 +39,20 @@ class RowCount : public TextSink {
 }  // namespace
 
 void run(std::string_view input) {
-  static const MemoryFile file;
+  static const std::vector<std::string> names = {"train.csv", "train.tsv", "train.jsonl"};
+  static MemoryFolder folder(names);
   if (input.empty()) return;
   const auto kind = static_cast<unsigned char>(input[0]);
-  file.replace(input.substr(1));
+  const std::string_view text = input.substr(1);
+  const bool tabs = text.substr(0, text.find('\n')).find('\t') != std::string_view::npos;
+  const std::size_t form = text.starts_with('{') ? 2 : tabs ? 1 : 0;
+  folder.put(form, text);
+  const std::string path = folder.path() + "/" + names[form];
   limit_tensors(std::size_t{1} << 24);
   const auto reader = reader_of(kind);
   RowCount count;
   const TextColumns columns{.text = "text", .pair = kind & 128 ? "x" : ""};
-  read_rows(file.path(), columns, 0, *reader, count);
+  read_rows(path, columns, 0, *reader, count);
   const Tensor labels = reader->finish("train.csv");
   accepted();
   require(labels.shape()[0] == count.rows, "every row has its labels");
@@ -55,7 +61,7 @@ void run(std::string_view input) {
   restored->restore(state, labels);
   require(restored->names() == reader->names() && restored->state() == state, "a state can be restored");
   // The same rows as a validation split: every label is known.
-  read_rows(file.path(), columns, 0, *restored, count);
+  read_rows(path, columns, 0, *restored, count);
   const Tensor again = restored->finish("validation.csv");
   require(again.shape() == labels.shape(), "the same rows have the same labels");
   if (!reader->counted()) return;
