@@ -1,6 +1,6 @@
 // The affine map and its gradients, PyTorch layout: weight is [O, I].
 //
-//   y = x W^T + b        dx = dy W        dW = dy^T x        db = sum over rows of dy
+//   y (+)= x W^T + b     dx = dy W        dW = dy^T x        db = sum over rows of dy
 #pragma once
 
 #include "base/dtype.h"
@@ -12,9 +12,10 @@ struct LinearForward {
   void* y;             // [N, O]
   const void* x;       // [N, I]
   const void* weight;  // [O, I]
-  const void* bias;    // [O], or null for none
+  const void* bias;    // [O], or null for none; null if it accumulates
   std::int64_t rows, inputs, outputs;
   DType dtype;
+  bool accumulate = false;  // y is added to
 };
 
 struct LinearBackward {

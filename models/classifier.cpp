@@ -6,4 +6,10 @@ void set_trainable(const Classifier& model, TrainableLayers layers) {
   for (const ParameterRow& row : model.table().rows()) row.parameter.set_requires_grad(layers >= row.trained_from);
 }
 
+void set_low_rank_trainable(const Classifier& model) {
+  for (const ParameterRow& row : model.table().rows())
+    row.parameter.set_requires_grad(row.role == Role::kLowRank || row.optional ||
+                                    row.trained_from == TrainableLayers::kLastLayer);
+}
+
 }  // namespace attune

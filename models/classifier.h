@@ -30,6 +30,8 @@ class Classifier : public Module {
   virtual Variable hidden_states(const TokenBatch& batch, const ForwardPass& pass) const = 0;
 
   const ParameterTable& table() const { return table_; }
+  /// ParameterTable::add_low_rank.
+  void add_low_rank(const LowRankSpec& spec, TorchGenerator& generator) { table_.add_low_rank(spec, generator); }
   void for_each_parameter(const Visitor& visit) const final { table_.for_each_parameter(visit); }
   virtual HfFiles hf_files() const = 0;
   /// Random `values` for one row of the table, as the reference library initializes tensors that a checkpoint lacks.
@@ -60,5 +62,7 @@ class Classifier : public Module {
 
 /// Makes exactly the parameters trainable that are trained under this choice.
 void set_trainable(const Classifier& model, TrainableLayers layers);
+/// Makes exactly the low-rank changes trainable, and the layers after the blocks that a pretrained file may lack.
+void set_low_rank_trainable(const Classifier& model);
 
 }  // namespace attune

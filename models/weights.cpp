@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/join.h"
 #include "base/parallel.h"
+#include "engine/ops/scale.h"
 #include "engine/tensor/finite.h"
 #include "models/model_folder.h"
 #include "models/weight_files.h"
@@ -26,6 +27,21 @@ Tensor transposed(const Tensor& x) {
       for (std::int64_t c = 0; c < columns; ++c) to[c * rows + r] = from[r * columns + c];
   });
   return out;
+}
+
+// A row of a parameter's tensor as the file has it.
+Tensor in_file(const ParameterRow& row, const Tensor& whole) {
+  const Tensor part = row.part_of(whole);
+  return row.transposed ? transposed(part) : part;
+}
+
+// What the layer multiplies with: the exact value, with its low-rank change.
+Tensor merged_value(const ParameterRow& row) {
+  const Tensor exact = row.parameter.exact().to(Device::kCpu);
+  if (row.change == nullptr || !row.change->a.defined()) return exact;
+  const Tensor sum = exact.clone();
+  ops::scale({sum, GradMode::kAccumulate}, row.change->product());
+  return sum;
 }
 
 // One spelling for all that a name may have: no prefix, LayerNorm.weight / bias.
@@ -52,7 +68,8 @@ std::string first_part(const std::string& name) {
 // Whether a tensor lies where those of the model lie, its head aside: "encoder.layer.12. ..." of a model of 12 layers.
 bool of_backbone(const std::string& name, const Classifier& model, const HfFiles& files) {
   return std::ranges::any_of(model.table().rows(), [&](const ParameterRow& row) {
-    return !row.optional && first_part(canonical_name(row.hf_name, files)) == first_part(name);
+    return !row.optional && row.role != Role::kLowRank &&
+           first_part(canonical_name(row.hf_name, files)) == first_part(name);
   });
 }
 
@@ -92,10 +109,9 @@ void read_weight(const Source& source) {
 void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(const Parameter&)>& select,
                         const std::function<void(const std::string& hf_name, const Tensor& values)>& visit) {
   for (const ParameterRow& row : model.table().rows()) {
+    if (row.role == Role::kLowRank) continue;
     const Tensor selected = select(row.parameter);
-    if (!selected.defined()) continue;
-    const Tensor part = row.part_of(selected);
-    visit(row.hf_name, row.transposed ? transposed(part) : part);
+    if (selected.defined()) visit(row.hf_name, in_file(row, selected));
   }
 }
 
@@ -121,6 +137,7 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
   LoadReport report;
   std::vector<Source> sources;
   for (const ParameterRow& row : model.table().rows()) {
+    if (row.role == Role::kLowRank) continue;
     const auto found = entries.find(canonical_name(row.hf_name, files));
     if (row.head && head == Head::kFresh) {
       if (found != entries.end()) entries.erase(found);
@@ -159,13 +176,13 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
 
 void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata) {
   std::map<std::string, Tensor> values;
-  for_each_hf_tensor(
-      model, [](const Parameter& parameter) { return parameter.exact().to(Device::kCpu); },
-      [&](const std::string& name, const Tensor& tensor) {
-        CHECK(all_finite(tensor), file.path(), ": not written: the tensor '", name,
-              "' holds values that are not finite");
-        values.emplace(name, tensor);
-      });
+  for (const ParameterRow& row : model.table().rows()) {
+    if (row.role == Role::kLowRank) continue;
+    const Tensor tensor = in_file(row, merged_value(row));
+    CHECK(all_finite(tensor), file.path(), ": not written: the tensor '", row.hf_name,
+          "' holds values that are not finite");
+    values.emplace(row.hf_name, tensor);
+  }
   model.adapt_for_export(values);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : values) tensors.push_back({name, tensor});

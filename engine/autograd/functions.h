@@ -17,6 +17,10 @@ namespace attune {
 /// x W^T + b; `bias` may be undefined.
 Variable linear(const Variable& x, const Variable& weight, const Variable& bias);
 
+/// y + scale h B^T, in the bytes of y, which is undefined afterwards: what a low-rank change of a linear layer adds to
+/// its output [N, O], h [N, R] being the input times A^T. Throws Error if another handle shares the value of y.
+Variable add_low_rank(Variable&& y, const Variable& h, const Variable& b, double scale);
+
 /// Layer norm of x (of the residual stream's type), rounded to `dtype`; `bias` may be undefined.
 Variable layernorm(const Variable& x, const Variable& weight, const Variable& bias, double eps, DType dtype);
 

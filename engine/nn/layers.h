@@ -2,20 +2,50 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "engine/autograd/functions.h"
 #include "engine/nn/parameter.h"
+#include "engine/nn/token_batch.h"
 
 namespace attune {
+
+/// A change of a linear layer's weight by a product of two thin matrices: W + scale B A. W itself may stay frozen.
+/// Hu et al.: "LoRA: low-rank adaptation of large language models", arXiv 2106.09685.
+struct LowRank {
+  Parameter a, b;  // [rank, inputs], [outputs, rank]
+  double scale;
+  float dropout;       // of the inputs of A, in training
+  std::uint32_t site;  // of that dropout
+
+  /// scale B A, [outputs, inputs], from the exact values, float32 on the host.
+  Tensor product() const;
+};
 
 /// y = x W^T + b.
 struct Linear {
   Variable operator()(const Variable& x) const { return linear(x, weight, bias); }
+  /// The same with the low-rank change of W, if it has one; row_keys are those of the rows of x.
+  Variable operator()(const Variable& x, const ForwardPass& pass, const Tensor& row_keys) const {
+    if (change == nullptr || !change->a.defined()) return (*this)(x);
+    const Variable h = linear(dropout(x, pass.dropout(change->dropout, change->site, row_keys)), change->a, {});
+    return add_low_rank((*this)(x), h, change->b, change->scale);
+  }
+  /// Whether it reads row_keys in training.
+  bool drops_inputs() const { return change != nullptr && change->a.defined() && change->dropout > 0; }
   /// The type of inputs and outputs.
   DType dtype() const { return weight.value().dtype(); }
 
-  Parameter weight, bias;  // [outputs, inputs]; [outputs] or none
+  Parameter weight, bias;                      // [outputs, inputs]; [outputs] or none
+  std::shared_ptr<const LowRank> change = {};  // its matrices are undefined until ParameterTable::add_low_rank
 };
+
+/// Whether one of the layers reads row keys in training.
+template <class... Linears>
+bool drops(const Linears&... layers) {
+  return (layers.drops_inputs() || ...);
+}
 
 /// Layer norm over the features.
 struct LayerNorm {

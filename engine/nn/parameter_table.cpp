@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "engine/nn/init.h"
 #include "engine/ops/fill.h"
 
 namespace attune {
@@ -23,10 +24,10 @@ TrainableLayers trained_from(std::int64_t layer, std::int64_t blocks, TrainableL
 TrainableLayers trainable_layers(const std::string& name) {
   if (name == "all") return TrainableLayers::kAll;
   if (name == "last_block") return TrainableLayers::kLastBlock;
-  if (name == "last_layer") return TrainableLayers::kLastLayer;
+  if (name == "last_layer" || name == "lora") return TrainableLayers::kLastLayer;
   if (name == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
   throw UsageError("--trainable_layers '" + name +
-                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
+                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer, lora");
 }
 
 ParameterTable::ParameterTable(std::int64_t blocks, DType dtype, double parameters) : blocks_(blocks), dtype_(dtype) {
@@ -66,12 +67,51 @@ Linear ParameterTable::linear(const Section& section, const LayerName& name, std
                      in_block ? Parameter::Rounding::kAllowed : Parameter::Rounding::kNever);
   };
   const Parameter weight = parameter({outputs, inputs}), bias = section.bias ? parameter({outputs}) : Parameter();
-  add(section, name, weight, bias, role);
-  return {weight, bias};
+  std::shared_ptr<LowRank> change;
+  if (in_block) {
+    change = std::make_shared<LowRank>();
+    linears_.push_back({section.name, name.name, section.layer, change, weight.shape()});
+  }
+  add(section, name, weight, bias, role, change);
+  return {weight, bias, change};
+}
+
+void ParameterTable::add_low_rank(const LowRankSpec& spec, TorchGenerator& generator) {
+  // Sites that no model hands out (DropoutSites), so that other dropout is what it is without the change.
+  constexpr std::uint32_t kFirstSite = 1U << 30;
+  for (const std::string& name : spec.layers)
+    CHECK(std::ranges::any_of(linears_, [&](const BlockLinear& linear) { return linear.name == name; }),
+          "no block of the model has a linear layer '", name, "'");
+  for (std::size_t i = 0; i < linears_.size(); ++i) {
+    const auto& [section, name, layer, change, shape] = linears_[i];
+    if (std::ranges::find(spec.layers, name) == spec.layers.end()) continue;
+    CHECK(!change->a.defined(), section, name, " has a low-rank change already");
+    const auto parameter = [&](const Shape& matrix) {
+      return Parameter(Tensor::zeros(matrix, dtype_), Parameter::Rounding::kAllowed);
+    };
+    *change = {.a = parameter({spec.rank, shape[1]}),
+               .b = parameter({shape[0], spec.rank}),
+               .scale = spec.alpha / static_cast<double>(spec.rank),
+               .dropout = spec.dropout,
+               .site = kFirstSite + static_cast<std::uint32_t>(i)};
+    init::torch_linear(generator, change->a.value(), {});
+    for (const auto& [kind, matrix] : {std::pair{"lora_a", change->a}, {"lora_b", change->b}}) {
+      const std::string full = section + name + "." + kind;
+      matrix.set_names({full});
+      rows_.push_back({.name = full,
+                       .hf_name = "",
+                       .parameter = matrix,
+                       .row_begin = 0,
+                       .row_end = matrix.shape()[0],
+                       .layer = layer,
+                       .role = Role::kLowRank,
+                       .trained_from = TrainableLayers::kLastLayer});
+    }
+  }
 }
 
 void ParameterTable::add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias,
-                         Role role) {
+                         Role role, const std::shared_ptr<const LowRank>& change) {
   const bool linear = role == Role::kLinear || role == Role::kOutput;
   const std::int64_t parts = std::ssize(name.hf_names), rows = weight.shape()[0] / parts;
   CHECK(rows * parts == weight.shape()[0], name.name, ": ", weight.shape()[0], " rows are not ", parts, " equal parts");
@@ -93,7 +133,8 @@ void ParameterTable::add(const Section& section, const LayerName& name, const Pa
                      .role = role,
                      .trained_from = trained_from(section.layer, blocks_, section.trained_from),
                      .head = section.head,
-                     .optional = section.optional};
+                     .optional = section.optional,
+                     .change = change};
     rows_.push_back(row);
     if (!bias.defined()) continue;
     row.name = section.name + name.name + ".bias";
@@ -101,6 +142,7 @@ void ParameterTable::add(const Section& section, const LayerName& name, const Pa
     row.parameter = bias;
     row.transposed = false;
     row.role = Role::kBias;
+    row.change = {};
     rows_.push_back(std::move(row));
   }
 }

@@ -5,9 +5,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/torch_random.h"
 #include "engine/nn/layers.h"
 #include "engine/nn/module.h"
 
@@ -19,14 +21,15 @@ enum class Role : std::uint8_t {
   kNorm,       // the scale of a norm
   kLinear,     // a weight [outputs, inputs]
   kOutput,     // such a weight whose product is added to the residual stream
-  kBias        // of a norm or a linear layer
+  kBias,       // of a norm or a linear layer
+  kLowRank     // a matrix of a low-rank change; it has no name in the Hugging Face file
 };
 
 /// Which parameters a fine-tuning run trains (reference recipe: --trainable_layers); each choice contains those before.
 enum class TrainableLayers : std::uint8_t { kLastLayer, kLastBlock, kLastTwoBlocks, kAll };
 
-/// A choice by its name on the command line: all, last_block, last_two_blocks, last_layer. Throws UsageError listing
-/// them.
+/// A choice by its name on the command line: all, last_block, last_two_blocks, last_layer, or lora: the last layer, and
+/// low-rank changes (ParameterTable::add_low_rank). Throws UsageError listing them.
 TrainableLayers trainable_layers(const std::string& name);
 
 /// One tensor of a Hugging Face file and the parameter (or the rows of it) that holds its values.
@@ -41,6 +44,7 @@ struct ParameterRow {
   TrainableLayers trained_from = TrainableLayers::kAll;  // the first choice that trains it
   bool head = false;                                     // of the last layer, which every fine-tuning run starts afresh
   bool optional = false;                                 // may be absent from a file: keeps its initial values
+  std::shared_ptr<const LowRank> change = {};            // of a block's linear weight (Linear::change)
 
   /// Its rows of the parameter's value, gradient or master.
   Tensor part_of(const Tensor& whole) const { return whole.rows(row_begin, row_end); }
@@ -68,6 +72,14 @@ struct LayerName {
   std::vector<std::string> hf_names;
 };
 
+/// Low-rank changes of the linear layers of all blocks (LowRank).
+struct LowRankSpec {
+  std::int64_t rank = 8;
+  double alpha = 16;  // scale = alpha / rank
+  float dropout = 0;
+  std::vector<std::string> layers;  // their names in a block: qkv, projection, fc, fc_out
+};
+
 class ParameterTable : public Module {
  public:
   /// Of a model with so many blocks and about so many parameters, which are held in `dtype`. Throws OutOfMemory if they
@@ -82,15 +94,29 @@ class ParameterTable : public Module {
   Linear linear(const Section& section, const LayerName& name, std::int64_t inputs, std::int64_t outputs,
                 Role role = Role::kLinear);
 
+  /// Gives the named layers of every block a low-rank change: A as torch.nn.Linear begins, B zero, so that the model
+  /// computes what it did. Throws Error if no layer has such a name, or has a change already.
+  void add_low_rank(const LowRankSpec& spec, TorchGenerator& generator);
+
   const std::vector<ParameterRow>& rows() const { return rows_; }
   std::int64_t blocks() const { return blocks_; }
   void for_each_parameter(const Visitor& visit) const override;
 
  private:
-  void add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias, Role role);
+  void add(const Section& section, const LayerName& name, const Parameter& weight, const Parameter& bias, Role role,
+           const std::shared_ptr<const LowRank>& change = {});
+
+  // A linear layer of a block.
+  struct BlockLinear {
+    std::string section, name;  // "blocks.3.", "qkv"
+    std::int64_t layer;
+    std::shared_ptr<LowRank> change;
+    Shape shape;  // of the weight
+  };
 
   std::int64_t blocks_;
   DType dtype_;
+  std::vector<BlockLinear> linears_;
   std::vector<ParameterRow> rows_;
 };
 

@@ -31,6 +31,25 @@ Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias)
   return y;
 }
 
+void linear_add(const InPlace& y, const Tensor& x, const Tensor& weight) {
+  const Arguments args("linear addition", "x", x);
+  args.require_rank("weight", weight, 2);
+  const std::int64_t outputs = weight.shape()[0], inputs = x.shape()[-1];
+  args.require("weight", weight, {outputs, inputs}, x.dtype());
+  args.require("y", y.tensor, with_width(x.shape(), outputs), x.dtype());
+  run_on(x.device(), [&](const auto& context) {
+    kernels::linear_forward(context, {.y = y.tensor.raw(),
+                                      .x = x.raw(),
+                                      .weight = weight.raw(),
+                                      .bias = nullptr,
+                                      .rows = rows_of(x),
+                                      .inputs = inputs,
+                                      .outputs = outputs,
+                                      .dtype = x.dtype(),
+                                      .accumulate = true});
+  });
+}
+
 void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x, const Tensor& weight) {
   const Arguments args("linear backward", "dy", dy);
   args.require_rank("weight", weight, 2);

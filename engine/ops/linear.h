@@ -6,6 +6,8 @@
 namespace attune::ops {
 
 Tensor linear_forward(const Tensor& x, const Tensor& weight, const Tensor& bias);
+/// y += x W^T.
+void linear_add(const InPlace& y, const Tensor& x, const Tensor& weight);
 /// Targets that are not wanted are empty.
 struct LinearGrads {
   GradTarget dx, dweight, dbias;

@@ -52,6 +52,7 @@ void linear_forward(const CpuContext& context, const LinearForward& args) {
                           .m = args.rows,
                           .n = args.outputs,
                           .k = args.inputs,
+                          .accumulate = args.accumulate,
                           .bias = static_cast<const T*>(args.bias)});
   });
 }

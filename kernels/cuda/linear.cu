@@ -16,6 +16,7 @@ void linear_forward(const CudaContext& context, const LinearForward& args) {
                          .k = args.inputs,
                          .transpose_b = true,
                          .bias = args.bias,
+                         .accumulate = args.accumulate,
                          .dtype = args.dtype});
 }
 

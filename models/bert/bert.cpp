@@ -103,7 +103,7 @@ Stream BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) c
 Stream BertClassifier::block(const Block& block, const Stream& x, const TokenBatch& batch, const ForwardPass& pass,
                              Rows rows) const {
   const Sequences& sequences = batch.sequences;
-  Variable attended = attention(block.qkv(x.normed), sequences,
+  Variable attended = attention(block.qkv(x.normed, pass, sequences.row_keys), sequences,
                                 {.heads = config_.heads,
                                  .causal = false,
                                  .window = -1,
@@ -114,12 +114,13 @@ Stream BertClassifier::block(const Block& block, const Stream& x, const TokenBat
     const ops::PooledSequences first = batch.pooled(PooledRows::kFirst);
     attended = pool(attended, first);
     residual = pool(residual, first);
-    if (pass.training && config_.hidden_dropout > 0) keys = batch.row_keys(PooledRows::kFirst);
+    if (pass.training && (config_.hidden_dropout > 0 || drops(block.projection, block.fc, block.fc_out)))
+      keys = batch.row_keys(PooledRows::kFirst);
   }
   const float projection_dropout = config_.family == BertFamily::kDistilBert ? 0 : config_.hidden_dropout;
-  const ResidualNorm middle = block.attention_norm(residual, block.projection(attended),
+  const ResidualNorm middle = block.attention_norm(residual, block.projection(attended, pass, keys),
                                                    pass.dropout(projection_dropout, block.projection_site, keys), true);
-  const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
+  const Variable mlp = block.fc_out(activation(block.fc(middle.normed, pass, keys), config_.activation), pass, keys);
   const ResidualNorm out =
       block.output_norm(middle.stream, mlp, pass.dropout(config_.hidden_dropout, block.mlp_site, keys), true);
   return {out.stream, out.normed};

@@ -78,7 +78,7 @@ Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const TokenBatch& b
   const Sequences& sequences = batch.sequences;
   const bool last = i + 1 == blocks_.size();
   const LayerNorm& next_norm = last ? final_norm_ : blocks_[i + 1].norm1;
-  Variable attended = attention(block.qkv(x.normed), sequences,
+  Variable attended = attention(block.qkv(x.normed, pass, sequences.row_keys), sequences,
                                 {.heads = config_.n_head,
                                  .causal = options_.causal,
                                  .window = -1,
@@ -89,12 +89,13 @@ Stream Gpt2Classifier::block(std::size_t i, const Stream& x, const TokenBatch& b
     const PooledRows chosen = pooled_rows_of(options_.position);
     attended = pool(attended, batch.pooled(chosen));
     residual = pool(residual, batch.pooled(chosen));
-    if (pass.training && config_.resid_pdrop > 0) keys = batch.row_keys(chosen);
+    if (pass.training && (config_.resid_pdrop > 0 || drops(block.projection, block.fc, block.fc_out)))
+      keys = batch.row_keys(chosen);
   }
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, keys); };
   const ResidualNorm middle =
-      block.norm2(residual, block.projection(attended), drop(config_.resid_pdrop, block.projection_site));
-  const Variable mlp = block.fc_out(activation(block.fc(middle.normed), config_.activation));
+      block.norm2(residual, block.projection(attended, pass, keys), drop(config_.resid_pdrop, block.projection_site));
+  const Variable mlp = block.fc_out(activation(block.fc(middle.normed, pass, keys), config_.activation), pass, keys);
   const ResidualNorm next = next_norm(middle.sum, mlp, drop(config_.resid_pdrop, block.mlp_site), last);
   return {next.sum, last ? next.stream : next.normed};
 }

@@ -66,17 +66,19 @@ Stream ModernBertClassifier::block(std::size_t i, const Stream& x, const Sequenc
   const bool global = config_.global_layers[i], last = i + 1 == blocks_.size();
   const LayerNorm& next_norm = last ? final_norm_ : *blocks_[i + 1].attention_norm;
   const auto drop = [&](float p, std::uint32_t site) { return pass.dropout(p, site, sequences); };
-  const Variable turned = rope(block.qkv(x.normed), sequences, config_.heads, global ? global_rope_ : local_rope_);
+  const Tensor& keys = sequences.row_keys;
+  const Variable turned =
+      rope(block.qkv(x.normed, pass, keys), sequences, config_.heads, global ? global_rope_ : local_rope_);
   const Variable attended = attention(turned, sequences,
                                       {.heads = config_.heads,
                                        .causal = false,
                                        .window = global ? -1 : config_.local_attention / 2,
                                        .dropout = drop(config_.attention_dropout, block.attention_site)});
-  const ResidualNorm middle =
-      block.mlp_norm(x.residual, block.projection(attended), drop(config_.attention_dropout, block.projection_site));
-  const Variable gated =
-      dropout(glu(block.fc(middle.normed), config_.hidden_activation), drop(config_.mlp_dropout, block.mlp_site));
-  const ResidualNorm next = next_norm(middle.sum, block.fc_out(gated), {}, last);
+  const ResidualNorm middle = block.mlp_norm(x.residual, block.projection(attended, pass, keys),
+                                             drop(config_.attention_dropout, block.projection_site));
+  const Variable gated = dropout(glu(block.fc(middle.normed, pass, keys), config_.hidden_activation),
+                                 drop(config_.mlp_dropout, block.mlp_site));
+  const ResidualNorm next = next_norm(middle.sum, block.fc_out(gated, pass, keys), {}, last);
   return {next.sum, last ? next.stream : next.normed};
 }
 

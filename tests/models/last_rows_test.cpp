@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/autograd/functions.h"
+#include "engine/nn/init.h"
 #include "models/gpt2/gpt2.h"
 #include "tests/support/token_batches.h"
 
@@ -55,8 +56,11 @@ TEST(LastRows, GiveTheLogitsAndGradientsOfAllRows) {
                                        {HeadPosition::kMean, PooledRows::kAll}}) {
     Gpt2Config config{.vocab_size = 31, .n_positions = 12, .n_embd = 16, .n_layer = 2, .n_head = 2, .n_inner = 32};
     config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = 0.2F;
-    const Gpt2Classifier model(config, {.position = position, .dtype = DType::kFloat64});
+    Gpt2Classifier model(config, {.position = position, .dtype = DType::kFloat64});
     TorchGenerator generator(3);
+    model.add_low_rank({.rank = 2, .dropout = 0.3F, .layers = {"qkv", "projection", "fc", "fc_out"}}, generator);
+    for (const ParameterRow& row : model.table().rows())
+      if (row.role == Role::kLowRank) init::normal(generator, row.parameter.value(), 0.2F);
     model.initialize(generator, Initializer::kGpt2);
     model.initialize_head(generator);
     const Found own = run(model, batch, rows, true), all = run(model, batch, rows, false);
