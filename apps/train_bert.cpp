@@ -52,6 +52,7 @@ int train(const BertFlags& flags) {
   ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
+  common.add_lora(*opened.model);
   const Classifier& model = *opened.model;
   CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", model.vocab_size());
@@ -68,7 +69,8 @@ int train(const BertFlags& flags) {
                              .pad_id = model.pad_id(),
                              .packed = mask && !flags.no_packing,
                              .mask = mask},
-                    .label_names = labels->names()},
+                    .label_names = labels->names(),
+                    .pretrained = folder},
                    common);
 }
 

@@ -117,11 +117,12 @@ int train(const GptFlags& flags) {
   const auto labels = common.task.reader(problem_type);
   const TextSplits splits = common.read_splits(*tokenizer, *labels, config.n_positions);
 
-  const Gpt2Classifier model(
+  Gpt2Classifier model(
       config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
   const bool kept =
       flags.weights == "pretrained" && keeps_head(*folder, *file, problem_type, labels->names(), common.fresh_head);
   initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
+  common.add_lora(model);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =
@@ -135,6 +136,7 @@ int train(const GptFlags& flags) {
                     .test = splits.test,
                     .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
                     .label_names = labels->names(),
+                    .pretrained = flags.weights == "random" ? "" : *folder,
                     .more_inputs = {flags.config}},
                    common);
 }

@@ -16,6 +16,7 @@
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "engine/tensor/context.h"
+#include "models/adapter_folder.h"
 #include "models/hf_config.h"
 #include "models/model_folder.h"
 #include "models/weights.h"
@@ -138,6 +139,15 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
   check_room(flags.output, model + kept * checkpoint - there, checkpoint);
 }
 
+// Checks before the run that its low-rank changes can be saved. Throws UsageError, IoError.
+void check_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
+  if (job.pretrained.empty())
+    throw UsageError("--save_adapter needs a pretrained model: the changes alone are no model");
+  for (const char* name : {"adapter_config.json", "adapter_model.safetensors"})
+    check_replaceable((fs::path(flags.lora.adapter) / name).string());
+  check_room(flags.lora.adapter, static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float), 0);
+}
+
 // Throws Error if --log_file is a file that the run reads or saves, which the log would overwrite.
 void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
   if (flags.log_file.empty()) return;
@@ -202,6 +212,11 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
+  if (finished && !flags.lora.adapter.empty()) {
+    create_folders(flags.lora.adapter);
+    adapter_files(job.model, flags.lora.adapter, fs::absolute(job.pretrained).string()).commit();
+    std::cout << "Saved the low-rank changes to " << flags.lora.adapter << std::endl;
+  }
   if (finished) keeper.close(trainer.state(), report.log_offset());
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
@@ -222,7 +237,11 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   }
   check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
-  set_trainable(job.model, flags.layers());
+  if (flags.trains_lora())
+    set_low_rank_trainable(job.model);
+  else
+    set_trainable(job.model, flags.layers());
+  if (!flags.lora.adapter.empty()) check_adapter(job, flags);
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 

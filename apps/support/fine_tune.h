@@ -21,6 +21,7 @@ struct FineTuneJob {
   const Dataset& test;
   BatchForm form;
   std::vector<std::string> label_names;
+  std::string pretrained = {};                // folder of the pretrained weights; empty: they were random
   std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
 };
 

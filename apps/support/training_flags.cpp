@@ -39,7 +39,10 @@ void TrainingFlags::declare(CommandLine& app) {
          "Make a new head even if attune saved the model's folder and its classes are those of the data; otherwise "
          "the head of such a folder is kept")
       ->group("Model");
-  add("Model", "--trainable_layers", trainable_layers, "Layers to train; the others are frozen");
+  add("Model", "--trainable_layers", trainable_layers,
+      "Layers to train: all, last_two_blocks, last_block, last_layer, or lora: a low-rank change of each linear layer, "
+      "and the head; the others are frozen. The saved model has the changes in its weights");
+  lora.declare(app, "Model");
   app.add_option("--dropout", dropout, "Dropout probability at every site, in [0, 1)")
       ->check(dropout_probability())
       ->group("Model");
@@ -95,6 +98,7 @@ void TrainingFlags::apply() const {
   ignore_closed_pipes();
   placement.prepare();
   layers();
+  lora.check(trains_lora());
   if (threads > 0) set_num_threads(threads);
   if (checkpoint_every > 0 && output.empty())
     throw UsageError("--checkpoint_every needs --output: the folder to save in");
@@ -126,6 +130,12 @@ std::unique_ptr<LockedFolder> TrainingFlags::lock_output() const {
 
 TrainableLayers TrainingFlags::layers() const {
   return attune::trainable_layers(trainable_layers);
+}
+
+void TrainingFlags::add_lora(Classifier& model) const {
+  if (!trains_lora()) return;
+  TorchGenerator generator(seed);
+  model.add_low_rank(lora.spec(), generator);
 }
 
 TrainOptions TrainingFlags::train_options() const {
@@ -165,7 +175,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--checkpoint_every",
                                              "--cache",
                                              "--no_cache",
-                                             "--trust_labels"};
+                                             "--trust_labels",
+                                             "--save_adapter"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));
@@ -177,9 +188,9 @@ std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) c
   if (batch_size > 1) out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
   if (row_length > 1) out.emplace_back("a smaller --context_length");
   for (std::string& way : placement.memory_savers()) out.push_back(std::move(way));
-  if (layers() != TrainableLayers::kLastLayer) {
+  if (layers() != TrainableLayers::kLastLayer || trains_lora()) {
     if (!recompute) out.emplace_back("--recompute");
-    out.emplace_back("fewer --trainable_layers");
+    out.emplace_back(trains_lora() ? "fewer --lora_targets" : "fewer --trainable_layers");
   }
   return out;
 }

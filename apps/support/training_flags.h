@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "apps/support/data_flags.h"
+#include "apps/support/lora_flags.h"
 #include "apps/support/placement.h"
 #include "apps/support/task_flags.h"
 #include "apps/support/text_data.h"
@@ -31,6 +32,7 @@ struct TrainingFlags {
   // model
   std::string model_dir;
   std::string trainable_layers;
+  LoraFlags lora;
   bool fresh_head = false;
   double dropout = -1;  // negative: the model's own
   PlacementFlags placement;
@@ -60,6 +62,10 @@ struct TrainingFlags {
   /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it.
   std::unique_ptr<LockedFolder> lock_output() const;
   TrainableLayers layers() const;
+  /// Whether low-rank changes are trained, in addition to layers().
+  bool trains_lora() const { return trainable_layers == "lora"; }
+  /// Gives a model whose weights are there the low-rank changes that are trained, if they are.
+  void add_lora(Classifier& model) const;
   TrainOptions train_options() const;
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
   /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).

@@ -158,7 +158,7 @@ for flag in num_epochs accumulation_steps eval_iter batch_size; do
 done
 expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
-expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer" "${common[@]}" --trainable_layers middle
+expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer, lora" "${common[@]}" --trainable_layers middle
 expect_error "an unknown device" 2 "cpu and cuda" "${common[@]}" --device tpu
 expect_error "an unknown precision" 2 "fp32" "${common[@]}" --precision fp8
 expect_error "a context that is none" 2 "longest_training_example" "${common[@]}" --context_length many
