@@ -71,6 +71,7 @@ bool ByteReader::line(std::string& out) {
     const char* end = block_.data() + end_;
     const char* line_end = std::find(begin, end, '\n');
     out.append(begin, line_end);
+    CHECK(out.size() <= kMaxLine, name_, ": a line is longer than ", kMaxLine, " bytes");
     at_ = static_cast<std::size_t>(line_end - block_.data());
     if (line_end == end) continue;
     ++at_;

@@ -13,6 +13,7 @@ namespace attune {
 class ByteReader {
  public:
   static constexpr int kEnd = -1;
+  static constexpr std::size_t kMaxLine = std::size_t{1} << 28;  // bytes; /dev/zero has no end of a line
 
   /// Standard input.
   ByteReader();
@@ -38,7 +39,7 @@ class ByteReader {
   void skip(std::string_view mark);
   /// Takes the bytes that are there, at most 1 MiB; empty after the last. Valid until the next call.
   std::string_view block();
-  /// Takes a line, without its LF; false after the last.
+  /// Takes a line, without its LF; false after the last. Throws Error if it is longer than kMaxLine.
   bool line(std::string& out);
 
  private:

@@ -138,6 +138,10 @@ bool LineTable::read(TableRows& rows, std::int64_t max_rows) {
     const std::string_view more = file_.block();
     if (more.empty()) break;
     bytes.append(more);
+    const std::size_t begin = cutter.begins().empty() ? 0 : cutter.begins().back();
+    CHECK(bytes.size() - begin <= ByteReader::kMaxLine, path_, ":",
+          line_ + std::count(bytes.data(), bytes.data() + begin, '\n'), ": a row is longer than ", ByteReader::kMaxLine,
+          " bytes", quotes_ ? ", or its quote is never closed" : "");
   }
   const std::size_t end = enough ? cutter.end() : bytes.size();
   finished_ = finished_ || cutter.misplaced_quote();

@@ -1,8 +1,8 @@
 // Tables of texts: rows with named columns, from CSV, TSV or JSON lines, or from a folder of text files.
 //
 // Reading has two steps. A Table reads bytes and finds where rows begin. TableRows has the bytes of the rows that were
-// found; any thread may parse any of them. Memory grows with the longest row, not with the file. Text must be UTF-8; a
-// byte-order mark is skipped.
+// found; any thread may parse any of them. Memory grows with the longest row, not with the file; a row has at most
+// ByteReader::kMaxLine bytes. Text must be UTF-8; a byte-order mark is skipped.
 #pragma once
 
 #include <cstdint>
@@ -56,7 +56,8 @@ class Table {
   /// The columns that rows are parsed into, in this order; at first all. Throws as column().
   void choose(const std::vector<std::string>& names);
 
-  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end. Throws IoError.
+  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end. Throws IoError, and Error if a row is too
+  /// long.
   virtual bool read(TableRows& rows, std::int64_t max_rows) = 0;
   /// Reads the chosen fields of the next row; false at the end. Throws Error naming file and line of a malformed row. Not
   /// to be mixed with read().

@@ -122,7 +122,8 @@ flags "$prepare_imdb" --synthetic --output "$folder/invented"
 
 # Paths: what is not there, is a folder, is no file, cannot be written, and odd names.
 for path in "$folder/none" "$folder" /dev/null /dev/full /dev/zero "" "$folder/"$'a\nb' "$(printf 'x%.0s' $(seq 300))" /proc/self/mem; do
-  case $path in /dev/zero | /dev/full) ;; *) survives paths "a CSV file '$path'" "$predict" --model_dir "$folder/gpt" --csv "$path" ;; esac  # without an end
+  survives paths "a CSV file '$path'" "$predict" --model_dir "$folder/gpt" --csv "$path"
+  survives paths "a file of JSON lines '$path'" "$predict" --model_dir "$folder/gpt" --jsonl "$path"
   survives paths "a model '$path'" "$predict" --model_dir "$path" --text x
   survives paths "a tokenizer '$path'" "$tokenize" --tokenizer "$path" --text x
   survives paths "a data set '$path'" "$train_gpt" "${gpt[@]}" --data "$path"

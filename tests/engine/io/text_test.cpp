@@ -288,6 +288,18 @@ TEST_F(Csv, AMisplacedQuoteEndsTheReading) {
   }
 }
 
+// A row or a line without an end would take all memory of the machine.
+TEST_F(Text, FilesWithoutAnEndAreRefused) {
+  const std::string table = message_of([] { CsvReader("/dev/zero"); });
+  EXPECT_EQ(table, "/dev/zero:1: a row is longer than 268435456 bytes, or its quote is never closed");
+  const std::string lines = message_of([] {
+    JsonlReader reader("/dev/zero");
+    Row row;
+    reader.next({"text"}, row);
+  });
+  EXPECT_EQ(lines, "/dev/zero: a line is longer than 268435456 bytes");
+}
+
 TEST_F(Csv, AFileThatIsNotThere) {
   EXPECT_THROW(CsvReader(dir_ / "missing"), IoError);
   EXPECT_THROW(JsonlReader(dir_ / "missing"), IoError);
