@@ -13,8 +13,10 @@ namespace {
 
 constexpr const char* kSave = "attune_save";
 
-// What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors.
-constexpr std::array<const char*, 11> kOtherFiles = {"model.safetensors.index.json",
+// What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors, and the
+// description of the run that the model is of.
+constexpr std::array<const char*, 12> kOtherFiles = {"run.json",
+                                                     "model.safetensors.index.json",
                                                      "vocabulary.json",
                                                      "tokenizer.json",
                                                      "tokenizer_config.json",

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <functional>
+#include <set>
 #include <type_traits>
 #include <vector>
 
@@ -159,6 +160,14 @@ Flag* CommandLine::add_optional(const std::string& name, std::optional<std::stri
   return keep(app_->add_option(name, take, text)->expected(0, 1)->type_name("[PATH]"));
 }
 
+Flag* CommandLine::add_options_file(const std::string& name, const std::string& text,
+                                    const std::function<Values(const std::string& file)>& read) {
+  options_file_ = name;
+  read_options_ = read;
+  return keep(app_->add_option_function<std::string>(
+      name, [](const std::string&) {}, text));
+}
+
 void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }
@@ -180,12 +189,44 @@ void CommandLine::refuse_empty_values(int argc, char** argv) const {
   }
 }
 
+// The arguments, with those of the file of options that they do not have.
+std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv) const {
+  std::vector<std::string> out(argv + 1, argv + argc);
+  if (options_file_.empty()) return out;
+  std::string file;
+  std::set<std::string> given;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto equals = out[i].find('=');
+    const std::string name = out[i].substr(0, equals);
+    given.insert(name);
+    if (name != options_file_) continue;
+    if (equals != std::string::npos)
+      file = out[i].substr(equals + 1);
+    else if (i + 1 < out.size())
+      file = out[i + 1];
+  }
+  if (file.empty()) return out;
+  for (const auto& [name, value] : read_options_(file)) {
+    const CLI::Option* option = app_->get_option_no_throw(name);
+    if (option == nullptr) throw UsageError(str_cat(file, ": ", name_, " has no option ", name));
+    if (given.contains(name) || value.empty() || value == option->get_default_str()) continue;
+    const bool flag = option->get_expected_max() == 0;
+    if (!flag)
+      out.push_back(name + "=" + value);
+    else if (value == "true")
+      out.push_back(name);
+  }
+  return out;
+}
+
 bool CommandLine::parse(int argc, char** argv) {
   refuse_empty_values(argc, argv);
   for (CLI::Option* option : app_->get_options())
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
-    app_->parse(argc, argv);
+    std::vector<std::string> arguments = with_options_of_file(argc, argv);
+    std::ranges::reverse(arguments);  // as CLI11 takes them
+    app_->parse(std::move(arguments));
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) throw UsageError(error.what());
     app_->exit(error);  // prints the help requested
@@ -194,8 +235,8 @@ bool CommandLine::parse(int argc, char** argv) {
   return true;
 }
 
-std::vector<std::pair<std::string, std::string>> CommandLine::values() const {
-  std::vector<std::pair<std::string, std::string>> out;
+CommandLine::Values CommandLine::values() const {
+  Values out;
   for (const CLI::Option* option : app_->get_options()) {
     const std::vector<std::string> given = option->reduced_results();
     out.emplace_back(option->get_name(), given.empty() ? option->get_default_str() : given.back());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -59,6 +60,11 @@ class CommandLine {
   Flag* add_flag(const std::string& name, bool& value, const std::string& text);
   /// An option whose value may be omitted, which means an empty string; `value` is nullopt without the option.
   Flag* add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text);
+  /// An option that names a file of options: `read` gives their names and values, which count where the command line gives
+  /// none. parse() throws UsageError if an option of the file does not exist here.
+  using Values = std::vector<std::pair<std::string, std::string>>;
+  Flag* add_options_file(const std::string& name, const std::string& text,
+                         const std::function<Values(const std::string& file)>& read);
   /// The text at the end of --help.
   void footer(const std::string& text);
 
@@ -67,15 +73,18 @@ class CommandLine {
   /// UsageError, also if a value is empty.
   bool parse(int argc, char** argv);
   /// Every option by name with the given value or its default. Call it after parse().
-  std::vector<std::pair<std::string, std::string>> values() const;
+  Values values() const;
 
  private:
   Flag* keep(CLI::Option* option);
   void refuse_empty_values(int argc, char** argv) const;
+  std::vector<std::string> with_options_of_file(int argc, char** argv) const;
 
   std::string name_;
   std::unique_ptr<CLI::App> app_;
   std::deque<Flag> flags_;
+  std::string options_file_;  // the option that names one
+  std::function<Values(const std::string& file)> read_options_;
 };
 
 }  // namespace attune

@@ -1,6 +1,7 @@
 #include "apps/support/fine_tune.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -11,6 +12,7 @@
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/report.h"
+#include "apps/support/run_file.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/task_config.h"
 #include "engine/io/files.h"
@@ -189,9 +191,24 @@ bool evaluate_saved(Trainer& trainer, const FineTuneJob& job, const TrainingFlag
   }
 }
 
+// run.json: before the final evaluation without measures, afterwards with them.
+void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer, const TrainReport& report,
+               std::chrono::system_clock::time_point begin) {
+  write_run_file(flags.output, {.command_line = flags.command_line(),
+                                .splits = {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}},
+                                .parameters = parameter_count(job.model),
+                                .trained_parameters = parameter_count(job.model, true),
+                                .steps = trainer.total_steps(),
+                                .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
+                                .begin = begin,
+                                .training_seconds = trainer.seconds(),
+                                .measures = report.splits()});
+}
+
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
                    RunKeeper& keeper, TrainReport& report) {
+  const auto begin = std::chrono::system_clock::now();
   bool finished =
       trainer.run(report, interrupted,
                   {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
@@ -218,10 +235,12 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     std::cout << "Saved the low-rank changes to " << flags.lora.adapter << std::endl;
   }
   if (finished) keeper.close(trainer.state(), report.log_offset());
+  if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_saved(trainer, job, flags, report);
+    if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
   }
   return finished ? 0 : kInterruptedExit;
 }

@@ -123,10 +123,12 @@ void TrainReport::epoch(const EpochRecord& r) {
 }
 
 void TrainReport::split(const std::string& title, const std::string& name, const Evaluation& evaluation) {
-  json::Value record = json::Value::object({{"split", name}});
-  set_measures(record, "", evaluation);
-  record.set("loss", evaluation.loss);
+  json::Value record = json::Value::object({{"split", name}}), measures = json::Value::object();
+  set_measures(measures, "", evaluation);
+  measures.set("loss", evaluation.loss);
+  record.merge(measures);
   log(record);
+  splits_.set(name, measures);
   clear_progress();
   for (const Headline& headline : headlines_)
     std::cout << title << " " << headline_text(headline, evaluation) << std::endl;

@@ -35,6 +35,8 @@ class TrainReport : public TrainObserver {
   void epoch(const EpochRecord& record) override;
   /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
+  /// The measures of the splits that split() was called for, by name.
+  const json::Value& splits() const { return splits_; }
   /// The last line of a run that an error ends.
   void stopped(const NotFiniteError& error);
   /// Bytes of the log so far; none if there is no log.
@@ -49,6 +51,7 @@ class TrainReport : public TrainObserver {
   std::string log_path_;
   Descriptor log_;
   std::unique_ptr<Progress> progress_;
+  json::Value splits_ = json::Value::object();
 };
 
 }  // namespace attune

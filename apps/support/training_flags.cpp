@@ -7,6 +7,7 @@
 #include "apps/support/class_counts.h"
 #include "apps/support/command_line.h"
 #include "apps/support/interrupt.h"
+#include "apps/support/run_file.h"
 #include "base/parallel.h"
 
 namespace attune {
@@ -76,6 +77,10 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
+  app.add_options_file("--options",
+                       "run.json of an earlier run: its options, where the command line does not give them",
+                       [&app](const std::string& file) { return options_of_run(file, app.name()); })
+      ->group("Results");
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
       ->group("Results");
   app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")
@@ -176,7 +181,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--cache",
                                              "--no_cache",
                                              "--trust_labels",
-                                             "--save_adapter"};
+                                             "--save_adapter",
+                                             "--options"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

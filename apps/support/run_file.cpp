@@ -1,0 +1,74 @@
+#include "apps/support/run_file.h"
+
+#include <ctime>
+#include <fstream>
+#include <set>
+
+#include "apps/support/command_line.h"
+#include "base/check.h"
+#include "base/parallel.h"
+#include "base/printable.h"
+#include "engine/io/files.h"
+
+namespace attune {
+namespace {
+
+std::string utc_text(std::chrono::system_clock::time_point time) {
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+// The processor's name as Linux gives it; empty if it does not.
+std::string processor_name() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with("model name"))
+      if (const auto at = line.find(": "); at != std::string::npos) return printable(line.substr(at + 2));
+  return "";
+}
+
+}  // namespace
+
+void write_run_file(const std::string& folder, const RunSummary& run) {
+  json::Value options = json::Value::object(), data = json::Value::object();
+  for (const auto& [name, value] : run.command_line.values())
+    if (name != "--help") options.set(name, printable(value));
+  for (const auto& [name, split] : run.splits)
+    data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
+  const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.begin;
+  const json::Value out = json::Value::object(
+      {{"attune", ATTUNE_VERSION},
+       {"program", run.command_line.name()},
+       {"options", options},
+       {"data", data},
+       {"parameters", run.parameters},
+       {"trained_parameters", run.trained_parameters},
+       {"steps", run.steps},
+       {"measures", run.measures},
+       {"begin", utc_text(run.begin)},
+       {"seconds", all.count()},
+       {"training_seconds", run.training_seconds},
+       {"machine",
+        json::Value::object({{"processor", processor_name()}, {"threads", num_threads()}, {"device", run.device}})}});
+  AtomicFile file((std::string(folder) + "/run.json"));
+  file.write(out.dump(2) + "\n");
+  file.commit();
+}
+
+std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {
+  static const std::set<std::string> once = {"--help", "--options", "--resume"};
+  const json::Value run = json::read(file);
+  const std::string& written = run["program"].string();
+  CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
+  std::vector<std::pair<std::string, std::string>> out;
+  run["options"].for_each([&](const std::string& name, const json::Value& value) {
+    if (!once.contains(name)) out.emplace_back(name, value.string());
+  });
+  return out;
+}
+
+}  // namespace attune

@@ -1,0 +1,35 @@
+// run.json in the output folder of a run: every option, the data, the machine, the measures and times. --options reads
+// it, so that a run can be repeated.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "engine/data/dataset.h"
+#include "json/value.h"
+
+namespace attune {
+
+class CommandLine;
+
+/// What a finished run was.
+struct RunSummary {
+  const CommandLine& command_line;
+  std::vector<std::pair<std::string, const Dataset*>> splits;  // by name
+  std::int64_t parameters, trained_parameters, steps;
+  std::string device;  // "cpu", or the name of the GPU
+  std::chrono::system_clock::time_point begin;
+  double training_seconds;
+  json::Value measures;  // of each split that was evaluated, by name
+};
+
+/// Writes FOLDER/run.json. Throws IoError.
+void write_run_file(const std::string& folder, const RunSummary& run);
+
+/// The options of a run.json, for CommandLine::add_options_file: all but those that --options and --resume belong to.
+/// Throws Error naming the file if it is no run.json of this program.
+std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program);
+
+}  // namespace attune

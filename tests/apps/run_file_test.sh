@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# run.json on the command line: it says what a run was, and --options repeats the run bit by bit, with other options where the command line
+# gives them.
+#
+# usage: run_file_test.sh TRAIN_GPT TRAIN_BERT TOKENIZE PREPARE_IMDB
+set -euo pipefail
+train_gpt=$1 train_bert=$2 tokenize=$3 prepare_imdb=$4
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+
+invented_data 60 300
+small_gpt2 300
+first=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 24 --threads 2 --eval_freq 0
+  --trainable_layers all --learning_rate 1e-2 --max_steps 5 --dropout 0.1 --seed 7 --recompute)
+"$train_gpt" "${first[@]}" --output "$folder/first" >"$folder/out"
+run=$folder/first/run.json
+# value FILE KEY: of a line of the file
+value() { sed -nE "s/^ *\"$2\": \"?([^\",]*)\"?,?$/\1/p" "$1" | head -1; }
+expect "program" train_gpt "$(value "$run" program)"
+expect "a given option" 7 "$(value "$run" --seed)"
+expect "a flag" true "$(value "$run" --recompute)"
+expect "a default" 0.1 "$(value "$run" --weight_decay)"
+expect "steps" 5 "$(value "$run" steps)"
+expect "examples" 59 "$(value "$run" examples)"
+expect "measures of every split" 3 "$(grep -c '"accuracy":' "$run")"
+expect "test accuracy" "$(grep '^Test' "$folder/out")" "Test accuracy: $(sed -n '/"test": {/,/}/p' "$run" | sed -nE 's/.*"accuracy": ([0-9.]+).*/\1/p' | awk '{printf "%.2f%%", 100 * $1}')"
+
+"$train_gpt" --options "$run" --output "$folder/second" >/dev/null
+expect "repeated" "" "$(cmp "$folder/first/model.safetensors" "$folder/second/model.safetensors" 2>&1)"
+"$train_gpt" "--options=$folder/second/run.json" --output "$folder/third" --no_final_evaluation >/dev/null
+expect "repeated from the second" "" "$(cmp "$folder/first/model.safetensors" "$folder/third/model.safetensors" 2>&1)"
+expect "no measures without the final evaluation" 0 "$(grep -c '"accuracy":' "$folder/third/run.json" || true)"
+"$train_gpt" --options "$run" --seed 8 --output "$folder/other" >/dev/null
+cmp -s "$folder/first/model.safetensors" "$folder/other/model.safetensors" && fail "--seed does not override"
+expect "the seed that counted" 8 "$(value "$folder/other/run.json" --seed)"
+
+# A new model in the folder takes the old run's description away, even if it ends before its own is there.
+"$train_gpt" "${first[@]}" --output "$folder/other" >/dev/null
+expect "the new run's" 7 "$(value "$folder/other/run.json" --seed)"
+
+expect_error "no file" 1 "nowhere.json" --options "$folder/nowhere.json"
+expect_error "no value" 2 "--options" --options
+echo '{"program": "train_gpt"' >"$folder/cut.json"
+expect_error "a cut file" 1 "cut.json" --options "$folder/cut.json"
+echo '{"options": {}}' >"$folder/other.json"
+expect_error "another file" 1 "other.json" --options "$folder/other.json"
+sed 's/"--seed"/"--sead"/' "$run" >"$folder/unknown.json"
+expect_error "an option of another version" 2 "unknown.json: train_gpt has no option --sead" --options "$folder/unknown.json"
+sed 's/"--seed": "7"/"--seed": "seven"/' "$run" >"$folder/mistake.json"
+expect_error "a value that is none" 2 "seven" --options "$folder/mistake.json"
+program=$train_bert
+expect_error "another program's" 1 "has the options of train_gpt, not of train_bert" --options "$run"
+finish
