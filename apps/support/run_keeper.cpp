@@ -38,7 +38,9 @@ std::string checkpoints_of(const TrainingFlags& flags) {
 
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
   CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);
-  const bool may_be_longer = value_of(saved.options, "--lr_schedule") == "constant";
+  const std::string schedule = value_of(saved.options, "--lr_schedule");
+  const bool may_be_longer =
+      (schedule == "constant" || schedule == "inverse_sqrt") && same(value_of(saved.options, "--warmup_ratio"), "0");
   const auto words = [](const std::string& value) { return value.empty() ? "not given" : value; };
   for (const auto& [name, value] : now) {
     const std::string before = value_of(saved.options, name);

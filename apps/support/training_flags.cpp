@@ -59,9 +59,19 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
-  add("Training", "--lr_schedule", lr_schedule, "constant, linear or cosine")->check(one_of(lr_schedule_names()));
-  add("Training", "--warmup_steps", warmup_steps, "Optimizer steps of linear warm-up; a warning if the run has fewer")
-      ->check(count_from(0));
+  add("Training", "--lr_schedule", lr_schedule,
+      "constant; to zero at the end of the run: linear, cosine, cosine_restarts; or inverse_sqrt: slower and slower "
+      "down")
+      ->check(one_of(lr_schedule_names()));
+  add("Training", "--lr_cycles", lr_cycles, "cosine_restarts: cosines in the run, each from the peak")
+      ->check(count_from(1));
+  Flag* steps = add("Training", "--warmup_steps", warmup_steps,
+                    "Optimizer steps of linear warm-up; a warning if the run has fewer")
+                    ->check(count_from(0));
+  add("Training", "--warmup_ratio", warmup_ratio,
+      "Linear warm-up for this share of the run's optimizer steps, in [0, 1)")
+      ->check(dropout_probability())
+      ->excludes(steps);
   add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
   add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
   app.add_flag("--independent_evaluation", independent_evaluation,
@@ -104,6 +114,8 @@ void TrainingFlags::apply() const {
   placement.prepare();
   layers();
   lora.check(trains_lora());
+  if (lr_cycles != 1 && schedule().kind != LrSchedule::Kind::kCosineRestarts)
+    throw UsageError("--lr_cycles needs --lr_schedule cosine_restarts");
   if (threads > 0) set_num_threads(threads);
   if (checkpoint_every > 0 && output.empty())
     throw UsageError("--checkpoint_every needs --output: the folder to save in");
@@ -143,6 +155,14 @@ void TrainingFlags::add_lora(Classifier& model) const {
   model.add_low_rank(lora.spec(), generator);
 }
 
+LrSchedule TrainingFlags::schedule() const {
+  return {.kind = lr_schedule_kind(lr_schedule),
+          .peak = learning_rate,
+          .warmup_steps = warmup_steps,
+          .warmup_ratio = warmup_ratio,
+          .cycles = lr_cycles};
+}
+
 TrainOptions TrainingFlags::train_options() const {
   TrainOptions options;
   options.epochs = num_epochs;
@@ -151,7 +171,7 @@ TrainOptions TrainingFlags::train_options() const {
   options.max_steps = max_steps;
   options.eval_every = eval_freq;
   options.eval_batches = eval_iter;
-  options.schedule = {.kind = lr_schedule_kind(lr_schedule), .peak = learning_rate, .warmup_steps = warmup_steps};
+  options.schedule = schedule();
   options.adamw.max_grad_norm = max_grad_norm;
   options.seed = seed;
   options.graphs = !no_graphs;

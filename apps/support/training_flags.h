@@ -41,7 +41,8 @@ struct TrainingFlags {
   std::int64_t num_epochs = 1, batch_size = 8, accumulation_steps = 1, max_steps = 0, eval_freq = 50, eval_iter = 20;
   double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;
   std::string lr_schedule = "constant";
-  std::int64_t warmup_steps = 0;
+  std::int64_t warmup_steps = 0, lr_cycles = 1;
+  double warmup_ratio = 0;
   std::uint64_t seed = 123;
   int threads = 0;
   // results
@@ -66,6 +67,8 @@ struct TrainingFlags {
   bool trains_lora() const { return trainable_layers == "lora"; }
   /// Gives a model whose weights are there the low-rank changes that are trained, if they are.
   void add_lora(Classifier& model) const;
+  /// The learning rate without the length of the run.
+  LrSchedule schedule() const;
   TrainOptions train_options() const;
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
   /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).

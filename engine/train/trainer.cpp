@@ -46,8 +46,9 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
   CHECK(options.epochs <= std::numeric_limits<std::int64_t>::max() / epoch_batches, options.epochs, " epochs of ",
         epoch_batches, " batches are more than can be counted");
   // Every epoch and the run end with an optimizer step, even if the group of batches is not full.
-  options_.schedule.total_steps = total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
-                                  ceil_div(total_steps() % epoch_batches, options.accumulation_steps);
+  options_.schedule =
+      options_.schedule.over(total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
+                             ceil_div(total_steps() % epoch_batches, options.accumulation_steps));
 }
 
 std::int64_t Trainer::total_steps() const {

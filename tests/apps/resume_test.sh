@@ -91,6 +91,11 @@ expect_error "another model" 1 "the config and input form of the model are not t
 train --output "$folder/linear" --lr_schedule linear --max_steps 4 --checkpoint_every 2 --no_final_evaluation >/dev/null
 expect_error "a longer run of another schedule" 1 "--max_steps is 5, but the checkpoint was made with 4" "${common[@]}" \
   --lr_schedule linear --output "$folder/linear" --resume --max_steps 5
+train --output "$folder/root" --lr_schedule inverse_sqrt --max_steps 4 --checkpoint_every 2 --no_final_evaluation >/dev/null
+train --output "$folder/root" --lr_schedule inverse_sqrt --max_steps 5 --no_final_evaluation --resume >/dev/null || fail "a longer run of a schedule without an end"
+train --output "$folder/share" --warmup_ratio 0.5 --max_steps 4 --checkpoint_every 2 --no_final_evaluation >/dev/null
+expect_error "a longer run with a warm-up that is a share" 1 "--max_steps is 5, but the checkpoint was made with 4" "${common[@]}" \
+  --warmup_ratio 0.5 --output "$folder/share" --resume --max_steps 5
 
 # Nothing there, or not what was written.
 expect_error "nothing to go on with" 1 "$folder/whole: no checkpoint has been saved there" "${common[@]}" --output "$folder/whole" --resume

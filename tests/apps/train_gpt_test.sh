@@ -158,6 +158,8 @@ for flag in num_epochs accumulation_steps eval_iter batch_size; do
 done
 expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
+expect_error "two warm-ups" 2 "--warmup_steps excludes --warmup_ratio" "${common[@]}" --warmup_ratio 0.1 --warmup_steps 3
+expect_error "cycles of another schedule" 2 "--lr_cycles needs --lr_schedule cosine_restarts" "${common[@]}" --lr_schedule cosine --lr_cycles 2
 expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer, lora" "${common[@]}" --trainable_layers middle
 expect_error "an unknown device" 2 "cpu and cuda" "${common[@]}" --device tpu
 expect_error "an unknown precision" 2 "fp32" "${common[@]}" --precision fp8

@@ -179,6 +179,34 @@ TEST(Schedules, Shapes) {
   }
 }
 
+TEST(Schedules, CosinesRestartFromThePeak) {
+  const LrSchedule one{.kind = LrSchedule::Kind::kCosine, .peak = 8, .total_steps = 4};
+  const LrSchedule three{
+      .kind = LrSchedule::Kind::kCosineRestarts, .peak = 8, .warmup_steps = 2, .cycles = 3, .total_steps = 14};
+  EXPECT_EQ(three.at(0), 4);
+  for (std::int64_t step = 0; step < 12; ++step) EXPECT_NEAR(three.at(2 + step), one.at(step % 4), 1e-14) << step;
+  for (const std::int64_t step : {14, 15, 1000}) EXPECT_EQ(three.at(step), 0);
+}
+
+TEST(Schedules, TheInverseRootGoesOnWithoutAnEnd) {
+  LrSchedule schedule{.kind = LrSchedule::Kind::kInverseSqrt, .peak = 8, .warmup_steps = 4, .total_steps = 12};
+  EXPECT_EQ(schedule.at(1), 4);
+  EXPECT_EQ(schedule.at(4), 8);
+  EXPECT_DOUBLE_EQ(schedule.at(16), 4);
+  EXPECT_DOUBLE_EQ(schedule.at(64), 2);
+  schedule.warmup_steps = 0;
+  EXPECT_EQ(schedule.at(0), 8);
+  EXPECT_DOUBLE_EQ(schedule.at(30'000), 4);
+}
+
+TEST(Schedules, AWarmUpThatIsAShareOfTheRun) {
+  const LrSchedule schedule = LrSchedule{.kind = LrSchedule::Kind::kLinear, .peak = 8, .warmup_ratio = 0.3}.over(11);
+  EXPECT_EQ(schedule.total_steps, 11);
+  EXPECT_EQ(schedule.warmup_steps, 4);  // rounded up
+  EXPECT_EQ(schedule.at(1), 4);
+  EXPECT_EQ((LrSchedule{.warmup_steps = 5}.over(11).warmup_steps), 5);
+}
+
 TEST(Schedules, AWarmUpAsLongAsTheRun) {
   const LrSchedule schedule{.kind = LrSchedule::Kind::kLinear, .peak = 1, .warmup_steps = 3, .total_steps = 3};
   EXPECT_EQ(schedule.at(2), 1);
@@ -186,7 +214,7 @@ TEST(Schedules, AWarmUpAsLongAsTheRun) {
 }
 
 TEST(Schedules, Names) {
-  const std::vector<std::string> names = {"constant", "linear", "cosine"};
+  const std::vector<std::string> names = {"constant", "linear", "cosine", "cosine_restarts", "inverse_sqrt"};
   EXPECT_EQ(lr_schedule_names(), names);
   EXPECT_EQ(lr_schedule_kind("cosine"), LrSchedule::Kind::kCosine);
   const std::string message = message_of([] { (void)lr_schedule_kind("Linear"); });
