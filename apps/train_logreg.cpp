@@ -33,6 +33,7 @@ struct LogregFlags {
   bool trust_labels = false;
   LogisticOptions options;
   std::int64_t top = 20;
+  std::uint64_t seed = 123;
   int threads = 0;
 
   void declare(CommandLine& app) {
@@ -40,6 +41,7 @@ struct LogregFlags {
       return app.add_option(name, value, text)->group(group)->capture_default_str();
     };
     data.declare(app);
+    add("Data", "--seed", seed, "Seed of --split");
     add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
     app.add_flag("--trust_labels", trust_labels,
                  "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
@@ -79,11 +81,11 @@ class TextList : public TextSink {
   std::array<std::vector<std::string>, kParts> parts_;
 };
 
-Split read_split(const char* title, const std::string& path, const TextColumns& columns, ClassLabels& labels) {
+Split read_split(const char* title, const SplitSource& from, const TextColumns& columns, ClassLabels& labels) {
   Split out{title, {}, {}, {}, {}};
   TextList list(out.texts);
-  read_rows(path, columns, 0, labels, list);
-  out.classes = labels.finish(path);
+  read_rows(from.rows(columns, labels, 0), columns, &labels, list);
+  out.classes = labels.finish(from.title());
   out.labels.assign(out.classes.values<std::int32_t>().begin(), out.classes.values<std::int32_t>().end());
   return out;
 }
@@ -150,7 +152,7 @@ int run(const LogregFlags& flags) {
   }
   ignore_closed_pipes();
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
-  const SplitPaths paths = flags.data.paths();
+  const SplitSources sources = flags.data.sources(flags.seed);
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
@@ -158,10 +160,11 @@ int run(const LogregFlags& flags) {
   ClassLabels labels =
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;
-  splits.push_back(read_split("Training", paths.train, flags.data.columns, labels));
-  if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, paths.train);
-  splits.push_back(read_split("Validation", paths.validation, flags.data.columns, labels));
-  splits.push_back(read_split("Test", paths.test, flags.data.columns, labels));
+  splits.push_back(read_split("Training", sources[0], flags.data.columns, labels));
+  if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, sources[0].title());
+  splits.push_back(read_split("Validation", sources[1], flags.data.columns, labels));
+  splits.push_back(read_split("Test", sources[2], flags.data.columns, labels));
+  if (!flags.data.split_output.empty()) write_splits(flags.data.split_output, sources, flags.data.columns, labels);
   model.label_names = labels.classes().names;
   print_class_counts(labels.names(),
                      {{"train", splits[0].classes}, {"validation", splits[1].classes}, {"test", splits[2].classes}});

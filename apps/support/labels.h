@@ -32,6 +32,8 @@ class LabelReader {
   std::int64_t outputs() const { return std::ssize(names()); }
   /// Whether labels are classes, or labels that an example has or has not; not numbers.
   virtual bool counted() const { return true; }
+  /// Whether each row has exactly one class.
+  virtual bool one_class() const { return false; }
   /// Ends a split of E rows: int32 [E] or float32 [E, L]. `path` names the file in errors.
   virtual Tensor finish(const std::string& path) = 0;
   /// The state that determines the tensors of the next splits, as text; and the restoration of such a state, for a
@@ -67,6 +69,7 @@ class ClassLabels : public LabelReader {
 
   std::vector<std::string> columns() const override { return {column_}; }
   std::vector<std::string> names() const override;
+  bool one_class() const override { return true; }
   void add(std::span<const std::string> fields, const Where& where) override;
   Tensor finish(const std::string& path) override;
   std::string state() const override;

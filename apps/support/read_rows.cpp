@@ -27,27 +27,30 @@ struct Block {
   };
 
   std::size_t first_part = 0;  // the number of the first part
+  std::int64_t first_row = 0;  // the place of the first row in the file
   TableRows rows;
   std::array<Part, kPartsPerBlock> parts;
 };
 
 class RowReading {
  public:
-  RowReading(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
-             TextSink& sink)
-      : table_(open_table(path)),
+  RowReading(const RowChoice& rows, const TextColumns& columns, LabelReader* labels, TextSink& sink)
+      : table_(open_table(rows.path)),
         texts_(columns.pair.empty() ? 1 : 2),
-        rows_left_(max_rows == 0 ? std::numeric_limits<std::int64_t>::max() : max_rows),
+        parts_(rows.parts),
+        part_(rows.part),
+        rows_left_(needed_rows(rows)),
         labels_(labels),
         sink_(sink) {
     std::vector<std::string> chosen = {columns.text};
     if (!columns.pair.empty()) chosen.push_back(columns.pair);
-    for (const std::string& name : labels.columns()) chosen.push_back(name);
+    if (labels != nullptr)
+      for (const std::string& name : labels->columns()) chosen.push_back(name);
     table_->choose(chosen);
     label_fields_.resize(chosen.size() - texts_);
     blocks_[1].first_part = kPartsPerBlock;
     read(blocks_[0]);
-    CHECK(blocks_[0].rows.size() > 0, path, ": there are no rows below the header");
+    CHECK(blocks_[0].rows.size() > 0, rows.path, ": there are no rows below the header");
   }
 
   void run() {
@@ -70,8 +73,27 @@ class RowReading {
   }
 
  private:
+  // Rows of the file up to the last that is wanted.
+  static std::int64_t needed_rows(const RowChoice& rows) {
+    if (rows.max_rows == 0) return std::numeric_limits<std::int64_t>::max();
+    if (rows.parts.empty()) return rows.max_rows;
+    std::int64_t wanted = 0, needed = 0;
+    for (; wanted < rows.max_rows && needed < std::ssize(rows.parts); ++needed)
+      wanted += rows.parts[static_cast<std::size_t>(needed)] == rows.part ? 1 : 0;
+    return needed;
+  }
+
+  bool wanted(const Block& block, std::int64_t row) const {
+    if (parts_.empty()) return true;
+    const auto place = static_cast<std::size_t>(block.first_row + row);
+    CHECK(place < parts_.size(), table_->path(), ": has changed while it was read");
+    return parts_[place] == part_;
+  }
+
   void read(Block& block) {
     table_->read(block.rows, rows_left_);
+    block.first_row = rows_read_;
+    rows_read_ += block.rows.size();
     const std::int64_t rows = block.rows.size(), each = ceil_div<std::int64_t>(rows, kPartsPerBlock);
     rows_left_ -= rows;
     for (std::int64_t p = 0; Block::Part & part : block.parts) {
@@ -89,6 +111,7 @@ class RowReading {
     std::string unquoted;
     try {
       for (std::int64_t row = part.begin; row < part.end; ++row) {
+        if (!wanted(block, row)) continue;
         block.rows.parse(row, fields, unquoted);
         for (std::size_t label = texts_; label < fields.size(); ++label) {
           part.labels += fields[label];
@@ -109,11 +132,12 @@ class RowReading {
       const Where where = [&] { return block.rows.where(row); };
       std::size_t begin = 0;
       for (std::size_t label = 0; label < part.label_ends.size(); ++row) {
+        if (!wanted(block, row)) continue;
         for (std::string& field : label_fields_) {
           field.assign(part.labels, begin, part.label_ends[label] - begin);
           begin = part.label_ends[label++];
         }
-        labels_.add(label_fields_, where);
+        labels_->add(label_fields_, where);
       }
       if (part.error) std::rethrow_exception(part.error);
       if (part.begin < part.end) sink_.take(block.first_part + p);
@@ -122,8 +146,10 @@ class RowReading {
 
   std::unique_ptr<Table> table_;
   std::size_t texts_;  // columns of texts: the first fields of a row; the others are labels
-  std::int64_t rows_left_;
-  LabelReader& labels_;
+  std::span<const std::uint8_t> parts_;
+  std::uint8_t part_;
+  std::int64_t rows_left_, rows_read_ = 0;
+  LabelReader* labels_;
   TextSink& sink_;
   std::vector<std::string> label_fields_;
   std::array<Block, 2> blocks_;
@@ -131,9 +157,8 @@ class RowReading {
 
 }  // namespace
 
-void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
-               TextSink& sink) {
-  RowReading(path, columns, max_rows, labels, sink).run();
+void read_rows(const RowChoice& rows, const TextColumns& columns, LabelReader* labels, TextSink& sink) {
+  RowReading(rows, columns, labels, sink).run();
 }
 
 }  // namespace attune

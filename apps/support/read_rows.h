@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,9 +33,16 @@ class TextSink {
   virtual void take(std::size_t part) = 0;
 };
 
-/// Reads the first `max_rows` rows of a file or folder (0: all). Throws Error naming file and line of the first bad row,
-/// or if there are no rows; then the sink's parts are incomplete.
-void read_rows(const std::string& path, const TextColumns& columns, std::int64_t max_rows, LabelReader& labels,
-               TextSink& sink);
+/// Rows of a file or folder: its first `max_rows` (0: all) among those of a part.
+struct RowChoice {
+  std::string path;
+  std::int64_t max_rows = 0;
+  std::span<const std::uint8_t> parts = {};  // the part of each row of the file; empty: every row is wanted
+  std::uint8_t part = 0;
+};
+
+/// Reads these rows, without labels if `labels` is null. Throws Error naming file and line of the first bad row, or if
+/// there are no rows; then the sink's parts are incomplete.
+void read_rows(const RowChoice& rows, const TextColumns& columns, LabelReader* labels, TextSink& sink);
 
 }  // namespace attune

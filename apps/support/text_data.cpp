@@ -191,9 +191,12 @@ void SplitReader::give_up_cache(const std::string& reason) {
   cache_.clear();
 }
 
-std::string SplitReader::kept_path(const std::string& source, std::int64_t max_rows, std::int64_t max_length) const {
+std::string SplitReader::kept_path(const SplitSource& from, const std::string& source, std::int64_t max_rows,
+                                   std::int64_t max_length) const {
   const std::string key = json::Value::object({{"format", kFormat},
                                                {"source", source},
+                                               {"split", from.split ? from.split->description() : ""},
+                                               {"part", from.split ? int{from.part} : 0},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},
                                                {"rows", max_rows},
@@ -204,21 +207,22 @@ std::string SplitReader::kept_path(const std::string& source, std::int64_t max_r
   return (fs::path(cache_) / str_cat(kPrefix, sha256_hex(key), kSuffix)).string();
 }
 
-Dataset SplitReader::read(const std::string& path, std::int64_t max_rows, std::int64_t max_length) {
+Dataset SplitReader::read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length) {
+  const std::string& path = from.path;
   const SourceState before = state_of(path);
-  const std::string keep_at = cache_.empty() ? "" : kept_path(description(path, before), max_rows, max_length);
+  const std::string keep_at = cache_.empty() ? "" : kept_path(from, description(path, before), max_rows, max_length);
   if (std::optional<Dataset> kept = keep_at.empty() ? std::nullopt : stored_dataset(keep_at, path, labels_)) {
     std::error_code ignored;
     fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
     used_.push_back(keep_at);
-    std::cout << "Token ids of " << path << ": from " << keep_at << std::endl;
+    std::cout << "Token ids of " << from.title() << ": from " << keep_at << std::endl;
     return *std::move(kept);
   }
   const bool pairs = !columns_.pair.empty();
   DatasetWriter writer(cache_, pairs);
   Encoder encoder(tokenizer_, max_length, pairs, writer);
-  read_rows(path, columns_, max_rows, labels_, encoder);
-  const Dataset made = writer.finish(path, labels_.finish(path));
+  read_rows(from.rows(columns_, labels_, max_rows), columns_, &labels_, encoder);
+  const Dataset made = writer.finish(path, labels_.finish(from.title()));
   CHECK(state_of(path) == before, path, ": has changed while it was read");
   if (keep_at.empty()) return made;
   try {

@@ -1,7 +1,7 @@
 // Labelled texts from the user's files: tokenised while they are read, and stored as ids for the next run.
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
-// their contents: the form and the bytes of the source, the columns, how many rows, the tokenizer's files, the length to which
+// their contents: the form and the bytes of the source, how it is split, the columns, how many rows, the tokenizer's files, the length to which
 // texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. When the
 // folder has more than 4 GB of them, those that were used longest ago are removed, but none that this run has used.
 // Temporaries of killed runs are removed as well.
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "apps/support/labels.h"
-#include "apps/support/read_rows.h"
+#include "apps/support/row_split.h"
 #include "engine/data/dataset.h"
 #include "tokenizer/tokenizer.h"
 
@@ -40,11 +40,12 @@ class SplitReader {
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
   /// whole). Prints a line if they are stored ids; a warning on standard error if those cannot be used, and one if the
   /// cache cannot be used. Throws Error as read_rows.
-  Dataset read(const std::string& path, std::int64_t max_rows, std::int64_t max_length);
+  Dataset read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length);
 
  private:
-  /// The file that stores this split, of a source with this description.
-  std::string kept_path(const std::string& source, std::int64_t max_rows, std::int64_t max_length) const;
+  /// The file that stores this split, of a file or folder with this description.
+  std::string kept_path(const SplitSource& from, const std::string& source, std::int64_t max_rows,
+                        std::int64_t max_length) const;
   void give_up_cache(const std::string& reason);
 
   const Tokenizer& tokenizer_;

@@ -125,16 +125,17 @@ void TrainingFlags::apply() const {
 TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
                                       std::int64_t model_positions) const {
   const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example
-  const SplitPaths paths = data.paths();
+  const auto [train, validation, test] = data.sources(seed);
   SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache);
   TextSplits out;
   // The tokenizer cuts and not the batch, so that the closing special token stays.
-  out.train = reader.read(paths.train, max_train_examples, asked > 0 ? asked : model_positions);
+  out.train = reader.read(train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
   if (labels.counted())
-    check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels, paths.train);
-  out.validation = reader.read(paths.validation, max_eval_examples, out.max_length);
-  out.test = reader.read(paths.test, max_eval_examples, out.max_length);
+    check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels, train.title());
+  out.validation = reader.read(validation, max_eval_examples, out.max_length);
+  out.test = reader.read(test, max_eval_examples, out.max_length);
+  if (!data.split_output.empty()) write_splits(data.split_output, {train, validation, test}, data.columns, labels);
   if (labels.counted())
     print_class_counts(labels.names(),
                        {{"train", out.train.labels}, {"validation", out.validation.labels}, {"test", out.test.labels}});
@@ -186,6 +187,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--train",
                                              "--validation",
                                              "--test",
+                                             "--split",
+                                             "--split_output",
                                              "--tokenizer",
                                              "--model_dir",
                                              "--config",

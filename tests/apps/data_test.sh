@@ -65,6 +65,30 @@ mv "$folder/texts/train/1/90.txt" "$folder/texts/train/0/9.txt"
 "$train_logreg" "${texts[@]}" --output "$folder/bag_texts" >/dev/null
 cmp "$folder/bag_data/model.safetensors" "$folder/bag_texts/model.safetensors" || fail "train_logreg: another model of a folder of texts"
 
+# One file that is split: the shares, the classes, and the same run from the files that --split_output writes.
+{ cat "$folder/data/train.csv"; tail -qn +2 "$folder/data/validation.csv" "$folder/data/test.csv"; } >"$folder/all.csv"  # 120 rows
+rows() { for split in train validation test; do tail -n +2 "$1/$split.csv" | wc -l; done | xargs; }
+train split --train "$folder/all.csv" --split_output "$folder/written"
+grep -qx "Split of $folder/all.csv (--split): 0.8/0.1/0.1 with seed 123" "$folder/split.out" || fail "the split is not reported: $(cat "$folder/split.out")"
+expect "rows of the usual shares" "96 12 12" "$(rows "$folder/written")"
+expect "all rows" "$(sort "$folder/all.csv" | sha256sum)" "$({ cat "$folder/written/train.csv"; tail -qn +2 "$folder/written/validation.csv" "$folder/written/test.csv"; } | sort | sha256sum)"
+train data --data "$folder/written"
+same split
+train split --train "$folder/all.csv"
+expect "stored ids of a split" 3 "$(grep -c "^Token ids of $folder/all.csv (\(train\|validation\|test\)): from " "$folder/split.out")"
+same split
+train split --train "$folder/all.csv" --split 0.80/0.10/0.10 --threads 2 --no_cache
+same split
+train other --train "$folder/all.csv" --seed 124 --split_output "$folder/other"
+if cmp -s "$folder/written/test.csv" "$folder/other/test.csv"; then fail "--seed does not change the split"; fi
+train parts --train "$folder/all.csv" --test "$folder/test.tsv" --split_output "$folder/parts"
+expect "rows with a test file" "108 12 40" "$(rows "$folder/parts")"
+expect "the test file" "$(cat "$folder/data/test.csv")" "$(cat "$folder/parts/test.csv")"
+"$train_logreg" --train "$folder/all.csv" --split 0.5/0.25/0.25 --split_output "$folder/halves" --output "$folder/bag_split" >/dev/null
+expect "rows of other shares" "60 30 30" "$(rows "$folder/halves")"
+"$train_logreg" --data "$folder/halves" --output "$folder/bag_data" >/dev/null
+cmp "$folder/bag_data/model.safetensors" "$folder/bag_split/model.safetensors" || fail "train_logreg: another model of the written splits"
+
 # Mistakes.
 three=(--train "$folder/train.tsv" --validation "$folder/validation.tsv" --test "$folder/test.tsv")
 for program in "$train_gpt" "$train_bert" "$train_logreg"; do
@@ -72,7 +96,24 @@ for program in "$train_gpt" "$train_bert" "$train_logreg"; do
   expect_error "$name: two sources" 2 "--data excludes --train" --data "$folder/data" "${three[@]}"
   expect_error "$name: validation data alone" 2 "--validation requires --train" --validation "$folder/validation.tsv"
 done
+for program in "$train_gpt" "$train_bert" "$train_logreg"; do
+  name=$(basename "$program")
+  expect_error "$name: a split of a folder" 2 "--split" --data "$folder/data" --split 0.8/0.1/0.1
+done
 program=$train_gpt
+one=("${common[@]}" --train "$folder/all.csv")
+expect_error "shares above 1" 2 "--split 0.8/0.1/0.2: the shares sum to 1.1, not to 1" "${one[@]}" --split 0.8/0.1/0.2
+for shares in 0.8/0.2 0.8/0.1/0.1/0 0.8,0.1,0.1 80/10/10 1.1/-0.1/0 nan/0/1 0.8/0.1/0.1x; do
+  expect_error "shares $shares" 2 "--split $shares: is not three shares from 0 to 1, as in 0.8/0.1/0.1" "${one[@]}" --split $shares
+done
+expect_error "no rows for training" 2 "the share of the train split must not be 0" "${one[@]}" --split 0/0.5/0.5
+expect_error "no rows for the test" 2 "the share of the test split must not be 0, because it has no other file" "${one[@]}" --split 0.9/0.1/0
+expect_error "a test split with a file" 2 "the share of the test split must be 0, because it has a file of its own" "${one[@]}" --test "$folder/test.tsv" --split 0.8/0.1/0.1
+{ cat "$folder/all.csv"; printf 'a text,2\nanother,2\n'; } >"$folder/rare.csv"
+expect_error "a class that a split leaves out" 1 "rare.csv: 'LABEL_2' has 2 rows: --split 0.8/0.1/0.1 leaves none for the test split" "${one[@]}" --train "$folder/rare.csv"
+cp "$folder/all.csv" "$folder/written/train.csv"
+expect_error "a split over its source" 1 "written/train.csv is a file that the run reads" "${one[@]}" --train "$folder/written/train.csv" --split_output "$folder/written"
+expect "the source after it" "$(cat "$folder/all.csv")" "$(cat "$folder/written/train.csv")"
 expect_error "a missing file" 1 "$folder/none.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/none.csv"
 cp "$folder/train.tsv" "$folder/train.txt"
 expect_error "a form that is none" 1 "train.txt: is neither a folder nor a file whose name ends with .csv" "${common[@]}" "${three[@]}" --train "$folder/train.txt"

@@ -56,7 +56,7 @@ class Splits : public ::testing::Test {
                const std::string& label_column = "label") {
     ClassLabels labels(label_column, 2);
     tokenizer_.encoded = 0;
-    const Dataset out = SplitReader(tokenizer_, columns, labels, cache_).read(path_, max_rows, max_length);
+    const Dataset out = SplitReader(tokenizer_, columns, labels, cache_).read({path_}, max_rows, max_length);
     hit_ = tokenizer_.encoded == 0;
     EXPECT_EQ(labels.classes().count, 2);
     out.check();

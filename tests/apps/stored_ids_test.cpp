@@ -104,8 +104,8 @@ TEST_F(Splits, TheTrainingClassesDecideWhatIsKeptOfTheOthers) {
   const auto read_both = [&] {
     ClassLabels labels("label", 2);
     SplitReader reader(tokenizer_, {}, labels, cache_);
-    reader.read(path_, 0, 0);
-    return words_of(reader.read(other, 0, 0).labels);
+    reader.read({path_}, 0, 0);
+    return words_of(reader.read({other}, 0, 0).labels);
   };
   EXPECT_EQ(read_both(), (Ids{1}));
   EXPECT_EQ(read_both(), (Ids{1}));
@@ -175,7 +175,7 @@ TEST_F(Splits, StoredIdsThatAnotherRunRemovesAreMadeAnewWithoutAWord) {
   const std::string file = kept().at(0);
   LabelsOfARemovedFile labels(file);
   ::testing::internal::CaptureStderr();
-  expect_usual(SplitReader(tokenizer_, {}, labels, cache_).read(path_, 0, 2));
+  expect_usual(SplitReader(tokenizer_, {}, labels, cache_).read({path_}, 0, 2));
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "");
   EXPECT_TRUE(fs::exists(file));
 }

@@ -41,7 +41,7 @@ TEST_F(Splits, AllKindsOfLabelsAreTheSameWithAndWithoutTheCache) {
       for (const std::string& cache : {std::string(), cache_, cache_}) {
         const auto labels = reader(kind);
         tokenizer_.encoded = 0;
-        all.push_back(SplitReader(tokenizer_, {.pair = pair}, *labels, cache).read(path_, 0, 0));
+        all.push_back(SplitReader(tokenizer_, {.pair = pair}, *labels, cache).read({path_}, 0, 0));
         EXPECT_EQ(tokenizer_.encoded == 0, all.size() == 3);
         states.push_back(labels->state());
       }
@@ -112,9 +112,9 @@ TEST_F(Splits, TheFirstMistakeOfManyRowsIsReported) {
     ClassLabels labels("label", 2);
     SplitReader reader(tokenizer_, {}, labels, cache_);
     write_file(path_, file(20'000, {}));
-    reader.read(path_, 0, 2);
+    reader.read({path_}, 0, 2);
     write_file(other, file(20'000, {{line, "x,2"}, {line + 1, "x,1,2"}}));
-    EXPECT_EQ(message_of([&] { reader.read(other, 0, 2); }),
+    EXPECT_EQ(message_of([&] { reader.read({other}, 0, 2); }),
               other + where.substr(path_.size()) + "the label 2 is not a class; there are 2 (0 .. 1)");
   }
   write_file(path_, file(20'000, {{20'001, "x,1,2"}}));

@@ -52,7 +52,7 @@ void run(std::string_view input) {
   const auto reader = reader_of(kind);
   RowCount count;
   const TextColumns columns{.text = "text", .pair = kind & 128 ? "x" : ""};
-  read_rows(path, columns, 0, *reader, count);
+  read_rows({path}, columns, reader.get(), count);
   const Tensor labels = reader->finish("train.csv");
   accepted();
   require(labels.shape()[0] == count.rows, "every row has its labels");
@@ -61,7 +61,7 @@ void run(std::string_view input) {
   restored->restore(state, labels);
   require(restored->names() == reader->names() && restored->state() == state, "a state can be restored");
   // The same rows as a validation split: every label is known.
-  read_rows(path, columns, 0, *restored, count);
+  read_rows({path}, columns, restored.get(), count);
   const Tensor again = restored->finish("validation.csv");
   require(again.shape() == labels.shape(), "the same rows have the same labels");
   if (!reader->counted()) return;

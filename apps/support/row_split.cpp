@@ -1,0 +1,190 @@
+#include "apps/support/row_split.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <numeric>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "base/math.h"
+#include "base/philox.h"
+#include "base/printable.h"
+#include "engine/io/csv.h"
+#include "engine/io/files.h"
+#include "engine/io/table.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kSplits = kSplitNames.size();
+constexpr double kNothing = -std::numeric_limits<double>::infinity();
+
+// Counts rows.
+class RowCount : public TextSink {
+ public:
+  void add(std::size_t part, std::string_view, std::string_view) override { ++parts_[part]; }
+  void take(std::size_t part) override { rows_ += std::exchange(parts_[part], 0); }
+  std::int64_t rows() const { return rows_; }
+
+ private:
+  std::array<std::int64_t, kParts> parts_{};
+  std::int64_t rows_ = 0;
+};
+
+std::uint64_t random_number(std::uint64_t seed, std::uint32_t row) {
+  const PhiloxBits bits = philox4x32(seed, {row, 0, kSplitStream, 0});
+  return std::uint64_t{bits[1]} << 32 | bits[0];
+}
+
+std::string text_of(const SplitShares& shares) {
+  return str_cat(shares[0], "/", shares[1], "/", shares[2]);
+}
+
+// A CSV file in the making.
+class CsvWriter {
+ public:
+  explicit CsvWriter(const fs::path& path) : file_(path.string()) {}
+
+  void row(const std::vector<std::string>& fields) {
+    for (std::size_t i = 0; i < fields.size(); ++i) text_ += (i == 0 ? "" : ",") + csv_field(fields[i]);
+    text_ += '\n';
+    if (text_.size() > kBlock) flush();
+  }
+  void commit() {
+    flush();
+    file_.commit();
+  }
+
+ private:
+  static constexpr std::size_t kBlock = std::size_t{1} << 20;
+  void flush() {
+    file_.write(text_);
+    text_.clear();
+  }
+
+  AtomicFile file_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::array<std::int64_t, 3> split_sizes(std::int64_t rows, const SplitShares& shares, SplitShares& owed) {
+  std::array<std::int64_t, kSplits> out{};
+  SplitShares left{};
+  for (std::size_t i = 0; i < kSplits; ++i) {
+    const double exact = static_cast<double>(rows) * shares[i];
+    out[i] = static_cast<std::int64_t>(std::floor(exact));
+    owed[i] += exact;
+    left[i] = shares[i] == 0 ? kNothing : owed[i] - static_cast<double>(out[i]);
+  }
+  for (std::int64_t over = rows - out[0] - out[1] - out[2]; over > 0; --over) {
+    const auto next = static_cast<std::size_t>(std::ranges::max_element(left) - left.begin());
+    ++out[next];
+    left[next] = kNothing;
+  }
+  for (std::size_t i = 0; i < kSplits; ++i) {
+    std::int64_t& largest = *std::ranges::max_element(out);
+    if (shares[i] == 0 || out[i] > 0 || largest < 2) continue;
+    --largest;
+    ++out[i];
+  }
+  for (std::size_t i = 0; i < kSplits; ++i) owed[i] -= static_cast<double>(out[i]);
+  return out;
+}
+
+std::vector<std::uint8_t> deal_rows(std::span<const std::int32_t> classes, const SplitShares& shares,
+                                    std::uint64_t seed) {
+  const auto rows = narrow<std::uint32_t>(classes.size());
+  std::vector<std::uint64_t> numbers(rows);
+  for (std::uint32_t row = 0; row < rows; ++row) numbers[row] = random_number(seed, row);
+  std::vector<std::uint32_t> order(rows);
+  std::iota(order.begin(), order.end(), 0u);
+  std::ranges::sort(order, {}, [&](std::uint32_t row) { return std::tuple(classes[row], numbers[row], row); });
+  std::vector<std::uint8_t> out(rows);
+  SplitShares owed{};
+  for (std::size_t begin = 0, end = 0; begin < rows; begin = end) {
+    while (end < rows && classes[order[end]] == classes[order[begin]]) ++end;
+    const auto sizes = split_sizes(static_cast<std::int64_t>(end - begin), shares, owed);
+    std::size_t at = begin;
+    for (std::uint8_t part = 0; part < kSplits; ++part)
+      for (std::int64_t n = sizes[part]; n > 0; --n) out[order[at++]] = part;
+  }
+  return out;
+}
+
+RowSplit::RowSplit(std::string path, const SplitShares& shares, std::uint64_t seed)
+    : path_(std::move(path)), shares_(shares), seed_(seed) {}
+
+std::string RowSplit::description() const {
+  return str_cat(text_of(shares_), " with seed ", seed_);
+}
+
+std::span<const std::uint8_t> RowSplit::parts(const TextColumns& columns, const LabelReader& labels) {
+  if (!parts_.empty()) return parts_;
+  RowCount count;
+  if (!labels.one_class()) {
+    read_rows({path_}, columns, nullptr, count);
+    const std::vector<std::int32_t> same(static_cast<std::size_t>(count.rows()));
+    parts_ = deal_rows(same, shares_, seed_);
+    return parts_;
+  }
+  ClassLabels all(labels.columns().front(), 2);
+  read_rows({path_}, columns, &all, count);
+  const Tensor classes = all.finish(path_);
+  const auto class_of = classes.values<std::int32_t>();
+  parts_ = deal_rows(class_of, shares_, seed_);
+  const std::vector<std::string> names = all.names();
+  std::vector<std::array<std::int64_t, kSplits>> counts(names.size());
+  for (std::size_t row = 0; row < parts_.size(); ++row) ++counts[static_cast<std::size_t>(class_of[row])][parts_[row]];
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    const std::int64_t rows = counts[k][0] + counts[k][1] + counts[k][2];
+    for (std::size_t i = 0; i < kSplits; ++i)
+      CHECK(rows == 0 || shares_[i] == 0 || counts[k][i] > 0, path_, ": '", printable(names[k]), "' has ", rows,
+            " rows: --split ", text_of(shares_), " leaves none for the ", kSplitNames[i], " split");
+  }
+  return parts_;
+}
+
+std::string SplitSource::title() const {
+  return split ? str_cat(path, " (", kSplitNames[part], ")") : path;
+}
+
+RowChoice SplitSource::rows(const TextColumns& columns, const LabelReader& labels, std::int64_t max_rows) const {
+  RowChoice out{.path = path, .max_rows = max_rows, .part = part};
+  if (split) out.parts = split->parts(columns, labels);
+  return out;
+}
+
+void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
+                  const LabelReader& labels) {
+  create_folders(folder);
+  std::vector<std::string> names = {columns.text};
+  if (!columns.pair.empty()) names.push_back(columns.pair);
+  for (const std::string& name : labels.columns()) names.push_back(name);
+  for (const SplitSource& source : sources) {
+    const fs::path path = fs::path(folder) / str_cat(kSplitNames[source.part], ".csv");
+    for (const SplitSource& other : sources) {
+      std::error_code error;  // it need not exist
+      CHECK(!fs::equivalent(path, other.path, error), "--split_output ", folder, ": ", path.string(),
+            " is a file that the run reads");
+    }
+  }
+  for (const SplitSource& source : sources) {
+    CsvWriter out(fs::path(folder) / str_cat(kSplitNames[source.part], ".csv"));
+    out.row(names);
+    const std::span<const std::uint8_t> parts = source.rows(columns, labels, 0).parts;
+    const auto table = open_table(source.path);
+    table->choose(names);
+    std::vector<std::string> fields;
+    for (std::size_t row = 0; table->next(fields); ++row)
+      if (parts.empty() || (row < parts.size() && parts[row] == source.part)) out.row(fields);
+    out.commit();
+  }
+}
+
+}  // namespace attune
