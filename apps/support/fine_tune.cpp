@@ -279,6 +279,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   keeper.restore(trainer);
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
+  report.write_events(flags.tensorboard);
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   try {

@@ -31,6 +31,11 @@ void set_measures(json::Value& record, const std::string& prefix, const Evaluati
   for (const Measure& measure : evaluation.measures) record.set(prefix + measure.name, measure.value);
 }
 
+// Every measure under a tag that starts with `prefix`.
+void add_measures(EventFile::Scalars& scalars, const std::string& prefix, const Evaluation& evaluation) {
+  for (const Measure& measure : evaluation.measures) scalars.emplace_back(prefix + measure.name, measure.value);
+}
+
 // "accuracy: 98.75%".
 std::string headline_text(const Headline& headline, const Evaluation& evaluation) {
   const double value = evaluation.measure(headline.measure);
@@ -86,11 +91,17 @@ void TrainReport::log(const json::Value& record) {
             << std::endl;
 }
 
+void TrainReport::write_event(std::int64_t step, const EventFile::Scalars& scalars) {
+  if (events_ == nullptr) return;
+  events_->write(step, scalars);
+}
+
 void TrainReport::clear_progress() {
   if (progress_) progress_->clear();
 }
 
 void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
+  if (!events_folder_.empty()) events_ = std::make_unique<EventFile>(events_folder_, step);
   progress_ = std::make_unique<Progress>("Training", total_steps, step);
 }
 
@@ -100,11 +111,18 @@ void TrainReport::step(const StepRecord& r) {
                            {"learning_rate", r.learning_rate},
                            {"grad_norm", r.grad_norm ? json::Value(*r.grad_norm) : json::Value()},
                            {"tokens_per_second", r.tokens_per_second}}));
+  EventFile::Scalars scalars = {{"train/loss", r.loss},
+                                {"train/learning_rate", r.learning_rate},
+                                {"train/tokens_per_second", r.tokens_per_second}};
+  if (r.grad_norm) scalars.emplace_back("train/grad_norm", *r.grad_norm);
+  write_event(r.step, scalars);
+  last_step_ = r.step;
   progress_->update(r.step + 1, text("loss %.3f, %.0f tokens/s", r.loss, r.tokens_per_second));
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {
   log(json::Value::object({{"step", r.step}, {"train_loss", r.train_loss}, {"val_loss", r.validation_loss}}));
+  write_event(r.step, {{"evaluation/train_loss", r.train_loss}, {"evaluation/validation_loss", r.validation_loss}});
   clear_progress();
   std::cout << text("Ep %lld (Step %06lld): Train loss %.3f, Val loss %.3f", static_cast<long long>(r.epoch),
                     static_cast<long long>(r.step), r.train_loss, r.validation_loss)
@@ -116,6 +134,10 @@ void TrainReport::epoch(const EpochRecord& r) {
   set_measures(record, "train_", r.train);
   set_measures(record, "val_", r.validation);
   log(record);
+  EventFile::Scalars scalars;
+  add_measures(scalars, "epoch/train_", r.train);
+  add_measures(scalars, "epoch/validation_", r.validation);
+  write_event(last_step_, scalars);
   clear_progress();
   const Headline& main = headlines_.front();
   std::cout << "Training " << headline_text(main, r.train) << " | Validation " << headline_text(main, r.validation)
@@ -129,6 +151,9 @@ void TrainReport::split(const std::string& title, const std::string& name, const
   record.merge(measures);
   log(record);
   splits_.set(name, measures);
+  EventFile::Scalars scalars = {{"final/" + name + "_loss", evaluation.loss}};
+  add_measures(scalars, "final/" + name + "_", evaluation);
+  write_event(last_step_, scalars);
   clear_progress();
   for (const Headline& headline : headlines_)
     std::cout << title << " " << headline_text(headline, evaluation) << std::endl;

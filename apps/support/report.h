@@ -8,12 +8,16 @@
 //   at the end of the run:   {"split": "test", "accuracy": ..., "loss": ...}
 //   if numbers are not finite: {"stopped_at_step": 7, "kind": "weight", "tensor": "...", "error": ...}, and no more
 // Lines of epochs and splits have every measure of the task (engine/train/task.h).
+//
+// The same numbers can go to an event file for TensorBoard (apps/support/event_file.h), under the tags train/loss,
+// evaluation/validation_loss, epoch/validation_accuracy, final/test_accuracy and so on.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "apps/support/event_file.h"
 #include "apps/support/progress.h"
 #include "base/descriptor.h"
 #include "engine/train/trainer.h"
@@ -28,6 +32,10 @@ class TrainReport : public TrainObserver {
   /// it, where the file system has locks. If a later write fails, it
   /// prints a warning on standard error and the log ends there, because a run of hours is worth more than its log.
   TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
+
+  /// From begin() on the numbers also go to an event file in this folder. Only before begin(), which then throws IoError
+  /// if it cannot be created.
+  void write_events(const std::string& folder) { events_folder_ = folder; }
 
   void begin(std::int64_t step, std::int64_t total_steps) override;
   void step(const StepRecord& record) override;
@@ -46,11 +54,15 @@ class TrainReport : public TrainObserver {
 
  private:
   void log(const json::Value& record);
+  void write_event(std::int64_t step, const EventFile::Scalars& scalars);
 
   std::vector<Headline> headlines_;
   std::string log_path_;
   Descriptor log_;
   std::unique_ptr<Progress> progress_;
+  std::string events_folder_;
+  std::unique_ptr<EventFile> events_;
+  std::int64_t last_step_ = 0;
   json::Value splits_ = json::Value::object();
 };
 

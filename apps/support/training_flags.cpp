@@ -96,6 +96,8 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")
       ->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
+  app.add_option("--tensorboard", tensorboard, "Folder for an event file of the same numbers, for TensorBoard")
+      ->group("Results");
   add("Results", "--checkpoint_every", checkpoint_every,
       "Batches between checkpoints in OUTPUT/checkpoints, from which --resume continues; 0: a checkpoint only after "
       "Ctrl-C")
@@ -205,7 +207,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--no_cache",
                                              "--trust_labels",
                                              "--save_adapter",
-                                             "--options"};
+                                             "--options",
+                                             "--tensorboard"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <filesystem>
 #include <iostream>
 #include <limits>
@@ -53,6 +54,81 @@ void print_all(TrainReport& report) {
                 .train = {.examples = 80, .measures = {{"accuracy", 0.98754}}},
                 .validation = {.examples = 3, .measures = {{"accuracy", 2.0 / 3}}}});
   report.split("Test", "test", {.loss = 0.25, .examples = 3, .measures = {{"accuracy", 2.0 / 3}}});
+}
+
+// Published check values of CRC-32C (RFC 3720, B.4).
+TEST(EventFiles, HaveTheChecksumOfTheStandard) {
+  EXPECT_EQ(crc32c(std::string(32, '\0')), 0x8A9136AAU);
+  EXPECT_EQ(crc32c(std::string(32, '\xFF')), 0x62A8AB43U);
+  EXPECT_EQ(crc32c("123456789"), 0xE3069283U);
+}
+
+// The number in `count` bytes from `at` on, little-endian.
+std::uint64_t number_at(const std::string& bytes, std::size_t at, int count) {
+  std::uint64_t out = 0;
+  for (int i = 0; i < count; ++i)
+    out |= std::uint64_t{static_cast<unsigned char>(bytes.at(at + static_cast<std::size_t>(i)))} << (8 * i);
+  return out;
+}
+
+// The data of every record of the one event file of a folder, whose checksums must hold.
+std::vector<std::string> records_of(const std::filesystem::path& folder) {
+  const std::vector<std::string> names = files_of(folder.string());
+  EXPECT_EQ(names.size(), 1);
+  EXPECT_TRUE(names.at(0).starts_with("events.out.tfevents.")) << names.at(0);
+  const std::string bytes = read_file((folder / names.at(0)).string());
+  const auto masked = [](const std::string& data) { return std::rotr(crc32c(data), 15) + 0xA282EAD8U; };
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < bytes.size();) {
+    const auto size = static_cast<std::size_t>(number_at(bytes, at, 8));
+    EXPECT_EQ(number_at(bytes, at + 8, 4), masked(bytes.substr(at, 8)));
+    out.push_back(bytes.substr(at + 12, size));
+    EXPECT_EQ(number_at(bytes, at + 12 + size, 4), masked(out.back()));
+    at += size + 16;
+  }
+  return out;
+}
+
+TEST(EventFiles, HoldTheNumbersOfARun) {
+  const TempDir dir;
+  {
+    const Captured captured;
+    TrainReport report("", single_label());
+    report.write_events(dir / "events");
+    print_all(report);
+  }
+  const std::vector<std::string> records = records_of(dir.path() / "events");
+  ASSERT_EQ(records.size(), 6);  // the version, two steps, an evaluation, an epoch, a split
+  EXPECT_NE(records[0].find("brain.Event:2"), std::string::npos);
+  // Of the second step: 8 bytes of time after their key, the step, and the summary, whose loss is infinite.
+  const std::string& second = records[2];
+  EXPECT_EQ(second[0], 1 << 3 | 1);
+  EXPECT_EQ(second.substr(9, 2), std::string("\x10\x01"));
+  const std::string loss = std::string("\x0A\x0Atrain/loss\x15", 13) + std::string("\x00\x00\x80\x7F", 4);
+  EXPECT_NE(second.find(loss), std::string::npos);
+  EXPECT_EQ(second.find("train/grad_norm"), std::string::npos);  // there is none
+  EXPECT_NE(records[1].find("train/grad_norm"), std::string::npos);
+  EXPECT_NE(records[3].find("evaluation/validation_loss"), std::string::npos);
+  EXPECT_NE(records[4].find("epoch/validation_accuracy"), std::string::npos);
+  EXPECT_NE(records[5].find("final/test_accuracy"), std::string::npos);
+}
+
+TEST(EventFiles, OfARunThatContinuesTakeLaterStepsBack) {
+  const TempDir dir;
+  {
+    const Captured captured;
+    TrainReport report("", single_label());
+    report.write_events(dir / "events");
+    report.begin(300, 400);
+    report.clear_progress();
+  }
+  const std::vector<std::string> records = records_of(dir.path() / "events");
+  ASSERT_EQ(records.size(), 2);
+  EXPECT_EQ(records[1].substr(9), std::string("\x10\xAC\x02\x3A\x02\x08\x01"));  // step 300, a session that starts
+  TrainReport refused("", single_label());
+  write_file(dir / "file", "");
+  refused.write_events(dir / "file");
+  EXPECT_THROW(refused.begin(0, 1), IoError);
 }
 
 TEST(Reports, TheLogHoldsEveryDocumentedKey) {
