@@ -35,13 +35,14 @@ struct BertFlags {
 
 int train(const BertFlags& flags) {
   if (flags.published.list) return flags.published.print();
-  const TrainingFlags& common = flags.common;
+  TrainingFlags common = flags.common;
   common.apply();
   const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
   const json::Value config = json::read(folder + "/config.json");
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
+  common.find_columns();
   const auto labels = common.task.reader(problem_type);
   // From a model whose parameters are never filled: the maximum length of texts is needed before the labels give the
   // number of outputs.

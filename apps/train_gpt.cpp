@@ -114,6 +114,7 @@ int train(const GptFlags& flags) {
         " tokens, but the model's vocabulary only ", config.vocab_size);
 
   const std::string problem_type = common.task.problem_type(file ? problem_type_of(*file) : "");
+  common.find_columns();
   const auto labels = common.task.reader(problem_type);
   const TextSplits splits = common.read_splits(*tokenizer, *labels, config.n_positions);
 

@@ -29,7 +29,7 @@ namespace {
 struct LogregFlags {
   DataFlags data;
   std::string output, load;
-  std::string label_column = "label";
+  std::string label_column;
   bool trust_labels = false;
   LogisticOptions options;
   std::int64_t top = 20;
@@ -42,7 +42,10 @@ struct LogregFlags {
     };
     data.declare(app);
     add("Data", "--seed", seed, "Seed of --split");
-    add("Data", "--label_column", label_column, "Column of the labels: 0 .. n-1, or names");
+    app.add_option("--label_column", label_column,
+                   "Column of the labels: 0 .. n-1, or names (default: label, or the only one called class, category, "
+                   "target, sentiment, y)")
+        ->group("Data");
     app.add_flag("--trust_labels", trust_labels,
                  "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
                  "single example")
@@ -142,7 +145,7 @@ void print_strongest_words(const BagOfWords& model, std::int64_t top) {
   }
 }
 
-int run(const LogregFlags& flags) {
+int run(LogregFlags flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
   if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
   std::optional<LockedFolder> output;
@@ -152,6 +155,7 @@ int run(const LogregFlags& flags) {
   }
   ignore_closed_pipes();
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
+  flags.data.find_columns(&flags.label_column);
   const SplitSources sources = flags.data.sources(flags.seed);
 
   const bool training = flags.load.empty();

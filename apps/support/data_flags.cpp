@@ -1,15 +1,21 @@
 #include "apps/support/data_flags.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "apps/support/command_line.h"
 #include "base/check.h"
 #include "base/input_file.h"
+#include "base/join.h"
+#include "base/printable.h"
+#include "engine/io/table.h"
 
 namespace attune {
 namespace {
@@ -18,6 +24,36 @@ namespace fs = std::filesystem;
 
 // Of a sum of three decimal numbers.
 constexpr double kMaxError = 1e-9;
+
+using Names = std::vector<std::string>;
+// What columns are usually called; the first is the usual one.
+const Names kTexts = {"text", "sentence", "review", "content", "comment", "message", "body", "document"};
+const Names kLabels = {"label", "class", "category", "target", "sentiment", "y"};
+
+std::string list_of(const Names& usual) {
+  return join(std::span(usual).subspan(1));
+}
+
+std::string lower_case(std::string text) {
+  std::ranges::transform(text, text.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return text;
+}
+
+// The column with one of these names, but not `taken`. `what` and `flag` are for the error.
+std::string find_column(const Table& table, const Names& usual, const std::string& taken, const char* what,
+                        const char* flag) {
+  const Names& header = table.header();
+  if (std::ranges::find(header, usual.front()) != header.end()) return usual.front();
+  Names found;
+  for (const std::string& name : header)
+    if (name != taken && std::ranges::find(usual, lower_case(name)) != usual.end()) found.push_back(name);
+  if (found.size() == 1) return found.front();
+  const auto named = [](const std::string& name) { return attune::quoted(printable(name)); };
+  throw Error(str_cat(table.path(), found.empty() ? ": no column is called " : ": several columns may have ",
+                      found.empty() ? str_cat(usual.front(), ", or ", list_of(usual), "; ") : str_cat(what, "; "), flag,
+                      " names one of ", join(found.empty() ? header : found, named)));
+}
 
 // Throws IoError if nothing is at a path, or something that cannot be read twice.
 void check_present(const std::string& path, const std::string& advice) {
@@ -51,7 +87,9 @@ void DataFlags::declare(CommandLine& app) {
                  "Folder to write train.csv, validation.csv and test.csv of this run to, for --data")
       ->group("Data")
       ->needs(training);
-  app.add_option("--text_column", columns.text, "Column of the texts")->group("Data")->capture_default_str();
+  app.add_option("--text_column", columns.text,
+                 "Column of the texts (default: text, or the only one called " + list_of(kTexts) + ")")
+      ->group("Data");
 }
 
 SplitShares DataFlags::shares() const {
@@ -82,25 +120,42 @@ SplitShares DataFlags::shares() const {
   return out;
 }
 
-SplitSources DataFlags::sources(std::uint64_t seed) const {
-  if (train.empty()) {
-    const auto find = [&](std::uint8_t part) {
-      const std::string path = (fs::path(data) / str_cat(kSplitNames[part], ".csv")).string();
-      check_present(path,
-                    "; --data names a folder with train.csv, validation.csv and test.csv (for the IMDb reviews: "
-                    "prepare_imdb --output DIR), --train a file or a folder of texts");
-      return SplitSource{path, part};
-    };
-    return {find(0), find(1), find(2)};
+std::string DataFlags::path(std::uint8_t part) const {
+  if (!train.empty()) {
+    const std::string& given = part == 0 ? train : part == 1 ? validation : test;
+    check_present(given, "");
+    return given;
   }
-  const SplitShares shares_of = shares();
-  for (const std::string& path : {train, validation, test})
-    if (!path.empty()) check_present(path, "");
-  SplitSources out = {SplitSource{train, 0}, {validation, 1}, {test, 2}};
+  const std::string path = (fs::path(data) / str_cat(kSplitNames[part], ".csv")).string();
+  check_present(path,
+                "; --data names a folder with train.csv, validation.csv and test.csv (for the IMDb reviews: "
+                "prepare_imdb --output DIR), --train a file or a folder of texts");
+  return path;
+}
+
+void DataFlags::find_columns(std::string* label_column) {
+  const bool text_given = !columns.text.empty(), label_given = label_column == nullptr || !label_column->empty();
+  if (text_given && label_given) return;
+  const auto table = open_table(path(0));
+  if (!text_given) columns.text = find_column(*table, kTexts, columns.pair, "the texts", "--text_column");
+  if (!label_given) *label_column = find_column(*table, kLabels, columns.text, "the labels", "--label_column");
+  std::vector<std::string> parts;
+  if (!text_given && columns.text != kTexts.front()) parts.push_back("texts from " + printable(columns.text));
+  if (!label_given && *label_column != kLabels.front()) parts.push_back("labels from " + printable(*label_column));
+  if (!parts.empty()) std::cout << "Columns of " << table->path() << ": " << join(parts) << std::endl;
+}
+
+SplitSources DataFlags::sources(std::uint64_t seed) const {
+  const SplitShares shares_of = train.empty() ? SplitShares{1, 0, 0} : shares();
+  SplitSources out;
+  for (std::uint8_t part = 0; part < out.size(); ++part) {
+    const bool own = part == 0 || shares_of[part] == 0;
+    out[part] = {own ? path(part) : out[0].path, part, nullptr};
+  }
   if (shares_of[0] == 1) return out;
   const auto dealt = std::make_shared<RowSplit>(train, shares_of, seed);
   for (SplitSource& source : out)
-    if (shares_of[source.part] > 0) source = {train, source.part, dealt};
+    if (shares_of[source.part] > 0) source.split = dealt;
   std::cout << "Split of " << train << " (--split): " << dealt->description() << std::endl;
   return out;
 }

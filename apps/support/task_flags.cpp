@@ -87,8 +87,8 @@ void TaskFlags::declare(CommandLine& app) {
       ->group("Task");
   app.add_option(
          "--label_column", label_column,
-         "Column of the labels: 0 .. n-1 or names; for multi_label several in one field; for regression a number")
-      ->capture_default_str()
+         "Column of the labels: 0 .. n-1 or names; for multi_label several in one field; for regression a number "
+         "(default: label, or the only one called class, category, target, sentiment, y)")
       ->group("Task");
   app.add_option("--label_columns", label_columns,
                  "Columns a,b,c instead: for multi_label 0 or 1 in each, for regression a number")

@@ -17,7 +17,7 @@ class CommandLine;
 
 struct TaskFlags {
   std::string task;  // single_label, multi_label or regression; empty: that of the model's folder, or single_label
-  std::string label_column = "label";
+  std::string label_column;
   std::string label_columns;  // "a,b,c", in place of label_column
   std::string label_delimiter = ",";
   std::int64_t num_classes = 2;
@@ -26,6 +26,8 @@ struct TaskFlags {
   double label_smoothing = 0;
 
   void declare(CommandLine& app);
+  /// --label_column if labels are read from it, null if --label_columns is given.
+  std::string* one_column() { return label_columns.empty() ? &label_column : nullptr; }
   /// The columns that labels are read from.
   std::vector<std::string> columns() const;
   /// The problem_type of --task, else `of_folder`, else single_label_classification. Throws UsageError if another flag

@@ -191,6 +191,8 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--test",
                                              "--split",
                                              "--split_output",
+                                             "--text_column",
+                                             "--label_column",
                                              "--tokenizer",
                                              "--model_dir",
                                              "--config",

@@ -89,6 +89,37 @@ expect "rows of other shares" "60 30 30" "$(rows "$folder/halves")"
 "$train_logreg" --data "$folder/halves" --output "$folder/bag_data" >/dev/null
 cmp "$folder/bag_data/model.safetensors" "$folder/bag_split/model.safetensors" || fail "train_logreg: another model of the written splits"
 
+# Columns that no flag names.
+renamed() { { echo "$1"; tail -n +2 "$folder/all.csv"; } >"$folder/$2.csv"; }
+renamed Review,SENTIMENT usual
+train usual --train "$folder/usual.csv" --split_output "$folder/usual"
+grep -qx "Columns of $folder/usual.csv: texts from Review, labels from SENTIMENT" "$folder/usual.out" || fail "found columns are not reported: $(cat "$folder/usual.out")"
+expect "written columns" Review,SENTIMENT "$(head -1 "$folder/usual/test.csv")"
+same usual
+train usual --data "$folder/usual"
+same usual
+renamed Review,text half
+train half --train "$folder/half.csv" --text_column Review --label_column text
+expect "columns that flags name" 0 "$(grep -c '^Columns' "$folder/half.out")"
+same half
+renamed body,label half
+train half --train "$folder/half.csv"
+grep -qx "Columns of $folder/half.csv: texts from body" "$folder/half.out" || fail "a found column is not reported"
+same half
+renamed Comment,class bag
+"$train_logreg" --train "$folder/bag.csv" --split 0.5/0.25/0.25 --output "$folder/bag_columns" >"$folder/out"
+grep -qx "Columns of $folder/bag.csv: texts from Comment, labels from class" "$folder/out" || fail "train_logreg: found columns are not reported"
+cmp "$folder/bag_data/model.safetensors" "$folder/bag_columns/model.safetensors" || fail "train_logreg: another model of found columns"
+renamed a,label none
+expect_error "no usual column" 1 "none.csv: no column is called text, or sentence, review, content, comment, message, body, document; --text_column names one of 'a', 'label'" \
+  "${common[@]}" --train "$folder/none.csv"
+renamed text,kind none
+expect_error "no usual column of labels" 1 "none.csv: no column is called label, or class, category, target, sentiment, y; --label_column names one of 'text', 'kind'" \
+  "${common[@]}" --train "$folder/none.csv"
+renamed review,body several
+expect_error "several usual columns" 1 "several.csv: several columns may have the texts; --text_column names one of 'review', 'body'" "${common[@]}" --train "$folder/several.csv"
+program=$train_logreg expect_error "train_logreg: no usual column" 1 "none.csv: no column is called label, or class" --train "$folder/none.csv"
+
 # Mistakes.
 three=(--train "$folder/train.tsv" --validation "$folder/validation.tsv" --test "$folder/test.tsv")
 for program in "$train_gpt" "$train_bert" "$train_logreg"; do
@@ -114,7 +145,7 @@ expect_error "a class that a split leaves out" 1 "rare.csv: 'LABEL_2' has 2 rows
 cp "$folder/all.csv" "$folder/written/train.csv"
 expect_error "a split over its source" 1 "written/train.csv is a file that the run reads" "${one[@]}" --train "$folder/written/train.csv" --split_output "$folder/written"
 expect "the source after it" "$(cat "$folder/all.csv")" "$(cat "$folder/written/train.csv")"
-expect_error "a missing file" 1 "$folder/none.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/none.csv"
+expect_error "a missing file" 1 "$folder/missing.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/missing.csv"
 cp "$folder/train.tsv" "$folder/train.txt"
 expect_error "a form that is none" 1 "train.txt: is neither a folder nor a file whose name ends with .csv" "${common[@]}" "${three[@]}" --train "$folder/train.txt"
 expect_error "a missing column" 1 "test.jsonl: there is no column 'body'; the columns are 'id', 'label', 'text'" "${common[@]}" "${three[@]}" \
