@@ -62,6 +62,10 @@ FlagCheck dropout_probability() {
                         [](double value) { return value >= 0 && static_cast<float>(value) < 1; });
 }
 
+FlagCheck share_above_zero() {
+  return number_that_is("above 0 and at most 1", "(0, 1]", [](double value) { return value > 0 && value <= 1; });
+}
+
 FlagCheck count_from(std::int64_t min, std::int64_t max) {
   return number_that_is(str_cat("from ", min, " to ", max), str_cat("[", min, " - ", max, "]"),
                         [from = static_cast<double>(min), to = static_cast<double>(max)](double value) {

@@ -274,7 +274,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
-                  flags.train_options());
+                  flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   keeper.restore(trainer);

@@ -33,6 +33,8 @@ FlagCheck positive();
 FlagCheck not_negative();
 /// A probability in [0, 1) that is below 1 in float32 too.
 FlagCheck dropout_probability();
+/// A number above 0 and at most 1.
+FlagCheck share_above_zero();
 /// A number of things. The default bound keeps products of two such numbers within an int64.
 FlagCheck count_from(std::int64_t min, std::int64_t max = 2147483647);
 /// --threads; 0 stands for all cores.

@@ -1,6 +1,9 @@
 #include "apps/support/training_flags.h"
 
 #include <charconv>
+#include <cmath>
+#include <functional>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -11,6 +14,22 @@
 #include "base/parallel.h"
 
 namespace attune {
+namespace {
+
+// By the name of a parameter: how far its layer is from the head, and whether it decays.
+std::function<AdamWGroup(const std::string&)> parameter_groups(const Classifier& model, double layer_decay,
+                                                               bool decay_matrices_only) {
+  std::map<std::string, AdamWGroup> groups;
+  for (const ParameterRow& row : model.table().rows()) {
+    const auto below = static_cast<double>(model.table().blocks() - row.layer);  // 0: after the blocks
+    const bool vector = row.role == Role::kBias || row.role == Role::kNorm;
+    groups[row.name] = {.learning_rate_scale = std::pow(layer_decay, below),
+                        .decays = !(decay_matrices_only && vector)};
+  }
+  return [groups = std::move(groups)](const std::string& name) { return groups.at(name); };
+}
+
+}  // namespace
 
 void TrainingFlags::declare(CommandLine& app) {
   command_line_ = &app;
@@ -57,6 +76,12 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
+  app.add_flag("--decay_matrices_only", decay_matrices_only,
+               "Weight decay for matrices and tables alone, not for biases and norms, as in the Hugging Face trainer")
+      ->group("Training");
+  add("Training", "--layer_decay", layer_decay,
+      "Learning rate of each block, as a share of the next one's, in (0, 1]; embeddings come before the first block")
+      ->check(share_above_zero());
   add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
   add("Training", "--lr_schedule", lr_schedule,
@@ -166,7 +191,7 @@ LrSchedule TrainingFlags::schedule() const {
           .cycles = lr_cycles};
 }
 
-TrainOptions TrainingFlags::train_options() const {
+TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   TrainOptions options;
   options.epochs = num_epochs;
   options.batch_size = batch_size;
@@ -180,6 +205,8 @@ TrainOptions TrainingFlags::train_options() const {
   options.graphs = !no_graphs;
   options.independent_evaluation = independent_evaluation;
   options.adamw.weight_decay = weight_decay;
+  if (layer_decay != 1 || decay_matrices_only)
+    options.adamw.group_of = parameter_groups(model, layer_decay, decay_matrices_only);
   return options;
 }
 

@@ -42,7 +42,8 @@ struct TrainingFlags {
   double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;
   std::string lr_schedule = "constant";
   std::int64_t warmup_steps = 0, lr_cycles = 1;
-  double warmup_ratio = 0;
+  double warmup_ratio = 0, layer_decay = 1;
+  bool decay_matrices_only = false;
   std::uint64_t seed = 123;
   int threads = 0;
   // results
@@ -71,7 +72,8 @@ struct TrainingFlags {
   void add_lora(Classifier& model) const;
   /// The learning rate without the length of the run.
   LrSchedule schedule() const;
-  TrainOptions train_options() const;
+  /// The options of a run that trains this model.
+  TrainOptions train_options(const Classifier& model) const;
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
   /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).
   std::vector<std::pair<std::string, std::string>> deciding_options() const;

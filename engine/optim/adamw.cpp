@@ -53,8 +53,9 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
     const Parameter& parameter = named.parameter;
     const Tensor& value = parameter.late_value();
     Slot& slot = slots_.emplace_back();
+    slot.group = group_of(named.name);
     if (is_late_table(parameter)) {
-      slot.late = std::make_shared<LateTable>(value, spec());
+      slot.late = std::make_shared<LateTable>(value, spec(slot.group));
       slot.m = slot.late->m();
       slot.v = slot.late->v();
       parameter.set_late_rows(slot.late);
@@ -65,7 +66,7 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
     }
     slot.named = std::move(named);
   }
-  scalars_ = Tensor::empty({3}, DType::kFloat64, device());
+  for (Group& group : groups_) group.scalars = Tensor::empty({3}, DType::kFloat64, device());
   norm_ = Tensor::empty({1}, DType::kFloat64, device());
   clip_ = Tensor::empty({1}, DType::kFloat64, device());
   stop_ = Tensor::zeros({1}, DType::kFloat64, device());
@@ -79,6 +80,19 @@ AdamWOptimizer::~AdamWOptimizer() {
     } catch (const std::exception&) {  // a device that has failed: its values are lost, and later calls fail as well
     }
   }
+}
+
+// The place of the parameter's group, which is added if it is new.
+std::size_t AdamWOptimizer::group_of(const std::string& name) {
+  const AdamWGroup own = options_.group_of ? options_.group_of(name) : AdamWGroup{};
+  const auto found = std::ranges::find(groups_, own, &Group::own);
+  if (found != groups_.end()) return static_cast<std::size_t>(found - groups_.begin());
+  groups_.push_back({own, {}});
+  return groups_.size() - 1;
+}
+
+ops::AdamWSpec AdamWOptimizer::spec(std::size_t group) const {
+  return {options_.beta1, options_.beta2, options_.eps, groups_[group].own.decays ? options_.weight_decay : 0};
 }
 
 // A table that another optimizer changes late has only that one's moments to catch up with.
@@ -100,7 +114,9 @@ bool AdamWOptimizer::is_late_table(const Parameter& parameter) const {
 void AdamWOptimizer::begin_step(double learning_rate) {
   learning_rate_ = learning_rate;
   ++steps_;
-  scalars_.copy_from(ops::adamw_scalars(learning_rate, spec(), steps_));
+  for (std::size_t i = 0; i < groups_.size(); ++i)
+    groups_[i].scalars.copy_from(
+        ops::adamw_scalars(learning_rate * groups_[i].own.learning_rate_scale, spec(i), steps_));
   for (const Slot& slot : slots_)
     if (slot.late != nullptr) slot.late->begin_step();
 }
@@ -122,29 +138,32 @@ void AdamWOptimizer::stop_at(const Tensor& loss) const {
   ops::stop_at_loss(InPlace(stop_), loss);
 }
 
-// The scalars of this step for a parameter that has missed so many.
-Tensor AdamWOptimizer::scalars_after(std::int64_t missed) const {
-  return missed == 0 ? scalars_ : ops::adamw_scalars(learning_rate_, spec(), steps_ - missed).to(device());
+// The scalars of this step for a parameter of the group that has missed so many.
+Tensor AdamWOptimizer::scalars_after(std::int64_t missed, std::size_t group) const {
+  const auto& [own, scalars] = groups_[group];
+  if (missed == 0) return scalars;
+  return ops::adamw_scalars(learning_rate_ * own.learning_rate_scale, spec(group), steps_ - missed).to(device());
 }
 
 void AdamWOptimizer::update() {
   measure();
-  std::map<std::int64_t, std::vector<ops::AdamWTensor>> by_missed;  // almost always one entry
+  std::map<std::pair<std::int64_t, std::size_t>, std::vector<ops::AdamWTensor>> calls;  // by missed steps and group
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
     if (!parameter.grad().defined()) {
       ++slot.missed;
     } else if (slot.late != nullptr) {
-      slot.late->update(parameter, scalars_after(slot.missed), clip_);
+      slot.late->update(parameter, scalars_after(slot.missed, slot.group), clip_);
     } else {
-      by_missed[slot.missed].push_back({.param = InPlace(parameter.value()),
-                                        .grad = parameter.grad().tensor(),
-                                        .m = InPlace(slot.m),
-                                        .v = InPlace(slot.v),
-                                        .master = InPlace(parameter.master())});
+      calls[{slot.missed, slot.group}].push_back({.param = InPlace(parameter.value()),
+                                                  .grad = parameter.grad().tensor(),
+                                                  .m = InPlace(slot.m),
+                                                  .v = InPlace(slot.v),
+                                                  .master = InPlace(parameter.master())});
     }
   }
-  for (const auto& [missed, tensors] : by_missed) ops::adamw(tensors, scalars_after(missed), clip_, spec());
+  for (const auto& [of, tensors] : calls)
+    ops::adamw(tensors, scalars_after(of.first, of.second), clip_, spec(of.second));
 }
 
 void AdamWOptimizer::zero_grad() const {

@@ -1,13 +1,14 @@
 // AdamW over the trainable parameters of a module, with gradient clipping.
 //
-// All parameters form one group (the reference recipe decays biases, norms and embeddings too). A parameter without a
-// gradient is skipped: its moments and its own step count do not change (torch.optim.AdamW).
+// By default all parameters form one group (the reference recipe decays biases, norms and embeddings too). Groups may
+// have other learning rates, or no weight decay. A parameter without a gradient is skipped: its moments and its own step count do not change (torch.optim.AdamW).
 //
 // Of a large table a step changes only the rows that have a gradient, and the others later, when they are read
 // (kernels/adamw_rows.h). No bit depends on it.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,10 +21,18 @@ namespace attune {
 /// Which tables have late rows: those that are faster with them, none, or every one.
 enum class LateTables : std::uint8_t { kLarge, kNone, kAll };
 
+/// What a group of parameters has of its own.
+struct AdamWGroup {
+  double learning_rate_scale = 1;  // of the learning rate of the step
+  bool decays = true;              // or its weight decay is 0
+  friend bool operator==(const AdamWGroup&, const AdamWGroup&) = default;
+};
+
 struct AdamWOptions {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.1;
   double max_grad_norm = 0;  // gradients are clipped to this norm if positive
   LateTables late_tables = LateTables::kLarge;
+  std::function<AdamWGroup(const std::string& name)> group_of = {};  // of a parameter; empty: one group
 };
 
 /// The state that later steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
@@ -73,20 +82,26 @@ class AdamWOptimizer {
   class LateTable;
   struct Slot {
     NamedParameter named;
+    std::size_t group = 0;
     Tensor m, v;
     std::int64_t missed = 0;                    // steps without a gradient
     std::shared_ptr<LateTable> late = nullptr;  // null: every step changes all of it
   };
   Device device() const { return slots_.front().m.device(); }
   bool is_late_table(const Parameter& parameter) const;
-  Tensor scalars_after(std::int64_t missed) const;
+  std::size_t group_of(const std::string& name);
+  Tensor scalars_after(std::int64_t missed, std::size_t group) const;
   void measure();
-  ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps, options_.weight_decay}; }
+  ops::AdamWSpec spec(std::size_t group) const;
 
+  struct Group {
+    AdamWGroup own;
+    Tensor scalars;  // ops::adamw_scalars of a parameter that has missed no step: float64 [3]
+  };
   std::vector<Slot> slots_;
+  std::vector<Group> groups_;
   AdamWOptions options_;
   std::int64_t steps_ = 0;
-  Tensor scalars_;      // ops::adamw_scalars of a parameter that has missed no step: float64 [3]
   Tensor norm_, clip_;  // float64 [1]
   Tensor stop_;         // float64 [1]: 0, or NaN after a loss or norm that is not finite
   double learning_rate_ = 0;

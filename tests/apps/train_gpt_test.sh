@@ -158,6 +158,15 @@ for flag in num_epochs accumulation_steps eval_iter batch_size; do
 done
 expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
+# Groups of parameters: with a decay of 0 below the head nearly nothing but the head moves; biases and norms alone are not decayed.
+for way in "--layer_decay 1e-9" "--layer_decay 1" "--decay_matrices_only --weight_decay 0.5" "--weight_decay 0.5"; do
+  # shellcheck disable=SC2086  # options are words
+  "$train_gpt" "${small[@]}" --max_steps 3 --no_final_evaluation $way --output "$folder/group" >/dev/null
+  cp "$folder/group/model.safetensors" "$folder/group_$(tr -d ' -.' <<<"$way")"
+done
+cmp -s "$folder"/group_layer_decay1e9 "$folder"/group_layer_decay1 && fail "--layer_decay changes nothing"
+cmp -s "$folder"/group_decay_matrices_onlyweight_decay05 "$folder"/group_weight_decay05 && fail "--decay_matrices_only changes nothing"
+expect_error "a layer decay of 0" 2 "--layer_decay: must be above 0 and at most 1, not 0" "${common[@]}" --layer_decay 0
 expect_error "two warm-ups" 2 "--warmup_steps excludes --warmup_ratio" "${common[@]}" --warmup_ratio 0.1 --warmup_steps 3
 expect_error "cycles of another schedule" 2 "--lr_cycles needs --lr_schedule cosine_restarts" "${common[@]}" --lr_schedule cosine --lr_cycles 2
 expect_error "unknown layers" 2 "all, last_block, last_two_blocks, last_layer, lora" "${common[@]}" --trainable_layers middle

@@ -28,6 +28,7 @@ struct Course {
   int read_every = 0;      // steps after which rows are read
   int resume_every = 0;    // steps after which a new optimizer continues with the state
   bool dense_too = false;  // some gradients are of the whole table
+  bool groups = false;     // the table learns slower, and does not decay
   std::int64_t padding_id = -1;
 };
 
@@ -74,9 +75,14 @@ class Training {
     optimizer_.reset();
     table_ = Parameter(table, Parameter::Rounding::kNever, Parameter::Reads::kRows);
     other_ = Parameter(other, Parameter::Rounding::kNever);
-    optimizer_ = std::make_unique<AdamWOptimizer>(
-        std::vector<NamedParameter>{{"table", table_}, {"other", other_}},
-        AdamWOptions{.weight_decay = how_.weight_decay, .max_grad_norm = how_.max_grad_norm, .late_tables = how_.late});
+    AdamWOptions options{
+        .weight_decay = how_.weight_decay, .max_grad_norm = how_.max_grad_norm, .late_tables = how_.late};
+    if (how_.groups)
+      options.group_of = [](const std::string& name) {
+        return name == "table" ? AdamWGroup{.learning_rate_scale = 0.3, .decays = false} : AdamWGroup{};
+      };
+    optimizer_ =
+        std::make_unique<AdamWOptimizer>(std::vector<NamedParameter>{{"table", table_}, {"other", other_}}, options);
   }
 
   void gradients() {
@@ -240,6 +246,13 @@ TEST_P(LateRowsTest, Resumed) {
     how.missed_every = every == 10 ? 4 : 0;
     expect_equal_bits(how);
   }
+}
+
+TEST_P(LateRowsTest, InAGroupOfItsOwn) {
+  Course how = course(many());
+  how.groups = true;
+  how.missed_every = 4;
+  expect_equal_bits(how);
 }
 
 TEST_P(LateRowsTest, Float64) {

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
@@ -63,6 +64,45 @@ TEST(AdamW, TheFormulaOverManySteps) {
   }
   EXPECT_GT(clipped, 0);
   EXPECT_LT(clipped, 20);
+}
+
+// Each group has the bits of an optimizer of its own with that learning rate and decay.
+TEST(AdamW, GroupsHaveTheirOwnLearningRateAndDecay) {
+  const std::map<std::string, AdamWGroup> groups = {{"slow", {.learning_rate_scale = 0.25, .decays = true}},
+                                                    {"bias", {.learning_rate_scale = 1, .decays = false}},
+                                                    {"slow bias", {.learning_rate_scale = 0.25, .decays = false}},
+                                                    {"plain", {}}};
+  AdamWOptions options{.weight_decay = 0.3};
+  options.group_of = [&](const std::string& name) { return groups.at(name); };
+  std::vector<NamedParameter> together;
+  for (const auto& [name, group] : groups) together.push_back(parameter(name, {1, -2}));
+  AdamWOptimizer optimizer(together, options);
+  for (std::size_t i = 0; const auto& [name, group] : groups) {
+    const NamedParameter alone = parameter(name, {1, -2});
+    AdamWOptimizer own({alone}, {.weight_decay = group.decays ? 0.3 : 0});
+    const NamedParameter& shared = together[i++];
+    for (int t = 1; t <= 3; ++t) {
+      add_gradient(alone, {0.5, 0.1 * t});
+      own.step(0.01 * t * group.learning_rate_scale);
+      own.zero_grad();
+    }
+    for (int t = 1; t <= 3 && i == 1; ++t) {  // all of them, once
+      for (const NamedParameter& each : together)
+        if (t != 2 || each.name != "slow") add_gradient(each, {0.5, 0.1 * t});
+      optimizer.step(0.01 * t);
+      optimizer.zero_grad();
+    }
+    if (name == "slow") continue;  // it has missed a step
+    for (const std::size_t k : {0, 1}) EXPECT_EQ(value(shared, k), value(alone, k)) << name;
+  }
+  const NamedParameter alone = parameter("slow", {1, -2});
+  AdamWOptimizer own({alone}, {.weight_decay = 0.3});
+  for (const int t : {1, 3}) {
+    add_gradient(alone, {0.5, 0.1 * t});
+    own.step(0.01 * t * 0.25);
+    own.zero_grad();
+  }
+  for (const std::size_t k : {0, 1}) EXPECT_EQ(value(together[2], k), value(alone, k));  // the third by name
 }
 
 TEST(AdamW, AParameterWithoutGradientIsSkippedAltogether) {
