@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(Traits::kThreads) spread_kernel(SpreadRowGradi
   const int lane = static_cast<int>(threadIdx.x % kWarp);
   const std::int32_t slot = load_global(args.marks.marks + row) - kFirstSlot;
   const bool there = slot >= 0 && slot < args.slots;
-  const auto* from = static_cast<const float*>(args.values) + slot * args.channels;
+  const auto* from = static_cast<const float*>(args.values) + (there ? slot * args.channels : 0);
   auto* to = static_cast<float*>(args.dense) + row * args.channels;
   for (std::int64_t c = lane * W; c < args.channels; c += kWarp * W) {
     float x[W] = {};

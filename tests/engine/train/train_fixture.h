@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "engine/train/trainer.h"
@@ -63,8 +64,9 @@ inline std::unique_ptr<Gpt2Classifier> started_model(const Gpt2Config& config, D
 /// Such a model with its trainer; both splits are the same examples.
 class TinyRun {
  public:
-  TinyRun(const Gpt2Config& config, const Dataset& examples, const TrainOptions& options, DType dtype = DType::kFloat32)
-      : model(started_model(config, dtype)),
+  TinyRun(const Gpt2Config& config, Dataset split, const TrainOptions& options, DType dtype = DType::kFloat32)
+      : examples(std::move(split)),
+        model(started_model(config, dtype)),
         trainer(
             *model, [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
             two_classes(),
@@ -84,6 +86,7 @@ class TinyRun {
     return out;
   }
 
+  const Dataset examples;  // the trainer keeps a reference
   std::unique_ptr<Gpt2Classifier> model;
   Trainer trainer;
   Recorder recorder;
