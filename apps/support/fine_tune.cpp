@@ -15,6 +15,8 @@
 #include "apps/support/run_file.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/task_config.h"
+#include "base/join.h"
+#include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "engine/tensor/context.h"
@@ -90,6 +92,31 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
 }
 
+// Throws UsageError if the task has no measure --keep_best.
+void check_keep_best(const Task& task, const std::string& measure) {
+  std::vector<std::string> known = qualities(task);
+  if (measure.empty() || std::ranges::find(known, measure) != known.end()) return;
+  std::string of_one;  // an example of the measures of one output
+  std::erase_if(known, [&](const std::string& name) {
+    const bool erased = name.find('.') != std::string::npos;
+    if (erased && of_one.empty()) of_one = name;
+    return erased;
+  });
+  throw UsageError(str_cat("--keep_best: there is no measure '", printable(measure), "'; the task has ", join(known),
+                           of_one.empty() ? "" : ", and those of one output, as " + printable(of_one)));
+}
+
+void print_best(const BestModel& kept, const TrainingFlags& flags) {
+  if (kept.out_of_patience())
+    std::cout << "Stopped early: " << flags.patience << " evaluations were not the best." << std::endl;
+  if (const std::optional<BestValue> best = kept.best())
+    std::printf("Best validation %s: %.4f, at step %06lld; the model is the one of that step.\n",
+                printable(kept.measure()).c_str(), best->value, static_cast<long long>(best->step));
+  else
+    std::cerr << "warning: --keep_best " << kept.measure()
+              << " was undefined at every evaluation; the model is the last one" << std::endl;
+}
+
 void warn_of_warmup(const LrSchedule& schedule) {
   if (schedule.warmup_steps > schedule.total_steps)
     std::cerr << "warning: --warmup_steps " << schedule.warmup_steps << " is more than the " << schedule.total_steps
@@ -133,7 +160,7 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
     if (fs::exists(below) && !fs::is_directory(below))
       throw IoError(below.string(), "is a file, where a folder is to be created");
   const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
-  const std::uint64_t checkpoint = 3 * model;  // at most: values and both moments
+  const std::uint64_t checkpoint = (flags.keep_best.empty() ? 3 : 4) * model;  // at most: values, moments, best values
   // A new checkpoint is written before an old one is removed. Without --checkpoint_every, Ctrl-C writes one.
   const auto kept =
       static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? std::max<std::int64_t>(flags.keep, 1) + 1 : 1);
@@ -198,7 +225,7 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
                                 .splits = {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}},
                                 .parameters = parameter_count(job.model),
                                 .trained_parameters = parameter_count(job.model, true),
-                                .steps = trainer.total_steps(),
+                                .steps = trainer.steps(),
                                 .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
                                 .begin = begin,
                                 .training_seconds = trainer.seconds(),
@@ -218,11 +245,13 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   if (const std::optional<BestEvaluation>& best = trainer.best())
     std::printf("Lowest validation loss: %.3f, at step %06lld.\n", best->validation_loss,
                 static_cast<long long>(best->step));
+  if (trainer.best_model() != nullptr) print_best(*trainer.best_model(), flags);
   std::fflush(stdout);
 
   if (!flags.output.empty()) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
   if (!finished) keeper.close(trainer.state(), report.log_offset());
+  trainer.use_best();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
     save_model_folder(folder, job, tokenizer);
@@ -234,7 +263,10 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     adapter_files(job.model, flags.lora.adapter, fs::absolute(job.pretrained).string()).commit();
     std::cout << "Saved the low-rank changes to " << flags.lora.adapter << std::endl;
   }
-  if (finished) keeper.close(trainer.state(), report.log_offset());
+  if (finished) {
+    keeper.close(trainer.state(), report.log_offset());
+    if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
+  }
   if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
@@ -264,6 +296,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
+  check_keep_best(job.task, flags.keep_best);
   bool recompute = flags.recompute;
   const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {
     pass.recompute = recompute;

@@ -121,12 +121,21 @@ void TrainReport::step(const StepRecord& r) {
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {
-  log(json::Value::object({{"step", r.step}, {"train_loss", r.train_loss}, {"val_loss", r.validation_loss}}));
-  write_event(r.step, {{"evaluation/train_loss", r.train_loss}, {"evaluation/validation_loss", r.validation_loss}});
+  json::Value record =
+      json::Value::object({{"step", r.step}, {"train_loss", r.train_loss}, {"val_loss", r.validation_loss}});
+  if (r.measure) record.set("keep_best", r.measure->value);
+  log(record);
+  EventFile::Scalars scalars = {{"evaluation/train_loss", r.train_loss},
+                                {"evaluation/validation_loss", r.validation_loss}};
+  if (r.measure) scalars.emplace_back("evaluation/validation_split_" + r.measure->name, r.measure->value);
+  write_event(r.step, scalars);
   clear_progress();
   std::cout << text("Ep %lld (Step %06lld): Train loss %.3f, Val loss %.3f", static_cast<long long>(r.epoch),
-                    static_cast<long long>(r.step), r.train_loss, r.validation_loss)
-            << std::endl;
+                    static_cast<long long>(r.step), r.train_loss, r.validation_loss);
+  if (r.measure)
+    std::cout << ", whole validation split: " << r.measure->name << text(" %.4f", r.measure->value)
+              << (r.best ? " (best)" : "");
+  std::cout << std::endl;
 }
 
 void TrainReport::epoch(const EpochRecord& r) {
@@ -142,6 +151,12 @@ void TrainReport::epoch(const EpochRecord& r) {
   const Headline& main = headlines_.front();
   std::cout << "Training " << headline_text(main, r.train) << " | Validation " << headline_text(main, r.validation)
             << std::endl;
+}
+
+void TrainReport::best(const std::string& measure, const std::optional<BestValue>& best) {
+  log(json::Value::object({{"best_step", best ? json::Value(best->step) : json::Value()},
+                           {"measure", measure},
+                           {"value", best ? json::Value(best->value) : json::Value()}}));
 }
 
 void TrainReport::split(const std::string& title, const std::string& name, const Evaluation& evaluation) {

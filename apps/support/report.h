@@ -3,9 +3,11 @@
 //
 // Log file, one object per line, written as the run goes:
 //   after every batch:       {"step": 0, "loss": ..., "learning_rate": ..., "grad_norm": ..., "tokens_per_second": ...}
-//   after every evaluation:  {"step": 0, "train_loss": ..., "val_loss": ...}
+//   after every evaluation:  {"step": 0, "train_loss": ..., "val_loss": ...}; with --keep_best also "keep_best": its
+//                            value over the whole validation split
 //   at the end of an epoch:  {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}
-//   at the end of the run:   {"split": "test", "accuracy": ..., "loss": ...}
+//   at the end of the run:   {"best_step": 50, "measure": "f1_macro", "value": ...} with --keep_best, and
+//                            {"split": "test", "accuracy": ..., "loss": ...}
 //   if numbers are not finite: {"stopped_at_step": 7, "kind": "weight", "tensor": "...", "error": ...}, and no more
 // Lines of epochs and splits have every measure of the task (engine/train/task.h).
 //
@@ -41,6 +43,8 @@ class TrainReport : public TrainObserver {
   void step(const StepRecord& record) override;
   void evaluation(const EvaluationRecord& record) override;
   void epoch(const EpochRecord& record) override;
+  /// The step that the best model is of, and its value; none if the measure was never defined.
+  void best(const std::string& measure, const std::optional<BestValue>& best);
   /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
   /// The measures of the splits that split() was called for, by name.

@@ -103,6 +103,17 @@ void TrainingFlags::declare(CommandLine& app) {
                "Evaluations choose their examples without changing the order of training: the trained weights do not "
                "depend on --eval_freq (by default they do from the second epoch on, as in the reference)")
       ->group("Training");
+  auto* best =
+      app.add_option("--keep_best", keep_best,
+                     "Save and evaluate the model of the evaluation with the best value of this measure: loss, "
+                     "accuracy, f1_macro, mcc, ... (an unknown name lists those of the task). Each evaluation "
+                     "then also goes over the whole validation split, which takes time")
+          ->group("Training");
+  app.add_option("--patience", patience,
+                 "With --keep_best: stop after this many evaluations in a row that are not the best; 0: never")
+      ->needs(best)
+      ->check(count_from(0))
+      ->group("Training");
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_flag("--no_graphs", no_graphs,
                "On cuda: launch every kernel of a step separately instead of replaying a graph")
@@ -144,6 +155,8 @@ void TrainingFlags::apply() const {
   if (lr_cycles != 1 && schedule().kind != LrSchedule::Kind::kCosineRestarts)
     throw UsageError("--lr_cycles needs --lr_schedule cosine_restarts");
   if (threads > 0) set_num_threads(threads);
+  if (!keep_best.empty() && eval_freq == 0)
+    throw UsageError("--keep_best chooses among evaluations, and --eval_freq 0 makes none");
   if (checkpoint_every > 0 && output.empty())
     throw UsageError("--checkpoint_every needs --output: the folder to save in");
   if (resume && resume->empty() && output.empty()) throw UsageError("--resume needs a folder or file, or --output");
@@ -199,6 +212,8 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   options.max_steps = max_steps;
   options.eval_every = eval_freq;
   options.eval_batches = eval_iter;
+  options.keep_best = keep_best;
+  options.patience = patience;
   options.schedule = schedule();
   options.adamw.max_grad_norm = max_grad_norm;
   options.seed = seed;

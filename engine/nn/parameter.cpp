@@ -20,4 +20,9 @@ void Parameter::set_master(Tensor master) const {
   kept_->master = std::move(master);
 }
 
+void Parameter::set_exact(const Tensor& from) const {
+  exact().copy_from(from);
+  if (master().defined()) value().copy_from(from.cast(value().dtype()));
+}
+
 }  // namespace attune

@@ -30,6 +30,8 @@ class Parameter : public Variable {
   void set_master(Tensor master) const;
   /// The value that an optimizer changes and a checkpoint contains: the master if there is one, else the value.
   const Tensor& exact() const { return master().defined() ? master() : value(); }
+  /// Copies a host tensor of the exact value's shape and dtype into it, and rounds it into the value.
+  void set_exact(const Tensor& from) const;
 
  private:
   struct Kept {

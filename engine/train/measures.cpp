@@ -274,6 +274,16 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   return positives == 0 ? kUndefined : sum / positives;
 }
 
+double mean_of_defined(std::span<const double> values) {
+  double sum = 0, defined = 0;
+  for (const double value : values) {
+    if (std::isnan(value)) continue;
+    sum += value;
+    ++defined;
+  }
+  return defined == 0 ? kUndefined : sum / defined;
+}
+
 double mean_squared_error(std::span<const double> predicted, std::span<const double> labels) {
   check_sizes(predicted.size(), labels.size());
   double sum = 0;

@@ -78,6 +78,8 @@ double f1_samples(std::span<const std::uint8_t> predicted, std::span<const std::
 double roc_auc(std::span<const double> scores, std::span<const std::uint8_t> positive);
 /// The sum of precisions at each distinct score from the largest on, weighted by the growth of recall.
 double average_precision(std::span<const double> scores, std::span<const std::uint8_t> positive);
+/// The mean of the values that are not nan; nan if all are.
+double mean_of_defined(std::span<const double> values);
 
 // Numbers.
 

@@ -10,7 +10,7 @@
 namespace attune {
 namespace {
 
-constexpr char kFormat[] = "1";
+constexpr char kFormat[] = "1", kFormatWithBestModel[] = "2";
 constexpr char kFormatKey[] = "attune_checkpoint", kRunKey[] = "run", kDigestKey[] = "run_sha256";
 
 // Every tensor with its name in the file.
@@ -24,6 +24,7 @@ std::vector<NamedTensor> tensors_of(const RunState& state) {
     add("m", parameter.name, parameter.m);
     add("v", parameter.name, parameter.v);
     add("gradient", parameter.name, parameter.gradient);
+    add("best", parameter.name, parameter.best);
   }
   return out;
 }
@@ -37,23 +38,30 @@ json::Value scalars_of(const RunState& s) {
   json::Value options = json::Value::array(), parameters = json::Value::array();
   for (const auto& [name, value] : s.options) options.push_back(json::Value::array({name, value}));
   for (const RunState::Parameter& p : s.parameters) parameters.push_back(json::Value::array({p.name, p.missed}));
-  return json::Value::object({{"step", s.step},
-                              {"epoch", s.epoch},
-                              {"batch", s.batch},
-                              {"pass_seed", s.pass_seed ? json::Value(*s.pass_seed) : json::Value()},
-                              {"optimizer_steps", s.optimizer_steps},
-                              {"group_open", s.group_open},
-                              {"finished", s.finished},
-                              {"generator", s.generator},
-                              {"best_step", s.best ? json::Value(s.best->step) : json::Value()},
-                              {"best_validation_loss", s.best ? json::Value(s.best->validation_loss) : json::Value()},
-                              {"seconds", s.seconds},
-                              {"log_offset", s.log_offset ? json::Value(*s.log_offset) : json::Value()},
-                              {"rank", s.rank},
-                              {"world", s.world},
-                              {"version", s.version},
-                              {"options", options},
-                              {"parameters", parameters}});
+  json::Value out =
+      json::Value::object({{"step", s.step},
+                           {"epoch", s.epoch},
+                           {"batch", s.batch},
+                           {"pass_seed", s.pass_seed ? json::Value(*s.pass_seed) : json::Value()},
+                           {"optimizer_steps", s.optimizer_steps},
+                           {"group_open", s.group_open},
+                           {"finished", s.finished},
+                           {"generator", s.generator},
+                           {"best_step", s.best ? json::Value(s.best->step) : json::Value()},
+                           {"best_validation_loss", s.best ? json::Value(s.best->validation_loss) : json::Value()},
+                           {"seconds", s.seconds},
+                           {"log_offset", s.log_offset ? json::Value(*s.log_offset) : json::Value()},
+                           {"rank", s.rank},
+                           {"world", s.world},
+                           {"version", s.version},
+                           {"options", options},
+                           {"parameters", parameters}});
+  if (const auto& kept = s.best_model)
+    out.set("best_model", json::Value::object({{"measure", kept->measure},
+                                               {"step", kept->best ? json::Value(kept->best->step) : json::Value()},
+                                               {"value", kept->best ? json::Value(kept->best->value) : json::Value()},
+                                               {"evaluations_since", kept->evaluations_since}}));
+  return out;
 }
 
 // The two elements of a list of two.
@@ -75,6 +83,12 @@ RunState state_of(const json::Value& in) {
   s.generator = in["generator"].string();
   if (in.has("best_step"))
     s.best = {.step = in["best_step"].integer(0), .validation_loss = in["best_validation_loss"].number()};
+  if (in.has("best_model")) {
+    const json::Value kept = in["best_model"];
+    s.best_model = {
+        .measure = kept["measure"].string(), .best = {}, .evaluations_since = kept["evaluations_since"].integer(0)};
+    if (kept.has("step")) s.best_model->best = {kept["step"].integer(0), kept["value"].number()};
+  }
   s.seconds = in["seconds"].non_negative();
   if (in.has("log_offset")) s.log_offset = in["log_offset"].integer(0);
   s.rank = in["rank"].integer(0);
@@ -101,7 +115,8 @@ json::Value read_scalars(const SafetensorsFile& file) {
     return found->second;
   };
   const std::string format = entry(kFormatKey), text = entry(kRunKey), digest = entry(kDigestKey);
-  CHECK(format == kFormat, file.path(), ": is a checkpoint of format ", format, "; this attune reads format ", kFormat);
+  CHECK(format == kFormat || format == kFormatWithBestModel, file.path(), ": is a checkpoint of format ", format,
+        "; this attune reads the formats ", kFormat, " and ", kFormatWithBestModel);
   CHECK(sha256_hex(text) == digest, file.path(), ": the scalars of the run are damaged: their SHA-256 is ",
         sha256_hex(text), ", not ", digest);
   return json::parse(text, file.path() + ": the scalars of the run");
@@ -133,7 +148,9 @@ void write_run_state(const std::string& path, const RunState& state) {
     for (const auto& [name, tensor] : tensors) said.set(name, json::Value::array({form_of(tensor), digests.at(name)}));
     scalars.set("tensors", said);
     const std::string text = scalars.dump();
-    return Metadata{{kFormatKey, kFormat}, {kRunKey, text}, {kDigestKey, sha256_hex(text)}};
+    return Metadata{{kFormatKey, state.best_model ? kFormatWithBestModel : kFormat},
+                    {kRunKey, text},
+                    {kDigestKey, sha256_hex(text)}};
   });
 }
 
@@ -151,6 +168,7 @@ RunState read_run_state(const std::string& path) {
     parameter.m = tensor("m", parameter.name);
     parameter.v = tensor("v", parameter.name);
     parameter.gradient = tensor("gradient", parameter.name);
+    parameter.best = tensor("best", parameter.name);
     CHECK(parameter.value.defined(), path, ": there is no tensor 'value.", parameter.name, "'");
   }
   return state;

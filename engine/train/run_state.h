@@ -4,7 +4,8 @@
 // A checkpoint is one safetensors file. Its tensors are value.NAME of every parameter, m.NAME and v.NAME of the trained
 // ones, and gradient.NAME if an accumulation group is not complete. Its metadata has the rest as JSON under `run`, with
 // dtype, shape and SHA-256 of every tensor, and under `run_sha256` the digest of that JSON. Reading detects every
-// damaged bit.
+// damaged bit. That is format 1. The file of a run that keeps its best model has format 2: also best.NAME of the
+// trained parameters, and `best_model` in the JSON.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,19 @@ struct BestEvaluation {
   double validation_loss;
 };
 
+/// A value of the measure that the best model is chosen by.
+struct BestValue {
+  std::int64_t step;  // the last batch before the evaluation
+  double value;
+};
+
 struct RunState {
+  /// What engine/train/best_model.h adds.
+  struct BestModelState {
+    std::string measure;
+    std::optional<BestValue> best;       // none: no value was defined
+    std::int64_t evaluations_since = 0;  // the best one
+  };
   /// A parameter and what its optimizer holds.
   struct Parameter {
     std::string name;
@@ -31,6 +44,7 @@ struct RunState {
     Tensor m, v;              // moments of AdamW; undefined if it is frozen
     Tensor gradient;          // in the value's dtype on the device; undefined if none is to be kept
     std::int64_t missed = 0;  // optimizer steps without a gradient
+    Tensor best = {};         // the value at the best evaluation; undefined if it is not kept, or frozen
   };
 
   std::int64_t step = 0;                   // batches done
@@ -38,12 +52,13 @@ struct RunState {
   std::int64_t batch = 0;                  // batches of that pass done
   std::optional<std::uint64_t> pass_seed;  // LoaderPass::seed() of the current pass; none: it has not begun
   std::int64_t optimizer_steps = 0;
-  bool group_open = false;                 // some batches of an accumulation group are done, and gradients kept
-  bool finished = false;                   // nothing is left to be trained
-  std::string generator;                   // TorchGenerator::state()
-  std::optional<BestEvaluation> best;      // none: nothing was evaluated
-  double seconds = 0;                      // of training so far
-  std::optional<std::int64_t> log_offset;  // bytes of the log file that belong to the batches done; none: no log
+  bool group_open = false;                        // some batches of an accumulation group are done, and gradients kept
+  bool finished = false;                          // nothing is left to be trained
+  std::string generator;                          // TorchGenerator::state()
+  std::optional<BestEvaluation> best;             // none: nothing was evaluated
+  std::optional<BestModelState> best_model = {};  // none: the run does not keep it
+  double seconds = 0;                             // of training so far
+  std::optional<std::int64_t> log_offset;         // bytes of the log file that belong to the batches done; none: no log
 
   std::int64_t rank = 0, world = 1;                          // this process among those that share the run
   std::string version;                                       // of attune

@@ -1,5 +1,6 @@
 #include "engine/train/task.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -33,6 +34,21 @@ std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions
 std::vector<TaskKind> task_kinds() {
   std::vector<TaskKind> out;
   for (const Entry& entry : kTasks) out.push_back(entry.kind);
+  return out;
+}
+
+bool smaller_is_better(std::string_view measure) {
+  constexpr std::array<std::string_view, 7> kErrors = {"loss",         "log_loss", "brier", "ece",
+                                                       "hamming_loss", "mse",      "mae"};
+  return std::ranges::count(kErrors, measure.substr(0, measure.find('.'))) > 0;  // "mse.NAME" is that of one output
+}
+
+std::vector<std::string> qualities(const Task& task) {
+  const LabelForm form = task.labels();
+  std::vector<std::string> out = {"loss"};
+  for (const Measure& measure :
+       task.measure(Tensor::zeros({0, task.outputs()}, DType::kFloat64), Tensor::zeros(form.shape(0), form.dtype)))
+    if (!measure.name.starts_with("support.")) out.push_back(measure.name);  // a count of examples
   return out;
 }
 

@@ -31,8 +31,10 @@ struct Headline {
   std::string_view measure;  // its name
   std::string_view title;    // as it is printed, e.g. "accuracy"
   bool percent;              // printed as percent, or as a plain number
-  bool larger_is_better;
 };
+
+/// Whether a smaller value of a task's measure is better, or of "loss".
+bool smaller_is_better(std::string_view measure);
 
 /// The labels of examples as a tensor: [B] if width is 0, else [B, width].
 struct LabelForm {
@@ -89,6 +91,9 @@ class Task {
   /// models is better.
   virtual std::vector<Headline> headlines() const = 0;
 };
+
+/// What one model can be better in than another: "loss", and the measures of the task.
+std::vector<std::string> qualities(const Task& task);
 
 /// The options of a task.
 struct TaskOptions {

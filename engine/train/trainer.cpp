@@ -45,6 +45,12 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
   const std::int64_t epoch_batches = data.train.size() / options.batch_size;
   CHECK(options.epochs <= std::numeric_limits<std::int64_t>::max() / epoch_batches, options.epochs, " epochs of ",
         epoch_batches, " batches are more than can be counted");
+  if (!options.keep_best.empty()) {
+    CHECK(options.eval_every > 0, "the best model is chosen among evaluations, but the run has none");
+    CHECK(data.validation.size() > 0 && data.validation.labels.defined(), data.validation.name,
+          ": has no labelled examples to choose the best model by");
+    best_model_.emplace(model, task, options.keep_best, options.patience);
+  }
   // Every epoch and the run end with an optimizer step, even if the group of batches is not full.
   options_.schedule =
       options_.schedule.over(total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
@@ -172,11 +178,18 @@ void Trainer::start_batch() {
 
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
   begin_ = Clock::now();
-  const std::int64_t last_step = total_steps();
-  observer.begin(step_, last_step);
-  while (epoch_ <= options_.epochs && (step_ < last_step || epoch_pass_)) {
+  observer.begin(step_, total_steps());
+  if (!run_batches(observer, stop, plan)) return false;
+  const bool evaluated = options_.eval_every > 0 && (step_ - 1) % options_.eval_every == 0;
+  if (best_model_ && step_ > 0 && !evaluated) best_model_->offer_last(step_ - 1, evaluate_best_measure());
+  return true;
+}
+
+bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
+  const auto ends = [&] { return step_ == total_steps() || out_of_patience(); };
+  while (epoch_ <= options_.epochs && (!ends() || epoch_pass_)) {
     if (!epoch_pass_) epoch_pass_ = pass(train_.size(), true);
-    while (batch_ < epoch_pass_->batches() && step_ < last_step) {
+    while (batch_ < epoch_pass_->batches() && !ends()) {
       const std::int64_t step = step_;
       start_batch();
       const bool evaluates = options_.eval_every > 0 && step % options_.eval_every == 0;
@@ -193,7 +206,7 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, co
       }
     }
     report(observer, runner_.take(true));
-    if (batch_ < epoch_pass_->batches()) return true;  // max_steps inside of an epoch
+    if (batch_ < epoch_pass_->batches()) return true;  // the end inside of an epoch
     observer.epoch(evaluate_epoch(epoch_));
     epoch_pass_.reset();
     batch_ = 0;
@@ -211,7 +224,7 @@ RunState Trainer::state() const {
   if (epoch_pass_) out.pass_seed = epoch_pass_->seed();
   out.optimizer_steps = optimizer_steps_;
   out.group_open = runner_.group_open();
-  out.finished = step_ == total_steps() && (!epoch_pass_ || batch_ < epoch_pass_->batches());
+  out.finished = (step_ == total_steps() || out_of_patience()) && (!epoch_pass_ || batch_ < epoch_pass_->batches());
   out.generator = generator_.state();
   out.best = best_;
   out.seconds = seconds();
@@ -227,6 +240,7 @@ RunState Trainer::state() const {
     ++moments;
     if (out.group_open) held.gradient = parameter.grad().tensor();
   }
+  if (best_model_) best_model_->add_to(out);
   return out;
 }
 
@@ -252,22 +266,24 @@ void Trainer::restore(const RunState& state) {
   const std::vector<NamedParameter> parameters = parameters_of(model_);
   CHECK(parameters.size() == state.parameters.size(), "the checkpoint is of a model with ", state.parameters.size(),
         " parameters, this one has ", parameters.size());
+  CHECK(best_model_ || !state.best_model, "the checkpoint keeps the best model, and this run does not");
+  if (best_model_) best_model_->restore(state);
   AdamWState adamw{.steps = state.optimizer_steps, .moments = {}};
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     const auto& [name, parameter] = parameters[i];
     const RunState::Parameter& from = state.parameters[i];
-    const Tensor &value = parameter.value(), &exact = parameter.exact();
+    const Tensor& exact = parameter.exact();
     CHECK(from.name == name, "the checkpoint has the parameter ", from.name, " where the model has ", name);
     CHECK(from.value.shape() == exact.shape() && from.value.dtype() == exact.dtype(), "the parameter ", name, " is ",
           from.value.dtype(), " ", from.value.shape(), " in the checkpoint, ", exact.dtype(), " ", exact.shape(),
           " in the model");
     CHECK(from.m.defined() == parameter.requires_grad() && from.v.defined() == parameter.requires_grad(),
           "the parameter ", name, " is ", from.m.defined() ? "trained" : "frozen", " in the checkpoint, and not here");
-    exact.copy_from(from.value);
-    if (parameter.master().defined()) value.copy_from(from.value.cast(value.dtype()));
+    parameter.set_exact(from.value);
     parameter.grad().clear();
     if (parameter.requires_grad()) adamw.moments.push_back({name, from.m, from.v, from.missed});
     if (!from.gradient.defined()) continue;
+    const Tensor& value = parameter.value();
     const Tensor gradient = Tensor::empty(value.shape(), value.dtype(), value.device());
     gradient.copy_from(from.gradient);
     parameter.grad().add(gradient);
@@ -292,7 +308,21 @@ EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch)
   const double validation =
       validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
   if (!best_ || validation < best_->validation_loss) best_ = {step, validation};
-  return {step, epoch, train, validation};
+  EvaluationRecord out{step, epoch, train, validation};
+  if (best_model_) {
+    out.measure = {best_model_->measure(), evaluate_best_measure()};
+    out.best = best_model_->offer(step, out.measure->value);
+  }
+  return out;
+}
+
+double Trainer::evaluate_best_measure() {
+  const LoaderPass in_order(std::uint64_t{0}, validation_.size(), loader_options(false));
+  return best_model_->value_in(validation_evaluator_.run(in_order, -1));
+}
+
+void Trainer::use_best() {
+  if (best_model_) best_model_->use();
 }
 
 EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {

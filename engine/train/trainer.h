@@ -4,7 +4,8 @@
 // loss is evaluated on the first batches of a fresh pass over the training split and of one over the validation split;
 // at the end of an epoch the measures are evaluated. All passes draw from one generator, so the order of examples is
 // the reference's (engine/data/loader.h), and depends on how often losses are evaluated. With independent evaluations
-// it does not.
+// it does not. A run that keeps its best model also evaluates a measure over the whole validation split, which draws
+// nothing, with the losses and at its end (engine/train/best_model.h).
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. If several
 // devices shared a step, gradients would be averaged only between backward and the optimizer, in StepRunner::work. On a
@@ -23,6 +24,7 @@
 #include "engine/nn/module.h"
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
+#include "engine/train/best_model.h"
 #include "engine/train/evaluator.h"
 #include "engine/train/not_finite.h"
 #include "engine/train/run_state.h"
@@ -41,6 +43,8 @@ struct TrainOptions {
   std::uint64_t seed = 123;
   bool independent_evaluation = false;  // evaluations draw from generators of their own
   bool graphs = true;                   // capture steps if the device can (engine/train/step_runner.h)
+  std::string keep_best = {};           // the measure that the best model is chosen by; empty: keep the last one
+  std::int64_t patience = 0;            // stop after so many evaluations that are not better; 0: do not
   AdamWOptions adamw;
 };
 
@@ -54,6 +58,8 @@ struct StepRecord {
 struct EvaluationRecord {
   std::int64_t step, epoch;
   double train_loss, validation_loss;
+  std::optional<Measure> measure = {};  // over the whole validation split, if the run keeps its best model
+  bool best = false;                    // its best value so far
 };
 struct EpochRecord {
   std::int64_t epoch;
@@ -90,7 +96,8 @@ class Trainer {
   /// The task must outlive the trainer.
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
-  /// Trains until all epochs or max_steps are done; false if `stop()`, asked after every batch, ended it early. Throws
+  /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch, ended
+  /// it early. Throws
   /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
   /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`
   /// is called after everything of the batches before has been reported, and after check().
@@ -107,6 +114,11 @@ class Trainer {
   /// the state of another model, or a number that does not fit this run.
   void restore(const RunState& state);
 
+  /// Puts the weights of the best evaluation into the model, if the run keeps them. No step may follow.
+  void use_best();
+  /// The best model; null if the run does not keep it.
+  const BestModel* best_model() const { return best_model_ ? &*best_model_ : nullptr; }
+
   /// Loss and measures over a whole split, in the reference's order of draws.
   Evaluation evaluate_all(const Dataset& dataset, bool training_split,
                           const std::function<bool(std::int64_t, std::int64_t)>& progress);
@@ -115,6 +127,8 @@ class Trainer {
   const std::optional<BestEvaluation>& best() const { return best_; }
   /// Seconds of training, including those before the run was resumed.
   double seconds() const;
+  /// Batches done.
+  std::int64_t steps() const { return step_; }
   /// Batches of a full run.
   std::int64_t total_steps() const;
   /// The learning rate of every optimizer step, with the number of them in a full run.
@@ -138,6 +152,9 @@ class Trainer {
   std::string find_cause(const StepResult& result, std::optional<NotFinite>& found);
   void report(TrainObserver& observer, const std::vector<StepResult>& results);
   void start_batch();
+  bool run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan);
+  bool out_of_patience() const { return best_model_ && best_model_->out_of_patience(); }
+  double evaluate_best_measure();
   void check_position(const RunState& state) const;
   std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
   LoaderOptions loader_options(bool training_split) const;
@@ -170,6 +187,7 @@ class Trainer {
   double seconds_before_ = 0;                      // of the run that is resumed
   std::optional<std::chrono::steady_clock::time_point> begin_;
   std::optional<BestEvaluation> best_;
+  std::optional<BestModel> best_model_;
 };
 
 }  // namespace attune

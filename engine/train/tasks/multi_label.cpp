@@ -41,15 +41,7 @@ class MultiLabel : public Task {
                                 {"f1_samples", measures::f1_samples(predicted, flags, outputs())},
                                 {"subset_accuracy", measures::subset_accuracy(predicted, flags, outputs())},
                                 {"hamming_loss", measures::hamming_loss(predicted, flags)}};
-    for (std::size_t k = 0; k < width && scored(outputs()); ++k) {
-      std::vector<double> scores;
-      std::vector<std::uint8_t> positive;
-      for (std::size_t i = k; i < flags.size(); i += width) {
-        scores.push_back(probabilities[i]);
-        positive.push_back(flags[i]);
-      }
-      append_scores(out, names_[k], counts[k], scores, positive);
-    }
+    append_scores(out, names_, counts, probabilities, flags);
     return out;
   }
   Prediction predict(std::span<const double> logits) const override {
@@ -62,9 +54,9 @@ class MultiLabel : public Task {
   }
   std::vector<double> thresholds() const override { return thresholds_; }
   std::vector<Headline> headlines() const override {
-    return {{.measure = "f1_micro", .title = "micro F1", .percent = true, .larger_is_better = true},
-            {.measure = "f1_macro", .title = "macro F1", .percent = true, .larger_is_better = true},
-            {.measure = "subset_accuracy", .title = "subset accuracy", .percent = true, .larger_is_better = true}};
+    return {{.measure = "f1_micro", .title = "micro F1", .percent = true},
+            {.measure = "f1_macro", .title = "macro F1", .percent = true},
+            {.measure = "subset_accuracy", .title = "subset accuracy", .percent = true}};
   }
 
  private:

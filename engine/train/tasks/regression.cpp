@@ -55,9 +55,9 @@ class Regression : public Task {
   }
   Prediction predict(std::span<const double>) const override { return {}; }
   std::vector<Headline> headlines() const override {
-    return {{.measure = "mse", .title = "mean squared error", .percent = false, .larger_is_better = false},
-            {.measure = "pearson", .title = "Pearson correlation", .percent = false, .larger_is_better = true},
-            {.measure = "spearman", .title = "Spearman correlation", .percent = false, .larger_is_better = true}};
+    return {{.measure = "mse", .title = "mean squared error", .percent = false},
+            {.measure = "pearson", .title = "Pearson correlation", .percent = false},
+            {.measure = "spearman", .title = "Spearman correlation", .percent = false}};
   }
 
  private:

@@ -29,14 +29,31 @@ Tensor weights_tensor(const char* what, const std::vector<double>& weights, cons
   return Tensor::from(weights, {options.outputs}).cast(options.dtype).to(options.device);
 }
 
-void append_scores(std::vector<Measure>& to, const std::string& name, const measures::Counts& counts,
-                   std::span<const double> scores, std::span<const std::uint8_t> positive) {
-  to.push_back({"precision." + name, counts.precision()});
-  to.push_back({"recall." + name, counts.recall()});
-  to.push_back({"f1." + name, counts.f1()});
-  to.push_back({"support." + name, static_cast<double>(counts.support())});
-  to.push_back({"roc_auc." + name, measures::roc_auc(scores, positive)});
-  to.push_back({"average_precision." + name, measures::average_precision(scores, positive)});
+void append_scores(std::vector<Measure>& to, const std::vector<std::string>& names,
+                   std::span<const measures::Counts> counts, std::span<const double> scores,
+                   std::span<const std::uint8_t> positive) {
+  if (!scored(std::ssize(names))) return;
+  std::vector<double> areas, precisions;
+  std::vector<Measure> each;
+  for (std::size_t k = 0; k < names.size(); ++k) {
+    std::vector<double> of_class;
+    std::vector<std::uint8_t> has_class;
+    for (std::size_t i = k; i < scores.size(); i += names.size()) {
+      of_class.push_back(scores[i]);
+      has_class.push_back(positive[i]);
+    }
+    areas.push_back(measures::roc_auc(of_class, has_class));
+    precisions.push_back(measures::average_precision(of_class, has_class));
+    each.push_back({"precision." + names[k], counts[k].precision()});
+    each.push_back({"recall." + names[k], counts[k].recall()});
+    each.push_back({"f1." + names[k], counts[k].f1()});
+    each.push_back({"support." + names[k], static_cast<double>(counts[k].support())});
+    each.push_back({"roc_auc." + names[k], areas.back()});
+    each.push_back({"average_precision." + names[k], precisions.back()});
+  }
+  to.push_back({"roc_auc", measures::mean_of_defined(areas)});
+  to.push_back({"average_precision", measures::mean_of_defined(precisions)});
+  to.insert(to.end(), each.begin(), each.end());
 }
 
 std::vector<double> balanced_class_weights(const Tensor& labels, const std::vector<std::string>& names) {

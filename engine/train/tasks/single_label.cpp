@@ -42,15 +42,10 @@ class SingleLabel : public Task {
                                 {"log_loss", measures::log_loss(logits, classes)},
                                 {"brier", measures::brier_score(probabilities, classes)},
                                 {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins)}};
-    for (std::size_t k = 0; k < names_.size() && scored(outputs()); ++k) {
-      std::vector<double> scores;
-      std::vector<std::uint8_t> positive;
-      for (std::size_t i = 0; i < classes.size(); ++i) {
-        scores.push_back(probabilities[i * names_.size() + k]);
-        positive.push_back(classes[i] == static_cast<std::int32_t>(k));
-      }
-      append_scores(out, names_[k], counts[k], scores, positive);
-    }
+    std::vector<std::uint8_t> positive(probabilities.size());
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      positive[i * names_.size() + static_cast<std::size_t>(classes[i])] = 1;
+    append_scores(out, names_, counts, probabilities, positive);
     return out;
   }
   Prediction predict(std::span<const double> logits) const override {
@@ -58,7 +53,7 @@ class SingleLabel : public Task {
     return {.probabilities = measures::softmax_rows(row), .chosen = measures::argmax_rows(row)};
   }
   std::vector<Headline> headlines() const override {
-    return {{.measure = "accuracy", .title = "accuracy", .percent = true, .larger_is_better = true}};
+    return {{.measure = "accuracy", .title = "accuracy", .percent = true}};
   }
 
  private:

@@ -22,9 +22,11 @@ Tensor weights_tensor(const char* what, const std::vector<double>& weights, cons
 constexpr bool scored(std::int64_t outputs) {
   return outputs <= 500;
 }
-/// Adds precision, recall, F1, support, and the areas under the ROC and the precision-recall curve of one class:
-/// "f1.NAME".
-void append_scores(std::vector<Measure>& to, const std::string& name, const measures::Counts& counts,
-                   std::span<const double> scores, std::span<const std::uint8_t> positive);
+/// Adds the areas under the ROC and the precision-recall curve, means over the classes that have one; then precision,
+/// recall, F1, support and both areas of each class: "f1.NAME". `scores` and `positive` are [E, classes] row by row;
+/// nothing is added unless classes are scored().
+void append_scores(std::vector<Measure>& to, const std::vector<std::string>& names,
+                   std::span<const measures::Counts> counts, std::span<const double> scores,
+                   std::span<const std::uint8_t> positive);
 
 }  // namespace attune

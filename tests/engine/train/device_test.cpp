@@ -371,6 +371,19 @@ TEST_F(DeviceTraining, ResumedRunsAreUninterruptedOnes) {
   expect_resumes(how, 2);
 }
 
+// The master and its rounding are those of the best evaluation, which is not the last.
+TEST_F(DeviceTraining, TheBestModelComesBack) {
+  ResumeCase how{.device = Device::kCuda, .dtype = DType::kBFloat16, .packed = true, .options = eventful()};
+  how.options.eval_every = 1;
+  how.options.schedule.peak = 0.3;
+  how.options.keep_best = "loss";
+  Life life(how);
+  life.trainer().run(life.recorder, never);
+  const BestValue best = life.trainer().best_model()->best().value();
+  ASSERT_LT(best.step, life.trainer().total_steps() - 1);
+  ending(life);
+}
+
 // The same after every batch, and in other kinds of runs. Slow on the simulator.
 TEST_F(DeviceTraining, ResumedRunsOfEveryKind) {
   ResumeCase how{.device = Device::kCuda, .packed = true, .options = eventful()};

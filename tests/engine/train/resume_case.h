@@ -95,14 +95,15 @@ inline Lines reports(const Recorder& recorder, std::int64_t done, std::int64_t e
   for (const StepRecord& r : recorder.steps)
     if (r.step >= done) out.add("step", r.step, r.epoch, r.loss, r.learning_rate, r.grad_norm.value_or(-1));
   for (const EvaluationRecord& r : recorder.evaluations)
-    if (r.step >= done) out.add("evaluation", r.step, r.epoch, r.train_loss, r.validation_loss);
+    if (r.step >= done)
+      out.add("evaluation", r.step, r.epoch, r.train_loss, r.validation_loss, r.measure ? r.measure->value : 0, r.best);
   for (const EpochRecord& r : recorder.epochs)
     if (r.epoch * epoch_batches >= done)
       out.add("epoch", r.epoch, r.train.loss, r.train.measure("accuracy"), r.validation.loss);
   return out;
 }
 
-/// The state, and an evaluation with what it draws.
+/// The state, and an evaluation with what it draws; the best model, if it is kept, has its value again.
 inline Lines ending(Life& life) {
   Lines out;
   const auto bits = [](const Tensor& x) {
@@ -113,7 +114,13 @@ inline Lines ending(Life& life) {
   const RunState s = life.trainer().state();
   out.add(s.step, s.epoch, s.batch, s.pass_seed.value_or(1), s.optimizer_steps, s.group_open, s.finished, s.generator);
   for (const RunState::Parameter& p : s.parameters)
-    out.add(p.name, p.missed, bits(p.value), bits(p.m), bits(p.v), bits(p.gradient));
+    out.add(p.name, p.missed, bits(p.value), bits(p.m), bits(p.v), bits(p.gradient), bits(p.best));
+  if (s.best_model) out.add("since", s.best_model->evaluations_since);
+  life.trainer().use_best();
+  if (const BestModel* kept = life.trainer().best_model(); kept != nullptr && kept->best()) {
+    out.add("best", kept->measure(), kept->best()->step, kept->best()->value);
+    EXPECT_EQ(kept->value_in(life.trainer().evaluate_all(life.examples(), false, {})), kept->best()->value);
+  }
   for (const auto& [name, parameter] : parameters_of(life.model())) out.add(name, bits(parameter.value()));
   const Evaluation end = life.trainer().evaluate_all(life.examples(), true, {});
   out.add("end", end.loss, end.measure("accuracy"));
@@ -143,7 +150,7 @@ inline void expect_resumes(const ResumeCase& how, std::int64_t every = 1) {
   ASSERT_TRUE(saving.trainer().run(saving.recorder, never, plan));
   EXPECT_EQ(reports(saving.recorder, 0, epoch_batches), reports(whole.recorder, 0, epoch_batches));
   EXPECT_EQ(ending(saving), end) << "saving";
-  EXPECT_EQ(std::ssize(saved), whole.trainer().total_steps() / every);
+  EXPECT_EQ(std::ssize(saved), whole.trainer().state().step / every);
 
   for (const std::int64_t step : saved) {
     Life resumed(how);

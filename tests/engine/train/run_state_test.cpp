@@ -71,6 +71,16 @@ void expect_equal(const RunState& a, const RunState& b) {
     EXPECT_EQ(a.best->step, b.best->step);
     EXPECT_EQ(a.best->validation_loss, b.best->validation_loss);
   }
+  ASSERT_EQ(a.best_model.has_value(), b.best_model.has_value());
+  if (a.best_model) {
+    EXPECT_EQ(a.best_model->measure, b.best_model->measure);
+    EXPECT_EQ(a.best_model->evaluations_since, b.best_model->evaluations_since);
+    ASSERT_EQ(a.best_model->best.has_value(), b.best_model->best.has_value());
+    if (a.best_model->best) {
+      EXPECT_EQ(a.best_model->best->step, b.best_model->best->step);
+      EXPECT_EQ(a.best_model->best->value, b.best_model->best->value);
+    }
+  }
   EXPECT_EQ(a.seconds, b.seconds);
   EXPECT_EQ(a.log_offset, b.log_offset);
   EXPECT_EQ(a.rank, b.rank);
@@ -84,7 +94,8 @@ void expect_equal(const RunState& a, const RunState& b) {
     EXPECT_EQ(x.missed, y.missed);
     EXPECT_EQ(x.value.shape(), y.value.shape());
     EXPECT_EQ(x.value.dtype(), y.value.dtype());
-    for (const auto& [one, other] : {std::pair(x.value, y.value), {x.m, y.m}, {x.v, y.v}, {x.gradient, y.gradient}})
+    for (const auto& [one, other] :
+         {std::pair(x.value, y.value), {x.m, y.m}, {x.v, y.v}, {x.gradient, y.gradient}, {x.best, y.best}})
       EXPECT_EQ(raw_bytes(one), raw_bytes(other)) << x.name;
   }
 }
@@ -102,12 +113,30 @@ TEST(RunStates, AFileHoldsEverything) {
   expect_equal(read_run_state(path), bare);
 }
 
+TEST(RunStates, AFileHoldsTheBestModelInItsOwnFormat) {
+  const TempDir dir;
+  const std::string path = dir / "state.safetensors";
+  write_run_state(path, invented_state());
+  EXPECT_EQ(SafetensorsFile(path).metadata().at("attune_checkpoint"), "1");
+  RunState keeping = invented_state();
+  keeping.best_model = {.measure = "f1.\"a\"", .best = {}, .evaluations_since = 4};
+  write_run_state(path, keeping);
+  EXPECT_EQ(SafetensorsFile(path).metadata().at("attune_checkpoint"), "2");
+  expect_equal(read_run_state(path), keeping);
+  keeping.best_model->best = {3, 1.0 / 3};
+  keeping.parameters[0].best = floats({4, 5, -0.0F});
+  write_run_state(path, keeping);
+  expect_equal(read_run_state(path), keeping);
+}
+
 // Every bit of the file, one after the other.
 TEST(RunStates, ADamagedBitIsNamed) {
   const TempDir dir;
   const std::string path = dir / "state.safetensors";
   RunState small = invented_state();
   small.generator = "";
+  small.best_model = {.measure = "loss", .best = BestValue{1, 2}, .evaluations_since = 1};
+  small.parameters[0].best = floats({1});
   write_run_state(path, small);
   const std::string whole = read_file(path);
   std::uint64_t header = 0;
@@ -129,7 +158,8 @@ TEST(RunStates, ADamagedBitIsNamed) {
       ASSERT_TRUE(message.starts_with(before)) << message;
       tensors.insert(message.substr(before.size(), message.find('\'', before.size()) - before.size()));
     }
-  EXPECT_EQ(tensors, (std::set<std::string>{"value.a.weight", "m.a.weight", "v.a.weight", "gradient.a.weight"}));
+  EXPECT_EQ(tensors, (std::set<std::string>{"value.a.weight", "m.a.weight", "v.a.weight", "gradient.a.weight",
+                                            "best.a.weight"}));
 }
 
 // The checkpoint of a model that is being trained.
@@ -178,10 +208,10 @@ TEST(RunStates, OtherFilesAreNoCheckpoints) {
             path + ": is no checkpoint of a run: its metadata has no 'attune_checkpoint'");
   write_run_state(path, invented_state());
   auto metadata = SafetensorsFile(path).metadata();
-  metadata["attune_checkpoint"] = "2";
+  metadata["attune_checkpoint"] = "3";
   write_safetensors(path, {}, metadata);
   EXPECT_EQ(message_of([&] { read_run_state(path); }),
-            path + ": is a checkpoint of format 2; this attune reads format 1");
+            path + ": is a checkpoint of format 3; this attune reads the formats 1 and 2");
   // Scalars that are whole, but not those of a run.
   for (const std::string text : {"{}", "[", "{\"step\": \"many\"}"}) {
     metadata["attune_checkpoint"] = "1";

@@ -54,6 +54,28 @@ TEST(Tasks, AreFoundByTheirProblemType) {
       "there is no task 'ranking'; there are single_label_classification, multi_label_classification, regression");
 }
 
+TEST(Tasks, QualitiesAndTheirDirection) {
+  const TaskOptions two{.outputs = 2, .output_names = {"a", "b.c"}};
+  const Names classes = qualities(*make_task(kSingleLabel, two));
+  EXPECT_EQ(Names(classes.begin(), classes.begin() + 12),
+            (Names{"loss", "accuracy", "balanced_accuracy", "f1_macro", "f1_micro", "f1_weighted", "mcc", "log_loss",
+                   "brier", "ece", "roc_auc", "average_precision"}));
+  EXPECT_EQ(Names(classes.begin() + 12, classes.end()),
+            (Names{"precision.a", "recall.a", "f1.a", "roc_auc.a", "average_precision.a", "precision.b.c", "recall.b.c",
+                   "f1.b.c", "roc_auc.b.c", "average_precision.b.c"}));
+  const Names labels = qualities(*make_task(kMultiLabel, two));
+  EXPECT_EQ(Names(labels.begin(), labels.begin() + 9),
+            (Names{"loss", "f1_micro", "f1_macro", "f1_weighted", "f1_samples", "subset_accuracy", "hamming_loss",
+                   "roc_auc", "average_precision"}));
+  EXPECT_EQ(qualities(*make_task(kRegression, two)),
+            (Names{"loss", "mse", "mae", "r2", "pearson", "spearman", "mse.a", "mae.a", "r2.a", "pearson.a",
+                   "spearman.a", "mse.b.c", "mae.b.c", "r2.b.c", "pearson.b.c", "spearman.b.c"}));
+  for (const char* name : {"loss", "log_loss", "brier", "ece", "hamming_loss", "mse", "mae", "mse.a", "mae.b.c"})
+    EXPECT_TRUE(smaller_is_better(name)) << name;
+  for (const char* name : {"accuracy", "f1_macro", "mcc", "roc_auc", "roc_auc.a", "r2", "pearson", "f1.loss", "f1.mse"})
+    EXPECT_FALSE(smaller_is_better(name)) << name;
+}
+
 TEST(Tasks, FormsOfLabels) {
   EXPECT_EQ(make_task(kSingleLabel, {.outputs = 3})->labels().shape(5), (Shape{5}));
   EXPECT_EQ(make_task(kSingleLabel, {.outputs = 3})->labels().dtype, DType::kInt32);
@@ -86,7 +108,25 @@ TEST(SingleLabel, MeasuresByName) {
   EXPECT_EQ(found.at("precision.bad"), 0.5);
   EXPECT_EQ(found.at("recall.good"), 0.5);
   EXPECT_EQ(found.at("support.good"), 2);
+  // p(good) is 1/(1+e) twice and 1/(1+e^-3); one of the two has the label, so half of that pair counts.
+  EXPECT_EQ(found.at("roc_auc"), 0.75);
+  EXPECT_EQ(found.at("roc_auc.bad"), 0.75);
+  // good: 1 example at rank 1, then both of the equal ones, of which one is good; bad: one of two, at the first score.
+  EXPECT_EQ(found.at("average_precision.good"), (1 + 2.0 / 3) / 2);
+  EXPECT_EQ(found.at("average_precision.bad"), 0.5);
+  EXPECT_EQ(found.at("average_precision"), ((1 + 2.0 / 3) / 2 + 0.5) / 2);
   EXPECT_EQ(task->measure(Tensor::zeros({0, 2}, DType::kFloat64), Tensor::zeros({0}, DType::kInt32)).front().value, 0);
+}
+
+TEST(SingleLabel, AreasAreMeansOverTheClassesThatHaveOne) {
+  const auto task = make_task(kSingleLabel, {.outputs = 3});
+  const Tensor logits = Tensor::from(Doubles{2, 1, 0, 0, 3, 0}, {2, 3});
+  const auto two_of_three = measures_of(*task, logits, Tensor::from(std::vector<std::int32_t>{0, 1}, {2}));
+  EXPECT_TRUE(std::isnan(two_of_three.at("roc_auc.2")));
+  EXPECT_EQ(two_of_three.at("roc_auc"), 1);
+  EXPECT_EQ(two_of_three.at("average_precision"), 1);
+  const auto one = measures_of(*task, logits, Tensor::from(std::vector<std::int32_t>{0, 0}, {2}));
+  EXPECT_TRUE(std::isnan(one.at("roc_auc"))) << "no class has negatives and positives";
 }
 
 TEST(SingleLabel, PredictsTheFirstOfTheLargest) {
@@ -127,7 +167,6 @@ TEST(Regression, MeasuresAreMeansOverTheNumbers) {
   EXPECT_NEAR(loss_of(*task, predicted, labels), found.at("mse"), 1e-14);
   EXPECT_TRUE(std::isnan(found.at("pearson.y"))) << "the predictions are constant";
   EXPECT_TRUE(std::isnan(found.at("pearson")));
-  EXPECT_FALSE(task->headlines().front().larger_is_better);
   EXPECT_TRUE(task->predict(Doubles{1, 2}).probabilities.empty());
 }
 
