@@ -71,7 +71,8 @@ int train(const BertFlags& flags) {
                              .packed = mask && !flags.no_packing,
                              .mask = mask},
                     .label_names = labels->names(),
-                    .pretrained = folder},
+                    .pretrained = folder,
+                    .repository = common.model_dir.empty() ? flags.published.repository() : ""},
                    common);
 }
 

@@ -138,6 +138,7 @@ int train(const GptFlags& flags) {
                     .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
                     .label_names = labels->names(),
                     .pretrained = flags.weights == "random" ? "" : *folder,
+                    .repository = common.model_dir.empty() ? flags.published.repository() : "",
                     .more_inputs = {flags.config}},
                    common);
 }

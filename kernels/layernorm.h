@@ -15,10 +15,7 @@
 // Ba, Kiros, Hinton: "Layer normalization", arXiv 1607.06450.
 #pragma once
 
-#include <algorithm>
-
 #include "base/dtype.h"
-#include "base/math.h"
 #include "kernels/context.h"
 #include "kernels/dropout.h"
 
@@ -58,15 +55,13 @@ struct LayerNormBackward {
   std::int64_t rows, channels;
   DropoutMask dropout;
   DType dtype;
-  /// With a CudaContext: [layernorm_parts(rows), 2, C] S, or null. If it is there, sums of dy * h and of dy over parts of
-  /// the rows go to it, and nothing to dweight and dbias: the caller adds up the parts.
+  /// With a CudaContext: [layernorm_parts(args), 2, C] S, or null. If it is there, sums of dy * h and of dy over parts
+  /// of the rows go to it, and nothing to dweight and dbias: the caller adds up the parts.
   void* parts = nullptr;
 };
 
 /// The parts of the rows that a CudaContext sums on their own.
-constexpr std::int64_t layernorm_parts(std::int64_t rows) {
-  return std::min<std::int64_t>(ceil_div<std::int64_t>(rows, 8), 264);
-}
+std::int64_t layernorm_parts(const CudaContext&, const LayerNormBackward&);
 
 void layernorm_forward(const CpuContext&, const LayerNormForward&);
 void layernorm_forward(const CudaContext&, const LayerNormForward&);

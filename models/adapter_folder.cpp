@@ -22,8 +22,8 @@ std::string module_of(const std::string& tensor) {
   return tensor.substr(0, tensor.rfind('.'));
 }
 
-// The module that peft trains whole if this tensor is trained: for classification it always takes `classifier`, which in
-// RoBERTa has layers of its own.
+// The module that peft trains whole if this tensor is trained: for classification it always takes `classifier`, which
+// in RoBERTa has layers of its own.
 std::string saved_module_of(const std::string& tensor) {
   return tensor.starts_with("classifier.") ? "classifier" : module_of(tensor);
 }

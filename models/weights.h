@@ -22,8 +22,8 @@ struct LoadReport {
 /// The source of the last layer: the file, or none (the caller creates a new one).
 enum class Head : std::uint8_t { kFromFile, kFresh };
 
-/// Fills a model's parameters from the weights of a folder (models/weight_files.h) whose config.json is `config`. Throws
-/// Error naming the tensor if its shape is another or a value is not finite, or if weights and config come from
+/// Fills a model's parameters from the weights of a folder (models/weight_files.h) whose config.json is `config`.
+/// Throws Error naming the tensor if its shape is another or a value is not finite, or if weights and config come from
 /// different saves.
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config,
                         Head head = Head::kFromFile);
@@ -31,13 +31,13 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
 /// Gives the named rows of the table (ParameterRow::hf_name, as in LoadReport::missing) the initial values of their
 /// family, in the table's order.
 void initialize_rows(const Classifier& model, const std::vector<std::string>& hf_names, TorchGenerator& generator);
-/// Writes model.safetensors as the ecosystem's class of the family reads it (low-rank changes are merged), to a file that the caller commits. Throws
-/// Error naming the tensor if a value is not finite.
+/// Writes model.safetensors as the ecosystem's class of the family reads it (low-rank changes are merged), to a file
+/// that the caller commits. Throws Error naming the tensor if a value is not finite.
 void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata);
 
 /// Calls visit(name, values) for each row of the table, both as the Hugging Face file has them (rows cut out,
-/// transposed; without low-rank changes). `select` returns the tensor of a parameter to visit, its value or its gradient; an undefined tensor is
-/// skipped.
+/// transposed; without low-rank changes). `select` returns the tensor of a parameter to visit, its value or its
+/// gradient; an undefined tensor is skipped.
 void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(const Parameter&)>& select,
                         const std::function<void(const std::string& hf_name, const Tensor& values)>& visit);
 

@@ -114,6 +114,12 @@ Flag* Flag::needs(const Flag* other) {
   return this;
 }
 
+Flag* Flag::only_with(const std::string& option, const std::string& value) {
+  with_option_ = option;
+  with_value_ = value;
+  return this;
+}
+
 CommandLine::CommandLine(const std::string& description, const std::string& name)
     : name_(name), app_(std::make_unique<CLI::App>(description, name)) {}
 
@@ -193,29 +199,39 @@ void CommandLine::refuse_empty_values(int argc, char** argv) const {
   }
 }
 
+// Whether an option of the given ones excludes this one.
+bool CommandLine::excluded(const std::string& name, const std::map<std::string, std::string>& given) const {
+  const std::set<CLI::Option*> others = app_->get_option_no_throw(name)->get_excludes();
+  return std::ranges::any_of(others, [&](const CLI::Option* other) { return given.contains(other->get_name()); });
+}
+
 // The arguments, with those of the file of options that they do not have.
 std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv) const {
   std::vector<std::string> out(argv + 1, argv + argc);
-  if (options_file_.empty()) return out;
-  std::string file;
-  std::set<std::string> given;
+  std::map<std::string, std::string> given;  // with their values
   for (std::size_t i = 0; i < out.size(); ++i) {
     const auto equals = out[i].find('=');
-    const std::string name = out[i].substr(0, equals);
-    given.insert(name);
-    if (name != options_file_) continue;
-    if (equals != std::string::npos)
-      file = out[i].substr(equals + 1);
-    else if (i + 1 < out.size())
-      file = out[i + 1];
+    const bool follows = equals == std::string::npos && i + 1 < out.size();
+    given[out[i].substr(0, equals)] = equals != std::string::npos ? out[i].substr(equals + 1)
+                                      : follows                   ? out[i + 1]
+                                                                  : "";
   }
-  if (file.empty()) return out;
-  for (const auto& [name, value] : read_options_(file)) {
+  const auto file = given.find(options_file_);
+  if (options_file_.empty() || file == given.end() || file->second.empty()) return out;
+  std::map<std::string, std::string> values = given;
+  Values of_file = read_options_(file->second);
+  for (const auto& [name, value] : of_file) {
+    if (app_->get_option_no_throw(name) == nullptr)
+      throw UsageError(str_cat(file->second, ": ", name_, " has no option ", name));
+    values.try_emplace(name, value);
+  }
+  for (const auto& [name, value] : of_file) {
     const CLI::Option* option = app_->get_option_no_throw(name);
-    if (option == nullptr) throw UsageError(str_cat(file, ": ", name_, " has no option ", name));
-    if (given.contains(name) || value.empty() || value == option->get_default_str()) continue;
-    const bool flag = option->get_expected_max() == 0;
-    if (!flag)
+    if (given.contains(name) || value.empty() || value == option->get_default_str() || excluded(name, given)) continue;
+    const auto flag = std::ranges::find(flags_, option, &Flag::option_);
+    if (flag != flags_.end() && !flag->with_option_.empty() && values[flag->with_option_] != flag->with_value_)
+      continue;
+    if (option->get_expected_max() > 0)
       out.push_back(name + "=" + value);
     else if (value == "true")
       out.push_back(name);

@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,11 +38,14 @@ class Flag {
   Flag* excludes(const Flag* other);
   /// The option requires the other one.
   Flag* needs(const Flag* other);
+  /// It has a meaning only with this value of another option: a file of options does not give it with another one.
+  Flag* only_with(const std::string& option, const std::string& value);
 
  private:
   friend class CommandLine;
   CLI::Option* option_;
   bool may_be_empty_ = false;
+  std::string with_option_, with_value_;
 };
 
 class CommandLine {
@@ -60,8 +64,8 @@ class CommandLine {
   Flag* add_flag(const std::string& name, bool& value, const std::string& text);
   /// An option whose value may be omitted, which means an empty string; `value` is nullopt without the option.
   Flag* add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text);
-  /// An option that names a file of options: `read` gives their names and values, which count where the command line gives
-  /// none. parse() throws UsageError if an option of the file does not exist here.
+  /// An option that names a file of options: `read` gives their names and values, which count where the command line
+  /// gives none. parse() throws UsageError if an option of the file does not exist here.
   using Values = std::vector<std::pair<std::string, std::string>>;
   Flag* add_options_file(const std::string& name, const std::string& text,
                          const std::function<Values(const std::string& file)>& read);
@@ -79,6 +83,7 @@ class CommandLine {
   Flag* keep(CLI::Option* option);
   void refuse_empty_values(int argc, char** argv) const;
   std::vector<std::string> with_options_of_file(int argc, char** argv) const;
+  bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;
 
   std::string name_;
   std::unique_ptr<CLI::App> app_;

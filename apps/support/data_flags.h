@@ -15,9 +15,9 @@ struct DataFlags {
   TextColumns columns = {.text = ""};
 
   void declare(CommandLine& app);
-  /// Finds the column of the texts in the training data if no flag names it, and, unless it is null or names one, that of
-  /// the labels: "text" and "label", or else the only column with a usual name, in any case; then prints a line. Throws
-  /// Error listing the columns if there is none or several.
+  /// Finds the column of the texts in the training data if no flag names it, and, unless it is null or names one, that
+  /// of the labels: "text" and "label", or else the only column with a usual name, in any case; then prints a line.
+  /// Throws Error listing the columns if there is none or several.
   void find_columns(std::string* label_column);
   /// The rows of the three splits. Prints a line if a file is split. Throws UsageError if the shares are wrong, IoError
   /// naming the first file that is missing.

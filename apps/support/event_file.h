@@ -3,7 +3,8 @@
 // A record is the length of its data (8 bytes), the checksum of these 8 bytes (4 bytes), the data, and the data's
 // checksum, little-endian; a checksum is CRC-32C, rotated right by 15 bits plus 0xA282EAD8 (TensorFlow's
 // tensorflow/core/lib/io/record_writer.h). The data is an Event in the encoding of protocol buffers
-// (tensorflow/core/util/event.proto): 1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary, 7: SessionLog.
+// (tensorflow/core/util/event.proto): 1: double wall_time, 2: int64 step, 3: string file_version, 5: Summary, 7:
+// SessionLog.
 #pragma once
 
 #include <cstdint>

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 #include <iostream>
 #include <utility>
 
+#include "apps/support/adapter.h"
 #include "apps/support/encode.h"
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
@@ -168,22 +170,17 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
   check_room(flags.output, model + kept * checkpoint - there, checkpoint);
 }
 
-// Checks before the run that its low-rank changes can be saved. Throws UsageError, IoError.
-void check_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
-  if (job.pretrained.empty())
-    throw UsageError("--save_adapter needs a pretrained model: the changes alone are no model");
-  for (const char* name : {"adapter_config.json", "adapter_model.safetensors"})
-    check_replaceable((fs::path(flags.lora.adapter) / name).string());
-  check_room(flags.lora.adapter, static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float), 0);
-}
-
 // Throws Error if --log_file is a file that the run reads or saves, which the log would overwrite.
 void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
   if (flags.log_file.empty()) return;
   std::vector<fs::path> others(job.more_inputs.begin(), job.more_inputs.end());
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) others.emplace_back(split->name);
   for (const TokenizerFile& file : job.tokenizer.files()) others.emplace_back(file.path);
-  std::vector<std::string> names = {"model.safetensors", "config.json"};
+  others.emplace_back(flags.options_file());
+  for (const char* name : kAdapterFiles) others.push_back(fs::path(flags.lora.adapter) / name);
+  for (const char* name : {"train.csv", "validation.csv", "test.csv"})
+    others.push_back(fs::path(flags.data.split_output) / name);
+  std::vector<std::string> names = {"model.safetensors", "config.json", "run.json"};
   for (const auto& [name, text] : tokenizer) names.push_back(name);
   for (const std::string& folder : {flags.model_dir, flags.output})
     for (const std::string& name : names)
@@ -211,6 +208,8 @@ bool evaluate_saved(Trainer& trainer, const FineTuneJob& job, const TrainingFlag
   try {
     return evaluate_splits(trainer, job, report);
   } catch (const NotFiniteError& error) {
+    if (!flags.lora.adapter.empty())
+      for (const char* name : kAdapterFiles) fs::remove(fs::path(flags.lora.adapter) / name);
     if (flags.output.empty()) throw;
     remove_model(flags.output);
     throw NotFiniteError(str_cat(error.what(), "; the model is removed from ", flags.output), error.step(),
@@ -218,11 +217,25 @@ bool evaluate_saved(Trainer& trainer, const FineTuneJob& job, const TrainingFlag
   }
 }
 
+Splits splits_of(const FineTuneJob& job) {
+  return {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}};
+}
+
+// Saves the low-rank changes. An error waits until the rest of the run is done.
+std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
+  try {
+    save_adapter(job, flags);
+    return nullptr;
+  } catch (const Error&) {
+    return std::current_exception();
+  }
+}
+
 // run.json: before the final evaluation without measures, afterwards with them.
 void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer, const TrainReport& report,
                std::chrono::system_clock::time_point begin) {
   write_run_file(flags.output, {.command_line = flags.command_line(),
-                                .splits = {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}},
+                                .splits = splits_of(job),
                                 .parameters = parameter_count(job.model),
                                 .trained_parameters = parameter_count(job.model, true),
                                 .steps = trainer.steps(),
@@ -248,7 +261,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   if (trainer.best_model() != nullptr) print_best(*trainer.best_model(), flags);
   std::fflush(stdout);
 
-  if (!flags.output.empty()) trainer.check();
+  if (!flags.output.empty() || !flags.lora.adapter.empty()) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
   if (!finished) keeper.close(trainer.state(), report.log_offset());
   trainer.use_best();
@@ -258,22 +271,20 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
-  if (finished && !flags.lora.adapter.empty()) {
-    create_folders(flags.lora.adapter);
-    adapter_files(job.model, flags.lora.adapter, fs::absolute(job.pretrained).string()).commit();
-    std::cout << "Saved the low-rank changes to " << flags.lora.adapter << std::endl;
-  }
   if (finished) {
     keeper.close(trainer.state(), report.log_offset());
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
   if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
+  const bool adapter = finished && !flags.lora.adapter.empty();
+  const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_saved(trainer, job, flags, report);
     if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
   }
+  if (adapter_error) std::rethrow_exception(adapter_error);
   return finished ? 0 : kInterruptedExit;
 }
 
@@ -310,7 +321,11 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
+  const std::string base = flags.resume && !flags.lora.adapter.empty() ? frozen_digest(job.model) : "";
   keeper.restore(trainer);
+  CHECK(base.empty() || base == frozen_digest(job.model),
+        "--save_adapter: the run that is resumed began with other pretrained weights than those of ", job.pretrained);
+  if (!flags.options_file().empty()) warn_of_other_data(flags.options_file(), splits_of(job));
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   report.write_events(flags.tensorboard);
   if (flags.resume && flags.output.empty())

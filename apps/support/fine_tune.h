@@ -22,6 +22,7 @@ struct FineTuneJob {
   BatchForm form;
   std::vector<std::string> label_names;
   std::string pretrained = {};                // folder of the pretrained weights; empty: they were random
+  std::string repository = {};                // whose weights these are, if the folder is in the Hugging Face cache
   std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
 };
 

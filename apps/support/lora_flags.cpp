@@ -38,7 +38,6 @@ std::vector<std::string> layers_of(const std::string& targets) {
     for (const std::string& layer : found->second)
       if (std::ranges::find(out, layer) == out.end()) out.push_back(layer);
   }
-  if (out.empty()) throw UsageError("--lora_targets names no layer");
   return out;
 }
 
@@ -46,7 +45,10 @@ std::vector<std::string> layers_of(const std::string& targets) {
 
 void LoraFlags::declare(CommandLine& app, const std::string& group) {
   const auto add = [&](const char* name, auto& value, const char* text) {
-    return app.add_option(name, value, text)->capture_default_str()->group(group);
+    return app.add_option(name, value, text)
+        ->capture_default_str()
+        ->group(group)
+        ->only_with("--trainable_layers", "lora");
   };
   add("--lora_rank", rank, "--trainable_layers lora: rank of the change of each layer")->check(count_from(1, 4096));
   add("--lora_alpha", alpha, "lora: the change is multiplied by alpha / rank")->check(positive());

@@ -11,8 +11,8 @@ namespace attune {
 class CommandLine;
 
 struct LoraFlags {
-  std::int64_t rank = 8;
-  double alpha = 16, dropout = 0;
+  std::int64_t rank = LowRankSpec().rank;
+  double alpha = LowRankSpec().alpha, dropout = 0;
   std::string targets = "all";
   std::string adapter;  // folder for the changes alone; empty: none
 

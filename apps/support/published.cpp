@@ -25,11 +25,19 @@ int PublishedFlags::print() const {
   return 0;
 }
 
-std::string PublishedFlags::folder() const {
+PublishedModel PublishedFlags::chosen() const {
   const std::vector<PublishedModel> models = published_models(kind);
   const auto found = std::ranges::find(models, model, &PublishedModel::name);
   CHECK(found != models.end(), "there is no published model '", model, "'");
-  return find_in_hub_cache(found->repositories);
+  return *found;
+}
+
+std::string PublishedFlags::repository() const {
+  return chosen().repositories.front();
+}
+
+std::string PublishedFlags::folder() const {
+  return find_in_hub_cache(chosen().repositories);
 }
 
 }  // namespace attune

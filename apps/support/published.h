@@ -17,8 +17,13 @@ struct PublishedFlags {
   void declare(CommandLine& app, const std::string& flag);
   /// Prints for each model a line: name, tab, repositories. Returns the program's exit code.
   int print() const;
+  /// The id of the chosen model's repository.
+  std::string repository() const;
   /// The chosen model's folder in the local Hugging Face cache (apps/support/hub.h).
   std::string folder() const;
+
+ private:
+  PublishedModel chosen() const;
 };
 
 }  // namespace attune

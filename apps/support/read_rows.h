@@ -1,5 +1,5 @@
-// The rows of a table of texts (engine/io/table.h), read on all threads: while some are parsed and their texts processed,
-// the labels of those before are read, and the bytes of those after.
+// The rows of a table of texts (engine/io/table.h), read on all threads: while some are parsed and their texts
+// processed, the labels of those before are read, and the bytes of those after.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ class TextSink {
   static constexpr std::size_t kParts = 64;
 
   virtual ~TextSink() = default;
-  /// The next row of a part; `pair` is empty if there is no column of second texts. The rows of a part come in order, on
-  /// any thread and at the same time as those of other parts. The views are valid during the call.
+  /// The next row of a part; `pair` is empty if there is no column of second texts. The rows of a part come in order,
+  /// on any thread and at the same time as those of other parts. The views are valid during the call.
   virtual void add(std::size_t part, std::string_view text, std::string_view pair) = 0;
   /// A part is complete, and will begin anew. Parts are complete in the order of the file, one at a time, at the same
   /// time as others are added to.

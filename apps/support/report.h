@@ -35,8 +35,8 @@ class TrainReport : public TrainObserver {
   /// prints a warning on standard error and the log ends there, because a run of hours is worth more than its log.
   TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
 
-  /// From begin() on the numbers also go to an event file in this folder. Only before begin(), which then throws IoError
-  /// if it cannot be created.
+  /// From begin() on the numbers also go to an event file in this folder. Only before begin(), which then throws
+  /// IoError if it cannot be created.
   void write_events(const std::string& folder) { events_folder_ = folder; }
 
   void begin(std::int64_t step, std::int64_t total_steps) override;

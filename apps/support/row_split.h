@@ -1,9 +1,10 @@
-// The rows of one file dealt to a training, a validation and a test split: at random, but each class in the same shares.
+// The rows of one file dealt to a training, a validation and a test split: at random, but each class in the same
+// shares.
 //
-// Row r (from 0) has the random number that philox4x32 gives for the counter (r, 0, kSplitStream, 0) under the seed: its
-// first two words, the second one high. The rows of a class, in the order of these numbers, go to the splits: first
-// those of the training split, then validation, then test, as many as split_sizes() says. Inside a split rows keep the order of the file. So a split
-// depends on the rows' order and labels, the shares and the seed, and on nothing else.
+// Row r (from 0) has the random number that philox4x32 gives for the counter (r, 0, kSplitStream, 0) under the seed:
+// its first two words, the second one high. The rows of a class, in the order of these numbers, go to the splits: first
+// those of the training split, then validation, then test, as many as split_sizes() says. Inside a split rows keep the
+// order of the file. So a split depends on the rows' order and labels, the shares and the seed, and on nothing else.
 #pragma once
 
 #include <array>
@@ -23,10 +24,10 @@ using SplitShares = std::array<double, 3>;
 inline constexpr std::array<const char*, 3> kSplitNames = {"train", "validation", "test"};
 inline constexpr std::uint32_t kSplitStream = 0x73706C74;  // "splt"
 
-/// How many of `rows` rows of a class each split gets: its share rounded down; of the rows that are left, one to each of
-/// the splits with the largest fractions plus what is `owed` to them, the first of equal ones. Then a split without a row
-/// but with a share takes one of the largest split, if that has more than one. `owed`: what earlier classes have left of
-/// each share; this class is added.
+/// How many of `rows` rows of a class each split gets: its share rounded down; of the rows that are left, one to each
+/// of the splits with the largest fractions plus what is `owed` to them, the first of equal ones. Then a split without
+/// a row but with a share takes one of the largest split, if that has more than one. `owed`: what earlier classes have
+/// left of each share; this class is added.
 std::array<std::int64_t, 3> split_sizes(std::int64_t rows, const SplitShares& shares, SplitShares& owed);
 
 /// The split (0, 1 or 2) of each row, from the class of each. Classes come in the order of their numbers.

@@ -2,12 +2,15 @@
 
 #include <ctime>
 #include <fstream>
+#include <iostream>
+#include <optional>
 #include <set>
 
 #include "apps/support/command_line.h"
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/printable.h"
+#include "base/utf8.h"
 #include "engine/io/files.h"
 
 namespace attune {
@@ -36,7 +39,7 @@ std::string processor_name() {
 void write_run_file(const std::string& folder, const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
   for (const auto& [name, value] : run.command_line.values())
-    if (name != "--help") options.set(name, printable(value));
+    if (name != "--help" && !utf8_error(value)) options.set(name, value);  // JSON has no other text
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
   const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.begin;
@@ -60,7 +63,10 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
 }
 
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {
-  static const std::set<std::string> once = {"--help", "--options", "--resume"};
+  // What the earlier run has written, and what only it can mean.
+  static const std::set<std::string> once = {
+      "--help",         "--options",      "--resume",      "--output",           "--log_file",
+      "--save_adapter", "--split_output", "--tensorboard", "--checkpoint_every", "--keep"};
   const json::Value run = json::read(file);
   const std::string& written = run["program"].string();
   CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
@@ -69,6 +75,17 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
     if (!once.contains(name)) out.emplace_back(name, value.string());
   });
   return out;
+}
+
+void warn_of_other_data(const std::string& file, const Splits& splits) {
+  const std::optional<json::Value> data = json::read(file).find("data");
+  if (!data) return;
+  for (const auto& [name, split] : splits) {
+    const std::optional<json::Value> before = data->find(name);
+    if (before && before->string_or("digest", split->digest) != split->digest)
+      std::cerr << "warning: the " << name << " examples are not those of the run of " << printable(file)
+                << ": this run is another one" << std::endl;
+  }
 }
 
 }  // namespace attune

@@ -14,22 +14,29 @@ namespace attune {
 
 class CommandLine;
 
+/// The splits of a run, by name.
+using Splits = std::vector<std::pair<std::string, const Dataset*>>;
+
 /// What a finished run was.
 struct RunSummary {
   const CommandLine& command_line;
-  std::vector<std::pair<std::string, const Dataset*>> splits;  // by name
+  Splits splits;
   std::int64_t parameters, trained_parameters, steps;
   std::string device;  // "cpu", or the name of the GPU
-  std::chrono::system_clock::time_point begin;
-  double training_seconds;
-  json::Value measures;  // of each split that was evaluated, by name
+  std::chrono::system_clock::time_point
+      begin;                // of this process's training; `seconds` in the file are those since then
+  double training_seconds;  // also of the processes that this one continues
+  json::Value measures;     // of each split that was evaluated, by name
 };
 
 /// Writes FOLDER/run.json. Throws IoError.
 void write_run_file(const std::string& folder, const RunSummary& run);
 
-/// The options of a run.json, for CommandLine::add_options_file: all but those that --options and --resume belong to.
+/// The options of a run.json, for CommandLine::add_options_file: all but those that say what to write, and where.
 /// Throws Error naming the file if it is no run.json of this program.
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program);
+
+/// Prints a warning for each split whose examples are not those of the run.json.
+void warn_of_other_data(const std::string& file, const Splits& splits);
 
 }  // namespace attune

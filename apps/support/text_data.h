@@ -1,10 +1,10 @@
 // Labelled texts from the user's files: tokenised while they are read, and stored as ids for the next run.
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
-// their contents: the form and the bytes of the source, how it is split, the columns, how many rows, the tokenizer's files, the length to which
-// texts are cut, and how labels are read. A damaged file is replaced. Several runs may use one folder at once. When the
-// folder has more than 4 GB of them, those that were used longest ago are removed, but none that this run has used.
-// Temporaries of killed runs are removed as well.
+// their contents: the form and the bytes of the source, how it is split, the columns, how many rows, the tokenizer's
+// files, the length to which texts are cut, and how labels are read. A damaged file is replaced. Several runs may use
+// one folder at once. When the folder has more than 4 GB of them, those that were used longest ago are removed, but
+// none that this run has used. Temporaries of killed runs are removed as well.
 #pragma once
 
 #include <cstdint>

@@ -89,7 +89,8 @@ void TrainingFlags::declare(CommandLine& app) {
       "down")
       ->check(one_of(lr_schedule_names()));
   add("Training", "--lr_cycles", lr_cycles, "cosine_restarts: cosines in the run, each from the peak")
-      ->check(count_from(1));
+      ->check(count_from(1))
+      ->only_with("--lr_schedule", "cosine_restarts");
   Flag* steps = add("Training", "--warmup_steps", warmup_steps,
                     "Optimizer steps of linear warm-up; a warning if the run has fewer")
                     ->check(count_from(0));
@@ -187,13 +188,24 @@ std::unique_ptr<LockedFolder> TrainingFlags::lock_output() const {
 }
 
 TrainableLayers TrainingFlags::layers() const {
-  return attune::trainable_layers(trainable_layers);
+  if (trains_lora()) return TrainableLayers::kLastLayer;
+  try {
+    return attune::trainable_layers(trainable_layers);
+  } catch (const UsageError& error) {
+    throw UsageError(std::string(error.what()) + ", lora");
+  }
 }
 
 void TrainingFlags::add_lora(Classifier& model) const {
   if (!trains_lora()) return;
   TorchGenerator generator(seed);
   model.add_low_rank(lora.spec(), generator);
+}
+
+std::string TrainingFlags::options_file() const {
+  for (const auto& [name, value] : command_line_->values())
+    if (name == "--options") return value;
+  return "";
 }
 
 LrSchedule TrainingFlags::schedule() const {

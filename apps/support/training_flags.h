@@ -79,6 +79,8 @@ struct TrainingFlags {
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
   /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).
   std::vector<std::pair<std::string, std::string>> deciding_options() const;
+  /// The file of --options; empty without it.
+  std::string options_file() const;
   /// The program's command line, after declare().
   const CommandLine& command_line() const { return *command_line_; }
   /// Flags that would need less memory and can still be lowered; batches may have rows of `row_length` tokens.

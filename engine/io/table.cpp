@@ -26,8 +26,8 @@ std::size_t find(std::string_view bytes, char c, std::size_t from, std::size_t t
   return at == nullptr ? to : static_cast<std::size_t>(static_cast<const char*>(at) - bytes.data());
 }
 
-// Finds where rows begin and end, in bytes that grow at their end. A quote, where quotes count, opens or closes a quoted
-// part of a row, in which a line end ends nothing.
+// Finds where rows begin and end, in bytes that grow at their end. A quote, where quotes count, opens or closes a
+// quoted part of a row, in which a line end ends nothing.
 class RowCutter {
  public:
   RowCutter(std::int64_t max_rows, bool quotes) : max_rows_(static_cast<std::size_t>(max_rows)), quotes_(quotes) {}

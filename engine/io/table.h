@@ -56,11 +56,11 @@ class Table {
   /// The columns that rows are parsed into, in this order; at first all. Throws as column().
   void choose(const std::vector<std::string>& names);
 
-  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end. Throws IoError, and Error if a row is too
-  /// long.
+  /// Reads the next rows, at most `max_rows` and about 2 MiB; false at the end. Throws IoError, and Error if a row is
+  /// too long.
   virtual bool read(TableRows& rows, std::int64_t max_rows) = 0;
-  /// Reads the chosen fields of the next row; false at the end. Throws Error naming file and line of a malformed row. Not
-  /// to be mixed with read().
+  /// Reads the chosen fields of the next row; false at the end. Throws Error naming file and line of a malformed row.
+  /// Not to be mixed with read().
   bool next(std::vector<std::string>& fields);
 
  protected:

@@ -25,15 +25,19 @@ struct LowRank {
 
 /// y = x W^T + b.
 struct Linear {
-  Variable operator()(const Variable& x) const { return linear(x, weight, bias); }
+  /// Of a layer that has no low-rank change.
+  Variable operator()(const Variable& x) const {
+    DCHECK(!changed());
+    return linear(x, weight, bias);
+  }
   /// The same with the low-rank change of W, if it has one; row_keys are those of the rows of x.
   Variable operator()(const Variable& x, const ForwardPass& pass, const Tensor& row_keys) const {
-    if (change == nullptr || !change->a.defined()) return (*this)(x);
+    if (!changed()) return linear(x, weight, bias);
     const Variable h = linear(dropout(x, pass.dropout(change->dropout, change->site, row_keys)), change->a, {});
-    return add_low_rank((*this)(x), h, change->b, change->scale);
+    return add_low_rank(linear(x, weight, bias), h, change->b, change->scale);
   }
-  /// Whether it reads row_keys in training.
-  bool drops_inputs() const { return change != nullptr && change->a.defined() && change->dropout > 0; }
+  bool changed() const { return change != nullptr && change->a.defined(); }
+  bool drops_inputs() const { return changed() && change->dropout > 0; }
   /// The type of inputs and outputs.
   DType dtype() const { return weight.value().dtype(); }
 

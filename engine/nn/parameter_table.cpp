@@ -24,10 +24,10 @@ TrainableLayers trained_from(std::int64_t layer, std::int64_t blocks, TrainableL
 TrainableLayers trainable_layers(const std::string& name) {
   if (name == "all") return TrainableLayers::kAll;
   if (name == "last_block") return TrainableLayers::kLastBlock;
-  if (name == "last_layer" || name == "lora") return TrainableLayers::kLastLayer;
+  if (name == "last_layer") return TrainableLayers::kLastLayer;
   if (name == "last_two_blocks") return TrainableLayers::kLastTwoBlocks;
   throw UsageError("--trainable_layers '" + name +
-                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer, lora");
+                   "' is unknown; the choices are all, last_block, last_two_blocks, last_layer");
 }
 
 ParameterTable::ParameterTable(std::int64_t blocks, DType dtype, double parameters) : blocks_(blocks), dtype_(dtype) {
@@ -104,8 +104,7 @@ void ParameterTable::add_low_rank(const LowRankSpec& spec, TorchGenerator& gener
                        .row_begin = 0,
                        .row_end = matrix.shape()[0],
                        .layer = layer,
-                       .role = Role::kLowRank,
-                       .trained_from = TrainableLayers::kLastLayer});
+                       .role = Role::kLowRank});
     }
   }
 }

@@ -28,8 +28,8 @@ enum class Role : std::uint8_t {
 /// Which parameters a fine-tuning run trains (reference recipe: --trainable_layers); each choice contains those before.
 enum class TrainableLayers : std::uint8_t { kLastLayer, kLastBlock, kLastTwoBlocks, kAll };
 
-/// A choice by its name on the command line: all, last_block, last_two_blocks, last_layer, or lora: the last layer, and
-/// low-rank changes (ParameterTable::add_low_rank). Throws UsageError listing them.
+/// A choice by its name on the command line: all, last_block, last_two_blocks, last_layer. Throws UsageError listing
+/// them.
 TrainableLayers trainable_layers(const std::string& name);
 
 /// One tensor of a Hugging Face file and the parameter (or the rows of it) that holds its values.

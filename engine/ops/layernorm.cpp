@@ -96,12 +96,14 @@ void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& up
                                   .dropout = spec.dropout.mask(),
                                   .dtype = spec.dtype};
   Tensor parts;
-  if ((grads.dweight || grads.dbias) && sum.device() == Device::kCuda && SideWork::current() != nullptr) {
-    parts = Tensor::empty({kernels::layernorm_parts(rows), 2, channels}, wide, sum.device());
-    call.parts = parts.raw();
-  }
+  const bool aside = (grads.dweight || grads.dbias) && sum.device() == Device::kCuda && SideWork::current() != nullptr;
+  if constexpr (kernels::kHasCudaOps)
+    if (aside) {
+      parts = Tensor::empty({kernels::layernorm_parts(cuda_context(), call), 2, channels}, wide, sum.device());
+      call.parts = parts.raw();
+    }
   run_on(sum.device(), [&](const auto& context) { kernels::layernorm_backward(context, call); });
-  if (parts.defined()) sum_parts_aside(call, parts);
+  if (aside) sum_parts_aside(call, parts);
 }
 
 }  // namespace attune::ops

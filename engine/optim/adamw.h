@@ -1,7 +1,8 @@
 // AdamW over the trainable parameters of a module, with gradient clipping.
 //
 // By default all parameters form one group (the reference recipe decays biases, norms and embeddings too). Groups may
-// have other learning rates, or no weight decay. A parameter without a gradient is skipped: its moments and its own step count do not change (torch.optim.AdamW).
+// have other learning rates, or no weight decay. A parameter without a gradient is skipped: its moments and its own
+// step count do not change (torch.optim.AdamW).
 //
 // Of a large table a step changes only the rows that have a gradient, and the others later, when they are read
 // (kernels/adamw_rows.h). No bit depends on it.

@@ -6,8 +6,8 @@
 //   cosine           peak (1 + cos(pi p)) / 2
 //   cosine_restarts  the same with p = (cycles p) mod 1, and 0 at the end: so many cosines, each from the peak
 //                    (Loshchilov, Hutter: "SGDR", arXiv 1608.03983, with periods of one length)
-//   inverse_sqrt     peak sqrt(s / (step + s - warmup)), s the warm-up's steps, or 10,000 without one; it does not depend
-//                    on the length of the run (Vaswani et al., arXiv 1706.03762)
+//   inverse_sqrt     peak sqrt(s / (step + s - warmup)), s the warm-up's steps, or 10,000 without one; it does not
+//                    depend on the length of the run (Vaswani et al., arXiv 1706.03762)
 #pragma once
 
 #include <cstdint>

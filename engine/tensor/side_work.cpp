@@ -1,5 +1,6 @@
 #include "engine/tensor/side_work.h"
 
+#include <algorithm>
 #include <deque>
 #include <exception>
 #include <memory>
@@ -15,6 +16,8 @@ thread_local SideWork* current_side_work = nullptr;
 
 // Pieces of work that the main stream may be ahead of: more would keep more activations alive.
 constexpr std::size_t kMaxPending = 4;
+// Bytes that sums may wait with: what they read could be free.
+constexpr std::size_t kMaxHeld = std::size_t{128} << 20;
 
 const kernels::CudaContext& side_context() {
   static kernels::CudaContext* context = new kernels::CudaContext(cuda::Priority::kSecond);  // as cuda_context()
@@ -32,6 +35,7 @@ struct SideWork::State {
   std::deque<Pending> pending;
   std::vector<cuda::ColumnSum> sums;  // not launched yet
   std::vector<Tensor> summed;         // what they read
+  std::size_t held = 0;               // bytes of these
 
   void join_first() {
     cuda_context().stream().wait(*pending.front().done);
@@ -41,6 +45,13 @@ struct SideWork::State {
     if constexpr (kernels::kHasCudaOps) cuda::sum_columns(cuda_context(), sums);
     sums.clear();
     summed.clear();
+    held = 0;
+  }
+  // Whether a sum that waits does.
+  bool writes(const void* output) const {
+    return output != nullptr && std::ranges::any_of(sums, [&](const cuda::ColumnSum& sum) {
+             return sum.out.data == output || sum.second.data == output;
+           });
   }
 };
 
@@ -81,9 +92,11 @@ void SideWork::run(std::vector<Tensor> read, const std::function<void(const kern
 }
 
 void SideWork::sum_columns(const cuda::ColumnSum& sum, Tensor x) {
+  if (state_->writes(sum.out.data) || state_->writes(sum.second.data)) state_->launch_sums();  // one after the other
+  state_->held += x.bytes();
   state_->sums.push_back(sum);
   state_->summed.push_back(std::move(x));
-  if (state_->sums.size() == cuda::kMaxSumsOfALaunch) state_->launch_sums();
+  if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kMaxHeld) state_->launch_sums();
 }
 
 void SideWork::join() {

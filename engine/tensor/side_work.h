@@ -4,8 +4,9 @@
 // activations. The results are the same, bit for bit, as if it was done at once.
 //
 // Sums over rows (gradients of biases and of layer norm's parameters) wait until one launch can do eight of them: alone
-// they are too short for a launch of their own. Other work is put on a second stream, next to the main one. That pays where single kernels are too small for the device: a step of a GPT of 6 x 384 at 8 x 128 tokens
-// took 0.88 ms instead of 0.96 on an H200, one of 12 x 768 at 8 x 256, whose products fill it, 4.14 instead of 4.12.
+// they are too short for a launch of their own. Other work is put on a second stream, next to the main one. That pays
+// where single kernels are too small for the device: a step of a GPT of 6 x 384 at 8 x 128 tokens took 0.88 ms instead
+// of 0.96 on an H200, one of 12 x 768 at 8 x 256, whose products fill it, 4.14 instead of 4.12.
 #pragma once
 
 #include <functional>
@@ -34,12 +35,12 @@ class SideWork {
   static SideWork* current();
 
   /// Starts `work`, with the second stream's context, after what the main stream has been given so far. `read` are the
-  /// tensors it reads: they are kept until the main stream has waited for it. It may not allocate device memory. Nothing else may write to them, nor read
-  /// or write what `work` writes, before the end.
+  /// tensors it reads: they are kept until the main stream has waited for it. Nothing else may write to them, nor read or
+  /// write what `work` writes, before the end. `work` may not allocate device memory.
   void run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work);
 
   /// Sums over rows, on the main stream, together with others. `x` is what sum.x points into: it is kept until then and
-  /// may not change. Nothing else may read or write the outputs before the end.
+  /// may not change. Nothing but other sums may read or write the outputs before the end.
   void sum_columns(const cuda::ColumnSum& sum, Tensor x);
 
  private:

@@ -98,7 +98,8 @@ LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) 
   return LoaderPass(generator, examples, loader_options(training_split));
 }
 
-// Runs a step that failed again. `found`: the first tensor that is not finite; returned: what the end of the error says.
+// Runs a step that failed again. `found`: the first tensor that is not finite; returned: what the end of the error
+// says.
 std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinite>& found) {
   const std::int64_t batch = result.step - (epoch_ - 1) * epoch_batches(), before = batch % options_.accumulation_steps;
   std::vector<std::span<const std::int32_t>> group;  // the batches of its optimizer step, up to this one

@@ -41,6 +41,7 @@ void bias_gradient(const LinearBackward& args) {
 }  // namespace
 
 void linear_forward(const CpuContext& context, const LinearForward& args) {
+  CHECK(!args.accumulate || args.bias == nullptr, "linear: a product that is added to y has no bias");
   dispatch_float(args.dtype, "linear", [&]<class T>() {
     multiply<T>(context, {.c = static_cast<T*>(args.y),
                           .ldc = args.outputs,

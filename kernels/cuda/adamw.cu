@@ -1,13 +1,14 @@
 // AdamW over all parameters in one launch, the norm of all gradients and their clipping (kernels/adamw.h).
 //
-// The tensors are cut into chunks of 2048 elements, those of the norm of 16,384; a block owns a chunk and finds its tensor
-// by bisection in a table that lies on the device and is sent only when it changes. (Of the norm that search took most of
-// the time in chunks of 2048: a block has little else to do.) A thread owns 8 or 64 elements, in 16-byte vectors if the
-// tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the float32 master
-// copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound by memory
-// bandwidth. The norm adds the squares of a vector in float32 and the rest in float64, in a fixed order: per thread, per
-// block, then the blocks' sums by one block. A chunk of a row gradient without a row that has one is not read: its sum is 0. Every thread reads the scalars
-// of the step from memory, where they stay in the cache. Deterministic.
+// The tensors are cut into chunks of 2048 elements, those of the norm of 16,384; a block owns a chunk and finds its
+// tensor by bisection in a table that lies on the device and is sent only when it changes. (Of the norm that search
+// took most of the time in chunks of 2048: a block has little else to do.) A thread owns 8 or 64 elements, in 16-byte
+// vectors if the tensor's pointers are aligned. Moments are float32. With bfloat16 parameters the update acts on the
+// float32 master copy and the parameter is its rounding. Moves 28 bytes per float32 element, 30 per bfloat16 one: bound
+// by memory bandwidth. The norm adds the squares of a vector in float32 and the rest in float64, in a fixed order: per
+// thread, per block, then the blocks' sums by one block. A chunk of a row gradient without a row that has one is not
+// read: its sum is 0. Every thread reads the scalars of the step from memory, where they stay in the cache.
+// Deterministic.
 #include "kernels/adamw.h"
 
 #include <limits>

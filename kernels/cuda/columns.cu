@@ -1,11 +1,11 @@
 // out[c] (+)= sum_n x[n, c], of several matrices in one launch.
 //
-// A block belongs to one matrix. It owns 64 bytes of columns (32 columns where there are no vectors) and adds all rows of
-// them: thread (i, j) adds rows j, j + J, ... of its vector of 16 bytes, eight loads in flight, then the sums of a warp
-// are added by shuffles and those of the warps through shared memory (1 KiB). No second launch joins parts, whatever the
-// number of rows. Several matrices share a launch, because alone, a sum of 2048 x 768 is mostly the launch and its first
-// loads. The order of a sum depends on the number of rows and the width of vectors: deterministic. Reads every element
-// once: bound by memory bandwidth.
+// A block belongs to one matrix. It owns 64 bytes of columns (32 columns where there are no vectors) and adds all rows
+// of them: thread (i, j) adds rows j, j + J, ... of its vector of 16 bytes, eight loads in flight, then the sums of a
+// warp are added by shuffles and those of the warps through shared memory (1 KiB). No second launch joins parts,
+// whatever the number of rows. Several matrices share a launch, because alone, a sum of 2048 x 768 is mostly the launch
+// and its first loads. The order of a sum depends on the number of rows and the width of vectors: deterministic. Reads
+// every element once: bound by memory bandwidth.
 #include "kernels/cuda/columns.h"
 
 #include <algorithm>

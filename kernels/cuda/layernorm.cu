@@ -10,9 +10,10 @@
 // Forward reads x (and residual) once and takes mean and variance in two passes over s: DRAM traffic is 2 N C elements,
 // 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also written as stream). Backward reads dy, s and
 // dsum once and writes ds. For dweight and dbias a thread owns channels: it adds them over the rows of its block, which
-// lie in shared memory, to a row of float32 partial sums of the block, and one launch of sum_columns adds those: a fixed
-// order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: 4 to 8 C
-// bytes forward, up to 16 C backward (14 C in bfloat16). Bound by memory bandwidth, at 2048 x 768 by its latency.
+// lie in shared memory, to a row of float32 partial sums of the block, and one launch of sum_columns adds those: a
+// fixed order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: 4
+// to 8 C bytes forward, up to 16 C backward (14 C in bfloat16). Bound by memory bandwidth, at 2048 x 768 by its
+// latency.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -34,6 +35,7 @@ using namespace device;
 struct Traits {
   static constexpr int kWarps = 8;                        // of a block, fewer for long rows
   static constexpr std::size_t kSharedBytes = 110 << 10;  // two blocks on a Hopper multiprocessor
+  static constexpr std::int64_t kMaxBlocks = 264;         // of the backward kernel: two per multiprocessor of an H100
 };
 
 // A warp's rows in shared memory, cut off one after the other.
@@ -286,6 +288,17 @@ __global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_backward_kern
   }
 }
 
+// Of a row that the backward kernel stages.
+template <class T>
+std::size_t backward_row_bytes(const LayerNormBackward& args) {
+  const std::size_t floats = 1 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0);
+  return static_cast<std::size_t>(args.channels) * (floats * sizeof(float) + (args.dy != nullptr ? sizeof(T) : 0));
+}
+
+std::int64_t backward_blocks(std::int64_t rows, int warps) {
+  return std::min(ceil_div<std::int64_t>(rows, warps), Traits::kMaxBlocks);
+}
+
 }  // namespace
 
 void layernorm_forward(const CudaContext& context, const LayerNormForward& args) {
@@ -317,15 +330,18 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
   });
 }
 
+std::int64_t layernorm_parts(const CudaContext&, const LayerNormBackward& args) {
+  return cuda::dispatch_device_float(args.dtype, "layernorm backward", [&]<class T>() {
+    return backward_blocks(args.rows, warps_for(backward_row_bytes<T>(args)));
+  });
+}
+
 void layernorm_backward(const CudaContext& context, const LayerNormBackward& args) {
   cuda::dispatch_device_float(args.dtype, "layernorm backward", [&]<class T>() {
     const bool parameters = args.parts != nullptr || args.dweight || args.dbias;
-    const std::size_t row_bytes =
-        static_cast<std::size_t>(args.channels) *
-        (sizeof(float) * (1 + (args.dsum != nullptr ? 1 : 0) + (args.dstream != nullptr ? 1 : 0)) +
-         (args.dy != nullptr ? sizeof(T) : 0));
+    const std::size_t row_bytes = backward_row_bytes<T>(args);
     const int warps = warps_for(row_bytes);
-    const std::int64_t blocks = layernorm_parts(args.rows);  // at most two per multiprocessor of an H100
+    const std::int64_t blocks = backward_blocks(args.rows, warps);
     const bool wide =
         args.channels % cuda::kVectorWidth<float> == 0 &&
         cuda::aligned(args.dx.data, args.dresidual.data, args.dy, args.dstream, args.dsum, args.sum, args.weight);

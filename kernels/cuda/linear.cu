@@ -8,6 +8,7 @@
 namespace attune::kernels {
 
 void linear_forward(const CudaContext& context, const LinearForward& args) {
+  CHECK(!args.accumulate || args.bias == nullptr, "linear: a product that is added to y has no bias");
   cuda::matmul(context, {.c = args.y,
                          .a = args.x,
                          .b = args.weight,

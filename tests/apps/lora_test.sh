@@ -53,6 +53,17 @@ grep -q "Saved the low-rank changes to $folder/adapter" "$folder/out" || fail "n
 expect "files of the changes" "adapter_config.json adapter_model.safetensors" "$(ls "$folder/adapter" | tr '\n' ' ' | sed 's/ $//')"
 grep -q '"peft_type": "LORA"' "$folder/adapter/adapter_config.json" || fail "no configuration of peft"
 grep -aq 'base_model.model.bert.encoder.layer.0.attention.self.key.lora_B.weight' "$folder/adapter/adapter_model.safetensors" || fail "no matrix of the keys"
+expect_error "the folder of the whole model" 2 "--save_adapter $folder/both is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/both" --output "$folder/both"
+expect_error "the folder of the base model" 2 "is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/../${folder##*/}/bert"
+echo >"$folder/a_file"
+expect_error "a file in the place of the folder" 1 "a_file" "${bert[@]}" --save_adapter "$folder/a_file" --max_steps 1000000
+expect_error "a log in the place of a file" 1 "the run reads or writes this file" "${bert[@]}" --save_adapter "$folder/adapter" --log_file "$folder/adapter/adapter_config.json"
+"$train_bert" "${bert[@]}" --checkpoint_every 2 --output "$folder/begun" >/dev/null
+cp -r "$folder/bert" "$folder/bert2"
+printf '<>=<>=<>=<>=' | dd of="$folder/bert2/model.safetensors" bs=1 seek=$(($(stat -c %s "$folder/bert2/model.safetensors") / 2 / 4 * 4)) conv=notrunc 2>/dev/null
+checkpoint=$(find "$folder/begun/checkpoints" -name '*.safetensors' | sort | tail -1)
+"$train_bert" "${bert[@]}" --resume "$checkpoint" --save_adapter "$folder/adapter3" >/dev/null 2>&1 || fail "a resumed run cannot save its changes"
+expect_error "other pretrained weights" 1 "the run that is resumed began with other pretrained weights" "${bert[@]}" --model_dir "$folder/bert2" --resume "$checkpoint" --save_adapter "$folder/adapter2"
 mkdir -p "$folder/taken/adapter_config.json"
 expect_error "a folder in the place of a file" 1 "adapter_config.json" "${bert[@]}" --save_adapter "$folder/taken"
 finish

@@ -38,6 +38,27 @@ expect "the seed that counted" 8 "$(value "$folder/other/run.json" --seed)"
 "$train_gpt" "${first[@]}" --output "$folder/other" >/dev/null
 expect "the new run's" 7 "$(value "$folder/other/run.json" --seed)"
 
+# A log of the first run stays, and a long path is whole.
+long=$folder/$(printf 'd%.0s' {1..60})/$(printf 'e%.0s' {1..60})
+mkdir -p "$long"
+cp "$folder/data/"*.csv "$long"
+"$train_gpt" "${first[@]}" --data "$long" --log_file "$folder/log" --output "$folder/long" >/dev/null
+cp "$folder/log" "$folder/log_before"
+"$train_gpt" --options "$folder/long/run.json" --output "$folder/long2" >/dev/null 2>"$folder/err"
+expect "repeated from a long path" "" "$(cmp "$folder/long/model.safetensors" "$folder/long2/model.safetensors" 2>&1)"
+expect "the first run's log" "" "$(cmp "$folder/log" "$folder/log_before" 2>&1)"
+expect "no warning" "" "$(cat "$folder/err")"
+sed -i '2s/the /a /' "$long/train.csv"
+"$train_gpt" --options "$folder/long/run.json" --no_final_evaluation >/dev/null 2>"$folder/err"
+grep -q "warning: the train examples are not those of the run" "$folder/err" || fail "nothing says that the data are others"
+
+# Options that an option of the command line excludes, or gives another meaning, are not those of the file.
+"$train_gpt" "${first[@]}" --trainable_layers lora --lora_rank 2 --warmup_steps 2 --lr_schedule cosine_restarts --lr_cycles 2 --output "$folder/lora" >/dev/null
+for other in "--warmup_ratio 0.5" "--lr_schedule linear" "--trainable_layers last_layer" "--train $folder/data/train.csv"; do
+  # shellcheck disable=SC2086  # options are words
+  "$train_gpt" --options "$folder/lora/run.json" $other --no_final_evaluation >/dev/null || fail "$other does not override"
+done
+
 expect_error "no file" 1 "nowhere.json" --options "$folder/nowhere.json"
 expect_error "no value" 2 "--options" --options
 echo '{"program": "train_gpt"' >"$folder/cut.json"

@@ -1,5 +1,5 @@
-// PyTorch's and NumPy's streams against golden/streams.json (shuffles with their evaluations: tests/engine/data; heads and
-// initialisers with their digests: tests/engine/nn).
+// PyTorch's and NumPy's streams against golden/streams.json (shuffles with their evaluations: tests/engine/data; heads
+// and initialisers with their digests: tests/engine/nn).
 #include "base/torch_random.h"
 
 #include <gtest/gtest.h>

@@ -23,6 +23,7 @@
 #include "kernels/linear.h"
 #include "kernels/row_gradient.h"
 #include "tests/kernels/cuda_backend.h"
+#include "tests/kernels/device_array.h"
 #include "tests/kernels/harness.h"
 
 namespace attune::testing {
@@ -130,8 +131,8 @@ TEST_F(CudaCases, ScatterOfLongRuns) {
       }
 }
 
-// A piece of a training step: dropout, layer norm backward (scratch memory, two launches of column sums), the gradient's
-// norm, clipping and AdamW (a constant table), replayed with other scalars and another step of the dropout.
+// A piece of a training step: dropout, layer norm backward (scratch memory, two launches of column sums), the
+// gradient's norm, clipping and AdamW (a constant table), replayed with other scalars and another step of the dropout.
 TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
   constexpr std::int64_t kRows = 300, kChannels = 24;
   const CudaContext context;
@@ -339,6 +340,25 @@ TEST_F(CudaCases, ActivationsKeepNaN) {
           EXPECT_EQ(std::isnan(to_float(short_y[i])), i == size / 2) << static_cast<int>(kind) << " at " << i;
         }
       }
+}
+
+// Squares that float32 cannot hold, next to others: large, small, and zero.
+TEST_F(CudaCases, TheNormHoldsSquaresOfEveryNumber) {
+  CudaBackend backend;
+  for (const float size : {1e25f, 1e-25f, 0.0f, 3e15f}) {
+    std::vector<float> gradient(50'003);
+    double expected = 0;
+    for (std::size_t i = 0; i < gradient.size(); ++i) {
+      gradient[i] = i % 7 == 0 ? 0 : size * std::sin(static_cast<float>(i));
+      expected += static_cast<double>(gradient[i]) * static_cast<double>(gradient[i]);
+    }
+    const DeviceArray<float> data(backend, gradient);
+    DeviceArray<double> norm(backend, std::vector<double>{-1});
+    const GradNormTensor tensor{data.data(), static_cast<std::int64_t>(gradient.size()), DType::kFloat32};
+    grad_norm(*std::get<const CudaContext*>(backend.context()),
+              {.norm = static_cast<double*>(norm.data()), .tensors = {&tensor, 1}});
+    EXPECT_NEAR(norm.values()[0], std::sqrt(expected), 1e-6 * std::sqrt(expected)) << size;
+  }
 }
 
 TEST_F(CudaCases, Float64HasNoKernel) {

@@ -7,6 +7,7 @@
 #include "engine/autograd/functions.h"
 #include "engine/io/files.h"
 #include "engine/nn/init.h"
+#include "engine/tensor/context.h"
 #include "kernels/cuda/device_info.h"
 #include "models/gpt2/gpt2.h"
 #include "tests/models/small_models.h"
@@ -147,6 +148,40 @@ TEST_P(LowRankChanges, AreComputedAgainWithTheSameBits) {
   EXPECT_EQ(gradients(true), gradients(false));
 }
 
+// Gradients on the device, with dropout, next to those of the CPU; in bfloat16 they are there and finite.
+TEST_P(LowRankChanges, HaveTheGradientsOfTheCpuOnADevice) {
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
+  const auto gradients = [&](Device device, DType dtype) {
+    const auto model = changed_model(GetParam(), DType::kFloat32, 0.2F);
+    set_low_rank_trainable(*model);
+    place(*model, device, dtype);
+    Tape tape;
+    Variable loss;
+    {
+      const Tape::Recording recording(tape);
+      const ForwardPass pass{.training = true, .seed = 3, .step = 9};
+      loss = cross_entropy(model->forward(on_device(small_batch(), device), pass),
+                           Tensor::from(std::vector<std::int32_t>{1, 0}, {2}).to(device));
+    }
+    tape.backward(loss);
+    std::map<std::string, Doubles> out;
+    for (const auto& [name, parameter] : parameters_of(*model, true)) out[name] = doubles(parameter.grad().tensor());
+    return out;
+  };
+  const auto cpu = gradients(Device::kCpu, DType::kFloat32), device = gradients(Device::kCuda, DType::kFloat32),
+             rounded = gradients(Device::kCuda, DType::kBFloat16);
+  for (const auto& [name, expected] : cpu) {
+    double apart = 0, size = 0, far = 0;
+    for (std::size_t i = 0; i < expected.size(); ++i) {
+      apart = std::max(apart, std::abs(device.at(name)[i] - expected[i]));
+      far = std::max(far, std::abs(rounded.at(name)[i] - expected[i]));
+      size = std::max(size, std::abs(expected[i]));
+    }
+    EXPECT_LE(apart, 1e-6 + 1e-4 * size) << name;
+    EXPECT_LE(far, 1e-4 + 0.1 * size) << name;  // NaN is not
+  }
+}
+
 TEST_P(LowRankChanges, AreThoseOfTheCpuOnADevice) {
   if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   const auto model = changed_model(GetParam(), DType::kFloat32, 0.2F);
@@ -173,6 +208,22 @@ TEST(LowRank, DropsInputsInTrainingOnly) {
   EXPECT_EQ(logits_of(*model, small_batch(), training), logits_of(*model, small_batch()));
   EXPECT_EQ(logits_of(*dropping, small_batch()), logits_of(*model, small_batch()));
   EXPECT_NE(logits_of(*dropping, small_batch(), training), logits_of(*dropping, small_batch()));
+}
+
+// What is merged is exact whatever products of the process round.
+TEST(LowRank, ItsProductIsOfTheExactValues) {
+  const auto model = changed_model("gpt2", DType::kFloat32);
+  const auto product = [&] {
+    for (const ParameterRow& row : model->table().rows())
+      if (row.change != nullptr && row.change->a.defined()) return doubles(row.change->product());
+    return Doubles();
+  };
+  const Doubles exact = product();
+  ASSERT_FALSE(exact.empty());
+  set_bfloat16_products(true);
+  const Doubles rounding = product();
+  set_bfloat16_products(false);
+  EXPECT_EQ(rounding, exact);
 }
 
 TEST(LowRank, NeedsALayerOfTheModel) {

@@ -5,8 +5,8 @@
 // product of zeros would be faster than real data) and on a separate stream, so that an active capture is not
 // disturbed, after the work that the device still had. The process uses the fastest and stores it in a file, because
 // another algorithm may add in another order: the next run on this machine uses the same algorithm and gives the same
-// bits. Algorithms that split a sum over blocks and add the parts in the output's type are excluded; the others add in a
-// fixed order.
+// bits. Algorithms that split a sum over blocks and add the parts in the output's type are excluded; the others add in
+// a fixed order.
 //   ATTUNE_MATMUL_TUNING=0      the library's first guess, nothing is timed
 //   ATTUNE_MATMUL_CACHE=FILE    the file of choices; default: $XDG_CACHE_HOME or ~/.cache, attune/matmul-*.txt
 #include "kernels/cuda/matmul.h"
@@ -226,8 +226,8 @@ class Choices {
   std::map<std::string, std::string> known_;
 };
 
-// The operands of trial products, values of mixed sizes and signs, the same on every run: several sets, so that a product
-// finds what it reads in memory and not in the cache, as in a step.
+// The operands of trial products, values of mixed sizes and signs, the same on every run: several sets, so that a
+// product finds what it reads in memory and not in the cache, as in a step.
 class TrialOperands {
  public:
   TrialOperands(const Matmul& args, const Stream& stream) : args_(args) {
@@ -327,7 +327,7 @@ struct MatmulPlans {
     report(cublasLtDestroy(handle), "cublasLtDestroy");
   }
 
-  Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32, const Stream& main) {
+  Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32, const Stream& stream) {
     const auto [at, fresh] = plans.try_emplace(shape, handle, args, tf32);
     Plan& plan = at->second;
     if (!fresh || !choices || plan.candidates.size() == 1) return plan;
@@ -335,7 +335,7 @@ struct MatmulPlans {
       plan.chosen = *known;
     } else {
       try {
-        if (!main.capturing()) main.synchronize();  // what runs meanwhile would be timed as well
+        if (!stream.capturing()) CUDA_CHECK(cudaDeviceSynchronize());  // what runs meanwhile would be timed as well
         const cublasLtMatmulAlgo_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
         plan.chosen = plan.allows(handle, noted) ? noted : own;
       } catch (const OutOfMemory&) {  // no room to try: the first proposal

@@ -98,6 +98,47 @@ TEST_F(SideWorkTest, SumsWaitForEachOtherAndForTheEnd) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].to(Device::kCpu).item(), 100 + i);
 }
 
+// Two sums into one output are one after the other: the second adds.
+TEST_F(SideWorkTest, SumsOfOneOutputAreInOrder) {
+  const Tensor sum = on_device(-1);
+  const Tensor x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
+  {
+    SideWork side;
+    using kernels::GradMode;
+    for (const GradMode mode : {GradMode::kWrite, GradMode::kAccumulate, GradMode::kAccumulate})
+      side.sum_columns({.out = {sum.raw(), mode},
+                        .second = {},
+                        .x = x.raw(),
+                        .rows = 2,
+                        .channels = 1,
+                        .row_stride = 1,
+                        .dtype = DType::kFloat32},
+                       x);
+  }
+  EXPECT_EQ(sum.to(Device::kCpu).item(), 21);
+}
+
+TEST_F(SideWorkTest, SumsArePartOfACapture) {
+  const Tensor sum = on_device(0), x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
+  const CapturedWork work([&] {
+    SideWork side;
+    side.sum_columns({.out = {sum.raw()},
+                      .second = {},
+                      .x = x.raw(),
+                      .rows = 2,
+                      .channels = 1,
+                      .row_stride = 1,
+                      .dtype = DType::kFloat32},
+                     x);
+  });
+  EXPECT_EQ(sum.to(Device::kCpu).item(), 0);  // only recorded
+  work.replay();
+  EXPECT_EQ(sum.to(Device::kCpu).item(), 7);
+  x.copy_from(Tensor::from(std::vector<float>{5, 6}, {2, 1}).to(Device::kCuda));
+  work.replay();
+  EXPECT_EQ(sum.to(Device::kCpu).item(), 11);
+}
+
 TEST_F(SideWorkTest, IsPartOfACapture) {
   const Tensor x = on_device(1), y = on_device(0), z = on_device(0);
   const CapturedWork twice([&] {

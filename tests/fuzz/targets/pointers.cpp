@@ -1,10 +1,11 @@
-// Small files that name others: the newest checkpoint of a run, the revision of a model in the Hugging Face cache; and a
-// log that a run goes on with. Input: a number, the file.
+// Small files that name others: the newest checkpoint of a run, the revision of a model in the Hugging Face cache; the
+// options of a run; and a log that a run goes on with. Input: a number, the file.
 #include <cstdlib>
 #include <filesystem>
 
 #include "apps/support/hub.h"
 #include "apps/support/report.h"
+#include "apps/support/run_file.h"
 #include "engine/train/checkpoints.h"
 #include "tests/engine/train/train_fixture.h"
 #include "tests/fuzz/harness.h"
@@ -12,8 +13,8 @@
 namespace attune::fuzz {
 
 void run(std::string_view input) {
-  static MemoryFolder folder(
-      {"latest", "models--a--b/refs/main", "step-00000001.safetensors", "models--a--b/snapshots/1f/config.json"});
+  static MemoryFolder folder({"latest", "models--a--b/refs/main", "step-00000001.safetensors",
+                              "models--a--b/snapshots/1f/config.json", "run.json"});
   static const bool set = setenv("HF_HUB_CACHE", folder.path().c_str(), 1) == 0;
   static const MemoryFile log;
   require(set, "the environment can be set");
@@ -22,6 +23,8 @@ void run(std::string_view input) {
   folder.put(1, parts[1]);
   folder.put(2, "");
   folder.put(3, "{}");
+  folder.put(4, parts[1]);
+  succeeds([&] { (void)options_of_run(folder.path() + "/run.json", "train_gpt"); });
   succeeds([&] { require(std::filesystem::exists(find_checkpoint(folder.path())), "what is found is there"); });
   succeeds([&] { require(std::filesystem::exists(find_in_hub_cache({"a/b"}) + "/config.json"), "it is there"); });
   log.replace(parts[1]);
