@@ -104,13 +104,14 @@ __device__ Range own_range(const Entry& e) {
   return {begin, end < e.n ? end : e.n};
 }
 
-// Calls body(width constant, first element) for the elements of this thread, W at a time where the tensor allows it.
-template <int W, class Body>
+// Calls body(width constant, first element) for the elements of this thread, W at a time where the tensor allows it,
+// with the loads of so many calls in flight.
+template <int W, int kInFlight, class Body>
 __device__ void for_own_elements(const Entry& e, const Range& chunk, Body&& body) {
   std::int64_t scalars = chunk.begin;
   if (e.wide != 0) {
     scalars = chunk.end / W * W;
-#pragma unroll 4
+#pragma unroll kInFlight
     for (std::int64_t i = chunk.begin + threadIdx.x * W; i + W <= chunk.end; i += Traits::kThreads * W)
       body(std::integral_constant<int, W>{}, i);
   }
@@ -122,7 +123,7 @@ __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* en
   const Entry e = own_entry(entries, count);
   const AdamWFactors factors = factors_of(recipe);
   if (factors.grad_scale != factors.grad_scale) return;  // NaN
-  for_own_elements<4>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
+  for_own_elements<4, 1>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
     if (e.bfloat16 != 0)
       update<BFloat16, W>(e, factors, i);
@@ -163,7 +164,7 @@ __device__ double squares_of(const float (&g)[W]) {
 template <int W, class Load>
 __device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_elements) {
   double sum = 0;
-  for_own_elements<W>(e, chunk, [&](auto width, std::int64_t i) {
+  for_own_elements<W, 4>(e, chunk, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
     load_elements(g, i);
     sum += squares_of(g);
