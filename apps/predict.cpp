@@ -9,13 +9,10 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
-#include "apps/support/memory_advice.h"
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
-#include "base/finite.h"
 #include "base/input_file.h"
-#include "base/parallel.h"
 #include "base/printable.h"
 #include "engine/io/csv.h"
 #include "json/value.h"
@@ -24,15 +21,12 @@ namespace attune {
 namespace {
 
 struct PredictFlags {
-  std::string model_dir, tokenizer, csv, column = "text", pair_column, jsonl, field = "text", format = "text";
-  PlacementFlags placement;
+  PredictorFlags predictor;
+  std::string csv, column = "text", pair_column, jsonl, field = "text", format = "text";
   std::vector<std::string> texts, pairs;
-  std::int64_t batch_size = 32;
-  int threads = 0;
 
   void declare(CommandLine& app) {
-    app.add_option("--model_dir", model_dir, "Folder of the model, from attune or from save_pretrained")->required();
-    app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)");
+    predictor.declare(app);
     auto* text = app.add_option("--text", texts, "A text; may be repeated")->may_be_empty();
     app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")
         ->may_be_empty()
@@ -47,9 +41,6 @@ struct PredictFlags {
     app.add_option("--format", format, "text, csv or jsonl")
         ->check(one_of({"text", "csv", "jsonl"}))
         ->capture_default_str();
-    app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
-    placement.declare(app, "");
-    app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(thread_count())->capture_default_str();
     app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
   }
 
@@ -174,43 +165,24 @@ void print(const std::string& format, const Predictor& model, const std::string&
   std::puts(line.c_str());
 }
 
-// Logits of one batch; if memory is exhausted, the error names flags that need less.
-std::vector<std::vector<double>> logits_of(const PredictFlags& flags, const Predictor& model,
-                                           const std::vector<std::string>& texts,
-                                           const std::vector<std::string>& second) {
-  try {
-    return model.logits(texts, second);
-  } catch (const OutOfMemory& error) {
-    std::vector<std::string> ways = flags.placement.memory_savers();
-    if (texts.size() > 1) ways.insert(ways.begin(), "a smaller --batch_size");
-    throw OutOfMemory(error.what() + memory_advice(ways));
-  }
-}
-
 int predict(const PredictFlags& flags) {
-  flags.placement.prepare();
-  if (flags.threads > 0) set_num_threads(flags.threads);
+  flags.predictor.prepare();
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
-  const std::unique_ptr<Predictor> model = open_predictor(flags.model_dir, flags.tokenizer, flags.placement);
+  const std::unique_ptr<Predictor> model = flags.predictor.open();
   // A signal that is caught does not end the wait for a line of standard input; one that is not ends the program.
   if (!reads_standard_input(flags)) catch_interrupts("predict ends after the current batch");
   if (flags.format == "csv") print_csv_header(*model);
   Progress progress("Predicting", 0);
   std::int64_t done = 0;
   while (!interrupted()) {
-    const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.batch_size));
+    const std::vector<std::string> texts = source.next(static_cast<std::size_t>(flags.predictor.batch_size));
     if (texts.empty()) break;
     std::vector<std::string> second;
     if (second_source) second = second_source->next(texts.size());
-    const std::vector<std::vector<double>> logits = logits_of(flags, *model, texts, second);
+    const std::vector<std::vector<double>> logits = flags.predictor.logits(*model, texts, second, done);
     progress.clear();
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      CHECK(!first_not_finite(std::span<const double>(logits[i])), flags.model_dir, ": the logits of text ",
-            done + static_cast<std::int64_t>(i) + 1,
-            " are not finite; the model is damaged or its training has failed");
-      print(flags.format, *model, texts[i], logits[i]);
-    }
+    for (std::size_t i = 0; i < texts.size(); ++i) print(flags.format, *model, texts[i], logits[i]);
     done += static_cast<std::int64_t>(texts.size());
     progress.update(done, "texts");
   }

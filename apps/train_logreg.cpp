@@ -13,7 +13,7 @@
 #include "apps/support/labels.h"
 #include "apps/support/main.h"
 #include "apps/support/progress.h"
-#include "apps/support/read_rows.h"
+#include "apps/support/text_list.h"
 #include "base/clock.h"
 #include "base/parallel.h"
 #include "base/printable.h"
@@ -66,22 +66,6 @@ struct Split {
   Tensor classes;                    // int32 [E]
   std::vector<std::int32_t> labels;  // the same
   CountMatrix counts;
-};
-
-// Keeps texts in order.
-class TextList : public TextSink {
- public:
-  explicit TextList(std::vector<std::string>& texts) : texts_(texts) {}
-
-  void add(std::size_t part, std::string_view text, std::string_view) override { parts_[part].emplace_back(text); }
-  void take(std::size_t part) override {
-    std::ranges::move(parts_[part], std::back_inserter(texts_));
-    parts_[part].clear();
-  }
-
- private:
-  std::vector<std::string>& texts_;
-  std::array<std::vector<std::string>, kParts> parts_;
 };
 
 Split read_split(const char* title, const SplitSource& from, const TextColumns& columns, ClassLabels& labels) {

@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 #include <span>
 #include <vector>
@@ -133,7 +132,7 @@ std::string DataFlags::path(std::uint8_t part) const {
   return path;
 }
 
-void DataFlags::find_columns(std::string* label_column) {
+void DataFlags::find_columns(std::string* label_column, std::ostream& notes) {
   const bool text_given = !columns.text.empty(), label_given = label_column == nullptr || !label_column->empty();
   if (text_given && label_given) return;
   const auto table = open_table(path(0));
@@ -142,7 +141,7 @@ void DataFlags::find_columns(std::string* label_column) {
   std::vector<std::string> parts;
   if (!text_given && columns.text != kTexts.front()) parts.push_back("texts from " + printable(columns.text));
   if (!label_given && *label_column != kLabels.front()) parts.push_back("labels from " + printable(*label_column));
-  if (!parts.empty()) std::cout << "Columns of " << table->path() << ": " << join(parts) << std::endl;
+  if (!parts.empty()) notes << "Columns of " << table->path() << ": " << join(parts) << std::endl;
 }
 
 SplitSources DataFlags::sources(std::uint64_t seed) const {

@@ -202,6 +202,16 @@ void ClassLabels::restore(const std::string& state, const Tensor& stored) {
 ListedLabels::ListedLabels(std::string column, std::string delimiter)
     : column_(std::move(column)), delimiter_(std::move(delimiter)) {}
 
+ListedLabels::ListedLabels(std::string column, std::string delimiter, std::vector<std::string> names)
+    : column_(std::move(column)), delimiter_(std::move(delimiter)), known_(true), names_(std::move(names)) {
+  number_names();
+}
+
+void ListedLabels::number_names() {
+  numbers_.clear();
+  for (const std::string& name : names_) numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size()));
+}
+
 void ListedLabels::add(std::span<const std::string> fields, const Where& where) {
   std::string_view rest = fields[0];
   for (bool more = !rest.empty(); more;) {  // an empty field: no label at all
@@ -212,8 +222,8 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
     CHECK(!name.empty(), where(), ": a label of the list '", printable(fields[0]), "' is empty");
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {
-      CHECK(!known_, where(), ": the label '", printable(name), "' is not one of the training file's; the nearest is '",
-            printable(nearest_word(name, names_)), "'");
+      CHECK(!known_, where(), ": the label '", printable(name), "' is not one of the ", names_.size(),
+            " labels; the nearest is '", printable(nearest_word(name, names_)), "'");
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;
@@ -261,8 +271,7 @@ void ListedLabels::restore(const std::string& state, const Tensor& stored) {
         "the kept labels are not in alphabetical order");
   check_stored_rows(stored, names.size(), true);
   names_ = names;
-  numbers_.clear();
-  for (const std::string& name : names_) numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size()));
+  number_names();
   known_ = true;
 }
 

@@ -95,6 +95,8 @@ class ListedLabels : public LabelReader {
  public:
   /// `delimiter` stands between the labels of a row; white space around them is dropped.
   ListedLabels(std::string column, std::string delimiter);
+  /// The outputs are known.
+  ListedLabels(std::string column, std::string delimiter, std::vector<std::string> names);
 
   std::vector<std::string> names() const override { return names_; }
   std::vector<std::string> columns() const override { return {column_}; }
@@ -104,6 +106,8 @@ class ListedLabels : public LabelReader {
   void restore(const std::string& state, const Tensor& stored) override;
 
  private:
+  void number_names();
+
   std::string column_;
   std::string delimiter_;
   bool known_ = false;

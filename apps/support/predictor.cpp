@@ -6,10 +6,14 @@
 #include <numeric>
 #include <utility>
 
+#include "apps/support/command_line.h"
 #include "apps/support/encode.h"
 #include "apps/support/input_form.h"
+#include "apps/support/memory_advice.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
+#include "base/finite.h"
+#include "base/parallel.h"
 #include "engine/autograd/tape.h"
 #include "engine/train/example_store.h"
 #include "models/hf_config.h"
@@ -72,7 +76,7 @@ class BagOfWordsPredictor : public Predictor {
     for (std::int32_t label : model_.classifier.classes)
       label_names_.push_back(model_.label_names.empty() ? std::to_string(label)
                                                         : model_.label_names[static_cast<std::size_t>(label)]);
-    task_ = make_task(kSingleLabel, {.outputs = std::ssize(label_names_)});
+    task_ = make_task(kSingleLabel, {.outputs = std::ssize(label_names_), .output_names = label_names_});
   }
 
   // Its logits are the logarithms of its probabilities.
@@ -96,6 +100,40 @@ class BagOfWordsPredictor : public Predictor {
 };
 
 }  // namespace
+
+void PredictorFlags::declare(CommandLine& app) {
+  app.add_option("--model_dir", model_dir, "Folder of the model, from attune or from save_pretrained")->required();
+  app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)");
+  app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
+  placement.declare(app, "");
+  app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(thread_count())->capture_default_str();
+}
+
+void PredictorFlags::prepare() const {
+  placement.prepare();
+  if (threads > 0) set_num_threads(threads);
+}
+
+std::unique_ptr<Predictor> PredictorFlags::open() const {
+  return open_predictor(model_dir, tokenizer, placement);
+}
+
+std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, std::span<const std::string> texts,
+                                                        std::span<const std::string> second,
+                                                        std::int64_t before) const {
+  try {
+    std::vector<std::vector<double>> out = model.logits(texts, second);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      CHECK(!first_not_finite(std::span<const double>(out[i])), model_dir, ": the logits of text ",
+            before + static_cast<std::int64_t>(i) + 1,
+            " are not finite; the model is damaged or its training has failed");
+    return out;
+  } catch (const OutOfMemory& error) {
+    std::vector<std::string> ways = placement.memory_savers();
+    if (texts.size() > 1) ways.insert(ways.begin(), "a smaller --batch_size");
+    throw OutOfMemory(error.what() + memory_advice(ways));
+  }
+}
 
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
                                           const PlacementFlags& placement) {

@@ -31,6 +31,23 @@ class Predictor {
   mutable std::int64_t truncated_ = 0;
 };
 
+/// The flags of a program that predicts with a saved model.
+struct PredictorFlags {
+  std::string model_dir, tokenizer;
+  PlacementFlags placement;
+  std::int64_t batch_size = 32;
+  int threads = 0;
+
+  void declare(CommandLine& app);
+  /// Prepares the process: device, precision, threads. Throws as PlacementFlags::prepare().
+  void prepare() const;
+  std::unique_ptr<Predictor> open() const;
+  /// The logits of a batch of texts; `before` of them were predicted before it. Throws OutOfMemory naming flags that need
+  /// less memory, Error naming the text if its logits are not finite.
+  std::vector<std::vector<double>> logits(const Predictor& model, std::span<const std::string> texts,
+                                          std::span<const std::string> second, std::int64_t before) const;
+};
+
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
 /// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Throws
 /// Error if the folder is not a complete classifier.

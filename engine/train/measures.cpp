@@ -112,6 +112,15 @@ std::vector<Counts> class_counts(std::span<const std::int32_t> predicted, std::s
   return out;
 }
 
+std::vector<std::int64_t> confusion_matrix(std::span<const std::int32_t> predicted,
+                                           std::span<const std::int32_t> labels, std::int64_t classes) {
+  check_sizes(predicted.size(), labels.size());
+  std::vector<std::int64_t> out(static_cast<std::size_t>(classes * classes));
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    ++out.at(static_cast<std::size_t>(labels[i] * classes + predicted[i]));
+  return out;
+}
+
 std::vector<Counts> label_counts(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels,
                                  std::int64_t width) {
   check_sizes(predicted.size(), labels.size());

@@ -35,6 +35,9 @@ struct Counts {
 /// By class. `predicted` and `labels` are classes in [0, classes).
 std::vector<Counts> class_counts(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels,
                                  std::int64_t classes);
+/// How many examples have a label and a prediction: [classes, classes], a row for each label.
+std::vector<std::int64_t> confusion_matrix(std::span<const std::int32_t> predicted,
+                                           std::span<const std::int32_t> labels, std::int64_t classes);
 /// By label. `predicted` and `labels` are 0 or 1, [E, width] row by row.
 std::vector<Counts> label_counts(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels,
                                  std::int64_t width);

@@ -58,6 +58,27 @@ EOF
     awk -v bytes=$at 'BEGIN { srand(3); while (bytes-- > 0) printf "%c", 60 + int(3 * rand()) }'; } >"$1/model.safetensors"
 }
 
+# task_data: $folder/data. Texts of the words red, big and old, each there or not, among others; the labels say which are there, their
+# number is a score, and both red and big together are the rare class.
+task_data() {
+  awk -v folder="$folder" 'BEGIN {
+    srand(7); system("mkdir " folder "/data")
+    split("the a house car tree dog stands here there now", other, " ")
+    for (s = 1; s <= 3; ++s) {
+      file = folder "/data/" (s == 1 ? "train" : s == 2 ? "validation" : "test") ".csv"
+      print "text,label,tags,red,big,old,score" > file
+      for (i = 0; i < (s == 1 ? 240 : 80); ++i) {
+        red = rand() < 0.3; big = rand() < 0.3; old = rand() < 0.5
+        text = other[1 + int(10 * rand())] (red ? " red" : "") " " other[1 + int(10 * rand())] (big ? " big" : "") \
+          (old ? " old" : "") " " other[1 + int(10 * rand())]
+        tags = (red ? "red, " : "") (big ? "big, " : "") (old ? "old" : ""); sub(/, $/, "", tags)
+        printf "%s,%s,\"%s\",%d,%d,%d,%g\n", text, red && big ? "rare" : "common", tags, red, big, old, red + 2 * big - 0.5 * old > file
+      }
+      close(file)
+    }
+  }'
+}
+
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 expect() { checks=$((checks + 1)); [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
 expect_error() {

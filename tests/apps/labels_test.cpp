@@ -206,7 +206,7 @@ TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   for (ListedLabels* next : {&reader, &kept}) {
     EXPECT_EQ(floats(labels_of(*next, {{"war"}, {"law|art"}})), (Floats{0, 0, 1, 1, 1, 0}));
     EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
-              "f:2: the label 'poetry' is not one of the training file's; the nearest is 'art'");
+              "f:2: the label 'poetry' is not one of the 3 labels; the nearest is 'art'");
   }
   ListedLabels damaged("labels", ";"), none("labels", ";");
   EXPECT_EQ(message_of([&] { labels_of(damaged, {{"a"}, {"a;;b"}}); }), "f:3: a label of the list 'a;;b' is empty");

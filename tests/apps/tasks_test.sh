@@ -9,24 +9,7 @@ part=$1 train_gpt=$2 train_bert=$3 predict=$4 tokenize=$5
 program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
-# Texts of the words red, big and old, each there or not, among others; the labels say which are there, their number is a score, and
-# both red and big together are the rare class.
-awk -v folder="$folder" 'BEGIN {
-  srand(7); system("mkdir " folder "/data")
-  split("the a house car tree dog stands here there now", other, " ")
-  for (s = 1; s <= 3; ++s) {
-    file = folder "/data/" (s == 1 ? "train" : s == 2 ? "validation" : "test") ".csv"
-    print "text,label,tags,red,big,old,score" > file
-    for (i = 0; i < (s == 1 ? 240 : 80); ++i) {
-      red = rand() < 0.3; big = rand() < 0.3; old = rand() < 0.5
-      text = other[1 + int(10 * rand())] (red ? " red" : "") " " other[1 + int(10 * rand())] (big ? " big" : "") \
-        (old ? " old" : "") " " other[1 + int(10 * rand())]
-      tags = (red ? "red, " : "") (big ? "big, " : "") (old ? "old" : ""); sub(/, $/, "", tags)
-      printf "%s,%s,\"%s\",%d,%d,%d,%g\n", text, red && big ? "rare" : "common", tags, red, big, old, red + 2 * big - 0.5 * old > file
-    }
-    close(file)
-  }
-}'
+task_data
 "$tokenize" --train bpe --vocab_size 280 --csv "$folder/data/train.csv" --output "$folder/tokenizer" >/dev/null
 echo '{"model_type": "gpt2", "vocab_size": 280, "n_positions": 16, "n_embd": 32, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --initializer gpt2 --config "$folder/config.json"

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -169,6 +170,18 @@ TEST(Measures, RankingsNeedBothKinds) {
   EXPECT_EQ(measures::average_precision(scores, Flags{1, 1, 1}), 1);
   EXPECT_EQ(measures::roc_auc(scores, Flags{0, 1, 0}), 0.75) << "equal scores count half";
   EXPECT_EQ(measures::average_precision(scores, Flags{0, 1, 0}), 0.5);
+}
+
+TEST(Measures, MeansLeaveOutTheUndefined) {
+  const double undefined = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_EQ(measures::mean_of_defined(Doubles{0.25, undefined, 0.75}), 0.5);
+  EXPECT_TRUE(std::isnan(measures::mean_of_defined(Doubles{undefined, undefined})));
+  EXPECT_TRUE(std::isnan(measures::mean_of_defined({})));
+}
+
+TEST(Measures, AConfusionMatrixHasARowForEachLabel) {
+  const std::vector<std::int32_t> predicted = {0, 1, 1, 2, 1}, labels = {0, 0, 1, 1, 0};
+  EXPECT_EQ(measures::confusion_matrix(predicted, labels, 3), (std::vector<std::int64_t>{1, 2, 0, 0, 1, 1, 0, 0, 0}));
 }
 
 TEST(Measures, ASingleClassOrNoneIsNoDivisionByZero) {

@@ -12,6 +12,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) noexcept;
 extern "C" int LLVMFuzzerRunDriver(int* argc, char*** argv, int (*run)(const std::uint8_t* data, std::size_t size));
 
+int main_of_evaluate(int argc, char** argv);
 int main_of_predict(int argc, char** argv);
 int main_of_prepare_imdb(int argc, char** argv);
 int main_of_tokenize(int argc, char** argv);
@@ -24,7 +25,8 @@ namespace attune {
 namespace {
 
 constexpr int (*kPrograms[])(int, char**) = {main_of_predict,    main_of_prepare_imdb, main_of_tokenize,
-                                             main_of_train_bert, main_of_train_gpt,    main_of_train_logreg};
+                                             main_of_train_bert, main_of_train_gpt,    main_of_train_logreg,
+                                             main_of_evaluate};
 std::vector<CommandLine*> parsers;     // of the programs, in this order
 std::vector<std::string> known_flags;  // of all of them
 
