@@ -170,7 +170,7 @@ build_all() {
   known=$(cmake --build "$build" --target help | sed -nE 's/^([A-Za-z0-9_]+):.*/\1/p')
   targets=$({ # a test is named after its program, or after it and what it runs of it
     ctest --test-dir "$build" -N -L $label | sed -nE 's/^ *Test +#[0-9]+: ([A-Za-z0-9_]+).*/\1/p'
-    printf '%s\n' bench_kernels bench_train_step prepare_imdb tokenize train_gpt train_bert predict
+    printf '%s\n' bench_kernels bench_train_step prepare_imdb tokenize train_gpt train_bert predict evaluate
   } | awk 'NR == FNR { known[$1]; next } { for (name in known) if (index($1 "_", name "_") == 1) print name }' <(echo "$known") - | sort -u)
   # shellcheck disable=SC2086  # targets are words
   stage build 330 - cmake --build "$build" --parallel "$cores" --target $targets -- -k 0

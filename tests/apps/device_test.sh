@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# train_gpt and predict on the CUDA device, a GPU or the simulator: the CPU's losses, the same bits from equal runs, a model that
+# train_gpt, predict and evaluate on the CUDA device, a GPU or the simulator: the CPU's losses, the same bits from equal runs, a model that
 # both devices read; and what they say where there is no device, no memory, or no kernel for a model.
 #
-# usage: device_test.sh TRAIN_GPT PREDICT TOKENIZE PREPARE_IMDB BACKEND (nvidia or simulated)
+# usage: device_test.sh TRAIN_GPT PREDICT TOKENIZE PREPARE_IMDB EVALUATE BACKEND (nvidia or simulated)
 set -euo pipefail
-train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4 backend=$5
+train_gpt=$1 predict=$2 tokenize=$3 prepare_imdb=$4 evaluate=$5 backend=$6
 program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
@@ -47,6 +47,12 @@ cmp "$folder/cuda/model.safetensors" "$folder/direct/model.safetensors" || fail 
 answer() { "$predict" --model_dir "$folder/$1" --text "It never lost me." --text "I left early." --format csv "${@:2}" | tail -n +2; }
 both=$(paste -d, <(answer cuda) <(answer cuda --device cuda) | awk -F, '{d = $4 - $9; if (d < 0) d = -d; if (d > m) m = d} END {print (NR == 2 && m < 1e-5) ? "agree" : "differ"}')
 expect "predictions of both devices" agree "$both"
+train best --device cuda --precision bf16 --keep_best loss --eval_freq 1 --learning_rate 0.1
+validation_loss() { "$evaluate" --model_dir "$folder/best" --data "$folder/data/validation.csv" --json "$@" | tr -d ' \n' | sed 's/.*"loss":\([^,]*\),.*/\1/'; }
+best=$(sed -n 's/.*"best_step".*"value": *\([^}]*\)}.*/\1/p' "$folder/best.log")
+near() { awk -v a="$1" -v b="$2" -v most="$3" 'BEGIN {d = (a - b) / a; if (d < 0) d = -d; print (a != "" && b != "" && d <= most) ? "agree" : "differ"}'; }
+expect "the best model and its evaluation" agree "$(near "$best" "$(validation_loss --device cuda --precision bf16)" 1e-6)"
+expect "evaluations of both devices" agree "$(near "$best" "$(validation_loss)" 0.02)"
 expect "predictions with bfloat16 products" differ "$(cmp -s <(answer cpu) <(answer cpu --precision bf16) && echo equal || echo differ)"
 answer bf16 >/dev/null || fail "a model trained in bfloat16 cannot be read"
 expect "bytes of both checkpoints" "$(wc -c <"$folder/cuda/model.safetensors")" "$(wc -c <"$folder/bf16/model.safetensors")"
