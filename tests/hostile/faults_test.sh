@@ -12,7 +12,7 @@ shift 4
 # In memory, where syncing takes no time.
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 . "$(dirname "$0")/../apps/checks.sh"
-for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict; do printf -v "$name" '%s' "$programs/$name"; done
+for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict evaluate; do printf -v "$name" '%s' "$programs/$name"; done
 RANDOM=${SEED:-11}
 
 invented_data 41 300
@@ -64,6 +64,11 @@ predict_check() { :; }
 predict_again() { predict_run; }
 predict_result() { cmp -s "$folder/stdout" "$folder/stdout_new" || echo "the predictions are others"; }
 
+evaluate_run() { "${disturbed[@]}" "$evaluate" --model_dir "$work/out" --data "$work/data/test.csv" --threads 2 --mistakes 2; }
+evaluate_check() { :; }
+evaluate_again() { evaluate_run; }
+evaluate_result() { predict_result; }
+
 tokenizer_run() { "${disturbed[@]}" "$tokenize" --train bpe --vocab_size 300 --csv "$work/data/train.csv" --output "$work/out"; }
 tokenizer_check() { [ ! -e "$work/out/tokenizer.json" ] || "$tokenize" --tokenizer "$work/out" --text x >/dev/null 2>&1 || echo "the tokenizer cannot be loaded"; }
 tokenizer_again() { tokenizer_run; }
@@ -93,7 +98,7 @@ prepare() {
     resume) gpt_run --seed 5 && mv "$work/out/model.safetensors" "$work/out/config.json" "$folder" && rm -r "$work/out/checkpoints" "$work/log" &&
       gpt_run --max_steps 2 && mv "$folder/model.safetensors" "$folder/config.json" "$work/out" ;;
     logreg) logreg_run && sed -i '2,12s/,[01]$/,0/' "$work/data/train.csv" ;;
-    predict) gpt_run ;;
+    predict | evaluate) gpt_run ;;
   esac >/dev/null
   rm -rf "$folder/start_$1" "$folder"/answer_* && cp -r "$work" "$folder/start_$1"
   if [ -e "$work/out" ]; then answer >"$folder/answer_old"; fi
@@ -157,7 +162,7 @@ chosen() {
 
 declare -A tried survived missed  # missed: the run had fewer calls than the one that was counted
 scenarios=("$@")
-[ $# -gt 0 ] || scenarios=(gpt resume bert logreg predict tokenizer ids imdb)
+[ $# -gt 0 ] || scenarios=(gpt resume bert logreg predict evaluate tokenizer ids imdb)
 for scenario in "${scenarios[@]}"; do
   prepare "$scenario"
   rm -rf "$work" && cp -r "$folder/start_$scenario" "$work"

@@ -10,7 +10,7 @@ inputs=$1 programs=$(cd "$2" && pwd) sanitized=${3:-}
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 apps=$(cd "$(dirname "$0")/../apps" && pwd)
 . "$apps/checks.sh"
-for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict; do printf -v "$name" '%s' "$programs/$name"; done
+for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict evaluate; do printf -v "$name" '%s' "$programs/$name"; done
 RANDOM=${SEED:-3}
 
 invented_data 41 300
@@ -89,6 +89,7 @@ for file in "$folder"/tokenizer/* "$folder"/bert/tokenizer* "$folder"/bert/vocab
 done
 mutations tokenizers "$folder/words/vocabulary.json" "$predict" --model_dir "$folder/words" --text x
 mutations csv "$folder/data/test.csv" "$predict" --model_dir "$folder/gpt" --csv "$folder/data/test.csv"
+mutations csv "$folder/data/test.csv" "$evaluate" --model_dir "$folder/words" --data "$folder/data/test.csv" --mistakes 2
 mutations csv "$folder/data/train.csv" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1
 mutations csv "$folder/data/validation.csv" "$train_logreg" --data "$folder/data" --threads 1
 mutations jsonl "$folder/lines.jsonl" "$predict" --model_dir "$folder/gpt" --jsonl "$folder/lines.jsonl"
