@@ -1,6 +1,7 @@
 #include "apps/support/labelled_texts.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "base/check.h"
 #include "base/join.h"
 #include "base/printable.h"
+#include "engine/io/table.h"
 #include "models/hf_config.h"
 
 namespace attune {
@@ -53,6 +55,16 @@ Names columns_of_outputs(const Names& outputs, const Names& given) {
                            join(outputs, [](const std::string& name) { return printable(name); })));
 }
 
+// Whether several labels or numbers stand in columns that are named as they are.
+bool has_column_of_each(const std::string& data, const Names& outputs, Target target) {
+  if (target == Target::kClass || outputs.size() == 1) return false;
+  if (!std::filesystem::is_regular_file(data))
+    return false;  // a folder has no such columns; others cannot be read twice
+  const Names header = open_table(data)->header();
+  return std::ranges::all_of(outputs,
+                             [&](const std::string& name) { return std::ranges::find(header, name) != header.end(); });
+}
+
 }  // namespace
 
 void LabelledTextFlags::declare(CommandLine& app) {
@@ -65,8 +77,10 @@ void LabelledTextFlags::declare(CommandLine& app) {
   app.add_option("--text_pair_column", columns.pair, "Column of the second texts of pairs");
   app.add_option("--label_column", label_column,
                  "Column of the labels, as for training (default: label, or the only one with a usual name)");
-  app.add_option("--label_columns", label_columns,
-                 "Columns a,b,c instead: for several labels 0 or 1 in each, for regression a number");
+  app.add_option(
+      "--label_columns", label_columns,
+      "Columns a,b,c instead: for several labels 0 or 1 in each, for regression a number (default: those with "
+      "the names of the model's labels or numbers, if there are several)");
   app.add_option("--label_delimiter", label_delimiter, "Separator between several labels of one field")
       ->capture_default_str();
   app.add_option("--per_group", group_column, "Also print the main measures for each value of this column");
@@ -77,9 +91,8 @@ LabelledTexts LabelledTextFlags::read(const Predictor& model, std::ostream& note
   const Target target = model.task().target();
   if (target == Target::kClass && !label_columns.empty())
     throw UsageError("--label_columns: the model predicts one class; --label_column names the column of the classes");
-  // Several numbers stand in the columns of their names.
   Names in_columns;
-  if (target == Target::kNumbers && outputs.size() > 1) in_columns = outputs;
+  if (label_column.empty() && has_column_of_each(data, outputs, target)) in_columns = outputs;
   TaskFlags list;
   list.label_columns = label_columns;
   if (!label_columns.empty()) in_columns = list.columns();

@@ -87,6 +87,7 @@ expect "several labels have no confusion matrix" "" "$(grep -o confusion <<<"$fo
 # The columns in any order; thresholds are those of the folder.
 found=$(json columns --label_columns old,red,big)
 for name in f1_micro subset_accuracy; do close "labels in columns: $name" "$(logged columns $name)" "$(value measures $name "$found")"; done
+expect "columns with the names of the labels are found" "$found" "$(json columns)"
 close "the F1 of a column" "$(logged columns f1.big)" "$(value big f1 "$found")"
 
 # Numbers.
@@ -110,6 +111,12 @@ for group in 0 1; do
   done
   expect "examples of group $group" $(($(wc -l <"$folder/group.csv") - 1)) "$(value $group examples "$found")"
 done
+
+# Pairs: the tags as second texts.
+"$predict" --model_dir "$folder/class" --csv "$test" --pair_column tags --format csv | sed 1d | cut -d, -f3 | paste -d' ' <(column 2) - |
+  awk '{loss -= log($1 == "rare" ? $2 : 1 - $2)} END {print loss / NR}' >"$folder/pairs"
+close "pairs" "$(cat "$folder/pairs")" "$(value measures log_loss "$(json class --text_pair_column tags)")"
+expect "pairs are not their first texts" 0 "$(grep -cF "$(value measures log_loss "$(json class)" | cut -c1-7)" "$folder/pairs" || true)"
 
 # The tables.
 "$evaluate" --model_dir "$folder/class" --data "$test" --per_group big >"$folder/table"
