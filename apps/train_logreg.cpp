@@ -154,8 +154,11 @@ int run(LogregFlags flags) {
   splits.push_back(read_split("Test", sources[2], flags.data.columns, labels));
   if (!flags.data.split_output.empty()) write_splits(flags.data.split_output, sources, flags.data.columns, labels);
   model.label_names = labels.classes().names;
-  print_class_counts(labels.names(),
-                     {{"train", splits[0].classes}, {"validation", splits[1].classes}, {"test", splits[2].classes}});
+  std::vector<SplitSummary> summaries;
+  for (std::size_t i = 0; i < splits.size(); ++i)
+    summaries.push_back({kSplitNames[i], splits[i].classes, facts_of(splits[i].texts)});
+  print_splits(labels.names(), summaries);
+  warn_of_texts(summaries);
   std::printf("\nDummy classifier:\n");  // it always predicts the most frequent training label
   const std::int32_t guess = most_frequent_label(splits[0].labels);
   for (const Split& split : splits) print_accuracy(split, std::vector<std::int32_t>(split.labels.size(), guess));

@@ -68,7 +68,8 @@ std::vector<std::int32_t> Pipeline::text_ids(std::string_view text, bool parse_s
 }
 
 Encoding Pipeline::encode(std::string_view text, const EncodeOptions& options) const {
-  const auto limit = static_cast<std::size_t>(parts_.post_template.room(options, /*pair=*/false));
+  // One id more than fits shows that the text is cut.
+  const auto limit = static_cast<std::size_t>(parts_.post_template.room(options, /*pair=*/false)) + 1;
   return parts_.post_template.apply(text_ids(text, options.parse_special, limit), options);
 }
 

@@ -72,17 +72,20 @@ std::int64_t Template::room(const EncodeOptions& options, bool pair) const {
 }
 
 Encoding Template::apply(std::span<const std::int32_t> a, const EncodeOptions& options) const {
-  const std::int64_t fits = room(options, false);
-  return wrap(single_, a.first(std::min<std::size_t>(a.size(), static_cast<std::size_t>(fits))), {},
-              options.add_special_tokens);
+  const auto fits = static_cast<std::size_t>(room(options, false));
+  Encoding out = wrap(single_, a.first(std::min(a.size(), fits)), {}, options.add_special_tokens);
+  out.cut = a.size() > fits;
+  return out;
 }
 
 Encoding Template::apply(std::span<const std::int32_t> a, std::span<const std::int32_t> b,
                          const EncodeOptions& options) const {
-  const auto [keep_a, keep_b] =
-      cut_pair(static_cast<std::int64_t>(a.size()), static_cast<std::int64_t>(b.size()), room(options, true));
-  return wrap(pair_, a.first(static_cast<std::size_t>(keep_a)), b.first(static_cast<std::size_t>(keep_b)),
-              options.add_special_tokens);
+  const auto of_a = static_cast<std::int64_t>(a.size()), of_b = static_cast<std::int64_t>(b.size());
+  const auto [keep_a, keep_b] = cut_pair(of_a, of_b, room(options, true));
+  Encoding out = wrap(pair_, a.first(static_cast<std::size_t>(keep_a)), b.first(static_cast<std::size_t>(keep_b)),
+                      options.add_special_tokens);
+  out.cut = keep_a < of_a || keep_b < of_b;
+  return out;
 }
 
 std::pair<std::int64_t, std::int64_t> cut_pair(std::int64_t a, std::int64_t b, std::int64_t room) {

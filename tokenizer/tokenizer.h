@@ -18,6 +18,7 @@ namespace attune {
 struct Encoding {
   std::vector<std::int32_t> ids;
   std::vector<std::int32_t> type_ids;  // segment of each id: all 0 except for the second text of a BERT pair
+  bool cut = false;                    // whether the text or the pair has more ids than fit
 };
 
 struct EncodeOptions {

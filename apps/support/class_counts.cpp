@@ -1,11 +1,14 @@
 #include "apps/support/class_counts.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "base/nearest_word.h"
 #include "base/printable.h"
 
@@ -57,27 +60,63 @@ std::string single_example(const Tensor& labels, const std::vector<std::string>&
       others.empty() ? "" : "; the nearest other label is '" + printable(nearest_word(names[k], others)) + "'");
 }
 
+std::string percent_text(double share) {
+  std::array<char, 16> text{};
+  std::snprintf(text.data(), text.size(), "%.1f %%", 100 * share);
+  return text.data();
+}
+
 }  // namespace
 
-void print_class_counts(const std::vector<std::string>& names, const std::vector<SplitLabels>& splits) {
+void print_splits(const std::vector<std::string>& names, const std::vector<SplitSummary>& splits) {
+  using Line = std::vector<std::string>;  // a name, and a value of each split
+  std::vector<Line> lines = {{"Examples"}};
+  const auto add = [&](const std::string& name, const auto& value_of) {
+    Line& line = lines.emplace_back(Line{name});
+    for (const SplitSummary& split : splits) line.push_back(str_cat(value_of(split)));
+  };
+  for (const SplitSummary& split : splits) lines[0].push_back(split.title);
   std::vector<std::vector<std::int64_t>> counts;
-  for (const SplitLabels& split : splits) counts.push_back(counts_of(split.labels, names.size()));
-  const std::size_t lines = std::min(names.size(), kMaxLines);
-  std::size_t width = std::string("Examples").size();
-  for (std::size_t k = 0; k < lines; ++k) width = std::max(width, printable(names[k]).size());
-  const auto pad = [&](const std::string& text) { return text + std::string(width - text.size(), ' '); };
+  for (const SplitSummary& split : splits)
+    if (!names.empty()) counts.push_back(counts_of(split.labels, names.size()));
+  const std::size_t shown = std::min(names.size(), kMaxLines);
+  for (std::size_t k = 0; k < shown; ++k) {
+    Line& line = lines.emplace_back(Line{printable(names[k])});
+    for (const auto& of_split : counts) line.push_back(std::to_string(of_split[k]));
+  }
+  if (shown < names.size()) lines.push_back({str_cat("... and ", names.size() - shown, " more")});
+  add("all", [](const SplitSummary& split) { return split.labels.shape()[0]; });
+  if (std::ranges::all_of(splits, [](const SplitSummary& split) { return split.texts.lengths.has_value(); })) {
+    add("median tokens", [](const SplitSummary& split) { return split.texts.lengths->median; });
+    add("95 % up to", [](const SplitSummary& split) { return split.texts.lengths->most; });
+    add("longest", [](const SplitSummary& split) { return split.texts.lengths->longest; });
+    add("cut", [](const SplitSummary& split) { return percent_text(split.texts.lengths->cut); });
+  }
+  std::size_t width = 0;
+  for (const Line& line : lines)
+    if (line.size() > 1) width = std::max(width, line[0].size());
   std::ostringstream out;
-  out.exceptions(std::ios::badbit);  // as in str_cat
-  out << pad("Examples");
-  for (const SplitLabels& split : splits) out << std::setw(12) << split.title;
-  out << "\n";
-  for (std::size_t k = 0; k < lines; ++k) {
-    out << pad(printable(names[k]));
-    for (const auto& of_split : counts) out << std::setw(12) << of_split[k];
+  for (const Line& line : lines) {
+    out << line[0];
+    if (line.size() > 1) out << std::string(width - line[0].size(), ' ');
+    for (std::size_t i = 1; i < line.size(); ++i) out << std::setw(12) << line[i];
     out << "\n";
   }
-  if (lines < names.size()) out << "... and " << names.size() - lines << " more\n";
   std::cout << out.str() << std::flush;
+}
+
+void warn_of_texts(const std::vector<SplitSummary>& splits) {
+  std::vector<std::string> empty, repeats;
+  for (std::size_t i = 0; i < splits.size(); ++i) {
+    const auto& [title, labels, texts] = splits[i];
+    if (texts.empty > 0) empty.push_back(str_cat(texts.empty, " in ", title));
+    if (const std::int64_t n = repeated(texts); n > 0) repeats.push_back(str_cat(n, " in ", title));
+    for (std::size_t other = 0; other < i; ++other)
+      if (const std::int64_t n = shared(texts, splits[other].texts); n > 0)
+        repeats.push_back(str_cat(n, " of ", title, " also in ", splits[other].title));
+  }
+  if (!empty.empty()) std::cerr << "warning: empty texts: " << join(empty) << std::endl;
+  if (!repeats.empty()) std::cerr << "warning: texts that occur before: " << join(repeats) << std::endl;
 }
 
 void check_training_labels(const Tensor& labels, const std::vector<std::string>& names, std::int64_t expected,

@@ -12,6 +12,7 @@
 #include <optional>
 #include <utility>
 
+#include "apps/support/text_facts.h"
 #include "base/check.h"
 #include "base/descriptor.h"
 #include "base/environment.h"
@@ -30,7 +31,7 @@ namespace fs = std::filesystem;
 
 // Increase it when a tokenizer gives different ids for the same files and text, when labels are read in another way, or
 // when the format of the stored files or of their names changes.
-constexpr int kFormat = 5;
+constexpr int kFormat = 6;
 constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
 // A run writes its files without a pause: one that was not written to for so long belongs to a run that was killed.
 constexpr std::chrono::hours kDead{24};
@@ -96,6 +97,7 @@ class Encoder : public TextSink {
     const Encoding encoding = pairs_ ? tokenizer_.encode_pair(text, pair, options_) : tokenizer_.encode(text, options_);
     Part& to = parts_[part];
     to.lengths.push_back(std::ssize(encoding.ids));
+    to.marks.push_back(text_mark(text, pair, encoding.cut));
     to.ids.insert(to.ids.end(), encoding.ids.begin(), encoding.ids.end());
     if (pairs_) to.type_ids.insert(to.type_ids.end(), encoding.type_ids.begin(), encoding.type_ids.end());
   }
@@ -103,15 +105,21 @@ class Encoder : public TextSink {
   void take(std::size_t part) override {
     Part& from = parts_[part];
     writer_.add(from.lengths, from.ids, from.type_ids);
+    marks_.insert(marks_.end(), from.marks.begin(), from.marks.end());
+    from.marks.clear();
     from.lengths.clear();
     from.ids.clear();
     from.type_ids.clear();
   }
 
+  // Of the texts of all parts that are complete.
+  std::vector<std::int64_t> take_marks() { return std::exchange(marks_, {}); }
+
  private:
   struct Part {
     std::vector<std::int64_t> lengths;
     std::vector<std::int32_t> ids, type_ids;
+    std::vector<std::int64_t> marks;
   };
 
   const Tokenizer& tokenizer_;
@@ -119,6 +127,7 @@ class Encoder : public TextSink {
   bool pairs_;
   DatasetWriter& writer_;
   std::array<Part, kParts> parts_;
+  std::vector<std::int64_t> marks_;
 };
 
 // The data set of a file under `name`, whose labels the reader goes on with. Nothing if the file is not there, and with
@@ -128,6 +137,7 @@ std::optional<Dataset> stored_dataset(const std::string& path, const std::string
   if (!fs::exists(path, ignored)) return std::nullopt;
   try {
     StoredDataset kept = open_dataset(path, name);
+    CHECK(kept.dataset.marks.defined(), path, ": has no marks of its texts");
     labels.restore(kept.label_text, kept.dataset.labels);
     return std::move(kept.dataset);
   } catch (const OutOfMemory&) {
@@ -222,7 +232,8 @@ Dataset SplitReader::read(const SplitSource& from, std::int64_t max_rows, std::i
   DatasetWriter writer(cache_, pairs);
   Encoder encoder(tokenizer_, max_length, pairs, writer);
   read_rows(from.rows(columns_, labels_, max_rows), columns_, &labels_, encoder);
-  const Dataset made = writer.finish(path, labels_.finish(from.title()));
+  Dataset made = writer.finish(path, labels_.finish(from.title()));
+  made.marks = Tensor::from(encoder.take_marks(), {made.size()});
   CHECK(state_of(path) == before, path, ": has changed while it was read");
   if (keep_at.empty()) return made;
   try {

@@ -177,9 +177,12 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   out.validation = reader.read(validation, max_eval_examples, out.max_length);
   out.test = reader.read(test, max_eval_examples, out.max_length);
   if (!data.split_output.empty()) write_splits(data.split_output, {train, validation, test}, data.columns, labels);
-  if (labels.counted())
-    print_class_counts(labels.names(),
-                       {{"train", out.train.labels}, {"validation", out.validation.labels}, {"test", out.test.labels}});
+  std::vector<SplitSummary> summaries;
+  for (const auto& [title, split] :
+       {std::pair{"train", &out.train}, {"validation", &out.validation}, {"test", &out.test}})
+    summaries.push_back({title, split->labels, facts_of(*split)});
+  print_splits(labels.counted() ? labels.names() : std::vector<std::string>{}, summaries);
+  warn_of_texts(summaries);
   return out;
 }
 

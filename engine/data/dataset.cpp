@@ -42,6 +42,8 @@ void Dataset::check() const {
         ": the starts of the examples do not rise from 0 to the number of ids, ", ids.numel());
   CHECK(!type_ids.defined() || (type_ids.dtype() == DType::kInt32 && type_ids.shape() == ids.shape()), name,
         ": the segments of the ids have shape ", type_ids.shape(), ", the ids ", ids.shape());
+  CHECK(!marks.defined() || (marks.dtype() == DType::kInt64 && marks.shape() == Shape{size()}), name,
+        ": the marks of the texts have shape ", marks.shape(), " for ", size(), " examples");
   if (!labels.defined()) return;
   CHECK(labels.shape().rank() >= 1 && labels.shape()[0] == size(), name, ": labels of shape ", labels.shape(), " for ",
         size(), " examples");

@@ -17,6 +17,7 @@ struct Dataset {
   Tensor type_ids;   // int32 [N], the segment of each id; undefined: all 0
   Tensor labels;     // int32 [E], one class each; float32 [E, L], several labels or numbers each; undefined: unknown
   std::string digest = {};  // SHA-256 of the tensors, wherever they are stored; only those of dataset_file.h have one
+  Tensor marks = {};        // int64 [E], what the caller notes of each text; not in the digest; undefined: nothing
 
   /// Examples from a list of ids for each.
   static Dataset from(const std::string& name, const std::vector<std::vector<std::int32_t>>& ids,

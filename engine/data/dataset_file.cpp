@@ -17,7 +17,8 @@
 namespace attune {
 namespace {
 
-constexpr const char *kLabelText = "labels", *kLabelDigest = "labels_sha256", *kDigest = "sha256";
+constexpr const char *kLabelText = "labels", *kLabelDigest = "labels_sha256", *kDigest = "sha256",
+                     *kMarksDigest = "marks_sha256";
 
 int memory_file() {
   const int fd = memfd_create("attune", MFD_CLOEXEC);
@@ -109,9 +110,13 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
   std::vector<TensorSource> parts = {source_of({"starts", finished.starts}), column("ids", *ids_, finished.ids)};
   if (finished.labels.defined()) parts.push_back(source_of({"labels", finished.labels}));
   if (type_ids_) parts.push_back(column("type_ids", *type_ids_, finished.type_ids));
+  Metadata metadata = {{kDigest, finished.digest}, {kLabelText, label_text}, {kLabelDigest, sha256_hex(label_text)}};
+  if (finished.marks.defined()) {
+    parts.push_back(source_of({"marks", finished.marks}));
+    metadata[kMarksDigest] = sha256_hex(bytes_of(finished.marks));
+  }
   AtomicFile file(path);
-  write_safetensors(file, std::move(parts),
-                    {{kDigest, finished.digest}, {kLabelText, label_text}, {kLabelDigest, sha256_hex(label_text)}});
+  write_safetensors(file, std::move(parts), metadata);
   file.commit();
 }
 
@@ -139,6 +144,10 @@ StoredDataset open_dataset(const std::string& path, const std::string& name) {
   CHECK(text_of(kLabelDigest) == sha256_hex(out.label_text), path, ": the text of the labels is damaged");
   out.dataset.digest = digest_of(parts);
   CHECK(text_of(kDigest) == out.dataset.digest, path, ": its tensors are damaged");
+  if (const SafetensorsEntry* marks = file.find("marks")) {
+    CHECK(text_of(kMarksDigest) == file.digest(*marks), path, ": the marks of its texts are damaged");
+    out.dataset.marks = file.map(*marks);
+  }
   out.dataset.check();
   return out;
 }

@@ -120,6 +120,25 @@ renamed review,body several
 expect_error "several usual columns" 1 "several.csv: several columns may have the texts; --text_column names one of 'review', 'body'" "${common[@]}" --train "$folder/several.csv"
 program=$train_logreg expect_error "train_logreg: no usual column" 1 "none.csv: no column is called label, or class" --train "$folder/none.csv"
 
+# The table before the run, also from stored ids, and what is odd about the texts.
+{ cat "$folder/all.csv"; tail -n 20 "$folder/all.csv"; printf ',0\n ,1\n'; } >"$folder/odd.csv"
+for stored in 0 3; do
+  "$train_gpt" "${common[@]}" --train "$folder/odd.csv" >"$folder/out" 2>"$folder/err"
+  expect "stored ids of odd texts" $stored "$(grep -c '^Token ids' "$folder/out" || true)"
+  sed -n '/^Examples/,/^cut/p' "$folder/out" >"$folder/table$stored"
+  cp "$folder/err" "$folder/err$stored"
+done
+cmp "$folder/table0" "$folder/table3" || fail "another table from stored ids"
+cmp "$folder/err0" "$folder/err3" || fail "other warnings from stored ids"
+expect "all examples" 142 "$(awk '/^all/ {print $2 + $3 + $4}' "$folder/table0")"
+expect "lines of the table" "Examples LABEL_0 LABEL_1 all median 95 longest cut" "$(awk '{print $1}' "$folder/table0" | xargs)"
+expect "empty texts" 2 "$(sed -n 's/^warning: empty texts: //p' "$folder/err0" | grep -oE '[0-9]+ in' | awk '{n += $1} END {print n}')"
+expect "repeated texts" 20 "$(sed -n 's/^warning: texts that occur before: //p' "$folder/err0" | grep -oE '[0-9]+ (in|of)' | awk '{n += $1} END {print n}')"
+"$train_logreg" --train "$folder/odd.csv" >"$folder/out" 2>"$folder/err"
+expect "warnings of train_logreg" "$(cat "$folder/err0")" "$(cat "$folder/err")"
+"$train_gpt" "${common[@]}" --train "$folder/odd.csv" --task regression >"$folder/out" 2>/dev/null
+expect "the table of numbers" "Examples all median 95 longest cut" "$(sed -n '/^Examples/,/^cut/p' "$folder/out" | awk '{print $1}' | xargs)"
+
 # Mistakes.
 three=(--train "$folder/train.tsv" --validation "$folder/validation.tsv" --test "$folder/test.tsv")
 for program in "$train_gpt" "$train_bert" "$train_logreg"; do

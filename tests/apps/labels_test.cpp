@@ -185,14 +185,14 @@ TEST(TrainingLabels, OneClassIsNeverTrustedWithoutAWord) {
 
 TEST(TrainingLabels, AreCountedForEverySplit) {
   ::testing::internal::CaptureStdout();
-  print_class_counts({"bad", "very\ngood"},
-                     {{"train", Tensor::from(Ids{0, 1, 1}, {3})}, {"test", Tensor::from(Ids{0}, {1})}});
+  print_splits({"bad", "very\ngood"},
+               {{"train", Tensor::from(Ids{0, 1, 1}, {3})}, {"test", Tensor::from(Ids{0}, {1})}});
   EXPECT_EQ(::testing::internal::GetCapturedStdout(),
             "Examples           train        test\nbad                    1           1\nvery\\x0agood           2   "
-            "        0\n");
+            "        0\nall                    3           1\n");
   ::testing::internal::CaptureStdout();
-  print_class_counts(complete_label_names({}, 1000), {{"train", Tensor::from(Ids{0}, {1})}});
-  EXPECT_TRUE(::testing::internal::GetCapturedStdout().ends_with("\n... and 980 more\n"));
+  print_splits(complete_label_names({}, 1000), {{"train", Tensor::from(Ids{0}, {1})}});
+  EXPECT_TRUE(::testing::internal::GetCapturedStdout().ends_with("\n... and 980 more\nall                1\n"));
 }
 
 TEST(ListedLabels, AreSetInAlphabeticalOrder) {

@@ -27,6 +27,7 @@ class ByteTokenizer : public Tokenizer {
     for (const char c : text)
       if (options.max_length == 0 || std::ssize(out.ids) < options.max_length) out.ids.push_back(c);
     out.type_ids.assign(out.ids.size(), 0);
+    out.cut = out.ids.size() < text.size();
     return out;
   }
   Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options) const override {

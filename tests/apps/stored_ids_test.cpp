@@ -146,7 +146,10 @@ TEST_F(Splits, TheWarningSaysWhyStoredIdsAreNotUsed) {
   };
   DatasetWriter writer("", false);
   writer.add(std::vector<std::int64_t>{2, 0, 2}, Ids{'a', 'b', 'a', 'b'}, {});
-  const Dataset same = writer.finish(path_, made.labels);
+  Dataset same = writer.finish(path_, made.labels);
+  writer.write(file, same, R"({"kind": "class", "column": "label", "known": true, "count": 2, "names": []})");
+  EXPECT_EQ(warning(), "warning: " + file + ": has no marks of its texts; the token ids are made anew\n");
+  same.marks = made.marks;
   writer.write(file, same, R"({"kind": "class", "column": "label", "known": true, "count": 0, "names": []})");
   EXPECT_EQ(
       warning(),

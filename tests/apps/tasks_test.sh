@@ -114,7 +114,7 @@ mistakes)
   suspect && sed -i '2,$s/,[01],\([01],[01],[^,]*\)$/,0,\1/' "$folder/suspect/train.csv"
   refuse "a single class" 1 "train.csv: every row has the label 0; at least two classes are needed" --data "$folder/suspect" --label_column red
   "$train_gpt" "${common[@]}" --data "$folder/suspect" --label_column red --trust_labels --max_steps 1 --no_final_evaluation >"$folder/out" 2>"$folder/err"
-  expect "a warning of a trusted class" "warning: $folder/suspect/train.csv: every row has the label 0" "$(cat "$folder/err")"
+  expect "a warning of a trusted class" "warning: $folder/suspect/train.csv: every row has the label 0" "$(grep -v 'texts that occur before' "$folder/err")"
   suspect && sed -i '2,$s/,rare,/,common,/' "$folder/suspect/train.csv"
   refuse "a single class with a name" 1 "train.csv: every label is 'common'; at least two classes are needed" --data "$folder/suspect" --trust_labels
   # White space around a label, and zeros before it, make no other class.

@@ -123,6 +123,8 @@ void seal_dataset(Json& metadata, const File& file) {
     if (const auto bytes = file.tensors.find(name); bytes != file.tensors.end())
       parts += std::string(name) + " " + sha256(bytes->second) + "\n";
   metadata["sha256"] = sha256(parts);
+  if (const auto marks = file.tensors.find("marks"); marks != file.tensors.end())
+    metadata["marks_sha256"] = sha256(marks->second);
 }
 
 void seal_weights(Json& metadata, const File& file) {

@@ -44,6 +44,7 @@ inline void check_text(const Tokenizer& tokenizer, std::string_view text, const 
               ? cut.ids.size() == whole.ids.size()
               : cut.ids.size() == std::min<std::size_t>(whole.ids.size(), static_cast<std::size_t>(options.max_length)),
           "a text is cut only to max_length");
+  require(cut.cut == (cut.ids.size() < whole.ids.size()), "a text says whether it was cut");
 }
 
 inline void check_pair(const Tokenizer& tokenizer, std::string_view a, std::string_view b,

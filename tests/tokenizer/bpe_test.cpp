@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -147,7 +148,9 @@ TEST_P(RealTokenizers, ShorterLimitsGivePrefixesAndThreadsChangeNothing) {
       set_num_threads(threads);
       const auto batch = tokenizer->encode_batch(texts, {.max_length = max_length, .add_special_tokens = false});
       for (std::size_t i = 0; i < texts.size(); ++i) {
+        const EncodeOptions shorter{.max_length = max_length, .add_special_tokens = false};
         Ids whole = tokenizer->encode(texts[i], {.add_special_tokens = false}).ids;
+        ASSERT_EQ(tokenizer->encode(texts[i], shorter).cut, std::cmp_greater(whole.size(), max_length));
         whole.resize(std::min(whole.size(), static_cast<std::size_t>(max_length)));
         ASSERT_EQ(batch[i], whole) << Json(texts[i]).dump();
       }

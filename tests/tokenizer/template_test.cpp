@@ -59,6 +59,14 @@ TEST(Template, CutsToMaxLengthWithSpecialsInside) {
   EXPECT_EQ(bert.apply(Ids{1, 2, 3, 4}, Ids{5, 6, 7, 8}, {.max_length = 8}).ids, (Ids{101, 1, 2, 102, 5, 6, 7, 102}));
 }
 
+TEST(Template, SaysWhatWasCut) {
+  const Template bert = Template::bert(101, 102, 1);
+  for (const std::int64_t fits : {0, 6, 7}) EXPECT_FALSE(bert.apply(Ids{1, 2, 3, 4}, {.max_length = fits}).cut) << fits;
+  EXPECT_TRUE(bert.apply(Ids{1, 2, 3, 4}, {.max_length = 5}).cut);
+  for (const std::int64_t fits : {0, 8}) EXPECT_FALSE(bert.apply(Ids{1, 2, 3}, Ids{5, 6}, {.max_length = fits}).cut);
+  EXPECT_TRUE(bert.apply(Ids{1, 2, 3}, Ids{5, 6}, {.max_length = 7}).cut);
+}
+
 TEST(Template, SaysWhenMaxLengthIsTooShort) {
   try {
     Template::roberta(0, 2).apply(Ids{1}, Ids{2}, {.max_length = 3});

@@ -16,7 +16,7 @@ void use(const StoredDataset& stored, LabelReader& reader) {
   const Tensor& labels = stored.dataset.labels;
   reader.restore(stored.label_text, labels);
   if (!reader.counted()) return;
-  print_class_counts(reader.names(), {{"train", labels}});
+  if (labels.numel() > 0) print_splits(reader.names(), {{"train", labels, facts_of(stored.dataset)}});
   check_training_labels(labels, reader.names(), 2, false, stored.dataset.name);
 }
 

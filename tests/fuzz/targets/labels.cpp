@@ -65,7 +65,7 @@ void run(std::string_view input) {
   const Tensor again = restored->finish("validation.csv");
   require(again.shape() == labels.shape(), "the same rows have the same labels");
   if (!reader->counted()) return;
-  print_class_counts(reader->names(), {{"train", labels}, {"validation", again}});
+  print_splits(reader->names(), {{"train", labels}, {"validation", again}});
   check_training_labels(labels, reader->names(), 2, false, "train.csv");
 }
 

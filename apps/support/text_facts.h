@@ -1,0 +1,44 @@
+// What a run's texts are like: their lengths, which are empty, and which occur more than once.
+//
+// A mark of 64 bits is all that is kept of a text: a hash, and whether the text is empty and was cut. Texts with the same
+// hash count as equal.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/data/dataset.h"
+
+namespace attune {
+
+/// The mark of a text, or of a pair of texts: a hash of 62 bits above two bits, whether all is white space and whether
+/// it was cut to the maximum length.
+std::int64_t text_mark(std::string_view text, std::string_view pair, bool cut);
+
+/// Lengths in tokens, after cutting.
+struct TokenLengths {
+  std::int64_t median = 0, most = 0, longest = 0;  // most: of 95 % of the texts, nearest rank
+  double cut = 0;                                  // share of the texts that were cut
+};
+
+struct TextFacts {
+  std::vector<std::int64_t> hashes;  // sorted
+  std::int64_t empty = 0;
+  std::optional<TokenLengths> lengths = {};  // none if the texts were not tokenized
+};
+
+/// Of a data set that is not empty and has marks.
+TextFacts facts_of(const Dataset& split);
+/// Of texts that were not tokenized.
+TextFacts facts_of(std::span<const std::string> texts);
+
+/// Texts of a split that occur before in the same split.
+std::int64_t repeated(const TextFacts& split);
+/// Texts of a split that another one has too.
+std::int64_t shared(const TextFacts& split, const TextFacts& other);
+
+}  // namespace attune
