@@ -1,6 +1,9 @@
 // Predicts with a saved model: the label or labels of each text with probabilities and logits, or its numbers, as text,
 // CSV or JSON lines, in the order of the input. Texts are read and printed in batches, so that memory does not grow with
 // the input.
+#include <unistd.h>
+
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <memory>
@@ -24,6 +27,7 @@ struct PredictFlags {
   PredictorFlags predictor;
   std::string csv, column = "text", pair_column, jsonl, field = "text", format = "text";
   std::vector<std::string> texts, pairs;
+  bool explain = false;
 
   void declare(CommandLine& app) {
     predictor.declare(app);
@@ -41,6 +45,10 @@ struct PredictFlags {
     app.add_option("--format", format, "text, csv or jsonl")
         ->check(one_of({"text", "csv", "jsonl"}))
         ->capture_default_str();
+    app.add_flag(
+        "--explain", explain,
+        "Also what each word contributes to the prediction (integrated gradients, 32 passes a text); for --format text "
+        "and jsonl");
     app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
   }
 
@@ -118,8 +126,10 @@ std::string csv_line(const Predictor& model, const Prediction& prediction, const
   return csv_field(labels) + "," + numbers(prediction.probabilities, ",") + "," + numbers(logits, ",");
 }
 
-std::string json_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
+std::string json_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits,
+                      const Explanation* explanation) {
   json::Value out = json::Value::object();
+  if (explanation != nullptr) out.set("words", explanation_json(*explanation));
   if (predicts_numbers(model)) {
     if (logits.size() == 1)
       out.set("prediction", std::stod(number(logits[0])));
@@ -151,21 +161,33 @@ std::string text_line(const Predictor& model, const Prediction& prediction, cons
   return (labels.empty() ? "-" : labels) + "\t[" + numbers(logits, ", ") + "]";
 }
 
-void print(const std::string& format, const Predictor& model, const std::string& text,
+// The output that is explained: the label that is predicted, or the likeliest; of several numbers the first.
+std::int32_t explained_output(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
+  if (predicts_numbers(model)) return 0;
+  if (!prediction.chosen.empty()) return prediction.chosen.front();
+  return static_cast<std::int32_t>(std::ranges::max_element(logits) - logits.begin());
+}
+
+void print(const PredictFlags& flags, const Predictor& model, const std::string& text, const std::string* second,
            const std::vector<double>& logits) {
+  const std::string& format = flags.format;
   const Prediction prediction = model.task().predict(logits);
+  std::optional<Explanation> explanation;
+  if (flags.explain) explanation = model.explain(text, second, explained_output(model, prediction, logits));
   std::string line;
   if (format == "csv") {
     line = csv_line(model, prediction, logits);
   } else if (format == "jsonl") {
-    line = json_line(model, prediction, logits);
+    line = json_line(model, prediction, logits, explanation ? &*explanation : nullptr);
   } else {
     line = text_line(model, prediction, logits) + "\t" + printable(text, 100);
+    if (explanation) line += "\n  " + explanation_text(*explanation, isatty(STDOUT_FILENO) != 0);
   }
   std::puts(line.c_str());
 }
 
 int predict(const PredictFlags& flags) {
+  if (flags.explain && flags.format == "csv") throw UsageError("--explain needs --format text or jsonl");
   flags.predictor.prepare();
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
@@ -182,7 +204,8 @@ int predict(const PredictFlags& flags) {
     if (second_source) second = second_source->next(texts.size());
     const std::vector<std::vector<double>> logits = flags.predictor.logits(*model, texts, second, done);
     progress.clear();
-    for (std::size_t i = 0; i < texts.size(); ++i) print(flags.format, *model, texts[i], logits[i]);
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      print(flags, *model, texts[i], second_source ? &second[i] : nullptr, logits[i]);
     done += static_cast<std::int64_t>(texts.size());
     progress.update(done, "texts");
   }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "apps/support/explanation.h"
 #include "apps/support/placement.h"
 #include "engine/train/task.h"
 
@@ -18,6 +19,8 @@ class Predictor {
   /// The logits [L] of each text, in order; or of each pair, whose second texts are in `second`.
   virtual std::vector<std::vector<double>> logits(std::span<const std::string> texts,
                                                   std::span<const std::string> second = {}) const = 0;
+  /// What the words of a text (or pair; else `second` is null) contribute to an output. Throws Error if the model is a bag of words.
+  virtual Explanation explain(const std::string& text, const std::string* second, std::int32_t output) const = 0;
   /// Name of each output.
   const std::vector<std::string>& label_names() const { return label_names_; }
   /// The task of the logits.

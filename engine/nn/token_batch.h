@@ -4,8 +4,10 @@
 
 #include <cstdint>
 
+#include "engine/autograd/variable.h"
 #include "engine/ops/args.h"
 #include "engine/ops/pool.h"
+#include "engine/ops/scale.h"
 #include "engine/ops/sequences.h"
 
 namespace attune {
@@ -29,8 +31,23 @@ struct ForwardPass {
   bool training = false;
   std::uint64_t seed = 0;
   std::uint32_t step = 0;
-  Tensor step_at = {};     // int32 [1] on the model's device, read instead of `step`; or undefined
-  bool recompute = false;  // each block saves only its inputs, and backward computes it again
+  Tensor step_at = {};             // int32 [1] on the model's device, read instead of `step`; or undefined
+  bool recompute = false;          // each block saves only its inputs, and backward computes it again
+  Variable* embeddings = nullptr;  // if not null, gets the embeddings that the blocks read, as a leaf with a gradient:
+  Tensor baseline = {};            // baseline + embeddings_share (x - baseline), with x those of the batch, all [N, C];
+  double embeddings_share = 1;     // without a baseline x itself
+
+  /// The embeddings x, after their norm if the family has one: a norm hides from its input's gradient what the input's
+  /// length does.
+  Variable embedded(const Variable& x) const {
+    if (embeddings == nullptr) return x;
+    const Tensor mixed = baseline.defined() ? baseline.clone() : x.value();
+    if (baseline.defined()) {
+      ops::scale({mixed, GradMode::kAccumulate}, baseline, -embeddings_share);
+      ops::scale({mixed, GradMode::kAccumulate}, x.value(), embeddings_share);
+    }
+    return *embeddings = Variable(mixed, true);
+  }
 
   DropoutSpec dropout(float p, std::uint32_t site, const Sequences& sequences) const {
     return dropout(p, site, sequences.row_keys);

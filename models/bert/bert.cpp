@@ -95,7 +95,7 @@ Stream BertClassifier::embed(const TokenBatch& batch, const ForwardPass& pass) c
     types = types_.lookup(given ? batch.type_ids : Tensor::zeros(batch.ids.shape(), DType::kInt32, batch.ids.device()));
   }
   const Variable sum = embedding(words_.lookup(batch.ids), positions_.lookup(position_ids(batch)), types);
-  const Variable stream = dropout(embedding_norm_(sum, sum.value().dtype()),
+  const Variable stream = dropout(pass.embedded(embedding_norm_(sum, sum.value().dtype())),
                                   pass.dropout(config_.hidden_dropout, embedding_site_, batch.sequences));
   return {stream, cast(stream, blocks_.front().qkv.dtype())};
 }

@@ -66,7 +66,8 @@ HfFiles Gpt2Classifier::hf_files() const {
 Stream Gpt2Classifier::embed(const TokenBatch& batch, const ForwardPass& pass) const {
   CHECK(batch.sequences.max_length <= config_.n_positions, "gpt2: a sequence of ", batch.sequences.max_length,
         " tokens, but the model has ", config_.n_positions, " positions");
-  const Variable sum = embedding(tokens_.lookup(batch.ids), positions_.lookup(batch.sequences.positions), {});
+  const Variable sum =
+      pass.embedded(embedding(tokens_.lookup(batch.ids), positions_.lookup(batch.sequences.positions), {}));
   const Variable x = dropout(sum, pass.dropout(config_.embd_pdrop, embedding_site_, batch.sequences));
   return {x, blocks_.front().norm1(x, blocks_.front().qkv.dtype())};
 }

@@ -54,7 +54,7 @@ Stream ModernBertClassifier::embed(const TokenBatch& batch, const ForwardPass& p
   CHECK(batch.sequences.max_length <= config_.positions, "a sequence of ", batch.sequences.max_length,
         " tokens, but the model has ", config_.positions, " positions");
   const Variable words = embedding(tokens_.lookup(batch.ids), {}, {});
-  const Variable x = dropout(embedding_norm_(words, words.value().dtype()),
+  const Variable x = dropout(pass.embedded(embedding_norm_(words, words.value().dtype())),
                              pass.dropout(config_.embedding_dropout, embedding_site_, batch.sequences));
   return {x, cast(x, blocks_.front().qkv.dtype())};
 }

@@ -44,6 +44,13 @@ expect "batches of other sizes" agree "$apart"
 share=$(paste -d, <(tail -n +2 "$folder/whole.csv" | cut -d, -f1) <(tail -n +2 "$folder/data/test.csv" | sed 's/.*,//') |
   awk -F, '{right += $1 == "LABEL_" $2} END {printf "Test accuracy: %.2f%%", 100 * right / NR}')
 expect "predictions and the trainer's evaluation" "$(grep '^Test' "$folder/out")" "$share"
+explained=$("$predict" --model_dir "$folder/one" --explain --format jsonl --text "It never lost me.")
+grep -q '"words":\[\["It",' <<<"$explained" || fail "the words of an explanation: $explained"
+expect "the same prediction" "$("$predict" --model_dir "$folder/one" --format jsonl --text "It never lost me." | sed 's/^{//')" "$(sed 's/^{"words":\[.*\]\],//' <<<"$explained")"
+expect "an explained line" 2 "$("$predict" --model_dir "$folder/one" --explain --text "It never lost me." | wc -l)"
+program=$predict
+expect_error "an explanation as CSV" 2 "--explain needs --format text or jsonl" --model_dir "$folder/one" --explain --format csv --text a
+program=$train_gpt
 expect "lines of standard input" 3 "$(printf 'a\n\nc\n' | "$predict" --model_dir "$folder/one" --format jsonl | grep -c probabilities)"
 
 # Token ids are kept for the next run; with and without them, and from a damaged file, the run is the same.
