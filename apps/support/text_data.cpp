@@ -217,10 +217,27 @@ std::string SplitReader::kept_path(const SplitSource& from, const std::string& s
   return (fs::path(cache_) / str_cat(kPrefix, sha256_hex(key), kSuffix)).string();
 }
 
+struct SplitReader::Source {
+  SourceState state;
+  std::string description;  // only if ids are stored
+};
+
+const SplitReader::Source& SplitReader::source(const std::string& path) {
+  SourceState now = state_of(path);
+  auto& known = sources_[path];
+  if (!known) {
+    const std::string text = cache_.empty() ? "" : description(path, now);
+    known = std::make_shared<Source>(Source{std::move(now), text});
+  } else {
+    CHECK(now == known->state, path, ": has changed while it was read");
+  }
+  return *known;
+}
+
 Dataset SplitReader::read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length) {
   const std::string& path = from.path;
-  const SourceState before = state_of(path);
-  const std::string keep_at = cache_.empty() ? "" : kept_path(from, description(path, before), max_rows, max_length);
+  const Source& whole = source(path);
+  const std::string keep_at = cache_.empty() ? "" : kept_path(from, whole.description, max_rows, max_length);
   if (std::optional<Dataset> kept = keep_at.empty() ? std::nullopt : stored_dataset(keep_at, path, labels_)) {
     std::error_code ignored;
     fs::last_write_time(keep_at, fs::file_time_type::clock::now(), ignored);  // it was used now
@@ -234,7 +251,7 @@ Dataset SplitReader::read(const SplitSource& from, std::int64_t max_rows, std::i
   read_rows(from.rows(columns_, labels_, max_rows), columns_, &labels_, encoder);
   Dataset made = writer.finish(path, labels_.finish(from.title()));
   made.marks = Tensor::from(encoder.take_marks(), {made.size()});
-  CHECK(state_of(path) == before, path, ": has changed while it was read");
+  CHECK(state_of(path) == whole.state, path, ": has changed while it was read");
   if (keep_at.empty()) return made;
   try {
     writer.write(keep_at, made, labels_.state());

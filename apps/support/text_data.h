@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -43,6 +45,9 @@ class SplitReader {
   Dataset read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length);
 
  private:
+  struct Source;
+  /// A file or folder as it was when its first split was read. Throws Error if it has changed since.
+  const Source& source(const std::string& path);
   /// The file that stores this split, of a file or folder with this description.
   std::string kept_path(const SplitSource& from, const std::string& source, std::int64_t max_rows,
                         std::int64_t max_length) const;
@@ -52,7 +57,8 @@ class SplitReader {
   TextColumns columns_;
   LabelReader& labels_;
   std::string cache_;
-  std::string tokenizer_files_;    // their names and digests
+  std::string tokenizer_files_;                                   // their names and digests
+  std::map<std::string, std::shared_ptr<const Source>> sources_;  // by path
   std::vector<std::string> used_;  // paths of stored ids that this reader has read or written
 };
 

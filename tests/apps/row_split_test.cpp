@@ -159,6 +159,17 @@ TEST_F(SplitFile, StoredIdsKnowTheSplit) {
   expect_equal(read_all(sources(), cache_), made);
 }
 
+TEST_F(SplitFile, AFileThatChangesBetweenItsSplitsIsAnError) {
+  for (const std::string& cache : {std::string(), cache_}) {
+    ClassLabels labels("label", 2);
+    SplitReader reader(tokenizer_, {}, labels, cache);
+    const SplitSources from = sources();
+    reader.read(from[0], 0, 0);
+    write_file(path_, read_file(path_) + "one more,rare\n");
+    EXPECT_EQ(message_of([&] { reader.read(from[1], 0, 0); }), path_ + ": has changed while it was read");
+  }
+}
+
 TEST_F(SplitFile, TheFirstRowsOfAPart) {
   const std::vector<Dataset> all = read_all(sources(), ""), first = read_all(sources(), "", 7);
   for (std::size_t i = 0; i < 3; ++i) {
