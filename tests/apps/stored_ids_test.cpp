@@ -198,8 +198,9 @@ TEST_F(Splits, AChangeOfAnyByteAndAnyLengthOfAStoredFileAreFound) {
     StoredDataset stored;
     const std::string error = message_of([&] { stored = open_dataset(file, path_); });
     if (!error.empty()) continue;
-    if (stored.dataset.marks.defined())
+    if (stored.dataset.marks.defined()) {
       ASSERT_TRUE(std::ranges::equal(stored.dataset.marks.values<std::int64_t>(), marks.values<std::int64_t>())) << i;
+    }
     expect_usual(stored.dataset);  // spaces of the header, and names that nobody reads
   }
   for (std::size_t length = 0; length < whole.size(); length += 3) {
