@@ -37,7 +37,7 @@ Tensor in_file(const ParameterRow& row, const Tensor& whole) {
 
 // What the layer multiplies with: the exact value, with its low-rank change.
 Tensor merged_value(const ParameterRow& row) {
-  const Tensor exact = row.parameter.exact().to(Device::kCpu);
+  Tensor exact = row.parameter.exact().to(Device::kCpu);
   if (row.change == nullptr || !row.change->a.defined()) return exact;
   const Tensor sum = exact.clone();
   ops::scale({sum, GradMode::kAccumulate}, row.change->product());

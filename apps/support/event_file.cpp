@@ -73,10 +73,10 @@ std::uint32_t crc32c(const std::string& bytes) {
 
 EventFile::EventFile(const std::string& folder, std::int64_t first_step) {
   create_folders(folder);
-  std::array<char, 256> host{};
-  if (gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "localhost");
+  std::array<char, 256> name{};
+  const std::string host = gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
   path_ = (std::filesystem::path(folder) /
-           str_cat("events.out.tfevents.", static_cast<std::int64_t>(now()), ".", host.data(), ".", getpid(), ".0"))
+           str_cat("events.out.tfevents.", static_cast<std::int64_t>(now()), ".", host, ".", getpid(), ".0"))
               .string();
   file_.reset(open_descriptor(path_, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0666));
   if (file_.get() < 0) throw IoError(path_, str_cat("cannot be created: ", std::strerror(errno)));
