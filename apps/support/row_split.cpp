@@ -13,6 +13,7 @@
 #include "base/philox.h"
 #include "base/printable.h"
 #include "engine/io/csv.h"
+#include "engine/io/file_set.h"
 #include "engine/io/files.h"
 #include "engine/io/table.h"
 
@@ -45,29 +46,25 @@ std::string text_of(const SplitShares& shares) {
   return str_cat(shares[0], "/", shares[1], "/", shares[2]);
 }
 
-// A CSV file in the making.
+// Rows for a CSV file, which the caller commits after flush().
 class CsvWriter {
  public:
-  explicit CsvWriter(const fs::path& path) : file_(path.string()) {}
+  explicit CsvWriter(AtomicFile& file) : file_(file) {}
 
   void row(const std::vector<std::string>& fields) {
     for (std::size_t i = 0; i < fields.size(); ++i) text_ += (i == 0 ? "" : ",") + csv_field(fields[i]);
     text_ += '\n';
     if (text_.size() > kBlock) flush();
   }
-  void commit() {
-    flush();
-    file_.commit();
-  }
-
- private:
-  static constexpr std::size_t kBlock = std::size_t{1} << 20;
   void flush() {
     file_.write(text_);
     text_.clear();
   }
 
-  AtomicFile file_;
+ private:
+  static constexpr std::size_t kBlock = std::size_t{1} << 20;
+
+  AtomicFile& file_;
   std::string text_;
 };
 
@@ -174,17 +171,23 @@ void write_splits(const std::string& folder, const SplitSources& sources, const 
             " is a file that the run reads");
     }
   }
+  FileSet files(folder, str_cat(kSplitNames[0], ".csv"));  // no file of one split next to one of another
   for (const SplitSource& source : sources) {
-    CsvWriter out(fs::path(folder) / str_cat(kSplitNames[source.part], ".csv"));
+    CsvWriter out(files.add(str_cat(kSplitNames[source.part], ".csv")));
     out.row(names);
     const std::span<const std::uint8_t> parts = source.rows(columns, labels, 0).parts;
     const auto table = open_table(source.path);
     table->choose(names);
     std::vector<std::string> fields;
-    for (std::size_t row = 0; table->next(fields); ++row)
-      if (parts.empty() || (row < parts.size() && parts[row] == source.part)) out.row(fields);
-    out.commit();
+    std::size_t row = 0;
+    for (; table->next(fields); ++row) {
+      CHECK(parts.empty() || row < parts.size(), source.path, " has changed while it was read");
+      if (parts.empty() || parts[row] == source.part) out.row(fields);
+    }
+    CHECK(parts.empty() || row == parts.size(), source.path, " has changed while it was read");
+    out.flush();
   }
+  files.commit();
 }
 
 }  // namespace attune

@@ -59,6 +59,9 @@ for other in "--warmup_ratio 0.5" "--lr_schedule linear" "--trainable_layers las
   "$train_gpt" --options "$folder/lora/run.json" $other --no_final_evaluation >/dev/null || fail "$other does not override"
 done
 
+"$train_gpt" "${first[@]/--data/--train}" --train "$folder/data/train.csv" --output "$folder/one_file" >/dev/null
+"$train_gpt" --options "$folder/one_file/run.json" --data "$folder/data" --no_final_evaluation >/dev/null || fail "--data does not override --train"
+
 expect_error "no file" 1 "nowhere.json" --options "$folder/nowhere.json"
 expect_error "no value" 2 "--options" --options
 echo '{"program": "train_gpt"' >"$folder/cut.json"
