@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "base/join.h"
 #include "base/parallel.h"
+#include "engine/io/sha256.h"
 #include "engine/ops/scale.h"
 #include "engine/tensor/finite.h"
 #include "models/model_folder.h"
@@ -172,6 +173,22 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
   });
   for (const Source& source : sources) read_weight(source);
   return report;
+}
+
+std::string weights_digest(const Classifier& model, bool frozen_only) {
+  std::vector<NamedParameter> parameters = parameters_of(model);
+  if (frozen_only) std::erase_if(parameters, [](const NamedParameter& each) { return each.parameter.requires_grad(); });
+  std::vector<std::string> digests(parameters.size());
+  parallel_for(std::ssize(parameters), 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Tensor values = parameters[static_cast<std::size_t>(i)].parameter.exact().to(Device::kCpu);
+      digests[static_cast<std::size_t>(i)] =
+          sha256_hex(std::span(static_cast<const std::byte*>(values.raw()), values.bytes()));
+    }
+  });
+  Sha256 all;
+  for (const std::string& digest : digests) all.update(digest);
+  return all.hex();
 }
 
 void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata) {

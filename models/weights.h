@@ -35,6 +35,9 @@ void initialize_rows(const Classifier& model, const std::vector<std::string>& hf
 /// that the caller commits. Throws Error naming the tensor if a value is not finite.
 void save_weights(const Classifier& model, AtomicFile& file, const Metadata& metadata);
 
+/// SHA-256 of the exact values of all parameters, or of the frozen ones alone.
+std::string weights_digest(const Classifier& model, bool frozen_only = false);
+
 /// Calls visit(name, values) for each row of the table, both as the Hugging Face file has them (rows cut out,
 /// transposed; without low-rank changes). `select` returns the tensor of a parameter to visit, its value or its
 /// gradient; an undefined tensor is skipped.

@@ -12,7 +12,4 @@ namespace attune {
 void check_adapter(const FineTuneJob& job, const TrainingFlags& flags);
 void save_adapter(const FineTuneJob& job, const TrainingFlags& flags);
 
-/// SHA-256 of the weights that are not trained: those that an adapter belongs to.
-std::string frozen_digest(const Classifier& model);
-
 }  // namespace attune

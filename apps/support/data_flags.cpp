@@ -15,6 +15,7 @@
 #include "base/join.h"
 #include "base/printable.h"
 #include "engine/io/table.h"
+#include "engine/io/text_folder.h"
 
 namespace attune {
 namespace {
@@ -134,6 +135,10 @@ std::string DataFlags::path(std::uint8_t part) const {
 
 void DataFlags::find_columns(std::string* label_column, std::ostream& notes) {
   const bool text_given = !columns.text.empty(), label_given = label_column == nullptr || !label_column->empty();
+  if (text_given && columns.text == columns.pair)
+    throw UsageError("--text_column and --text_pair_column are one column, " + printable(columns.text));
+  if (text_given && label_given && label_column != nullptr && columns.text == *label_column)
+    throw UsageError("--text_column and --label_column are one column, " + printable(columns.text));
   if (text_given && label_given) return;
   const auto table = open_table(path(0));
   if (!text_given) columns.text = find_column(*table, kTexts, columns.pair, "the texts", "--text_column");
@@ -150,6 +155,10 @@ SplitSources DataFlags::sources(std::uint64_t seed) const {
   for (std::uint8_t part = 0; part < out.size(); ++part) {
     const bool own = part == 0 || shares_of[part] == 0;
     out[part] = {own ? path(part) : out[0].path, part, nullptr};
+    if (own && fs::is_directory(out[part].path))
+      if (const std::int64_t skipped = TextFolder(out[part].path).skipped(); skipped > 0)
+        std::cerr << "warning: " << out[part].path << ": names that do not end in .txt are skipped: " << skipped
+                  << std::endl;
   }
   if (shares_of[0] == 1) return out;
   const auto dealt = std::make_shared<RowSplit>(train, shares_of, seed);

@@ -162,7 +162,9 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
     if (fs::exists(below) && !fs::is_directory(below))
       throw IoError(below.string(), "is a file, where a folder is to be created");
   const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
-  const std::uint64_t checkpoint = (flags.keep_best.empty() ? 3 : 4) * model;  // at most: values, moments, best values
+  const auto trained = static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float);
+  // At most: values, and of what is trained two moments and the best values.
+  const std::uint64_t checkpoint = model + (flags.keep_best.empty() ? 2 : 3) * trained;
   // A new checkpoint is written before an old one is removed. Without --checkpoint_every, Ctrl-C writes one.
   const auto kept =
       static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? std::max<std::int64_t>(flags.keep, 1) + 1 : 1);
@@ -231,24 +233,23 @@ std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags&
   }
 }
 
-// run.json: before the final evaluation without measures, afterwards with them.
-void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer, const TrainReport& report,
-               std::chrono::system_clock::time_point begin) {
-  write_run_file(flags.output, {.command_line = flags.command_line(),
-                                .splits = splits_of(job),
-                                .parameters = parameter_count(job.model),
-                                .trained_parameters = parameter_count(job.model, true),
-                                .steps = trainer.steps(),
-                                .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
-                                .begin = begin,
-                                .training_seconds = trainer.seconds(),
-                                .measures = report.splits()});
+// run.json: before the final evaluation, and of an interrupted run, without measures, afterwards with them.
+void write_run(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer,
+               const TrainReport& report, const RunStart& start) {
+  write_run_file(folder, {.command_line = flags.command_line(),
+                          .splits = splits_of(job),
+                          .start = start,
+                          .parameters = parameter_count(job.model),
+                          .trained_parameters = parameter_count(job.model, true),
+                          .steps = trainer.steps(),
+                          .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
+                          .training_seconds = trainer.seconds(),
+                          .measures = report.splits()});
 }
 
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
-                   RunKeeper& keeper, TrainReport& report) {
-  const auto begin = std::chrono::system_clock::now();
+                   RunKeeper& keeper, TrainReport& report, const RunStart& start) {
   bool finished =
       trainer.run(report, interrupted,
                   {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
@@ -275,14 +276,15 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     keeper.close(trainer.state(), report.log_offset());
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
-  if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
+  if (!flags.output.empty())
+    write_run(finished ? flags.output : interrupted_folder(flags), job, flags, trainer, report, start);
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && !flags.no_final_evaluation) {
     catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
     std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
     finished = evaluate_saved(trainer, job, flags, report);
-    if (finished && !flags.output.empty()) write_run(job, flags, trainer, report, begin);
+    if (finished && !flags.output.empty()) write_run(flags.output, job, flags, trainer, report, start);
   }
   if (adapter_error) std::rethrow_exception(adapter_error);
   return finished ? 0 : kInterruptedExit;
@@ -293,16 +295,16 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
                                         : "the run ends after the current step and saves a checkpoint in " +
                                               flags.output + " and its model in " + interrupted_folder(flags));
   const NamedTexts tokenizer = texts_of(job.tokenizer);
+  if (flags.trains_lora())
+    set_low_rank_trainable(job.model);
+  else
+    set_trainable(job.model, flags.layers());
   if (!flags.output.empty()) {
     check_output(job, flags, tokenizer);
     remove_temporaries(interrupted_folder(flags));  // of a save that was killed
   }
   check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
-  if (flags.trains_lora())
-    set_low_rank_trainable(job.model);
-  else
-    set_trainable(job.model, flags.layers());
   if (!flags.lora.adapter.empty()) check_adapter(job, flags);
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
@@ -316,22 +318,25 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   // Without a folder nothing is saved, and these options have no meaning.
   const bool kept = !flags.output.empty() || flags.resume.has_value();
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
+  const bool described = !flags.output.empty() || !flags.options_file().empty();
+  const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
-  const std::string base = flags.resume && !flags.lora.adapter.empty() ? frozen_digest(job.model) : "";
+  const std::string frozen = flags.resume && !flags.lora.adapter.empty() ? weights_digest(job.model, true) : "";
   keeper.restore(trainer);
-  CHECK(base.empty() || base == frozen_digest(job.model),
+  CHECK(frozen.empty() || frozen == weights_digest(job.model, true),
         "--save_adapter: the run that is resumed began with other pretrained weights than those of ", job.pretrained);
-  if (!flags.options_file().empty()) warn_of_other_data(flags.options_file(), splits_of(job));
+  if (!flags.options_file().empty()) warn_of_other_run(flags.options_file(), splits_of(job), start);
+  if (!flags.tensorboard.empty()) prepare_output_folder(flags.tensorboard);  // before an older log is emptied
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   report.write_events(flags.tensorboard);
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   try {
-    return train_and_save(job, flags, tokenizer, trainer, keeper, report);
+    return train_and_save(job, flags, tokenizer, trainer, keeper, report, start);
   } catch (const NotFiniteError& error) {
     report.stopped(error);
     throw;

@@ -1,6 +1,7 @@
 #include "apps/support/run_file.h"
 
 #include <ctime>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <optional>
@@ -15,6 +16,8 @@
 
 namespace attune {
 namespace {
+
+constexpr std::size_t kWholePath = 65536;  // bytes
 
 std::string utc_text(std::chrono::system_clock::time_point time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
@@ -38,21 +41,28 @@ std::string processor_name() {
 
 void write_run_file(const std::string& folder, const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
-  for (const auto& [name, value] : run.command_line.values())
-    if (name != "--help" && !utf8_error(value)) options.set(name, value);  // JSON has no other text
+  for (const auto& [name, value] : run.command_line.values()) {
+    if (name == "--help") continue;
+    if (utf8_error(value))
+      std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
+    else
+      options.set(name, value);
+  }
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
-  const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.begin;
+  const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.start.time;
   const json::Value out = json::Value::object(
       {{"attune", ATTUNE_VERSION},
        {"program", run.command_line.name()},
+       {"folder", printable(std::filesystem::current_path().string(), kWholePath)},
        {"options", options},
        {"data", data},
+       {"weights", run.start.weights},
        {"parameters", run.parameters},
        {"trained_parameters", run.trained_parameters},
        {"steps", run.steps},
        {"measures", run.measures},
-       {"begin", utc_text(run.begin)},
+       {"begin", utc_text(run.start.time)},
        {"seconds", all.count()},
        {"training_seconds", run.training_seconds},
        {"machine",
@@ -70,22 +80,30 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
   const json::Value run = json::read(file);
   const std::string& written = run["program"].string();
   CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
+  static const std::set<std::string> paths = {"--data",      "--train",     "--validation", "--test",
+                                              "--tokenizer", "--model_dir", "--config"};
+  const std::filesystem::path folder = run.string_or("folder", "");
   std::vector<std::pair<std::string, std::string>> out;
   run["options"].for_each([&](const std::string& name, const json::Value& value) {
-    if (!once.contains(name)) out.emplace_back(name, value.string());
+    const std::string& text = value.string();
+    const bool moved = paths.contains(name) && !text.empty() && folder != std::filesystem::current_path();
+    if (!once.contains(name)) out.emplace_back(name, moved ? (folder / text).lexically_normal().string() : text);
   });
   return out;
 }
 
-void warn_of_other_data(const std::string& file, const Splits& splits) {
-  const std::optional<json::Value> data = json::read(file).find("data");
-  if (!data) return;
-  for (const auto& [name, split] : splits) {
-    const std::optional<json::Value> before = data->find(name);
-    if (before && before->string_or("digest", split->digest) != split->digest)
-      std::cerr << "warning: the " << name << " examples are not those of the run of " << printable(file)
-                << ": this run is another one" << std::endl;
-  }
+void warn_of_other_run(const std::string& file, const Splits& splits, const RunStart& start) {
+  const json::Value run = json::read(file);
+  const auto warn = [&](const std::string& what) {
+    std::cerr << "warning: the " << what << " are not those of the run of " << printable(file)
+              << ": this run is another one" << std::endl;
+  };
+  if (const std::optional<json::Value> data = run.find("data"))
+    for (const auto& [name, split] : splits)
+      if (const std::optional<json::Value> before = data->find(name);
+          before && before->string_or("digest", split->digest) != split->digest)
+        warn(name + " examples");
+  if (run.string_or("weights", start.weights) != start.weights) warn("starting weights");
 }
 
 }  // namespace attune

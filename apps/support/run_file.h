@@ -17,14 +17,20 @@ class CommandLine;
 /// The splits of a run, by name.
 using Splits = std::vector<std::pair<std::string, const Dataset*>>;
 
-/// What a finished run was.
+/// When the training of this process began (`seconds` in the file are those since then), and the SHA-256 of the model's
+/// weights before it.
+struct RunStart {
+  std::chrono::system_clock::time_point time;
+  std::string weights;
+};
+
+/// What a run was.
 struct RunSummary {
   const CommandLine& command_line;
   Splits splits;
+  RunStart start;
   std::int64_t parameters, trained_parameters, steps;
-  std::string device;  // "cpu", or the name of the GPU
-  std::chrono::system_clock::time_point
-      begin;                // of this process's training; `seconds` in the file are those since then
+  std::string device;       // "cpu", or the name of the GPU
   double training_seconds;  // also of the processes that this one continues
   json::Value measures;     // of each split that was evaluated, by name
 };
@@ -33,10 +39,10 @@ struct RunSummary {
 void write_run_file(const std::string& folder, const RunSummary& run);
 
 /// The options of a run.json, for CommandLine::add_options_file: all but those that say what to write, and where.
-/// Throws Error naming the file if it is no run.json of this program.
+/// Relative paths begin in the folder where that run was started. Throws Error naming the file if it is no run.json of this program.
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program);
 
-/// Prints a warning for each split whose examples are not those of the run.json.
-void warn_of_other_data(const std::string& file, const Splits& splits);
+/// Prints a warning for each split whose examples are not those of the run.json, and for other starting weights.
+void warn_of_other_run(const std::string& file, const Splits& splits, const RunStart& start);
 
 }  // namespace attune

@@ -31,9 +31,10 @@ TextFolder::TextFolder(const std::string& path) : Table(path) {
   std::vector<std::vector<std::string>> of_classes;
   std::size_t longest = 0;
   for (const std::string& name : names_in(path)) {
-    if (!fs::is_directory(fs::path(path) / name)) continue;
+    if (name.starts_with('.') || !fs::is_directory(fs::path(path) / name)) continue;
     std::vector<std::string> files = names_in(fs::path(path) / name);
-    std::erase_if(files, [](const std::string& file) { return !file.ends_with(".txt"); });
+    skipped_ += static_cast<std::int64_t>(
+        std::erase_if(files, [](const std::string& file) { return !file.ends_with(".txt"); }));
     if (files.empty()) continue;
     longest = std::max(longest, files.size());
     classes_.push_back(name);

@@ -3,8 +3,8 @@
 //
 // The order of the rows depends on names alone: the first file of each class, then the second of each, and so on;
 // classes and the files of a class in alphabetical (byte) order. So the first rows have examples of all classes. Files
-// with other names, and files outside the folders of classes, are ignored. A line end at the end of a file does not
-// belong to its text.
+// with other names, files outside the folders of classes, and folders whose name begins with a dot are ignored. A line
+// end at the end of a file does not belong to its text.
 #pragma once
 
 #include <string>
@@ -23,6 +23,8 @@ class TextFolder : public Table {
   /// In the order of the rows.
   std::vector<std::string> files() const;
   bool read(TableRows& rows, std::int64_t max_rows) override;
+  /// Names in the folders of classes that do not end in .txt.
+  std::int64_t skipped() const { return skipped_; }
 
  private:
   struct File {
@@ -36,6 +38,7 @@ class TextFolder : public Table {
 
   std::vector<std::string> classes_;
   std::vector<File> files_;
+  std::int64_t skipped_ = 0;
   std::size_t at_ = 0;  // the file to be read next
 };
 

@@ -36,6 +36,7 @@ bool BestModel::better(double value, const std::optional<BestValue>& than) const
 }
 
 bool BestModel::offer(std::int64_t step, double value) {
+  if (std::isnan(value)) return false;  // an undefined value says nothing about the model
   const bool is_better = better(value, best_);
   evaluations_since_ = is_better ? 0 : evaluations_since_ + 1;
   if (!is_better) return false;

@@ -22,7 +22,7 @@ namespace attune {
 class BestModel {
  public:
   /// `measure` is one of the task's qualities() (engine/train/task.h). After `patience` evaluations in a row that are
-  /// not better than the best one the run is out of patience; 0: never. Throws Error if there is no such measure.
+  /// not better than the best one (undefined ones do not count) the run is out of patience; 0: never. Throws Error if there is no such measure.
   BestModel(const Module& model, const Task& task, std::string measure, std::int64_t patience);
 
   const std::string& measure() const { return measure_; }

@@ -166,6 +166,13 @@ expect_error "a split over its source" 1 "written/train.csv is a file that the r
 expect "the source after it" "$(cat "$folder/all.csv")" "$(cat "$folder/written/train.csv")"
 expect_error "a missing file" 1 "$folder/missing.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/missing.csv"
 cp "$folder/train.tsv" "$folder/train.txt"
+expect_error "texts that are labels" 2 "--text_column and --label_column are one column, label" "${common[@]}" "${three[@]}" --text_column label --label_column label
+mkdir -p "$folder/odd/a" "$folder/odd/b" "$folder/odd/.git"
+for i in 1 2 3; do for c in a b .git; do echo "text $i of $c" >"$folder/odd/$c/$i.txt"; done; done
+mv "$folder/odd/b/3.txt" "$folder/odd/b/3.TXT"
+"$train_logreg" --train "$folder/odd" --validation "$folder/odd" --test "$folder/odd" >"$folder/out" 2>"$folder/err" || true
+grep -q "odd: names that do not end in .txt are skipped: 1" "$folder/err" || fail "nothing says that a text is skipped"
+grep -q '^\.git' "$folder/out" && fail "a hidden folder is a class"
 expect_error "a form that is none" 1 "train.txt: is neither a folder nor a file whose name ends with .csv" "${common[@]}" "${three[@]}" --train "$folder/train.txt"
 expect_error "a missing column" 1 "test.jsonl: there is no column 'body'; the columns are 'id', 'label', 'text'" "${common[@]}" "${three[@]}" \
   --train "$folder/test.jsonl" --text_column body

@@ -55,6 +55,9 @@ grep -q '"peft_type": "LORA"' "$folder/adapter/adapter_config.json" || fail "no 
 grep -aq 'base_model.model.bert.encoder.layer.0.attention.self.key.lora_B.weight' "$folder/adapter/adapter_model.safetensors" || fail "no matrix of the keys"
 expect_error "the folder of the whole model" 2 "--save_adapter $folder/both is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/both" --output "$folder/both"
 expect_error "the folder of the base model" 2 "is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/../${folder##*/}/bert"
+cp -r "$folder/bert" "$folder/foreign"
+expect_error "the folder of another model" 2 "is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/foreign"
+expect_error "a base that is replaced" 2 "which --output $folder/foreign would replace" "${bert[@]}" --model_dir "$folder/foreign" --save_adapter "$folder/adapter4" --output "$folder/foreign"
 echo >"$folder/a_file"
 expect_error "a file in the place of the folder" 1 "a_file" "${bert[@]}" --save_adapter "$folder/a_file" --max_steps 1000000
 expect_error "a log in the place of a file" 1 "the run reads or writes this file" "${bert[@]}" --save_adapter "$folder/adapter" --log_file "$folder/adapter/adapter_config.json"

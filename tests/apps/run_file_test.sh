@@ -52,6 +52,19 @@ sed -i '2s/the /a /' "$long/train.csv"
 "$train_gpt" --options "$folder/long/run.json" --no_final_evaluation >/dev/null 2>"$folder/err"
 grep -q "warning: the train examples are not those of the run" "$folder/err" || fail "nothing says that the data are others"
 
+# The starting weights are compared too, and relative paths begin where the run was started.
+(cd "$folder" && "$train_gpt" "${first[@]}" --data data --output relative >/dev/null)
+mkdir "$folder/elsewhere"
+(cd "$folder/elsewhere" && "$train_gpt" --options ../relative/run.json --output "$folder/relative2" 2>"$folder/err" >/dev/null)
+expect "repeated from another folder" "" "$(cmp "$folder/relative/model.safetensors" "$folder/relative2/model.safetensors" 2>&1)$(cat "$folder/err")"
+onward=(--data "$folder/data" --context_length 24 --threads 2 --eval_freq 0 --max_steps 2 --no_final_evaluation)
+cp -r "$folder/first" "$folder/base"
+"$train_gpt" "${onward[@]}" --model_dir "$folder/base" --output "$folder/onward" >/dev/null
+"$train_gpt" "${first[@]}" --seed 9 --output "$folder/nine" >/dev/null
+cp "$folder/nine/model.safetensors" "$folder/nine/config.json" "$folder/base"
+"$train_gpt" --options "$folder/onward/run.json" >/dev/null 2>"$folder/err"
+grep -q "warning: the starting weights are not those of the run" "$folder/err" || fail "nothing says that the weights are others"
+
 # Options that an option of the command line excludes, or gives another meaning, are not those of the file.
 "$train_gpt" "${first[@]}" --trainable_layers lora --lora_rank 2 --warmup_steps 2 --lr_schedule cosine_restarts --lr_cycles 2 --output "$folder/lora" >/dev/null
 for other in "--warmup_ratio 0.5" "--lr_schedule linear" "--trainable_layers last_layer" "--train $folder/data/train.csv"; do

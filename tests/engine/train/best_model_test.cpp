@@ -183,6 +183,8 @@ TEST(BestModels, OnlyABetterValueIsTheBest) {
   EXPECT_TRUE(best.offer(15, 0.5));
   EXPECT_FALSE(best.offer(20, kNan));
   EXPECT_FALSE(best.offer(25, 0.4));
+  EXPECT_FALSE(best.out_of_patience()) << "an undefined value does not count";
+  EXPECT_FALSE(best.offer(25, 0.4));
   EXPECT_TRUE(best.out_of_patience());
   EXPECT_EQ(best.best()->step, 15);
   best.offer_last(26, 0.5);
