@@ -12,6 +12,7 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
+#include "apps/support/percent.h"
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
@@ -152,11 +153,9 @@ std::string text_line(const Predictor& model, const Prediction& prediction, cons
   if (predicts_numbers(model)) return numbers(logits, ", ");
   std::string labels;
   for (const std::int32_t k : prediction.chosen) {
-    std::array<char, 16> percent{};
-    std::snprintf(percent.data(), percent.size(), "%.1f%%",
-                  100 * prediction.probabilities[static_cast<std::size_t>(k)]);
     labels += (labels.empty() ? "" : ", ") + printable(model.label_names()[static_cast<std::size_t>(k)]) +
-              (predicts_several(model) ? " " : "\t") + percent.data();
+              (predicts_several(model) ? " " : "\t") +
+              percent_text(prediction.probabilities[static_cast<std::size_t>(k)]);
   }
   return (labels.empty() ? "-" : labels) + "\t[" + numbers(logits, ", ") + "]";
 }

@@ -1,12 +1,11 @@
 #include "apps/support/class_counts.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <iomanip>
 #include <iostream>
 #include <sstream>
 
+#include "apps/support/percent.h"
 #include "base/check.h"
 #include "base/join.h"
 #include "base/nearest_word.h"
@@ -58,12 +57,6 @@ std::string single_example(const Tensor& labels, const std::vector<std::string>&
   return str_cat(
       "'", printable(names[k]), "' has a single example, row ", first_row(labels, k),
       others.empty() ? "" : "; the nearest other label is '" + printable(nearest_word(names[k], others)) + "'");
-}
-
-std::string percent_text(double share) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%.1f %%", 100 * share);
-  return text.data();
 }
 
 }  // namespace

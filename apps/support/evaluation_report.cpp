@@ -8,6 +8,7 @@
 #include <numeric>
 #include <utility>
 
+#include "apps/support/percent.h"
 #include "base/check.h"
 #include "base/join.h"
 #include "base/printable.h"
@@ -51,13 +52,6 @@ std::string four_decimals(const std::string& name, double value) {
   if (std::isnan(value)) return "undefined";
   std::array<char, 48> text{};
   std::snprintf(text.data(), text.size(), name == "examples" || name == "support" ? "%.0f" : "%.4f", value);
-  return text.data();
-}
-
-// "98.1%"
-std::string percent_text(double share) {
-  std::array<char, 16> text{};
-  std::snprintf(text.data(), text.size(), "%.1f%%", 100 * share);
   return text.data();
 }
 

@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Bytes of files that are read together.
-constexpr std::size_t kBlock = std::size_t{2} << 20;
+constexpr std::size_t kTogether = std::size_t{2} << 20;
 
 // Names in a folder, in alphabetical order.
 std::vector<std::string> names_in(const fs::path& folder) {
@@ -57,7 +57,7 @@ bool TextFolder::read(TableRows& rows, std::int64_t max_rows) {
   rows.table_ = this;
   rows.bytes_.clear();
   rows.rows_.clear();
-  for (; at_ < files_.size() && rows.size() < max_rows && rows.bytes_.size() < kBlock; ++at_) {
+  for (; at_ < files_.size() && rows.size() < max_rows && rows.bytes_.size() < kTogether; ++at_) {
     const auto number = static_cast<std::int64_t>(at_);
     rows.rows_.push_back({rows.bytes_.size(), number});
     rows.bytes_ += read_file(where(number));

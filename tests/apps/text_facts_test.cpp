@@ -72,7 +72,7 @@ TEST(SplitTable, HasLengthsAndWarnings) {
             "median tokens           7           7\n"
             "95 % up to             20          20\n"
             "longest                32          32\n"
-            "cut                 4.5 %       4.5 %\n");
+            "cut                  4.5%        4.5%\n");
   ::testing::internal::CaptureStderr();
   warn_of_texts(splits);
   EXPECT_EQ(::testing::internal::GetCapturedStderr(),
