@@ -25,6 +25,15 @@
 #include "json/value.h"
 
 namespace attune {
+
+// The files of a table, and properties that change if one of them is written to meanwhile.
+struct SourceState {
+  std::vector<std::string> files;
+  std::vector<std::uintmax_t> sizes;
+  std::vector<std::filesystem::file_time_type> changed;
+  bool operator==(const SourceState&) const = default;
+};
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -37,13 +46,6 @@ constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
 constexpr std::chrono::hours kDead{24};
 constexpr std::string_view kPrefix = "ids-", kSuffix = ".safetensors";
 
-// The files of a table, and properties that change if one of them is written to meanwhile.
-struct SourceState {
-  std::vector<std::string> files;
-  std::vector<std::uintmax_t> sizes;
-  std::vector<fs::file_time_type> changed;
-  bool operator==(const SourceState&) const = default;
-};
 SourceState state_of(const std::string& path) {
   SourceState out{table_files(path), {}, {}};
   for (const std::string& file : out.files) {
