@@ -61,8 +61,9 @@ EOF
     awk -v bytes=$at 'BEGIN { srand(3); while (bytes-- > 0) printf "%c", 60 + int(3 * rand()) }'; } >"$1/model.safetensors"
 }
 
-# task_data: $folder/data. Texts of the words red, big and old, each there or not, among others; the labels say which are there, their
-# number is a score, and both red and big together are the rare class.
+# task_data: $folder/data; $folder/tokenizer, trained on it by the program $tokenize; and $folder/config.json of a small GPT-2. Texts of the
+# words red, big and old, each there or not, among others; the labels say which are there, their number is a score, and both red and big
+# together are the rare class.
 task_data() {
   awk -v folder="$folder" 'BEGIN {
     srand(7); system("mkdir " folder "/data")
@@ -80,6 +81,8 @@ task_data() {
       close(file)
     }
   }'
+  "$tokenize" --train bpe --vocab_size 280 --csv "$folder/data/train.csv" --output "$folder/tokenizer" >/dev/null
+  echo '{"model_type": "gpt2", "vocab_size": 280, "n_positions": 16, "n_embd": 32, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
 }
 
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }

@@ -10,8 +10,6 @@ program=$train_gpt
 . "$(dirname "$0")/checks.sh"
 
 task_data
-"$tokenize" --train bpe --vocab_size 280 --csv "$folder/data/train.csv" --output "$folder/tokenizer" >/dev/null
-echo '{"model_type": "gpt2", "vocab_size": 280, "n_positions": 16, "n_embd": 32, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --initializer gpt2 --config "$folder/config.json"
   --context_length 16 --average_embeddings --trainable_layers all --learning_rate 3e-3 --weight_decay 0 --batch_size 16 --eval_freq 0
   --seed 5 --threads 2)

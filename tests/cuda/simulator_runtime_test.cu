@@ -131,7 +131,7 @@ TEST(SimulatorRuntime, MustBeAskedFor) {
 }
 
 TEST(SimulatorRuntime, ConstantsDoNotPileUp) {
-  if (!cuda::available()) GTEST_SKIP() << "set ATTUNE_SIMULATE_GPU=1";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   const kernels::CudaContext context;
   const int kept = 12345;
   context.stream().begin_capture();
@@ -142,7 +142,7 @@ TEST(SimulatorRuntime, ConstantsDoNotPileUp) {
 }
 
 TEST(SimulatorRuntime, EqualConstantsShareOneCopy) {
-  if (!cuda::available()) GTEST_SKIP() << "set ATTUNE_SIMULATE_GPU=1";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   const kernels::CudaContext context;
   const std::vector<int> a{1, 2, 3}, b{1, 2, 4};
   const void* first = context.constant(std::as_bytes(std::span(a)));

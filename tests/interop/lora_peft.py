@@ -7,19 +7,19 @@ of attention alone.
 usage: lora_peft.py BIN_FOLDER    (where train_bert, train_gpt, predict and prepare_imdb are)
 Exits with 77, which CTest calls skipped, where torch, transformers or peft is missing or ATTUNE_DATA names no data.
 """
-import os
 import pathlib
 import sys
 import tempfile
 
-from hf_roundtrip import SKIPPED, TEXTS, TOLERANCE, Programs, encoder_cases, save_random, small_data, vocabulary_size
+from support import SKIPPED, TEXTS, TOLERANCE, encoder_cases, save_random, small_data, start, vocabulary_size
+
+import torch
+import transformers
 
 try:
     import peft
-    import torch
-    import transformers
 except ImportError as error:
-    print(f"skipped: needs python3 with torch, transformers and peft ({error})")
+    print(f"skipped: needs python3 with peft ({error})")
     sys.exit(SKIPPED)
 
 
@@ -54,23 +54,14 @@ def check(programs, folder, data, name, base, targets, failures):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: lora_peft.py BIN_FOLDER")
-    data_root = os.environ.get("ATTUNE_DATA")
-    if not data_root:
-        print("skipped: needs tokenizers: set ATTUNE_DATA to their folder")
-        sys.exit(SKIPPED)
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(2)
-    programs, failures = Programs(sys.argv[1]), []
+    (programs, data_root), failures = start(), []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         data = small_data(programs, folder)
         for number, (family, tokenizer, config_class, options) in enumerate(encoder_cases()):
             if options.get("num_labels", 2) != 2:
                 continue
-            source, base = pathlib.Path(data_root) / "tokenizers" / tokenizer, folder / f"base{number}"
+            source, base = data_root / "tokenizers" / tokenizer, folder / f"base{number}"
             save_random(config_class(vocab_size=vocabulary_size(source), **options), source, base)
             for targets in ("all", "attention", "fc_out"):
                 check(programs, folder, data, family, base, targets, failures)

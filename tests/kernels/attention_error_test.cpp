@@ -29,7 +29,7 @@ double worst(const std::vector<double>& values, const std::vector<double>& refer
 }
 
 TEST(AttentionError, AtMostTwiceANaiveRun) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   CudaBackend backend;
   for (const AttentionSpec& spec :
        {AttentionSpec{.label = "d32", .lengths = {150}, .heads = 2, .head_size = 32},
@@ -50,7 +50,7 @@ TEST(AttentionError, AtMostTwiceANaiveRun) {
 
 // Scores so large that a unit of them is lost in their rounding: no gradient overflows for it.
 TEST(AttentionError, LargeScoresHaveFiniteGradients) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   CudaBackend backend;
   OpCase op = attention_case({.label = "large", .lengths = {70}, .heads = 2, .head_size = 32});
   op.inputs[0].low = -1e5, op.inputs[0].high = 1e5;

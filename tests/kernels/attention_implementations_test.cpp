@@ -56,7 +56,7 @@ void expect_agreement(CudaBackend& backend, const std::string& whose) {
 class AttentionImplementations : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
 };
 

@@ -33,7 +33,7 @@ class BatchOps : public ::testing::TestWithParam<bool> {
  protected:
   void SetUp() override {
     if (!GetParam()) return;
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
     cuda_ = std::make_unique<CudaBackend>();
   }
   Backend& backend() { return GetParam() ? *cuda_ : cpu_backend(); }
@@ -205,7 +205,7 @@ TEST_P(BatchOps, PaddedRowsCutLongerExamples) {
 
 // Against a stable sort: one digit and several, tiles filled and not, all ids equal, the largest id there is.
 TEST(SortById, IsStable) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   CudaBackend backend;
   std::mt19937 engine(11);
   struct Case {

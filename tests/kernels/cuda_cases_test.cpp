@@ -34,7 +34,7 @@ using namespace kernels;
 class CudaCases : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
 };
 

@@ -49,7 +49,7 @@ void expect_same(const std::vector<From>& x) {
 }
 
 TEST(CudaCast, SameBitsAsTheCpu) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   std::vector<BFloat16> all;
   std::vector<float> around;
   const std::uint32_t low[] = {0x0000u, 0x0001u, 0x7FFFu, 0x8000u, 0x8001u};
@@ -68,7 +68,7 @@ TEST(CudaCast, SameBitsAsTheCpu) {
 }
 
 TEST(CudaCast, NothingIsNoWork) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   const CudaContext context;
   cast(context, {.y = nullptr, .x = nullptr, .n = 0, .to = DType::kFloat32, .from = DType::kBFloat16});
   context.stream().synchronize();

@@ -15,7 +15,7 @@ using namespace kernels;
 class CudaOp : public ::testing::TestWithParam<OpCase> {
  protected:
   void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
   Values inputs(DType dtype) const { return rounded_inputs(op, random_inputs(op), dtype); }
   Values reference(DType dtype) const { return run(op, cpu_backend(), inputs(dtype), {.dtype = DType::kFloat64}); }

@@ -27,8 +27,7 @@ struct Place {
 class Losses : public ::testing::TestWithParam<Place> {
  protected:
   void SetUp() override {
-    if (GetParam().device == Device::kCuda && !cuda::available())
-      GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (GetParam().device == Device::kCuda && !cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
 
   Tensor tensor_of(const std::vector<double>& values, const Shape& shape, DType dtype) const {

@@ -80,7 +80,7 @@ TEST_P(Boundary, MissingArgumentsAreSeen) {
 }
 
 TEST_P(Boundary, DevicesAreChecked) {
-  if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   for (const auto& [name, argument] : GetParam().arguments) {
     const Tensor elsewhere = argument.value.to(Device::kCuda);
     if (argument.kind != Kind::kDecidesDevice) {

@@ -27,7 +27,7 @@ Tensor on_host(const Floats& values) {
 class DeviceTensor : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
 };
 

@@ -17,13 +17,25 @@ namespace {
 class SideWorkTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << "no GPU, and ATTUNE_SIMULATE_GPU=1 is not set";
+    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   }
   static Tensor on_device(float value) { return Tensor::from(std::vector<float>{value}, {1}).to(Device::kCuda); }
   static void copy_aside(const Tensor& to, const Tensor& from) {
     SideWork::current()->run({from}, [&](const kernels::CudaContext& side) {
       cuda::copy_on_device(to.raw(), from.raw(), from.bytes(), side.stream());
     });
+  }
+  /// To one sum, of two rows of one column.
+  static void sum_rows(SideWork& side, const Tensor& sum, const Tensor& x,
+                       kernels::GradMode mode = kernels::GradMode::kWrite) {
+    side.sum_columns({.out = {sum.raw(), mode},
+                      .second = {},
+                      .x = x.raw(),
+                      .rows = 2,
+                      .channels = 1,
+                      .row_stride = 1,
+                      .dtype = DType::kFloat32},
+                     x);
   }
 };
 
@@ -84,15 +96,8 @@ TEST_F(SideWorkTest, SumsWaitForEachOtherAndForTheEnd) {
     for (int i = 0; i < 20; ++i) {
       sums.push_back(on_device(-1));
       const Tensor x = Tensor::from(std::vector<float>{static_cast<float>(i), 100}, {2, 1}).to(Device::kCuda);
-      side.sum_columns({.out = {sums.back().raw()},
-                        .second = {},
-                        .x = x.raw(),
-                        .rows = 2,
-                        .channels = 1,
-                        .row_stride = 1,
-                        .dtype = DType::kFloat32},
-                       x);  // dies at once
-      on_device(7);         // and its memory is wanted again
+      sum_rows(side, sums.back(), x);  // dies at once
+      on_device(7);                    // and its memory is wanted again
     }
   }
   for (int i = 0; i < 20; ++i) EXPECT_EQ(sums[static_cast<std::size_t>(i)].to(Device::kCpu).item(), 100 + i);
@@ -106,14 +111,7 @@ TEST_F(SideWorkTest, SumsOfOneOutputAreInOrder) {
     SideWork side;
     using kernels::GradMode;
     for (const GradMode mode : {GradMode::kWrite, GradMode::kAccumulate, GradMode::kAccumulate})
-      side.sum_columns({.out = {sum.raw(), mode},
-                        .second = {},
-                        .x = x.raw(),
-                        .rows = 2,
-                        .channels = 1,
-                        .row_stride = 1,
-                        .dtype = DType::kFloat32},
-                       x);
+      sum_rows(side, sum, x, mode);
   }
   EXPECT_EQ(sum.to(Device::kCpu).item(), 21);
 }
@@ -122,14 +120,7 @@ TEST_F(SideWorkTest, SumsArePartOfACapture) {
   const Tensor sum = on_device(0), x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
   const CapturedWork work([&] {
     SideWork side;
-    side.sum_columns({.out = {sum.raw()},
-                      .second = {},
-                      .x = x.raw(),
-                      .rows = 2,
-                      .channels = 1,
-                      .row_stride = 1,
-                      .dtype = DType::kFloat32},
-                     x);
+    sum_rows(side, sum, x);
   });
   EXPECT_EQ(sum.to(Device::kCpu).item(), 0);  // only recorded
   work.replay();
