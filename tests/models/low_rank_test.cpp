@@ -148,7 +148,7 @@ TEST_P(LowRankChanges, AreComputedAgainWithTheSameBits) {
   EXPECT_EQ(gradients(true), gradients(false));
 }
 
-// Gradients on the device, with dropout, next to those of the CPU; in bfloat16 they are there and finite.
+// Gradients on the device, with dropout, next to those of the CPU; in bfloat16 within a tenth of the largest.
 TEST_P(LowRankChanges, HaveTheGradientsOfTheCpuOnADevice) {
   if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
   const auto gradients = [&](Device device, DType dtype) {
@@ -171,14 +171,15 @@ TEST_P(LowRankChanges, HaveTheGradientsOfTheCpuOnADevice) {
   const auto cpu = gradients(Device::kCpu, DType::kFloat32), device = gradients(Device::kCuda, DType::kFloat32),
              rounded = gradients(Device::kCuda, DType::kBFloat16);
   for (const auto& [name, expected] : cpu) {
-    double apart = 0, size = 0, far = 0;
+    const Doubles &found = device.at(name), &found_rounded = rounded.at(name);
+    ASSERT_EQ(found.size(), expected.size());
+    ASSERT_EQ(found_rounded.size(), expected.size());
+    double size = 0;
+    for (const double x : expected) size = std::max(size, std::abs(x));
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      apart = std::max(apart, std::abs(device.at(name)[i] - expected[i]));
-      far = std::max(far, std::abs(rounded.at(name)[i] - expected[i]));
-      size = std::max(size, std::abs(expected[i]));
+      EXPECT_NEAR(found[i], expected[i], 1e-6 + 1e-4 * size) << name;
+      EXPECT_NEAR(found_rounded[i], expected[i], 1e-4 + 0.1 * size) << name;
     }
-    EXPECT_LE(apart, 1e-6 + 1e-4 * size) << name;
-    EXPECT_LE(far, 1e-4 + 0.1 * size) << name;  // NaN is not
   }
 }
 
