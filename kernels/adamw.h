@@ -32,23 +32,24 @@ struct AdamWTensor {
   DType dtype;  // of param and grad; tensors of float32 and bfloat16 may be mixed, float64 ones are alone
   void* master =
       nullptr;  // float32 copy that the update changes if the dtype is bfloat16 (param is then its rounding); else null
+  std::int32_t group = 0;  // its row of AdamW::scalars
 };
 
 /// The values that change from step to step: three consecutive doubles.
 struct AdamWScalars {
-  double learning_rate;
+  double decay;             // 1 - learning_rate * weight_decay
   double step_size;         // learning_rate / (1 - beta1^t)
   double root_correction2;  // sqrt(1 - beta2^t)
 };
 
 /// The scalars of step t, from 1.
-AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std::int64_t t);
+AdamWScalars adamw_scalars(double learning_rate, double weight_decay, double beta1, double beta2, std::int64_t t);
 
 struct AdamW {
   std::span<const AdamWTensor> tensors;
-  const AdamWScalars* scalars;         // in the context's memory
+  const AdamWScalars* scalars;         // [groups] in the context's memory
   const double* grad_scale = nullptr;  // in the context's memory, e.g. from clip_scale; null: 1; NaN: nothing changes
-  double beta1, beta2, eps, weight_decay;
+  double beta1, beta2, eps;
 };
 
 void adamw(const CpuContext&, const AdamW&);

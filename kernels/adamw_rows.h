@@ -30,7 +30,7 @@ struct AdamWTable {
                  // correction, and whether it was applied (1 or 0)
   std::int64_t rows, channels;
   DType dtype;  // of param, m, v and latest
-  double beta1, beta2, eps, weight_decay;
+  double beta1, beta2, eps;
 };
 
 /// Makes the steps that rows have missed: those of ids, or all rows.
@@ -47,7 +47,7 @@ void adamw_catch_up(const CudaContext&, const AdamWCatchUp&);
 struct AdamWRows {
   AdamWTable table;
   const void* values;                  // [slots, C] the gradient; the marks say which rows have one
-  const AdamWScalars* scalars;         // in the context's memory
+  const AdamWScalars* scalars;         // [1] in the context's memory
   const double* grad_scale = nullptr;  // as in AdamW
 };
 

@@ -13,14 +13,20 @@ struct AdamWTensor {
   Tensor grad;     // of the parameter's type
   InPlace m, v;    // S
   InPlace master;  // S if the parameter is not S: the exact value, rounded into param; else undefined
+  std::int64_t group = 0;
 };
 
 struct AdamWSpec {
-  double beta1, beta2, eps, weight_decay;
+  double beta1, beta2, eps;
 };
 
-/// The values that change from step to step, at step t (1, 2, ...): float64 [3] on the host.
-Tensor adamw_scalars(double learning_rate, const AdamWSpec& spec, std::int64_t t);
+/// What a group of parameters has for itself.
+struct AdamWRates {
+  double learning_rate, weight_decay;
+};
+
+/// The values that change from step to step, at step t (1, 2, ...): float64 [groups, 3] on the host.
+Tensor adamw_scalars(std::span<const AdamWRates> groups, const AdamWSpec& spec, std::int64_t t);
 
 /// scalars: as above, on the parameters' device. grad_scale: float64 [1] the gradients are multiplied with, or
 /// undefined; if it is NaN, nothing changes. Only starts work on the device.

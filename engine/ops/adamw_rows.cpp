@@ -26,8 +26,7 @@ kernels::AdamWTable raw_of(const Arguments& args, const Tensor& param, const Ada
           .dtype = dtype,
           .beta1 = spec.beta1,
           .beta2 = spec.beta2,
-          .eps = spec.eps,
-          .weight_decay = spec.weight_decay};
+          .eps = spec.eps};
 }
 
 }  // namespace
@@ -71,7 +70,7 @@ void adamw_rows(const InPlace& table, const AdamWRowState& state, const Tensor& 
   const kernels::AdamWTable raw = raw_of(args, table.tensor, state, spec);
   args.require_rank("values", values, 2);
   args.require("values", values, {values.shape()[0], raw.channels}, raw.dtype);
-  args.require("scalars", scalars, {3}, DType::kFloat64);
+  args.require("scalars", scalars, {1, 3}, DType::kFloat64);
   args.allow("grad_scale", grad_scale, {1}, DType::kFloat64);
   run_on(table.tensor.device(), [&](const auto& context) {
     kernels::adamw_rows(context, {.table = raw,

@@ -19,7 +19,8 @@ struct AdamWRowState {
 /// Makes the steps that the rows ids (int32 [N]), or all rows, have missed.
 void adamw_catch_up(const InPlace& table, const AdamWRowState& state, const Tensor& ids, const AdamWSpec& spec);
 void adamw_catch_up_all(const InPlace& table, const AdamWRowState& state, const AdamWSpec& spec);
-/// A step. values [slots, C]: the gradients of marked rows; scalars and grad_scale as in adamw().
+/// A step. values [slots, C]: the gradients of marked rows; scalars, of one group, and grad_scale as in
+/// adamw().
 void adamw_rows(const InPlace& table, const AdamWRowState& state, const Tensor& values, const Tensor& scalars,
                 const Tensor& grad_scale, const AdamWSpec& spec);
 

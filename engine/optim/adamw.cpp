@@ -55,7 +55,7 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
     Slot& slot = slots_.emplace_back();
     slot.group = group_of(named.name);
     if (is_late_table(parameter)) {
-      slot.late = std::make_shared<LateTable>(value, spec(slot.group));
+      slot.late = std::make_shared<LateTable>(value, spec());
       slot.m = slot.late->m();
       slot.v = slot.late->v();
       parameter.set_late_rows(slot.late);
@@ -66,7 +66,7 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
     }
     slot.named = std::move(named);
   }
-  for (Group& group : groups_) group.scalars = Tensor::empty({3}, DType::kFloat64, device());
+  scalars_ = Tensor::empty({std::ssize(groups_), 3}, DType::kFloat64, device());
   norm_ = Tensor::empty({1}, DType::kFloat64, device());
   clip_ = Tensor::empty({1}, DType::kFloat64, device());
   stop_ = Tensor::zeros({1}, DType::kFloat64, device());
@@ -83,16 +83,12 @@ AdamWOptimizer::~AdamWOptimizer() {
 }
 
 // The place of the parameter's group, which is added if it is new.
-std::size_t AdamWOptimizer::group_of(const std::string& name) {
-  const AdamWGroup own = options_.group_of ? options_.group_of(name) : AdamWGroup{};
-  const auto found = std::ranges::find(groups_, own, &Group::own);
-  if (found != groups_.end()) return static_cast<std::size_t>(found - groups_.begin());
-  groups_.push_back({own, {}});
-  return groups_.size() - 1;
-}
-
-ops::AdamWSpec AdamWOptimizer::spec(std::size_t group) const {
-  return {options_.beta1, options_.beta2, options_.eps, groups_[group].own.decays ? options_.weight_decay : 0};
+std::int64_t AdamWOptimizer::group_of(const std::string& name) {
+  const AdamWGroup group = options_.group_of ? options_.group_of(name) : AdamWGroup{};
+  const auto found = std::ranges::find(groups_, group);
+  if (found != groups_.end()) return found - groups_.begin();
+  groups_.push_back(group);
+  return std::ssize(groups_) - 1;
 }
 
 // A table that another optimizer changes late has only that one's moments to catch up with.
@@ -114,9 +110,7 @@ bool AdamWOptimizer::is_late_table(const Parameter& parameter) const {
 void AdamWOptimizer::begin_step(double learning_rate) {
   learning_rate_ = learning_rate;
   ++steps_;
-  for (std::size_t i = 0; i < groups_.size(); ++i)
-    groups_[i].scalars.copy_from(
-        ops::adamw_scalars(learning_rate * groups_[i].own.learning_rate_scale, spec(i), steps_));
+  scalars_.copy_from(scalars_at(steps_));
   for (const Slot& slot : slots_)
     if (slot.late != nullptr) slot.late->begin_step();
 }
@@ -138,32 +132,36 @@ void AdamWOptimizer::stop_at(const Tensor& loss) const {
   ops::stop_at_loss(InPlace(stop_), loss);
 }
 
-// The scalars of this step for a parameter of the group that has missed so many.
-Tensor AdamWOptimizer::scalars_after(std::int64_t missed, std::size_t group) const {
-  const auto& [own, scalars] = groups_[group];
-  if (missed == 0) return scalars;
-  return ops::adamw_scalars(learning_rate_ * own.learning_rate_scale, spec(group), steps_ - missed).to(device());
+// The scalars of every group, with the present learning rate, as the parameter's own step of that number. On the host.
+Tensor AdamWOptimizer::scalars_at(std::int64_t step) const {
+  std::vector<ops::AdamWRates> rates;
+  for (const AdamWGroup& group : groups_)
+    rates.push_back({learning_rate_ * group.learning_rate_scale, group.decays ? options_.weight_decay : 0});
+  return ops::adamw_scalars(rates, spec(), step);
 }
 
 void AdamWOptimizer::update() {
   measure();
-  std::map<std::pair<std::int64_t, std::size_t>, std::vector<ops::AdamWTensor>> calls;  // by missed steps and group
+  std::map<std::int64_t, std::vector<ops::AdamWTensor>> calls;  // by missed steps
+  const auto scalars = [&](std::int64_t missed) {
+    return missed == 0 ? scalars_ : scalars_at(steps_ - missed).to(device());
+  };
   for (Slot& slot : slots_) {
     const Parameter& parameter = slot.named.parameter;
     if (!parameter.grad().defined()) {
       ++slot.missed;
     } else if (slot.late != nullptr) {
-      slot.late->update(parameter, scalars_after(slot.missed, slot.group), clip_);
+      slot.late->update(parameter, scalars(slot.missed).rows(slot.group, slot.group + 1), clip_);
     } else {
-      calls[{slot.missed, slot.group}].push_back({.param = InPlace(parameter.value()),
-                                                  .grad = parameter.grad().tensor(),
-                                                  .m = InPlace(slot.m),
-                                                  .v = InPlace(slot.v),
-                                                  .master = InPlace(parameter.master())});
+      calls[slot.missed].push_back({.param = InPlace(parameter.value()),
+                                    .grad = parameter.grad().tensor(),
+                                    .m = InPlace(slot.m),
+                                    .v = InPlace(slot.v),
+                                    .master = InPlace(parameter.master()),
+                                    .group = slot.group});
     }
   }
-  for (const auto& [of, tensors] : calls)
-    ops::adamw(tensors, scalars_after(of.first, of.second), clip_, spec(of.second));
+  for (const auto& [missed, tensors] : calls) ops::adamw(tensors, scalars(missed), clip_, spec());
 }
 
 void AdamWOptimizer::zero_grad() const {

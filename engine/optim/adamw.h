@@ -83,24 +83,21 @@ class AdamWOptimizer {
   class LateTable;
   struct Slot {
     NamedParameter named;
-    std::size_t group = 0;
+    std::int64_t group = 0;
     Tensor m, v;
     std::int64_t missed = 0;                    // steps without a gradient
     std::shared_ptr<LateTable> late = nullptr;  // null: every step changes all of it
   };
   Device device() const { return slots_.front().m.device(); }
   bool is_late_table(const Parameter& parameter) const;
-  std::size_t group_of(const std::string& name);
-  Tensor scalars_after(std::int64_t missed, std::size_t group) const;
+  std::int64_t group_of(const std::string& name);
+  Tensor scalars_at(std::int64_t step) const;
   void measure();
-  ops::AdamWSpec spec(std::size_t group) const;
+  ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps}; }
 
-  struct Group {
-    AdamWGroup own;
-    Tensor scalars;  // ops::adamw_scalars of a parameter that has missed no step: float64 [3]
-  };
   std::vector<Slot> slots_;
-  std::vector<Group> groups_;
+  std::vector<AdamWGroup> groups_;
+  Tensor scalars_;  // ops::adamw_scalars of parameters that have missed no step: float64 [groups, 3]
   AdamWOptions options_;
   std::int64_t steps_ = 0;
   Tensor norm_, clip_;  // float64 [1]

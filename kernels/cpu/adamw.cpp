@@ -19,16 +19,16 @@ struct Scalars {
   T decay, one_minus_beta1, beta2, one_minus_beta2, root_correction2, eps, step_size, grad_scale;
 };
 
-template <class T, class Args>
-Scalars<T> scalars_of(const Args& args, double beta1, double beta2, double eps, double weight_decay) {
-  return {.decay = static_cast<T>(1 - args.scalars->learning_rate * weight_decay),
+template <class T>
+Scalars<T> scalars_of(const AdamWScalars& scalars, const double* grad_scale, double beta1, double beta2, double eps) {
+  return {.decay = static_cast<T>(scalars.decay),
           .one_minus_beta1 = static_cast<T>(1 - beta1),
           .beta2 = static_cast<T>(beta2),
           .one_minus_beta2 = static_cast<T>(1 - beta2),
-          .root_correction2 = static_cast<T>(args.scalars->root_correction2),
+          .root_correction2 = static_cast<T>(scalars.root_correction2),
           .eps = static_cast<T>(eps),
-          .step_size = static_cast<T>(args.scalars->step_size),
-          .grad_scale = static_cast<T>(args.grad_scale == nullptr ? 1.0 : *args.grad_scale)};
+          .step_size = static_cast<T>(scalars.step_size),
+          .grad_scale = static_cast<T>(grad_scale == nullptr ? 1.0 : *grad_scale)};
 }
 
 template <class T>
@@ -146,8 +146,8 @@ std::vector<std::int32_t> late_rows(const AdamWCatchUp& args) {
 
 }  // namespace
 
-AdamWScalars adamw_scalars(double learning_rate, double beta1, double beta2, std::int64_t t) {
-  return {.learning_rate = learning_rate,
+AdamWScalars adamw_scalars(double learning_rate, double weight_decay, double beta1, double beta2, std::int64_t t) {
+  return {.decay = 1 - learning_rate * weight_decay,
           .step_size = learning_rate / (1 - std::pow(beta1, static_cast<double>(t))),
           .root_correction2 = std::sqrt(1 - std::pow(beta2, static_cast<double>(t)))};
 }
@@ -157,9 +157,10 @@ void adamw(const CpuContext&, const AdamW& args) {
   for_pieces(args.tensors, first_pieces(args.tensors),
              [&](const AdamWTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t) {
                dispatch_float(tensor.dtype, "adamw", [&]<class T>() {
-                 vectorized<update<T>>(static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
-                                       static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from,
-                                       scalars_of<T>(args, args.beta1, args.beta2, args.eps, args.weight_decay), n);
+                 vectorized<update<T>>(
+                     static_cast<T*>(tensor.param) + from, static_cast<const T*>(tensor.grad) + from,
+                     static_cast<T*>(tensor.m) + from, static_cast<T*>(tensor.v) + from,
+                     scalars_of<T>(args.scalars[tensor.group], args.grad_scale, args.beta1, args.beta2, args.eps), n);
                });
              });
 }
@@ -185,7 +186,7 @@ void adamw_rows(const CpuContext&, const AdamWRows& args) {
   const AdamWTable& table = args.table;
   dispatch_float(table.dtype, "adamw", [&]<class T>() {
     const Rows<T> rows(table);
-    const auto scalars = scalars_of<T>(args, table.beta1, table.beta2, table.eps, table.weight_decay);
+    const auto scalars = scalars_of<T>(*args.scalars, args.grad_scale, table.beta1, table.beta2, table.eps);
     const bool applied = !std::isnan(scalars.grad_scale);
     const std::int32_t steps = rows.steps();
     parallel_for(table.rows, row_grain(table.channels), [&](std::int64_t begin, std::int64_t end) {

@@ -47,7 +47,7 @@ struct Entry {
   std::int32_t first_chunk;
   std::int32_t wide;      // all pointers allow 16-byte accesses
   std::int32_t bfloat16;  // else float32
-  std::int32_t unused;    // no padding: equal tables are equal bytes
+  std::int32_t group;     // its scalars; no padding: equal tables are equal bytes
 };
 
 // The tensor that chunk `blockIdx.x` belongs to.
@@ -72,6 +72,7 @@ __device__ Entry own_entry(const Entry* entries, int count) {
   e.first_chunk = load_global(&entries[low].first_chunk);
   e.wide = load_global(&entries[low].wide);
   e.bfloat16 = load_global(&entries[low].bfloat16);
+  e.group = load_global(&entries[low].group);
   return e;
 }
 
@@ -121,7 +122,7 @@ __device__ void for_own_elements(const Entry& e, const Range& chunk, Body&& body
 
 __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, AdamWRecipe recipe) {
   const Entry e = own_entry(entries, count);
-  const AdamWFactors factors = factors_of(recipe);
+  const AdamWFactors factors = factors_of(recipe, e.group);
   if (factors.grad_scale != factors.grad_scale) return;  // NaN
   for_own_elements<4, 1>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
@@ -260,11 +261,10 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .first_chunk = 0,
                .wide = 0,
                .bfloat16 = is_bfloat16(t.dtype),
-               .unused = 0});
+               .group = t.group});
   }
   if (table.entries.empty()) return;
-  const auto recipe =
-      AdamWRecipe::of(args.scalars, args.grad_scale, args.beta1, args.beta2, args.eps, args.weight_decay);
+  const auto recipe = AdamWRecipe::of(args.scalars, args.grad_scale, args.beta1, args.beta2, args.eps);
   cuda::launch("adamw", adamw_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
                table.on_device(context), table.count(), recipe);
 }
@@ -283,7 +283,7 @@ void grad_norm(const CudaContext& context, const GradNorm& args) {
                .first_chunk = 0,
                .wide = 0,
                .bfloat16 = is_bfloat16(t.dtype),
-               .unused = 0});
+               .group = 0});
   const cuda::Scratch sums(static_cast<std::size_t>(table.chunks) * sizeof(double), context.stream());
   if (table.chunks > 0)
     cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,

@@ -180,8 +180,7 @@ void adamw_catch_up(const CudaContext& context, const AdamWCatchUp& args) {
 void adamw_rows(const CudaContext& context, const AdamWRows& args) {
   const AdamWTable& table = args.table;
   const Rows rows = rows_of(table);
-  const auto recipe =
-      AdamWRecipe::of(args.scalars, args.grad_scale, table.beta1, table.beta2, table.eps, table.weight_decay);
+  const auto recipe = AdamWRecipe::of(args.scalars, args.grad_scale, table.beta1, table.beta2, table.eps);
   cuda::with_width<float>(is_wide(table, args.values), [&](auto width) {
     cuda::launch("adamw_rows", adamw_rows_kernel<decltype(width)::value>, {cuda::blocks_for(rows.rows, Traits::kRows)},
                  {Traits::kThreads}, 0, context.stream(), rows, static_cast<const float*>(args.values), recipe);

@@ -16,12 +16,11 @@ using namespace kernels;
 TEST(AdamWTest, FirstTwoSteps) {
   double p = 1, g = 0.5, m = 0, v = 0;
   const AdamWTensor tensor{&p, &g, &m, &v, 1, DType::kFloat64};
-  AdamWScalars scalars = adamw_scalars(5e-5, 0.9, 0.999, 1);
-  const AdamW args{
-      .tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1};
+  AdamWScalars scalars = adamw_scalars(5e-5, 0.1, 0.9, 0.999, 1);
+  const AdamW args{.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
   adamw(CpuContext{}, args);
   EXPECT_NEAR(p, 0.999945000001, 1e-15);
-  scalars = adamw_scalars(5e-5, 0.9, 0.999, 2);
+  scalars = adamw_scalars(5e-5, 0.1, 0.9, 0.999, 2);
   adamw(CpuContext{}, args);
   EXPECT_NEAR(p, 0.9998900002769999, 1e-15);
 }
@@ -35,13 +34,13 @@ TEST(AdamWTest, FollowsTheDefinition) {
   for (int t = 1; t <= 20; ++t) {
     g = std::sin(0.7 * t);
     exact = testing::oracle::adamw(exact, g, t, options);
-    const AdamWScalars scalars = adamw_scalars(options.learning_rate, options.beta1, options.beta2, t);
+    const AdamWScalars scalars =
+        adamw_scalars(options.learning_rate, options.weight_decay, options.beta1, options.beta2, t);
     adamw(CpuContext{}, {.tensors = {&tensor, 1},
                          .scalars = &scalars,
                          .beta1 = options.beta1,
                          .beta2 = options.beta2,
-                         .eps = options.eps,
-                         .weight_decay = options.weight_decay});
+                         .eps = options.eps});
     EXPECT_NEAR(p, exact.p, 1e-14) << "step " << t;
     EXPECT_NEAR(m, exact.m, 1e-15) << "step " << t;
     EXPECT_NEAR(v, exact.v, 1e-15) << "step " << t;
@@ -51,9 +50,8 @@ TEST(AdamWTest, FollowsTheDefinition) {
 TEST(AdamWTest, WithoutGradientOnlyDecays) {
   std::vector<float> p(100, 2.0f), g(100, 0.0f), m(100, 0.0f), v(100, 0.0f);
   const AdamWTensor tensor{p.data(), g.data(), m.data(), v.data(), 100, DType::kFloat32};
-  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
-  adamw(CpuContext{},
-        {.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .weight_decay = 0.1});
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.1, 0.9, 0.999, 1);
+  adamw(CpuContext{}, {.tensors = {&tensor, 1}, .scalars = &scalars, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8});
   for (float x : p) EXPECT_FLOAT_EQ(x, 2.0f * 0.999f);
 }
 
@@ -62,15 +60,10 @@ TEST(AdamWTest, GradScaleIsAScaledGradient) {
   for (int i = 0; i < 37; ++i) g.push_back(0.1 * i - 1), half.push_back(0.5 * g.back());
   const AdamWTensor scaled{p.data(), g.data(), m.data(), v.data(), 37, DType::kFloat64},
       plain{q.data(), half.data(), m2.data(), v2.data(), 37, DType::kFloat64};
-  const AdamWScalars scalars = adamw_scalars(0.01, 0.9, 0.999, 1);
+  const AdamWScalars scalars = adamw_scalars(0.01, 0.1, 0.9, 0.999, 1);
   const double scale = 0.5;
-  AdamW args{.tensors = {&scaled, 1},
-             .scalars = &scalars,
-             .grad_scale = &scale,
-             .beta1 = 0.9,
-             .beta2 = 0.999,
-             .eps = 1e-8,
-             .weight_decay = 0.1};
+  AdamW args{
+      .tensors = {&scaled, 1}, .scalars = &scalars, .grad_scale = &scale, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8};
   adamw(CpuContext{}, args);
   args.tensors = {&plain, 1};
   args.grad_scale = nullptr;

@@ -184,8 +184,7 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
                     .grad_scale = static_cast<const double*>(scale.data()),
                     .beta1 = 0.9,
                     .beta2 = 0.99,
-                    .eps = 1e-8,
-                    .weight_decay = 0.1});
+                    .eps = 1e-8});
   };
   const auto result_of = [&](bool captured, std::uint32_t stride) {
     const cuda::Buffer weight = on_device(kChannels, 0.03f), m = on_device(kChannels, 0.0f),
@@ -203,7 +202,7 @@ TEST_F(CudaCases, CapturedGraphGivesTheSameBits) {
       graph = context.stream().end_capture();
     }
     for (std::uint32_t t = 1; t <= 3; ++t) {
-      const AdamWScalars now = adamw_scalars(0.01 * t, 0.9, 0.99, t);
+      const AdamWScalars now = adamw_scalars(0.01 * t, 0.1, 0.9, 0.99, t);
       const std::uint32_t dropout_step = t * stride;
       cuda::copy_to_device(scalars.data(), &now, sizeof now, context.stream());
       cuda::copy_to_device(step_at.data(), &dropout_step, sizeof dropout_step, context.stream());
@@ -236,8 +235,7 @@ TEST_F(CudaCases, BFloat16AdamWNeedsAMasterCopy) {
                                .scalars = static_cast<const AdamWScalars*>(memory.data()),
                                .beta1 = 0,
                                .beta2 = 0,
-                               .eps = 1,
-                               .weight_decay = 0}),
+                               .eps = 1}),
                Error);
 }
 

@@ -12,7 +12,7 @@ namespace attune::testing {
 
 using namespace kernels;
 
-// Several tensors in one call; unless the case is in place, the state is copied first. grad_scale is a power of two, so that
+// Several tensors of two groups in one call; unless the case is in place, the state is copied first. grad_scale is a power of two, so that
 // float32 and float64 agree on it. Where there is no master copy, `master` is the parameter again.
 OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place) {
   const std::int64_t n = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
@@ -21,9 +21,10 @@ OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place) {
                {.name = "grad", .n = n, .differentiable = false},
                {.name = "m0", .n = n, .differentiable = false, .statistic = true},
                {.name = "v0", .n = n, .differentiable = false, .low = 0.01, .statistic = true}};
-  const AdamWScalars scalars = adamw_scalars(1e-2, 0.9, 0.999, 3);
-  op.doubles = {{"scalars", {scalars.learning_rate, scalars.step_size, scalars.root_correction2}},
-                {"grad_scale", {0.5}}};
+  const AdamWScalars even = adamw_scalars(1e-2, 0.1, 0.9, 0.999, 3), odd = adamw_scalars(3e-2, 0, 0.9, 0.999, 3);
+  op.doubles = {
+      {"scalars", {even.decay, even.step_size, even.root_correction2, odd.decay, odd.step_size, odd.root_correction2}},
+      {"grad_scale", {0.5}}};
   op.outputs = {{"param", n, false}, {"m", n, false, true}, {"v", n, false, true}, {"master", n, false, true}};
   op.forward = [=](const Call& c) {
     const bool has_master = statistics_dtype(c.dtype()) != c.dtype();
@@ -41,7 +42,8 @@ OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place) {
                          .v = c.statistic_offset(c["v"], at),
                          .n = length,
                          .dtype = c.dtype(),
-                         .master = has_master ? c.statistic_offset(c["master"], at) : nullptr});
+                         .master = has_master ? c.statistic_offset(c["master"], at) : nullptr,
+                         .group = static_cast<std::int32_t>(tensors.size() % 2)});
       at += length;
     }
     c.run([&](const auto& on) {
@@ -50,8 +52,7 @@ OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place) {
                  .grad_scale = c.doubles("grad_scale"),
                  .beta1 = 0.9,
                  .beta2 = 0.999,
-                 .eps = 1e-8,
-                 .weight_decay = 0.1});
+                 .eps = 1e-8});
     });
     if (!in_place && !has_master) c.backend().copy(c["master"], c["param"], bytes);
   };
@@ -77,9 +78,8 @@ OpCase adamw_rows_case(std::int64_t rows, std::int64_t channels, std::int64_t to
                                       : kSteps - row % 6);
   marks.push_back(kSteps);  // of the table
   op.ints = {{"ids", spread(tokens, rows)}, {"marks0", std::move(marks)}};
-  const AdamWScalars scalars = adamw_scalars(1e-2, 0.9, 0.999, 3);
-  op.doubles = {{"scalars", {scalars.learning_rate, scalars.step_size, scalars.root_correction2}},
-                {"grad_scale", {0.5}}};
+  const AdamWScalars scalars = adamw_scalars(1e-2, 0.1, 0.9, 0.999, 3);
+  op.doubles = {{"scalars", {scalars.decay, scalars.step_size, scalars.root_correction2}}, {"grad_scale", {0.5}}};
   if (!in_place) op.outputs = {{"param", n, false, true}, {"m", n, false, true}, {"v", n, false, true}};
   op.forward = [=](const Call& c) {
     AdamWTable table{.param = c["param0"],
@@ -93,8 +93,7 @@ OpCase adamw_rows_case(std::int64_t rows, std::int64_t channels, std::int64_t to
                      .dtype = statistics_dtype(c.dtype()),
                      .beta1 = 0.9,
                      .beta2 = 0.999,
-                     .eps = 1e-8,
-                     .weight_decay = 0.1};
+                     .eps = 1e-8};
     const std::size_t size = size_of(table.dtype), mark_bytes = static_cast<std::size_t>(rows + 1) * 4;
     const auto copied = [&](void* to, const void* from, std::size_t bytes) {
       c.backend().copy(to, from, bytes);

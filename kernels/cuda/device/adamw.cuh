@@ -14,14 +14,12 @@ struct AdamWFactors {
 struct AdamWRecipe {
   const kernels::AdamWScalars* scalars;
   const double* grad_scale;  // or null
-  double weight_decay;
   float one_minus_beta1, beta2, one_minus_beta2, eps;
 
   static AdamWRecipe of(const kernels::AdamWScalars* scalars, const double* grad_scale, double beta1, double beta2,
-                        double eps, double weight_decay) {
+                        double eps) {
     return {.scalars = scalars,
             .grad_scale = grad_scale,
-            .weight_decay = weight_decay,
             .one_minus_beta1 = static_cast<float>(1 - beta1),
             .beta2 = static_cast<float>(beta2),
             .one_minus_beta2 = static_cast<float>(1 - beta2),
@@ -29,14 +27,15 @@ struct AdamWRecipe {
   }
 };
 
-__device__ __forceinline__ AdamWFactors factors_of(const AdamWRecipe& r) {
-  return {.decay = static_cast<float>(1 - load_global(&r.scalars->learning_rate) * r.weight_decay),
+__device__ __forceinline__ AdamWFactors factors_of(const AdamWRecipe& r, int group = 0) {
+  const kernels::AdamWScalars* scalars = r.scalars + group;
+  return {.decay = static_cast<float>(load_global(&scalars->decay)),
           .one_minus_beta1 = r.one_minus_beta1,
           .beta2 = r.beta2,
           .one_minus_beta2 = r.one_minus_beta2,
-          .root_correction2 = static_cast<float>(load_global(&r.scalars->root_correction2)),
+          .root_correction2 = static_cast<float>(load_global(&scalars->root_correction2)),
           .eps = r.eps,
-          .step_size = static_cast<float>(load_global(&r.scalars->step_size)),
+          .step_size = static_cast<float>(load_global(&scalars->step_size)),
           .grad_scale = r.grad_scale == nullptr ? 1.0f : static_cast<float>(load_global(r.grad_scale))};
 }
 

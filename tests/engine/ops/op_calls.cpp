@@ -297,21 +297,22 @@ std::vector<OpCall> loss_calls() {
 }
 
 std::vector<OpCall> optimizer_calls() {
-  const Argument scalars{kFirst, doubles({0.1, 0.1, 1})}, one{kRequired, doubles({1})}, state{kRequired, floats({3})};
+  const Argument scalars{kFirst, doubles({0.99, 0.1, 1}).view({1, 3})}, one{kRequired, doubles({1})},
+      state{kRequired, floats({3})};
   const auto update = [](const Get& at) {
     const std::vector<ops::AdamWTensor> tensors{{.param = InPlace(at("param")),
                                                  .grad = at("grad"),
                                                  .m = InPlace(at("m")),
                                                  .v = InPlace(at("v")),
                                                  .master = InPlace(at("master"))}};
-    ops::adamw(tensors, at("scalars"), at("grad_scale"), {0.9, 0.999, 1e-8, 0.1});
+    ops::adamw(tensors, at("scalars"), at("grad_scale"), {0.9, 0.999, 1e-8});
   };
   const Argument table{kFirst, floats({2, 3})}, moments{kRequired, floats({2, 3})}, marks{kRequired, ints({0, 0})},
       steps{kRequired, ints({0})}, latest{kRequired, floats({64, 4})};
   const auto row_state = [](const Get& at) -> ops::AdamWRowState {
     return {InPlace(at("m")), InPlace(at("v")), {at("marks"), at("steps")}, at("latest")};
   };
-  const ops::AdamWSpec spec{0.9, 0.999, 1e-8, 0.1};
+  const ops::AdamWSpec spec{0.9, 0.999, 1e-8};
   return {{"adamw catch up",
            {{"table", table},
             {"m", moments},
@@ -332,7 +333,7 @@ std::vector<OpCall> optimizer_calls() {
             {"steps", steps},
             {"latest", latest},
             {"values", {kRequired, floats({1, 3})}},
-            {"scalars", {kRequired, doubles({0.1, 0.1, 1})}},
+            {"scalars", {kRequired, doubles({0.99, 0.1, 1}).view({1, 3})}},
             {"grad_scale", {kOptional, doubles({1})}}},
            [=](const Get& at) {
              ops::adamw_rows(InPlace(at("table")), row_state(at), at("values"), at("scalars"), at("grad_scale"), spec);
