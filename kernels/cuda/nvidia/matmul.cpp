@@ -175,29 +175,31 @@ class Choices {
     read();
   }
 
-  std::optional<cublasLtMatmulAlgo_t> find(const Shape& shape) const {
-    const auto found = known_.find(text_of(shape));
-    return found == known_.end() ? std::nullopt : algorithm_of(found->second);
+  /// The first choice noted for the shape that is usable.
+  template <class Usable>
+  std::optional<cublasLtMatmulAlgo_t> find(const Shape& shape, Usable&& usable) const {
+    const auto [begin, end] = known_.equal_range(text_of(shape));
+    const auto found = std::find_if(begin, end, [&](const auto& line) { return usable(line.second); });
+    return found == end ? std::nullopt : std::optional(found->second);
   }
-  /// Notes a choice. Of processes that choose at the same time the first to note it has chosen for all. Returns what is
-  /// chosen. A file that cannot be written costs the next run its own timing, nothing else.
-  cublasLtMatmulAlgo_t note(const Shape& shape, const cublasLtMatmulAlgo_t& choice) {
-    if (!path_.empty()) {
-      std::error_code ignored;
-      std::filesystem::create_directories(path_.parent_path(), ignored);
-      std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + text_of(choice) + "\n";
-      read();
-    }
-    return algorithm_of(known_.try_emplace(text_of(shape), text_of(choice)).first->second).value_or(choice);
+  /// Notes a choice. Of processes that choose at the same time the first to note it has chosen for all: find it. A file
+  /// that cannot be written costs the next run its own timing, nothing else.
+  void note(const Shape& shape, const cublasLtMatmulAlgo_t& choice) {
+    if (path_.empty()) return;
+    std::error_code ignored;
+    std::filesystem::create_directories(path_.parent_path(), ignored);
+    std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + text_of(choice) + "\n";
+    read();
   }
 
  private:
-  // The first line of a shape holds.
   void read() {
+    known_.clear();
     std::ifstream in(path_);
     for (std::string line; std::getline(in, line);)
-      if (const auto colon = line.rfind(": "); colon != std::string::npos && algorithm_of(line.substr(colon + 2)))
-        known_.try_emplace(line.substr(0, colon), line.substr(colon + 2));
+      if (const auto colon = line.rfind(": "); colon != std::string::npos)
+        if (const auto algorithm = algorithm_of(line.substr(colon + 2)))
+          known_.emplace(line.substr(0, colon), *algorithm);
   }
   // With what else the library's proposals depend on.
   static std::string text_of(const Shape& shape) {
@@ -223,7 +225,7 @@ class Choices {
     return out;
   }
   std::filesystem::path path_;
-  std::map<std::string, std::string> known_;
+  std::multimap<std::string, cublasLtMatmulAlgo_t> known_;  // by shape, in the file's order
 };
 
 // The operands of trial products, values of mixed sizes and signs, the same on every run: several sets, so that a
@@ -238,7 +240,14 @@ class TrialOperands {
     a_ = bytes_of(args.m * args.k), b_ = bytes_of(args.k * args.n), c_ = bytes_of(args.m * args.n),
     bias_ = bytes_of(args.n);
     sets_ = std::min(kCache / set_bytes() + 1, kMaxSets);
-    memory_ = Buffer(sets_ * set_bytes());
+    while (memory_.bytes() == 0) {
+      try {
+        memory_ = Buffer(sets_ * set_bytes());
+      } catch (const OutOfMemory&) {
+        if (sets_ == 1) throw;
+        sets_ /= 2;
+      }
+    }
     fill(stream);
   }
   /// The product with the next set.
@@ -331,15 +340,19 @@ struct MatmulPlans {
     const auto [at, fresh] = plans.try_emplace(shape, handle, args, tf32);
     Plan& plan = at->second;
     if (!fresh || !choices || plan.candidates.size() == 1) return plan;
-    if (const auto known = choices->find(shape); known && plan.allows(handle, *known)) {
-      plan.chosen = *known;
-    } else {
-      try {
-        if (!stream.capturing()) CUDA_CHECK(cudaDeviceSynchronize());  // what runs meanwhile would be timed as well
-        const cublasLtMatmulAlgo_t own = fastest(handle, plan, args), noted = choices->note(shape, own);
-        plan.chosen = plan.allows(handle, noted) ? noted : own;
-      } catch (const OutOfMemory&) {  // no room to try: the first proposal
-      }
+    const auto known = [&] {
+      return choices->find(shape, [&](const cublasLtMatmulAlgo_t& choice) { return plan.allows(handle, choice); });
+    };
+    if (const auto before = known()) {
+      plan.chosen = *before;
+      return plan;
+    }
+    try {
+      if (!stream.capturing()) CUDA_CHECK(cudaDeviceSynchronize());  // what runs meanwhile would be timed as well
+      const cublasLtMatmulAlgo_t own = fastest(handle, plan, args);
+      choices->note(shape, own);
+      plan.chosen = known().value_or(own);
+    } catch (const OutOfMemory&) {  // no room to try: the first proposal
     }
     return plan;
   }
