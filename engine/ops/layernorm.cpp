@@ -4,22 +4,6 @@
 #include "engine/ops/run_on.h"
 
 namespace attune::ops {
-namespace {
-
-// dweight and dbias, from the sums over parts of the rows.
-void sum_parts_aside(const kernels::LayerNormBackward& call, const Tensor& parts) {
-  const bool both = call.dweight && call.dbias;
-  SideWork::current()->sum_columns({.out = call.dweight ? call.dweight : call.dbias,
-                                    .second = both ? call.dbias : GradOut{},
-                                    .x = static_cast<const float*>(parts.raw()) + (call.dweight ? 0 : call.channels),
-                                    .rows = parts.shape()[0],
-                                    .channels = call.channels,
-                                    .row_stride = 2 * call.channels,
-                                    .dtype = parts.dtype()},
-                                   parts);
-}
-
-}  // namespace
 
 LayerNormOut layernorm_forward(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias,
                                const LayerNormSpec& spec) {
@@ -96,14 +80,14 @@ void layernorm_backward(const LayerNormGrads& grads, const LayerNormUpstream& up
                                   .dropout = spec.dropout.mask(),
                                   .dtype = spec.dtype};
   Tensor parts;
-  const bool aside = (grads.dweight || grads.dbias) && sum.device() == Device::kCuda && SideWork::current() != nullptr;
+  const bool aside = (call.dweight || call.dbias) && sums_aside(sum.device());
   if constexpr (kernels::kHasCudaOps)
     if (aside) {
       parts = Tensor::empty({kernels::layernorm_parts(cuda_context(), call), 2, channels}, wide, sum.device());
       call.parts = parts.raw();
     }
   run_on(sum.device(), [&](const auto& context) { kernels::layernorm_backward(context, call); });
-  if (aside) sum_parts_aside(call, parts);
+  if (aside) sum_aside(cuda::sum_of_parts(call, static_cast<const float*>(parts.raw()), parts.shape()[0]), parts);
 }
 
 }  // namespace attune::ops

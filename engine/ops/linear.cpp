@@ -70,15 +70,10 @@ void linear_backward(const LinearGrads& grads, const Tensor& dy, const Tensor& x
                                .inputs = inputs,
                                .outputs = outputs,
                                .dtype = dy.dtype()};
-  if (grads.dbias && sum_aside({.out = call.dbias,
-                                .second = {},
-                                .x = dy.raw(),
-                                .rows = call.rows,
-                                .channels = outputs,
-                                .row_stride = outputs,
-                                .dtype = dy.dtype()},
-                               dy))
+  if (call.dbias && sums_aside(dy.device())) {
+    sum_aside(cuda::bias_sum(call), dy);
     call.dbias = {};
+  }
   if ((call.dweight || call.dbias) && rows_of(dy) * inputs * outputs < kFillsADevice) {
     kernels::LinearBackward parameters = call;
     parameters.dx = {};

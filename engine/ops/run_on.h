@@ -34,12 +34,13 @@ void run_aside(Device device, std::vector<Tensor> read, F&& f) {
   run_on(device, f);
 }
 
-/// Whether it takes the sum over the rows of `x`; if not, the caller must do it.
-inline bool sum_aside(const cuda::ColumnSum& sum, const Tensor& x) {
-  SideWork* side = SideWork::current();
-  if (side == nullptr || x.device() != Device::kCuda) return false;
-  side->sum_columns(sum, x);
-  return true;
+/// Whether sum_aside may be called for tensors of this device.
+inline bool sums_aside(Device device) {
+  return device == Device::kCuda && SideWork::current() != nullptr;
+}
+/// The sum over the rows of `x` (SideWork::sum_columns).
+inline void sum_aside(const cuda::ColumnSum& sum, const Tensor& x) {
+  SideWork::current()->sum_columns(sum, x);
 }
 
 }  // namespace attune

@@ -371,14 +371,7 @@ void layernorm_backward(const CudaContext& context, const LayerNormBackward& arg
                    static_cast<std::size_t>(warps) * row_bytes, context.stream(), arguments);
     });
     if (!join) return;
-    const bool both = args.dweight && args.dbias;
-    const cuda::ColumnSum sum{.out = args.dweight ? args.dweight : args.dbias,
-                              .second = both ? args.dbias : GradOut{},
-                              .x = partials + (args.dweight ? 0 : args.channels),
-                              .rows = blocks,
-                              .channels = args.channels,
-                              .row_stride = 2 * args.channels,
-                              .dtype = DType::kFloat32};
+    const cuda::ColumnSum sum = cuda::sum_of_parts(args, partials, blocks);
     cuda::sum_columns(context, {&sum, 1});
   });
 }

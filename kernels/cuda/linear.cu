@@ -42,13 +42,7 @@ void linear_backward(const CudaContext& context, const LinearBackward& args) {
                            .accumulate = args.dweight.accumulate(),
                            .dtype = args.dtype});
   if (!args.dbias) return;
-  const cuda::ColumnSum bias{.out = args.dbias,
-                             .second = {},
-                             .x = args.dy,
-                             .rows = args.rows,
-                             .channels = args.outputs,
-                             .row_stride = args.outputs,
-                             .dtype = args.dtype};
+  const cuda::ColumnSum bias = cuda::bias_sum(args);
   cuda::sum_columns(context, {&bias, 1});
 }
 
