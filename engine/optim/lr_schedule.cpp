@@ -18,10 +18,11 @@ LrSchedule LrSchedule::over(std::int64_t steps) const {
 }
 
 double LrSchedule::at(std::int64_t step) const {
+  const std::int64_t decay_steps = std::max<std::int64_t>(total_steps - warmup_steps, 1);
   const auto after = static_cast<double>(step - warmup_steps);
   if (step < warmup_steps) return peak * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
   const auto cosine = [&](double p) { return peak * 0.5 * (1 + std::cos(std::numbers::pi * p)); };
-  const double done = std::min(after / static_cast<double>(std::max<std::int64_t>(total_steps - warmup_steps, 1)), 1.0);
+  const double done = std::min(after / static_cast<double>(decay_steps), 1.0);
   switch (kind) {
     case Kind::kConstant:
       return peak;
@@ -30,7 +31,10 @@ double LrSchedule::at(std::int64_t step) const {
     case Kind::kCosine:
       return cosine(done);
     case Kind::kCosineRestarts:
-      return done == 1 ? 0 : cosine(std::fmod(static_cast<double>(cycles) * done, 1.0));
+      if (done == 1) return 0;
+      // In integers: a rounded product falls below a whole number, and a cosine would begin at its end.
+      return cosine(static_cast<double>(cycles % decay_steps * (step - warmup_steps) % decay_steps) /
+                    static_cast<double>(decay_steps));
     case Kind::kInverseSqrt: {
       const double scale = warmup_steps > 0 ? static_cast<double>(warmup_steps) : 1e4;
       return peak * std::sqrt(scale / (after + scale));

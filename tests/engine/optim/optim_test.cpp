@@ -228,6 +228,17 @@ TEST(Schedules, CosinesRestartFromThePeak) {
   for (const std::int64_t step : {14, 15, 1000}) EXPECT_EQ(three.at(step), 0);
 }
 
+TEST(Schedules, EveryCosineBeginsAtThePeak) {
+  LrSchedule schedule{.kind = LrSchedule::Kind::kCosineRestarts, .peak = 8};
+  for (const std::int64_t length : {1, 2, 7, 25})
+    for (std::int64_t cycles = 1; cycles < 60; ++cycles) {
+      schedule.cycles = cycles;
+      schedule.total_steps = length * cycles;
+      for (std::int64_t step = 0; step < schedule.total_steps; step += length)
+        EXPECT_EQ(schedule.at(step), 8) << cycles << " cosines of " << length << " steps, at " << step;
+    }
+}
+
 TEST(Schedules, TheInverseRootGoesOnWithoutAnEnd) {
   LrSchedule schedule{.kind = LrSchedule::Kind::kInverseSqrt, .peak = 8, .warmup_steps = 4, .total_steps = 12};
   EXPECT_EQ(schedule.at(1), 4);
