@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -84,63 +83,57 @@ std::vector<std::string> read_header(Table& table) {
   return {fields.begin(), fields.end()};
 }
 
-// The fields of a row, which must be as many as `columns` (0: any number), without those that are not chosen. `take`
-// gives the next field and whether another follows.
-void take_fields(const std::function<std::pair<std::string_view, bool>()>& take, std::size_t columns,
-                 const std::vector<std::size_t>& chosen, std::vector<std::string_view>& fields) {
-  fields.clear();
-  for (bool more = true; more;) {
-    const auto [field, follows] = take();
-    more = follows;
-    const auto bad = utf8_error(field);
-    CHECK(!bad, "field ", fields.size() + 1, " is not valid UTF-8 at its byte ", *bad);
-    fields.push_back(field);
-  }
-  CHECK(columns == 0 || fields.size() == columns, "found ", fields.size(), " fields where the header has ", columns);
-  if (chosen.empty()) return;
-  const auto all = static_cast<std::ptrdiff_t>(fields.size());
-  for (const std::size_t column : chosen) fields.push_back(std::string_view(fields[column]));
-  fields.erase(fields.begin(), fields.begin() + all);
+void add_field(std::string_view field, std::vector<std::string_view>& fields) {
+  const auto bad = utf8_error(field);
+  CHECK(!bad, "field ", fields.size() + 1, " is not valid UTF-8 at its byte ", *bad);
+  fields.push_back(field);
 }
 
 }  // namespace
 
-CsvReader::CsvReader(const std::string& path) : LineTable(path, true) {
+void SeparatedTable::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
+                           std::string& scratch) const {
+  if (scratch.size() < bytes.size()) scratch.resize(bytes.size());
+  fields.clear();
+  try {
+    cut(bytes, scratch.data(), fields);
+    CHECK(header_.empty() || fields.size() == header_.size(), "found ", fields.size(), " fields where the header has ",
+          header_.size());
+  } catch (const Error& error) {
+    throw Error(str_cat(where(number), ": ", error.what()));
+  }
+  if (chosen_.empty()) return;
+  const auto all = static_cast<std::ptrdiff_t>(fields.size());
+  for (const std::size_t column : chosen_) fields.push_back(std::string_view(fields[column]));
+  fields.erase(fields.begin(), fields.begin() + all);
+}
+
+CsvReader::CsvReader(const std::string& path) : SeparatedTable(path, true) {
   header_ = read_header(*this);
 }
 
-void CsvReader::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
-                      std::string& scratch) const {
-  if (scratch.size() < bytes.size()) scratch.resize(bytes.size());
-  FieldCutter cutter(bytes.data(), bytes.data() + bytes.size(), scratch.data());
-  try {
-    take_fields([&] { return cutter.take(); }, header_.size(), chosen_, fields);
-  } catch (const Error& error) {
-    throw Error(str_cat(path_, ":", number, ": ", error.what()));
+void CsvReader::cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const {
+  FieldCutter cutter(row.data(), row.data() + row.size(), scratch);
+  for (bool more = true; more;) {
+    const auto [field, follows] = cutter.take();
+    more = follows;
+    add_field(field, fields);
   }
 }
 
-TsvReader::TsvReader(const std::string& path) : LineTable(path, false) {
+TsvReader::TsvReader(const std::string& path) : SeparatedTable(path, false) {
   header_ = read_header(*this);
 }
 
-void TsvReader::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
-                      std::string& scratch) const {
-  if (scratch.size() < bytes.size()) scratch.resize(bytes.size());
-  char* room = scratch.data();
-  std::string_view rest = bytes.substr(0, bytes.find('\n'));
+void TsvReader::cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const {
+  std::string_view rest = row.substr(0, row.find('\n'));
   if (rest.ends_with('\r')) rest.remove_suffix(1);
-  const auto take = [&] {
+  for (bool more = true; more;) {
     const std::size_t end = std::min(rest.find('\t'), rest.size());
-    const bool more = end < rest.size();
+    more = end < rest.size();
     const std::string_view field = rest.substr(0, end);
     rest.remove_prefix(end + (more ? 1 : 0));
-    return std::pair(unquoted(field, room), more);
-  };
-  try {
-    take_fields(take, header_.size(), chosen_, fields);
-  } catch (const Error& error) {
-    throw Error(str_cat(path_, ":", number, ": ", error.what()));
+    add_field(unquoted(field, scratch), fields);
   }
 }
 

@@ -14,27 +14,37 @@
 
 namespace attune {
 
-class CsvReader : public LineTable {
+class SeparatedTable : public LineTable {
+ protected:
+  using LineTable::LineTable;
+
+ private:
+  /// Throws Error naming file and line of what cut() finds wrong, or of a wrong number of fields.
+  void parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
+             std::string& scratch) const final;
+  /// Appends all fields of a row: views of it or of `scratch`, which has room for as many bytes. Throws Error that says
+  /// what is wrong.
+  virtual void cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const = 0;
+};
+
+class CsvReader : public SeparatedTable {
  public:
   /// Opens a file and reads its header row. Throws IoError, or Error if there is no header.
   explicit CsvReader(const std::string& path);
 
  private:
-  /// Throws Error naming file and line of an unterminated or misplaced quote, a wrong number of fields, or text that is
-  /// not UTF-8.
-  void parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
-             std::string& scratch) const override;
+  /// Throws Error on an unterminated or misplaced quote, or text that is not UTF-8.
+  void cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const override;
 };
 
-class TsvReader : public LineTable {
+class TsvReader : public SeparatedTable {
  public:
   /// As CsvReader.
   explicit TsvReader(const std::string& path);
 
  private:
-  /// Throws Error naming file and line of a wrong number of fields, or text that is not UTF-8.
-  void parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
-             std::string& scratch) const override;
+  /// Throws Error on text that is not UTF-8.
+  void cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const override;
 };
 
 /// A field in CSV form: quoted only if it contains a comma, a quote or a line end.

@@ -26,7 +26,7 @@ JsonlTable::JsonlTable(const std::string& path) : LineTable(path, false) {
 
 void JsonlTable::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
                        std::string& scratch) const {
-  const json::Value object = json::parse(bytes, str_cat(path_, ":", number));
+  const json::Value object = json::parse(bytes, where(number));
   std::vector<std::string> texts;
   if (chosen_.empty())
     for (const std::string& name : header_) texts.push_back(field_text(object, name));

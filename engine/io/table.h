@@ -98,10 +98,9 @@ class LineTable : public Table {
   };
   /// The first row, which the first call of read() gives again. Throws Error if there is none.
   Line peek();
-
- private:
   std::string where(std::int64_t number) const override;
 
+ private:
   ByteReader file_;
   bool quotes_;
   std::string rest_;       // bytes that were read and belong to the next rows
