@@ -122,6 +122,13 @@ std::vector<std::string> files_of(const std::string& folder) {
   return out;
 }
 
+bool is_folder(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (!status_known(status)) throw IoError(path, "cannot be examined: " + error.message());
+  return is_directory(status);
+}
+
 void sync_folder(const std::string& path) {
   const Descriptor folder(open_descriptor(path, O_RDONLY | O_DIRECTORY));
   const bool synced = folder.get() >= 0 && sync_descriptor(folder.get()) == 0;

@@ -64,6 +64,8 @@ void remove_temporaries(const std::string& folder, std::chrono::seconds age = {}
 void create_folders(const std::string& path);
 /// Names of all files of a folder, in no order. Throws IoError.
 std::vector<std::string> files_of(const std::string& folder);
+/// Whether a folder is at `path`. Throws IoError if that cannot be seen.
+bool is_folder(const std::string& path);
 /// Forces the names of a folder's files to the disk, if the file system can do that. Throws IoError if the disk fails.
 void sync_folder(const std::string& path);
 /// Throws IoError if a file cannot be put at or removed from `path` because a folder is there.

@@ -11,6 +11,7 @@
 #include "base/join.h"
 #include "base/printable.h"
 #include "engine/io/csv.h"
+#include "engine/io/files.h"
 #include "engine/io/jsonl.h"
 #include "engine/io/text_folder.h"
 
@@ -174,7 +175,7 @@ std::string LineTable::where(std::int64_t number) const {
 }
 
 std::unique_ptr<Table> open_table(const std::string& path) {
-  if (std::filesystem::is_directory(path)) return std::make_unique<TextFolder>(path);
+  if (is_folder(path)) return std::make_unique<TextFolder>(path);
   std::string end = std::filesystem::path(path).extension().string();
   std::ranges::transform(end, end.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   if (end == ".csv") return std::make_unique<CsvReader>(path);
@@ -184,7 +185,7 @@ std::unique_ptr<Table> open_table(const std::string& path) {
 }
 
 std::vector<std::string> table_files(const std::string& path) {
-  if (!std::filesystem::is_directory(path)) return {path};
+  if (!is_folder(path)) return {path};
   return TextFolder(path).files();
 }
 

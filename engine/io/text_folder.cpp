@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 // Bytes of files that are read together.
 constexpr std::size_t kTogether = std::size_t{2} << 20;
 
-// Names in a folder, in alphabetical order.
+// Names in a folder that are not hidden, in alphabetical order.
 std::vector<std::string> names_in(const fs::path& folder) {
   std::vector<std::string> out = files_of(folder.string());
+  std::erase_if(out, [](const std::string& name) { return name.starts_with('.'); });
   std::ranges::sort(out);
   return out;
 }
@@ -31,7 +32,7 @@ TextFolder::TextFolder(const std::string& path) : Table(path) {
   std::vector<std::vector<std::string>> of_classes;
   std::size_t longest = 0;
   for (const std::string& name : names_in(path)) {
-    if (name.starts_with('.') || !fs::is_directory(fs::path(path) / name)) continue;
+    if (!is_folder((fs::path(path) / name).string())) continue;
     std::vector<std::string> files = names_in(fs::path(path) / name);
     skipped_ += static_cast<std::int64_t>(
         std::erase_if(files, [](const std::string& file) { return !file.ends_with(".txt"); }));
@@ -60,7 +61,7 @@ bool TextFolder::read(TableRows& rows, std::int64_t max_rows) {
   for (; at_ < files_.size() && rows.size() < max_rows && rows.bytes_.size() < kTogether; ++at_) {
     const auto number = static_cast<std::int64_t>(at_);
     rows.rows_.push_back({rows.bytes_.size(), number});
-    rows.bytes_ += read_file(where(number));
+    rows.bytes_ += read_file(where(number), ByteReader::kMaxLine);
   }
   return rows.size() > 0;
 }

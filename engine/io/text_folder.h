@@ -3,8 +3,8 @@
 //
 // The order of the rows depends on names alone: the first file of each class, then the second of each, and so on;
 // classes and the files of a class in alphabetical (byte) order. So the first rows have examples of all classes. Files
-// with other names, files outside the folders of classes, and folders whose name begins with a dot are ignored. A line
-// end at the end of a file does not belong to its text.
+// with other names, files outside the folders of classes, and files and folders whose name begins with a dot are
+// ignored. A line end at the end of a file does not belong to its text.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ class TextFolder : public Table {
   /// In the order of the rows.
   std::vector<std::string> files() const;
   bool read(TableRows& rows, std::int64_t max_rows) override;
-  /// Names in the folders of classes that do not end in .txt.
+  /// Names in the folders of classes that do not end in .txt, without hidden ones.
   std::int64_t skipped() const { return skipped_; }
 
  private:

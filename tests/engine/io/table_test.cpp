@@ -122,6 +122,37 @@ TEST_F(Tables, AFolderOfTexts) {
       path_ + ": has no folder of .txt files; a folder of texts has one for each class: " + path_ + "/CLASS/1.txt");
 }
 
+TEST_F(Tables, HiddenFilesAreNoTexts) {
+  path_ = dir_ / "texts";
+  put("texts/pos/a.txt", "good");
+  put("texts/pos/._a.txt", "of an archive");
+  put("texts/pos/.b.txt", "hidden");
+  put("texts/pos/.DS_Store", "hidden");
+  put("texts/.old/c.txt", "hidden");
+  put("texts/pos/notes.md", "not a text");
+  EXPECT_EQ(rows(), (Rows{{"text", "label"}, {"good", "pos"}}));
+  EXPECT_EQ(TextFolder(path_).skipped(), 1);
+}
+
+TEST_F(Tables, ATextIsNoLongerThanARow) {
+  path_ = dir_ / "texts";
+  put("texts/pos/a.txt", "good");
+  std::filesystem::resize_file(path_ + "/pos/a.txt", ByteReader::kMaxLine + 1);
+  const auto table = open_table(path_);
+  TableRows rows;
+  EXPECT_EQ(message_of([&] { table->read(rows, 1); }), path_ + "/pos/a.txt: has more than 268435456 bytes");
+}
+
+TEST_F(Tables, APathThatCannotBeExaminedIsNamed) {
+  const std::string loop = dir_ / "loop", reason = ": cannot be examined: Too many levels of symbolic links";
+  std::filesystem::create_symlink(loop, loop);
+  EXPECT_EQ(message_of([&] { open_table(loop); }), loop + reason);
+  EXPECT_EQ(message_of([&] { table_files(loop); }), loop + reason);
+  put("texts/pos/a.txt", "good");
+  std::filesystem::create_symlink(dir_ / "texts/neg", dir_ / "texts/neg");
+  EXPECT_EQ(message_of([&] { open_table(dir_ / "texts"); }), dir_ / "texts/neg" + reason);
+}
+
 TEST_F(Tables, AFolderIsReadInPieces) {
   path_ = dir_ / "texts";
   for (int i = 10; i < 50; ++i) put("texts/a/" + std::to_string(i) + ".txt", std::string(100'000, 'x'));
