@@ -178,16 +178,22 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
 std::string weights_digest(const Classifier& model, bool frozen_only) {
   std::vector<NamedParameter> parameters = parameters_of(model);
   if (frozen_only) std::erase_if(parameters, [](const NamedParameter& each) { return each.parameter.requires_grad(); });
-  std::vector<std::string> digests(parameters.size());
-  parallel_for(std::ssize(parameters), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) {
-      const Tensor values = parameters[static_cast<std::size_t>(i)].parameter.exact().to(Device::kCpu);
-      digests[static_cast<std::size_t>(i)] =
-          sha256_hex(std::span(static_cast<const std::byte*>(values.raw()), values.bytes()));
-    }
-  });
+  // In turns of about so many bytes: what lies on a device is copied by this thread alone, and not all at once.
+  constexpr std::size_t kTurn = std::size_t{256} << 20;
   Sha256 all;
-  for (const std::string& digest : digests) all.update(digest);
+  for (auto next = parameters.begin(); next != parameters.end();) {
+    std::vector<Tensor> turn;
+    for (std::size_t bytes = 0; next != parameters.end() && bytes < kTurn; ++next) {
+      turn.push_back(next->parameter.exact().to(Device::kCpu));
+      bytes += turn.back().bytes();
+    }
+    std::vector<std::string> digests(turn.size());
+    parallel_for(std::ssize(turn), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i)
+        digests[i] = sha256_hex(std::span(static_cast<const std::byte*>(turn[i].raw()), turn[i].bytes()));
+    });
+    for (const std::string& digest : digests) all.update(digest);
+  }
   return all.hex();
 }
 

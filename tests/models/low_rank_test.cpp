@@ -2,11 +2,15 @@
 // when they are saved, and equal on every device and in every order of computation.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "base/parallel.h"
 #include "engine/autograd/functions.h"
 #include "engine/io/files.h"
+#include "engine/io/safetensors.h"
 #include "engine/nn/init.h"
+#include "engine/ops/scale.h"
 #include "engine/tensor/context.h"
 #include "kernels/cuda/device_info.h"
 #include "models/gpt2/gpt2.h"
@@ -192,6 +196,47 @@ TEST_P(LowRankChanges, AreThoseOfTheCpuOnADevice) {
   const Doubles found = logits_of(*model, on_device(small_batch(), Device::kCuda), pass);
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5);
+}
+
+// The bits of the whole sum, also where a fused layer is several tensors of the file.
+TEST_P(LowRankChanges, AreSavedAsTheSumOfTheWholeLayer) {
+  const auto model = changed_model(GetParam(), DType::kFloat32);
+  const TempDir folder;
+  AtomicFile written(folder / "model.safetensors");
+  save_weights(*model, written, {});
+  written.commit();
+  const SafetensorsFile file(folder / "model.safetensors");
+  int changed = 0;
+  for (const ParameterRow& row : model->table().rows()) {
+    if (row.change == nullptr || row.role == Role::kLowRank) continue;
+    const Tensor sum = row.parameter.value().clone();
+    ops::scale({sum, GradMode::kAccumulate}, row.change->product());
+    const SafetensorsEntry* entry = file.find(row.hf_name);
+    ASSERT_NE(entry, nullptr) << row.hf_name;
+    Doubles expected = doubles(row.part_of(sum)), found = doubles(file.read(*entry, DType::kFloat32));
+    if (row.transposed) {
+      std::ranges::sort(expected);
+      std::ranges::sort(found);
+    }
+    EXPECT_EQ(found, expected) << row.hf_name;
+    ++changed;
+  }
+  EXPECT_GE(changed, 8);
+}
+
+// Queues of a device's work are of one thread.
+TEST_P(LowRankChanges, HaveTheSameDigestOnADevice) {
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
+  const auto model = changed_model(GetParam(), DType::kFloat32);
+  const std::string expected = weights_digest(*model), frozen = weights_digest(*model, true);
+  place(*model, Device::kCuda, DType::kFloat32);
+  const int threads = num_threads();
+  set_num_threads(8);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(weights_digest(*model), expected);
+    EXPECT_EQ(weights_digest(*model, true), frozen);
+  }
+  set_num_threads(threads);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, LowRankChanges,
