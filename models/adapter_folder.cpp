@@ -1,7 +1,6 @@
 #include "models/adapter_folder.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <set>
 #include <vector>
@@ -28,10 +27,6 @@ std::string saved_module_of(const std::string& tensor) {
   return tensor.starts_with("classifier.") ? "classifier" : module_of(tensor);
 }
 
-bool equal_bytes(const Tensor& a, const Tensor& b) {
-  return a.bytes() == b.bytes() && std::memcmp(a.raw(), b.raw(), a.bytes()) == 0;
-}
-
 // The tensors that are trained whole, by name: those that the model trains, and those that exporting it changes.
 std::map<std::string, Tensor> whole_tensors(const Classifier& model) {
   std::map<std::string, Tensor> before;
@@ -44,7 +39,7 @@ std::map<std::string, Tensor> whole_tensors(const Classifier& model) {
   for (const ParameterRow& row : model.table().rows())
     if (row.role != Role::kLowRank && row.parameter.requires_grad()) modules.insert(saved_module_of(row.hf_name));
   for (const auto& [name, values] : after)
-    if (!equal_bytes(values, before.at(name))) modules.insert(saved_module_of(name));
+    if (values.raw() != before.at(name).raw()) modules.insert(saved_module_of(name));
   std::erase_if(after, [&](const auto& entry) { return !modules.contains(saved_module_of(entry.first)); });
   return after;
 }

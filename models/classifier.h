@@ -39,7 +39,8 @@ class Classifier : public Module {
   /// A new last layer, as the recipe creates it before every fine-tuning run: a new torch.nn.Linear (DistilBERT: the
   /// initial values of the reference library).
   virtual void initialize_head(TorchGenerator& generator) const = 0;
-  /// Last changes to the tensors of a checkpoint, by name, if the Hugging Face class differs from this one.
+  /// Last changes to the tensors of a checkpoint, by name, if the Hugging Face class differs from this one. Tensors are
+  /// replaced or removed; the bytes of those that are given, which may be the model's, stay as they are.
   virtual void adapt_for_export(std::map<std::string, Tensor>& tensors) const { static_cast<void>(tensors); }
 
   virtual std::int64_t num_labels() const = 0;
