@@ -30,18 +30,19 @@ Tensor transposed(const Tensor& x) {
   return out;
 }
 
-// A row of a parameter's tensor as the file has it.
-Tensor in_file(const ParameterRow& row, const Tensor& whole) {
-  const Tensor part = row.part_of(whole);
+// A row's part of a parameter's tensor as the file has it.
+Tensor in_file(const ParameterRow& row, const Tensor& part) {
   return row.transposed ? transposed(part) : part;
 }
 
-// What the layer multiplies with: the exact value, with its low-rank change.
-Tensor merged_value(const ParameterRow& row) {
-  Tensor exact = row.parameter.exact().to(Device::kCpu);
+// What the layer multiplies with, of this row: the exact value, with its low-rank change.
+Tensor merged_part(const ParameterRow& row) {
+  Tensor exact = row.part_of(row.parameter.exact()).to(Device::kCpu);
   if (row.change == nullptr || !row.change->a.defined()) return exact;
+  LowRank change = *row.change;
+  change.b = Parameter(row.part_of(change.b.exact()), Parameter::Rounding::kNever);
   const Tensor sum = exact.clone();
-  ops::scale({sum, GradMode::kAccumulate}, row.change->product());
+  ops::scale({sum, GradMode::kAccumulate}, change.product());
   return sum;
 }
 
@@ -112,7 +113,7 @@ void for_each_hf_tensor(const Classifier& model, const std::function<Tensor(cons
   for (const ParameterRow& row : model.table().rows()) {
     if (row.role == Role::kLowRank) continue;
     const Tensor selected = select(row.parameter);
-    if (selected.defined()) visit(row.hf_name, in_file(row, selected));
+    if (selected.defined()) visit(row.hf_name, in_file(row, row.part_of(selected)));
   }
 }
 
@@ -201,7 +202,7 @@ void save_weights(const Classifier& model, AtomicFile& file, const Metadata& met
   std::map<std::string, Tensor> values;
   for (const ParameterRow& row : model.table().rows()) {
     if (row.role == Role::kLowRank) continue;
-    const Tensor tensor = in_file(row, merged_value(row));
+    const Tensor tensor = in_file(row, merged_part(row));
     CHECK(all_finite(tensor), file.path(), ": not written: the tensor '", row.hf_name,
           "' holds values that are not finite");
     values.emplace(row.hf_name, tensor);
