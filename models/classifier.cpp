@@ -8,8 +8,7 @@ void set_trainable(const Classifier& model, TrainableLayers layers) {
 
 void set_low_rank_trainable(const Classifier& model) {
   for (const ParameterRow& row : model.table().rows())
-    row.parameter.set_requires_grad(row.role == Role::kLowRank || row.optional ||
-                                    row.trained_from == TrainableLayers::kLastLayer);
+    row.parameter.set_requires_grad(row.role == Role::kLowRank || row.optional);
 }
 
 }  // namespace attune
