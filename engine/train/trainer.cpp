@@ -181,22 +181,19 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, co
   begin_ = Clock::now();
   observer.begin(step_, total_steps());
   if (!run_batches(observer, stop, plan)) return false;
-  const bool evaluated = options_.eval_every > 0 && (step_ - 1) % options_.eval_every == 0;
-  if (best_model_ && step_ > 0 && !evaluated) best_model_->offer_last(step_ - 1, evaluate_best_measure());
+  if (best_model_ && step_ > 0 && !evaluates(step_ - 1)) best_model_->offer_last(step_ - 1, evaluate_best_measure());
   return true;
 }
 
 bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
-  const auto ends = [&] { return step_ == total_steps() || out_of_patience(); };
-  while (epoch_ <= options_.epochs && (!ends() || epoch_pass_)) {
+  while (epoch_ <= options_.epochs && (!ended() || epoch_pass_)) {
     if (!epoch_pass_) epoch_pass_ = pass(train_.size(), true);
-    while (batch_ < epoch_pass_->batches() && !ends()) {
+    while (batch_ < epoch_pass_->batches() && !ended()) {
       const std::int64_t step = step_;
       start_batch();
-      const bool evaluates = options_.eval_every > 0 && step % options_.eval_every == 0;
       const bool saves = plan.every > 0 && step_ % plan.every == 0;
-      report(observer, runner_.take(evaluates || saves));
-      if (evaluates) observer.evaluation(evaluate_losses(step, epoch_));
+      report(observer, runner_.take(evaluates(step) || saves));
+      if (evaluates(step)) observer.evaluation(evaluate_losses(step, epoch_));
       if (saves) {
         check();
         plan.save(state());
@@ -225,7 +222,7 @@ RunState Trainer::state() const {
   if (epoch_pass_) out.pass_seed = epoch_pass_->seed();
   out.optimizer_steps = optimizer_steps_;
   out.group_open = runner_.group_open();
-  out.finished = (step_ == total_steps() || out_of_patience()) && (!epoch_pass_ || batch_ < epoch_pass_->batches());
+  out.finished = ended() && (!epoch_pass_ || batch_ < epoch_pass_->batches());
   out.generator = generator_.state();
   out.best = best_;
   out.seconds = seconds();

@@ -153,7 +153,10 @@ class Trainer {
   void report(TrainObserver& observer, const std::vector<StepResult>& results);
   void start_batch();
   bool run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan);
-  bool out_of_patience() const { return best_model_ && best_model_->out_of_patience(); }
+  /// Whether no batch follows.
+  bool ended() const { return step_ == total_steps() || (best_model_ && best_model_->out_of_patience()); }
+  /// Whether an evaluation follows this batch, counted from 0.
+  bool evaluates(std::int64_t step) const { return options_.eval_every > 0 && step % options_.eval_every == 0; }
   double evaluate_best_measure();
   void check_position(const RunState& state) const;
   std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
