@@ -8,15 +8,6 @@
 #include "base/printable.h"
 
 namespace attune {
-namespace {
-
-Tensor host_copy(const Tensor& tensor) {
-  const Tensor out = Tensor::empty(tensor.shape(), tensor.dtype());
-  out.copy_from(tensor);
-  return out;
-}
-
-}  // namespace
 
 BestModel::BestModel(const Module& model, const Task& task, std::string measure, std::int64_t patience)
     : model_(model), measure_(std::move(measure)), patience_(patience) {
@@ -42,7 +33,8 @@ bool BestModel::offer(std::int64_t step, double value) {
   if (!is_better) return false;
   best_ = {step, value};
   weights_.clear();
-  for (const auto& [name, parameter] : parameters_of(model_, true)) weights_.push_back(host_copy(parameter.exact()));
+  for (const auto& [name, parameter] : parameters_of(model_, true))
+    weights_.push_back(parameter.exact().to(Device::kCpu).clone());
   return true;
 }
 
@@ -55,7 +47,7 @@ void BestModel::use() {
   in_use_ = true;
   auto weights = weights_.begin();
   for (const auto& [name, parameter] : parameters_of(model_, true)) {
-    const Tensor before = host_copy(parameter.exact());
+    const Tensor before = parameter.exact().to(Device::kCpu).clone();
     parameter.set_exact(*weights);
     *weights++ = before;
   }
