@@ -10,7 +10,10 @@
 namespace attune {
 
 BestModel::BestModel(const Module& model, const Task& task, std::string measure, std::int64_t patience)
-    : model_(model), measure_(std::move(measure)), patience_(patience) {
+    : model_(model),
+      measure_(std::move(measure)),
+      smaller_is_better_(smaller_is_better(task, measure_)),
+      patience_(patience) {
   const std::vector<std::string> known = qualities(task);
   CHECK(std::ranges::find(known, measure_) != known.end(), "the task has no measure '", printable(measure_),
         "' to choose the best model by");
@@ -23,7 +26,7 @@ double BestModel::value_in(const Evaluation& evaluation) const {
 
 bool BestModel::better(double value, const std::optional<BestValue>& than) const {
   if (std::isnan(value)) return false;
-  return !than || (smaller_is_better(measure_) ? value < than->value : value > than->value);
+  return !than || (smaller_is_better_ ? value < than->value : value > than->value);
 }
 
 bool BestModel::offer(std::int64_t step, double value) {

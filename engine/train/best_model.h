@@ -50,6 +50,7 @@ class BestModel {
 
   const Module& model_;
   std::string measure_;
+  bool smaller_is_better_;
   std::int64_t patience_;
   std::optional<BestValue> best_, last_;
   std::int64_t evaluations_since_ = 0;  // the best one

@@ -25,6 +25,12 @@ const Entry& find_task(std::string_view problem_type) {
                       join(kTasks, [](const Entry& entry) { return entry.kind.problem_type; })));
 }
 
+// The measures that a task has, without values.
+std::vector<Measure> measures_of_nothing(const Task& task) {
+  const LabelForm form = task.labels();
+  return task.measure(Tensor::zeros({0, task.outputs()}, DType::kFloat64), Tensor::zeros(form.shape(0), form.dtype));
+}
+
 }  // namespace
 
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options) {
@@ -37,19 +43,17 @@ std::vector<TaskKind> task_kinds() {
   return out;
 }
 
-bool smaller_is_better(std::string_view measure) {
-  constexpr std::array<std::string_view, 7> kErrors = {"loss",         "log_loss", "brier", "ece",
-                                                       "hamming_loss", "mse",      "mae"};
-  return std::ranges::count(kErrors, measure.substr(0, measure.find('.'))) > 0;  // "mse.NAME" is that of one output
-}
-
 std::vector<std::string> qualities(const Task& task) {
-  const LabelForm form = task.labels();
   std::vector<std::string> out = {"loss"};
-  for (const Measure& measure :
-       task.measure(Tensor::zeros({0, task.outputs()}, DType::kFloat64), Tensor::zeros(form.shape(0), form.dtype)))
+  for (const Measure& measure : measures_of_nothing(task))
     if (!measure.name.starts_with("support.")) out.push_back(measure.name);  // a count of examples
   return out;
+}
+
+bool smaller_is_better(const Task& task, std::string_view quality) {
+  return quality == "loss" || std::ranges::any_of(measures_of_nothing(task), [&](const Measure& measure) {
+           return measure.is_error && measure.name == quality;
+         });
 }
 
 TaskKind task_kind(std::string_view problem_type) {

@@ -24,6 +24,7 @@ namespace attune {
 struct Measure {
   std::string name;  // as in the log file, e.g. "accuracy"
   double value;
+  bool is_error = false;  // a smaller value is better
 };
 
 /// A measure that is printed.
@@ -32,9 +33,6 @@ struct Headline {
   std::string_view title;    // as it is printed, e.g. "accuracy"
   bool percent;              // printed as percent, or as a plain number
 };
-
-/// Whether a smaller value of a task's measure is better, or of "loss".
-bool smaller_is_better(std::string_view measure);
 
 /// The labels of examples as a tensor: [B] if width is 0, else [B, width].
 struct LabelForm {
@@ -94,6 +92,8 @@ class Task {
 
 /// What one model can be better in than another: "loss", and the measures of the task.
 std::vector<std::string> qualities(const Task& task);
+/// Whether a smaller value of one of its qualities is better.
+bool smaller_is_better(const Task& task, std::string_view quality);
 
 /// The options of a task.
 struct TaskOptions {

@@ -40,7 +40,7 @@ class MultiLabel : public Task {
                                 {"f1_weighted", measures::f1_weighted(counts)},
                                 {"f1_samples", measures::f1_samples(predicted, flags, outputs())},
                                 {"subset_accuracy", measures::subset_accuracy(predicted, flags, outputs())},
-                                {"hamming_loss", measures::hamming_loss(predicted, flags)}};
+                                {"hamming_loss", measures::hamming_loss(predicted, flags), true}};
     append_scores(out, names_, counts, probabilities, flags);
     return out;
   }

@@ -12,9 +12,10 @@ namespace {
 struct NumberMeasure {
   const char* name;
   double (*of)(std::span<const double> predicted, std::span<const double> labels);
+  bool is_error = false;  // as in Measure
 };
-constexpr std::array kMeasures = {NumberMeasure{"mse", measures::mean_squared_error},
-                                  NumberMeasure{"mae", measures::mean_absolute_error},
+constexpr std::array kMeasures = {NumberMeasure{"mse", measures::mean_squared_error, true},
+                                  NumberMeasure{"mae", measures::mean_absolute_error, true},
                                   NumberMeasure{"r2", measures::r_squared}, NumberMeasure{"pearson", measures::pearson},
                                   NumberMeasure{"spearman", measures::spearman}};
 
@@ -41,13 +42,14 @@ class Regression : public Task {
 
   std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const override {
     std::vector<Measure> means, each;
-    for (const NumberMeasure& measure : kMeasures) means.push_back({measure.name, 0});
+    for (const NumberMeasure& measure : kMeasures) means.push_back({measure.name, 0, measure.is_error});
     for (std::int64_t k = 0; k < outputs(); ++k) {
       const std::vector<double> predicted = column(logits, k), expected = column(labels, k);
       for (std::size_t m = 0; m < kMeasures.size(); ++m) {
         const double value = kMeasures[m].of(predicted, expected);
         means[m].value += value / static_cast<double>(outputs());
-        if (outputs() > 1) each.push_back({kMeasures[m].name + ("." + names_[static_cast<std::size_t>(k)]), value});
+        if (outputs() > 1)
+          each.push_back({means[m].name + "." + names_[static_cast<std::size_t>(k)], value, means[m].is_error});
       }
     }
     means.insert(means.end(), each.begin(), each.end());

@@ -39,9 +39,9 @@ class SingleLabel : public Task {
                                 {"f1_micro", measures::f1_micro(counts)},
                                 {"f1_weighted", measures::f1_weighted(counts)},
                                 {"mcc", measures::matthews_correlation(counts)},
-                                {"log_loss", measures::log_loss(logits, classes)},
-                                {"brier", measures::brier_score(probabilities, classes)},
-                                {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins)}};
+                                {"log_loss", measures::log_loss(logits, classes), true},
+                                {"brier", measures::brier_score(probabilities, classes), true},
+                                {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins), true}};
     std::vector<std::uint8_t> positive(probabilities.size());
     for (std::size_t i = 0; i < classes.size(); ++i)
       positive[i * names_.size() + static_cast<std::size_t>(classes[i])] = 1;
