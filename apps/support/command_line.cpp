@@ -225,12 +225,21 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
       throw UsageError(str_cat(file->second, ": ", name_, " has no option ", name));
     values.try_emplace(name, value);
   }
+  std::map<std::string, std::string> taken;
   for (const auto& [name, value] : of_file) {
     const CLI::Option* option = app_->get_option_no_throw(name);
     if (given.contains(name) || value.empty() || value == option->get_default_str() || excluded(name, given)) continue;
     const auto flag = std::ranges::find(flags_, option, &Flag::option_);
     if (flag != flags_.end() && !flag->with_option_.empty() && values[flag->with_option_] != flag->with_value_)
       continue;
+    taken[name] = value;
+  }
+  const auto there = [&](const CLI::Option* needed) {
+    return taken.contains(needed->get_name()) || given.contains(needed->get_name());
+  };
+  for (const auto& [name, value] : taken) {
+    const CLI::Option* option = app_->get_option_no_throw(name);
+    if (!std::ranges::all_of(option->get_needs(), there)) continue;
     if (option->get_expected_max() > 0)
       out.push_back(name + "=" + value);
     else if (value == "true")

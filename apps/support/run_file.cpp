@@ -83,11 +83,14 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
   static const std::set<std::string> paths = {"--data",      "--train",     "--validation", "--test",
                                               "--tokenizer", "--model_dir", "--config"};
   const std::filesystem::path folder = run.string_or("folder", "");
+  const bool of_train =
+      !run["options"].string_or("--train", "").empty();  // then --data is the default, which says nothing
   std::vector<std::pair<std::string, std::string>> out;
   run["options"].for_each([&](const std::string& name, const json::Value& value) {
     const std::string& text = value.string();
     const bool moved = paths.contains(name) && !text.empty() && folder != std::filesystem::current_path();
-    if (!once.contains(name)) out.emplace_back(name, moved ? (folder / text).lexically_normal().string() : text);
+    if (!once.contains(name) && !(of_train && name == "--data"))
+      out.emplace_back(name, moved ? (folder / text).lexically_normal().string() : text);
   });
   return out;
 }

@@ -57,6 +57,13 @@ grep -q "warning: the train examples are not those of the run" "$folder/err" || 
 mkdir "$folder/elsewhere"
 (cd "$folder/elsewhere" && "$train_gpt" --options ../relative/run.json --output "$folder/relative2" 2>"$folder/err" >/dev/null)
 expect "repeated from another folder" "" "$(cmp "$folder/relative/model.safetensors" "$folder/relative2/model.safetensors" 2>&1)$(cat "$folder/err")"
+train_first=("${first[@]/--data/--train}" --max_steps 2)
+(cd "$folder" && "$train_gpt" "${train_first[@]}" --train data/train.csv --validation data/validation.csv --test data/test.csv --output relative3 >/dev/null)
+(cd "$folder/elsewhere" && "$train_gpt" --options ../relative3/run.json --output "$folder/relative4" 2>"$folder/err" >/dev/null) || true
+expect "--train repeated from another folder" "" "$(cmp "$folder/relative3/model.safetensors" "$folder/relative4/model.safetensors" 2>&1)$(cat "$folder/err")"
+(cd "$folder/data" && "$train_gpt" "${first[@]:2}" --output ../relative5 >/dev/null)
+(cd "$folder/elsewhere" && "$train_gpt" --options ../relative5/run.json --output "$folder/relative6" 2>"$folder/err" >/dev/null) || true
+expect "the default of --data repeated from another folder" "" "$(cmp "$folder/relative5/model.safetensors" "$folder/relative6/model.safetensors" 2>&1)$(cat "$folder/err")"
 onward=(--data "$folder/data" --context_length 24 --threads 2 --eval_freq 0 --max_steps 2 --no_final_evaluation)
 cp -r "$folder/first" "$folder/base"
 "$train_gpt" "${onward[@]}" --model_dir "$folder/base" --output "$folder/onward" >/dev/null
@@ -74,6 +81,13 @@ done
 
 "$train_gpt" "${first[@]/--data/--train}" --train "$folder/data/train.csv" --output "$folder/one_file" >/dev/null
 "$train_gpt" --options "$folder/one_file/run.json" --data "$folder/data" --no_final_evaluation >/dev/null || fail "--data does not override --train"
+# Nor are options that need one of these.
+"$train_gpt" "${first[@]/--data/--train}" --train "$folder/data/train.csv" --split 0.7/0.2/0.1 --output "$folder/one_file" >/dev/null
+for run_of in one_file relative3; do
+  "$train_gpt" --options "$folder/$run_of/run.json" --data "$folder/data" --no_final_evaluation >/dev/null || fail "--data does not override --train of $run_of"
+done
+"$train_gpt" "${first[@]}" --eval_freq 2 --keep_best loss --patience 1 --output "$folder/kept_best" >/dev/null
+"$train_gpt" --options "$folder/kept_best/run.json" --keep_best accuracy --no_final_evaluation >/dev/null || fail "--keep_best does not override"
 
 expect_error "no file" 1 "nowhere.json" --options "$folder/nowhere.json"
 expect_error "no value" 2 "--options" --options
