@@ -139,12 +139,13 @@ int run(LogregFlags flags) {
   }
   ignore_closed_pipes();
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
-  flags.data.find_columns(&flags.label_column);
+  std::vector<std::string> label_columns = {flags.label_column};
+  flags.data.find_columns(label_columns);
   const SplitSources sources = flags.data.sources(flags.seed);
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);
-  const std::string& column = flags.label_column;
+  const std::string& column = label_columns.front();
   ClassLabels labels =
       training ? ClassLabels(column, 2) : ClassLabels(column, {model.classifier.classes.back() + 1, model.label_names});
   std::vector<Split> splits;

@@ -40,19 +40,44 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-// The column with one of these names, but not `taken`. `what` and `flag` are for the error.
-std::string find_column(const Table& table, const Names& usual, const std::string& taken, const char* what,
+bool contains(const Names& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// The column with one of these names, but none that is `taken`. `what` and `flag` are for the error.
+std::string find_column(const Table& table, const Names& usual, const Names& taken, const char* what,
                         const char* flag) {
-  const Names& header = table.header();
-  if (std::ranges::find(header, usual.front()) != header.end()) return usual.front();
   Names found;
-  for (const std::string& name : header)
-    if (name != taken && std::ranges::find(usual, lower_case(name)) != usual.end()) found.push_back(name);
+  const char* none = ": no column";
+  for (const std::string& name : table.header()) {
+    if (!contains(usual, lower_case(name))) continue;
+    if (contains(taken, name))
+      none = ": no other column";
+    else
+      found.push_back(name);
+  }
+  if (contains(found, usual.front())) return usual.front();
   if (found.size() == 1) return found.front();
   const auto named = [](const std::string& name) { return attune::quoted(printable(name)); };
-  throw Error(str_cat(table.path(), found.empty() ? ": no column is called " : ": several columns may have ",
-                      found.empty() ? str_cat(usual.front(), ", or ", list_of(usual), "; ") : str_cat(what, "; "), flag,
-                      " names one of ", join(found.empty() ? header : found, named)));
+  throw Error(str_cat(table.path(),
+                      found.empty() ? str_cat(none, " is called ", usual.front(), ", or ", list_of(usual))
+                                    : str_cat(": several columns may have ", what),
+                      "; ", flag, " names one of ", join(found.empty() ? table.header() : found, named)));
+}
+
+// Throws UsageError if two flags name the same column.
+void check_distinct(const TextColumns& columns, const Names& labels) {
+  const auto refuse = [](const char* flag, const char* other, const std::string& column) {
+    throw UsageError(str_cat(flag, " and ", other, " are one column, ", printable(column)));
+  };
+  if (!columns.pair.empty() && columns.pair == columns.text)
+    refuse("--text_column", "--text_pair_column", columns.pair);
+  const char* flag = labels.size() > 1 ? "--label_columns" : "--label_column";
+  for (const std::string& label : labels) {
+    if (label.empty()) continue;
+    if (label == columns.text) refuse("--text_column", flag, label);
+    if (label == columns.pair) refuse("--text_pair_column", flag, label);
+  }
 }
 
 // Throws IoError if nothing is at a path, or something that cannot be read twice.
@@ -133,19 +158,19 @@ std::string DataFlags::path(std::uint8_t part) const {
   return path;
 }
 
-void DataFlags::find_columns(std::string* label_column, std::ostream& notes) {
-  const bool text_given = !columns.text.empty(), label_given = label_column == nullptr || !label_column->empty();
-  if (text_given && columns.text == columns.pair)
-    throw UsageError("--text_column and --text_pair_column are one column, " + printable(columns.text));
-  if (text_given && label_given && label_column != nullptr && columns.text == *label_column)
-    throw UsageError("--text_column and --label_column are one column, " + printable(columns.text));
-  if (text_given && label_given) return;
+void DataFlags::find_columns(Names& labels, std::ostream& notes) {
+  check_distinct(columns, labels);  // columns that are found are others than those
+  const bool text_given = !columns.text.empty(), labels_given = !labels.front().empty();
+  if (text_given && labels_given) return;
   const auto table = open_table(path(0));
-  if (!text_given) columns.text = find_column(*table, kTexts, columns.pair, "the texts", "--text_column");
-  if (!label_given) *label_column = find_column(*table, kLabels, columns.text, "the labels", "--label_column");
+  Names taken = labels;
+  taken.push_back(columns.pair);
+  if (!text_given) columns.text = find_column(*table, kTexts, taken, "the texts", "--text_column");
+  taken.push_back(columns.text);
+  if (!labels_given) labels = {find_column(*table, kLabels, taken, "the labels", "--label_column")};
   std::vector<std::string> parts;
   if (!text_given && columns.text != kTexts.front()) parts.push_back("texts from " + printable(columns.text));
-  if (!label_given && *label_column != kLabels.front()) parts.push_back("labels from " + printable(*label_column));
+  if (!labels_given && labels.front() != kLabels.front()) parts.push_back("labels from " + printable(labels.front()));
   if (!parts.empty()) notes << "Columns of " << table->path() << ": " << join(parts) << std::endl;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "apps/support/row_split.h"
 
@@ -16,10 +17,11 @@ struct DataFlags {
   TextColumns columns = {.text = ""};
 
   void declare(CommandLine& app);
-  /// Finds the column of the texts in the training data if no flag names it, and, unless it is null or names one, that
-  /// of the labels: "text" and "label", or else the only column with a usual name, in any case; then prints a line to
-  /// `notes`. Throws Error listing the columns if there is none or several.
-  void find_columns(std::string* label_column, std::ostream& notes = std::cout);
+  /// Finds the column of the texts in the training data if no flag names it, and that of the labels if `labels` is one
+  /// empty name: "text" and "label", or else the only column with a usual name, in any case; then prints a line to
+  /// `notes`. A column that a flag names is not found for another purpose. Throws Error listing the columns if there is
+  /// none or several, UsageError if two flags name the same column.
+  void find_columns(std::vector<std::string>& labels, std::ostream& notes = std::cout);
   /// The rows of the three splits. Prints a line if a file is split. Throws UsageError if the shares are wrong, IoError
   /// naming the first file that is missing.
   SplitSources sources(std::uint64_t seed) const;

@@ -99,8 +99,9 @@ LabelledTexts LabelledTextFlags::read(const Predictor& model, std::ostream& note
   DataFlags found;
   found.train = data;
   found.columns = columns;
-  std::string column = label_column;
-  found.find_columns(in_columns.empty() ? &column : nullptr, notes);
+  Names from = in_columns.empty() ? Names{label_column} : in_columns;
+  found.find_columns(from, notes);
+  const std::string& column = from.front();
 
   std::unique_ptr<LabelReader> labels;
   if (target == Target::kNumbers || !in_columns.empty()) {

@@ -26,9 +26,7 @@ struct TaskFlags {
   double label_smoothing = 0;
 
   void declare(CommandLine& app);
-  /// --label_column if labels are read from it, null if --label_columns is given.
-  std::string* one_column() { return label_columns.empty() ? &label_column : nullptr; }
-  /// The columns that labels are read from.
+  /// The columns that labels are read from; one empty name if no flag names any.
   std::vector<std::string> columns() const;
   /// The problem_type of --task, else `of_folder`, else single_label_classification. Throws UsageError if another flag
   /// does not belong to it.

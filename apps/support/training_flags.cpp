@@ -163,6 +163,12 @@ void TrainingFlags::apply() const {
   if (resume && resume->empty() && output.empty()) throw UsageError("--resume needs a folder or file, or --output");
 }
 
+void TrainingFlags::find_columns() {
+  std::vector<std::string> labels = task.columns();
+  data.find_columns(labels);
+  if (task.label_columns.empty()) task.label_column = labels.front();
+}
+
 TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
                                       std::int64_t model_positions) const {
   const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example

@@ -61,7 +61,7 @@ struct TrainingFlags {
   /// device cannot be used.
   void apply() const;
   /// Finds the columns of the data that no flag names (DataFlags).
-  void find_columns() { data.find_columns(task.one_column()); }
+  void find_columns();
   /// The three splits of the data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
   /// model's positions.
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;

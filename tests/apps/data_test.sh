@@ -118,6 +118,18 @@ expect_error "no usual column of labels" 1 "none.csv: no column is called label,
   "${common[@]}" --train "$folder/none.csv"
 renamed review,body several
 expect_error "several usual columns" 1 "several.csv: several columns may have the texts; --text_column names one of 'review', 'body'" "${common[@]}" --train "$folder/several.csv"
+# No column is used twice.
+expect_error "the column of the labels is that of the texts" 1 "half.csv: no other column is called label, or class" "${common[@]}" --train "$folder/half.csv" --text_column label
+awk -F '\t' 'NR == 1 {print "message\tother\tlabel"} NR > 1 {print NR % 2 "\t" $1 "\t" $2}' "$folder/train.tsv" >"$folder/message.tsv"
+expect_error "the texts are not in the column of the labels" 1 "message.tsv: no other column is called text, or sentence" \
+  "${common[@]}" --train "$folder/message.tsv" --label_column message
+sed '1s/.*/text\tbody\tlabel/' "$folder/message.tsv" >"$folder/body.tsv"
+train body --train "$folder/body.tsv" --label_column text
+grep -qx "Columns of $folder/body.tsv: texts from body" "$folder/body.out" || fail "the texts are in the column of the labels"
+train body --train "$folder/body.tsv" --text_pair_column text
+grep -qx "Columns of $folder/body.tsv: texts from body" "$folder/body.out" || fail "the texts are paired with themselves"
+train body --train "$folder/body.tsv" --task regression --label_columns text,label
+grep -qx "Columns of $folder/body.tsv: texts from body" "$folder/body.out" || fail "the texts are in one of the columns of the labels"
 program=$train_logreg expect_error "train_logreg: no usual column" 1 "none.csv: no column is called label, or class" --train "$folder/none.csv"
 
 # The table before the run, also from stored ids, and what is odd about the texts.
@@ -166,6 +178,8 @@ expect_error "a split over its source" 1 "written/train.csv is a file that the r
 expect "the source after it" "$(cat "$folder/all.csv")" "$(cat "$folder/written/train.csv")"
 expect_error "a missing file" 1 "$folder/missing.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/missing.csv"
 cp "$folder/train.tsv" "$folder/train.txt"
+expect_error "second texts that are labels" 2 "--text_pair_column and --label_column are one column, label" "${common[@]}" "${three[@]}" --text_pair_column label --label_column label
+expect_error "texts that are among labels" 2 "--text_column and --label_columns are one column, text" "${common[@]}" "${three[@]}" --text_column text --task regression --label_columns text,label
 expect_error "texts that are labels" 2 "--text_column and --label_column are one column, label" "${common[@]}" "${three[@]}" --text_column label --label_column label
 mkdir -p "$folder/odd/a" "$folder/odd/b" "$folder/odd/.git"
 for i in 1 2 3; do for c in a b .git; do echo "text $i of $c" >"$folder/odd/$c/$i.txt"; done; done
