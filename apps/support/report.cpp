@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -103,6 +104,7 @@ void TrainReport::clear_progress() {
 void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
   if (!events_folder_.empty()) events_ = std::make_unique<EventFile>(events_folder_, step);
   progress_ = std::make_unique<Progress>("Training", total_steps, step);
+  last_step_ = std::max<std::int64_t>(step - 1, 0);
 }
 
 void TrainReport::step(const StepRecord& r) {

@@ -120,11 +120,13 @@ TEST(EventFiles, OfARunThatContinuesTakeLaterStepsBack) {
     TrainReport report("", single_label());
     report.write_events(dir / "events");
     report.begin(300, 400);
+    report.split("Test", "test", {.loss = 0.25, .examples = 3, .measures = {{"accuracy", 2.0 / 3}}});
     report.clear_progress();
   }
   const std::vector<std::string> records = records_of(dir.path() / "events");
-  ASSERT_EQ(records.size(), 2);
+  ASSERT_EQ(records.size(), 3);
   EXPECT_EQ(records[1].substr(9), std::string("\x10\xAC\x02\x3A\x02\x08\x01"));  // step 300, a session that starts
+  EXPECT_EQ(records[2].substr(9, 3), std::string("\x10\xAB\x02"));  // 299, the last step of the run that it continues
   TrainReport refused("", single_label());
   write_file(dir / "file", "");
   refused.write_events(dir / "file");
