@@ -121,6 +121,10 @@ std::string RowSplit::description() const {
   return str_cat(text_of(shares_), " with seed ", seed_);
 }
 
+json::Value RowSplit::exact() const {
+  return json::Value::array({shares_[0], shares_[1], shares_[2], seed_});
+}
+
 std::span<const std::uint8_t> RowSplit::parts(const TextColumns& columns, const LabelReader& labels) {
   if (!parts_.empty()) return parts_;
   RowCount count;

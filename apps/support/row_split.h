@@ -16,6 +16,7 @@
 
 #include "apps/support/labels.h"
 #include "apps/support/read_rows.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -42,8 +43,10 @@ class RowSplit {
   /// The split of each row. The first call reads all labels of the file: if they are classes, each is dealt by itself.
   /// Throws Error if a split has no example of a class.
   std::span<const std::uint8_t> parts(const TextColumns& columns, const LabelReader& labels);
-  /// What decides the split besides the file and its labels: "0.8/0.1/0.1 with seed 123".
+  /// What decides the split besides the file and its labels, for messages: "0.8/0.1/0.1 with seed 123".
   std::string description() const;
+  /// The same with all digits.
+  json::Value exact() const;
 
  private:
   std::string path_;

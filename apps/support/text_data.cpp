@@ -207,7 +207,7 @@ std::string SplitReader::kept_path(const SplitSource& from, const std::string& s
                                    std::int64_t max_length) const {
   const std::string key = json::Value::object({{"format", kFormat},
                                                {"source", source},
-                                               {"split", from.split ? from.split->description() : ""},
+                                               {"split", from.split ? from.split->exact() : json::Value("")},
                                                {"part", from.split ? int{from.part} : 0},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},

@@ -98,8 +98,8 @@ class SplitFile : public Splits {
       text += "\"row, " + std::to_string(row) + "\"," + (row % 5 == 0 ? "rare" : "usual") + "\n";
     write_file(path_, text);
   }
-  SplitSources sources(std::uint64_t seed = 123) const {
-    const auto split = std::make_shared<RowSplit>(path_, SplitShares{0.8, 0.1, 0.1}, seed);
+  SplitSources sources(std::uint64_t seed = 123, const SplitShares& shares = {0.8, 0.1, 0.1}) const {
+    const auto split = std::make_shared<RowSplit>(path_, shares, seed);
     return {SplitSource{path_, 0, split}, {path_, 1, split}, {path_, 2, split}};
   }
   std::vector<Dataset> read_all(const SplitSources& from, const std::string& cache, std::int64_t max_rows = 0) {
@@ -155,6 +155,8 @@ TEST_F(SplitFile, StoredIdsKnowTheSplit) {
   EXPECT_TRUE(hit_);
   EXPECT_NE(read_all(sources(124), cache_)[0].digest, made[0].digest);
   EXPECT_FALSE(hit_);
+  (void)read_all(sources(123, {0.80000008, 0.09999996, 0.09999996}), cache_);
+  EXPECT_FALSE(hit_) << "shares that differ in the eighth digit";
   std::filesystem::remove(kept().at(0));
   expect_equal(read_all(sources(), cache_), made);
 }
