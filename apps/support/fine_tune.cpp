@@ -179,9 +179,10 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) others.emplace_back(split->name);
   for (const TokenizerFile& file : job.tokenizer.files()) others.emplace_back(file.path);
   others.emplace_back(flags.options_file());
-  for (const char* name : kAdapterFiles) others.push_back(fs::path(flags.lora.adapter) / name);
-  for (const char* name : {"train.csv", "validation.csv", "test.csv"})
-    others.push_back(fs::path(flags.data.split_output) / name);
+  if (!flags.lora.adapter.empty())
+    for (const char* name : kAdapterFiles) others.push_back(fs::path(flags.lora.adapter) / name);
+  if (!flags.data.split_output.empty())
+    for (const char* name : kSplitNames) others.push_back(fs::path(flags.data.split_output) / str_cat(name, ".csv"));
   std::vector<std::string> names = {"model.safetensors", "config.json", "run.json"};
   for (const auto& [name, text] : tokenizer) names.push_back(name);
   for (const std::string& folder : {flags.model_dir, flags.output})
@@ -233,18 +234,24 @@ std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags&
   }
 }
 
-// run.json: before the final evaluation, and of an interrupted run, without measures, afterwards with them.
+// run.json: before the final evaluation, and of an interrupted run, without measures, afterwards with them. The model is
+// saved: an error costs only this file.
 void write_run(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer,
                const TrainReport& report, const RunStart& start) {
-  write_run_file(folder, {.command_line = flags.command_line(),
-                          .splits = splits_of(job),
-                          .start = start,
-                          .parameters = parameter_count(job.model),
-                          .trained_parameters = parameter_count(job.model, true),
-                          .steps = trainer.steps(),
-                          .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
-                          .training_seconds = trainer.seconds(),
-                          .measures = report.splits()});
+  const RunSummary run{.command_line = flags.command_line(),
+                       .splits = splits_of(job),
+                       .start = start,
+                       .parameters = parameter_count(job.model),
+                       .trained_parameters = parameter_count(job.model, true),
+                       .steps = trainer.steps(),
+                       .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
+                       .training_seconds = trainer.seconds(),
+                       .measures = report.splits()};
+  try {
+    write_run_file(folder, run);
+  } catch (const IoError& error) {
+    std::cerr << "warning: " << error.what() << "; the run goes on without this file" << std::endl;
+  }
 }
 
 // The exit code.

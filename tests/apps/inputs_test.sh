@@ -55,6 +55,10 @@ done
 ln -s "$folder/data/test.csv" "$folder/link"
 expect_error "a log as a link to an input" 1 "the run reads or writes this file" "${common[@]}" --data "$folder/data" --log_file "$folder/link"
 mkdir -p "$folder/new/checkpoints"
+mkdir "$folder/logs"
+(cd "$folder/logs" && for log in train.csv adapter_config.json; do
+  "$train_gpt" "${common[@]}" --data "$folder/data" --log_file $log >/dev/null 2>"$folder/err" || fail "a log that no other file of the run has the name of: $(cat "$folder/err")"
+done; exit "$failures") || fail "logs with usual names"
 expect_error "a log among checkpoints" 1 "the run keeps its own files in" "${common[@]}" --data "$folder/data" --output "$folder/new" --log_file "$folder/new/checkpoints/latest"
 
 # Without standard streams the log still has only its own lines.
