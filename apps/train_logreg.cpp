@@ -142,6 +142,7 @@ int run(LogregFlags flags) {
   std::vector<std::string> label_columns = {flags.label_column};
   flags.data.find_columns(label_columns);
   const SplitSources sources = flags.data.sources(flags.seed);
+  if (!flags.data.split_output.empty()) check_split_output(flags.data.split_output, sources);
 
   const bool training = flags.load.empty();
   BagOfWords model = training ? BagOfWords{} : load_bag_of_words(flags.load);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -46,10 +47,14 @@ std::string text_of(const SplitShares& shares) {
   return str_cat(shares[0], "/", shares[1], "/", shares[2]);
 }
 
+std::string file_of(std::uint8_t part) {
+  return str_cat(kSplitNames[part], ".csv");
+}
+
 // Rows for a CSV file, which the caller commits after flush().
 class CsvWriter {
  public:
-  explicit CsvWriter(AtomicFile& file) : file_(file) {}
+  explicit CsvWriter(AtomicFile& file) : file_(&file) {}
 
   void row(const std::vector<std::string>& fields) {
     for (std::size_t i = 0; i < fields.size(); ++i) text_ += (i == 0 ? "" : ",") + csv_field(fields[i]);
@@ -57,14 +62,14 @@ class CsvWriter {
     if (text_.size() > kBlock) flush();
   }
   void flush() {
-    file_.write(text_);
+    file_->write(text_);
     text_.clear();
   }
 
  private:
   static constexpr std::size_t kBlock = std::size_t{1} << 20;
 
-  AtomicFile& file_;
+  AtomicFile* file_;
   std::string text_;
 };
 
@@ -161,24 +166,29 @@ RowChoice SplitSource::rows(const TextColumns& columns, const LabelReader& label
   return out;
 }
 
-void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
-                  const LabelReader& labels) {
-  create_folders(folder);
-  std::vector<std::string> names = {columns.text};
-  if (!columns.pair.empty()) names.push_back(columns.pair);
-  for (const std::string& name : labels.columns()) names.push_back(name);
+void check_split_output(const std::string& folder, const SplitSources& sources) {
+  prepare_output_folder(folder);
   for (const SplitSource& source : sources) {
-    const fs::path path = fs::path(folder) / str_cat(kSplitNames[source.part], ".csv");
+    const fs::path path = fs::path(folder) / file_of(source.part);
     for (const SplitSource& other : sources) {
       std::error_code error;  // it need not exist
       CHECK(!fs::equivalent(path, other.path, error), "--split_output ", folder, ": ", path.string(),
             " is a file that the run reads");
     }
   }
-  FileSet files(folder, str_cat(kSplitNames[0], ".csv"));  // no file of one split next to one of another
+}
+
+void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
+                  const LabelReader& labels) {
+  std::vector<std::string> names = {columns.text};
+  if (!columns.pair.empty()) names.push_back(columns.pair);
+  for (const std::string& name : labels.columns()) names.push_back(name);
+  FileSet files(folder, file_of(0));  // no file of one split next to one of another
+  std::vector<CsvWriter> out;         // by part
+  for (std::uint8_t part = 0; part < kSplits; ++part) out.emplace_back(files.add(file_of(part))).row(names);
+  std::set<const RowSplit*> written;
   for (const SplitSource& source : sources) {
-    CsvWriter out(files.add(str_cat(kSplitNames[source.part], ".csv")));
-    out.row(names);
+    if (source.split && !written.insert(source.split.get()).second) continue;
     const std::span<const std::uint8_t> parts = source.rows(columns, labels, 0).parts;
     const auto table = open_table(source.path);
     table->choose(names);
@@ -186,11 +196,11 @@ void write_splits(const std::string& folder, const SplitSources& sources, const 
     std::size_t row = 0;
     for (; table->next(fields); ++row) {
       CHECK(parts.empty() || row < parts.size(), source.path, " has changed while it was read");
-      if (parts.empty() || parts[row] == source.part) out.row(fields);
+      out[parts.empty() ? source.part : parts[row]].row(fields);
     }
     CHECK(parts.empty() || row == parts.size(), source.path, " has changed while it was read");
-    out.flush();
   }
+  for (CsvWriter& file : out) file.flush();
   files.commit();
 }
 

@@ -68,8 +68,11 @@ struct SplitSource {
 };
 using SplitSources = std::array<SplitSource, 3>;
 
-/// Writes the splits to a folder as train.csv, validation.csv and test.csv, with the columns of the texts and labels
-/// under their names. Throws IoError, or Error if one of these files is a source.
+/// Before hours of reading: creates the folder of write_splits(). Throws IoError if no file can be created there, Error
+/// if one of its files is a source.
+void check_split_output(const std::string& folder, const SplitSources& sources);
+/// Writes the splits to this folder as train.csv, validation.csv and test.csv, with the columns of the texts and labels
+/// under their names. Throws IoError.
 void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
                   const LabelReader& labels);
 

@@ -172,7 +172,9 @@ void TrainingFlags::find_columns() {
 TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
                                       std::int64_t model_positions) const {
   const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example
-  const auto [train, validation, test] = data.sources(seed);
+  const SplitSources sources = data.sources(seed);
+  if (!data.split_output.empty()) check_split_output(data.split_output, sources);
+  const auto& [train, validation, test] = sources;
   SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache);
   TextSplits out;
   // The tokenizer cuts and not the batch, so that the closing special token stays.
@@ -182,7 +184,7 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
     check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels, train.title());
   out.validation = reader.read(validation, max_eval_examples, out.max_length);
   out.test = reader.read(test, max_eval_examples, out.max_length);
-  if (!data.split_output.empty()) write_splits(data.split_output, {train, validation, test}, data.columns, labels);
+  if (!data.split_output.empty()) write_splits(data.split_output, sources, data.columns, labels);
   std::vector<SplitSummary> summaries;
   for (const auto& [title, split] :
        {std::pair{"train", &out.train}, {"validation", &out.validation}, {"test", &out.test}})

@@ -175,6 +175,7 @@ expect_error "a test split with a file" 2 "the share of the test split must be 0
 expect_error "a class that a split leaves out" 1 "rare.csv: 'LABEL_2' has 2 rows: --split 0.8/0.1/0.1 leaves none for the test split" "${one[@]}" --train "$folder/rare.csv"
 cp "$folder/all.csv" "$folder/written/train.csv"
 expect_error "a split over its source" 1 "written/train.csv is a file that the run reads" "${one[@]}" --train "$folder/written/train.csv" --split_output "$folder/written"
+expect_error "a folder for splits that cannot be, before the data are read" 1 "$folder/all.csv/below" "${one[@]}" --train "$folder/rare.csv" --split_output "$folder/all.csv/below"
 expect "the source after it" "$(cat "$folder/all.csv")" "$(cat "$folder/written/train.csv")"
 expect_error "a missing file" 1 "$folder/missing.csv: no such file" "${common[@]}" "${three[@]}" --validation "$folder/missing.csv"
 cp "$folder/train.tsv" "$folder/train.txt"

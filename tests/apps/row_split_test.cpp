@@ -186,13 +186,14 @@ TEST_F(SplitFile, TheFirstRowsOfAPart) {
 TEST_F(SplitFile, WrittenFilesHaveTheSameExamples) {
   const ClassLabels labels("label", 2);
   const std::string folder = folder_ / "splits";
+  check_split_output(folder, sources());
   write_splits(folder, sources(), {}, labels);
   const SplitSources written = {
       SplitSource{folder + "/train.csv", 0}, {folder + "/validation.csv", 1}, {folder + "/test.csv", 2}};
   expect_equal(read_all(written, ""), read_all(sources(), ""));
-  EXPECT_EQ(message_of([&] { write_splits(folder, written, {}, labels); }),
+  EXPECT_EQ(message_of([&] { check_split_output(folder, written); }),
             "--split_output " + folder + ": " + folder + "/train.csv is a file that the run reads");
-  EXPECT_EQ(message_of([&] { write_splits(folder_ / "", sources(), {}, labels); }),
+  EXPECT_EQ(message_of([&] { check_split_output(folder_ / "", sources()); }),
             "--split_output " + (folder_ / "") + ": " + path_ + " is a file that the run reads");
 }
 
