@@ -67,9 +67,7 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
        {"training_seconds", run.training_seconds},
        {"machine",
         json::Value::object({{"processor", processor_name()}, {"threads", num_threads()}, {"device", run.device}})}});
-  AtomicFile file((std::string(folder) + "/run.json"));
-  file.write(out.dump(2) + "\n");
-  file.commit();
+  write_file(folder + "/run.json", out.dump(2) + "\n");
 }
 
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {
