@@ -1,11 +1,10 @@
 #include "apps/support/class_counts.h"
 
 #include <algorithm>
-#include <iomanip>
 #include <iostream>
-#include <sstream>
 
 #include "apps/support/percent.h"
+#include "apps/support/text_table.h"
 #include "base/check.h"
 #include "base/join.h"
 #include "base/nearest_word.h"
@@ -15,6 +14,7 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kMaxLines = 20;
+constexpr std::size_t kColumnWidth = 10;
 
 // Calls visit(example, output) for every class or label of every example.
 template <class Visit>
@@ -63,7 +63,7 @@ std::string single_example(const Tensor& labels, const std::vector<std::string>&
 
 void print_splits(const std::vector<std::string>& names, const std::vector<SplitSummary>& splits) {
   using Line = std::vector<std::string>;  // a name, and a value of each split
-  std::vector<Line> lines = {{"Examples"}};
+  TableLines lines = {{"Examples"}};
   const auto add = [&](const std::string& name, const auto& value_of) {
     Line& line = lines.emplace_back(Line{name});
     for (const SplitSummary& split : splits) line.push_back(str_cat(value_of(split)));
@@ -85,17 +85,7 @@ void print_splits(const std::vector<std::string>& names, const std::vector<Split
     add("longest", [](const SplitSummary& split) { return split.texts.lengths->longest; });
     add("cut", [](const SplitSummary& split) { return percent_text(split.texts.lengths->cut); });
   }
-  std::size_t width = 0;
-  for (const Line& line : lines)
-    if (line.size() > 1) width = std::max(width, line[0].size());
-  std::ostringstream out;
-  for (const Line& line : lines) {
-    out << line[0];
-    if (line.size() > 1) out << std::string(width - line[0].size(), ' ');
-    for (std::size_t i = 1; i < line.size(); ++i) out << std::setw(12) << line[i];
-    out << "\n";
-  }
-  std::cout << out.str() << std::flush;
+  std::cout << table_text(lines, 0, kColumnWidth) << std::flush;
 }
 
 void warn_of_texts(const std::vector<SplitSummary>& splits) {

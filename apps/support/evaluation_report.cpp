@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "apps/support/percent.h"
+#include "apps/support/text_table.h"
 #include "base/check.h"
 #include "base/join.h"
 #include "base/printable.h"
@@ -22,31 +23,7 @@ constexpr std::size_t kMaxConfusedClasses = 20;  // in the text; JSON has them a
 constexpr std::int64_t kMaxMatrixClasses = 500;
 constexpr std::size_t kMaxName = 40, kMinText = 20;
 
-using TableLines = std::vector<std::vector<std::string>>;
 using NamedValues = std::vector<std::pair<std::string, double>>;
-
-std::size_t columns_of(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
-}
-
-// The first column is flush left, the others are flush right, except the last `left` ones.
-std::string table_text(const TableLines& lines, std::size_t left = 0) {
-  std::vector<std::size_t> widths(lines.front().size());
-  for (const auto& line : lines)
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], columns_of(line[i]));
-  std::string out;
-  for (const auto& line : lines) {
-    std::string text;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      const std::string space(widths[i] - columns_of(line[i]), ' ');
-      const bool flush_left = i == 0 || i + left >= line.size();
-      text += (i == 0 ? "" : "  ") + (flush_left ? line[i] + space : space + line[i]);
-    }
-    out += text.substr(0, text.find_last_not_of(' ') + 1) + "\n";
-  }
-  return out;
-}
 
 std::string four_decimals(const std::string& name, double value) {
   if (std::isnan(value)) return "undefined";

@@ -191,6 +191,10 @@ TEST(TrainingLabels, AreCountedForEverySplit) {
             "Examples           train        test\nbad                    1           1\nvery\\x0agood           2   "
             "        0\nall                    3           1\n");
   ::testing::internal::CaptureStdout();
+  print_splits({"scho\u0308n", "sch\u00f6n"}, {{"train", Tensor::from(Ids{0, 1, 1}, {3})}});
+  EXPECT_EQ(::testing::internal::GetCapturedStdout(),
+            "Examples       train\nscho\u0308n             1\nsch\u00f6n              2\nall                3\n");
+  ::testing::internal::CaptureStdout();
   print_splits(complete_label_names({}, 1000), {{"train", Tensor::from(Ids{0}, {1})}});
   EXPECT_TRUE(::testing::internal::GetCapturedStdout().ends_with("\n... and 980 more\nall                1\n"));
 }
