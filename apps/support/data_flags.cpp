@@ -45,11 +45,11 @@ bool contains(const Names& names, const std::string& name) {
 }
 
 // The column with one of these names, but none that is `taken`. `what` and `flag` are for the error.
-std::string find_column(const Table& table, const Names& usual, const Names& taken, const char* what,
-                        const char* flag) {
+std::string find_column(const std::string& path, const Names& header, const Names& usual, const Names& taken,
+                        const char* what, const char* flag) {
   Names found;
   const char* none = ": no column";
-  for (const std::string& name : table.header()) {
+  for (const std::string& name : header) {
     if (!contains(usual, lower_case(name))) continue;
     if (contains(taken, name))
       none = ": no other column";
@@ -59,10 +59,10 @@ std::string find_column(const Table& table, const Names& usual, const Names& tak
   if (contains(found, usual.front())) return usual.front();
   if (found.size() == 1) return found.front();
   const auto named = [](const std::string& name) { return attune::quoted(printable(name)); };
-  throw Error(str_cat(table.path(),
+  throw Error(str_cat(path,
                       found.empty() ? str_cat(none, " is called ", usual.front(), ", or ", list_of(usual))
                                     : str_cat(": several columns may have ", what),
-                      "; ", flag, " names one of ", join(found.empty() ? table.header() : found, named)));
+                      "; ", flag, " names one of ", join(found.empty() ? header : found, named)));
 }
 
 // Throws UsageError if two flags name the same column.
@@ -162,16 +162,18 @@ void DataFlags::find_columns(Names& labels, std::ostream& notes) {
   check_distinct(columns, labels);  // columns that are found are others than those
   const bool text_given = !columns.text.empty(), labels_given = !labels.front().empty();
   if (text_given && labels_given) return;
-  const auto table = open_table(path(0));
+  const std::string training = path(0);
+  const Names of_folder = {kTexts.front(), kLabels.front()};  // without a list of its files
+  const Names header = fs::is_directory(training) ? of_folder : open_table(training)->header();
   Names taken = labels;
   taken.push_back(columns.pair);
-  if (!text_given) columns.text = find_column(*table, kTexts, taken, "the texts", "--text_column");
+  if (!text_given) columns.text = find_column(training, header, kTexts, taken, "the texts", "--text_column");
   taken.push_back(columns.text);
-  if (!labels_given) labels = {find_column(*table, kLabels, taken, "the labels", "--label_column")};
+  if (!labels_given) labels = {find_column(training, header, kLabels, taken, "the labels", "--label_column")};
   std::vector<std::string> parts;
   if (!text_given && columns.text != kTexts.front()) parts.push_back("texts from " + printable(columns.text));
   if (!labels_given && labels.front() != kLabels.front()) parts.push_back("labels from " + printable(labels.front()));
-  if (!parts.empty()) notes << "Columns of " << table->path() << ": " << join(parts) << std::endl;
+  if (!parts.empty()) notes << "Columns of " << training << ": " << join(parts) << std::endl;
 }
 
 SplitSources DataFlags::sources(std::uint64_t seed) const {
