@@ -170,12 +170,11 @@ Flag* CommandLine::add_optional(const std::string& name, std::optional<std::stri
   return keep(app_->add_option(name, take, text)->expected(0, 1)->type_name("[PATH]"));
 }
 
-Flag* CommandLine::add_options_file(const std::string& name, const std::string& text,
+Flag* CommandLine::add_options_file(const std::string& name, std::string& value, const std::string& text,
                                     const std::function<Values(const std::string& file)>& read) {
   options_file_ = name;
   read_options_ = read;
-  return keep(app_->add_option_function<std::string>(
-      name, [](const std::string&) {}, text));
+  return add_option(name, value, text);
 }
 
 void CommandLine::footer(const std::string& text) {

@@ -178,7 +178,7 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   std::vector<fs::path> others(job.more_inputs.begin(), job.more_inputs.end());
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) others.emplace_back(split->name);
   for (const TokenizerFile& file : job.tokenizer.files()) others.emplace_back(file.path);
-  others.emplace_back(flags.options_file());
+  others.emplace_back(flags.options_file);
   if (!flags.lora.adapter.empty())
     for (const char* name : kAdapterFiles) others.push_back(fs::path(flags.lora.adapter) / name);
   if (!flags.data.split_output.empty())
@@ -325,7 +325,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   // Without a folder nothing is saved, and these options have no meaning.
   const bool kept = !flags.output.empty() || flags.resume.has_value();
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
-  const bool described = !flags.output.empty() || !flags.options_file().empty();
+  const bool described = !flags.output.empty() || !flags.options_file.empty();
   const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
@@ -336,7 +336,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   keeper.restore(trainer);
   CHECK(frozen.empty() || frozen == weights_digest(job.model, true),
         "--save_adapter: the run that is resumed began with other pretrained weights than those of ", job.pretrained);
-  if (!flags.options_file().empty()) warn_of_other_run(flags.options_file(), splits_of(job), start);
+  if (!flags.options_file.empty()) warn_of_other_run(flags.options_file, splits_of(job), start);
   if (!flags.tensorboard.empty()) prepare_output_folder(flags.tensorboard);  // before an older log is emptied
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   report.write_events(flags.tensorboard);

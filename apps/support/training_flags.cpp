@@ -124,7 +124,7 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
-  app.add_options_file("--options",
+  app.add_options_file("--options", options_file,
                        "run.json of an earlier run: its options, where the command line does not give them",
                        [&app](const std::string& file) { return options_of_run(file, app.name()); })
       ->group("Results");
@@ -211,12 +211,6 @@ void TrainingFlags::add_lora(Classifier& model) const {
   if (!trains_lora()) return;
   TorchGenerator generator(seed);
   model.add_low_rank(lora.spec(), generator);
-}
-
-std::string TrainingFlags::options_file() const {
-  for (const auto& [name, value] : command_line_->values())
-    if (name == "--options") return value;
-  return "";
 }
 
 LrSchedule TrainingFlags::schedule() const {

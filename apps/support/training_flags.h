@@ -49,7 +49,7 @@ struct TrainingFlags {
   std::uint64_t seed = 123;
   int threads = 0;
   // results
-  std::string output, log_file, tensorboard;
+  std::string options_file, output, log_file, tensorboard;
   bool no_final_evaluation = false, no_graphs = false, recompute = false, independent_evaluation = false;
   std::int64_t checkpoint_every = 0, keep = 2;
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder
@@ -79,8 +79,6 @@ struct TrainingFlags {
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
   /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).
   std::vector<std::pair<std::string, std::string>> deciding_options() const;
-  /// The file of --options; empty without it.
-  std::string options_file() const;
   /// The program's command line, after declare().
   const CommandLine& command_line() const { return *command_line_; }
   /// Flags that would need less memory and can still be lowered; batches may have rows of `row_length` tokens.
