@@ -64,8 +64,8 @@ class CommandLine {
   Flag* add_flag(const std::string& name, bool& value, const std::string& text);
   /// An option whose value may be omitted, which means an empty string; `value` is nullopt without the option.
   Flag* add_optional(const std::string& name, std::optional<std::string>& value, const std::string& text);
-  /// An option whose value is the path of a file of options: `read` gives their names and values, which count where the command line
-  /// gives none. parse() throws UsageError if an option of the file does not exist here.
+  /// An option whose value is the path of a file of options: `read` gives their names and values, which count where the
+  /// command line gives none. parse() throws UsageError if an option of the file does not exist here.
   using Values = std::vector<std::pair<std::string, std::string>>;
   Flag* add_options_file(const std::string& name, std::string& value, const std::string& text,
                          const std::function<Values(const std::string& file)>& read);

@@ -14,6 +14,7 @@
 #include "base/input_file.h"
 #include "base/join.h"
 #include "base/printable.h"
+#include "engine/io/files.h"
 #include "engine/io/table.h"
 #include "engine/io/text_folder.h"
 
@@ -82,8 +83,9 @@ void check_distinct(const TextColumns& columns, const Names& labels) {
 
 // Throws IoError if nothing is at a path, or something that cannot be read twice.
 void check_present(const std::string& path, const std::string& advice) {
+  if (is_folder(path)) return;
   if (!fs::exists(path)) throw IoError(path, "no such file" + advice);
-  if (!fs::is_directory(path)) check_regular(path);
+  check_regular(path);
 }
 
 }  // namespace
@@ -164,7 +166,7 @@ void DataFlags::find_columns(Names& labels, std::ostream& notes) {
   if (text_given && labels_given) return;
   const std::string training = path(0);
   const Names of_folder = {kTexts.front(), kLabels.front()};  // without a list of its files
-  const Names header = fs::is_directory(training) ? of_folder : open_table(training)->header();
+  const Names header = is_folder(training) ? of_folder : open_table(training)->header();
   Names taken = labels;
   taken.push_back(columns.pair);
   if (!text_given) columns.text = find_column(training, header, kTexts, taken, "the texts", "--text_column");
@@ -182,7 +184,7 @@ SplitSources DataFlags::sources(std::uint64_t seed) const {
   for (std::uint8_t part = 0; part < out.size(); ++part) {
     const bool own = part == 0 || shares_of[part] == 0;
     out[part] = {own ? path(part) : out[0].path, part, nullptr};
-    if (own && fs::is_directory(out[part].path))
+    if (own && is_folder(out[part].path))
       if (const std::int64_t skipped = TextFolder(out[part].path).skipped(); skipped > 0)
         std::cerr << "warning: " << out[part].path << ": names that do not end in .txt are skipped: " << skipped
                   << std::endl;

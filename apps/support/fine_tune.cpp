@@ -195,7 +195,7 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
       CHECK(log.parent_path() != fs::weakly_canonical(kept), "--log_file ", flags.log_file,
             ": the run keeps its own files in ", kept.string());
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) {
-    if (!fs::is_directory(split->name)) continue;
+    if (!is_folder(split->name)) continue;
     const fs::path below = log.lexically_relative(fs::weakly_canonical(split->name));
     CHECK(*below.begin() == "..", "--log_file ", flags.log_file, ": the run reads the texts in ", split->name);
   }

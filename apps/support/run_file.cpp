@@ -81,8 +81,8 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
   static const std::set<std::string> paths = {"--data",      "--train",     "--validation", "--test",
                                               "--tokenizer", "--model_dir", "--config"};
   const std::filesystem::path folder = run.string_or("folder", "");
-  const bool of_train =
-      !run["options"].string_or("--train", "").empty();  // then --data is the default, which says nothing
+  // With --train, --data is the default, which says nothing.
+  const bool of_train = !run["options"].string_or("--train", "").empty();
   std::vector<std::pair<std::string, std::string>> out;
   run["options"].for_each([&](const std::string& name, const json::Value& value) {
     const std::string& text = value.string();

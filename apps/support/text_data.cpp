@@ -79,7 +79,7 @@ std::string file_digest(const std::string& path, std::uintmax_t size) {
 
 // Everything about a table that its rows depend on, as text: its form, and the names and contents of its files.
 std::string description(const std::string& path, const SourceState& state) {
-  if (!fs::is_directory(path)) {
+  if (!is_folder(path)) {
     return json::Value::array({fs::path(path).extension().string(), file_digest(path, state.sizes[0])}).dump();
   }
   Sha256 all;

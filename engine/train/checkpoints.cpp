@@ -75,7 +75,7 @@ bool has_checkpoint(const std::string& folder) {
 std::string find_checkpoint(const std::string& where) {
   if (fs::path(where).filename() == kLatest)
     return find_checkpoint((fs::path(where) / "..").lexically_normal().string());
-  if (!fs::is_directory(where)) {
+  if (!is_folder(where)) {
     if (!fs::exists(where)) throw IoError(where, "there is no such checkpoint");
     return where;
   }
