@@ -126,6 +126,12 @@ void warn_of_warmup(const LrSchedule& schedule) {
               << schedule.at(schedule.total_steps - 1) << ", not to " << schedule.peak << std::endl;
 }
 
+void warn_of_padding(const FineTuneJob& job, const TrainingFlags& flags) {
+  if (flags.group_by_length && !job.form.packed)
+    std::cerr << "warning: --group_by_length saves no work: every text is padded to " << job.form.max_length
+              << " tokens" << std::endl;
+}
+
 NamedTexts texts_of(const Tokenizer& tokenizer) {
   NamedTexts out;
   for (const TokenizerFile& file : tokenizer.files())
@@ -331,6 +337,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
+  warn_of_padding(job, flags);
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   const std::string frozen = flags.resume && !flags.lora.adapter.empty() ? weights_digest(job.model, true) : "";
   keeper.restore(trainer);

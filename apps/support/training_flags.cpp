@@ -73,6 +73,10 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
   add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
   add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
+  app.add_flag("--group_by_length", group_by_length,
+               "Batches of texts of similar length, in random order: the shuffled texts are sorted inside of windows "
+               "of 50 batches. The batch with the most tokens comes first in each epoch")
+      ->group("Training");
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
   add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
@@ -225,6 +229,7 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   TrainOptions options;
   options.epochs = num_epochs;
   options.batch_size = batch_size;
+  options.group_by_length = group_by_length;
   options.accumulation_steps = accumulation_steps;
   options.max_steps = max_steps;
   options.eval_every = eval_freq;

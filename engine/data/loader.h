@@ -4,6 +4,10 @@
 // second number when its first batch is requested. This number seeds a separate generator, which gives one permutation.
 // A pass that stops early draws nothing more. So the order of training batches depends on when evaluations happen; both
 // are reproduced here (torch.utils.data.DataLoader with 0 workers).
+//
+// A pass may group its rows by length, which the recipe does not. The rows stay those of the permutation. Each window of
+// kWindowBatches batches is sorted by length and cut into batches, the separate generator shuffles the batches of all
+// windows, and the batch with the most tokens comes first: a run that needs too much memory ends at its first step.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +22,16 @@ struct LoaderOptions {
   std::int64_t batch_size = 8;
   bool shuffle = false;
   bool drop_last = false;
+  bool group_by_length = false;                // a shuffling pass has batches of similar lengths
+  std::span<const std::int32_t> lengths = {};  // tokens of every row, if they are grouped
 };
 
 /// One pass over the rows 0 .. rows - 1 of a split, in batches.
 class LoaderPass {
  public:
+  /// Batches of a window.
+  static constexpr std::int64_t kWindowBatches = 50;
+
   /// Draws the numbers that the reference draws for a pass whose first batch is requested.
   LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options);
   /// The pass that has this seed(), without a draw.
@@ -31,14 +40,21 @@ class LoaderPass {
   /// The seed of a shuffling pass's order; 0 if it does not shuffle.
   std::uint64_t seed() const { return seed_; }
   /// Number of batches of the whole pass.
-  std::int64_t batches() const { return batches_; }
+  std::int64_t batches() const { return std::ssize(batches_); }
   /// Rows of batch i; the last may be shorter unless it is dropped.
   std::span<const std::int32_t> batch(std::int64_t i) const;
 
  private:
+  // A batch, or a window of them: these places of order_.
+  struct Part {
+    std::size_t begin, size;
+  };
+  void cut(const Part& whole, const LoaderOptions& options);
+  void group(TorchGenerator& generator, const LoaderOptions& options);
+
   std::uint64_t seed_;
   std::vector<std::int32_t> order_;
-  std::int64_t batch_size_, batches_;
+  std::vector<Part> batches_;
 };
 
 }  // namespace attune

@@ -51,6 +51,15 @@ std::int64_t ExampleStore::tokens_of(std::span<const std::int32_t> examples) con
   return sum;
 }
 
+std::vector<std::int32_t> ExampleStore::rows_of_examples() const {
+  const std::int64_t padded = form_.max_length > 0 ? form_.max_length : longest_;
+  std::vector<std::int32_t> out(static_cast<std::size_t>(size()), narrow<std::int32_t>(padded));
+  if (form_.packed)
+    for (std::int64_t e = 0; e < size(); ++e)
+      out[static_cast<std::size_t>(e)] = narrow<std::int32_t>(std::max<std::int64_t>(kept(e), 1));
+  return out;
+}
+
 BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const {
   CHECK(!examples.empty(), "a batch has at least one example");
   for (const std::int32_t e : examples) CHECK(e >= 0 && e < size(), "there is no example ", e, " of ", size());

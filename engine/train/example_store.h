@@ -8,6 +8,7 @@
 #include <compare>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
@@ -50,6 +51,8 @@ class ExampleStore {
   Device device() const { return examples_.ids.device(); }
   /// Tokens of some examples, after cutting.
   std::int64_t tokens_of(std::span<const std::int32_t> examples) const;
+  /// Rows of each example in a batch: its tokens, or with its padding.
+  std::vector<std::int32_t> rows_of_examples() const;
   BatchShape shape_of(std::span<const std::int32_t> examples) const;
   /// Room for a batch of this shape, its contents undefined.
   LabelledBatch make(const BatchShape& shape) const;

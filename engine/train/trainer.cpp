@@ -32,6 +32,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       optimizer_(parameters_of(model, true), options.adamw),
       train_(store(data.train)),
       validation_(store(data.validation)),
+      train_rows_(options.group_by_length ? train_.rows_of_examples() : std::vector<std::int32_t>{}),
       train_evaluator_(logits_, task, train_, options.graphs),
       validation_evaluator_(logits_, task, validation_, options.graphs),
       runner_(logits_, task, optimizer_,
@@ -86,12 +87,15 @@ LoaderOptions Trainer::loader_options(bool training_split) const {
   return {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split};
 }
 
-LoaderPass Trainer::pass(std::int64_t examples, bool training_split) {
-  return LoaderPass(generator_, examples, loader_options(training_split));
+LoaderOptions Trainer::training_options() const {
+  LoaderOptions out = loader_options(true);
+  out.group_by_length = options_.group_by_length;
+  out.lengths = train_rows_;
+  return out;
 }
 
 LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) {
-  if (!options_.independent_evaluation) return pass(examples, training_split);
+  if (!options_.independent_evaluation) return LoaderPass(generator_, examples, loader_options(training_split));
   // The seed depends on the step alone, so that a resumed run evaluates the same examples.
   constexpr std::uint64_t kSeedStride = 0x9E3779B97F4A7C15;  // spreads the seeds of runs; 2^64 / the golden ratio
   TorchGenerator generator(options_.seed * kSeedStride + static_cast<std::uint64_t>(step_));
@@ -187,7 +191,7 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, co
 
 bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
   while (epoch_ <= options_.epochs && (!ended() || epoch_pass_)) {
-    if (!epoch_pass_) epoch_pass_ = pass(train_.size(), true);
+    if (!epoch_pass_) epoch_pass_.emplace(generator_, train_.size(), training_options());
     while (batch_ < epoch_pass_->batches() && !ended()) {
       const std::int64_t step = step_;
       start_batch();
@@ -293,7 +297,7 @@ void Trainer::restore(const RunState& state) {
   epoch_ = state.epoch;
   batch_ = state.batch;
   if (state.pass_seed)
-    epoch_pass_.emplace(*state.pass_seed, train_.size(), loader_options(true));
+    epoch_pass_.emplace(*state.pass_seed, train_.size(), training_options());
   else
     epoch_pass_.reset();
   optimizer_steps_ = state.optimizer_steps;

@@ -35,6 +35,7 @@ namespace attune {
 struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t batch_size = 8;
+  bool group_by_length = false;         // training batches have texts of similar length (engine/data/loader.h)
   std::int64_t accumulation_steps = 1;  // batches per optimizer step
   std::int64_t max_steps = 0;           // stop after this many batches; 0: no limit
   std::int64_t eval_every = 50;         // batches between evaluations; 0: none
@@ -161,7 +162,8 @@ class Trainer {
   void check_position(const RunState& state) const;
   std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
   LoaderOptions loader_options(bool training_split) const;
-  LoaderPass pass(std::int64_t examples, bool training_split);
+  /// Those of the batches to train on.
+  LoaderOptions training_options() const;
   LoaderPass evaluation_pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
@@ -177,6 +179,7 @@ class Trainer {
   TorchGenerator generator_;
   AdamWOptimizer optimizer_;
   ExampleStore train_, validation_;
+  std::vector<std::int32_t> train_rows_;  // of each training example, if they decide about the batches
   Evaluator train_evaluator_, validation_evaluator_;
   StepRunner runner_;
   std::deque<Started> started_;

@@ -149,5 +149,82 @@ TEST(Loader, APassIsMadeAgainFromItsSeed) {
   EXPECT_NE(order_of(next), order_of(pass));
 }
 
+// 1,003 rows of 1 to 300 tokens.
+std::vector<std::int32_t> invented_lengths() {
+  TorchGenerator generator(7);
+  std::vector<std::int32_t> out(1003);
+  for (std::int32_t& length : out) length = 1 + static_cast<std::int32_t>(generator.random32() % 300);
+  return out;
+}
+
+// The mean over batches of the difference between their longest and shortest row.
+double mean_spread(const LoaderPass& pass, const std::vector<std::int32_t>& lengths) {
+  double sum = 0;
+  for (std::int64_t i = 0; i < pass.batches(); ++i) {
+    const auto length = [&](std::int32_t row) { return lengths[static_cast<std::size_t>(row)]; };
+    const auto [shortest, longest] = std::ranges::minmax_element(pass.batch(i), {}, length);
+    sum += length(*longest) - length(*shortest);
+  }
+  return sum / static_cast<double>(pass.batches());
+}
+
+TEST(Loader, GroupedBatchesHaveSimilarLengthsInRandomOrder) {
+  const std::vector<std::int32_t> lengths = invented_lengths();
+  LoaderOptions options{.batch_size = 4, .shuffle = true, .drop_last = true};
+  const LoaderPass plain(std::uint64_t{5}, 1003, options);
+  options.group_by_length = true;
+  options.lengths = lengths;
+  const LoaderPass grouped(std::uint64_t{5}, 1003, options), other(std::uint64_t{6}, 1003, options);
+
+  // The same rows, each once.
+  ASSERT_EQ(grouped.batches(), 250);
+  const std::vector<std::int32_t> order = order_of(grouped), before = order_of(plain);
+  EXPECT_NE(order, before);
+  const std::set<std::int32_t> rows(order.begin(), order.end());
+  EXPECT_EQ(rows.size(), 1000u);
+  EXPECT_EQ(rows, std::set<std::int32_t>(before.begin(), before.end()));
+  for (std::int64_t i = 0; i < 250; ++i) EXPECT_EQ(grouped.batch(i).size(), 4u);
+
+  // Sorted windows of 200 rows: neighbours differ by about 300 / 200 tokens, so batches by about 4.5; unsorted by 180.
+  EXPECT_GT(mean_spread(plain, lengths), 150);
+  EXPECT_LT(mean_spread(grouped, lengths), 8);
+
+  // The longest batch comes first; the others rise as often as they fall.
+  std::vector<std::int64_t> tokens;
+  for (std::int64_t i = 0; i < 250; ++i) {
+    tokens.push_back(0);
+    for (const std::int32_t row : grouped.batch(i)) tokens.back() += lengths[static_cast<std::size_t>(row)];
+  }
+  EXPECT_EQ(tokens.front(), *std::ranges::max_element(tokens));
+  int rises = 0;
+  for (std::size_t i = 2; i < tokens.size(); ++i) rises += tokens[i] > tokens[i - 1] ? 1 : 0;
+  EXPECT_GT(rises, 95);
+  EXPECT_LT(rises, 155);
+
+  // The pass is a function of its seed.
+  EXPECT_EQ(order_of(LoaderPass(std::uint64_t{5}, 1003, options)), order);
+  EXPECT_NE(order_of(other), order);
+  TorchGenerator generator(1), as_plain(1);
+  const LoaderPass drawn(generator, 1003, options);
+  options.group_by_length = false;
+  const LoaderPass drawn_plain(as_plain, 1003, options);
+  EXPECT_EQ(drawn.seed(), drawn_plain.seed());
+  EXPECT_EQ(generator.state(), as_plain.state());
+}
+
+TEST(Loader, GroupsOfFewRows) {
+  const std::vector<std::int32_t> lengths = {3, 9, 1};
+  LoaderOptions options{.batch_size = 2, .shuffle = true, .group_by_length = true, .lengths = lengths};
+  const LoaderPass pass(std::uint64_t{5}, 3, options);
+  EXPECT_EQ(pass.batches(), 2);
+  const std::vector<std::int32_t> order = order_of(pass);
+  EXPECT_EQ(std::set<std::int32_t>(order.begin(), order.end()).size(), 3u);
+  EXPECT_EQ(pass.batch(0)[0], 1) << "the longest";
+  options.lengths = {};
+  EXPECT_EQ(LoaderPass(std::uint64_t{5}, 0, options).batches(), 0);
+  EXPECT_EQ(message_of([&] { LoaderPass(std::uint64_t{5}, 3, options); }),
+            "there are lengths of 0 rows, but 3 rows to group");
+}
+
 }  // namespace
 }  // namespace attune::testing

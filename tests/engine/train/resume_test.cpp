@@ -23,6 +23,17 @@ TEST(Resuming, InsideOfAccumulationGroups) {
   }
 }
 
+TEST(Resuming, WithBatchesOfSimilarLengths) {
+  ResumeCase how{.packed = true, .options = eventful()};
+  Life plain(how);
+  plain.trainer().run(plain.recorder, never);
+  how.options.group_by_length = true;
+  expect_resumes(how);
+  Life grouped(how);
+  grouped.trainer().run(grouped.recorder, never);
+  EXPECT_NE(reports(grouped.recorder, 0, 3), reports(plain.recorder, 0, 3));
+}
+
 TEST(Resuming, WithLateRows) {
   for (const std::int64_t group : {1, 3}) {
     ResumeCase how{.options = eventful(), .examples = 23};
