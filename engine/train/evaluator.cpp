@@ -26,15 +26,16 @@ class SplitRows {
     logits_.insert(logits_.end(), exact.values<double>().begin(), exact.values<double>().end());
     examples_.insert(examples_.end(), examples.begin(), examples.end());
   }
-  std::int64_t count() const { return static_cast<std::int64_t>(examples_.size()); }
-  Tensor logits(std::int64_t outputs) const { return Tensor::from(logits_, {count(), outputs}); }
-  Tensor labels(const Tensor& of_all) const {
-    Tensor out = Tensor::empty(of_all.shape().with_rows(count()), of_all.dtype());
-    for (std::int64_t i = 0; i < count(); ++i) {
+  // Moves them to the evaluation.
+  void move_to(Evaluation& out, std::int64_t outputs, const Tensor& labels_of_all) {
+    out.examples = std::ssize(examples_);
+    out.logits = Tensor::from(logits_, {out.examples, outputs});
+    out.labels = Tensor::empty(labels_of_all.shape().with_rows(out.examples), labels_of_all.dtype());
+    for (std::int64_t i = 0; i < out.examples; ++i) {
       const std::int64_t example = examples_[static_cast<std::size_t>(i)];
-      out.rows(i, i + 1).copy_from(of_all.rows(example, example + 1));
+      out.labels.rows(i, i + 1).copy_from(labels_of_all.rows(example, example + 1));
     }
-    return out;
+    out.rows = std::move(examples_);
   }
 
  private:
@@ -135,8 +136,8 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
   check_mapped_files();
   if (done > 0) out.loss /= static_cast<double>(done);
   if (!measures) return out;
-  out.examples = rows.count();
-  out.measures = task_.measure(rows.logits(task_.outputs()), rows.labels(examples_.labels()));
+  rows.move_to(out, task_.outputs(), examples_.labels());
+  out.measures = task_.measure(out.logits, out.labels);
   return out;
 }
 

@@ -22,6 +22,10 @@ struct Evaluation {
   double loss = 0;  // mean over batches of the batches' mean losses
   std::int64_t examples = 0;
   std::vector<Measure> measures = {};  // of the task, over all of these examples
+  // What the measures are of, on the host, in the order of the pass.
+  std::vector<std::int32_t> rows = {};  // of each example its place in the split
+  Tensor logits = {};                   // float64 [examples, outputs]
+  Tensor labels = {};                   // as the task has them
 
   /// The measure of that name. Throws Error if there is none.
   double measure(std::string_view name) const;

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,7 +23,10 @@ class Evaluations : public ::testing::Test {
  protected:
   Evaluation run(std::int64_t max_batches, const std::function<bool(std::int64_t, std::int64_t)>& progress = {}) const {
     TorchGenerator generator(1);
-    const LoaderPass pass(generator, examples_.size(), {.batch_size = 2});
+    return run(LoaderPass(generator, examples_.size(), {.batch_size = 2}), max_batches, progress);
+  }
+  Evaluation run(const LoaderPass& pass, std::int64_t max_batches = -1,
+                 const std::function<bool(std::int64_t, std::int64_t)>& progress = {}) const {
     const ExampleStore store(examples_, {}, Device::kCpu);
     return Evaluator(
                [this](const TokenBatch& batch, const ForwardPass& forward) {
@@ -63,6 +68,19 @@ TEST_F(Evaluations, TheFirstBatchesOnly) {
   EXPECT_NEAR(first.loss, (loss(0) + loss(1)) / 2, 1e-14);
   EXPECT_EQ(run(100).examples, 5);
   EXPECT_EQ(run(0).measure("accuracy"), 0);
+}
+
+TEST_F(Evaluations, HaveTheLogitsAndLabelsThatTheyMeasure) {
+  TorchGenerator generator(3);
+  const LoaderPass pass(generator, examples_.size(), {.batch_size = 2, .shuffle = true});
+  const Evaluation all = run(pass);
+  EXPECT_EQ(std::set(all.rows.begin(), all.rows.end()), (std::set<std::int32_t>{0, 1, 2, 3, 4}));
+  EXPECT_FALSE(std::ranges::is_sorted(all.rows)) << "the pass is not shuffled, and shows nothing";
+  for (std::size_t i = 0; i < all.rows.size(); ++i) {
+    const auto row = static_cast<std::size_t>(all.rows[i]);
+    for (std::size_t k = 0; k < 2; ++k) EXPECT_EQ(all.logits.values<double>()[2 * i + k], kLogits[row][k]);
+    EXPECT_EQ(all.labels.values<std::int32_t>()[i], examples_.labels.values<std::int32_t>()[row]);
+  }
 }
 
 TEST_F(Evaluations, ProgressMayEndThem) {
