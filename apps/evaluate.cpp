@@ -1,12 +1,15 @@
 // Evaluates a saved model on labelled texts: the measures of its task, as training computes them (engine/train/measures.h),
-// as tables or as one JSON object.
+// as tables or as one JSON object. --calibrate first fits a temperature to these texts, which the model's folder keeps.
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "apps/support/evaluation_report.h"
 #include "apps/support/flag_checks.h"
@@ -15,6 +18,11 @@
 #include "apps/support/main.h"
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
+#include "apps/support/task_config.h"
+#include "apps/support/validation_fit.h"
+#include "base/check.h"
+#include "engine/io/locked_folder.h"
+#include "models/model_folder.h"
 
 namespace attune {
 namespace {
@@ -25,7 +33,7 @@ struct EvaluateFlags {
   PredictorFlags predictor;
   LabelledTextFlags data;
   std::int64_t mistakes = 0;
-  bool json = false;
+  bool json = false, calibrate = false;
 
   void declare(CommandLine& app) {
     predictor.declare(app);
@@ -34,6 +42,10 @@ struct EvaluateFlags {
         ->check(count_from(0))
         ->capture_default_str();
     app.add_flag("--json", json, "Print one JSON object with every digit");
+    app.add_flag(
+        "--calibrate", calibrate,
+        "Fit the temperature of the probabilities to these texts (validation data, not test data) and store it "
+        "in the model's config.json; the measures are those with it");
   }
 };
 
@@ -60,17 +72,48 @@ Tensor logits_of(const EvaluateFlags& flags, const Predictor& model, const Label
   return Tensor::from(all, {std::ssize(texts), model.task().outputs()});
 }
 
+// Fits the temperature and stores it; what was fitted.
+json::Value calibrate(const EvaluateFlags& flags, Predictor& model, const json::Value& config,
+                      const LabelledTexts& data, const Tensor& logits) {
+  ValidationFit fit = fit_to_validation(model.task(), {.temperature = true, .keeps_labels = true}, flags.data.data,
+                                        logits, data.labels, flags.json ? std::cerr : std::cout);
+  update_config(flags.predictor.model_dir, config, fitted_json(*fit.task));
+  model.use(std::move(fit.task));
+  return fit.record;
+}
+
+// Throws UsageError if the flags or the model do not allow to calibrate it, Error if its folder does not.
+void check_calibration(const EvaluateFlags& flags, const Predictor& model) {
+  if (flags.predictor.no_calibration)
+    throw UsageError("--calibrate stores a temperature, and --no_calibration ignores it; give one of them");
+  if (model.task().target() == Target::kNumbers)
+    throw UsageError("--calibrate needs probabilities, and this model predicts numbers");
+  const std::filesystem::path config = std::filesystem::path(flags.predictor.model_dir) / "config.json";
+  CHECK(!std::filesystem::is_symlink(config), config.string(),
+        ": is a link, as in the Hugging Face cache; --calibrate changes only a copy of such a folder");
+}
+
 int evaluate(const EvaluateFlags& flags) {
   flags.predictor.prepare();
+  const json::Value config = json::read((std::filesystem::path(flags.predictor.model_dir) / "config.json").string());
   const std::unique_ptr<Predictor> model = flags.predictor.open();
+  std::optional<LockedFolder> lock;
+  if (flags.calibrate) {
+    check_calibration(flags, *model);
+    lock.emplace(flags.predictor.model_dir);
+  }
   catch_interrupts("evaluate ends after the current batch; nothing is printed");
   const LabelledTexts data = flags.data.read(*model, flags.json ? std::cerr : std::cout);
   const Tensor logits = logits_of(flags, *model, data);
   if (!logits.defined()) return kInterruptedExit;
+  std::optional<json::Value> calibration;
+  if (flags.calibrate) calibration = calibrate(flags, *model, config, data, logits);
   EvaluationReport report(*model, flags.data.data, data, logits);
   report.add_groups();
   if (flags.mistakes > 0) report.add_mistakes(flags.mistakes);
-  const std::string text = flags.json ? report.json().dump(2) + "\n" : report.text(terminal_width());
+  json::Value object = report.json();
+  if (calibration) object.set("calibration", *calibration);
+  const std::string text = flags.json ? object.dump(2) + "\n" : report.text(terminal_width());
   std::fwrite(text.data(), 1, text.size(), stdout);
   if (model->truncated() > 0)
     std::fprintf(stderr, "evaluate: note: %lld texts reached the model's length and may have been cut\n",

@@ -48,6 +48,14 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
   return files;
 }
 
+void update_config(const std::string& folder, const json::Value& config, const json::Value& members) {
+  const std::string path = (std::filesystem::path(folder) / "config.json").string();
+  json::Value changed = json::read(path);
+  CHECK(changed.dump() == config.dump(), path, ": has changed since it was read; nothing is written to it");
+  changed.merge(members);
+  write_file(path, changed.dump(2) + "\n");
+}
+
 void check_model_folder(const std::string& folder, const NamedTexts& texts) {
   const auto check = [&](const std::string& name) {
     check_replaceable((std::filesystem::path(folder) / name).string());

@@ -3,7 +3,8 @@
 // JSON: {"data": ..., "examples": 80, "measures": {"accuracy": ...}, "outputs": {"NAME": {"f1": ...}},
 // "confusion_matrix": [[...]], "groups": {"VALUE": {"examples": 7, "accuracy": ...}}, "mistakes": [{"row": 3, ...}]}.
 // Of the confusion matrix, rows are labels and columns are predictions, in the order of "outputs"; only tasks with one
-// class have it. "groups" and "mistakes" are there if they were asked for. An undefined measure is null.
+// class have it. "groups" and "mistakes" are there if they were asked for, and with evaluate --calibrate
+// also "calibration". An undefined measure is null.
 #pragma once
 
 #include <cstdint>

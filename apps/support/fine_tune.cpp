@@ -10,6 +10,7 @@
 
 #include "apps/support/adapter.h"
 #include "apps/support/encode.h"
+#include "apps/support/final_evaluation.h"
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
@@ -31,28 +32,6 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-
-// The reference's three closing lines; false if Ctrl-C came meanwhile.
-bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, TrainReport& report) {
-  struct Split {
-    const char *title, *name;
-    const Dataset& dataset;
-  };
-  for (const Split& split : {Split{"Training", "train", job.train},
-                             {"Validation", "validation", job.validation},
-                             {"Test", "test", job.test}}) {
-    Progress progress(split.title, 0);
-    const bool training = &split.dataset == &job.train;
-    const Evaluation result = trainer.evaluate_all(split.dataset, training, [&](std::int64_t done, std::int64_t total) {
-      progress.update(done, "of " + std::to_string(total) + " batches");
-      return !interrupted();
-    });
-    progress.clear();
-    if (interrupted()) return false;
-    report.split(split.title, split.name, result);
-  }
-  return true;
-}
 
 json::Value config_of(const FineTuneJob& job) {
   json::Value config = job.model.hf_config();
@@ -212,20 +191,6 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   }
 }
 
-// The closing lines. A saved model whose outputs turn out not to be finite is removed.
-bool evaluate_saved(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report) {
-  try {
-    return evaluate_splits(trainer, job, report);
-  } catch (const NotFiniteError& error) {
-    if (!flags.lora.adapter.empty())
-      for (const char* name : kAdapterFiles) fs::remove(fs::path(flags.lora.adapter) / name);
-    if (flags.output.empty()) throw;
-    remove_model(flags.output);
-    throw NotFiniteError(str_cat(error.what(), "; the model is removed from ", flags.output), error.step(),
-                         error.tensor());
-  }
-}
-
 Splits splits_of(const FineTuneJob& job) {
   return {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}};
 }
@@ -252,7 +217,8 @@ void write_run(const std::string& folder, const FineTuneJob& job, const Training
                        .steps = trainer.steps(),
                        .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
                        .training_seconds = trainer.seconds(),
-                       .measures = report.splits()};
+                       .measures = report.splits(),
+                       .fitted = report.fitted()};
   try {
     write_run_file(folder, run);
   } catch (const IoError& error) {
@@ -293,10 +259,8 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     write_run(finished ? flags.output : interrupted_folder(flags), job, flags, trainer, report, start);
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
-  if (finished && !flags.no_final_evaluation) {
-    catch_interrupts(str_cat("the evaluation ends", flags.output.empty() ? "" : "; the model is saved"));
-    std::cout << "\nEvaluating on the full datasets ...\n" << std::endl;
-    finished = evaluate_saved(trainer, job, flags, report);
+  if (finished && (!flags.no_final_evaluation || flags.task.fit().any())) {
+    finished = evaluate_finished_run(trainer, job, flags, report);
     if (finished && !flags.output.empty()) write_run(flags.output, job, flags, trainer, report, start);
   }
   if (adapter_error) std::rethrow_exception(adapter_error);

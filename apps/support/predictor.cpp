@@ -28,7 +28,7 @@ namespace {
 class TransformerPredictor : public Predictor {
  public:
   TransformerPredictor(const std::string& folder, const json::Value& config, const std::string& tokenizer_folder,
-                       const PlacementFlags& placement)
+                       const PlacementFlags& placement, bool calibrated)
       : device_(placement.device()), tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
     TorchGenerator unused(0);
     opened_ = open_classifier(folder, {}, unused);
@@ -41,7 +41,7 @@ class TransformerPredictor : public Predictor {
     placement.place_model(model);
     form_ = read_batch_form(config, model.max_length(), model.vocab_size());
     label_names_ = complete_label_names(opened_.label_names, model.num_labels());
-    task_ = read_task(config, label_names_);
+    task_ = read_task(config, label_names_, calibrated);
   }
 
   std::vector<std::vector<double>> logits(std::span<const std::string> texts,
@@ -140,11 +140,14 @@ class TransformerPredictor : public Predictor {
 
 class BagOfWordsPredictor : public Predictor {
  public:
-  explicit BagOfWordsPredictor(const std::string& folder) : model_(load_bag_of_words(folder)) {
+  BagOfWordsPredictor(const std::string& folder, const json::Value& config, bool calibrated)
+      : model_(load_bag_of_words(folder)) {
     for (std::int32_t label : model_.classifier.classes)
       label_names_.push_back(model_.label_names.empty() ? std::to_string(label)
                                                         : model_.label_names[static_cast<std::size_t>(label)]);
-    task_ = make_task(kSingleLabel, {.outputs = std::ssize(label_names_), .output_names = label_names_});
+    task_ = make_task(kSingleLabel, {.outputs = std::ssize(label_names_),
+                                     .output_names = label_names_,
+                                     .temperature = calibrated ? temperature_of(config) : 1});
   }
 
   // Its logits are the logarithms of its probabilities.
@@ -179,6 +182,10 @@ void PredictorFlags::declare(CommandLine& app) {
   app.add_option("--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535))->capture_default_str();
   placement.declare(app, "");
   app.add_option("--threads", threads, "CPU threads; 0: all cores")->check(thread_count())->capture_default_str();
+  app.add_flag(
+      "--no_calibration", no_calibration,
+      "Probabilities without the temperature that --calibrate has stored in the model's folder; the same labels "
+      "are predicted");
 }
 
 void PredictorFlags::prepare() const {
@@ -187,7 +194,7 @@ void PredictorFlags::prepare() const {
 }
 
 std::unique_ptr<Predictor> PredictorFlags::open() const {
-  return open_predictor(model_dir, tokenizer, placement);
+  return open_predictor(model_dir, tokenizer, placement, !no_calibration);
 }
 
 std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, std::span<const std::string> texts,
@@ -208,10 +215,11 @@ std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, 
 }
 
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
-                                          const PlacementFlags& placement) {
+                                          const PlacementFlags& placement, bool calibrated) {
   const json::Value config = json::read((std::filesystem::path(folder) / "config.json").string());
-  if (config.string_or("model_type", "") == "bag_of_words") return std::make_unique<BagOfWordsPredictor>(folder);
-  return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement);
+  if (config.string_or("model_type", "") == "bag_of_words")
+    return std::make_unique<BagOfWordsPredictor>(folder, config, calibrated);
+  return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement, calibrated);
 }
 
 }  // namespace attune

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/support/explanation.h"
@@ -25,6 +26,8 @@ class Predictor {
   const std::vector<std::string>& label_names() const { return label_names_; }
   /// The task of the logits.
   const Task& task() const { return *task_; }
+  /// Replaces the task by one of the same outputs.
+  void use(std::unique_ptr<Task> task) { task_ = std::move(task); }
   /// Texts cut to the model's length so far.
   std::int64_t truncated() const { return truncated_; }
 
@@ -40,6 +43,7 @@ struct PredictorFlags {
   PlacementFlags placement;
   std::int64_t batch_size = 32;
   int threads = 0;
+  bool no_calibration = false;
 
   void declare(CommandLine& app);
   /// Prepares the process: device, precision, threads. Throws as PlacementFlags::prepare().
@@ -52,9 +56,9 @@ struct PredictorFlags {
 };
 
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
-/// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Throws
-/// Error if the folder is not a complete classifier.
+/// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Without
+/// `calibrated` the temperature of the folder is not used. Throws Error if the folder is not a complete classifier.
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
-                                          const PlacementFlags& placement);
+                                          const PlacementFlags& placement, bool calibrated);
 
 }  // namespace attune

@@ -176,6 +176,11 @@ void TrainReport::split(const std::string& title, const std::string& name, const
     std::cout << title << " " << headline_text(headline, evaluation) << std::endl;
 }
 
+void TrainReport::fitted(const json::Value& record) {
+  log(record);
+  fitted_ = record;
+}
+
 void TrainReport::stopped(const NotFiniteError& error) {
   const std::optional<NotFinite>& tensor = error.tensor();
   log(json::Value::object({{"stopped_at_step", error.step() ? json::Value(*error.step()) : json::Value()},

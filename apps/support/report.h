@@ -7,7 +7,9 @@
 //                            value over the whole validation split
 //   at the end of an epoch:  {"epoch": 1, "train_accuracy": ..., "val_accuracy": ...}
 //   at the end of the run:   {"best_step": 50, "measure": "f1_macro", "value": ...} with --keep_best, and
-//                            {"split": "test", "accuracy": ..., "loss": ...}
+//                            {"split": "test", "accuracy": ..., "loss": ...}; before these with --calibrate or
+//                            --threshold tuned {"fitted_to": "validation", "temperature": ..., "log_loss_before": ...,
+//                            "log_loss": ..., ...}
 //   if numbers are not finite: {"stopped_at_step": 7, "kind": "weight", "tensor": "...", "error": ...}, and no more
 // Lines of epochs and splits have every measure of the task (engine/train/task.h).
 //
@@ -49,6 +51,10 @@ class TrainReport : public TrainObserver {
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
   /// The measures of the splits that split() was called for, by name.
   const json::Value& splits() const { return splits_; }
+  /// What was fitted to the validation split: its line in the log.
+  void fitted(const json::Value& record);
+  /// The record of fitted(); empty if nothing was fitted.
+  const json::Value& fitted() const { return fitted_; }
   /// The last line of a run that an error ends.
   void stopped(const NotFiniteError& error);
   /// Bytes of the log so far; none if there is no log.
@@ -67,7 +73,7 @@ class TrainReport : public TrainObserver {
   std::string events_folder_;
   std::unique_ptr<EventFile> events_;
   std::int64_t last_step_ = 0;
-  json::Value splits_ = json::Value::object();
+  json::Value splits_ = json::Value::object(), fitted_ = json::Value::object();
 };
 
 }  // namespace attune

@@ -62,6 +62,7 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
        {"trained_parameters", run.trained_parameters},
        {"steps", run.steps},
        {"measures", run.measures},
+       {"fitted", run.fitted},
        {"begin", utc_text(run.start.time)},
        {"seconds", all.count()},
        {"training_seconds", run.training_seconds},

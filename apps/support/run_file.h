@@ -33,6 +33,7 @@ struct RunSummary {
   std::string device;       // "cpu", or the name of the GPU
   double training_seconds;  // also of the processes that this one continues
   json::Value measures;     // of each split that was evaluated, by name
+  json::Value fitted;       // to the validation split (apps/support/validation_fit.h); empty if nothing was
 };
 
 /// Writes FOLDER/run.json. Throws IoError.

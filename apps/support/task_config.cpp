@@ -6,12 +6,13 @@
 #include "base/check.h"
 #include "base/join.h"
 #include "base/printable.h"
+#include "engine/train/calibration.h"
 #include "models/hf_config.h"
 
 namespace attune {
 namespace {
 
-constexpr const char* kThresholds = "attune_thresholds";
+constexpr const char *kThresholds = "attune_thresholds", *kTemperature = "attune_temperature";
 
 }  // namespace
 
@@ -30,7 +31,19 @@ std::string problem_type_of(const json::Value& config) {
   config["problem_type"].fail("'" + printable(type) + "' is not supported (" + names + " are)");
 }
 
-std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names) {
+json::Value fitted_json(const Task& task) {
+  json::Value out = json::Value::object({{kTemperature, task.options().temperature}});
+  const std::vector<double> thresholds = task.thresholds();
+  if (!thresholds.empty()) out.set(kThresholds, json::Value::array_of(thresholds));
+  return out;
+}
+
+double temperature_of(const json::Value& config) {
+  return config.positive_or(kTemperature, 1);
+}
+
+std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names,
+                                    double temperature) {
   std::vector<double> out;
   const auto thresholds = config.find(kThresholds);
   if (!thresholds || complete_label_names(label_names(config), std::ssize(output_names)) != output_names) return out;
@@ -40,6 +53,8 @@ std::vector<double> kept_thresholds(const json::Value& config, const std::vector
   }
   if (out.size() != output_names.size())
     thresholds->fail(str_cat("there are ", out.size(), " for ", output_names.size(), " labels"));
+  if (const double saved = temperature_of(config); saved != temperature)
+    for (double& threshold : out) threshold = moved_threshold(threshold, saved, temperature);
   return out;
 }
 
@@ -57,11 +72,13 @@ bool keeps_head(const std::string& folder, const json::Value& config, std::strin
   return why == nullptr;
 }
 
-std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names) {
+std::unique_ptr<Task> read_task(const json::Value& config, const std::vector<std::string>& output_names,
+                                bool calibrated) {
   TaskOptions options{.outputs = std::ssize(output_names), .output_names = output_names};
   std::string type = problem_type_of(config);
   if (type.empty()) type = options.outputs == 1 ? kRegression : kSingleLabel;
-  if (type == kMultiLabel) options.thresholds = kept_thresholds(config, output_names);
+  if (calibrated && type != kRegression) options.temperature = temperature_of(config);
+  if (type == kMultiLabel) options.thresholds = kept_thresholds(config, output_names, options.temperature);
   return make_task(type, options);
 }
 

@@ -14,7 +14,7 @@
 namespace attune {
 namespace {
 
-constexpr const char* kBalanced = "balanced";
+constexpr const char *kBalanced = "balanced", *kTuned = "tuned";
 
 std::optional<double> number_of(std::string_view text) {
   double value = 0;
@@ -116,10 +116,21 @@ void TaskFlags::declare(CommandLine& app) {
   app.add_option("--positive_weights", positive_weights,
                  "multi_label: weights of the examples with a label: 1,2.5 or name=2.5,... or balanced")
       ->group("Task");
-  app.add_option("--threshold", thresholds,
-                 "multi_label: a label is predicted above this probability: 0.5, or one for each label: 0.3,0.5 or "
-                 "name=0.3,...; saved in config.json")
+  app.add_option(
+         "--threshold", thresholds,
+         "multi_label: a label is predicted above this probability: 0.5, or one for each label: 0.3,0.5 or "
+         "name=0.3,...; or tuned: those of each label's best F1 on the validation split after training; saved in "
+         "config.json")
       ->group("Task");
+  app.add_flag(
+         "--calibrate", calibrate,
+         "After training, fit a temperature to the validation split that logits are divided by before they become "
+         "probabilities; saved in config.json (evaluate --calibrate does it for a saved model)")
+      ->group("Task");
+}
+
+FitChoice TaskFlags::fit() const {
+  return {.temperature = calibrate, .thresholds = thresholds == kTuned};
 }
 
 std::vector<std::string> TaskFlags::columns() const {
@@ -138,6 +149,8 @@ std::string TaskFlags::problem_type(const std::string& of_folder) const {
   belongs("--label_smoothing", label_smoothing != 0, kSingleLabel);
   belongs("--positive_weights", !positive_weights.empty(), kMultiLabel);
   belongs("--threshold", !thresholds.empty(), kMultiLabel);
+  if (calibrate && type == kRegression)
+    throw UsageError("--calibrate needs probabilities, and --task regression predicts numbers");
   if (task_kind(type).target == Target::kClass && columns().size() > 1)
     throw UsageError(str_cat("--task ", task_kind(type).flag, " reads one --label_column, not ", columns().size()));
   const std::vector<std::string> names = columns();
@@ -174,8 +187,9 @@ std::unique_ptr<Task> TaskFlags::make(const std::string& problem_type, const Lab
     options.positive_weights = balanced_positive_weights(labels, names);
   else if (!positive_weights.empty())
     options.positive_weights = weight_list("--positive_weights", positive_weights, names);
-  if (thresholds.empty() && config && problem_type == kMultiLabel) options.thresholds = kept_thresholds(*config, names);
-  if (!thresholds.empty()) {
+  if (thresholds.empty() && config && problem_type == kMultiLabel)
+    options.thresholds = kept_thresholds(*config, names, options.temperature);
+  if (!thresholds.empty() && thresholds != kTuned) {
     options.thresholds = number_list("--threshold", thresholds, names, 0.5, true);
     for (const double t : options.thresholds)
       if (!(t > 0 && t < 1)) throw UsageError(str_cat("--threshold: ", t, " is not in (0, 1)"));

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/support/labels.h"
+#include "apps/support/validation_fit.h"
 #include "engine/train/task.h"
 #include "json/value.h"
 
@@ -21,11 +22,13 @@ struct TaskFlags {
   std::string label_columns;  // "a,b,c", in place of label_column
   std::string label_delimiter = ",";
   std::int64_t num_classes = 2;
-  bool trust_labels = false;
+  bool trust_labels = false, calibrate = false;
   std::string class_weights, positive_weights, thresholds;
   double label_smoothing = 0;
 
   void declare(CommandLine& app);
+  /// What is fitted to the validation split after training.
+  FitChoice fit() const;
   /// The columns that labels are read from; one empty name if no flag names any.
   std::vector<std::string> columns() const;
   /// The problem_type of --task, else `of_folder`, else single_label_classification. Throws UsageError if another flag

@@ -1,6 +1,7 @@
 #include "engine/train/measures.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <functional>
 #include <limits>
@@ -48,6 +49,24 @@ std::vector<double> ranks(std::span<const double> x) {
   });
   return out;
 }
+
+// Predictions in bins of their probability of being right.
+class CalibrationBins {
+ public:
+  void add(double probability, bool right) {
+    const auto bin = static_cast<std::size_t>(std::max(std::ceil(probability * kCalibrationBins) - 1, 0.0));
+    surplus_[std::min(bin, surplus_.size() - 1)] += probability - (right ? 1 : 0);
+  }
+  /// The sum over the bins of |probabilities - right ones|.
+  double error() const {
+    double sum = 0;
+    for (const double s : surplus_) sum += std::abs(s);
+    return sum;
+  }
+
+ private:
+  std::array<double, kCalibrationBins> surplus_ = {};  // probabilities less right ones, summed
+};
 
 void check_sizes(std::size_t predictions, std::size_t labels) {
   CHECK(predictions == labels, predictions, " predictions for ", labels, " labels");
@@ -216,19 +235,16 @@ double brier_score(std::span<const double> probabilities, std::span<const std::i
   return sum / static_cast<double>(labels.size());
 }
 
-double calibration_error(std::span<const double> probabilities, std::span<const std::int32_t> labels, int bins) {
+double calibration_error(std::span<const double> probabilities, std::span<const std::int32_t> labels) {
   if (labels.empty()) return 0;
   const std::size_t classes = probabilities.size() / labels.size();
-  std::vector<double> surplus(static_cast<std::size_t>(bins));  // confidence less accuracy, summed over examples
+  CalibrationBins bins;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     const auto row = probabilities.subspan(i * classes, classes);
     const auto largest = std::ranges::max_element(row);
-    const auto bin = static_cast<std::size_t>(std::max(std::ceil(*largest * bins) - 1, 0.0));
-    surplus[std::min(bin, surplus.size() - 1)] += *largest - (largest - row.begin() == labels[i] ? 1 : 0);
+    bins.add(*largest, largest - row.begin() == labels[i]);
   }
-  double sum = 0;
-  for (const double s : surplus) sum += std::abs(s);
-  return sum / static_cast<double>(labels.size());
+  return bins.error() / static_cast<double>(labels.size());
 }
 
 double subset_accuracy(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels,
@@ -246,6 +262,23 @@ double hamming_loss(std::span<const std::uint8_t> predicted, std::span<const std
   double wrong = 0;
   for (std::size_t i = 0; i < labels.size(); ++i) wrong += predicted[i] == labels[i] ? 0 : 1;
   return share(wrong, static_cast<double>(labels.size()));
+}
+
+double label_log_loss(const Tensor& logits, std::span<const std::uint8_t> labels) {
+  const Tensor exact = logits.cast(DType::kFloat64);
+  double sum = 0;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const double z = exact.values<double>()[i], against = labels[i] != 0 ? -z : z;
+    sum += std::max(against, 0.0) + std::log1p(std::exp(-std::abs(z)));
+  }
+  return share(sum, static_cast<double>(labels.size()));
+}
+
+double label_calibration_error(std::span<const double> probabilities, std::span<const std::uint8_t> labels) {
+  check_sizes(probabilities.size(), labels.size());
+  CalibrationBins bins;
+  for (std::size_t i = 0; i < labels.size(); ++i) bins.add(probabilities[i], labels[i] != 0);
+  return share(bins.error(), static_cast<double>(labels.size()));
 }
 
 double f1_samples(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels, std::int64_t width) {

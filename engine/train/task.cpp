@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <utility>
 
 #include "base/check.h"
 #include "base/join.h"
@@ -32,6 +34,11 @@ std::vector<Measure> measures_of_nothing(const Task& task) {
 }
 
 }  // namespace
+
+Task::Task(TaskOptions options) : options_(std::move(options)) {
+  CHECK(options_.temperature > 0 && std::isfinite(options_.temperature), "the temperature ", options_.temperature,
+        " is not a finite number above 0");
+}
 
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options) {
   return find_task(problem_type).make(options);

@@ -67,34 +67,6 @@ struct Prediction {
   std::vector<std::int32_t> chosen = {};   // the outputs that are predicted, in order; none if they are numbers
 };
 
-class Task {
- public:
-  virtual ~Task() = default;
-  /// The problem_type of config.json, as the Hugging Face libraries name it.
-  virtual std::string_view problem_type() const = 0;
-  Target target() const { return task_kind(problem_type()).target; }
-  /// Columns of the logits.
-  virtual std::int64_t outputs() const = 0;
-  virtual LabelForm labels() const = 0;
-
-  /// The mean loss [1] of a batch from its logits [B, outputs()] and labels, on the logits' device.
-  virtual Variable loss(const Variable& logits, const Tensor& labels) const = 0;
-  /// Every measure of E examples from their logits [E, outputs()] and labels, host tensors. E may be 0.
-  virtual std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const = 0;
-  /// Reads one row of logits [outputs()].
-  virtual Prediction predict(std::span<const double> logits) const = 0;
-  /// The probability above which each output is predicted, saved with the model; empty if the task has none.
-  virtual std::vector<double> thresholds() const { return {}; }
-  /// The measures to print at the end of an epoch and of a run. The first is the main one: it decides which of two
-  /// models is better.
-  virtual std::vector<Headline> headlines() const = 0;
-};
-
-/// What one model can be better in than another: "loss", and the measures of the task.
-std::vector<std::string> qualities(const Task& task);
-/// Whether a smaller value of one of its qualities is better.
-bool smaller_is_better(const Task& task, std::string_view quality);
-
 /// The options of a task.
 struct TaskOptions {
   std::int64_t outputs = 2;                    // columns of the logits: classes, labels or numbers
@@ -105,7 +77,44 @@ struct TaskOptions {
   double label_smoothing = 0;  // single label: the share of the target spread over all classes, in [0, 1)
   std::vector<double> positive_weights = {};  // several labels: factors of the positive examples' losses; empty: none
   std::vector<double> thresholds = {};        // several labels: in (0, 1); empty: 0.5
+  double temperature = 1;  // what logits are divided by before they become probabilities (engine/train/calibration.h)
 };
+
+class Task {
+ public:
+  /// Throws Error if the temperature is not a finite number above 0.
+  explicit Task(TaskOptions options);
+  virtual ~Task() = default;
+  /// The options that it was made with.
+  const TaskOptions& options() const { return options_; }
+  /// The problem_type of config.json, as the Hugging Face libraries name it.
+  virtual std::string_view problem_type() const = 0;
+  Target target() const { return task_kind(problem_type()).target; }
+  /// Columns of the logits.
+  virtual std::int64_t outputs() const = 0;
+  virtual LabelForm labels() const = 0;
+
+  /// The mean loss [1] of a batch from its logits [B, outputs()] and labels, on the logits' device. The temperature does
+  /// not change it.
+  virtual Variable loss(const Variable& logits, const Tensor& labels) const = 0;
+  /// Every measure of E examples from their logits [E, outputs()] and labels, host tensors. E may be 0.
+  virtual std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const = 0;
+  /// Reads one row of logits [outputs()].
+  virtual Prediction predict(std::span<const double> logits) const = 0;
+  /// The probability above which each output is predicted, saved with the model; empty if the task has none.
+  virtual std::vector<double> thresholds() const { return {}; }
+  /// The measures to print at the end of an epoch and of a run. The first is the main one: it decides which of two
+  /// models is better.
+  virtual std::vector<Headline> headlines() const = 0;
+
+ private:
+  TaskOptions options_;
+};
+
+/// What one model can be better in than another: "loss", and the measures of the task.
+std::vector<std::string> qualities(const Task& task);
+/// Whether a smaller value of one of its qualities is better.
+bool smaller_is_better(const Task& task, std::string_view quality);
 
 /// The task of a problem_type. Throws Error naming the known ones if it is none of them.
 std::unique_ptr<Task> make_task(std::string_view problem_type, const TaskOptions& options);

@@ -11,7 +11,8 @@ namespace {
 class MultiLabel : public Task {
  public:
   explicit MultiLabel(const TaskOptions& options)
-      : names_(output_names(options)),
+      : Task(options),
+        names_(output_names(options)),
         positive_weights_(weights_tensor("positive weights", options.positive_weights, options)),
         thresholds_(options.thresholds.empty() ? std::vector(names_.size(), 0.5) : options.thresholds) {
     CHECK(thresholds_.size() == names_.size(), thresholds_.size(), " thresholds for ", names_.size(), " labels");
@@ -28,10 +29,10 @@ class MultiLabel : public Task {
 
   std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const override {
     const std::size_t width = names_.size();
-    const Tensor exact = logits.cast(DType::kFloat64);
+    const Tensor scaled = divided_by_temperature(logits, options());
     std::vector<double> probabilities;
     std::vector<std::uint8_t> predicted, flags;
-    for (const double z : exact.values<double>()) probabilities.push_back(measures::sigmoid(z));
+    for (const double z : scaled.values<double>()) probabilities.push_back(measures::sigmoid(z));
     for (const double p : probabilities) predicted.push_back(p > thresholds_[predicted.size() % width]);
     for (const float label : labels.values<float>()) flags.push_back(label != 0);
     const std::vector<measures::Counts> counts = measures::label_counts(predicted, flags, outputs());
@@ -40,14 +41,16 @@ class MultiLabel : public Task {
                                 {"f1_weighted", measures::f1_weighted(counts)},
                                 {"f1_samples", measures::f1_samples(predicted, flags, outputs())},
                                 {"subset_accuracy", measures::subset_accuracy(predicted, flags, outputs())},
-                                {"hamming_loss", measures::hamming_loss(predicted, flags), true}};
+                                {"hamming_loss", measures::hamming_loss(predicted, flags), true},
+                                {"log_loss", measures::label_log_loss(scaled, flags), true},
+                                {"ece", measures::label_calibration_error(probabilities, flags), true}};
     append_scores(out, names_, counts, probabilities, flags);
     return out;
   }
   Prediction predict(std::span<const double> logits) const override {
     Prediction out;
     for (std::size_t k = 0; k < names_.size(); ++k) {
-      out.probabilities.push_back(measures::sigmoid(logits[k]));
+      out.probabilities.push_back(measures::sigmoid(logits[k] / options().temperature));
       if (out.probabilities.back() > thresholds_[k]) out.chosen.push_back(static_cast<std::int32_t>(k));
     }
     return out;

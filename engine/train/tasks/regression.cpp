@@ -30,7 +30,7 @@ std::vector<double> column(const Tensor& rows, std::int64_t k) {
 
 class Regression : public Task {
  public:
-  explicit Regression(const TaskOptions& options) : names_(output_names(options)) {}
+  explicit Regression(const TaskOptions& options) : Task(options), names_(output_names(options)) {}
 
   std::string_view problem_type() const override { return kRegression; }
   std::int64_t outputs() const override { return std::ssize(names_); }

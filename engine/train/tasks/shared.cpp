@@ -29,6 +29,13 @@ Tensor weights_tensor(const char* what, const std::vector<double>& weights, cons
   return Tensor::from(weights, {options.outputs}).cast(options.dtype).to(options.device);
 }
 
+Tensor divided_by_temperature(const Tensor& logits, const TaskOptions& options) {
+  std::vector<double> out;
+  const Tensor exact = logits.cast(DType::kFloat64);
+  for (const double z : exact.values<double>()) out.push_back(z / options.temperature);
+  return Tensor::from(out, logits.shape());
+}
+
 void append_scores(std::vector<Measure>& to, const std::vector<std::string>& names,
                    std::span<const measures::Counts> counts, std::span<const double> scores,
                    std::span<const std::uint8_t> positive) {

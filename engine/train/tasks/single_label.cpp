@@ -8,12 +8,11 @@
 namespace attune {
 namespace {
 
-constexpr int kCalibrationBins = 15;
-
 class SingleLabel : public Task {
  public:
   explicit SingleLabel(const TaskOptions& options)
-      : names_(output_names(options)),
+      : Task(options),
+        names_(output_names(options)),
         spec_{.class_weights = weights_tensor("class weights", options.class_weights, options),
               .label_smoothing = options.label_smoothing} {
     CHECK(options.label_smoothing >= 0 && options.label_smoothing < 1, "the label smoothing ", options.label_smoothing,
@@ -32,16 +31,17 @@ class SingleLabel : public Task {
     const std::span<const std::int32_t> classes = labels.values<std::int32_t>();
     const std::vector<std::int32_t> predicted = measures::argmax_rows(logits);
     const std::vector<measures::Counts> counts = measures::class_counts(predicted, classes, outputs());
-    const std::vector<double> probabilities = measures::softmax_rows(logits);
+    const Tensor scaled = divided_by_temperature(logits, options());
+    const std::vector<double> probabilities = measures::softmax_rows(scaled);
     std::vector<Measure> out = {{"accuracy", measures::accuracy(predicted, classes)},
                                 {"balanced_accuracy", measures::balanced_accuracy(counts)},
                                 {"f1_macro", measures::f1_macro(counts)},
                                 {"f1_micro", measures::f1_micro(counts)},
                                 {"f1_weighted", measures::f1_weighted(counts)},
                                 {"mcc", measures::matthews_correlation(counts)},
-                                {"log_loss", measures::log_loss(logits, classes), true},
+                                {"log_loss", measures::log_loss(scaled, classes), true},
                                 {"brier", measures::brier_score(probabilities, classes), true},
-                                {"ece", measures::calibration_error(probabilities, classes, kCalibrationBins), true}};
+                                {"ece", measures::calibration_error(probabilities, classes), true}};
     std::vector<std::uint8_t> positive(probabilities.size());
     for (std::size_t i = 0; i < classes.size(); ++i)
       positive[i * names_.size() + static_cast<std::size_t>(classes[i])] = 1;
@@ -50,7 +50,8 @@ class SingleLabel : public Task {
   }
   Prediction predict(std::span<const double> logits) const override {
     const Tensor row = Tensor::from(logits, {1, outputs()});
-    return {.probabilities = measures::softmax_rows(row), .chosen = measures::argmax_rows(row)};
+    return {.probabilities = measures::softmax_rows(divided_by_temperature(row, options())),
+            .chosen = measures::argmax_rows(row)};
   }
   std::vector<Headline> headlines() const override {
     return {{.measure = "accuracy", .title = "accuracy", .percent = true}};

@@ -18,6 +18,8 @@ std::vector<std::string> output_names(const TaskOptions& options);
 /// Weights [outputs] for a loss, on the options' device; undefined if there are none. Throws Error, starting with
 /// `what`, unless there is one for each output, all are finite in float32, none is below 0, and not all are 0.
 Tensor weights_tensor(const char* what, const std::vector<double>& weights, const TaskOptions& options);
+/// Logits in double precision, divided by the temperature.
+Tensor divided_by_temperature(const Tensor& logits, const TaskOptions& options);
 /// Whether every output has measures of its own: not if there are so many that no one reads them.
 constexpr bool scored(std::int64_t outputs) {
   return outputs <= 500;

@@ -75,7 +75,7 @@ TEST(Measures, OneClassPerExample) {
     expect("f1_weighted", measures::f1_weighted(counts));
     expect("log_loss", measures::log_loss(logits, labels));
     expect("brier", measures::brier_score(probabilities, labels));
-    expect("ece_15_bins", measures::calibration_error(probabilities, labels, 15));
+    expect("ece_15_bins", measures::calibration_error(probabilities, labels));
     for (std::size_t k = 0; k < classes; ++k) {
       const auto expect_class = [&](const char* key, double value) {
         EXPECT_NEAR(value, row.at(key)[k].get<double>(), kTolerance) << key << " of class " << k;
@@ -197,6 +197,15 @@ TEST(Measures, ASingleClassOrNoneIsNoDivisionByZero) {
   EXPECT_EQ(measures::subset_accuracy({}, {}, 3), 0);
   EXPECT_EQ(measures::f1_samples(Flags{0, 0, 1, 0}, Flags{0, 0, 1, 1}, 2), (0 + 2.0 / 3) / 2);
   EXPECT_EQ(message_of([&] { measures::accuracy(predicted, {}); }), "3 predictions for 0 labels");
+}
+
+TEST(Measures, ProbabilitiesOfLabels) {
+  // Two bins: 0.1 and 0.12 of one label that is there and one that is not, 0.9 of one that is.
+  EXPECT_NEAR(measures::label_calibration_error(Doubles{0.1, 0.12, 0.9}, Flags{1, 0, 1}), (0.78 + 0.1) / 3, 1e-15);
+  EXPECT_EQ(measures::label_calibration_error({}, {}), 0);
+  EXPECT_NEAR(measures::label_log_loss(Tensor::from(Doubles{0, 2}, {1, 2}), Flags{0, 1}),
+              (std::log(2) + std::log(1 + std::exp(-2.0))) / 2, 1e-15);
+  EXPECT_EQ(measures::label_log_loss(Tensor::from(Doubles{1000, -1000}, {2, 1}), Flags{0, 1}), 1000);
 }
 
 TEST(Measures, SigmoidOfLargeNumbers) {

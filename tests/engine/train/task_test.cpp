@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 
+#include "engine/train/calibration.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
@@ -64,15 +65,15 @@ TEST(Tasks, QualitiesAndTheirDirection) {
             (Names{"precision.a", "recall.a", "f1.a", "roc_auc.a", "average_precision.a", "precision.b.c", "recall.b.c",
                    "f1.b.c", "roc_auc.b.c", "average_precision.b.c"}));
   const Names labels = qualities(*make_task(kMultiLabel, two));
-  EXPECT_EQ(Names(labels.begin(), labels.begin() + 9),
+  EXPECT_EQ(Names(labels.begin(), labels.begin() + 11),
             (Names{"loss", "f1_micro", "f1_macro", "f1_weighted", "f1_samples", "subset_accuracy", "hamming_loss",
-                   "roc_auc", "average_precision"}));
+                   "log_loss", "ece", "roc_auc", "average_precision"}));
   EXPECT_EQ(qualities(*make_task(kRegression, two)),
             (Names{"loss", "mse", "mae", "r2", "pearson", "spearman", "mse.a", "mae.a", "r2.a", "pearson.a",
                    "spearman.a", "mse.b.c", "mae.b.c", "r2.b.c", "pearson.b.c", "spearman.b.c"}));
   for (const auto& [type, errors] : std::map<std::string_view, Names>{
            {kSingleLabel, {"loss", "log_loss", "brier", "ece"}},
-           {kMultiLabel, {"loss", "hamming_loss"}},
+           {kMultiLabel, {"loss", "hamming_loss", "log_loss", "ece"}},
            {kRegression, {"loss", "mse", "mae", "mse.a", "mae.a", "mse.b.c", "mae.b.c"}}}) {
     const auto task = make_task(type, two);
     Names smaller = qualities(*task);
@@ -138,6 +139,40 @@ TEST(SingleLabel, PredictsTheFirstOfTheLargest) {
   const Prediction out = make_task(kSingleLabel, {.outputs = 3})->predict(Doubles{0, 1, 1});
   EXPECT_EQ(out.chosen, (std::vector<std::int32_t>{1}));
   EXPECT_NEAR(out.probabilities[1], 1 / (2 + std::exp(-1.0)), 1e-15);
+}
+
+TEST(SingleLabel, ATemperatureChangesProbabilitiesAndNothingElse) {
+  const TaskOptions options{.outputs = 3, .dtype = DType::kFloat64};
+  const auto plain = make_task(kSingleLabel, options), calm = with_fit(*plain, 4);
+  const Doubles logits = {1, 3, -2, 0, 1, 1};
+  const Tensor rows = Tensor::from(logits, {2, 3}), labels = Tensor::from(std::vector<std::int32_t>{1, 2}, {2});
+  const Prediction prediction = calm->predict(std::span(logits).first(3));
+  EXPECT_EQ(prediction.chosen, plain->predict(std::span(logits).first(3)).chosen);
+  EXPECT_NEAR(prediction.probabilities[1], 1 / (std::exp(-0.5) + 1 + std::exp(-1.25)), 1e-15);
+  auto before = measures_of(*plain, rows, labels), after = measures_of(*calm, rows, labels);
+  EXPECT_NEAR(after.at("log_loss"), (-std::log(prediction.probabilities[1]) + std::log(2 + std::exp(-0.25))) / 2,
+              1e-15);
+  EXPECT_EQ(loss_of(*calm, rows, labels), loss_of(*plain, rows, labels));
+  for (const char* of_probabilities : {"log_loss", "brier", "ece"}) {
+    EXPECT_NE(before.at(of_probabilities), after.at(of_probabilities));
+    before.erase(of_probabilities);
+    after.erase(of_probabilities);
+  }
+  EXPECT_EQ(before.at("accuracy"), after.at("accuracy"));
+  EXPECT_EQ(before.at("f1_macro"), after.at("f1_macro"));
+}
+
+TEST(MultiLabel, ATemperatureDividesTheLogits) {
+  const auto plain = make_task(kMultiLabel, {.outputs = 2, .dtype = DType::kFloat64});
+  const auto fitted = with_fit(*plain, 2, {0.5, 0.7});
+  const Prediction prediction = fitted->predict(Doubles{-1, 1.5});
+  EXPECT_EQ(prediction.probabilities, (Doubles{sigmoid(-0.5), sigmoid(0.75)}));
+  EXPECT_TRUE(prediction.chosen.empty()) << "0.68 is below the threshold";
+  const Tensor row = Tensor::from(Doubles{-1, 1.5}, {1, 2}), labels = Tensor::from(std::vector<float>{1, 1}, {1, 2});
+  EXPECT_NEAR(measures_of(*fitted, row, labels).at("log_loss"),
+              -(std::log(sigmoid(-0.5)) + std::log(sigmoid(0.75))) / 2, 1e-15);
+  EXPECT_NEAR(measures_of(*fitted, row, labels).at("ece"), ((1 - sigmoid(-0.5)) + (1 - sigmoid(0.75))) / 2, 1e-15);
+  EXPECT_NEAR(measures_of(*plain, row, labels).at("log_loss"), loss_of(*plain, row, labels), 1e-15);
 }
 
 TEST(MultiLabel, PositiveWeightsChangeTheLoss) {
@@ -209,6 +244,9 @@ TEST(Tasks, OptionsThatCannotBe) {
   EXPECT_EQ(refusal(kMultiLabel, {.positive_weights = {1}}), "positive weights: there are 1 for 2 classes or labels");
   EXPECT_EQ(refusal(kMultiLabel, {.thresholds = {0.5}}), "1 thresholds for 2 labels");
   EXPECT_EQ(refusal(kMultiLabel, {.thresholds = {0.5, 1}}), "the threshold 1 is not in (0, 1)");
+  for (const std::string_view type : {kSingleLabel, kMultiLabel, kRegression})
+    EXPECT_EQ(refusal(type, {.temperature = 0}), "the temperature 0 is not a finite number above 0");
+  EXPECT_EQ(refusal(kSingleLabel, {.temperature = kNan}), "the temperature nan is not a finite number above 0");
   EXPECT_EQ(refusal(kRegression, {.outputs = 0}), "a task has at least one output, not 0");
   EXPECT_EQ(refusal(kRegression, {.outputs = 2, .output_names = {"x"}}), "1 names for 2 outputs");
 }

@@ -16,7 +16,7 @@ void predict(const json::Value& config, const Classifier& model) {
   const BatchForm form = read_batch_form(config, model.max_length(), model.vocab_size());
   const auto names = complete_label_names(label_names(config), model.num_labels());
   require(std::ssize(names) == model.num_labels(), "every class has a name");
-  const auto task = read_task(config, names);
+  const auto task = read_task(config, names, true);
   if (form.max_length > 64 && !form.packed) return;
   const auto last = static_cast<std::int32_t>(model.vocab_size() - 1);
   std::vector<std::vector<std::int32_t>> texts = {{0, last, 0}, {last}};

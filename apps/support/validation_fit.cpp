@@ -1,0 +1,153 @@
+#include "apps/support/validation_fit.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <iostream>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "apps/support/text_table.h"
+#include "base/check.h"
+#include "base/join.h"
+#include "base/printable.h"
+#include "engine/train/calibration.h"
+#include "engine/train/measures.h"
+
+namespace attune {
+namespace {
+
+constexpr std::size_t kMaxShownLabels = 20, kMaxNameOfLabel = 40;
+
+std::string four_digits(double value) {
+  std::array<char, 48> text{};
+  std::snprintf(text.data(), text.size(), "%.4f", value);
+  return text.data();
+}
+
+std::map<std::string, double> measures_of(const Task& task, const Tensor& logits, const Tensor& labels) {
+  std::map<std::string, double> out;
+  for (const Measure& measure : task.measure(logits, labels)) out[measure.name] = measure.value;
+  return out;
+}
+
+// Sets NAME_before and NAME in the record; "0.6931 -> 0.4127".
+std::string compare(const std::string& name, const Task& before, const Task& after, const Tensor& logits,
+                    const Tensor& labels, json::Value& record) {
+  const double old_value = measures_of(before, logits, labels).at(name),
+               new_value = measures_of(after, logits, labels).at(name);
+  record.set(name + "_before", old_value);
+  record.set(name, new_value);
+  return four_digits(old_value) + " -> " + four_digits(new_value);
+}
+
+void warn_of_end(TemperatureFit::End end, const std::string& data) {
+  const char* why = nullptr;
+  switch (end) {
+    case TemperatureFit::End::kMinimum:
+      return;
+    case TemperatureFit::End::kAtMin:
+      why = "every prediction is right, so that the smallest temperature is taken; probabilities will be too sure";
+      break;
+    case TemperatureFit::End::kAtMax:
+      why = "the logits predict worse than none, so that the largest temperature is taken";
+      break;
+    case TemperatureFit::End::kConstant:
+      why = "no temperature changes the log-loss; it stays 1";
+      break;
+  }
+  std::cerr << "warning: --calibrate: " << data << ": " << why << std::endl;
+}
+
+// Several labels: whether each of them is there, by label.
+std::vector<std::vector<std::uint8_t>> flags_by_label(const Tensor& labels) {
+  std::vector<std::vector<std::uint8_t>> out(static_cast<std::size_t>(labels.shape()[1]));
+  const std::span<const float> all = labels.values<float>();
+  for (std::size_t i = 0; i < all.size(); ++i) out[i % out.size()].push_back(all[i] != 0 ? 1 : 0);
+  return out;
+}
+
+void warn_of_one_class(const Task& task, const std::string& data, const Tensor& labels) {
+  if (task.target() != Target::kClass) return;
+  const std::span<const std::int32_t> all = labels.values<std::int32_t>();
+  if (std::ranges::all_of(all, [&](std::int32_t label) { return label == all.front(); }))
+    std::cerr << "warning: --calibrate: " << data
+              << ": every example has one class; the temperature says nothing about "
+              << "the others" << std::endl;
+}
+
+std::vector<double> moved_thresholds(const Task& task, double temperature) {
+  std::vector<double> out = task.thresholds();
+  for (double& threshold : out) threshold = moved_threshold(threshold, task.options().temperature, temperature);
+  return out;
+}
+
+std::vector<double> tuned_thresholds(const Task& task, const std::string& data, const Tensor& logits,
+                                     const Tensor& labels) {
+  const auto width = static_cast<std::size_t>(task.outputs());
+  const Tensor exact = logits.cast(DType::kFloat64);
+  std::vector<std::vector<double>> probabilities(width);
+  for (std::size_t i = 0; i < static_cast<std::size_t>(exact.numel()); ++i)
+    probabilities[i % width].push_back(measures::sigmoid(exact.values<double>()[i] / task.options().temperature));
+  const std::vector<std::vector<std::uint8_t>> flags = flags_by_label(labels);
+  std::vector<double> out;
+  std::vector<std::string> without;
+  for (std::size_t k = 0; k < width; ++k) {
+    out.push_back(best_f1_threshold(probabilities[k], flags[k]).value);
+    if (std::ranges::count(flags[k], 1) == 0)
+      without.push_back(printable(task.options().output_names[k], kMaxNameOfLabel));
+  }
+  if (!without.empty())
+    std::cerr << "warning: --threshold tuned: " << data << ": no example has " << join(without)
+              << "; the threshold stays 0.5" << std::endl;
+  return out;
+}
+
+// A line for each label, if they are few, and the thresholds in the record.
+void show_thresholds(const Task& before, const Task& after, const Tensor& logits, const Tensor& labels,
+                     json::Value& record, std::ostream& notes) {
+  const auto old_values = measures_of(before, logits, labels), new_values = measures_of(after, logits, labels);
+  TableLines lines = {{"label", "threshold", "F1 before", "F1"}};
+  json::Value thresholds = json::Value::object();
+  for (std::size_t k = 0; k < after.thresholds().size(); ++k) {
+    const std::string name = after.options().output_names[k];
+    thresholds.set(name, after.thresholds()[k]);
+    if (const auto f1 = old_values.find("f1." + name); f1 != old_values.end())
+      lines.push_back({printable(name, kMaxNameOfLabel), four_digits(after.thresholds()[k]), four_digits(f1->second),
+                       four_digits(new_values.at("f1." + name))});
+  }
+  record.set("thresholds", thresholds);
+  if (lines.size() > 1 && lines.size() <= kMaxShownLabels + 1) notes << table_text(lines);
+}
+
+}  // namespace
+
+ValidationFit fit_to_validation(const Task& task, FitChoice choice, const std::string& data, const Tensor& logits,
+                                const Tensor& labels, std::ostream& notes) {
+  CHECK(logits.shape()[0] > 0, data, ": has no examples to fit ", choice.temperature ? "a temperature" : "thresholds",
+        " to");
+  ValidationFit out{with_fit(task, task.options().temperature), json::Value::object({{"fitted_to", data}})};
+  if (choice.temperature) {
+    const TemperatureFit fit = fit_temperature(task, logits, labels);
+    out.task = with_fit(task, fit.temperature,
+                        choice.keeps_labels ? moved_thresholds(task, fit.temperature) : std::vector<double>());
+    out.record.set("temperature", fit.temperature);
+    notes << "Temperature " << four_digits(fit.temperature) << " (" << data << "): log-loss "
+          << compare("log_loss", task, *out.task, logits, labels, out.record) << ", expected calibration error "
+          << compare("ece", task, *out.task, logits, labels, out.record) << std::endl;
+    warn_of_one_class(task, data, labels);
+    warn_of_end(fit.end, data);
+  }
+  if (choice.thresholds) {
+    auto tuned =
+        with_fit(*out.task, out.task->options().temperature, tuned_thresholds(*out.task, data, logits, labels));
+    notes << "Thresholds of the best F1 (" << data << "): macro F1 "
+          << compare("f1_macro", *out.task, *tuned, logits, labels, out.record) << std::endl;
+    show_thresholds(*out.task, *tuned, logits, labels, out.record, notes);
+    out.task = std::move(tuned);
+  }
+  return out;
+}
+
+}  // namespace attune
