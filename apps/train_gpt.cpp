@@ -47,7 +47,7 @@ struct GptFlags {
                  "Mean over all positions instead of one (ignored when flexible)")
         ->group("Model");
     app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
-    app.add_flag("--no_padding", no_padding, "Do not pad texts; needs --batch_size 1")->group("Data");
+    app.add_flag("--no_padding", no_padding, "Do not pad texts; needs --batch_size 1 or --batch_tokens")->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
   }
@@ -99,7 +99,8 @@ int train(const GptFlags& flags) {
   if (flags.no_padding)
     common.context_length = "model_context_length";  // only texts that are too long for the model are cut
   common.apply();
-  if (flags.no_padding && common.batch_size != 1) throw UsageError("--no_padding needs --batch_size 1");
+  if (flags.no_padding && common.batch_size != 1 && common.batch_tokens == 0)
+    throw UsageError("--no_padding needs --batch_size 1 or --batch_tokens");
   if (!flags.config.empty() && flags.weights != "random")
     throw UsageError("--config describes a model without weights: add --weights random");
 

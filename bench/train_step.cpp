@@ -103,7 +103,7 @@ Timed run(const Options& options, const StepCase& step) {
   std::int64_t steps_done = 0;
   const auto block = [&](int steps) {
     const auto begin = std::chrono::steady_clock::now();
-    for (int i = 0; i < steps; ++i) runner.start(store, examples, steps_done++, 5e-5);
+    for (int i = 0; i < steps; ++i) runner.start(store, {examples}, steps_done++, 5e-5);
     for (const StepResult& result : runner.take(true)) out.last_loss = result.loss;
     const std::chrono::duration<double, std::milli> elapsed = std::chrono::steady_clock::now() - begin;
     return elapsed.count() / steps;

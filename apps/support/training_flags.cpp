@@ -72,7 +72,14 @@ void TrainingFlags::declare(CommandLine& app) {
 
   add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
   add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
-  add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
+  Flag* texts = add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
+  app.add_option("--batch_tokens", batch_tokens,
+                 "Training batches of at most this many tokens, padding counted, in place of a number of texts; a "
+                 "longer text is a batch of its own. No text is left out of an epoch, and with --accumulation_steps "
+                 "every text counts the same. Evaluations have batches of 8 texts")
+      ->excludes(texts)
+      ->check(count_from(1))
+      ->group("Training");
   app.add_flag("--group_by_length", group_by_length,
                "Batches of texts of similar length, in random order: the shuffled texts are sorted inside of windows "
                "of 50 batches. The batch with the most tokens comes first in each epoch")
@@ -230,6 +237,7 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   options.epochs = num_epochs;
   options.batch_size = batch_size;
   options.group_by_length = group_by_length;
+  options.batch_tokens = batch_tokens;
   options.accumulation_steps = accumulation_steps;
   options.max_steps = max_steps;
   options.eval_every = eval_freq;
@@ -283,7 +291,10 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
 
 std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) const {
   std::vector<std::string> out;
-  if (batch_size > 1) out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
+  if (batch_tokens > row_length)
+    out.emplace_back("a smaller --batch_tokens (--accumulation_steps makes up for it)");
+  else if (batch_tokens == 0 && batch_size > 1)
+    out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
   if (row_length > 1) out.emplace_back("a smaller --context_length");
   for (std::string& way : placement.memory_savers()) out.push_back(std::move(way));
   if (layers() != TrainableLayers::kLastLayer || trains_lora()) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "base/check.h"
 #include "base/math.h"
@@ -10,20 +9,34 @@
 namespace attune {
 namespace {
 
-std::uint64_t draw_seed(TorchGenerator& generator, bool shuffle) {
-  generator.random_int64();  // the base seed of workers, drawn even without workers
-  return shuffle ? static_cast<std::uint64_t>(generator.random_int64()) : 0;
+// A batch of the engine has at most so many sequences (engine/train/example_store.cpp).
+constexpr std::size_t kMaxBatchRows = 65534;
+
+std::size_t max_batch_rows(const LoaderOptions& options) {
+  return options.batch_tokens > 0 ? kMaxBatchRows : static_cast<std::size_t>(options.batch_size);
+}
+
+// Tokens or rows of a batch.
+std::int64_t batch_limit(const LoaderOptions& options) {
+  return options.batch_tokens > 0 ? options.batch_tokens : options.batch_size;
 }
 
 }  // namespace
+
+std::uint64_t LoaderPass::draw_seed(TorchGenerator& generator, bool shuffle) {
+  generator.random_int64();  // the base seed of workers, drawn even without workers
+  return shuffle ? static_cast<std::uint64_t>(generator.random_int64()) : 0;
+}
 
 LoaderPass::LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options)
     : LoaderPass(draw_seed(generator, options.shuffle), rows, options) {}
 
 LoaderPass::LoaderPass(std::uint64_t seed, std::int64_t rows, const LoaderOptions& options) : seed_(seed) {
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
-  CHECK(!options.group_by_length || std::ssize(options.lengths) == rows, "there are lengths of ",
-        options.lengths.size(), " rows, but ", rows, " rows to group");
+  CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
+  const bool measured = options.group_by_length || options.batch_tokens > 0;
+  CHECK(!measured || std::ssize(options.lengths) == rows, "there are lengths of ", options.lengths.size(),
+        " rows, but ", rows, " rows");
   const auto count = narrow<std::int32_t>(rows);
   TorchGenerator generator(seed);
   if (options.shuffle) {
@@ -32,34 +45,48 @@ LoaderPass::LoaderPass(std::uint64_t seed, std::int64_t rows, const LoaderOption
     order_.resize(static_cast<std::size_t>(count));
     std::iota(order_.begin(), order_.end(), 0);
   }
-  if (options.drop_last) order_.resize(static_cast<std::size_t>(rows - rows % options.batch_size));
+  // By tokens there is no full batch, and nothing is dropped.
+  if (options.drop_last && options.batch_tokens == 0)
+    order_.resize(static_cast<std::size_t>(rows - rows % options.batch_size));
   if (options.group_by_length)
     group(generator, options);
   else
-    cut({0, order_.size()}, options);
+    batches_ = cut({0, order_.size()}, batch_limit(options), max_batch_rows(options), options);
 }
 
-// Appends the batches of a part of the order.
-void LoaderPass::cut(const Part& whole, const LoaderOptions& options) {
-  const auto size = static_cast<std::size_t>(options.batch_size), end = whole.begin + whole.size;
-  for (std::size_t at = whole.begin; at < end; at += size) batches_.push_back({at, std::min(size, end - at)});
+// Consecutive parts of a part of the order, of at most `limit` tokens or rows; or of one row.
+std::vector<LoaderPass::Part> LoaderPass::cut(const Part& whole, std::int64_t limit, std::size_t max_rows,
+                                              const LoaderOptions& options) const {
+  std::vector<Part> out;
+  std::int64_t room = 0;
+  for (std::size_t at = whole.begin; at < whole.begin + whole.size; ++at) {
+    const std::int64_t cost =
+        options.batch_tokens > 0 ? options.lengths[static_cast<std::size_t>(order_[at])] : std::int64_t{1};
+    if (out.empty() || cost > room || out.back().size == max_rows) {
+      out.push_back({at, 0});
+      room = limit;
+    }
+    ++out.back().size;
+    room -= cost;
+  }
+  return out;
 }
 
 void LoaderPass::group(TorchGenerator& generator, const LoaderOptions& options) {
   const auto length = [&](std::int32_t row) { return options.lengths[static_cast<std::size_t>(row)]; };
-  const auto window = static_cast<std::size_t>(kWindowBatches * options.batch_size);
-  for (std::size_t at = 0; at < order_.size(); at += window) {
-    const Part part{at, std::min(window, order_.size() - at)};
-    std::ranges::stable_sort(std::span(order_).subspan(part.begin, part.size), {}, length);
-    cut(part, options);
+  const auto rows_of = [&](const Part& part) { return std::span(order_).subspan(part.begin, part.size); };
+  const std::int64_t limit = batch_limit(options);
+  std::vector<Part> sorted;
+  for (const Part& window : cut({0, order_.size()}, kWindowBatches * limit, order_.size(), options)) {
+    std::ranges::stable_sort(rows_of(window), {}, length);
+    const std::vector<Part> parts = cut(window, limit, max_batch_rows(options), options);
+    sorted.insert(sorted.end(), parts.begin(), parts.end());
   }
-  std::vector<Part> shuffled;
-  for (const std::int32_t i : generator.permutation(narrow<std::int32_t>(batches())))
-    shuffled.push_back(batches_[static_cast<std::size_t>(i)]);
-  batches_ = std::move(shuffled);
+  for (const std::int32_t i : generator.permutation(narrow<std::int32_t>(std::ssize(sorted))))
+    batches_.push_back(sorted[static_cast<std::size_t>(i)]);
   const auto tokens = [&](const Part& part) {
     std::int64_t sum = 0;
-    for (const std::int32_t row : std::span(order_).subspan(part.begin, part.size)) sum += length(row);
+    for (const std::int32_t row : rows_of(part)) sum += length(row);
     return sum;
   };
   if (!batches_.empty()) std::iter_swap(batches_.begin(), std::ranges::max_element(batches_, {}, tokens));

@@ -8,6 +8,7 @@
 // A pass may group its rows by length, which the recipe does not. The rows stay those of the permutation. Each window of
 // kWindowBatches batches is sorted by length and cut into batches, the separate generator shuffles the batches of all
 // windows, and the batch with the most tokens comes first: a run that needs too much memory ends at its first step.
+// Batches may also be measured in tokens: a batch then has as many consecutive rows as there is room for.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ struct LoaderOptions {
   bool shuffle = false;
   bool drop_last = false;
   bool group_by_length = false;                // a shuffling pass has batches of similar lengths
-  std::span<const std::int32_t> lengths = {};  // tokens of every row, if they are grouped
+  std::int64_t batch_tokens = 0;               // if positive: the maximum tokens of a batch, in place of batch_size
+  std::span<const std::int32_t> lengths = {};  // tokens of every row, if one of the two is used
 };
 
 /// One pass over the rows 0 .. rows - 1 of a split, in batches.
@@ -37,11 +39,14 @@ class LoaderPass {
   /// The pass that has this seed(), without a draw.
   LoaderPass(std::uint64_t seed, std::int64_t rows, const LoaderOptions& options);
 
+  /// Draws the numbers of a pass; returns its seed().
+  static std::uint64_t draw_seed(TorchGenerator& generator, bool shuffle);
+
   /// The seed of a shuffling pass's order; 0 if it does not shuffle.
   std::uint64_t seed() const { return seed_; }
   /// Number of batches of the whole pass.
   std::int64_t batches() const { return std::ssize(batches_); }
-  /// Rows of batch i; the last may be shorter unless it is dropped.
+  /// Rows of batch i; the last may be shorter unless it is dropped. A row with more than batch_tokens tokens is alone.
   std::span<const std::int32_t> batch(std::int64_t i) const;
 
  private:
@@ -49,7 +54,8 @@ class LoaderPass {
   struct Part {
     std::size_t begin, size;
   };
-  void cut(const Part& whole, const LoaderOptions& options);
+  std::vector<Part> cut(const Part& whole, std::int64_t limit, std::size_t max_rows,
+                        const LoaderOptions& options) const;
   void group(TorchGenerator& generator, const LoaderOptions& options);
 
   std::uint64_t seed_;

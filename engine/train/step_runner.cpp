@@ -35,28 +35,29 @@ StepRunner::~StepRunner() {
 }
 
 // Adds the gradients of a batch to those of the parameters; its loss.
-Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass) {
+Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass, double share) {
   Tape tape;
   Variable loss;
   {
     const Tape::Recording recording(tape);
     loss = task_.loss(logits_(batch.tokens, pass), batch.labels);
   }
-  tape.backward(loss, 1.0 / static_cast<double>(options_.accumulation_steps));
+  tape.backward(loss, share);
   return loss.value();
 }
 
-void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update) {
+void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass,
+                      const Update& update) {
   if (group_begins_) optimizer_.zero_grad();
   store.gather(batch);
-  const Tensor loss = backward(batch, pass);
+  const Tensor loss = backward(batch, pass, update.share);
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
   loss_.copy_from(loss);
   optimizer_.stop_at(loss_);
-  if (update) optimizer_.update();
+  if (update.ends) optimizer_.update();
 }
 
-void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
+void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
                        std::optional<double> learning_rate) {
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
@@ -67,8 +68,8 @@ void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> 
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));
     pass.step_at = step_at_;
   }
-  shapes_.run(store, examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
-    work(store, batch, pass, learning_rate.has_value());
+  shapes_.run(store, chosen.examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
+    work(store, batch, pass, {.share = chosen.share, .ends = learning_rate.has_value()});
     return {};
   });
   group_begins_ = learning_rate.has_value();
@@ -76,20 +77,17 @@ void StepRunner::start(const ExampleStore& store, std::span<const std::int32_t> 
       {step, HostCopy(loss_), learning_rate ? std::optional<HostCopy>(HostCopy(optimizer_.norm())) : std::nullopt});
 }
 
-Rerun StepRunner::run_again(const ExampleStore& store, std::int64_t first,
-                            std::span<const std::span<const std::int32_t>> examples) {
+Rerun StepRunner::run_again(const ExampleStore& store, std::int64_t first, std::span<const StepBatch> group) {
   optimizer_.zero_grad();
   shapes_ = CapturedShapes();  // the memory of graphs is free for this work
   pending_.clear();
   FiniteWatch watch;
   Rerun out;
-  for (std::size_t i = 0; i < examples.size() && !watch.found(); ++i) {
+  for (std::size_t i = 0; i < group.size() && !watch.found(); ++i) {
     const std::int64_t step = first + static_cast<std::int64_t>(i);
-    const LabelledBatch batch = store.batch(examples[i]);
-    out.loss =
-        backward(batch, {.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}})
-            .to(Device::kCpu)
-            .item();
+    const LabelledBatch batch = store.batch(group[i].examples);
+    const ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
+    out.loss = backward(batch, pass, group[i].share).to(Device::kCpu).item();
   }
   out.found = watch.found();
   return out;
@@ -99,7 +97,8 @@ std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t siz
   std::vector<std::int32_t> examples(size);
   std::iota(examples.begin(), examples.end(), 0);
   reset_cuda_memory_peak();
-  work(store, store.batch(examples), {.training = true, .seed = options_.seed, .step = 0, .step_at = {}}, false);
+  work(store, store.batch(examples), {.training = true, .seed = options_.seed, .step = 0, .step_at = {}},
+       {.share = 1, .ends = false});
   return cuda_memory().peak;
 }
 

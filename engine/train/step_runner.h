@@ -28,6 +28,12 @@ struct StepResult {
   std::optional<double> grad_norm;  // of a step with an update
 };
 
+/// A batch of an optimizer step.
+struct StepBatch {
+  std::span<const std::int32_t> examples;
+  double share = 1;  // of its loss in that of the optimizer step
+};
+
 /// What was found when steps were run again.
 struct Rerun {
   std::optional<NotFinite> found;  // the first tensor that is not finite
@@ -36,7 +42,7 @@ struct Rerun {
 
 struct StepOptions {
   std::uint64_t seed = 0;               // of dropout
-  std::int64_t accumulation_steps = 1;  // the loss is divided by it
+  std::int64_t accumulation_steps = 1;  // batches per optimizer step; only steps of one batch are captured
   bool graphs = true;                   // capture and replay if the device can
 };
 
@@ -47,8 +53,9 @@ class StepRunner {
   StepRunner(const StepRunner&) = delete;
   StepRunner& operator=(const StepRunner&) = delete;
 
-  /// Starts step `step` (from 0) on these examples; with a learning rate it ends with an update.
-  void start(const ExampleStore& store, std::span<const std::int32_t> examples, std::int64_t step,
+  /// Starts step `step` (from 0) on these examples; with a learning rate it ends with an update. The share of a batch
+  /// that is captured is that of every batch of its shape.
+  void start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
              std::optional<double> learning_rate);
   /// Bytes of device memory, including that of others, while steps of `batch_size` examples of `length` tokens run. The
   /// prediction runs small batches, which change nothing except that gradients are dropped. It is an upper bound for
@@ -60,8 +67,7 @@ class StepRunner {
   /// group, up to one that was not finite. It runs the same work without graphs and without the update, and looks at
   /// every tensor. The parameters must be as those steps found them, as they are after an optimizer has stopped. No step
   /// may follow.
-  Rerun run_again(const ExampleStore& store, std::int64_t first,
-                  std::span<const std::span<const std::int32_t>> examples);
+  Rerun run_again(const ExampleStore& store, std::int64_t first, std::span<const StepBatch> group);
   /// The results that have arrived, in order; if `wait`, waits for the results of all started steps.
   std::vector<StepResult> take(bool wait);
   /// Whether some batches of an accumulation group are done and its update is not.
@@ -74,8 +80,12 @@ class StepRunner {
  private:
   struct Pending;
 
-  Tensor backward(const LabelledBatch& batch, const ForwardPass& pass);
-  void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, bool update);
+  Tensor backward(const LabelledBatch& batch, const ForwardPass& pass, double share);
+  struct Update {
+    double share;  // of the batch's loss
+    bool ends;     // the optimizer's step
+  };
+  void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
 
   LogitsFn logits_;

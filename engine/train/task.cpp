@@ -50,6 +50,10 @@ std::vector<TaskKind> task_kinds() {
   return out;
 }
 
+double Task::weight(const Tensor&, std::span<const std::int32_t> examples) const {
+  return static_cast<double>(examples.size());
+}
+
 std::vector<std::string> qualities(const Task& task) {
   std::vector<std::string> out = {"loss"};
   for (const Measure& measure : measures_of_nothing(task))

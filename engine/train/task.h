@@ -97,6 +97,9 @@ class Task {
   /// The mean loss [1] of a batch from its logits [B, outputs()] and labels, on the logits' device. The temperature does
   /// not change it.
   virtual Variable loss(const Variable& logits, const Tensor& labels) const = 0;
+  /// What the examples with these labels (as above, host tensors) count in the mean of a larger batch: their number, or
+  /// the sum of their weights.
+  virtual double weight(const Tensor& labels, std::span<const std::int32_t> examples) const;
   /// Every measure of E examples from their logits [E, outputs()] and labels, host tensors. E may be 0.
   virtual std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const = 0;
   /// Reads one row of logits [outputs()].

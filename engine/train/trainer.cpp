@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -12,6 +11,9 @@
 
 namespace attune {
 namespace {
+
+// Of batches by tokens.
+constexpr std::int64_t kMaxPlannedEpochs = 100000;
 
 // Parameters that have no published name get that of the module.
 void name_parameters(const Module& model) {
@@ -30,43 +32,68 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       options_(options),
       generator_(options.seed),
       optimizer_(parameters_of(model, true), options.adamw),
-      train_(store(data.train)),
-      validation_(store(data.validation)),
-      train_rows_(options.group_by_length ? train_.rows_of_examples() : std::vector<std::int32_t>{}),
+      train_(store(data.train, training_rows())),
+      validation_(store(data.validation, evaluation_rows(data.validation))),
+      train_rows_(options.group_by_length || options.batch_tokens > 0 ? train_.rows_of_examples()
+                                                                      : std::vector<std::int32_t>{}),
       train_evaluator_(logits_, task, train_, options.graphs),
       validation_evaluator_(logits_, task, validation_, options.graphs),
       runner_(logits_, task, optimizer_,
               {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
-  CHECK(data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
+  CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
+  CHECK(options.batch_tokens == 0 || data.train.size() > 0, data.train.name, ": there are no training examples");
+  CHECK(options.batch_tokens > 0 || data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
         " training examples do not fill one batch of ", options.batch_size);
   CHECK(options.accumulation_steps >= 1, "the number of accumulation steps must be at least 1, not ",
         options.accumulation_steps);
-  const std::int64_t epoch_batches = data.train.size() / options.batch_size;
-  CHECK(options.epochs <= std::numeric_limits<std::int64_t>::max() / epoch_batches, options.epochs, " epochs of ",
-        epoch_batches, " batches are more than can be counted");
   if (!options.keep_best.empty()) {
     CHECK(options.eval_every > 0, "the best model is chosen among evaluations, but the run has none");
     CHECK(data.validation.size() > 0 && data.validation.labels.defined(), data.validation.name,
           ": has no labelled examples to choose the best model by");
     best_model_.emplace(model, task, options.keep_best, options.patience);
   }
-  // Every epoch and the run end with an optimizer step, even if the group of batches is not full.
-  options_.schedule =
-      options_.schedule.over(total_steps() / epoch_batches * ceil_div(epoch_batches, options.accumulation_steps) +
-                             ceil_div(total_steps() % epoch_batches, options.accumulation_steps));
+  plan_ = plan();
+  options_.schedule = options_.schedule.over(plan_.optimizer_steps(options.accumulation_steps));
 }
 
-std::int64_t Trainer::total_steps() const {
-  const std::int64_t all = options_.epochs * (data_.train.size() / options_.batch_size);
-  return options_.max_steps > 0 ? std::min(all, options_.max_steps) : all;
+// The order of each epoch follows from the draws before it: those of earlier epochs and of the evaluations between.
+EpochPlan Trainer::plan() const {
+  if (options_.batch_tokens == 0)
+    return EpochPlan::even(options_.epochs, data_.train.size() / options_.batch_size, options_.max_steps);
+  CHECK(options_.max_steps > 0 || options_.epochs <= kMaxPlannedEpochs, "batches of ", options_.batch_tokens,
+        " tokens need the order of every epoch in advance: at most ", kMaxPlannedEpochs, " epochs, not ",
+        options_.epochs);
+  TorchGenerator generator(options_.seed);
+  std::vector<std::int64_t> batches;
+  const auto draw_evaluation = [&] {
+    LoaderPass::draw_seed(generator, true);
+    LoaderPass::draw_seed(generator, false);
+  };
+  std::int64_t step = 0;
+  for (std::int64_t epoch = 0; epoch < options_.epochs; ++epoch) {
+    batches.push_back(LoaderPass(generator, train_.size(), training_options()).batches());
+    const std::int64_t end = step + batches.back();
+    if (options_.max_steps > 0 && end >= options_.max_steps) break;
+    for (; step < end; ++step)
+      if (evaluates(step) && !options_.independent_evaluation) draw_evaluation();
+    if (!options_.independent_evaluation) draw_evaluation();  // at the end of the epoch
+  }
+  return EpochPlan::uneven(batches, options_.max_steps);
 }
 
-ExampleStore Trainer::store(const Dataset& dataset) const {
-  const std::int64_t multiple =
-      data_.device == Device::kCuda ? packed_row_multiple(options_.batch_size, kept_length(dataset)) : 1;
+ExampleStore Trainer::store(const Dataset& dataset, std::int64_t batch_rows) const {
+  const std::int64_t multiple = data_.device == Device::kCuda ? packed_row_multiple(batch_rows, 1) : 1;
   return ExampleStore(dataset, data_.form, data_.device, multiple);
+}
+
+std::int64_t Trainer::evaluation_rows(const Dataset& dataset) const {
+  return options_.batch_size * kept_length(dataset);
+}
+
+std::int64_t Trainer::training_rows() const {
+  return options_.batch_tokens > 0 ? options_.batch_tokens : evaluation_rows(data_.train);
 }
 
 std::int64_t Trainer::kept_length(const Dataset& dataset) const {
@@ -77,19 +104,21 @@ std::int64_t Trainer::kept_length(const Dataset& dataset) const {
 std::size_t Trainer::predict_peak_memory() {
   const std::int64_t length = kept_length(data_.train);
   // A packed batch is filled up with rows, as if it had some more examples.
-  std::int64_t examples = options_.batch_size;
-  if (const std::int64_t multiple = packed_row_multiple(examples, length); data_.form.packed)
-    examples = ceil_div(ceil_div(examples * length, multiple) * multiple, length);
+  const std::int64_t multiple = data_.form.packed ? packed_row_multiple(training_rows(), 1) : 1;
+  std::int64_t examples = ceil_div(ceil_div(training_rows(), multiple) * multiple, length);
+  if (!data_.form.packed && options_.batch_tokens > 0) examples = std::max<std::int64_t>(training_rows() / length, 1);
   return runner_.predict_peak_memory(data_.train, data_.form, examples, length);
 }
 
 LoaderOptions Trainer::loader_options(bool training_split) const {
-  return {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = training_split};
+  const bool drop_last = training_split && options_.batch_tokens == 0;
+  return {.batch_size = options_.batch_size, .shuffle = training_split, .drop_last = drop_last};
 }
 
 LoaderOptions Trainer::training_options() const {
   LoaderOptions out = loader_options(true);
   out.group_by_length = options_.group_by_length;
+  out.batch_tokens = options_.batch_tokens;
   out.lengths = train_rows_;
   return out;
 }
@@ -105,9 +134,9 @@ LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) 
 // Runs a step that failed again. `found`: the first tensor that is not finite; returned: what the end of the error
 // says.
 std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinite>& found) {
-  const std::int64_t batch = result.step - (epoch_ - 1) * epoch_batches(), before = batch % options_.accumulation_steps;
-  std::vector<std::span<const std::int32_t>> group;  // the batches of its optimizer step, up to this one
-  for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(epoch_pass_->batch(i));
+  const std::int64_t batch = result.step - plan_.first_step(epoch_), before = batch % options_.accumulation_steps;
+  std::vector<StepBatch> group;  // the batches of its optimizer step, up to this one
+  for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(step_batch(i));
   try {
     const Rerun again = runner_.run_again(train_, result.step - before, group);
     found = again.found;
@@ -167,15 +196,27 @@ double Trainer::seconds() const {
   return seconds_before_ + (begin_ ? seconds_since(*begin_) : 0);
 }
 
+// Batch `i` of the epoch, with its share of the optimizer step that it is a part of.
+StepBatch Trainer::step_batch(std::int64_t i) const {
+  const std::int64_t group = options_.accumulation_steps;
+  if (options_.batch_tokens == 0 || group == 1) return {epoch_pass_->batch(i), 1.0 / static_cast<double>(group)};
+  const auto weight = [&](std::int64_t k) { return task_.weight(train_.labels(), epoch_pass_->batch(k)); };
+  const std::int64_t begin = i / group * group, last = total_steps() - plan_.first_step(epoch_);
+  double sum = 0;
+  for (std::int64_t k = begin; k < std::min({begin + group, epoch_pass_->batches(), last}); ++k) sum += weight(k);
+  return {epoch_pass_->batch(i), weight(i) / sum};
+}
+
+// Every epoch and the run end with an optimizer step, even if the group of batches is not full.
 void Trainer::start_batch() {
   const std::int64_t i = batch_;
   const bool update =
-      (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_batches() || step_ + 1 == total_steps();
+      (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass_->batches() || step_ + 1 == total_steps();
   const double learning_rate = options_.schedule.at(optimizer_steps_);
-  const std::span<const std::int32_t> examples = epoch_pass_->batch(i);
-  started_.push_back({epoch_, learning_rate, train_.tokens_of(examples), Clock::now()});
-  latest_examples_.assign(examples.begin(), examples.end());
-  runner_.start(train_, examples, step_, update ? std::optional(learning_rate) : std::nullopt);
+  const StepBatch batch = step_batch(i);
+  started_.push_back({epoch_, learning_rate, train_.tokens_of(batch.examples), Clock::now()});
+  latest_examples_.assign(batch.examples.begin(), batch.examples.end());
+  runner_.start(train_, batch, step_, update ? std::optional(learning_rate) : std::nullopt);
   optimizer_steps_ += update ? 1 : 0;
   ++batch_;
   ++step_;
@@ -251,14 +292,11 @@ void Trainer::check_position(const RunState& state) const {
         ", but this run has one");
   CHECK(state.step <= total_steps(), "the checkpoint was made after ", state.step, " batches, but this run has only ",
         total_steps());
-  const bool fits = state.batch >= 0 && state.batch <= epoch_batches() && state.epoch >= 1 &&
-                    (epoch_batches() == 0 || state.epoch - 1 <= state.step / epoch_batches()) &&
-                    state.step == (state.epoch - 1) * epoch_batches() + state.batch &&
-                    (state.pass_seed || state.batch == 0) && state.optimizer_steps >= 0 &&
-                    state.optimizer_steps <= state.step;
+  const bool fits = plan_.is_place(state.step, state.epoch, state.batch) && (state.pass_seed || state.batch == 0) &&
+                    state.optimizer_steps >= 0 && state.optimizer_steps <= state.step;
   CHECK(fits, "the checkpoint was made after ", state.step, " batches, ", state.batch, " of epoch ", state.epoch,
-        ", which is not a place in epochs of ", epoch_batches());
-  const bool inside = state.batch % options_.accumulation_steps != 0 && state.batch < epoch_batches();
+        ", which is not a place in ", plan_.text());
+  const bool inside = state.batch % options_.accumulation_steps != 0 && !plan_.ends_epoch(state.step);
   CHECK(state.group_open == inside || state.step == total_steps(), "the run that the checkpoint is of ended inside of ",
         options_.accumulation_steps, " batches of one optimizer step; it cannot be made longer");
 }
@@ -338,7 +376,7 @@ Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
   const LoaderPass all = evaluation_pass(dataset.size(), training_split);
   if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
   if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
-  const ExampleStore examples = store(dataset);
+  const ExampleStore examples = store(dataset, evaluation_rows(dataset));
   return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
 }
 

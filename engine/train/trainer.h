@@ -7,6 +7,10 @@
 // it does not. A run that keeps its best model also evaluates a measure over the whole validation split, which draws
 // nothing, with the losses and at its end (engine/train/best_model.h).
 //
+// The loss of a batch is the mean over its texts. The gradient of an optimizer step is the mean over its batches, as in
+// the recipe, which divides by accumulation_steps also where an epoch ends inside of a group. If batches are measured in
+// tokens, it is the mean over all texts of its batches.
+//
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. If several
 // devices shared a step, gradients would be averaged only between backward and the optimizer, in StepRunner::work. On a
 // CUDA device the host runs a few steps ahead: reports and errors of a step arrive a few steps later. Everything that
@@ -25,6 +29,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/optim/lr_schedule.h"
 #include "engine/train/best_model.h"
+#include "engine/train/epoch_plan.h"
 #include "engine/train/evaluator.h"
 #include "engine/train/not_finite.h"
 #include "engine/train/run_state.h"
@@ -36,6 +41,7 @@ struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t batch_size = 8;
   bool group_by_length = false;         // training batches have texts of similar length (engine/data/loader.h)
+  std::int64_t batch_tokens = 0;        // if positive: the maximum tokens of a training batch, in place of batch_size
   std::int64_t accumulation_steps = 1;  // batches per optimizer step
   std::int64_t max_steps = 0;           // stop after this many batches; 0: no limit
   std::int64_t eval_every = 50;         // batches between evaluations; 0: none
@@ -131,7 +137,7 @@ class Trainer {
   /// Batches done.
   std::int64_t steps() const { return step_; }
   /// Batches of a full run.
-  std::int64_t total_steps() const;
+  std::int64_t total_steps() const { return plan_.total_steps(); }
   /// The learning rate of every optimizer step, with the number of them in a full run.
   const LrSchedule& schedule() const { return options_.schedule; }
   /// The predicted maximum of device memory in bytes before the run begins, without gaps between blocks
@@ -155,19 +161,24 @@ class Trainer {
   void start_batch();
   bool run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan);
   /// Whether no batch follows.
-  bool ended() const { return step_ == total_steps() || (best_model_ && best_model_->out_of_patience()); }
+  bool ended() const { return step_ == plan_.total_steps() || (best_model_ && best_model_->out_of_patience()); }
   /// Whether an evaluation follows this batch, counted from 0.
   bool evaluates(std::int64_t step) const { return options_.eval_every > 0 && step % options_.eval_every == 0; }
   double evaluate_best_measure();
   void check_position(const RunState& state) const;
-  std::int64_t epoch_batches() const { return train_.size() / options_.batch_size; }
   LoaderOptions loader_options(bool training_split) const;
   /// Those of the batches to train on.
   LoaderOptions training_options() const;
   LoaderPass evaluation_pass(std::int64_t examples, bool training_split);
   EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
-  ExampleStore store(const Dataset& dataset) const;
+  EpochPlan plan() const;
+  StepBatch step_batch(std::int64_t batch) const;
+  /// Of a split that is read in batches of so many rows.
+  ExampleStore store(const Dataset& dataset, std::int64_t batch_rows) const;
+  /// Rows of a full batch.
+  std::int64_t evaluation_rows(const Dataset& dataset) const;
+  std::int64_t training_rows() const;
   /// Tokens of its longest example, cut if batches cut it.
   std::int64_t kept_length(const Dataset& dataset) const;
 
@@ -180,6 +191,7 @@ class Trainer {
   AdamWOptimizer optimizer_;
   ExampleStore train_, validation_;
   std::vector<std::int32_t> train_rows_;  // of each training example, if they decide about the batches
+  EpochPlan plan_;
   Evaluator train_evaluator_, validation_evaluator_;
   StepRunner runner_;
   std::deque<Started> started_;

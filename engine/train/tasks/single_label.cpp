@@ -27,6 +27,17 @@ class SingleLabel : public Task {
     return cross_entropy(logits, labels, spec_);
   }
 
+  double weight(const Tensor& labels, std::span<const std::int32_t> examples) const override {
+    const std::vector<double>& weights = options().class_weights;
+    if (weights.empty()) return Task::weight(labels, examples);
+    double sum = 0;
+    for (const std::int32_t e : examples) {
+      const std::int32_t label = labels.values<std::int32_t>()[static_cast<std::size_t>(e)];
+      sum += weights[static_cast<std::size_t>(label)];
+    }
+    return sum;
+  }
+
   std::vector<Measure> measure(const Tensor& logits, const Tensor& labels) const override {
     const std::span<const std::int32_t> classes = labels.values<std::int32_t>();
     const std::vector<std::int32_t> predicted = measures::argmax_rows(logits);

@@ -212,6 +212,46 @@ TEST(Loader, GroupedBatchesHaveSimilarLengthsInRandomOrder) {
   EXPECT_EQ(generator.state(), as_plain.state());
 }
 
+// Batches by tokens: whole, each row once, and none that the next row had fitted into.
+TEST(Loader, BatchesByTokens) {
+  const std::vector<std::int32_t> lengths = invented_lengths();
+  const auto tokens = [&](std::span<const std::int32_t> rows) {
+    std::int64_t sum = 0;
+    for (const std::int32_t row : rows) sum += lengths[static_cast<std::size_t>(row)];
+    return sum;
+  };
+  for (const std::int64_t limit : {1, 100, 299, 1000, 1000000}) {
+    const LoaderPass pass(std::uint64_t{5}, 1003,
+                          {.shuffle = true, .drop_last = true, .batch_tokens = limit, .lengths = lengths});
+    EXPECT_EQ(order_of(pass), TorchGenerator(5).permutation(1003));
+    for (std::int64_t i = 0; i < pass.batches(); ++i) {
+      const std::span<const std::int32_t> rows = pass.batch(i);
+      ASSERT_TRUE(rows.size() == 1 || tokens(rows) <= limit) << "batch " << i;
+      if (i + 1 == pass.batches()) continue;
+      ASSERT_GT(tokens(rows) + tokens(pass.batch(i + 1).first(1)), limit) << "batch " << i;
+    }
+
+    LoaderOptions options{.shuffle = true, .group_by_length = true, .batch_tokens = limit, .lengths = lengths};
+    const LoaderPass grouped(std::uint64_t{5}, 1003, options);
+    const std::vector<std::int32_t> order = order_of(grouped);
+    EXPECT_EQ(std::set<std::int32_t>(order.begin(), order.end()).size(), 1003u);
+    EXPECT_EQ(order.size(), 1003u);
+    for (std::int64_t i = 0; i < grouped.batches(); ++i)
+      ASSERT_TRUE(grouped.batch(i).size() == 1 || tokens(grouped.batch(i)) <= limit);
+    EXPECT_LE(grouped.batches(), pass.batches() + pass.batches() / 10 + 1) << limit;
+    EXPECT_LT(mean_spread(grouped, lengths), limit == 1000000 ? 300 : 20);
+  }
+  EXPECT_THROW(LoaderPass(std::uint64_t{5}, 1003, {.batch_tokens = -1, .lengths = lengths}), Error);
+}
+
+// The engine takes no more sequences in a batch.
+TEST(Loader, ABatchByTokensHasAMaximumOfRows) {
+  const std::vector<std::int32_t> lengths(70000, 1);
+  const LoaderPass pass(std::uint64_t{5}, 70000, {.batch_tokens = 100000, .lengths = lengths});
+  ASSERT_EQ(pass.batches(), 2);
+  EXPECT_EQ(pass.batch(0).size(), 65534u);
+}
+
 TEST(Loader, GroupsOfFewRows) {
   const std::vector<std::int32_t> lengths = {3, 9, 1};
   LoaderOptions options{.batch_size = 2, .shuffle = true, .group_by_length = true, .lengths = lengths};
@@ -222,8 +262,7 @@ TEST(Loader, GroupsOfFewRows) {
   EXPECT_EQ(pass.batch(0)[0], 1) << "the longest";
   options.lengths = {};
   EXPECT_EQ(LoaderPass(std::uint64_t{5}, 0, options).batches(), 0);
-  EXPECT_EQ(message_of([&] { LoaderPass(std::uint64_t{5}, 3, options); }),
-            "there are lengths of 0 rows, but 3 rows to group");
+  EXPECT_EQ(message_of([&] { LoaderPass(std::uint64_t{5}, 3, options); }), "there are lengths of 0 rows, but 3 rows");
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ struct How {
   DType dtype = DType::kFloat32;
   bool graphs = true, packed = false, recompute = false;
   std::uint64_t schedule = 1;
-  std::int64_t accumulation_steps = 1, epochs = 2;
+  std::int64_t accumulation_steps = 1, epochs = 2, batch_tokens = 0;
   LateTables late_tables = LateTables::kLarge;
 };
 
@@ -47,6 +47,7 @@ DeviceRun run_of(const Model& model, const How& how) {
   TrainOptions options;
   options.epochs = how.epochs;
   options.batch_size = 4;
+  options.batch_tokens = how.batch_tokens;
   options.accumulation_steps = how.accumulation_steps;
   options.eval_every = 3;
   options.eval_batches = 1;
@@ -194,7 +195,7 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
         cuda::set_schedule_seed(static_cast<std::uint64_t>(repeat) + 1);
         for (auto& [x, values] : first) x.copy_from(values);
         optimizer.restore(start);
-        for (int step = 0; step < 2; ++step) runner.start(store, all, step, 1e-3);
+        for (int step = 0; step < 2; ++step) runner.start(store, {all}, step, 1e-3);
         runner.take(true);
         EXPECT_EQ(runner.graphs(), 1);
         std::vector<std::byte> bits = bits_of(*model);
@@ -269,6 +270,50 @@ TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
   EXPECT_EQ(device.norms.size(), 4u);
 }
 
+TEST_F(DeviceTraining, BatchesByTokensAreTheCpusAndTheStepsThemselves) {
+  for (const std::int64_t accumulation : {1, 3}) {
+    How how{.packed = true, .accumulation_steps = accumulation, .batch_tokens = 30};
+    const DeviceRun captured = bert_run(how);
+    how.graphs = false;
+    const DeviceRun direct = bert_run(how);
+    how.device = Device::kCpu;
+    const DeviceRun cpu = bert_run(how);
+    EXPECT_EQ(captured.graphs > 1, accumulation == 1);
+    EXPECT_EQ(captured.losses, direct.losses);
+    EXPECT_EQ(captured.weights, direct.weights);
+    EXPECT_EQ(captured.losses.size(), cpu.losses.size());
+    expect_near(captured.losses, cpu.losses, 1e-5);
+    expect_near(captured.norms, cpu.norms, 1e-4);
+  }
+}
+
+// Batches of 1 to 5 texts in turn, with two graphs: what was dropped is captured again, and results stay right.
+TEST_F(DeviceTraining, GraphsOfManyShapesAreDropped) {
+  const Dataset examples = invented_examples(5, 6, 11, 3);
+  const auto model = started_model(tiny_config(), DType::kFloat32);
+  place(*model, Device::kCuda, DType::kFloat32);
+  const ExampleStore store(examples, {.max_length = 6, .pad_id = 11}, Device::kCuda);
+  CapturedShapes limited(2), unlimited;
+  const NoGrad no_grad;
+  const auto logits = [&](CapturedShapes& shapes, std::int32_t count) {
+    std::vector<std::int32_t> chosen(static_cast<std::size_t>(count));
+    std::iota(chosen.begin(), chosen.end(), 5 - count);
+    const std::vector<Tensor>& results =
+        shapes.run(store, chosen, true, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
+          store.gather(batch);
+          return {model->forward(batch.tokens, {.training = false}).value()};
+        });
+    const Tensor host = results.front().to(Device::kCpu);
+    return std::vector<float>(host.values<float>().begin(), host.values<float>().end());
+  };
+  for (const std::int32_t count : {1, 1, 2, 1, 3, 1, 4, 2, 5, 3, 3, 1, 5}) {
+    EXPECT_EQ(logits(limited, count), logits(unlimited, count)) << count;
+    EXPECT_LE(limited.graphs(), 2);
+  }
+  EXPECT_EQ(limited.graphs(), 2);
+  EXPECT_EQ(unlimited.graphs(), 5);
+}
+
 // What is frozen is rounded on the device, but its float32 value is what a checkpoint gets.
 TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
   const auto model = started_model(small_config(), DType::kFloat32);
@@ -293,7 +338,7 @@ TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
 // Two small batches tell what large ones will need.
 // What a run's tensors need, over what was predicted of it.
 double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t length, std::int64_t batch_size,
-                           bool graphs) {
+                           bool graphs, bool by_tokens = false) {
   const auto model = started_model(config, DType::kFloat32);
   place(*model, Device::kCuda, dtype);
   const auto count = static_cast<std::size_t>(batch_size);
@@ -302,6 +347,7 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
                     Tensor::zeros({batch_size}, DType::kInt32));
   TrainOptions options;
   options.batch_size = batch_size;
+  if (by_tokens) options.batch_size = 1, options.batch_tokens = batch_size * length;
   options.eval_every = 0;
   options.epochs = 2;
   options.graphs = graphs;
@@ -326,6 +372,11 @@ TEST_F(DeviceTraining, PeakMemoryIsPredicted) {
       const double activations = needed_of_predicted(config, dtype, length, 16, graphs);
       EXPECT_LE(activations, 1);
       EXPECT_GT(activations, 0.8);
+      if (graphs && dtype == DType::kFloat32) {
+        const double tokens = needed_of_predicted(config, dtype, length, 16, graphs, true);
+        EXPECT_LE(tokens, 1);
+        EXPECT_GT(tokens, 0.8);
+      }
       // Few tokens under a large table: the gradients are most of the memory, and do not grow with the batch.
       Gpt2Config wide = config;
       wide.vocab_size = 6000;

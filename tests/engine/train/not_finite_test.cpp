@@ -205,15 +205,16 @@ TEST_P(NotFiniteNumbers, AStepThatIsRunAgainHasTheSameBits) {
   const auto batch = [&](std::int64_t step) {
     return std::span<const std::int32_t>(order).subspan(static_cast<std::size_t>(4 * (step % 8)), 4);
   };
+  const double share = 1.0 / static_cast<double>(how.accumulation_steps);
   std::int64_t step = 0;
   for (std::int64_t update = 0; update < 6; ++update) {
     for (std::int64_t i = 1; i <= how.accumulation_steps; ++i, ++step)
-      runner.start(store, batch(step), step, i == how.accumulation_steps ? std::optional(0.0) : std::nullopt);
+      runner.start(store, {batch(step), share}, step, i == how.accumulation_steps ? std::optional(0.0) : std::nullopt);
   }
   EXPECT_EQ(runner.graphs() > 0, how.graphs && how.accumulation_steps == 1);
   const std::vector<StepResult> results = runner.take(true);
-  std::vector<std::span<const std::int32_t>> group;
-  for (std::int64_t i = step - how.accumulation_steps; i < step; ++i) group.push_back(batch(i));
+  std::vector<StepBatch> group;
+  for (std::int64_t i = step - how.accumulation_steps; i < step; ++i) group.push_back({batch(i), share});
   const Rerun again = runner.run_again(store, step - how.accumulation_steps, group);
   EXPECT_FALSE(again.found) << again.found->text();
   EXPECT_EQ(again.loss, results.back().loss);

@@ -31,7 +31,26 @@ TEST(Resuming, WithBatchesOfSimilarLengths) {
   expect_resumes(how);
   Life grouped(how);
   grouped.trainer().run(grouped.recorder, never);
-  EXPECT_NE(reports(grouped.recorder, 0, 3), reports(plain.recorder, 0, 3));
+  EXPECT_NE(reports(grouped.recorder, 0), reports(plain.recorder, 0));
+}
+
+// The epochs have different numbers of batches, groups of batches count by their texts.
+TEST(Resuming, WithBatchesByTokens) {
+  for (const bool grouped : {false, true})
+    for (const std::int64_t accumulation : {1, 2, 3}) {
+      ResumeCase how{.packed = true, .options = eventful(), .examples = 23};
+      how.options.epochs = 3;
+      how.options.batch_tokens = 26;
+      how.options.group_by_length = grouped;
+      how.options.accumulation_steps = accumulation;
+      how.options.independent_evaluation = grouped && accumulation == 2;
+      expect_resumes(how);
+    }
+  ResumeCase cut{.packed = true, .options = eventful(), .examples = 23};
+  cut.options.batch_tokens = 26;
+  cut.options.accumulation_steps = 3;
+  cut.options.max_steps = 8;
+  expect_resumes(cut);
 }
 
 TEST(Resuming, WithLateRows) {

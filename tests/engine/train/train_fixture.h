@@ -64,15 +64,18 @@ inline std::unique_ptr<Gpt2Classifier> started_model(const Gpt2Config& config, D
 /// Such a model with its trainer; both splits are the same examples.
 class TinyRun {
  public:
-  TinyRun(const Gpt2Config& config, Dataset split, const TrainOptions& options, DType dtype = DType::kFloat32)
+  TinyRun(const Gpt2Config& config, Dataset split, const TrainOptions& options, DType dtype = DType::kFloat32,
+          bool packed = false, const Task& task = two_classes())
       : examples(std::move(split)),
         model(started_model(config, dtype)),
         trainer(
             *model, [this](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-            two_classes(),
+            task,
             {examples,
              examples,
-             {.max_length = config.n_positions, .pad_id = static_cast<std::int32_t>(config.vocab_size - 1)}},
+             {.max_length = config.n_positions,
+              .pad_id = static_cast<std::int32_t>(config.vocab_size - 1),
+              .packed = packed}},
             options) {}
 
   bool run(const std::function<bool()>& stop = [] { return false; }) { return trainer.run(recorder, stop); }

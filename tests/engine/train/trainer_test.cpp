@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
+#include <set>
 
 #include "base/parallel.h"
 #include "tests/engine/train/train_fixture.h"
@@ -156,6 +158,65 @@ TEST(Training, TwoBatchesOfFourAreOneOfEight) {
   for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-10) << "weight " << i;
 }
 
+// The gradient of a group of batches of different sizes is the mean over all of its texts, class weights included.
+TEST(Training, BatchesByTokensCountByTheirTexts) {
+  const Dataset examples = invented_examples(23, 6, 11, 3);
+  for (const std::vector<double>& weights : {std::vector<double>{}, {1, 5}}) {
+    const auto task = make_task(kSingleLabel, {.outputs = 2, .dtype = DType::kFloat64, .class_weights = weights});
+    TrainOptions options = quiet(2);
+    options.adamw.max_grad_norm = 0.3;
+    options.batch_tokens = 17;
+    options.accumulation_steps = 1000;
+    TinyRun parts(tiny_config(), examples, options, DType::kFloat64, true, *task);
+    parts.run();
+    options.batch_tokens = 0;
+    options.accumulation_steps = 1;
+    options.batch_size = 23;
+    TinyRun whole(tiny_config(), examples, options, DType::kFloat64, true, *task);
+    whole.run();
+    ASSERT_EQ(whole.recorder.steps.size(), 2u);
+    EXPECT_GT(parts.recorder.steps.size(), 8u);
+    EXPECT_NEAR(parts.recorder.steps.back().grad_norm.value(), whole.recorder.steps.back().grad_norm.value(), 1e-12);
+    const std::vector<double> a = parts.weights(), b = whole.weights();
+    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-10) << "weight " << i;
+  }
+}
+
+// Each epoch has its own number of batches; the run knows their sum from its beginning.
+TEST(Training, BatchesByTokensAreCountedInAdvance) {
+  const Dataset examples = invented_examples(60, 6, 11, 3);
+  for (const std::int64_t eval_every : {0, 1, 3, 7})
+    for (const bool independent : {false, true})
+      for (const std::int64_t accumulation : {1, 4}) {
+        TrainOptions options = quiet(5);
+        options.batch_tokens = 11;
+        options.eval_every = eval_every;
+        options.eval_batches = 1;
+        options.independent_evaluation = independent;
+        options.accumulation_steps = accumulation;
+        options.schedule.kind = LrSchedule::Kind::kLinear;
+        TinyRun run(tiny_config(), examples, options, DType::kFloat32, true);
+        run.run();
+        const std::vector<StepRecord>& steps = run.recorder.steps;
+        ASSERT_EQ(std::ssize(steps), run.trainer.total_steps());
+        EXPECT_EQ(run.recorder.total, run.trainer.total_steps());
+        EXPECT_EQ(run.recorder.epochs.size(), 5u);
+        std::map<std::int64_t, int> batches;
+        std::int64_t updates = 0;
+        for (const StepRecord& step : steps) {
+          ++batches[step.epoch];
+          updates += step.grad_norm ? 1 : 0;
+        }
+        std::set<int> counts;
+        for (const auto& [epoch, count] : batches) counts.insert(count);
+        EXPECT_GT(counts.size(), 1u) << "the epochs do not differ";
+        const double peak = options.schedule.peak;
+        EXPECT_DOUBLE_EQ(steps.back().learning_rate,
+                         peak * (1 - static_cast<double>(updates - 1) / static_cast<double>(updates)));
+        EXPECT_EQ(run.trainer.schedule().total_steps, updates);
+      }
+}
+
 TEST(Training, AnEpochEndsWithAnOptimizerStepAndTheScheduleCountsIt) {
   const Dataset examples = invented_examples(12, 6, 11, 3);  // three batches, two per optimizer step
   TrainOptions options = quiet(2, 8);
@@ -184,6 +245,29 @@ TEST(Training, TheLastGroupOfARunThatIsCutShortIsApplied) {
   std::vector<bool> stepped;
   for (const StepRecord& record : run.recorder.steps) stepped.push_back(record.grad_norm.has_value());
   EXPECT_EQ(stepped, (std::vector<bool>{false, true, true}));
+}
+
+TEST(EpochPlans, PlacesAndSteps) {
+  const EpochPlan even = EpochPlan::even(3, 4, 0), uneven = EpochPlan::uneven({4, 4, 4}, 0);
+  for (const std::int64_t group : {1, 2, 3, 5, 100})
+    EXPECT_EQ(even.optimizer_steps(group), uneven.optimizer_steps(group)) << group;
+  for (std::int64_t step = 1; step <= 12; ++step) {
+    EXPECT_EQ(even.ends_epoch(step), step % 4 == 0);
+    EXPECT_EQ(uneven.ends_epoch(step), step % 4 == 0);
+    for (std::int64_t epoch = 0; epoch <= 4; ++epoch)
+      for (std::int64_t batch = -1; batch <= 5; ++batch)
+        EXPECT_EQ(even.is_place(step, epoch, batch), uneven.is_place(step, epoch, batch));
+  }
+  const EpochPlan plan = EpochPlan::uneven({3, 5, 2}, 9);
+  EXPECT_EQ(plan.total_steps(), 9);
+  EXPECT_EQ(plan.first_step(3), 8);
+  EXPECT_EQ(plan.optimizer_steps(2), 2 + 3 + 1);
+  EXPECT_TRUE(plan.is_place(3, 1, 3));
+  EXPECT_TRUE(plan.is_place(3, 2, 0));
+  EXPECT_TRUE(plan.is_place(10, 4, 0));
+  EXPECT_FALSE(plan.is_place(4, 1, 4));
+  EXPECT_FALSE(plan.is_place(11, 4, 1));
+  EXPECT_FALSE(plan.is_place(11, 5, 0));
 }
 
 TEST(Training, FrozenParametersStayAsTheyAre) {
@@ -224,6 +308,14 @@ TEST(Training, OptionsThatCannotWork) {
   options.batch_size = 1;
   EXPECT_EQ(message_of([&] { TinyRun(tiny_config(), examples, options); }),
             "9223372036854775807 epochs of 3 batches are more than can be counted");
+  options.batch_tokens = 5;
+  EXPECT_EQ(message_of([&] { TinyRun(tiny_config(), examples, options); }),
+            "batches of 5 tokens need the order of every epoch in advance: at most 100000 epochs, not "
+            "9223372036854775807");
+  options.max_steps = 7;
+  EXPECT_EQ(TinyRun(tiny_config(), examples, options).trainer.total_steps(), 7);
+  options.batch_tokens = -1;
+  EXPECT_THROW(TinyRun(tiny_config(), examples, options), Error);
 }
 
 }  // namespace
