@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iostream>
 #include <memory>
 #include <optional>
 
+#include "apps/support/data_flags.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
@@ -26,7 +28,8 @@ namespace {
 
 struct PredictFlags {
   PredictorFlags predictor;
-  std::string csv, column = "text", pair_column, jsonl, field = "text", format = "text";
+  std::string data, csv, column = "text", pair_column, jsonl, field = "text", format = "text";
+  TextColumns columns = {.text = ""};
   std::vector<std::string> texts, pairs;
   bool explain = false;
 
@@ -36,11 +39,23 @@ struct PredictFlags {
     app.add_option("--text_pair", pairs, "The second text of a pair, once for each --text")
         ->may_be_empty()
         ->needs(text);
-    auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file")->excludes(text);
+    auto* any =
+        app.add_option("--data", data,
+                       "Classify a .csv, .tsv or .jsonl file (also .json, .ndjson), or a folder with a folder of "
+                       ".txt files for each class")
+            ->excludes(text);
+    app.add_option("--text_column", columns.text, "Column of --data (default: text, or the only one with a usual name)")
+        ->needs(any);
+    app.add_option("--text_pair_column", columns.pair, "Column of --data with the second text of each pair")
+        ->needs(any);
+    auto* table = app.add_option("--csv", csv, "Classify a column of a CSV file, whatever its name")
+                      ->excludes(text)
+                      ->excludes(any);
     app.add_option("--column", column, "Column of --csv")->needs(table)->capture_default_str();
     app.add_option("--pair_column", pair_column, "Column of --csv with the second text of each pair")->needs(table);
     auto* lines = app.add_option("--jsonl", jsonl, "Classify a field of a JSON-lines file (- is standard input)")
                       ->excludes(text)
+                      ->excludes(any)
                       ->excludes(table);
     app.add_option("--field", field, "Field of --jsonl")->needs(lines)->capture_default_str();
     app.add_option("--format", format, "text, csv or jsonl")
@@ -50,11 +65,22 @@ struct PredictFlags {
         "--explain", explain,
         "Also what each word contributes to the prediction (integrated gradients, 32 passes a text); for --format text "
         "and jsonl");
-    app.footer("Without --text, --csv or --jsonl, every line of standard input is a text.");
+    app.footer("Without --text, --data, --csv or --jsonl, every line of standard input is a text.");
   }
 
+  /// Finds the column of --data, if no flag names it.
+  void find_column() {
+    if (data.empty()) return;
+    DataFlags found;
+    found.train = data;
+    found.columns = columns;
+    std::vector<std::string> no_labels;
+    found.find_columns(no_labels, std::cerr);
+    columns = found.columns;
+  }
   TextSource source() const {
     if (!pair_column.empty()) check_regular(csv);  // opened twice
+    if (!data.empty()) return TextSource::from_table(data, columns.text);
     if (!texts.empty()) return TextSource::from_texts(texts);
     if (!csv.empty()) return TextSource::from_csv(csv, column);
     if (!jsonl.empty()) return TextSource::from_jsonl(jsonl, field);
@@ -65,13 +91,14 @@ struct PredictFlags {
     if (!pairs.empty() && pairs.size() != texts.size())
       throw UsageError(str_cat("there are ", pairs.size(), " --text_pair for ", texts.size(), " --text"));
     if (!pairs.empty()) return TextSource::from_texts(pairs);
+    if (!columns.pair.empty()) return TextSource::from_table(data, columns.pair);
     if (pair_column.empty()) return std::nullopt;
     return TextSource::from_csv(csv, pair_column);
   }
 };
 
 bool reads_standard_input(const PredictFlags& flags) {
-  return flags.texts.empty() && flags.csv.empty() && (flags.jsonl.empty() || flags.jsonl == "-");
+  return flags.texts.empty() && flags.data.empty() && flags.csv.empty() && (flags.jsonl.empty() || flags.jsonl == "-");
 }
 
 // The digits that a float needs.
@@ -185,9 +212,10 @@ void print(const PredictFlags& flags, const Predictor& model, const std::string&
   std::puts(line.c_str());
 }
 
-int predict(const PredictFlags& flags) {
+int predict(PredictFlags& flags) {
   if (flags.explain && flags.format == "csv") throw UsageError("--explain needs --format text or jsonl");
   flags.predictor.prepare();
+  flags.find_column();
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
   const std::unique_ptr<Predictor> model = flags.predictor.open();

@@ -162,7 +162,7 @@ std::string DataFlags::path(std::uint8_t part) const {
 
 void DataFlags::find_columns(Names& labels, std::ostream& notes) {
   check_distinct(columns, labels);  // columns that are found are others than those
-  const bool text_given = !columns.text.empty(), labels_given = !labels.front().empty();
+  const bool text_given = !columns.text.empty(), labels_given = labels.empty() || !labels.front().empty();
   if (text_given && labels_given) return;
   const std::string training = path(0);
   const Names of_folder = {kTexts.front(), kLabels.front()};  // without a list of its files

@@ -9,6 +9,7 @@
 #include "base/utf8.h"
 #include "engine/io/csv.h"
 #include "engine/io/jsonl.h"
+#include "engine/io/table.h"
 
 namespace attune {
 
@@ -18,6 +19,16 @@ TextSource TextSource::from_csv(const std::string& path, const std::string& colu
   return TextSource([reader, at, fields = std::vector<std::string>()](std::string& text) mutable {
     if (!reader->next(fields)) return false;
     text = std::move(fields[at]);
+    return true;
+  });
+}
+
+TextSource TextSource::from_table(const std::string& path, const std::string& column) {
+  const std::shared_ptr<Table> table = open_table(path);
+  table->choose({column});
+  return TextSource([table, fields = std::vector<std::string>()](std::string& text) mutable {
+    if (!table->next(fields)) return false;
+    text = std::move(fields[0]);
     return true;
   });
 }

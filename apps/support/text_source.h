@@ -1,4 +1,4 @@
-// Texts in the order of their file: a column of a CSV file, a field of a JSON-lines file, or the ones given. Read in
+// Texts in the order of their file: a column of a table or of a CSV file, a field of a JSON-lines file, or the ones given. Read in
 // blocks, so that memory does not grow with the file.
 #pragma once
 
@@ -12,6 +12,8 @@ class TextSource {
  public:
   /// Throws IoError if the file cannot be opened, Error if it has no such column.
   static TextSource from_csv(const std::string& path, const std::string& column);
+  /// A table that is chosen by the end of its name (engine/io/table.h).
+  static TextSource from_table(const std::string& path, const std::string& column);
   /// `path` may be "-", standard input.
   static TextSource from_jsonl(const std::string& path, const std::string& field);
   /// Every line of standard input is a text. A byte-order mark is skipped.
