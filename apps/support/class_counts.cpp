@@ -102,6 +102,12 @@ void warn_of_texts(const std::vector<SplitSummary>& splits) {
   if (!repeats.empty()) std::cerr << "warning: texts that occur before: " << join(repeats) << std::endl;
 }
 
+void warn_of_one_class(const Tensor& labels, const std::string& title) {
+  const auto classes = labels.values<std::int32_t>();
+  if (std::ranges::all_of(classes, [&](std::int32_t label) { return label == classes.front(); }))
+    std::cerr << "warning: " << title << ": all have one class; is the file sorted by its labels?" << std::endl;
+}
+
 void check_training_labels(const Tensor& labels, const std::vector<std::string>& names, std::int64_t expected,
                            bool trusted, const std::string& path) {
   const std::vector<std::int64_t> counts = counts_of(labels, names.size());

@@ -25,6 +25,9 @@ void print_splits(const std::vector<std::string>& names, const std::vector<Split
 /// Prints a warning on standard error if texts are empty, and one if texts occur more than once, in a split or in two.
 void warn_of_texts(const std::vector<SplitSummary>& splits);
 
+/// Prints a warning on standard error if all labels int32 [E] are one class.
+void warn_of_one_class(const Tensor& labels, const std::string& title);
+
 /// Throws Error if the training labels look like a mistake: integer classes, up to the largest in the data, without an
 /// example; a class or label with a single example; examples of one class only. `path` names the file. Classes below
 /// `expected` may have no example. If the labels are `trusted`, the last mistake is a warning, the others are accepted.

@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kSplits = kSplitNames.size();
+constexpr std::uint8_t kLeftOut = kSplits;  // the split of rows that no split has
 constexpr double kNothing = -std::numeric_limits<double>::infinity();
 
 // Counts rows.
@@ -119,6 +120,31 @@ std::vector<std::uint8_t> deal_rows(std::span<const std::int32_t> classes, const
   return out;
 }
 
+std::vector<std::uint8_t> choose_rows(std::span<const std::uint8_t> parts, std::uint8_t part,
+                                      std::span<const std::int32_t> classes, std::int64_t max_rows,
+                                      std::uint64_t seed) {
+  struct Row {
+    double place;  // in its class, in [0, 1)
+    std::int32_t of_class;
+    std::uint64_t number;
+    std::uint32_t row;
+  };
+  std::vector<Row> rows;
+  for (std::uint32_t row = 0; row < parts.size(); ++row)
+    if (parts[row] == part) rows.push_back({0, classes[row], random_number(seed, row), row});
+  std::ranges::sort(rows, {}, [](const Row& row) { return std::tuple(row.of_class, row.number, row.row); });
+  for (std::size_t begin = 0, end = 0; begin < rows.size(); begin = end) {
+    while (end < rows.size() && rows[end].of_class == rows[begin].of_class) ++end;
+    for (std::size_t i = begin; i < end; ++i)
+      rows[i].place = static_cast<double>(i - begin) / static_cast<double>(end - begin);
+  }
+  std::ranges::stable_sort(rows, {}, &Row::place);
+  std::vector<std::uint8_t> out(parts.begin(), parts.end());
+  for (auto row = rows.begin() + std::min<std::int64_t>(max_rows, std::ssize(rows)); row != rows.end(); ++row)
+    out[row->row] = kLeftOut;
+  return out;
+}
+
 RowSplit::RowSplit(std::string path, const SplitShares& shares, std::uint64_t seed)
     : path_(std::move(path)), shares_(shares), seed_(seed) {}
 
@@ -135,18 +161,18 @@ std::span<const std::uint8_t> RowSplit::parts(const TextColumns& columns, const 
   RowCount count;
   if (!labels.one_class()) {
     read_rows({path_}, columns, nullptr, count);
-    const std::vector<std::int32_t> same(static_cast<std::size_t>(count.rows()));
-    parts_ = deal_rows(same, shares_, seed_);
+    classes_.resize(static_cast<std::size_t>(count.rows()));
+    parts_ = deal_rows(classes_, shares_, seed_);
     return parts_;
   }
   ClassLabels all(labels.columns().front(), 2);
   read_rows({path_}, columns, &all, count);
   const Tensor classes = all.finish(path_);
-  const auto class_of = classes.values<std::int32_t>();
-  parts_ = deal_rows(class_of, shares_, seed_);
+  classes_.assign(classes.values<std::int32_t>().begin(), classes.values<std::int32_t>().end());
+  parts_ = deal_rows(classes_, shares_, seed_);
   const std::vector<std::string> names = all.names();
   std::vector<std::array<std::int64_t, kSplits>> counts(names.size());
-  for (std::size_t row = 0; row < parts_.size(); ++row) ++counts[static_cast<std::size_t>(class_of[row])][parts_[row]];
+  for (std::size_t row = 0; row < parts_.size(); ++row) ++counts[static_cast<std::size_t>(classes_[row])][parts_[row]];
   for (std::size_t k = 0; k < names.size(); ++k) {
     const std::int64_t rows = counts[k][0] + counts[k][1] + counts[k][2];
     for (std::size_t i = 0; i < kSplits; ++i)
@@ -156,13 +182,22 @@ std::span<const std::uint8_t> RowSplit::parts(const TextColumns& columns, const 
   return parts_;
 }
 
+std::span<const std::uint8_t> RowSplit::chosen(std::uint8_t part, std::int64_t max_rows, const TextColumns& columns,
+                                               const LabelReader& labels) {
+  const std::span<const std::uint8_t> all = parts(columns, labels);
+  if (max_rows == 0) return all;
+  std::vector<std::uint8_t>& rows = chosen_[{part, max_rows}];
+  if (rows.empty()) rows = choose_rows(all, part, classes_, max_rows, seed_);
+  return rows;
+}
+
 std::string SplitSource::title() const {
   return split ? str_cat(path, " (", kSplitNames[part], ")") : path;
 }
 
 RowChoice SplitSource::rows(const TextColumns& columns, const LabelReader& labels, std::int64_t max_rows) const {
   RowChoice out{.path = path, .max_rows = max_rows, .part = part};
-  if (split) out.parts = split->parts(columns, labels);
+  if (split) out.parts = split->chosen(part, max_rows, columns, labels);
   return out;
 }
 

@@ -205,13 +205,15 @@ void SplitReader::give_up_cache(const std::string& reason) {
 
 std::string SplitReader::kept_path(const SplitSource& from, const std::string& source, std::int64_t max_rows,
                                    std::int64_t max_length) const {
+  // Of a file that is split they are not the first ones.
+  const json::Value rows = from.split && max_rows > 0 ? json::Value::array({max_rows}) : json::Value(max_rows);
   const std::string key = json::Value::object({{"format", kFormat},
                                                {"source", source},
                                                {"split", from.split ? from.split->exact() : json::Value("")},
                                                {"part", from.split ? int{from.part} : 0},
                                                {"text", columns_.text},
                                                {"pair", columns_.pair},
-                                               {"rows", max_rows},
+                                               {"rows", rows},
                                                {"tokenizer", tokenizer_files_},
                                                {"length", max_length},
                                                {"labels", labels_.state()}})

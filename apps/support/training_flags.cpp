@@ -29,6 +29,12 @@ std::function<AdamWGroup(const std::string&)> parameter_groups(const Classifier&
   return [groups = std::move(groups)](const std::string& name) { return groups.at(name); };
 }
 
+// "test.csv, its first 100 rows (--max_eval_examples)".
+std::string title_of(const SplitSource& source, std::int64_t max_rows, const char* flag) {
+  return max_rows == 0 || source.split ? source.title()
+                                       : str_cat(source.title(), ", its first ", max_rows, " rows (", flag, ")");
+}
+
 }  // namespace
 
 void TrainingFlags::declare(CommandLine& app) {
@@ -46,9 +52,13 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
-  add("Data", "--max_train_examples", max_train_examples, "Use only the first N training rows; 0: all")
+  add("Data", "--max_train_examples", max_train_examples,
+      "Use only N training rows; 0: all. Of a file that is split: of each class in its share, chosen by --seed; else "
+      "the "
+      "first ones")
       ->check(count_from(0));
-  add("Data", "--max_eval_examples", max_eval_examples, "Use only the first N validation and test rows; 0: all")
+  add("Data", "--max_eval_examples", max_eval_examples,
+      "Use only N validation and N test rows, chosen in the same way; 0: all")
       ->check(count_from(0));
 
   app.add_option("--model_dir", model_dir,
@@ -192,9 +202,13 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   out.train = reader.read(train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
   if (labels.counted())
-    check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels, train.title());
+    check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels,
+                          title_of(train, max_train_examples, "--max_train_examples"));
   out.validation = reader.read(validation, max_eval_examples, out.max_length);
   out.test = reader.read(test, max_eval_examples, out.max_length);
+  for (const auto& [source, split] : {std::pair{&validation, &out.validation}, {&test, &out.test}})
+    if (max_eval_examples > 0 && !source->split && labels.one_class())
+      warn_of_one_class(split->labels, title_of(*source, max_eval_examples, "--max_eval_examples"));
   if (!data.split_output.empty()) write_splits(data.split_output, sources, data.columns, labels);
   std::vector<SplitSummary> summaries;
   for (const auto& [title, split] :

@@ -89,6 +89,18 @@ expect "rows of other shares" "60 30 30" "$(rows "$folder/halves")"
 "$train_logreg" --data "$folder/halves" --output "$folder/bag_data" >/dev/null
 cmp "$folder/bag_data/model.safetensors" "$folder/bag_split/model.safetensors" || fail "train_logreg: another model of the written splits"
 
+# A file that is sorted by its labels: a few rows of a split have every class, and the first rows of other files are said to have one.
+{ head -1 "$folder/all.csv"; sed 1d "$folder/all.csv" | sort -t, -k2; } >"$folder/sorted.csv"
+train few --train "$folder/sorted.csv" --max_train_examples 30 --max_eval_examples 6
+few() { awk -v name="$1" '$1 == name {print $2, $3, $4}' "$folder/few.out"; }
+expect "a few rows of a sorted file" "30 6 6" "$(few all)"
+awk '{exit !($1 >= 10 && $1 <= 20 && $2 >= 2 && $2 <= 4 && $3 >= 2 && $3 <= 4)}' <<<"$(few LABEL_0)" || fail "rows of a class: $(cat "$folder/few.out")"
+train few --train "$folder/all.csv" --test "$folder/sorted.csv" --max_eval_examples 6 2>"$folder/err"
+expect "the first rows of a sorted file" "warning: $folder/sorted.csv, its first 6 rows (--max_eval_examples): all have one class; is the file sorted by its labels?" \
+  "$(grep -v 'texts that occur' "$folder/err")"
+expect_error "the first rows for training" 1 "sorted.csv, its first 20 rows (--max_train_examples): every row has the label" "${common[@]}" --train "$folder/sorted.csv" \
+  --validation "$folder/all.csv" --test "$folder/all.csv" --max_train_examples 20
+
 # Columns that no flag names.
 renamed() { { echo "$1"; tail -n +2 "$folder/all.csv"; } >"$folder/$2.csv"; }
 renamed Review,SENTIMENT usual

@@ -172,15 +172,47 @@ TEST_F(SplitFile, AFileThatChangesBetweenItsSplitsIsAnError) {
   }
 }
 
-TEST_F(SplitFile, TheFirstRowsOfAPart) {
-  const std::vector<Dataset> all = read_all(sources(), ""), first = read_all(sources(), "", 7);
-  for (std::size_t i = 0; i < 3; ++i) {
-    ASSERT_EQ(first[i].size(), 7);
-    Ids ids = words_of(all[i].ids);
-    ids.resize(static_cast<std::size_t>(first[i].ids.numel()));
-    EXPECT_EQ(words_of(first[i].ids), ids);
+TEST(ChooseRows, HasEachClassInItsShare) {
+  Ids classes(900, 0);
+  classes.resize(990, 1);
+  classes.resize(1000, 2);
+  const auto parts = deal_rows(classes, {0.8, 0.1, 0.1}, 9);
+  const auto counts = [&](std::uint8_t part, std::int64_t rows, std::uint64_t seed = 9) {
+    Sizes out{};
+    const auto chosen = choose_rows(parts, part, classes, rows, seed);
+    for (std::size_t row = 0; row < classes.size(); ++row) {
+      if (chosen[row] == part) ++out[static_cast<std::size_t>(classes[row])];
+      EXPECT_TRUE(chosen[row] == parts[row] || (parts[row] == part && chosen[row] > 2)) << row;
+    }
+    return out;
+  };
+  EXPECT_EQ(counts(0, 400), (Sizes{360, 36, 4}));
+  EXPECT_EQ(counts(0, 3), (Sizes{1, 1, 1})) << "every class, where there are enough";
+  EXPECT_EQ(counts(0, 2), (Sizes{1, 1, 0}));
+  EXPECT_EQ(counts(1, 50), (Sizes{44, 5, 1})) << "less than a row from the share of 45, 4.5, 0.5";
+  EXPECT_EQ(counts(1, 100000), (Sizes{90, 9, 1}));
+  // More rows include fewer, others do not follow the file, and the seed decides which.
+  const auto fewer = choose_rows(parts, 0, classes, 100, 9), more = choose_rows(parts, 0, classes, 200, 9);
+  for (std::size_t row = 0; row < classes.size(); ++row) EXPECT_TRUE(fewer[row] != 0 || more[row] == 0);
+  EXPECT_NEAR(static_cast<double>(std::count(more.begin(), more.begin() + 450, 0)), 90, 30);
+  EXPECT_NE(choose_rows(parts, 0, classes, 100, 10), fewer);
+}
+
+// A sorted file has every class in its share, whatever the limit.
+TEST_F(SplitFile, SomeRowsOfASortedFile) {
+  std::string text = "text,label\n";
+  for (int row = 0; row < 3000; ++row) text += std::to_string(row) + "," + (row < 600 ? "rare" : "usual") + "\n";
+  write_file(path_, text);
+  for (const std::string& cache : {std::string(), cache_, cache_}) {
+    const std::vector<Dataset> all = read_all(sources(), cache), some = read_all(sources(), cache, 50);
+    for (std::size_t i = 0; i < 3; ++i) {
+      ASSERT_EQ(some[i].size(), 50);
+      EXPECT_EQ(std::ranges::count(words_of(some[i].labels), 0), 10) << "a fifth is rare";
+      EXPECT_NE(some[i].digest, all[i].digest);
+    }
+    EXPECT_EQ(read_all(sources(), cache, 1'000'000)[1].digest, all[1].digest);
   }
-  EXPECT_EQ(read_all(sources(), "", 1'000'000)[1].size(), 300);
+  EXPECT_TRUE(hit_);
 }
 
 TEST_F(SplitFile, WrittenFilesHaveTheSameExamples) {
