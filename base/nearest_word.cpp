@@ -33,4 +33,10 @@ const std::string& nearest_word(std::string_view text, std::span<const std::stri
   return *std::ranges::min_element(words, {}, [&](const std::string& word) { return edit_distance(text, word); });
 }
 
+std::string did_you_mean(std::string_view text, std::span<const std::string> words) {
+  if (words.empty()) return "";
+  const std::string& nearest = nearest_word(text, words);
+  return 3 * edit_distance(text, nearest) <= text.size() ? "; did you mean " + nearest + "?" : "";
+}
+
 }  // namespace attune

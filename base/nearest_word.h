@@ -11,4 +11,7 @@ namespace attune {
 /// `words` must not be empty.
 const std::string& nearest_word(std::string_view text, std::span<const std::string> words);
 
+/// "; did you mean WORD?" with the nearest word, if at most a third of `text` is otherwise; else "".
+std::string did_you_mean(std::string_view text, std::span<const std::string> words);
+
 }  // namespace attune

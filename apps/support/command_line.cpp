@@ -6,10 +6,12 @@
 #include <cmath>
 #include <functional>
 #include <set>
+#include <sstream>
 #include <type_traits>
 #include <vector>
 
 #include "base/check.h"
+#include "base/nearest_word.h"
 
 namespace attune {
 namespace {
@@ -24,6 +26,16 @@ FlagCheck number_that_is(const std::string& rule, const std::string& help, const
         return finite && allowed(value) ? std::string() : str_cat("must be ", rule, ", not ", text);
       },
       help));
+}
+
+// A word that is not one of the list is refused with the nearest one.
+FlagCheck member_of(const std::vector<std::string>& words, std::shared_ptr<const CLI::IsMember> member) {
+  return FlagCheck(std::make_shared<CLI::Validator>(
+      [words, member](std::string& text) {
+        const std::string complaint = (*member)(text);
+        return complaint.empty() ? complaint : complaint + did_you_mean(text, words);
+      },
+      member->get_description()));
 }
 
 // Reads a number in decimal, or takes a text as it is. Throws UsageError.
@@ -78,11 +90,11 @@ FlagCheck thread_count() {
 }
 
 FlagCheck one_of(const std::vector<std::string>& words) {
-  return FlagCheck(std::make_shared<CLI::IsMember>(words));
+  return member_of(words, std::make_shared<CLI::IsMember>(words));
 }
 
 FlagCheck one_of_any_case(const std::vector<std::string>& words) {
-  return FlagCheck(std::make_shared<CLI::IsMember>(words, CLI::ignore_case));
+  return member_of(words, std::make_shared<CLI::IsMember>(words, CLI::ignore_case));
 }
 
 Flag* Flag::group(const std::string& name) {
@@ -177,6 +189,11 @@ Flag* CommandLine::add_options_file(const std::string& name, std::string& value,
   return add_option(name, value, text);
 }
 
+Flag* CommandLine::add_left_out(const std::string& name, std::string& value, const std::string& text) {
+  left_out_ = name;
+  return add_option(name, value, text);
+}
+
 void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }
@@ -198,6 +215,27 @@ void CommandLine::refuse_empty_values(int argc, char** argv) const {
   }
 }
 
+std::vector<std::string> CommandLine::option_names() const {
+  std::vector<std::string> out;
+  for (const CLI::Option* option : app_->get_options()) out.push_back(option->get_name());
+  return out;
+}
+
+// The options that --without, as it is given, leaves out. Throws UsageError if one of them is unknown.
+std::set<std::string> CommandLine::left_out(const std::map<std::string, std::string>& given) const {
+  std::set<std::string> out;
+  const auto list = given.find(left_out_);
+  if (left_out_.empty() || list == given.end()) return out;
+  std::istringstream names(list->second);
+  for (std::string name; std::getline(names, name, ',');) {
+    if (!name.starts_with("--")) name.insert(0, "--");
+    if (app_->get_option_no_throw(name) == nullptr)
+      throw UsageError(str_cat(left_out_, ": there is no option ", name, did_you_mean(name, option_names())));
+    out.insert(name);
+  }
+  return out;
+}
+
 // Whether an option of the given ones excludes this one.
 bool CommandLine::excluded(const std::string& name, const std::map<std::string, std::string>& given) const {
   const std::set<CLI::Option*> others = app_->get_option_no_throw(name)->get_excludes();
@@ -217,17 +255,21 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
   }
   const auto file = given.find(options_file_);
   if (options_file_.empty() || file == given.end() || file->second.empty()) return out;
+  const std::set<std::string> without = left_out(given);
   std::map<std::string, std::string> values = given;
   Values of_file = read_options_(file->second);
   for (const auto& [name, value] : of_file) {
     if (app_->get_option_no_throw(name) == nullptr)
-      throw UsageError(str_cat(file->second, ": ", name_, " has no option ", name));
+      throw UsageError(str_cat(file->second, ": ", name_, " has no option ", name, did_you_mean(name, option_names())));
+    if (without.contains(name)) continue;
     values.try_emplace(name, value);
   }
   std::map<std::string, std::string> taken;
   for (const auto& [name, value] : of_file) {
     const CLI::Option* option = app_->get_option_no_throw(name);
-    if (given.contains(name) || value.empty() || value == option->get_default_str() || excluded(name, given)) continue;
+    if (given.contains(name) || without.contains(name) || value.empty() || value == option->get_default_str() ||
+        excluded(name, given))
+      continue;
     const auto flag = std::ranges::find(flags_, option, &Flag::option_);
     if (flag != flags_.end() && !flag->with_option_.empty() && values[flag->with_option_] != flag->with_value_)
       continue;
@@ -255,6 +297,11 @@ bool CommandLine::parse(int argc, char** argv) {
     std::vector<std::string> arguments = with_options_of_file(argc, argv);
     std::ranges::reverse(arguments);  // as CLI11 takes them
     app_->parse(std::move(arguments));
+  } catch (const CLI::ExtrasError& error) {
+    for (const std::string& argument : app_->remaining())
+      if (const std::string name = argument.substr(0, argument.find('=')); name.starts_with("--"))
+        throw UsageError(str_cat("there is no option ", name, did_you_mean(name, option_names())));
+    throw UsageError(error.what());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) throw UsageError(error.what());
     app_->exit(error);  // prints the help requested

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,6 +70,9 @@ class CommandLine {
   using Values = std::vector<std::pair<std::string, std::string>>;
   Flag* add_options_file(const std::string& name, std::string& value, const std::string& text,
                          const std::function<Values(const std::string& file)>& read);
+  /// An option whose value names options, separated by commas, that the file of options does not give. parse() throws
+  /// UsageError if one does not exist.
+  Flag* add_left_out(const std::string& name, std::string& value, const std::string& text);
   /// The text at the end of --help.
   void footer(const std::string& text);
 
@@ -83,12 +87,14 @@ class CommandLine {
   Flag* keep(CLI::Option* option);
   void refuse_empty_values(int argc, char** argv) const;
   std::vector<std::string> with_options_of_file(int argc, char** argv) const;
+  std::vector<std::string> option_names() const;
+  std::set<std::string> left_out(const std::map<std::string, std::string>& given) const;
   bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;
 
   std::string name_;
   std::unique_ptr<CLI::App> app_;
   std::deque<Flag> flags_;
-  std::string options_file_;  // the option that names one
+  std::string options_file_, left_out_;  // the options that name one, and those that it does not give
   std::function<Values(const std::string& file)> read_options_;
 };
 

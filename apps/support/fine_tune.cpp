@@ -19,6 +19,7 @@
 #include "apps/support/run_keeper.h"
 #include "apps/support/task_config.h"
 #include "base/join.h"
+#include "base/nearest_word.h"
 #include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
@@ -77,6 +78,7 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
 void check_keep_best(const Task& task, const std::string& measure) {
   std::vector<std::string> known = qualities(task);
   if (measure.empty() || std::ranges::find(known, measure) != known.end()) return;
+  const std::string near = did_you_mean(measure, known);
   std::string of_one;  // an example of the measures of one output
   std::erase_if(known, [&](const std::string& name) {
     const bool erased = name.find('.') != std::string::npos;
@@ -84,7 +86,8 @@ void check_keep_best(const Task& task, const std::string& measure) {
     return erased;
   });
   throw UsageError(str_cat("--keep_best: there is no measure '", printable(measure), "'; the task has ", join(known),
-                           of_one.empty() ? "" : ", and those of one output, as " + printable(of_one)));
+                           of_one.empty() ? "" : ", and those of one output, as " + printable(of_one),
+                           printable(near)));
 }
 
 void print_best(const BestModel& kept, const TrainingFlags& flags) {

@@ -9,6 +9,7 @@
 #include "apps/support/flag_checks.h"
 #include "base/check.h"
 #include "base/join.h"
+#include "base/nearest_word.h"
 #include "base/printable.h"
 
 namespace attune {
@@ -27,14 +28,20 @@ const std::map<std::string, std::vector<std::string>>& targets_by_name() {
   return targets;
 }
 
+std::vector<std::string> target_names() {
+  std::vector<std::string> out;
+  for (const auto& [name, layers] : targets_by_name()) out.push_back(name);
+  return out;
+}
+
 std::vector<std::string> layers_of(const std::string& targets) {
   std::vector<std::string> out;
   std::istringstream in(targets);
   for (std::string name; std::getline(in, name, ',');) {
     const auto found = targets_by_name().find(name);
     if (found == targets_by_name().end())
-      throw UsageError("--lora_targets: '" + printable(name) + "' is unknown; the targets are " +
-                       join(targets_by_name(), [](const auto& target) { return target.first; }));
+      throw UsageError("--lora_targets: '" + printable(name) + "' is unknown; the targets are " + join(target_names()) +
+                       did_you_mean(name, target_names()));
     for (const std::string& layer : found->second)
       if (std::ranges::find(out, layer) == out.end()) out.push_back(layer);
   }

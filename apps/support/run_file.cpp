@@ -73,12 +73,15 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
 
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {
   // What the earlier run has written, and what only it can mean.
-  static const std::set<std::string> once = {
-      "--help",         "--options",      "--resume",      "--output",           "--log_file",
-      "--save_adapter", "--split_output", "--tensorboard", "--checkpoint_every", "--keep"};
+  static const std::set<std::string> once = {"--help",        "--options",          "--without",      "--resume",
+                                             "--output",      "--log_file",         "--save_adapter", "--split_output",
+                                             "--tensorboard", "--checkpoint_every", "--keep"};
   const json::Value run = json::read(file);
   const std::string& written = run["program"].string();
   CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
+  if (const std::string version = run.string_or("attune", ""); version != ATTUNE_VERSION)
+    std::cerr << "warning: " << file << ": is of attune " << (version.empty() ? "?" : printable(version))
+              << ", and this is " << ATTUNE_VERSION << ": equal options may give other numbers" << std::endl;
   static const std::set<std::string> paths = {"--data",      "--train",     "--validation", "--test",
                                               "--tokenizer", "--model_dir", "--config"};
   const std::filesystem::path folder = run.string_or("folder", "");

@@ -145,9 +145,14 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Training");
   add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
 
-  app.add_options_file("--options", options_file,
-                       "run.json of an earlier run: its options, where the command line does not give them",
-                       [&app](const std::string& file) { return options_of_run(file, app.name()); })
+  auto* earlier =
+      app.add_options_file("--options", options_file,
+                           "run.json of an earlier run: its options, where the command line does not give them",
+                           [&app](const std::string& file) { return options_of_run(file, app.name()); })
+          ->group("Results");
+  app.add_left_out("--without", without,
+                   "Options a,b,c of --options that have their default again: recompute,lora_rank")
+      ->needs(earlier)
       ->group("Results");
   app.add_option("--output", output, "Folder for the trained model, readable by the Hugging Face libraries")
       ->group("Results");
@@ -296,6 +301,7 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--trust_labels",
                                              "--save_adapter",
                                              "--options",
+                                             "--without",
                                              "--tensorboard"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())

@@ -51,7 +51,7 @@ struct TrainingFlags {
   std::uint64_t seed = 123;
   int threads = 0;
   // results
-  std::string options_file, output, log_file, tensorboard;
+  std::string options_file, without, output, log_file, tensorboard;
   bool no_final_evaluation = false, no_graphs = false, recompute = false, independent_evaluation = false;
   std::int64_t checkpoint_every = 0, keep = 2;
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder

@@ -70,6 +70,9 @@ TEST(NearestWord, HasTheFewestEdits) {
   EXPECT_EQ(nearest_word("postive", words), "positive");
   EXPECT_EQ(nearest_word("Negativ", words), "negative");
   EXPECT_EQ(nearest_word("neural", words), "neutral");
+  EXPECT_EQ(did_you_mean("neural", words), "; did you mean neutral?");
+  EXPECT_EQ(did_you_mean("fear", words), "") << "too far from all";
+  EXPECT_EQ(did_you_mean("fear", {}), "");
   EXPECT_EQ(nearest_word("x", words), "");
   EXPECT_EQ(nearest_word("", {&words[0], 1}), "negative");
 }
