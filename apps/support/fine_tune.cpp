@@ -151,8 +151,9 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
       throw IoError(below.string(), "is a file, where a folder is to be created");
   const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
   const auto trained = static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float);
-  // At most: values, and of what is trained two moments and the best values.
-  const std::uint64_t checkpoint = model + (flags.keep_best.empty() ? 2 : 3) * trained;
+  // At most: values, and of what is trained two moments, the best values and the averages.
+  const std::uint64_t copies = std::uint64_t{2} + (flags.keep_best.empty() ? 0 : 1) + (flags.ema_decay > 0 ? 1 : 0);
+  const std::uint64_t checkpoint = model + copies * trained;
   // A new checkpoint is written before an old one is removed. Without --checkpoint_every, Ctrl-C writes one.
   const auto kept =
       static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? std::max<std::int64_t>(flags.keep, 1) + 1 : 1);
@@ -247,7 +248,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   if (!flags.output.empty() || !flags.lora.adapter.empty()) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
   if (!finished) keeper.close(trainer.state(), report.log_offset());
-  trainer.use_best();
+  trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
     save_model_folder(folder, job, tokenizer);

@@ -136,6 +136,11 @@ void TrainingFlags::declare(CommandLine& app) {
       ->needs(best)
       ->check(count_from(0))
       ->group("Training");
+  add("Training", "--ema_decay", ema_decay,
+      "Decay of an exponential moving average of the weights, e.g. 0.999, at step n at most (1 + n) / (10 + n). All "
+      "evaluations, --keep_best and the saved model are those of the average; training goes on with the weights. 0: "
+      "no average")
+      ->check(dropout_probability());
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_flag("--no_graphs", no_graphs,
                "On cuda: launch every kernel of a step separately instead of replaying a graph")
@@ -261,6 +266,7 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   options.max_steps = max_steps;
   options.eval_every = eval_freq;
   options.eval_batches = eval_iter;
+  options.ema_decay = ema_decay;
   options.keep_best = keep_best;
   options.patience = patience;
   options.schedule = schedule();

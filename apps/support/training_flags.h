@@ -41,6 +41,7 @@ struct TrainingFlags {
   std::int64_t num_epochs = 1, batch_size = 8, accumulation_steps = 1, max_steps = 0, eval_freq = 50, eval_iter = 20;
   bool group_by_length = false;
   std::int64_t batch_tokens = 0;  // 0: batches of batch_size texts
+  double ema_decay = 0;           // of the moving average of the weights; 0: none
   std::string keep_best;          // the measure; empty: the last model is kept
   std::int64_t patience = 0;      // 0: none
   double learning_rate = 5e-5, weight_decay = 0.1, max_grad_norm = 0;

@@ -63,6 +63,8 @@ class AdamWOptimizer {
   }
   /// Sends the numbers of the next step to the device. A captured update() is replayed after this.
   void begin_step(double learning_rate);
+  /// Steps begun.
+  std::int64_t steps() const { return steps_; }
   /// If the loss (one number, on the parameters' device) is not finite, this update and all later ones change nothing.
   void stop_at(const Tensor& loss) const;
   /// Measures and clips the gradients, and applies them. From the first update on whose gradients are not finite,

@@ -10,7 +10,7 @@
 namespace attune {
 namespace {
 
-constexpr char kFormat[] = "1", kFormatWithBestModel[] = "2";
+constexpr char kFormat[] = "1", kFormatWithBestModel[] = "2", kFormatWithAverage[] = "3";
 constexpr char kFormatKey[] = "attune_checkpoint", kRunKey[] = "run", kDigestKey[] = "run_sha256";
 
 // Every tensor with its name in the file.
@@ -25,8 +25,15 @@ std::vector<NamedTensor> tensors_of(const RunState& state) {
     add("v", parameter.name, parameter.v);
     add("gradient", parameter.name, parameter.gradient);
     add("best", parameter.name, parameter.best);
+    add("average", parameter.name, parameter.average);
   }
   return out;
+}
+
+std::string format_of(const RunState& state) {
+  for (const RunState::Parameter& parameter : state.parameters)
+    if (parameter.average.defined()) return kFormatWithAverage;
+  return state.best_model ? kFormatWithBestModel : kFormat;
 }
 
 // "float32 (8, 64)"
@@ -115,8 +122,9 @@ json::Value read_scalars(const SafetensorsFile& file) {
     return found->second;
   };
   const std::string format = entry(kFormatKey), text = entry(kRunKey), digest = entry(kDigestKey);
-  CHECK(format == kFormat || format == kFormatWithBestModel, file.path(), ": is a checkpoint of format ", format,
-        "; this attune reads the formats ", kFormat, " and ", kFormatWithBestModel);
+  CHECK(format == kFormat || format == kFormatWithBestModel || format == kFormatWithAverage, file.path(),
+        ": is a checkpoint of format ", format, "; this attune reads the formats ", kFormat, " to ",
+        kFormatWithAverage);
   CHECK(sha256_hex(text) == digest, file.path(), ": the scalars of the run are damaged: their SHA-256 is ",
         sha256_hex(text), ", not ", digest);
   return json::parse(text, file.path() + ": the scalars of the run");
@@ -148,9 +156,7 @@ void write_run_state(const std::string& path, const RunState& state) {
     for (const auto& [name, tensor] : tensors) said.set(name, json::Value::array({form_of(tensor), digests.at(name)}));
     scalars.set("tensors", said);
     const std::string text = scalars.dump();
-    return Metadata{{kFormatKey, state.best_model ? kFormatWithBestModel : kFormat},
-                    {kRunKey, text},
-                    {kDigestKey, sha256_hex(text)}};
+    return Metadata{{kFormatKey, format_of(state)}, {kRunKey, text}, {kDigestKey, sha256_hex(text)}};
   });
 }
 
@@ -169,8 +175,11 @@ RunState read_run_state(const std::string& path) {
     parameter.v = tensor("v", parameter.name);
     parameter.gradient = tensor("gradient", parameter.name);
     parameter.best = tensor("best", parameter.name);
+    parameter.average = tensor("average", parameter.name);
     CHECK(parameter.value.defined(), path, ": there is no tensor 'value.", parameter.name, "'");
   }
+  const std::string& format = file.metadata().at(kFormatKey);
+  CHECK(format == format_of(state), path, ": its contents are those of format ", format_of(state), ", not ", format);
   return state;
 }
 

@@ -5,7 +5,8 @@
 // ones, and gradient.NAME if an accumulation group is not complete. Its metadata has the rest as JSON under `run`, with
 // dtype, shape and SHA-256 of every tensor, and under `run_sha256` the digest of that JSON. Reading detects every
 // damaged bit. That is format 1. The file of a run that keeps its best model has format 2: also best.NAME of the
-// trained parameters, and `best_model` in the JSON.
+// trained parameters, and `best_model` in the JSON. That of a run with a moving average of its weights has format 3:
+// also average.NAME of the trained parameters, and what format 2 has if it keeps its best model.
 #pragma once
 
 #include <cstdint>
@@ -45,6 +46,7 @@ struct RunState {
     Tensor gradient;          // in the value's dtype on the device; undefined if none is to be kept
     std::int64_t missed = 0;  // optimizer steps without a gradient
     Tensor best = {};         // the value at the best evaluation; undefined if it is not kept, or frozen
+    Tensor average = {};      // the moving average; undefined if it is not kept, or frozen
   };
 
   std::int64_t step = 0;                   // batches done

@@ -54,11 +54,14 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
   loss_.copy_from(loss);
   optimizer_.stop_at(loss_);
-  if (update.ends) optimizer_.update();
+  if (!update.ends) return;
+  optimizer_.update();
+  if (options_.average != nullptr) options_.average->update();
 }
 
 void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
                        std::optional<double> learning_rate) {
+  if (learning_rate && options_.average != nullptr) options_.average->begin_step(optimizer_.steps());
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
   const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&

@@ -18,6 +18,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/train/captured_shapes.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/moving_average.h"
 #include "engine/train/task.h"
 
 namespace attune {
@@ -44,6 +45,7 @@ struct StepOptions {
   std::uint64_t seed = 0;               // of dropout
   std::int64_t accumulation_steps = 1;  // batches per optimizer step; only steps of one batch are captured
   bool graphs = true;                   // capture and replay if the device can
+  MovingAverage* average = nullptr;     // of the parameters, moved after every optimizer step; null: none
 };
 
 class StepRunner {

@@ -12,13 +12,17 @@
 namespace attune {
 namespace {
 
-// Of batches by tokens.
-constexpr std::int64_t kMaxPlannedEpochs = 100000;
-
 // Parameters that have no published name get that of the module.
 void name_parameters(const Module& model) {
   for (const auto& [name, parameter] : parameters_of(model))
     if (parameter.names().empty()) parameter.set_names({name});
+}
+
+// A moving average reads every row after every step, so none may be late.
+AdamWOptions optimizer_options(const TrainOptions& options) {
+  AdamWOptions out = options.adamw;
+  if (options.ema_decay != 0) out.late_tables = LateTables::kNone;
+  return out;
 }
 
 }  // namespace
@@ -31,7 +35,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       data_(data),
       options_(options),
       generator_(options.seed),
-      optimizer_(parameters_of(model, true), options.adamw),
+      optimizer_(parameters_of(model, true), optimizer_options(options)),
+      average_(options.ema_decay != 0 ? std::make_unique<MovingAverage>(model, options.ema_decay) : nullptr),
       train_(store(data.train, training_rows())),
       validation_(store(data.validation, evaluation_rows(data.validation))),
       train_rows_(options.group_by_length || options.batch_tokens > 0 ? train_.rows_of_examples()
@@ -39,7 +44,10 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       train_evaluator_(logits_, task, train_, options.graphs),
       validation_evaluator_(logits_, task, validation_, options.graphs),
       runner_(logits_, task, optimizer_,
-              {.seed = options.seed, .accumulation_steps = options.accumulation_steps, .graphs = options.graphs}) {
+              {.seed = options.seed,
+               .accumulation_steps = options.accumulation_steps,
+               .graphs = options.graphs,
+               .average = average_.get()}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
@@ -62,6 +70,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
 EpochPlan Trainer::plan() const {
   if (options_.batch_tokens == 0)
     return EpochPlan::even(options_.epochs, data_.train.size() / options_.batch_size, options_.max_steps);
+  constexpr std::int64_t kMaxPlannedEpochs = 100000;
   CHECK(options_.max_steps > 0 || options_.epochs <= kMaxPlannedEpochs, "batches of ", options_.batch_tokens,
         " tokens need the order of every epoch in advance: at most ", kMaxPlannedEpochs, " epochs, not ",
         options_.epochs);
@@ -162,6 +171,7 @@ void Trainer::check_finite(const StepResult& result) {
 }
 
 void Trainer::check() {
+  const AverageInUse in_use(average_.get());
   for (const auto& [name, parameter] : parameters_of(model_, true))
     if (const auto element = first_not_finite(parameter.exact())) {
       const NotFinite found{NotFinite::Kind::kWeight, parameter.grad().name_of(*element)};
@@ -284,6 +294,7 @@ RunState Trainer::state() const {
     if (out.group_open) held.gradient = parameter.grad().tensor();
   }
   if (best_model_) best_model_->add_to(out);
+  if (average_) average_->add_to(out);
   return out;
 }
 
@@ -307,6 +318,8 @@ void Trainer::restore(const RunState& state) {
   CHECK(parameters.size() == state.parameters.size(), "the checkpoint is of a model with ", state.parameters.size(),
         " parameters, this one has ", parameters.size());
   CHECK(best_model_ || !state.best_model, "the checkpoint keeps the best model, and this run does not");
+  CHECK(average_ || std::ranges::none_of(state.parameters, [](const auto& held) { return held.average.defined(); }),
+        "the checkpoint keeps a moving average, and this run does not");
   if (best_model_) best_model_->restore(state);
   AdamWState adamw{.steps = state.optimizer_steps, .moments = {}};
   for (std::size_t i = 0; i < parameters.size(); ++i) {
@@ -329,6 +342,7 @@ void Trainer::restore(const RunState& state) {
     parameter.grad().add(gradient);
   }
   optimizer_.restore(adamw);
+  if (average_) average_->restore(state);
   runner_.set_group_open(state.group_open);
   generator_.restore(state.generator);
   step_ = state.step;
@@ -344,6 +358,7 @@ void Trainer::restore(const RunState& state) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
+  const AverageInUse in_use(average_.get());
   const double train = train_evaluator_.loss(evaluation_pass(train_.size(), true), options_.eval_batches);
   const double validation =
       validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
@@ -357,15 +372,18 @@ EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch)
 }
 
 double Trainer::evaluate_best_measure() {
+  const AverageInUse in_use(average_.get());
   const LoaderPass in_order(std::uint64_t{0}, validation_.size(), loader_options(false));
   return best_model_->value_in(validation_evaluator_.run(in_order, -1));
 }
 
-void Trainer::use_best() {
+void Trainer::use_result() {
+  if (average_ && !average_->in_use()) average_->use();
   if (best_model_) best_model_->use();
 }
 
 EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
+  const AverageInUse in_use(average_.get());
   Evaluation train = train_evaluator_.run(evaluation_pass(train_.size(), true), options_.eval_batches);
   Evaluation validation = validation_evaluator_.run(evaluation_pass(validation_.size(), false), options_.eval_batches);
   return {epoch, std::move(train), std::move(validation)};
@@ -373,6 +391,7 @@ EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
+  const AverageInUse in_use(average_.get());
   const LoaderPass all = evaluation_pass(dataset.size(), training_split);
   if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
   if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);

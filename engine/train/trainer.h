@@ -2,7 +2,8 @@
 //
 // For every batch: forward, the task's loss, backward, AdamW. Batches count from 0; after batch 0, 50, 100, ... the
 // loss is evaluated on the first batches of a fresh pass over the training split and of one over the validation split;
-// at the end of an epoch the measures are evaluated. All passes draw from one generator, so the order of examples is
+// at the end of an epoch the measures are evaluated. If the run has a moving average of its weights, all evaluations are
+// of the average, and so is the best model. All passes draw from one generator, so the order of examples is
 // the reference's (engine/data/loader.h), and depends on how often losses are evaluated. With independent evaluations
 // it does not. A run that keeps its best model also evaluates a measure over the whole validation split, which draws
 // nothing, with the losses and at its end (engine/train/best_model.h).
@@ -22,6 +23,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include "engine/data/dataset.h"
@@ -52,6 +54,7 @@ struct TrainOptions {
   bool graphs = true;                   // capture steps if the device can (engine/train/step_runner.h)
   std::string keep_best = {};           // the measure that the best model is chosen by; empty: keep the last one
   std::int64_t patience = 0;            // stop after so many evaluations that are not better; 0: do not
+  double ema_decay = 0;                 // of the moving average of the weights; 0: none
   AdamWOptions adamw;
 };
 
@@ -121,8 +124,9 @@ class Trainer {
   /// the state of another model, or a number that does not fit this run.
   void restore(const RunState& state);
 
-  /// Puts the weights of the best evaluation into the model, if the run keeps them. No step may follow.
-  void use_best();
+  /// Puts the weights that are the run's result into the model: the moving average if there is one, and those of the
+  /// best evaluation if the run keeps them. No step may follow.
+  void use_result();
   /// The best model; null if the run does not keep it.
   const BestModel* best_model() const { return best_model_ ? &*best_model_ : nullptr; }
 
@@ -189,6 +193,7 @@ class Trainer {
   TrainOptions options_;
   TorchGenerator generator_;
   AdamWOptimizer optimizer_;
+  std::unique_ptr<MovingAverage> average_;  // null: the run has none
   ExampleStore train_, validation_;
   std::vector<std::int32_t> train_rows_;  // of each training example, if they decide about the batches
   EpochPlan plan_;

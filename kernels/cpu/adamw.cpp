@@ -10,6 +10,7 @@
 #include "base/parallel.h"
 #include "kernels/adamw_rows.h"
 #include "kernels/cpu/simd.h"
+#include "kernels/cpu/tensor_list.h"
 
 namespace attune::kernels {
 namespace {
@@ -55,27 +56,6 @@ ATTUNE_INLINE double sum_of_squares(const T* x, std::int64_t n) {
 #pragma omp simd reduction(+ : sum)
   for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(x[i]) * static_cast<double>(x[i]);
   return sum;
-}
-
-// Piece numbers: tensor i is cut into pieces first[i] .. first[i + 1) of kElementGrain elements.
-template <class Tensor>
-std::vector<std::int64_t> first_pieces(std::span<const Tensor> tensors) {
-  std::vector<std::int64_t> first{0};
-  for (const Tensor& t : tensors) first.push_back(first.back() + ceil_div(t.n, kElementGrain));
-  return first;
-}
-
-// Calls body(tensor, from, n, piece) in parallel for every piece.
-template <class Tensor, class Body>
-void for_pieces(std::span<const Tensor> tensors, const std::vector<std::int64_t>& first, Body&& body) {
-  parallel_for(first.back(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t piece = begin; piece < end; ++piece) {
-      const std::int64_t at = std::upper_bound(first.begin(), first.end(), piece) - first.begin() - 1;
-      const Tensor& tensor = tensors[static_cast<std::size_t>(at)];
-      const std::int64_t from = (piece - first[static_cast<std::size_t>(at)]) * kElementGrain;
-      body(tensor, from, std::min(kElementGrain, tensor.n - from), piece);
-    }
-  });
 }
 
 // A table of T.

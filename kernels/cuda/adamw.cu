@@ -17,6 +17,7 @@
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device/adamw.cuh"
 #include "kernels/cuda/device/reduce.cuh"
+#include "kernels/cuda/device/tensor_list.cuh"
 #include "kernels/cuda/device/vec.cuh"
 #include "kernels/cuda/dispatch.h"
 #include "kernels/cuda/memory.h"
@@ -52,27 +53,20 @@ struct Entry {
 
 // The tensor that chunk `blockIdx.x` belongs to.
 __device__ Entry own_entry(const Entry* entries, int count) {
-  int low = 0, high = count - 1;
-  while (low < high) {
-    const int middle = (low + high + 1) / 2;
-    if (load_global(&entries[middle].first_chunk) <= static_cast<int>(blockIdx.x))
-      low = middle;
-    else
-      high = middle - 1;
-  }
+  const Entry* own = entries + own_tensor(entries, count);
   Entry e;
-  e.param = load_global(&entries[low].param);
-  e.grad = load_global(&entries[low].grad);
-  e.m = load_global(&entries[low].m);
-  e.v = load_global(&entries[low].v);
-  e.master = load_global(&entries[low].master);
-  e.marks = load_global(&entries[low].marks);
-  e.channels = load_global(&entries[low].channels);
-  e.n = load_global(&entries[low].n);
-  e.first_chunk = load_global(&entries[low].first_chunk);
-  e.wide = load_global(&entries[low].wide);
-  e.bfloat16 = load_global(&entries[low].bfloat16);
-  e.group = load_global(&entries[low].group);
+  e.param = load_global(&own->param);
+  e.grad = load_global(&own->grad);
+  e.m = load_global(&own->m);
+  e.v = load_global(&own->v);
+  e.master = load_global(&own->master);
+  e.marks = load_global(&own->marks);
+  e.channels = load_global(&own->channels);
+  e.n = load_global(&own->n);
+  e.first_chunk = load_global(&own->first_chunk);
+  e.wide = load_global(&own->wide);
+  e.bfloat16 = load_global(&own->bfloat16);
+  e.group = load_global(&own->group);
   return e;
 }
 
@@ -94,37 +88,11 @@ __device__ void update(const Entry& e, const AdamWFactors& s, std::int64_t i) {
   store(param, p);
 }
 
-// The elements of this block's chunk.
-struct Range {
-  std::int64_t begin, end;
-};
-
-template <int kChunk>
-__device__ Range own_range(const Entry& e) {
-  const std::int64_t begin = (static_cast<std::int64_t>(blockIdx.x) - e.first_chunk) * kChunk, end = begin + kChunk;
-  return {begin, end < e.n ? end : e.n};
-}
-
-// Calls body(width constant, first element) for the elements of this thread, W at a time where the tensor allows it,
-// with the loads of so many calls in flight.
-template <int W, int kInFlight, class Body>
-__device__ void for_own_elements(const Entry& e, const Range& chunk, Body&& body) {
-  std::int64_t scalars = chunk.begin;
-  if (e.wide != 0) {
-    scalars = chunk.end / W * W;
-#pragma unroll kInFlight
-    for (std::int64_t i = chunk.begin + threadIdx.x * W; i + W <= chunk.end; i += Traits::kThreads * W)
-      body(std::integral_constant<int, W>{}, i);
-  }
-  for (std::int64_t i = scalars + threadIdx.x; i < chunk.end; i += Traits::kThreads)
-    body(std::integral_constant<int, 1>{}, i);
-}
-
 __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, AdamWRecipe recipe) {
   const Entry e = own_entry(entries, count);
   const AdamWFactors factors = factors_of(recipe, e.group);
   if (factors.grad_scale != factors.grad_scale) return;  // NaN
-  for_own_elements<4, 1>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
+  for_own_elements<Traits::kThreads, 4, 1>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
     if (e.bfloat16 != 0)
       update<BFloat16, W>(e, factors, i);
@@ -165,7 +133,7 @@ __device__ double squares_of(const float (&g)[W]) {
 template <int W, class Load>
 __device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_elements) {
   double sum = 0;
-  for_own_elements<W, 4>(e, chunk, [&](auto width, std::int64_t i) {
+  for_own_elements<Traits::kThreads, W, 4>(e, chunk, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
     load_elements(g, i);
     sum += squares_of(g);

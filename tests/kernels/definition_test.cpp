@@ -14,6 +14,7 @@
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
 #include "kernels/mean_squared_error.h"
+#include "kernels/moving_average.h"
 #include "kernels/pool.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
@@ -26,6 +27,7 @@
 #include "tests/kernels/oracles/layernorm.h"
 #include "tests/kernels/oracles/linear.h"
 #include "tests/kernels/oracles/mean_squared_error.h"
+#include "tests/kernels/oracles/moving_average.h"
 #include "tests/kernels/oracles/pool.h"
 #include "tests/kernels/oracles/residual.h"
 #include "tests/kernels/oracles/rope.h"
@@ -365,6 +367,17 @@ TEST(Definition, ActivationsInPlace) {
     EXPECT_EQ(y_in_place, y);
     EXPECT_EQ(dx_in_place, dx);
   }
+}
+
+TEST(Definition, MovingAverage) {
+  const Numbers before = random_numbers(40), value = random_numbers(40);
+  Numbers average = before, expected;
+  for (std::size_t i = 0; i < 40; ++i) expected.push_back(oracle::moving_average(before[i], value[i], 0.97));
+  const double rate = 1 - 0.97;
+  const std::array<AveragedTensor, 2> tensors{
+      {{average.data(), value.data(), 7}, {average.data() + 7, value.data() + 7, 33}}};
+  moving_average(CpuContext{}, {.tensors = tensors, .rate = &rate, .dtype = kDouble});
+  expect_near(average, expected, kLastBits);
 }
 
 }  // namespace

@@ -61,6 +61,8 @@ OpCase mean_squared_error_case(std::int64_t n);
 OpCase adamw_case(std::vector<std::int64_t> lengths, bool in_place = false);
 /// A table of which a step uses some rows, with a batch of so many tokens.
 OpCase adamw_rows_case(std::int64_t rows, std::int64_t channels, std::int64_t tokens, bool in_place = false);
+/// Tensors of the given lengths in one call, as always of the statistic type.
+OpCase moving_average_case(std::vector<std::int64_t> lengths, bool in_place = false);
 OpCase grad_norm_case(std::vector<std::int64_t> lengths);
 
 }  // namespace attune::testing

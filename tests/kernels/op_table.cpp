@@ -88,6 +88,9 @@ std::vector<OpCase> test_cases() {
   for (std::int64_t width : kWidths) out.push_back(adamw_rows_case(13, width, 9));
   out.push_back(adamw_rows_case(1, 5, 1));
   out.push_back(adamw_rows_case(200, 16, 50));
+  out.push_back(moving_average_case({1}));
+  out.push_back(moving_average_case({16, 17, 1, 131}));
+  out.push_back(moving_average_case({40009, 37}));
   out.push_back(grad_norm_case({1}));
   out.push_back(grad_norm_case({16, 17, 1, 131}));
   out.push_back(grad_norm_case({40009, 37}));
@@ -129,6 +132,7 @@ std::vector<OpCase> speed_cases(SpeedSizes sizes) {
     out.push_back(linear_case(8, width, 2, true));
     out.push_back(adamw_case({words * width}, true));
     out.push_back(adamw_rows_case(words, width, tokens, true));
+    out.push_back(moving_average_case({words * width}, true));
     out.push_back(grad_norm_case({words * width}));
   }
   out.push_back(cross_entropy_case(8, 2));

@@ -5,6 +5,7 @@
 #include "base/math.h"
 #include "kernels/adamw.h"
 #include "kernels/adamw_rows.h"
+#include "kernels/moving_average.h"
 #include "tests/kernels/case_parts.h"
 #include "tests/kernels/op_cases.h"
 
@@ -122,6 +123,30 @@ OpCase adamw_rows_case(std::int64_t rows, std::int64_t channels, std::int64_t to
   };
   const double bytes = (28.0 * slots + 24.0 * rows / kLatestSteps) * channels;
   op.forward_work.bytes = {bytes, bytes};
+  return op;
+}
+
+OpCase moving_average_case(std::vector<std::int64_t> lengths, bool in_place) {
+  const std::int64_t n = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
+  OpCase op{.op = "moving_average",
+            .label = sizes({static_cast<std::int64_t>(lengths.size()), n}),
+            .tolerance = kElementwise};
+  op.inputs = {{.name = "average0", .n = n, .differentiable = false, .statistic = true},
+               {.name = "value", .n = n, .differentiable = false, .statistic = true}};
+  op.doubles = {{"rate", {0.125}}};
+  op.outputs = {{"average", n, false, true}};
+  op.forward = [=](const Call& c) {
+    const DType dtype = statistics_dtype(c.dtype());
+    if (!in_place) c.backend().copy(c["average"], c["average0"], static_cast<std::size_t>(n) * size_of(dtype));
+    std::vector<AveragedTensor> tensors;
+    std::int64_t at = 0;
+    for (const std::int64_t length : lengths) {
+      tensors.push_back({c.statistic_offset(c["average"], at), c.statistic_offset(c["value"], at), length});
+      at += length;
+    }
+    c.run([&](const auto& on) { moving_average(on, {.tensors = tensors, .rate = c.doubles("rate"), .dtype = dtype}); });
+  };
+  op.forward_work.bytes = {12.0 * n, 12.0 * n};
   return op;
 }
 

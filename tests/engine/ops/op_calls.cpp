@@ -17,6 +17,7 @@
 #include "engine/ops/layernorm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/mean_squared_error.h"
+#include "engine/ops/moving_average.h"
 #include "engine/ops/pool.h"
 #include "engine/ops/position_ids.h"
 #include "engine/ops/residual.h"
@@ -313,7 +314,14 @@ std::vector<OpCall> optimizer_calls() {
     return {InPlace(at("m")), InPlace(at("v")), {at("marks"), at("steps")}, at("latest")};
   };
   const ops::AdamWSpec spec{0.9, 0.999, 1e-8};
-  return {{"adamw catch up",
+  const auto average = [](const Get& at) {
+    const std::vector<ops::AveragedTensor> tensors{{.average = InPlace(at("average")), .value = at("value")}};
+    ops::moving_average(tensors, at("rate"));
+  };
+  return {{"moving average",
+           {{"rate", {kFirst, doubles({0.1})}}, {"average", {kAnyShape, floats({3})}}, {"value", state}},
+           average},
+          {"adamw catch up",
            {{"table", table},
             {"m", moments},
             {"v", moments},

@@ -62,10 +62,10 @@ TEST(BestModels, WeightsOfTheBestEvaluationComeBack) {
   shorter.run();
   const std::vector<double> last = run.weights();
   EXPECT_NE(last, shorter.weights());
-  run.trainer.use_best();
+  run.trainer.use_result();
   EXPECT_EQ(run.weights(), shorter.weights());
   EXPECT_EQ(run.trainer.evaluate_all(data, false, {}).loss, best.value);
-  run.trainer.use_best();
+  run.trainer.use_result();
   EXPECT_EQ(run.weights(), shorter.weights()) << "twice is once";
 }
 
@@ -96,7 +96,7 @@ TEST(BestModels, KeepingItChangesNoStep) {
   EXPECT_EQ(keeping.trainer.state().generator, plain.trainer.state().generator);
   EXPECT_FALSE(plain.recorder.evaluations.front().measure);
   EXPECT_EQ(plain.trainer.best_model(), nullptr);
-  plain.trainer.use_best();
+  plain.trainer.use_result();
   EXPECT_EQ(keeping.weights(), plain.weights());
 }
 
@@ -146,7 +146,7 @@ TEST(BestModels, TheWeightsAtTheEndAreCompared) {
     const BestValue best = run.trainer.best_model()->best().value();
     EXPECT_EQ(best.value, std::min(kept, at_end));
     EXPECT_EQ(best.step == 11, at_end < kept);
-    run.trainer.use_best();
+    run.trainer.use_result();
     EXPECT_EQ(run.weights() == last, at_end < kept);
     ++(at_end < kept ? ends : others);
   }
@@ -160,7 +160,7 @@ TEST(BestModels, TheStateAfterUseIsTheStateBefore) {
   run.run();
   const TempDir dir;
   write_run_state(dir / "before", run.trainer.state());
-  run.trainer.use_best();
+  run.trainer.use_result();
   write_run_state(dir / "after", run.trainer.state());
   const RunState before = read_run_state(dir / "before"), after = read_run_state(dir / "after");
   const auto bytes = [](const Tensor& x) { return std::string(static_cast<const char*>(x.raw()), x.bytes()); };
@@ -279,7 +279,7 @@ TEST(BestModels, ALongerRunGoesOnFromAFinishedOne) {
   finished.trainer().run(finished.recorder, never);
   EXPECT_EQ(finished.trainer().best_model()->best()->step, 4)
       << "the case is to be one whose last weights are the best";
-  finished.trainer().use_best();
+  finished.trainer().use_result();
   resumed.trainer().restore(finished.trainer().state());
   resumed.trainer().run(resumed.recorder, never);
   EXPECT_EQ(ending(resumed), ending(whole));

@@ -22,6 +22,9 @@ TEST_F(DeviceResume, ResumedRunsAreUninterruptedOnes) {
   how.options.adamw.late_tables = LateTables::kAll;
   how.options.accumulation_steps = 2;
   expect_resumes(how, 2);
+  how.options.ema_decay = 0.9;
+  how.options.keep_best = "loss";
+  expect_resumes(how, 3);
 }
 
 // The master and its rounding are those of the best evaluation, which is not the last.

@@ -20,7 +20,7 @@ namespace attune::testing {
 namespace {
 
 struct DeviceRun {
-  std::vector<double> losses, norms, evaluations, weights;
+  std::vector<double> losses, norms, evaluations, weights, averages;
   std::int64_t graphs = 0;
 };
 
@@ -30,6 +30,7 @@ struct How {
   bool graphs = true, packed = false, recompute = false;
   std::uint64_t schedule = 1;
   std::int64_t accumulation_steps = 1, epochs = 2, batch_tokens = 0;
+  double ema_decay = 0;
   LateTables late_tables = LateTables::kLarge;
 };
 
@@ -48,6 +49,7 @@ DeviceRun run_of(const Model& model, const How& how) {
   options.epochs = how.epochs;
   options.batch_size = 4;
   options.batch_tokens = how.batch_tokens;
+  options.ema_decay = how.ema_decay;
   options.accumulation_steps = how.accumulation_steps;
   options.eval_every = 3;
   options.eval_batches = 1;
@@ -72,6 +74,11 @@ DeviceRun run_of(const Model& model, const How& how) {
   for (const auto& [name, parameter] : parameters_of(model)) {
     const Tensor values = parameter.exact().to(Device::kCpu).cast(DType::kFloat64);
     out.weights.insert(out.weights.end(), values.values<double>().begin(), values.values<double>().end());
+  }
+  for (const RunState::Parameter& held : trainer.state().parameters) {
+    if (!held.average.defined()) continue;
+    const Tensor values = held.average.to(Device::kCpu).cast(DType::kFloat64);
+    out.averages.insert(out.averages.end(), values.values<double>().begin(), values.values<double>().end());
   }
   out.graphs = trainer.graphs();
   for (const EvaluationRecord& record : recorder.evaluations)
@@ -287,6 +294,30 @@ TEST_F(DeviceTraining, BatchesByTokensAreTheCpusAndTheStepsThemselves) {
   }
 }
 
+// The average is the CPU's, captured or not, and training does not notice it: the weights are exchanged and put back bit
+// by bit, the rounded ones too.
+TEST_F(DeviceTraining, AveragesOfTheWeights) {
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    How how{.dtype = dtype, .packed = true, .ema_decay = 0.9};
+    const DeviceRun captured = bert_run(how);
+    how.graphs = false;
+    const DeviceRun direct = bert_run(how);
+    how.ema_decay = 0;
+    const DeviceRun plain = bert_run(how);
+    EXPECT_GT(captured.graphs, 0);
+    EXPECT_EQ(captured.averages, direct.averages);
+    EXPECT_EQ(captured.weights, plain.weights);
+    EXPECT_EQ(captured.losses, plain.losses);
+    EXPECT_NE(captured.evaluations, plain.evaluations);
+    EXPECT_EQ(captured.averages.size(), captured.weights.size());
+    EXPECT_NE(captured.averages, captured.weights);
+    if (dtype == DType::kBFloat16) continue;
+    const DeviceRun cpu = bert_run({.device = Device::kCpu, .packed = true, .ema_decay = 0.9});
+    expect_near(captured.averages, cpu.averages, 1e-4, 1e-5);
+    expect_near(captured.evaluations, cpu.evaluations, 1e-5);
+  }
+}
+
 // Batches of 1 to 5 texts in turn, with two graphs: what was dropped is captured again, and results stay right.
 TEST_F(DeviceTraining, GraphsOfManyShapesAreDropped) {
   const Dataset examples = invented_examples(5, 6, 11, 3);
@@ -338,7 +369,7 @@ TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
 // Two small batches tell what large ones will need.
 // What a run's tensors need, over what was predicted of it.
 double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t length, std::int64_t batch_size,
-                           bool graphs, bool by_tokens = false) {
+                           bool graphs, bool by_tokens_with_average = false) {
   const auto model = started_model(config, DType::kFloat32);
   place(*model, Device::kCuda, dtype);
   const auto count = static_cast<std::size_t>(batch_size);
@@ -347,7 +378,8 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
                     Tensor::zeros({batch_size}, DType::kInt32));
   TrainOptions options;
   options.batch_size = batch_size;
-  if (by_tokens) options.batch_size = 1, options.batch_tokens = batch_size * length;
+  if (by_tokens_with_average)
+    options.batch_size = 1, options.batch_tokens = batch_size * length, options.ema_decay = 0.9;
   options.eval_every = 0;
   options.epochs = 2;
   options.graphs = graphs;

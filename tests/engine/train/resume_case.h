@@ -120,9 +120,9 @@ inline Lines ending(Life& life) {
   const RunState s = life.trainer().state();
   out.add(s.step, s.epoch, s.batch, s.pass_seed.value_or(1), s.optimizer_steps, s.group_open, s.finished, s.generator);
   for (const RunState::Parameter& p : s.parameters)
-    out.add(p.name, p.missed, bits(p.value), bits(p.m), bits(p.v), bits(p.gradient), bits(p.best));
+    out.add(p.name, p.missed, bits(p.value), bits(p.m), bits(p.v), bits(p.gradient), bits(p.best), bits(p.average));
   if (s.best_model) out.add("since", s.best_model->evaluations_since);
-  life.trainer().use_best();
+  life.trainer().use_result();
   if (const BestModel* kept = life.trainer().best_model(); kept != nullptr && kept->best()) {
     out.add("best", kept->measure(), kept->best()->step, kept->best()->value);
     EXPECT_EQ(kept->value_in(life.trainer().evaluate_all(life.examples(), false, {})), kept->best()->value);

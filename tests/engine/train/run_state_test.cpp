@@ -94,8 +94,12 @@ void expect_equal(const RunState& a, const RunState& b) {
     EXPECT_EQ(x.missed, y.missed);
     EXPECT_EQ(x.value.shape(), y.value.shape());
     EXPECT_EQ(x.value.dtype(), y.value.dtype());
-    for (const auto& [one, other] :
-         {std::pair(x.value, y.value), {x.m, y.m}, {x.v, y.v}, {x.gradient, y.gradient}, {x.best, y.best}})
+    for (const auto& [one, other] : {std::pair(x.value, y.value),
+                                     {x.m, y.m},
+                                     {x.v, y.v},
+                                     {x.gradient, y.gradient},
+                                     {x.best, y.best},
+                                     {x.average, y.average}})
       EXPECT_EQ(raw_bytes(one), raw_bytes(other)) << x.name;
   }
 }
@@ -126,6 +130,10 @@ TEST(RunStates, AFileHoldsTheBestModelInItsOwnFormat) {
   keeping.best_model->best = {3, 1.0 / 3};
   keeping.parameters[0].best = floats({4, 5, -0.0F});
   write_run_state(path, keeping);
+  expect_equal(read_run_state(path), keeping);
+  keeping.parameters[0].average = floats({1, 0.5F, 7});
+  write_run_state(path, keeping);
+  EXPECT_EQ(SafetensorsFile(path).metadata().at("attune_checkpoint"), "3");
   expect_equal(read_run_state(path), keeping);
 }
 
@@ -208,10 +216,10 @@ TEST(RunStates, OtherFilesAreNoCheckpoints) {
             path + ": is no checkpoint of a run: its metadata has no 'attune_checkpoint'");
   write_run_state(path, invented_state());
   auto metadata = SafetensorsFile(path).metadata();
-  metadata["attune_checkpoint"] = "3";
+  metadata["attune_checkpoint"] = "4";
   write_safetensors(path, {}, metadata);
   EXPECT_EQ(message_of([&] { read_run_state(path); }),
-            path + ": is a checkpoint of format 3; this attune reads the formats 1 and 2");
+            path + ": is a checkpoint of format 4; this attune reads the formats 1 to 3");
   // Scalars that are whole, but not those of a run.
   for (const std::string text : {"{}", "[", "{\"step\": \"many\"}"}) {
     metadata["attune_checkpoint"] = "1";

@@ -1,0 +1,73 @@
+// The exponential moving average of the parameters that an optimizer changes.
+//
+// It begins as the parameters. After optimizer step n, counted from 0, it is decay a + (1 - decay) p of the exact
+// (float32) values p, with the decay min(decay, (1 + n) / (10 + n)): at first it follows the parameters closely. On a
+// device the step only starts work, and may be captured with that of the optimizer.
+//
+// AverageInUse exchanges the two, so that a model computes with its averages.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/nn/module.h"
+#include "engine/train/run_state.h"
+
+namespace attune {
+
+class MovingAverage {
+ public:
+  /// Of the trained parameters. Throws Error if the decay is not in (0, 1). No parameter may have late rows: all of it
+  /// must be up to date after every step.
+  MovingAverage(const Module& model, double decay);
+  MovingAverage(const MovingAverage&) = delete;
+  MovingAverage& operator=(const MovingAverage&) = delete;
+
+  /// The decay of optimizer step n, counted from 0.
+  static double decay_at(double decay, std::int64_t n);
+  /// Sends the numbers of the step after `steps` optimizer steps to the device. A captured update() is replayed after
+  /// this.
+  void begin_step(std::int64_t steps);
+  /// Moves the averages towards the values. Only starts work on the device.
+  void update() const;
+
+  /// Exchanges the averages and the values of the parameters; put_back() does it again. No bit changes. If one of the
+  /// two fails, the average stays in use, and begin_step() refuses.
+  void use();
+  void put_back();
+  /// Whether the parameters have the averages, and this the values.
+  bool in_use() const { return in_use_; }
+
+  /// Adds the averages to the state of a run; while they are in use too it is the state without that.
+  void add_to(RunState& state) const;
+  /// Continues from such a state. Throws Error naming the parameter if it has no average of it.
+  void restore(const RunState& state);
+
+ private:
+  void exchange();
+
+  std::vector<NamedParameter> parameters_;
+  double decay_;
+  std::vector<Tensor> tensors_;  // float32 or float64, on the devices of the parameters
+  Tensor scratch_;               // as long as the largest of them, so that exchanging them needs no memory
+  Tensor rate_;                  // float64 [1]: 1 - decay of the step
+  bool in_use_ = false;
+};
+
+/// The parameters have their averages while this exists. Nothing happens if there is no average (null), or if it is
+/// in use already.
+class AverageInUse {
+ public:
+  explicit AverageInUse(MovingAverage* average)
+      : average_(average != nullptr && !average->in_use() ? average : nullptr) {
+    if (average_ != nullptr) average_->use();
+  }
+  ~AverageInUse();
+  AverageInUse(const AverageInUse&) = delete;
+  AverageInUse& operator=(const AverageInUse&) = delete;
+
+ private:
+  MovingAverage* average_;
+};
+
+}  // namespace attune
