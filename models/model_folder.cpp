@@ -14,8 +14,9 @@ namespace {
 constexpr const char* kSave = "attune_save";
 
 // What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors, and the
-// description of the run that the model is of.
-constexpr std::array<const char*, 12> kOtherFiles = {"run.json",
+// descriptions of the run that the model is of.
+constexpr std::array<const char*, 13> kOtherFiles = {"run.json",
+                                                     "report.html",
                                                      "model.safetensors.index.json",
                                                      "vocabulary.json",
                                                      "tokenizer.json",

@@ -1,6 +1,8 @@
 #include "apps/report/html.h"
 
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "base/check.h"
 #include "base/utf8.h"
@@ -43,11 +45,14 @@ void append_ascii(std::string& out, char c) {
   }
 }
 
-// Code points that HTML does not allow in a text: C1 controls and U+nFFFE, U+nFFFF, U+FDD0 .. U+FDEF.
+// Code points that HTML does not allow in a text: C1 controls and U+nFFFE, U+nFFFF, U+FDD0 .. U+FDEF; and those that
+// change the direction of what comes after them: U+202A .. U+202E, U+2066 .. U+2069.
 bool refused(std::string_view point) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(point[i]); };
   if (point.size() == 2) return at(0) == 0xC2 && at(1) < 0xA0;
   if (point.size() == 3 && at(0) == 0xEF && at(1) == 0xB7) return at(2) >= 0x90 && at(2) <= 0xAF;
+  if (point.size() == 3 && at(0) == 0xE2)
+    return (at(1) == 0x80 && at(2) >= 0xAA && at(2) <= 0xAE) || (at(1) == 0x81 && at(2) >= 0xA6 && at(2) <= 0xA9);
   const std::size_t last = point.size() - 1;
   const bool plane_end = point.size() == 3 ? at(0) == 0xEF && at(1) == 0xBF : at(1) % 16 == 15 && at(2) == 0xBF;
   return plane_end && at(last) >= 0xBE;
@@ -97,10 +102,12 @@ Writer::Element Writer::in(Name tag, Attributes attributes) {
 }
 
 void Writer::close() {
-  out_ += "</";
-  out_ += open_.back();
-  out_ += ">\n";
+  const std::string_view tag = open_.back();
   open_.pop_back();
+  out_ += "</" + std::string(tag) + ">";
+  // A line for each block, but no white space inside of a line of text.
+  constexpr std::array<std::string_view, 6> kInline = {"a", "b", "bdi", "span", "text", "code"};
+  if (std::ranges::find(kInline, tag) == kInline.end()) out_ += '\n';
 }
 
 void Writer::element(Name tag, Attributes attributes, std::string_view text) {

@@ -104,7 +104,7 @@ void write_mistakes(Writer& out, const RunPage& page) {
       write_words(out, mistake.words);
       const auto words = out.in("p", {{"class", "note"}});
       out.text("For ");
-      out.element("bdi", shortened(mistake.explained, kMaxName));
+      out.element("bdi", output_name(page, mistake.explained));
       out.text(": " + strongest(mistake.words, true) + ". Against it: " + strongest(mistake.words, false) + ".");
     }
     write_source(out, mistake);

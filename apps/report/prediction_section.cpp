@@ -56,10 +56,11 @@ void write_output_measures(Writer& out, const RunPage& page, const PageEvaluatio
 
 void write_matrix(Writer& out, const RunPage& page, const std::vector<std::int64_t>& counts) {
   const std::size_t classes = page.outputs.size();
-  TableElement table(
-      out, "Confusion matrix: a row for each label, a column for each prediction; darker is a larger share of the row",
-      "confusion");
-  std::vector<std::string> head = {"label \\ predicted"};
+  out.element("h3", "Confusion matrix");
+  out.element("p", {{"class", "note"}},
+              "A row for each label, a column for each prediction. Darker is a larger share of the row.");
+  TableElement table(out, "Texts with each label and prediction", "confusion");
+  std::vector<std::string> head = {"label"};
   for (std::size_t k = 0; k < classes; ++k) head.push_back(output_name(page, k));
   table.head(head);
   for (std::size_t k = 0; k < classes; ++k) {
@@ -90,8 +91,7 @@ void write_confusions(Writer& out, const RunPage& page, const std::vector<std::i
     table.row(output_name(page, pair / classes), {output_name(page, pair % classes), count_text(counts[pair])});
 }
 
-void write_reliability(Writer& out, const PageFigures& figures) {
-  const bool labels = figures.confusion.empty();
+void write_reliability(Writer& out, bool labels, const PageFigures& figures) {
   const std::string what = labels ? "labels" : "texts";
   Chart chart{.title = "Calibration",
               .note = "Expected calibration error " + number_text(figures.calibration_error) + ", " +
@@ -236,7 +236,7 @@ void write_predictions(Writer& out, const RunPage& page) {
       write_confusions(out, page, figures.confusion);
   }
   const auto charts = out.in("div", {{"class", "figures"}});
-  if (!figures.reliability.empty()) write_reliability(out, figures);
+  if (!figures.reliability.empty()) write_reliability(out, page.labels, figures);
   if (!figures.rankings.empty()) write_rankings(out, page, figures);
   for (const NumberFit& fit : figures.fits) write_fit(out, page, fit, figures.examples);
 }

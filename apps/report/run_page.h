@@ -72,7 +72,7 @@ struct PageMistake {
   std::string labels, predictions;  // as texts
   std::string text = {}, pair = {};
   bool text_found = false;
-  std::string explained = {};                              // the output that the words speak for or against
+  std::size_t explained = 0;                               // the output that the words speak for or against
   std::vector<std::pair<std::string, double>> words = {};  // in order, with what each contributes
 };
 
@@ -94,6 +94,7 @@ struct RunPage {
   TextPairs tiles = {};                   // a number and what it says
   std::vector<std::string> outputs = {};  // names of the classes, labels or numbers
   bool numbers = false;                   // outputs are numbers
+  bool labels = false;                    // a text may have several labels
   std::vector<PageOption> options = {};
   std::string command = {};
   TextPairs environment = {};

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -83,6 +84,13 @@ std::string number_text(double value) {
   if (value == 0) return "0";
   if (std::abs(value) >= 1e4 && std::abs(value) < 1e15) return formatted("%.*f", 0, value);
   return short_exponent(formatted("%.*g", 4, value));
+}
+
+std::string count_text(std::int64_t count) {
+  std::string digits = std::to_string(count);
+  for (auto at = std::ssize(digits) - 3; at > (count < 0 ? 1 : 0); at -= 3)
+    digits.insert(static_cast<std::size_t>(at), ",");
+  return digits;
 }
 
 std::string tick_text(const Scale& scale, double tick) {

@@ -1,6 +1,7 @@
 // The scale of an axis: the numbers at its ends, its ticks at round numbers, and their texts.
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,5 +29,7 @@ Scale log_scale_if_wide(std::span<const double> values, int ticks = 5);
 std::string tick_text(const Scale& scale, double tick);
 /// A number for a person: four significant digits.
 std::string number_text(double value);
+/// "1,234,567".
+std::string count_text(std::int64_t count);
 
 }  // namespace attune::html

@@ -75,13 +75,6 @@ std::string percent(double share) {
   return text.data();
 }
 
-std::string count_text(std::int64_t count) {
-  std::string digits = std::to_string(count);
-  for (auto at = std::ssize(digits) - 3; at > (count < 0 ? 1 : 0); at -= 3)
-    digits.insert(static_cast<std::size_t>(at), ",");
-  return digits;
-}
-
 TableElement::TableElement(Writer& out, const std::string& caption, const std::string& style)
     : out_(out),
       scroll_(out.in("div", {{"class", "scroll"}, {"tabindex", "0"}, {"role", "region"}, {"aria-label", caption}})),

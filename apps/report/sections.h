@@ -28,8 +28,6 @@ bool has_mistakes(const RunPage& page);
 std::string output_name(const RunPage& page, std::size_t output);
 /// "98.1 %".
 std::string percent(double share);
-/// "1,234,567".
-std::string count_text(std::int64_t count);
 
 /// A table that scrolls inside of the page if it is wide: opened with its caption.
 class TableElement {

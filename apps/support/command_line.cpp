@@ -290,6 +290,7 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
 }
 
 bool CommandLine::parse(int argc, char** argv) {
+  arguments_.assign(argv, argv + argc);
   refuse_empty_values(argc, argv);
   for (CLI::Option* option : app_->get_options())
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
@@ -316,6 +317,12 @@ CommandLine::Values CommandLine::values() const {
     const std::vector<std::string> given = option->reduced_results();
     out.emplace_back(option->get_name(), given.empty() ? option->get_default_str() : given.back());
   }
+  return out;
+}
+
+CommandLine::Values CommandLine::defaults() const {
+  Values out;
+  for (const CLI::Option* option : app_->get_options()) out.emplace_back(option->get_name(), option->get_default_str());
   return out;
 }
 

@@ -82,6 +82,10 @@ class CommandLine {
   bool parse(int argc, char** argv);
   /// Every option by name with the given value or its default. Call it after parse().
   Values values() const;
+  /// Every option by name with its default.
+  Values defaults() const;
+  /// What parse() read, the program first.
+  const std::vector<std::string>& arguments() const { return arguments_; }
 
  private:
   Flag* keep(CLI::Option* option);
@@ -92,6 +96,7 @@ class CommandLine {
   bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;
 
   std::string name_;
+  std::vector<std::string> arguments_;
   std::unique_ptr<CLI::App> app_;
   std::deque<Flag> flags_;
   std::string options_file_, left_out_;  // the options that name one, and those that it does not give

@@ -50,8 +50,13 @@ std::unique_ptr<Task> fit(const FineTuneJob& job, const TrainingFlags& flags, co
 }
 
 // False if Ctrl-C came meanwhile.
-bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report) {
+bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report,
+                     RunReport& page) {
   const bool fits = flags.task.fit().any();
+  const auto show = [&](const Split& split, const Task& task) {
+    report.split(split.title, split.name, *split.result);
+    page.add(split.name, *split.result, task);
+  };
   std::array splits = {Split{"Training", "train", job.train}, Split{"Validation", "validation", job.validation},
                        Split{"Test", "test", job.test}};
   for (Split& split : splits) {
@@ -59,28 +64,29 @@ bool evaluate_splits(Trainer& trainer, const FineTuneJob& job, const TrainingFla
     if (flags.no_final_evaluation && !validation) continue;
     split.result = evaluate(trainer, split, &split.dataset == &job.train);
     if (!split.result) return false;
-    if (!fits) report.split(split.title, split.name, *split.result);
+    if (!fits) show(split, job.task);
   }
   if (!fits) return true;
   const std::unique_ptr<Task> task = fit(job, flags, splits[1], report);
   if (flags.no_final_evaluation) return true;
   for (Split& split : splits) {
     split.result->measures = task->measure(split.result->logits, split.result->labels);
-    report.split(split.title, split.name, *split.result);
+    show(split, *task);
   }
   return true;
 }
 
 }  // namespace
 
-bool evaluate_finished_run(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report) {
+bool evaluate_finished_run(Trainer& trainer, const FineTuneJob& job, const TrainingFlags& flags, TrainReport& report,
+                           RunReport& page) {
   const char* without = flags.task.fit().any() ? ", and nothing is fitted" : "";
   catch_interrupts(str_cat("the evaluation ends", without, flags.output.empty() ? "" : "; the model is saved"));
   std::cout << (flags.no_final_evaluation ? "\nEvaluating on the validation split ...\n"
                                           : "\nEvaluating on the full datasets ...\n")
             << std::endl;
   try {
-    return evaluate_splits(trainer, job, flags, report);
+    return evaluate_splits(trainer, job, flags, report, page);
   } catch (const NotFiniteError& error) {
     if (!flags.lora.adapter.empty())
       for (const char* name : kAdapterFiles) fs::remove(fs::path(flags.lora.adapter) / name);

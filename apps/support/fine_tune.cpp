@@ -17,6 +17,7 @@
 #include "apps/support/report.h"
 #include "apps/support/run_file.h"
 #include "apps/support/run_keeper.h"
+#include "apps/support/run_report.h"
 #include "apps/support/task_config.h"
 #include "base/join.h"
 #include "base/nearest_word.h"
@@ -33,6 +34,13 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
+
+// How a run is described in its folder.
+struct Description {
+  RunStart start;
+  RunReport page;
+  double training_seconds = 0;
+};
 
 json::Value config_of(const FineTuneJob& job) {
   json::Value config = job.model.hf_config();
@@ -172,7 +180,7 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
     for (const char* name : kAdapterFiles) others.push_back(fs::path(flags.lora.adapter) / name);
   if (!flags.data.split_output.empty())
     for (const char* name : kSplitNames) others.push_back(fs::path(flags.data.split_output) / str_cat(name, ".csv"));
-  std::vector<std::string> names = {"model.safetensors", "config.json", "run.json"};
+  std::vector<std::string> names = {"model.safetensors", "config.json", "run.json", kReportFile};
   for (const auto& [name, text] : tokenizer) names.push_back(name);
   for (const std::string& folder : {flags.model_dir, flags.output})
     for (const std::string& name : names)
@@ -209,36 +217,43 @@ std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags&
   }
 }
 
-// run.json: before the final evaluation, and of an interrupted run, without measures, afterwards with them. The model is
-// saved: an error costs only this file.
-void write_run(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer,
-               const TrainReport& report, const RunStart& start) {
+// run.json and report.html: before the final evaluation, and of an interrupted run, without measures, afterwards with
+// them. The model is saved: an error costs only these files.
+void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer, const TrainReport& report,
+               const Description& description, bool finished) {
+  const std::string folder = finished ? flags.output : interrupted_folder(flags);
   const RunSummary run{.command_line = flags.command_line(),
                        .splits = splits_of(job),
-                       .start = start,
+                       .start = description.start,
                        .parameters = parameter_count(job.model),
                        .trained_parameters = parameter_count(job.model, true),
                        .steps = trainer.steps(),
                        .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
-                       .training_seconds = trainer.seconds(),
+                       .training_seconds = description.training_seconds,
                        .measures = report.splits(),
                        .fitted = report.fitted()};
-  try {
-    write_run_file(folder, run);
-  } catch (const IoError& error) {
-    std::cerr << "warning: " << error.what() << "; the run goes on without this file" << std::endl;
-  }
+  const auto attempt = [](const auto& write) {
+    try {
+      write();
+    } catch (const IoError& error) {
+      std::cerr << "warning: " << error.what() << "; the run goes on without this file" << std::endl;
+    }
+  };
+  attempt([&] { write_run_file(folder, run); });
+  if (!flags.no_report)
+    attempt([&] { description.page.write(folder, run, report.history().curves(), trainer.best_model(), finished); });
 }
 
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
-                   RunKeeper& keeper, TrainReport& report, const RunStart& start) {
+                   RunKeeper& keeper, TrainReport& report, Description& description) {
   bool finished =
       trainer.run(report, interrupted,
-                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.log_offset()); }});
+                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.state()); }});
+  description.training_seconds = trainer.seconds();
   report.clear_progress();
   std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
-              trainer.seconds() / 60);
+              description.training_seconds / 60);
   if (const std::optional<BestEvaluation>& best = trainer.best())
     std::printf("Lowest validation loss: %.3f, at step %06lld.\n", best->validation_loss,
                 static_cast<long long>(best->step));
@@ -247,7 +262,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
 
   if (!flags.output.empty() || !flags.lora.adapter.empty()) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
-  if (!finished) keeper.close(trainer.state(), report.log_offset());
+  if (!finished) keeper.close(trainer.state(), report.state());
   trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
@@ -256,16 +271,18 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
   if (finished) {
-    keeper.close(trainer.state(), report.log_offset());
+    keeper.close(trainer.state(), report.state());
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
-  if (!flags.output.empty())
-    write_run(finished ? flags.output : interrupted_folder(flags), job, flags, trainer, report, start);
+  if (!flags.output.empty()) write_run(job, flags, trainer, report, description, finished);
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && (!flags.no_final_evaluation || flags.task.fit().any())) {
-    finished = evaluate_finished_run(trainer, job, flags, report);
-    if (finished && !flags.output.empty()) write_run(flags.output, job, flags, trainer, report, start);
+    finished = evaluate_finished_run(trainer, job, flags, report, description.page);
+    if (finished && !flags.output.empty()) {
+      if (!flags.no_report) description.page.explain_mistakes();
+      write_run(job, flags, trainer, report, description, true);
+    }
   }
   if (adapter_error) std::rethrow_exception(adapter_error);
   return finished ? 0 : kInterruptedExit;
@@ -301,6 +318,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   const bool described = !flags.output.empty() || !flags.options_file.empty();
   const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
+  Description description{start, RunReport(job, flags)};
   flags.placement.place_model(job.model);
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
                   flags.train_options(job.model));
@@ -314,11 +332,12 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!flags.options_file.empty()) warn_of_other_run(flags.options_file, splits_of(job), start);
   if (!flags.tensorboard.empty()) prepare_output_folder(flags.tensorboard);  // before an older log is emptied
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
+  report.continue_history(keeper.history());
   report.write_events(flags.tensorboard);
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   try {
-    return train_and_save(job, flags, tokenizer, trainer, keeper, report, start);
+    return train_and_save(job, flags, tokenizer, trainer, keeper, report, description);
   } catch (const NotFiniteError& error) {
     report.stopped(error);
     throw;

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "apps/support/labels.h"
+#include "apps/support/row_split.h"
 #include "apps/support/training_flags.h"
 #include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
@@ -19,6 +21,9 @@ struct FineTuneJob {
   const Dataset& train;
   const Dataset& validation;
   const Dataset& test;
+  const SplitSource& test_source;  // of `test`
+  const LabelReader& labels;       // that has read the splits
+  std::int64_t context_length;     // tokens to which texts were cut
   BatchForm form;
   std::vector<std::string> label_names;
   std::string pretrained = {};                // folder of the pretrained weights; empty: they were random

@@ -9,6 +9,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/encode.h"
 #include "apps/support/input_form.h"
+#include "apps/support/integrated_gradients.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
@@ -64,74 +65,11 @@ class TransformerPredictor : public Predictor {
   }
 
   Explanation explain(const std::string& text, const std::string* second, std::int32_t output) const override {
-    const std::span<const std::string> seconds =
-        second == nullptr ? std::span<const std::string>() : std::span<const std::string>(second, 1);
-    const Dataset encoded = encode_texts(*tokenizer_, {&text, 1}, seconds, form_.max_length);
-    const LabelledBatch batch = ExampleStore(encoded, form_, device_).batch(std::vector<std::int32_t>{0});
-    Variable embeddings;
-    ForwardPass pass;
-    pass.embeddings = &embeddings;
-    pass.baseline = baseline_of(batch.tokens);
-    constexpr int kSteps = 32;  // of the way from the baseline to the embeddings, at the middle of each
-    std::vector<double> tokens;
-    for (int step = 0; step < kSteps; ++step) {
-      pass.embeddings_share = (step + 0.5) / kSteps;
-      const Tensor gradient = gradient_of(batch.tokens, pass, output);
-      add_products(tokens, gradient, embeddings.value(), pass.baseline, pass.embeddings_share * kSteps);
-    }
-    return by_word(*tokenizer_, encoded.ids.values<std::int32_t>(), tokens);
+    constexpr int kSteps = 32;
+    return explain_text({*opened_.model, *tokenizer_, form_, device_, task_->target()}, text, second, output, kSteps);
   }
 
  private:
-  // The gradient of what is explained, with respect to the embeddings of the pass.
-  Tensor gradient_of(const TokenBatch& batch, const ForwardPass& pass, std::int32_t output) const {
-    Variable logits;
-    Tape tape;
-    {
-      const Tape::Recording recording(tape);
-      logits = opened_.model->forward(batch, pass);
-    }
-    tape.backward({logits}, {direction(logits, output)});
-    return pass.embeddings->grad().tensor();
-  }
-
-  // The embeddings of a batch whose tokens are padding, all but the special ones.
-  Tensor baseline_of(const TokenBatch& batch) const {
-    std::vector<std::int32_t> ids;
-    const Tensor host = batch.ids.to(Device::kCpu);
-    for (const std::int32_t id : host.values<std::int32_t>())
-      ids.push_back(is_special(*tokenizer_, id) ? id : opened_.model->pad_id());
-    TokenBatch padding = batch;
-    padding.ids = Tensor::from(ids, batch.ids.shape()).to(device_);
-    Variable embeddings;
-    ForwardPass pass;
-    pass.embeddings = &embeddings;
-    opened_.model->forward(padding, pass);
-    return embeddings.value();
-  }
-
-  // tokens[n] += gradient[n] . (values[n] - baseline[n]) / divisor.
-  static void add_products(std::vector<double>& tokens, const Tensor& gradient, const Tensor& values,
-                           const Tensor& baseline, double divisor) {
-    const auto host = [](const Tensor& x) { return x.to(Device::kCpu).cast(DType::kFloat64); };
-    const Tensor left = host(gradient), right = host(values), from = host(baseline);
-    const auto channels = static_cast<std::size_t>(left.shape()[1]);
-    tokens.resize(static_cast<std::size_t>(left.shape()[0]));
-    for (std::size_t i = 0; i < tokens.size() * channels; ++i)
-      tokens[i / channels] +=
-          left.values<double>()[i] * (right.values<double>()[i] - from.values<double>()[i]) / divisor;
-  }
-
-  // What is explained, as a sum of logits [1, L]: the output, of one class less the mean of the others.
-  Tensor direction(const Variable& logits, std::int32_t output) const {
-    const std::int64_t outputs = logits.shape()[1];
-    const bool classes = task_->target() == Target::kClass;
-    std::vector<double> weights(static_cast<std::size_t>(outputs),
-                                classes ? -1.0 / static_cast<double>(outputs - 1) : 0.0);
-    weights[static_cast<std::size_t>(output)] = 1;
-    return Tensor::from(weights, logits.shape()).cast(logits.value().dtype()).to(logits.value().device());
-  }
-
   Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   OpenedClassifier opened_;

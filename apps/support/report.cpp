@@ -108,6 +108,7 @@ void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
 }
 
 void TrainReport::step(const StepRecord& r) {
+  history_.add(r);
   log(json::Value::object({{"step", r.step},
                            {"loss", r.loss},
                            {"learning_rate", r.learning_rate},
@@ -123,6 +124,7 @@ void TrainReport::step(const StepRecord& r) {
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {
+  history_.add(r);
   json::Value record =
       json::Value::object({{"step", r.step}, {"train_loss", r.train_loss}, {"val_loss", r.validation_loss}});
   if (r.measure) record.set("keep_best", r.measure->value);

@@ -23,11 +23,18 @@
 
 #include "apps/support/event_file.h"
 #include "apps/support/progress.h"
+#include "apps/support/run_history.h"
 #include "base/descriptor.h"
 #include "engine/train/trainer.h"
 #include "json/value.h"
 
 namespace attune {
+
+/// What a checkpoint keeps of the report.
+struct ReportState {
+  std::optional<std::int64_t> log_offset;  // bytes of the log so far; none: no log
+  std::string history;                     // RunHistory::text()
+};
 
 class TrainReport : public TrainObserver {
  public:
@@ -49,6 +56,9 @@ class TrainReport : public TrainObserver {
   void best(const std::string& measure, const std::optional<BestValue>& best);
   /// Closing lines of one split: `title` is "Training", "Validation" or "Test", `name` its name in the log.
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
+  /// What step() and evaluation() were called with, and what a run that goes on has from before it was interrupted.
+  const RunHistory& history() const { return history_; }
+  void continue_history(const std::string& text) { history_.restore(text); }
   /// The measures of the splits that split() was called for, by name.
   const json::Value& splits() const { return splits_; }
   /// What was fitted to the validation split: its line in the log.
@@ -59,6 +69,7 @@ class TrainReport : public TrainObserver {
   void stopped(const NotFiniteError& error);
   /// Bytes of the log so far; none if there is no log.
   std::optional<std::int64_t> log_offset();
+  ReportState state() { return {log_offset(), history_.text()}; }
   /// Removes the progress bar before something else is printed.
   void clear_progress();
 
@@ -74,6 +85,7 @@ class TrainReport : public TrainObserver {
   std::unique_ptr<EventFile> events_;
   std::int64_t last_step_ = 0;
   json::Value splits_ = json::Value::object(), fitted_ = json::Value::object();
+  RunHistory history_;
 };
 
 }  // namespace attune

@@ -39,19 +39,14 @@ std::string processor_name() {
 
 }  // namespace
 
-void write_run_file(const std::string& folder, const RunSummary& run) {
+json::Value run_json(const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
-  for (const auto& [name, value] : run.command_line.values()) {
-    if (name == "--help") continue;
-    if (utf8_error(value))
-      std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
-    else
-      options.set(name, value);
-  }
+  for (const auto& [name, value] : run.command_line.values())
+    if (name != "--help" && !utf8_error(value)) options.set(name, value);
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
   const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.start.time;
-  const json::Value out = json::Value::object(
+  return json::Value::object(
       {{"attune", ATTUNE_VERSION},
        {"program", run.command_line.name()},
        {"folder", printable(std::filesystem::current_path().string(), kWholePath)},
@@ -68,7 +63,13 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
        {"training_seconds", run.training_seconds},
        {"machine",
         json::Value::object({{"processor", processor_name()}, {"threads", num_threads()}, {"device", run.device}})}});
-  write_file(folder + "/run.json", out.dump(2) + "\n");
+}
+
+void write_run_file(const std::string& folder, const RunSummary& run) {
+  for (const auto& [name, value] : run.command_line.values())
+    if (utf8_error(value))
+      std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
+  write_file(folder + "/run.json", run_json(run).dump(2) + "\n");
 }
 
 std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
+#include <utility>
 
 namespace attune {
 namespace {
@@ -14,8 +15,13 @@ std::string value_of(const RunOptions& options, const std::string& name) {
   return found == options.end() ? "" : found->second;
 }
 
-// Whether two values are the same text or, written with a point or an exponent, the same number: 1e-4 and 0.0001.
-bool same(const std::string& a, const std::string& b) {
+std::string checkpoints_of(const TrainingFlags& flags) {
+  return (fs::path(flags.output) / "checkpoints").string();
+}
+
+}  // namespace
+
+bool same_value(const std::string& a, const std::string& b) {
   if (a == b) return true;
   if ((a + b).find_first_of(".eE") == std::string::npos) return false;
   const auto number = [](const std::string& text) -> std::optional<double> {
@@ -30,21 +36,15 @@ bool same(const std::string& a, const std::string& b) {
   return number(a) && number(a) == number(b);
 }
 
-std::string checkpoints_of(const TrainingFlags& flags) {
-  return (fs::path(flags.output) / "checkpoints").string();
-}
-
-}  // namespace
-
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
   CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);
   const std::string schedule = value_of(saved.options, "--lr_schedule");
-  const bool may_be_longer =
-      (schedule == "constant" || schedule == "inverse_sqrt") && same(value_of(saved.options, "--warmup_ratio"), "0");
+  const bool may_be_longer = (schedule == "constant" || schedule == "inverse_sqrt") &&
+                             same_value(value_of(saved.options, "--warmup_ratio"), "0");
   const auto words = [](const std::string& value) { return value.empty() ? "not given" : value; };
   for (const auto& [name, value] : now) {
     const std::string before = value_of(saved.options, name);
-    if (same(value, before) || (may_be_longer && (name == "--num_epochs" || name == "--max_steps"))) continue;
+    if (same_value(value, before) || (may_be_longer && (name == "--num_epochs" || name == "--max_steps"))) continue;
     if (name.starts_with("--"))
       throw Error(
           str_cat(name, " is ", words(value), ", but the checkpoint was made with ", words(before), " (", file, ")"));
@@ -59,6 +59,7 @@ RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(fl
     state_ = read_run_state(file_);
     check_options(*state_, file_, options_);
     log_offset_ = state_->log_offset;
+    history_ = state_->history;
     std::error_code error;  // a log that the checkpoint knows nothing of is appended to
     if (const auto size = fs::file_size(flags.log_file, error); !log_offset_ && !error)
       log_offset_ = static_cast<std::int64_t>(size);
@@ -84,32 +85,33 @@ void RunKeeper::restore(Trainer& trainer) {
   state_.reset();
 }
 
-void RunKeeper::write(RunState state, std::optional<std::int64_t> log_offset, std::int64_t keep) {
+void RunKeeper::write(RunState state, ReportState report, std::int64_t keep) {
   state.version = ATTUNE_VERSION;
   state.options = options_;
-  state.log_offset = log_offset;
+  state.log_offset = report.log_offset;
+  state.history = std::move(report.history);
   if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
   checkpoints_->save(state, keep);
 }
 
-void RunKeeper::save(const RunState& state, std::optional<std::int64_t> log_offset) {
+void RunKeeper::save(const RunState& state, ReportState report) {
   try {
-    write(state, log_offset, std::max<std::int64_t>(flags_.keep, 1));
+    write(state, std::move(report), std::max<std::int64_t>(flags_.keep, 1));
   } catch (const IoError& error) {
     std::cerr << "warning: " << error.what() << "; the run goes on without this checkpoint" << std::endl;
   }
 }
 
-void RunKeeper::close(const RunState& state, std::optional<std::int64_t> log_offset) {
+void RunKeeper::close(const RunState& state, ReportState report) {
   if (flags_.output.empty()) return;
   if (!state.finished) {
-    write(state, log_offset, std::max<std::int64_t>(flags_.keep, 1));
+    write(state, std::move(report), std::max<std::int64_t>(flags_.keep, 1));
     std::cout << "Saved a checkpoint to " << checkpoints_->folder() << "; --resume goes on with it" << std::endl;
     return;
   }
   try {  // the model is saved: a folder that went away meanwhile costs only this checkpoint
     if (flags_.keep > 0 && (flags_.checkpoint_every > 0 || checkpoints_))
-      write(state, log_offset, 1);
+      write(state, std::move(report), 1);
     else if (checkpoints_)
       checkpoints_->clear();
   } catch (const IoError& error) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/support/report.h"
 #include "apps/support/training_flags.h"
 #include "engine/train/checkpoints.h"
 
@@ -17,6 +18,10 @@ namespace attune {
 
 /// Names and values of everything that affects a run's numbers; names of flags begin with "--".
 using RunOptions = std::vector<std::pair<std::string, std::string>>;
+
+/// Whether two values of an option are the same text or, written with a point or an exponent, the same number: 1e-4 and
+/// 0.0001.
+bool same_value(const std::string& a, const std::string& b);
 
 /// Throws Error naming the first difference between the options of a checkpoint and those of this run. --num_epochs and
 /// --max_steps may differ if the learning rate does not depend on them.
@@ -31,24 +36,27 @@ class RunKeeper {
 
   /// Bytes of the log file that belong to the resumed checkpoint; none: a new log.
   std::optional<std::int64_t> log_offset() const { return log_offset_; }
+  /// RunHistory::text() of the resumed checkpoint; empty: there is none.
+  const std::string& history() const { return history_; }
   /// Restores the checkpoint, if one was requested.
   void restore(Trainer& trainer);
 
   /// Saves a checkpoint of a run that continues. If the disk refuses, prints a warning and continues: the run is worth
   /// more.
-  void save(const RunState& state, std::optional<std::int64_t> log_offset);
+  void save(const RunState& state, ReportState report);
   /// Saves a checkpoint of a run that ends here: finished, or to be resumed later. Throws IoError.
-  void close(const RunState& state, std::optional<std::int64_t> log_offset);
+  void close(const RunState& state, ReportState report);
 
  private:
   void refuse_unfinished(const std::string& folder) const;
-  void write(RunState state, std::optional<std::int64_t> log_offset, std::int64_t keep);
+  void write(RunState state, ReportState report, std::int64_t keep);
 
   const TrainingFlags& flags_;
   RunOptions options_;
   std::string file_;  // that is resumed
   std::optional<RunState> state_;
   std::optional<std::int64_t> log_offset_;
+  std::string history_;
   std::unique_ptr<Checkpoints> checkpoints_;
 };
 

@@ -23,6 +23,7 @@ namespace attune {
 /// A run's data: three splits whose texts have at most `max_length` tokens.
 struct TextSplits {
   Dataset train, validation, test;
+  SplitSources sources = {};
   std::int64_t max_length = 0;
 };
 

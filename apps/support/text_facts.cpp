@@ -65,6 +65,10 @@ std::int64_t text_mark(std::string_view text, std::string_view pair, bool cut) {
   return static_cast<std::int64_t>(hash << kFlags) | (is_blank(text) && is_blank(pair) ? kEmpty : 0) | (cut ? kCut : 0);
 }
 
+bool same_text(std::int64_t mark, std::int64_t other) {
+  return mark >> kFlags == other >> kFlags;
+}
+
 TextFacts facts_of(const Dataset& split) {
   CHECK(split.size() > 0 && split.marks.defined(), split.name, ": there are no texts to describe");
   const auto marks = split.marks.values<std::int64_t>();

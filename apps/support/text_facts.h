@@ -19,6 +19,9 @@ namespace attune {
 /// it was cut to the maximum length.
 std::int64_t text_mark(std::string_view text, std::string_view pair, bool cut);
 
+/// Whether two marks are of the same text, cut or not.
+bool same_text(std::int64_t mark, std::int64_t other);
+
 /// Lengths in tokens, after cutting.
 struct TokenLengths {
   std::int64_t median = 0, most = 0, longest = 0;  // most: of 95 % of the texts, nearest rank

@@ -163,6 +163,8 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Results");
   app.add_flag("--no_final_evaluation", no_final_evaluation, "Skip the accuracies over the whole splits at the end")
       ->group("Results");
+  app.add_flag("--no_report", no_report, "Do not write report.html, a page with figures, to the output folder")
+      ->group("Results");
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
   app.add_option("--tensorboard", tensorboard, "Folder for an event file of the same numbers, for TensorBoard")
       ->group("Results");
@@ -208,6 +210,7 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   const auto& [train, validation, test] = sources;
   SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache);
   TextSplits out;
+  out.sources = sources;
   // The tokenizer cuts and not the batch, so that the closing special token stays.
   out.train = reader.read(train, max_train_examples, asked > 0 ? asked : model_positions);
   out.max_length = max_length(out.train.longest(), model_positions);
@@ -300,6 +303,7 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--log_file",
                                              "--resume",
                                              "--no_final_evaluation",
+                                             "--no_report",
                                              "--keep",
                                              "--checkpoint_every",
                                              "--cache",

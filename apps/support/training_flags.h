@@ -53,7 +53,8 @@ struct TrainingFlags {
   int threads = 0;
   // results
   std::string options_file, without, output, log_file, tensorboard;
-  bool no_final_evaluation = false, no_graphs = false, recompute = false, independent_evaluation = false;
+  bool no_final_evaluation = false, no_report = false, no_graphs = false, recompute = false,
+       independent_evaluation = false;
   std::int64_t checkpoint_every = 0, keep = 2;
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder
 

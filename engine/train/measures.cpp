@@ -316,6 +316,21 @@ double average_precision(std::span<const double> scores, std::span<const std::ui
   return positives == 0 ? kUndefined : sum / positives;
 }
 
+std::vector<RankedShare> precision_recall_curve(std::span<const double> scores,
+                                                std::span<const std::uint8_t> positive) {
+  check_sizes(scores.size(), positive.size());
+  const auto all = static_cast<double>(std::ranges::count_if(positive, [](std::uint8_t p) { return p != 0; }));
+  std::vector<RankedShare> out;
+  if (all == 0) return out;
+  double positives = 0, seen = 0;
+  for_equal_scores(scores, [&](std::span<const std::size_t> group) {
+    for (const std::size_t i : group) positives += positive[i];
+    seen += static_cast<double>(group.size());
+    out.push_back({scores[group.front()], positives / all, positives / seen});
+  });
+  return out;
+}
+
 double mean_of_defined(std::span<const double> values) {
   double sum = 0, defined = 0;
   for (const double value : values) {

@@ -89,6 +89,12 @@ double f1_samples(std::span<const std::uint8_t> predicted, std::span<const std::
 double roc_auc(std::span<const double> scores, std::span<const std::uint8_t> positive);
 /// The sum of precisions at each distinct score from the largest on, weighted by the growth of recall.
 double average_precision(std::span<const double> scores, std::span<const std::uint8_t> positive);
+/// Precision and recall of those with at least a score, for each distinct score from the largest on.
+struct RankedShare {
+  double score, recall, precision;
+};
+/// Empty without positive examples.
+std::vector<RankedShare> precision_recall_curve(std::span<const double> scores, std::span<const std::uint8_t> positive);
 /// The mean of the values that are not nan; nan if all are.
 double mean_of_defined(std::span<const double> values);
 

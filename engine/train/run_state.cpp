@@ -63,6 +63,7 @@ json::Value scalars_of(const RunState& s) {
                            {"version", s.version},
                            {"options", options},
                            {"parameters", parameters}});
+  if (!s.history.empty()) out.set("history", s.history);
   if (const auto& kept = s.best_model)
     out.set("best_model", json::Value::object({{"measure", kept->measure},
                                                {"step", kept->best ? json::Value(kept->best->step) : json::Value()},
@@ -101,6 +102,7 @@ RunState state_of(const json::Value& in) {
   s.rank = in["rank"].integer(0);
   s.world = in["world"].integer(1);
   s.version = in["version"].string();
+  s.history = in.string_or("history", "");
   for (const json::Value& option : in["options"].items()) {
     const auto [name, value] = pair_of(option);
     s.options.emplace_back(name.string(), value.string());

@@ -65,6 +65,7 @@ struct RunState {
   std::int64_t rank = 0, world = 1;                          // this process among those that share the run
   std::string version;                                       // of attune
   std::vector<std::pair<std::string, std::string>> options;  // what the run was requested, by name; and its data
+  std::string history;  // what the caller notes of the steps so far, UTF-8; empty: nothing
 
   std::vector<Parameter> parameters;  // of the model, in its order
 };

@@ -94,7 +94,7 @@ mkdir "$folder/words"
 printf '%s\n' '[PAD]' '[UNK]' '[CLS]' '[SEP]' '[MASK]' it never lost me left early the film was >"$folder/words/vocab.txt"
 echo mine >"$folder/of_bad/notes.txt"
 "$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
-expect "files after another tokenizer" "config.json model.safetensors notes.txt run.json vocab.txt" "$(ls "$folder/of_bad" | xargs)"
+expect "files after another tokenizer" "config.json model.safetensors notes.txt report.html run.json vocab.txt" "$(ls "$folder/of_bad" | xargs)"
 "$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/anew" >/dev/null
 expect "answers after another tokenizer" "$(ask anew)" "$(ask of_bad)"
 "$train_logreg" --data "$folder/bad" --output "$folder/of_bad" >/dev/null

@@ -20,7 +20,7 @@ grep -qE '^Ep 1 \(Step 000004\): ' "$folder/out" || fail "the line of the second
 for split in Training Validation Test; do grep -qE "^$split accuracy: [0-9]+\.[0-9]{2}%\$" "$folder/out" || fail "the closing line of $split"; done
 expect "steps in the log" 6 "$(grep -c '"learning_rate"' "$folder/log")"
 expect "evaluations in the log" 2 "$(grep -c '"val_loss"' "$folder/log")"
-expect "files of the model" "config.json model.safetensors run.json tokenizer.json tokenizer_config.json" "$(ls "$folder/one" | xargs)"
+expect "files of the model" "config.json model.safetensors report.html run.json tokenizer.json tokenizer_config.json" "$(ls "$folder/one" | xargs)"
 
 # Bitwise: equal runs, and other numbers of threads.
 for threads in 1 2 3; do

@@ -42,6 +42,7 @@ RunState invented_state(std::int64_t step = 5) {
   s.log_offset = 12345;
   s.version = "0.1.0";
   s.options = {{"--learning_rate", "5e-05"}, {"--text_column", "te\"xt\n"}};
+  s.history = "{\"a\": \"\u00e4\"}";
   s.parameters.push_back({.name = "a.weight",
                           .value = floats({1, -2, 3e-39F}),
                           .m = floats({0.25F, 0, -1}),
@@ -87,6 +88,7 @@ void expect_equal(const RunState& a, const RunState& b) {
   EXPECT_EQ(a.world, b.world);
   EXPECT_EQ(a.version, b.version);
   EXPECT_EQ(a.options, b.options);
+  EXPECT_EQ(a.history, b.history);
   ASSERT_EQ(a.parameters.size(), b.parameters.size());
   for (std::size_t i = 0; i < a.parameters.size(); ++i) {
     const RunState::Parameter &x = a.parameters[i], &y = b.parameters[i];
@@ -112,6 +114,7 @@ TEST(RunStates, AFileHoldsEverything) {
   RunState bare = invented_state();
   bare.pass_seed.reset();
   bare.log_offset.reset();
+  bare.history.clear();
   bare.finished = true;
   write_run_state(path, bare);
   expect_equal(read_run_state(path), bare);
