@@ -64,8 +64,8 @@ Scale scale_of(std::span<const double> values, int ticks) {
     return fixed_scale(min - half, max + half, ticks);
   }
   const double step = round_step((max - min) / ticks);
-  min = std::floor(min / step + 1e-6) * step;
-  max = std::ceil(max / step - 1e-6) * step;
+  min = std::min(min, std::floor(min / step + 1e-6) * step);
+  max = std::max(max, std::ceil(max / step - 1e-6) * step);
   return {.min = min, .max = max, .ticks = multiples(min, max, step)};
 }
 

@@ -172,6 +172,30 @@ TEST(Measures, RankingsNeedBothKinds) {
   EXPECT_EQ(measures::average_precision(scores, Flags{0, 1, 0}), 0.5);
 }
 
+// Counted threshold by threshold.
+TEST(Rankings, PrecisionAndRecallOfEachThreshold) {
+  const std::vector<double> scores = {0.9, 0.2, 0.5, 0.5, 0.2, 0.7, 0.1, 0.5};
+  const Flags positive = {1, 0, 0, 1, 1, 0, 0, 1};
+  const auto curve = measures::precision_recall_curve(scores, positive);
+  ASSERT_EQ(curve.size(), 5);  // 0.9, 0.7, 0.5, 0.2, 0.1
+  double area = 0, before = 0;
+  for (const auto& [score, recall, precision] : curve) {
+    double at_least = 0, right = 0, all = 0;
+    for (std::size_t i = 0; i < scores.size(); ++i) {
+      at_least += scores[i] >= score ? 1 : 0;
+      right += scores[i] >= score && positive[i] != 0 ? 1 : 0;
+      all += positive[i];
+    }
+    EXPECT_EQ(recall, right / all) << score;
+    EXPECT_EQ(precision, right / at_least) << score;
+    area += (recall - before) * precision;
+    before = recall;
+  }
+  EXPECT_NEAR(area, measures::average_precision(scores, positive), 1e-15);
+  EXPECT_EQ(before, 1);
+  EXPECT_TRUE(measures::precision_recall_curve(scores, Flags(8)).empty());
+}
+
 TEST(Measures, MeansLeaveOutTheUndefined) {
   const double undefined = std::numeric_limits<double>::quiet_NaN();
   EXPECT_EQ(measures::mean_of_defined(Doubles{0.25, undefined, 0.75}), 0.5);
