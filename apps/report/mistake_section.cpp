@@ -17,6 +17,11 @@ double largest_of(const Words& words) {
   return out;
 }
 
+// A word as it is shown: white space is visible.
+std::string shown_word(const std::string& word) {
+  return word.empty() ? "\xE2\x90\xA3" : shortened(word, kMaxName);
+}
+
 // The words of a text, strong ones marked.
 void write_words(Writer& out, const Words& words) {
   const double largest = largest_of(words);
@@ -27,12 +32,12 @@ void write_words(Writer& out, const Words& words) {
     const int level = share > 0.6 ? 3 : share > 0.3 ? 2 : share > 0.1 ? 1 : 0;
     if (i > 0) out.text(" ");
     if (level == 0)
-      out.text(word);
+      out.text(shown_word(word));
     else
       out.element("span",
                   {{"class", "w " + std::string(value > 0 ? "for" : "against") + std::to_string(level)},
                    {"title", (value > 0 ? "+" : "\xE2\x88\x92") + number_text(std::abs(value))}},
-                  word);
+                  shown_word(word));
   }
   if (words.size() > kMaxWords)
     out.text(" \xE2\x80\xA6 and " + std::to_string(words.size() - kMaxWords) + " more words");
@@ -44,9 +49,21 @@ std::string strongest(Words words, bool positive) {
   std::ranges::stable_sort(words, [](const auto& a, const auto& b) { return std::abs(a.second) > std::abs(b.second); });
   std::string out;
   for (std::size_t i = 0; i < std::min(words.size(), kNamedWords); ++i)
-    out += (i == 0 ? "" : ", ") + shortened(words[i].first, kMaxName) + " " + (positive ? "+" : "\xE2\x88\x92") +
+    out += (i == 0 ? "" : ", ") + shown_word(words[i].first) + " " + (positive ? "+" : "\xE2\x88\x92") +
            number_text(std::abs(words[i].second));
   return out.empty() ? "none" : out;
+}
+
+void write_strongest(Writer& out, const RunPage& page, const PageMistake& mistake) {
+  const auto words = out.in("p", {{"class", "note"}});
+  if (page.numbers && page.outputs.size() == 1) {
+    out.text("Raised");
+  } else {
+    out.text(page.numbers ? "Raised " : "For ");
+    out.element("bdi", output_name(page, mistake.explained));
+  }
+  out.text(": " + strongest(mistake.words, true) + (page.numbers ? ". Lowered it: " : ". Against it: ") +
+           strongest(mistake.words, false) + ".");
 }
 
 void write_source(Writer& out, const PageMistake& mistake) {
@@ -102,10 +119,7 @@ void write_mistakes(Writer& out, const RunPage& page) {
     out.element("p", {{"class", "note"}}, (page.numbers ? "Squared error " : "Loss ") + number_text(mistake.loss));
     if (!mistake.words.empty()) {
       write_words(out, mistake.words);
-      const auto words = out.in("p", {{"class", "note"}});
-      out.text("For ");
-      out.element("bdi", output_name(page, mistake.explained));
-      out.text(": " + strongest(mistake.words, true) + ". Against it: " + strongest(mistake.words, false) + ".");
+      write_strongest(out, page, mistake);
     }
     write_source(out, mistake);
   }

@@ -210,7 +210,7 @@ bool has_measures(const RunPage& page) {
 
 void write_measures(Writer& out, const RunPage& page) {
   {
-    TableElement table(out, "Measures of each split");
+    TableElement table(out, "Measures of each split", "measures");
     std::vector<std::string> head = {""};
     for (const PageEvaluation& evaluation : page.evaluations) head.push_back(evaluation.split);
     table.head(head);

@@ -46,7 +46,7 @@ svg text { fill: var(--pale); font-size: 12px; }
 .s1 .line { stroke-dasharray: 7 3; } .s2 .line { stroke-dasharray: 2 3; } .s3 .line { stroke-dasharray: 9 3 2 3; }
 .s4 .line { stroke-dasharray: 12 4; } .s5 .line { stroke-dasharray: 4 2; }
 .faint { stroke: currentColor; stroke-width: 1; stroke-opacity: .4; fill: none; stroke-linejoin: round; }
-.dots { stroke: currentColor; stroke-width: 4; stroke-linecap: round; stroke-opacity: .55; fill: none; }
+.dots { stroke: currentColor; stroke-width: 5; stroke-linecap: round; stroke-opacity: .55; fill: none; }
 .large { stroke-width: 7; stroke-opacity: 1; }
 .bars { fill: currentColor; fill-opacity: .55; }
 .cursor { fill: none; stroke: var(--ink); stroke-width: 2; }
@@ -63,10 +63,10 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--rule); text-align:
 thead th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
 th:first-child, td.words { text-align: left; overflow-wrap: anywhere; }
 th[scope=row] { font-weight: 500; min-width: 7rem; max-width: 18rem; }
-.names th:first-child { min-width: 8rem; }
+.measures th[scope=row] { white-space: nowrap; min-width: 0; }
 .values td, .values th { text-align: left; overflow-wrap: anywhere; }
-.confusion td { text-align: center; border: 1px solid var(--rule); min-width: 3.4rem; }
-.confusion thead th { text-align: center; max-width: 9rem; overflow-wrap: anywhere; }
+.confusion td { text-align: center; border: 1px solid var(--rule); min-width: 4.8rem; }
+.confusion thead th { text-align: center; min-width: 4.8rem; max-width: 9rem; overflow-wrap: anywhere; }
 .confusion .right { font-weight: 700; }
 .h1 { background: rgb(var(--heat) / 6%); } .h2 { background: rgb(var(--heat) / 12%); } .h3 { background: rgb(var(--heat) / 19%); }
 .h4 { background: rgb(var(--heat) / 26%); } .h5 { background: rgb(var(--heat) / 33%); } .h6 { background: rgb(var(--heat) / 40%); }
@@ -77,6 +77,7 @@ code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu 
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: .7rem .9rem; white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 0 1rem; }
 .mistakes { list-style: none; margin: 0; padding: 0; display: grid; gap: .9rem; }
 .mistakes > li { background: var(--card); border: 1px solid var(--rule); border-radius: 6px; padding: .8rem .9rem; min-width: 0; }
+.mistakes details { margin: 0; }
 .mistakes h3 { font-weight: 600; margin-bottom: .3rem; }
 .text { white-space: pre-wrap; margin: .3rem 0; unicode-bidi: isolate; }
 .w { border-radius: 3px; padding: 0 .12em; }

@@ -235,7 +235,7 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
   const auto attempt = [](const auto& write) {
     try {
       write();
-    } catch (const IoError& error) {
+    } catch (const std::exception& error) {  // std::bad_alloc, for one
       std::cerr << "warning: " << error.what() << "; the run goes on without this file" << std::endl;
     }
   };

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "apps/support/command_line.h"
+#include "apps/support/commit.h"
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/printable.h"
@@ -48,6 +49,7 @@ json::Value run_json(const RunSummary& run) {
   const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.start.time;
   return json::Value::object(
       {{"attune", ATTUNE_VERSION},
+       {"commit", built_commit()},
        {"program", run.command_line.name()},
        {"folder", printable(std::filesystem::current_path().string(), kWholePath)},
        {"options", options},

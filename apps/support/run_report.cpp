@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "apps/support/integrated_gradients.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/percent.h"
+#include "apps/support/progress.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/test_figures.h"
 #include "apps/support/text_facts.h"
@@ -21,8 +23,15 @@
 namespace attune {
 namespace {
 
-constexpr int kExplanationSteps = 8;  // passes forward and backward for each text
+constexpr int kExplanationSteps = 8;                                 // passes forward and backward for each text
+constexpr std::int64_t kMaxExplainedTokens = std::int64_t{1} << 15;  // in all passes
 constexpr std::size_t kMaxCommand = 8000;
+
+// A file with its folder.
+std::string short_path(const std::string& path) {
+  const std::filesystem::path whole = path;
+  return (whole.parent_path().filename() / whole.filename()).string();
+}
 
 // As one would type it for a POSIX shell.
 std::string shell_quoted(const std::string& argument) {
@@ -144,6 +153,7 @@ TextPairs environment_of(const RunSummary& run) {
 }  // namespace
 
 void RunReport::add(const std::string& name, const Evaluation& evaluation, const Task& task) {
+  if (flags_.output.empty() || flags_.no_report) return;
   PageEvaluation& out = evaluations_.emplace_back();
   out.split = name;
   out.examples = evaluation.examples;
@@ -166,30 +176,36 @@ void RunReport::explain_mistakes() {
   std::vector<std::int64_t> rows;
   for (const PageMistake& mistake : figures_->mistakes) rows.push_back(mistake.row - 1);
   try {
-    const auto texts = read_texts_again(job_.test_source, flags_.data.columns, job_.labels, job_.test, rows);
+    const RowChoice source = job_.test_source.rows(flags_.data.columns, job_.labels, flags_.max_eval_examples);
+    const auto texts = read_texts_again(source, flags_.data.columns, job_.test, rows);
     const AllFrozen frozen(job_.model);
     BatchForm form = job_.form;
     form.max_length = job_.context_length;
     const TextClassifier classifier{job_.model, job_.tokenizer, form, flags_.placement.device(), job_.task.target()};
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (!texts[i] || interrupted()) continue;
+    Progress progress("Explaining mistakes", std::ssize(texts));
+    std::int64_t tokens = 0;
+    for (std::size_t i = 0; i < texts.size() && !interrupted(); ++i) {
+      if (!texts[i]) continue;
       PageMistake& mistake = figures_->mistakes[i];
       mistake.text_found = true;
       mistake.text = texts[i]->text;
       mistake.pair = texts[i]->pair;
+      tokens += kExplanationSteps * job_.test.length(rows[i]);
+      if (tokens > kMaxExplainedTokens) continue;
       const bool pair = !flags_.data.columns.pair.empty();
       for (const auto& [word, value] : explain_text(classifier, mistake.text, pair ? &mistake.pair : nullptr,
                                                     static_cast<std::int32_t>(mistake.explained), kExplanationSteps))
         mistake.words.emplace_back(word, value);
+      progress.update(static_cast<std::int64_t>(i) + 1, "texts");
     }
+    progress.clear();
   } catch (const Error& error) {
     std::cerr << "warning: report.html does not explain its mistakes: " << one_line(error.what()) << std::endl;
   }
 }
 
-PageSplit RunReport::split_of(const std::string& title, const Dataset& split) const {
+PageSplit RunReport::split_of(const std::string& title, const Dataset& split, const TextFacts& facts) const {
   PageSplit out{.title = title, .examples = split.size()};
-  const TextFacts facts = facts_of(split);
   if (job_.task.target() == Target::kNumbers)
     out.numbers = means_of_numbers(split.labels, job_.label_names.size());
   else
@@ -232,9 +248,10 @@ void RunReport::write(const std::string& folder, const RunSummary& run, const Ru
                       bool finished) const {
   RunPage page;
   const std::string model = job_.model.hf_config().string_or("model_type", "model");
-  page.title = "Training run: " + model + " on " + job_.train.name;
-  page.subtitle = std::string(job_.task.problem_type()) + ", " + str_cat(job_.label_names.size()) + " outputs, " +
-                  str_cat(job_.train.size()) + " training texts";
+  page.title = "Training run: " + model + " on " + short_path(job_.train.name);
+  page.subtitle = std::string(job_.task.problem_type()) + ", " + str_cat(job_.label_names.size()) +
+                  (job_.label_names.size() == 1 ? " output, " : " outputs, ") + str_cat(job_.train.size()) +
+                  " training texts";
   page.outputs = job_.label_names;
   page.numbers = job_.task.target() == Target::kNumbers;
   page.labels = job_.task.target() == Target::kLabels;
@@ -244,8 +261,8 @@ void RunReport::write(const std::string& folder, const RunSummary& run, const Ru
   page.environment = environment_of(run);
   std::vector<std::pair<std::string, TextFacts>> facts;
   for (const auto& [name, split] : run.splits) {
-    page.splits.push_back(split_of(name, *split));
     facts.emplace_back(name, facts_of(*split));
+    page.splits.push_back(split_of(name, *split, facts.back().second));
   }
   page.data_remarks = shared_texts(facts);
   page.max_length = job_.context_length;

@@ -12,6 +12,7 @@
 namespace attune {
 
 class BestModel;
+struct TextFacts;
 
 class RunReport {
  public:
@@ -30,7 +31,7 @@ class RunReport {
 
  private:
   void add_numbers(RunPage& page, const RunSummary& run, bool finished) const;
-  PageSplit split_of(const std::string& title, const Dataset& split) const;
+  PageSplit split_of(const std::string& title, const Dataset& split, const TextFacts& facts) const;
 
   const FineTuneJob& job_;
   const TrainingFlags& flags_;

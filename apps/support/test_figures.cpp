@@ -19,7 +19,8 @@ constexpr std::int64_t kMaxMatrixClasses = 500;
 // The predictions of a split, row by row.
 struct Predicted {
   std::size_t outputs;
-  std::vector<double> logits, probabilities;      // [E, outputs]; no probabilities of numbers
+  std::span<const double> logits;                 // [E, outputs]
+  std::vector<double> probabilities;              // the same; none of numbers
   std::vector<std::vector<std::int32_t>> chosen;  // outputs, by example
   std::vector<std::vector<std::int32_t>> labels;  // the same of the labels; empty for numbers
   std::vector<double> numbers;                    // [E, outputs], labels that are numbers
@@ -29,13 +30,13 @@ struct Predicted {
 
 Predicted predicted_of(const Evaluation& evaluation, const Task& task) {
   Predicted out{.outputs = static_cast<std::size_t>(task.outputs()),
-                .logits = {evaluation.logits.values<double>().begin(), evaluation.logits.values<double>().end()},
+                .logits = evaluation.logits.values<double>(),
                 .probabilities = {},
                 .chosen = {},
                 .labels = {},
                 .numbers = {}};
   for (std::size_t i = 0; i < out.size(); ++i) {
-    Prediction prediction = task.predict(std::span(out.logits).subspan(i * out.outputs, out.outputs));
+    Prediction prediction = task.predict(out.logits.subspan(i * out.outputs, out.outputs));
     out.probabilities.insert(out.probabilities.end(), prediction.probabilities.begin(), prediction.probabilities.end());
     out.chosen.push_back(std::move(prediction.chosen));
   }
@@ -191,9 +192,7 @@ void add_mistakes(PageFigures& out, const Evaluation& evaluation, const Predicte
   std::ranges::stable_sort(wrong, [&](std::size_t a, std::size_t b) { return losses[a] > losses[b]; });
   wrong.resize(std::min(wrong.size(), kMaxMistakes));
   for (const std::size_t example : wrong) {
-    const auto row = [&](const std::vector<double>& values) {
-      return std::span(values).subspan(example * all.outputs, all.outputs);
-    };
+    const auto row = [&](std::span<const double> values) { return values.subspan(example * all.outputs, all.outputs); };
     PageMistake& mistake = out.mistakes.emplace_back();
     mistake.row = evaluation.rows[example] + 1;
     mistake.loss = losses[example];

@@ -44,14 +44,13 @@ std::vector<std::uint8_t> wanted_rows(const RowChoice& split, std::span<const st
 
 }  // namespace
 
-std::vector<std::optional<TextAndPair>> read_texts_again(const SplitSource& source, const TextColumns& columns,
-                                                         const LabelReader& labels, const Dataset& split,
-                                                         std::span<const std::int64_t> rows) {
+std::vector<std::optional<TextAndPair>> read_texts_again(const RowChoice& source, const TextColumns& columns,
+                                                         const Dataset& split, std::span<const std::int64_t> rows) {
   std::vector<std::optional<TextAndPair>> out(rows.size());
   if (rows.empty() || !split.marks.defined()) return out;
   std::vector<std::int64_t> sorted(rows.begin(), rows.end());
   std::ranges::sort(sorted);
-  const std::vector<std::uint8_t> wanted = wanted_rows(source.rows(columns, labels, 0), sorted);
+  const std::vector<std::uint8_t> wanted = wanted_rows(source, sorted);
   if (wanted.empty()) return out;
   FewTexts texts;
   read_rows({.path = source.path, .max_rows = std::ssize(rows), .parts = wanted, .part = kWanted}, columns, nullptr,

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/support/row_split.h"
+#include "apps/support/read_rows.h"
 #include "engine/data/dataset.h"
 
 namespace attune {
@@ -16,10 +16,9 @@ struct TextAndPair {
   std::string text, pair;
 };
 
-/// The texts of these rows (from 0, in any order) of a split; nothing where the source has changed since `split` was read,
-/// by the marks of its texts. Throws Error or IoError if the source cannot be read.
-std::vector<std::optional<TextAndPair>> read_texts_again(const SplitSource& source, const TextColumns& columns,
-                                                         const LabelReader& labels, const Dataset& split,
-                                                         std::span<const std::int64_t> rows);
+/// The texts of these rows (from 0, in any order) of a split that was read from `source`; nothing where the source has
+/// changed since then, by the marks of its texts. Throws Error or IoError if the source cannot be read.
+std::vector<std::optional<TextAndPair>> read_texts_again(const RowChoice& source, const TextColumns& columns,
+                                                         const Dataset& split, std::span<const std::int64_t> rows);
 
 }  // namespace attune

@@ -17,6 +17,9 @@ run=$folder/first/run.json
 # value FILE KEY: of a line of the file
 value() { sed -nE "s/^ *\"$2\": \"?([^\",]*)\"?,?$/\1/p" "$1" | head -1; }
 expect "program" train_gpt "$(value "$run" program)"
+if git -C "$(dirname "$0")" rev-parse HEAD >/dev/null 2>&1; then
+  value "$run" commit | grep -qE '^[0-9a-f]{12}(-dirty)?$' || fail "the commit: $(value "$run" commit)"
+fi
 expect "a given option" 7 "$(value "$run" --seed)"
 expect "a flag" true "$(value "$run" --recompute)"
 expect "a default" 0.1 "$(value "$run" --weight_decay)"

@@ -112,11 +112,9 @@ TEST(Figures, OfManyClassesAreBounded) {
 
 class TextsAgain : public Splits {
  protected:
-  std::vector<std::string> again(const SplitSource& source, const Dataset& split,
-                                 const std::vector<std::int64_t>& rows) {
+  std::vector<std::string> again(const RowChoice& source, const Dataset& split, const std::vector<std::int64_t>& rows) {
     std::vector<std::string> out;
-    for (const auto& found : read_texts_again(source, {}, ClassLabels("label", 2), split, rows))
-      out.push_back(found ? found->text : "(none)");
+    for (const auto& found : read_texts_again(source, {}, split, rows)) out.push_back(found ? found->text : "(none)");
     return out;
   }
 };
@@ -145,13 +143,15 @@ TEST_F(TextsAgain, OfASplitOfAFile) {
   ClassLabels labels("label", 2);
   SplitReader reader(tokenizer_, {}, labels, "");
   (void)reader.read({.path = path_, .part = 0, .split = shares}, 0, 0);
-  const Dataset test = reader.read(source, 0, 0);
-  ASSERT_EQ(test.size(), 30);
-  const auto parts = shares->parts({}, labels);
-  Texts expected;
-  for (std::size_t i = 0; i < 100; ++i)
-    if (parts[i] == 2) expected.push_back("row " + std::to_string(i));
-  EXPECT_EQ(again(source, test, {0, 13, 29}), (Texts{expected[0], expected[13], expected[29]}));
+  for (const std::int64_t max_rows : {0, 11}) {
+    const Dataset test = reader.read(source, max_rows, 0);
+    ASSERT_EQ(test.size(), max_rows == 0 ? 30 : 11);
+    const RowChoice choice = source.rows({}, labels, max_rows);
+    Texts expected;
+    for (std::size_t i = 0; i < 100; ++i)
+      if (choice.parts[i] == 2) expected.push_back("row " + std::to_string(i));
+    EXPECT_EQ(again(choice, test, {0, 7, 10}), (Texts{expected[0], expected[7], expected[10]}));
+  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Checkpoints of a run: read with all their digests, compared with a run's options, and restored into a trainer.
 #include "engine/train/run_state.h"
+#include "apps/support/run_history.h"
 #include "apps/support/run_keeper.h"
 #include "tests/engine/train/train_fixture.h"
 #include "tests/fuzz/harness.h"
@@ -26,6 +27,12 @@ void run(std::string_view input) {
   for (const RunState::Parameter& parameter : state.parameters)
     require(parameter.value.defined(), "every parameter has a value");
   succeeds([&] { check_options(state, "input", {{"--lr_schedule", "constant"}, {"--learning_rate", "1e-4"}}); });
+  succeeds([&] {
+    RunHistory history, same;
+    history.restore(state.history);
+    same.restore(history.text());
+    require(same.text() == history.text(), "a history that is restored is the same");
+  });
   small.run.trainer.restore(state);
   accepted();
   const RunState again = small.run.trainer.state();
