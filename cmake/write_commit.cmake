@@ -1,7 +1,7 @@
 # Writes a source file with the commit that is built, "-dirty" after it if files differ from it; nothing if this is no clone of its own or there
 # is no git. The file is touched only if the commit is another one.
 #
-# usage: cmake -D SOURCE=<project> -D FILE=<file.cpp> -P write_commit.cmake
+# usage: cmake -D SOURCE=<project> -D FILE=<what to write> -P write_commit.cmake
 execute_process(COMMAND git -C ${SOURCE} rev-parse --show-toplevel OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
 set(commit "")
 if(NOT failed)
