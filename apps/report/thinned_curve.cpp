@@ -34,16 +34,14 @@ ThinnedCurve::ThinnedCurve(std::int64_t width, std::vector<Bucket> buckets)
 }
 
 void ThinnedCurve::add(std::int64_t step, double value) {
-  if (!std::isfinite(value)) return;
+  if (!std::isfinite(value) || step < 0) return;
   const Sample sample{step, value};
   const Bucket added{step / width_, 1, value, sample, sample};
-  if (!buckets_.empty() && buckets_.back().index == added.index) {
+  if (!buckets_.empty() && buckets_.back().index > added.index) return;
+  if (!buckets_.empty() && buckets_.back().index == added.index)
     join_into(buckets_.back(), added);
-    return;
-  }
-  CHECK(step >= 0 && (buckets_.empty() || added.index > buckets_.back().index), "the step ", step,
-        " of a curve comes after later ones");
-  buckets_.push_back(added);
+  else
+    buckets_.push_back(added);
   while (buckets_.size() > kMaxBuckets) widen();
 }
 

@@ -32,7 +32,7 @@ class ThinnedCurve {
   /// Continues from width() and buckets(). Throws Error if they are not those of a curve.
   ThinnedCurve(std::int64_t width, std::vector<Bucket> buckets);
 
-  /// The value of a step from 0 on; steps do not fall.
+  /// The value of a step from 0 on. One that comes after later steps may be left out.
   void add(std::int64_t step, double value);
 
   std::int64_t width() const { return width_; }
