@@ -3,8 +3,8 @@
 // Packed by default: no result depends on masked padding, so only real tokens are computed.
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
-#include "apps/support/main.h"
 #include "apps/support/published.h"
+#include "apps/support/seed_runs.h"
 #include "apps/support/task_config.h"
 #include "models/registry.h"
 
@@ -84,9 +84,5 @@ int train(const BertFlags& flags) {
 
 int main(int argc, char** argv) {
   constexpr const char* kDescription = "Fine-tunes BERT, DistilBERT, RoBERTa or ModernBERT for text classification.";
-  return attune::run_program({"train_bert", kDescription}, [&](attune::CommandLine& app) {
-    attune::BertFlags flags;
-    flags.declare(app);
-    return app.parse(argc, argv) ? attune::train(flags) : 0;
-  });
+  return attune::run_training<attune::BertFlags>({"train_bert", kDescription}, argc, argv, attune::train);
 }

@@ -7,8 +7,8 @@
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
-#include "apps/support/main.h"
 #include "apps/support/published.h"
+#include "apps/support/seed_runs.h"
 #include "apps/support/task_config.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
@@ -152,9 +152,5 @@ int train(const GptFlags& flags) {
 
 int main(int argc, char** argv) {
   constexpr const char* kDescription = "Fine-tunes GPT-2 for text classification.";
-  return attune::run_program({"train_gpt", kDescription}, [&](attune::CommandLine& app) {
-    attune::GptFlags flags;
-    flags.declare(app);
-    return app.parse(argc, argv) ? attune::train(flags) : 0;
-  });
+  return attune::run_training<attune::GptFlags>({"train_gpt", kDescription}, argc, argv, attune::train);
 }

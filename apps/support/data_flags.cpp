@@ -110,6 +110,9 @@ void DataFlags::declare(CommandLine& app) {
                  "file of its own (default: 0.8/0.1/0.1). Rows are chosen by --seed, of each class in these shares")
       ->group("Data")
       ->needs(training);
+  app.add_option("--split_seed", split_seed, "Seed that the rows of --split are chosen by (default: --seed)")
+      ->group("Data")
+      ->needs(training);
   app.add_option("--split_output", split_output,
                  "Folder to write train.csv, validation.csv and test.csv of this run to, for --data")
       ->group("Data")
@@ -178,6 +181,16 @@ void DataFlags::find_columns(Names& labels, std::ostream& notes) {
   if (!parts.empty()) notes << "Columns of " << training << ": " << join(parts) << std::endl;
 }
 
+std::uint64_t DataFlags::split_seed_or(std::uint64_t seed) const {
+  if (split_seed.empty()) return seed;
+  std::uint64_t out = 0;
+  const char* end = split_seed.data() + split_seed.size();
+  const auto [stop, error] = std::from_chars(split_seed.data(), end, out);
+  if (error != std::errc() || stop != end)
+    throw UsageError("--split_seed '" + split_seed + "' is not a whole number from 0 on that fits");
+  return out;
+}
+
 SplitSources DataFlags::sources(std::uint64_t seed) const {
   const SplitShares shares_of = train.empty() ? SplitShares{1, 0, 0} : shares();
   SplitSources out;
@@ -190,7 +203,7 @@ SplitSources DataFlags::sources(std::uint64_t seed) const {
                   << std::endl;
   }
   if (shares_of[0] == 1) return out;
-  const auto dealt = std::make_shared<RowSplit>(train, shares_of, seed);
+  const auto dealt = std::make_shared<RowSplit>(train, shares_of, split_seed_or(seed));
   for (SplitSource& source : out)
     if (shares_of[source.part] > 0) source.split = dealt;
   std::cout << "Split of " << train << " (--split): " << dealt->description() << std::endl;

@@ -13,7 +13,7 @@ namespace attune {
 class CommandLine;
 
 struct DataFlags {
-  std::string data = ".", train, validation, test, split, split_output;
+  std::string data = ".", train, validation, test, split, split_seed, split_output;
   TextColumns columns = {.text = ""};
 
   void declare(CommandLine& app);
@@ -22,9 +22,11 @@ struct DataFlags {
   /// `notes`. No column of labels is needed if `labels` is empty. A column that a flag names is not found for another purpose. Throws Error listing the columns if there is
   /// none or several, UsageError if two flags name the same column.
   void find_columns(std::vector<std::string>& labels, std::ostream& notes = std::cout);
-  /// The rows of the three splits. Prints a line if a file is split. Throws UsageError if the shares are wrong, IoError
+  /// The rows of the three splits. Prints a line if a file is split, by --split_seed or else by `seed`. Throws UsageError if the shares are wrong, IoError
   /// naming the first file that is missing.
   SplitSources sources(std::uint64_t seed) const;
+  /// The seed that rows are dealt by, with --split_seed or without it. Throws UsageError if it is no number.
+  std::uint64_t split_seed_or(std::uint64_t seed) const;
 
  private:
   SplitShares shares() const;

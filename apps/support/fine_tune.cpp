@@ -16,6 +16,7 @@
 #include "apps/support/memory_advice.h"
 #include "apps/support/report.h"
 #include "apps/support/run_file.h"
+#include "apps/support/run_hooks.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/run_report.h"
 #include "apps/support/task_config.h"
@@ -285,6 +286,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     }
   }
   if (adapter_error) std::rethrow_exception(adapter_error);
+  if (finished && flags.hooks != nullptr) flags.hooks->end(report.splits(), job.task.headlines());
   return finished ? 0 : kInterruptedExit;
 }
 
@@ -307,6 +309,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
+  if (flags.hooks != nullptr) flags.hooks->begin(splits_of(job));
   check_keep_best(job.task, flags.keep_best);
   bool recompute = flags.recompute;
   const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {

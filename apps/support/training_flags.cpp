@@ -142,6 +142,11 @@ void TrainingFlags::declare(CommandLine& app) {
       "no average")
       ->check(dropout_probability());
   add("Training", "--seed", seed, "Seed of weights, data order and dropout");
+  app.add_option("--seeds", seeds,
+                 "Several runs with these seeds, as 1..5 or 1,2,7, and a table of their measures: the runs are in the "
+                 "folders seed-1, ... of --output, the table also in seeds.json there. The rows of --split are those "
+                 "of --seed in all of them. --resume makes the runs that are not finished")
+      ->group("Training");
   app.add_flag("--no_graphs", no_graphs,
                "On cuda: launch every kernel of a step separately instead of replaying a graph")
       ->group("Training");
@@ -291,6 +296,7 @@ std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options
                                              "--test",
                                              "--split",
                                              "--split_output",
+                                             "--split_seed",
                                              "--text_column",
                                              "--label_column",
                                              "--tokenizer",

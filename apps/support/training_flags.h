@@ -20,6 +20,7 @@
 namespace attune {
 
 class CommandLine;
+struct RunHooks;
 
 struct TrainingFlags {
   // data
@@ -50,12 +51,14 @@ struct TrainingFlags {
   double warmup_ratio = 0, layer_decay = 1;
   bool decay_matrices_only = false;
   std::uint64_t seed = 123;
+  std::string seeds;  // of several runs; empty: one run
   int threads = 0;
   // results
   std::string options_file, without, output, log_file, tensorboard;
   bool no_final_evaluation = false, no_report = false, no_graphs = false, recompute = false,
        independent_evaluation = false;
   std::int64_t checkpoint_every = 0, keep = 2;
+  const RunHooks* hooks = nullptr;    // of the caller; null: none
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder
 
   /// Declares every option; defaults are the current values.

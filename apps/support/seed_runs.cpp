@@ -1,0 +1,301 @@
+#include "apps/support/seed_runs.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "apps/support/command_line.h"
+#include "apps/support/text_table.h"
+#include "base/printable.h"
+#include "engine/io/files.h"
+#include "engine/train/checkpoints.h"
+
+namespace attune {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxSeeds = 1000;
+constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
+
+std::string name_of(std::uint64_t seed) {
+  return str_cat("seed-", seed);
+}
+
+// A folder or file of a run: below the folder, or in the name of the file.
+std::string folder_of(const std::string& folder, std::uint64_t seed) {
+  return (fs::path(folder) / name_of(seed)).string();
+}
+std::string file_of(const std::string& file, std::uint64_t seed) {
+  const fs::path path = file;
+  return (path.parent_path() / str_cat(path.stem().string(), "-", name_of(seed), path.extension().string())).string();
+}
+
+std::optional<std::uint64_t> seed_of(std::string_view text) {
+  std::uint64_t out = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && stop == text.data() + text.size() ? std::optional(out) : std::nullopt;
+}
+
+// Options that would do nothing, or mean something else.
+void check_flags(const TrainingFlags& flags) {
+  if (flags.no_final_evaluation)
+    throw UsageError("--seeds compares the final evaluations of the runs, and --no_final_evaluation makes none");
+  if (flags.resume && !flags.resume->empty())
+    throw UsageError("--seeds goes on with the runs of --output: --resume has no value then");
+  if (flags.resume && flags.output.empty())
+    throw UsageError("--resume with --seeds needs --output: the folder of the runs");
+}
+
+std::vector<std::string> without(const std::vector<std::string>& arguments, const std::string& name, bool has_value) {
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    if (arguments[i] == name)
+      i += has_value ? 1 : 0;
+    else if (!arguments[i].starts_with(name + "="))
+      out.push_back(arguments[i]);
+  }
+  return out;
+}
+
+// The measures of a headline in each split.
+struct Measured {
+  std::string measure, title;
+  bool percent;
+};
+
+constexpr std::pair<const char*, const char*> kSplitTitles[] = {
+    {"train", "Training"}, {"validation", "Validation"}, {"test", "Test"}};
+
+std::string text_of(double value, bool percent) {
+  if (std::isnan(value)) return "undefined";
+  char out[64];
+  std::snprintf(out, sizeof out, percent ? "%.2f%%" : "%.4f", percent ? 100 * value : value);
+  return out;
+}
+
+// The runs that are finished, and what they have in common: the contents of seeds.json.
+class SeedRuns {
+ public:
+  SeedRuns(const TrainingFlags& flags, std::vector<std::uint64_t> seeds) : flags_(flags), seeds_(std::move(seeds)) {
+    for (auto& [name, value] : flags.deciding_options())
+      if (name != "--seeds") options_.emplace_back(name, value);
+    if (flags_.output.empty()) return;
+    if (flags_.resume)
+      read();
+    else
+      refuse_unfinished();
+    write();
+  }
+
+  const std::vector<std::uint64_t>& seeds() const { return seeds_; }
+  bool finished(std::uint64_t seed) const {
+    return std::ranges::any_of(runs_, [&](const auto& run) { return run.first == seed; });
+  }
+  RunHooks hooks(std::uint64_t seed) {
+    return {.begin = [this](const Splits& splits) { check_data(splits); },
+            .end =
+                [this, seed](const json::Value& measures, const std::vector<Headline>& headlines) {
+                  measured_.clear();
+                  for (const Headline& h : headlines)
+                    measured_.push_back({std::string(h.measure), std::string(h.title), h.percent});
+                  runs_.emplace_back(seed, measures);
+                  write();
+                }};
+  }
+  std::string table() const;
+
+ private:
+  std::string path() const { return (fs::path(flags_.output) / "seeds.json").string(); }
+  void read();
+  void refuse_unfinished() const;
+  void check_data(const Splits& splits);
+  Spread spread(const char* split, const std::string& measure) const;
+  void write() const;
+
+  const TrainingFlags& flags_;
+  std::vector<std::uint64_t> seeds_;
+  std::vector<std::pair<std::string, std::string>> options_;
+  std::vector<std::pair<std::string, std::string>> data_;  // digests of the splits; empty: not known yet
+  std::vector<Measured> measured_;
+  std::vector<std::pair<std::uint64_t, json::Value>> runs_;  // the measures of the splits
+};
+
+void SeedRuns::read() {
+  const json::Value in = json::read(path());
+  const std::string& program = in["program"].string();
+  CHECK(program == flags_.command_line().name(), path(), ": has the runs of ", printable(program));
+  CHECK(in["attune"].string() == ATTUNE_VERSION, path(), ": was made by attune ", printable(in["attune"].string()),
+        "; this is ", ATTUNE_VERSION);
+  const json::Value options = in["options"];
+  for (const auto& [name, value] : options_) {
+    const std::string before = options.string_or(name, "");
+    CHECK(before == value, name, " is ", value.empty() ? "not given" : value, ", but the runs of ", path(),
+          " were made with ", before.empty() ? "nothing" : printable(before));
+  }
+  in["data"].for_each(
+      [&](const std::string& name, const json::Value& digest) { data_.emplace_back(name, digest.string()); });
+  for (const json::Value& h : in["headlines"].items())
+    measured_.push_back({h["measure"].string(), h["title"].string(), h["percent"].boolean()});
+  for (const json::Value& run : in["runs"].items()) {
+    const std::uint64_t seed = run["seed"].unsigned_integer();
+    if (std::ranges::find(seeds_, seed) != seeds_.end()) runs_.emplace_back(seed, run["measures"]);
+  }
+}
+
+void SeedRuns::refuse_unfinished() const {
+  const char* what = "--resume goes on with them; otherwise remove the folder";
+  if (fs::exists(path())) {
+    const json::Value in = json::read(path());
+    CHECK(in["runs"].size() >= in["seeds"].size(), path(), ": ", in["runs"].size(), " of ", in["seeds"].size(),
+          " runs are finished: ", what);
+  }
+  for (const std::uint64_t seed : seeds_) {
+    const std::string checkpoints = (fs::path(folder_of(flags_.output, seed)) / "checkpoints").string();
+    CHECK(!has_checkpoint(checkpoints) || read_run_state(find_checkpoint(checkpoints)).finished, checkpoints,
+          ": has the checkpoints of a run that is not finished: remove the folder");
+  }
+}
+
+void SeedRuns::check_data(const Splits& splits) {
+  std::vector<std::pair<std::string, std::string>> now;
+  for (const auto& [name, split] : splits) now.emplace_back(name, split->digest);
+  for (std::size_t i = 0; i < data_.size() && i < now.size(); ++i)
+    CHECK(data_[i] == now[i], "the ", now[i].first, " examples are not those of the other runs of --seeds");
+  data_ = now;
+}
+
+Spread SeedRuns::spread(const char* split, const std::string& measure) const {
+  std::vector<double> values;
+  for (const auto& [seed, measures] : runs_) {
+    const std::optional<json::Value> of_split = measures.find(split);
+    values.push_back(of_split ? of_split->number_or(measure, kUndefined) : kUndefined);
+  }
+  return spread_of(values);
+}
+
+void SeedRuns::write() const {
+  if (flags_.output.empty()) return;
+  json::Value options = json::Value::object(), data = json::Value::object(), headlines = json::Value::array(),
+              runs = json::Value::array(), summary = json::Value::object();
+  for (const auto& [name, value] : options_) options.set(name, value);
+  for (const auto& [name, digest] : data_) data.set(name, digest);
+  for (const Measured& m : measured_)
+    headlines.push_back(json::Value::object({{"measure", m.measure}, {"title", m.title}, {"percent", m.percent}}));
+  for (const auto& [seed, measures] : runs_)
+    runs.push_back(json::Value::object({{"seed", seed}, {"measures", measures}}));
+  for (const auto& [split, title] : kSplitTitles) {
+    json::Value of_split = json::Value::object();
+    for (const Measured& m : measured_) {
+      const Spread s = spread(split, m.measure);
+      of_split.set(
+          m.measure,
+          json::Value::object({{"mean", s.mean}, {"standard_deviation", s.deviation}, {"min", s.min}, {"max", s.max}}));
+    }
+    summary.set(split, of_split);
+  }
+  write_file(path(), json::Value::object({{"attune", ATTUNE_VERSION},
+                                          {"program", flags_.command_line().name()},
+                                          {"seeds", json::Value::array_of(seeds_)},
+                                          {"options", options},
+                                          {"data", data},
+                                          {"headlines", headlines},
+                                          {"runs", runs},
+                                          {"summary", summary}})
+                             .dump(2) +
+                         "\n");
+}
+
+std::string SeedRuns::table() const {
+  TableLines lines = {{str_cat("Runs: ", runs_.size()), "mean", "standard deviation", "min", "max"}};
+  for (const auto& [split, title] : kSplitTitles)
+    for (const Measured& m : measured_) {
+      const Spread s = spread(split, m.measure);
+      lines.push_back({str_cat(title, " ", m.title), text_of(s.mean, m.percent), text_of(s.deviation, m.percent),
+                       text_of(s.min, m.percent), text_of(s.max, m.percent)});
+    }
+  return table_text(lines);
+}
+
+// The command line of the run with a seed.
+std::vector<std::string> arguments_of(const TrainingFlags& flags, const std::vector<std::string>& given,
+                                      std::uint64_t seed, bool first) {
+  std::vector<std::string> out = without(without(given, "--seeds", true), "--resume", false);
+  if (!first) out = without(out, "--split_output", true);  // the same files
+  out.push_back(str_cat("--seed=", seed));
+  if (!flags.data.train.empty()) out.push_back(str_cat("--split_seed=", flags.data.split_seed_or(flags.seed)));
+  if (!flags.log_file.empty()) out.push_back("--log_file=" + file_of(flags.log_file, seed));
+  if (!flags.tensorboard.empty()) out.push_back("--tensorboard=" + folder_of(flags.tensorboard, seed));
+  if (!flags.lora.adapter.empty()) out.push_back("--save_adapter=" + folder_of(flags.lora.adapter, seed));
+  if (flags.output.empty()) return out;
+  const std::string folder = folder_of(flags.output, seed);
+  out.push_back("--output=" + folder);
+  // A run that was killed before its first checkpoint begins again.
+  if (flags.resume && has_checkpoint((fs::path(folder) / "checkpoints").string())) out.emplace_back("--resume");
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::uint64_t> seed_list(const std::string& text) {
+  const auto refuse = [&](const std::string& what) { throw UsageError("--seeds " + printable(text) + ": " + what); };
+  std::vector<std::uint64_t> out;
+  for (std::size_t at = 0; at <= text.size();) {
+    const std::size_t end = std::min(text.find(',', at), text.size());
+    const std::string item = text.substr(at, end - at);
+    const std::size_t dots = item.find("..");
+    const std::optional<std::uint64_t> from = seed_of(item.substr(0, dots)),
+                                       to = dots == std::string::npos ? from : seed_of(item.substr(dots + 2));
+    if (!from || !to) refuse("is no list of seeds, as 1..5 or 1,2,7");
+    if (*from > *to) refuse(str_cat(*from, " is above ", *to));
+    if (*to - *from >= kMaxSeeds || out.size() + (*to - *from) >= kMaxSeeds)
+      refuse(str_cat("has more than ", kMaxSeeds, " seeds"));
+    for (std::uint64_t i = 0; i <= *to - *from; ++i) {
+      if (std::ranges::find(out, *from + i) != out.end()) refuse(str_cat("has the seed ", *from + i, " twice"));
+      out.push_back(*from + i);
+    }
+    at = end + 1;
+  }
+  return out;
+}
+
+Spread spread_of(const std::vector<double>& values) {
+  if (values.empty() || std::ranges::any_of(values, [](double x) { return std::isnan(x); }))
+    return {kUndefined, kUndefined, kUndefined, kUndefined};
+  const auto n = static_cast<double>(values.size());
+  double sum = 0, squares = 0;
+  for (const double x : values) sum += x;
+  for (const double x : values) squares += (x - sum / n) * (x - sum / n);
+  const auto [min, max] = std::ranges::minmax(values);
+  return {sum / n, n > 1 ? std::sqrt(squares / (n - 1)) : kUndefined, min, max};
+}
+
+int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& arguments, const OneRun& run) {
+  const std::vector<std::uint64_t> seeds = seed_list(flags.seeds);
+  check_flags(flags);
+  const std::unique_ptr<LockedFolder> output = flags.lock_output();
+  SeedRuns runs(flags, seeds);
+  for (std::size_t i = 0; i < seeds.size(); ++i) {
+    std::cout << (i == 0 ? "" : "\n") << "Seed " << seeds[i] << " (" << i + 1 << " of " << seeds.size() << ")";
+    if (runs.finished(seeds[i])) {
+      std::cout << ": finished before" << std::endl;
+      continue;
+    }
+    std::cout << std::endl;
+    const RunHooks hooks = runs.hooks(seeds[i]);
+    const int code = interrupted() ? kInterruptedExit : run(arguments_of(flags, arguments, seeds[i], i == 0), hooks);
+    if (code != 0) return code;
+    CHECK(runs.finished(seeds[i]), "the run of seed ", seeds[i], " has no measures");
+  }
+  std::cout << "\n" << runs.table();
+  if (!flags.output.empty()) std::cout << "Saved to " << (fs::path(flags.output) / "seeds.json").string() << std::endl;
+  return 0;
+}
+
+}  // namespace attune
