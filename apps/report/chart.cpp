@@ -11,7 +11,8 @@ namespace attune::html {
 namespace {
 
 // The drawing, in units that are about pixels on a phone, so that its texts are readable there.
-constexpr double kWidth = 380, kHeight = 250, kLeft = 48, kRight = 12, kTop = 12, kBottom = 44;
+constexpr double kWidth = 380, kHeight = 250, kLeft = 48, kRight = 12, kTop = 20, kBottom = 44;
+constexpr double kLetter = 6.8;  // the width of one, about
 constexpr std::array<const char*, kSeriesStyles> kClasses = {"s0", "s1", "s2", "s3", "s4", "s5"};
 
 // A coordinate with one decimal.
@@ -69,7 +70,7 @@ class Drawing {
     double free_from = 0;  // texts of ticks do not overlap
     for (const double tick : chart_.x.ticks) {
       const std::string words = tick_text(chart_.x, tick);
-      const double half = 3.4 * static_cast<double>(words.size());
+      const double half = kLetter / 2 * static_cast<double>(words.size());
       line("axis", px(tick), bottom, px(tick), bottom + 4);
       if (px(tick) - half < free_from) continue;
       text("tx", std::min(px(tick), kWidth - half), bottom + 17, words);
@@ -121,9 +122,10 @@ class Drawing {
   void draw(const Upright& upright) {
     if (upright.x < chart_.x.min || upright.x > chart_.x.max) return;
     const double x = px(upright.x);
-    line("upright", x, kTop - 4, x, kHeight - kBottom);
-    const bool left = x > kWidth / 2;
-    text(left ? "tu end" : "tu", x + (left ? -4 : 4), kTop + 6, upright.text);
+    line("upright", x, kTop, x, kHeight - kBottom);
+    // Above the drawing, where no line is.
+    const double half = kLetter / 2 * static_cast<double>(upright.text.size());
+    text("tu", std::clamp(x, half, kWidth - half), kTop - 7, upright.text);
   }
 
   Writer& out_;

@@ -83,7 +83,8 @@ void fit(Chart& chart, bool log) {
       ys.push_back(mark.y);
     }
   const auto [first, last] = std::ranges::minmax(xs);
-  chart.x = first < last ? fixed_scale(first, last) : scale_of(xs);
+  // Of a bucket of steps the middle is drawn: the first one begins at 0.
+  chart.x = first < last ? fixed_scale(first < 0.02 * last ? 0 : first, last) : scale_of(xs);
   chart.y = log ? log_scale_if_wide(ys) : scale_of(ys);
   if (chart.y.log) chart.note += (chart.note.empty() ? "" : " ") + std::string("The scale is logarithmic.");
 }
@@ -109,7 +110,7 @@ Chart step_chart(const std::string& title, const std::string& name, const Thinne
   return chart;
 }
 
-Chart evaluation_chart(const RunCurves& curves) {
+Chart evaluation_chart(const RunCurves& curves, bool log) {
   Chart chart{.title = "Loss of the evaluations",
               .note = "Over the first batches of each split.",
               .x_title = "step (batches)",
@@ -125,7 +126,7 @@ Chart evaluation_chart(const RunCurves& curves) {
   };
   add(curves.train_loss, "training");
   add(curves.validation_loss, "validation");
-  fit(chart, false);
+  fit(chart, log);
   return chart;
 }
 
@@ -153,11 +154,11 @@ bool has_curves(const RunPage& page) {
 }
 
 void write_curves(Writer& out, const RunPage& page) {
-  const RunCurves& curves = page.curves;
+  const RunCurves& curves = page.curves;  // squared errors fall by powers of ten
   const auto figures = out.in("div", {{"class", "figures"}});
-  write_chart(out, "loss", step_chart("Training loss", "loss", curves.loss, true, false));
+  write_chart(out, "loss", step_chart("Training loss", "loss", curves.loss, true, page.numbers));
   if (!curves.train_loss.buckets().empty() || !curves.validation_loss.buckets().empty())
-    write_chart(out, "evaluations", evaluation_chart(curves));
+    write_chart(out, "evaluations", evaluation_chart(curves, page.numbers));
   if (!curves.measured.buckets().empty()) write_chart(out, "measure", measure_chart(page));
   if (!curves.learning_rate.buckets().empty())
     write_chart(out, "rate", step_chart("Learning rate", "learning rate", curves.learning_rate, false, false));

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "apps/report/scale.h"
 #include "apps/report/sections.h"
@@ -22,6 +24,12 @@ std::string shown_word(const std::string& word) {
   return word.empty() ? "\xE2\x90\xA3" : shortened(word, kMaxName);
 }
 
+std::string signed_text(double value) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.2g", std::abs(value));
+  return (value < 0 ? "\xE2\x88\x92" : "+") + std::string(text.data());
+}
+
 // The words of a text, strong ones marked.
 void write_words(Writer& out, const Words& words) {
   const double largest = largest_of(words);
@@ -29,14 +37,14 @@ void write_words(Writer& out, const Words& words) {
   for (std::size_t i = 0; i < std::min(words.size(), kMaxWords); ++i) {
     const auto& [word, value] = words[i];
     const double share = largest > 0 ? std::abs(value) / largest : 0;
-    const int level = share > 0.6 ? 3 : share > 0.3 ? 2 : share > 0.1 ? 1 : 0;
+    const int level = share > 0.7 ? 3 : share > 0.4 ? 2 : share > 0.2 ? 1 : 0;
     if (i > 0) out.text(" ");
     if (level == 0)
       out.text(shown_word(word));
     else
       out.element("span",
                   {{"class", "w " + std::string(value > 0 ? "for" : "against") + std::to_string(level)},
-                   {"title", (value > 0 ? "+" : "\xE2\x88\x92") + number_text(std::abs(value))}},
+                   {"title", signed_text(value)}},
                   shown_word(word));
   }
   if (words.size() > kMaxWords)
@@ -44,14 +52,15 @@ void write_words(Writer& out, const Words& words) {
 }
 
 // The strongest words of one sign, for those who do not see the colours.
-std::string strongest(Words words, bool positive) {
+void write_list(Writer& out, Words words, bool positive) {
   std::erase_if(words, [&](const auto& word) { return positive ? word.second <= 0 : word.second >= 0; });
   std::ranges::stable_sort(words, [](const auto& a, const auto& b) { return std::abs(a.second) > std::abs(b.second); });
-  std::string out;
-  for (std::size_t i = 0; i < std::min(words.size(), kNamedWords); ++i)
-    out += (i == 0 ? "" : ", ") + shown_word(words[i].first) + " " + (positive ? "+" : "\xE2\x88\x92") +
-           number_text(std::abs(words[i].second));
-  return out.empty() ? "none" : out;
+  if (words.empty()) out.text("none");
+  for (std::size_t i = 0; i < std::min(words.size(), kNamedWords); ++i) {
+    if (i > 0) out.text(", ");
+    out.element("bdi", shown_word(words[i].first));
+    out.text(" " + signed_text(words[i].second));
+  }
 }
 
 void write_strongest(Writer& out, const RunPage& page, const PageMistake& mistake) {
@@ -62,8 +71,11 @@ void write_strongest(Writer& out, const RunPage& page, const PageMistake& mistak
     out.text(page.numbers ? "Raised " : "For ");
     out.element("bdi", output_name(page, mistake.explained));
   }
-  out.text(": " + strongest(mistake.words, true) + (page.numbers ? ". Lowered it: " : ". Against it: ") +
-           strongest(mistake.words, false) + ".");
+  out.text(": ");
+  write_list(out, mistake.words, true);
+  out.text(page.numbers ? ". Lowered it: " : ". Against it: ");
+  write_list(out, mistake.words, false);
+  out.text(".");
 }
 
 void write_source(Writer& out, const PageMistake& mistake) {

@@ -149,8 +149,9 @@ void write_rankings(Writer& out, const RunPage& page, const PageFigures& figures
     Series series{.name = name + " (average precision " + number_text(ranking.average_precision) + ")",
                   .style = chart.series.size() % kSeriesStyles};
     for (const CurvePoint& point : ranking.points)
-      series.marks.push_back(
-          {point.x, point.y, name + ": recall " + number_text(point.x) + ", precision " + number_text(point.y)});
+      series.marks.push_back({point.x, point.y,
+                              name + ", threshold " + number_text(point.at) + ": recall " + number_text(point.x) +
+                                  ", precision " + number_text(point.y)});
     chart.description += series.name + ". ";
     chart.series.push_back(std::move(series));
   }

@@ -57,7 +57,7 @@ struct RankingCurve {
   std::size_t output = 0;
   std::int64_t positives = 0;
   double average_precision = 0;
-  std::vector<CurvePoint> points = {};  // x: recall, which rises; y: precision
+  std::vector<CurvePoint> points = {};  // x: recall, which rises; y: precision; at: threshold
 };
 /// Numbers of the texts against their predictions.
 struct NumberFit {

@@ -38,7 +38,7 @@ figcaption .note { margin: .1rem 0 0; }
 .plot { position: relative; }
 .plot svg { display: block; width: 100%; height: auto; touch-action: pan-y; }
 svg text { fill: var(--pale); font-size: 12px; }
-.tx { text-anchor: middle; } .ty, .end { text-anchor: end; } .tu { fill: var(--ink); }
+.tx, .tu { text-anchor: middle; } .ty { text-anchor: end; } svg .tu { fill: var(--ink); }
 .grid, .axis { stroke: var(--rule); stroke-width: 1; fill: none; } .axis { stroke: var(--pale); }
 .diagonal, .upright { stroke: var(--pale); stroke-width: 1.2; stroke-dasharray: 5 4; fill: none; }
 .s0 { color: var(--s0); } .s1 { color: var(--s1); } .s2 { color: var(--s2); } .s3 { color: var(--s3); } .s4 { color: var(--s4); } .s5 { color: var(--s5); }
@@ -89,7 +89,7 @@ footer { max-width: 76rem; margin: 2.5rem auto 2rem; padding: 0 1.25rem; color: 
 @media (max-width: 40rem) { body { font-size: 15px; } main, header, nav, footer { padding-left: .9rem; padding-right: .9rem; }
   figure { padding: .7rem .6rem; } th, td { padding: .3rem .5rem; } }
 @media print { body { font-size: 10.5pt; } nav, .skip { display: none; } main, header { max-width: none; }
-  figure, .mistakes > li, tr, .tiles { break-inside: avoid; } h2, h3 { break-after: avoid; } .scroll { overflow: visible; }
+  figure, .mistakes > li, tr, .tiles, .confusion, .measures { break-inside: avoid; } h2, h3 { break-after: avoid; } .scroll { overflow: visible; }
   .figures { grid-template-columns: repeat(2, 1fr); } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
 )css";
 }
@@ -147,7 +147,7 @@ for (const plot of document.querySelectorAll(".plot")) {
     show(to);
   });
 }
-addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("details")) part.open = true; });
+addEventListener("beforeprint", () => { for (const part of document.querySelectorAll("section:not(#mistakes) details")) part.open = true; });
 )js";
 }
 

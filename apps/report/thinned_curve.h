@@ -49,6 +49,7 @@ class ThinnedCurve {
 /// of equal parts of the x axis the lowest and the highest.
 struct CurvePoint {
   double x, y;
+  double at = 0;  // what else belongs to the point: the threshold of a precision and a recall
 };
 std::vector<CurvePoint> thinned(const std::vector<CurvePoint>& points, std::size_t buckets);
 

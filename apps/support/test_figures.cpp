@@ -128,7 +128,7 @@ std::vector<RankingCurve> rankings_of(const Evaluation& evaluation, const Predic
     }
     std::vector<CurvePoint> points;
     for (const auto& [score, recall, precision] : measures::precision_recall_curve(scores, positive))
-      points.push_back({recall, precision});
+      points.push_back({recall, precision, score});
     curve.points = thinned(points, kRankingBuckets);
   }
   return out;

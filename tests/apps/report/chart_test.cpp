@@ -99,8 +99,8 @@ TEST(Charts, DrawLinesAndStops) {
                     .series = {{.name = "one", .marks = {{0, 0, "first\nmark"}, {10, 1, "<last>"}}}},
                     .stops = {{5, 0.5, "between"}}};
   const std::string page = drawn(chart);
-  EXPECT_NE(page.find("<path class=\"line\" d=\"M48 206L368 12\"/>"), std::string::npos) << page;
-  EXPECT_NE(page.find("data-stops=\"48 206 first mark\n368 12 &lt;last&gt;\n208 109 between\""), std::string::npos);
+  EXPECT_NE(page.find("<path class=\"line\" d=\"M48 206L368 20\"/>"), std::string::npos) << page;
+  EXPECT_NE(page.find("data-stops=\"48 206 first mark\n368 20 &lt;last&gt;\n208 113 between\""), std::string::npos);
   EXPECT_NE(page.find("aria-label=\"a &lt; b. it &quot;falls&quot;\""), std::string::npos);
   EXPECT_EQ(page.find("legend"), std::string::npos) << "one series needs none";
 }
@@ -109,7 +109,7 @@ TEST(Charts, ASinglePointIsADot) {
   const std::vector<double> one = {4};
   const std::string page =
       drawn({.title = "t", .x = scale_of(one), .y = scale_of(one), .series = {{.name = "s", .marks = {{4, 4, "4"}}}}});
-  EXPECT_NE(page.find("class=\"large dots\" d=\"M208 109h0\""), std::string::npos) << page;
+  EXPECT_NE(page.find("class=\"large dots\" d=\"M208 113h0\""), std::string::npos) << page;
 }
 
 TEST(Charts, WithoutValuesHaveAxesAlone) {
@@ -125,9 +125,9 @@ TEST(Charts, BarsAndOutlines) {
                   {.name = "outline", .marks = {{1, 1}, {3, 2}}, .form = Series::Form::kOutline, .bar_width = 2}};
   chart.uprights = {{3, "limit"}, {5, "outside"}};
   const std::string page = drawn(chart);
-  EXPECT_NE(page.find("class=\"bars\" d=\"M48 206V12H208V206Z\""), std::string::npos)
+  EXPECT_NE(page.find("class=\"bars\" d=\"M48 206V20H208V206Z\""), std::string::npos)
       << "a bar of 0 is not drawn: " << page;
-  EXPECT_NE(page.find("d=\"M48 206L48 109L208 109L208 12L368 12L368 206\""), std::string::npos) << page;
+  EXPECT_NE(page.find("d=\"M48 206L48 113L208 113L208 20L368 20L368 206\""), std::string::npos) << page;
   EXPECT_NE(page.find("limit"), std::string::npos);
   EXPECT_EQ(page.find("outside"), std::string::npos);
 }

@@ -49,6 +49,8 @@ TEST(Figures, OfOneClass) {
   EXPECT_NEAR(1 - static_cast<double>(wrong) / 200, evaluation.measure("accuracy"), 1e-12);
   ASSERT_EQ(figures.rankings.size(), 3u);
   EXPECT_EQ(figures.rankings[1].average_precision, evaluation.measure("average_precision.b"));
+  EXPECT_EQ(figures.rankings[1].points.back().x, 1) << "recall ends at 1";
+  EXPECT_GT(figures.rankings[1].points.front().at, figures.rankings[1].points.back().at) << "thresholds fall";
   ASSERT_EQ(figures.mistakes.size(), 10u);
   for (std::size_t i = 1; i < 10; ++i) EXPECT_LE(figures.mistakes[i].loss, figures.mistakes[i - 1].loss);
   // The worst is the text whose label has the smallest probability.
