@@ -37,9 +37,8 @@ std::string value_in(const PageEvaluation& evaluation, const std::string& name, 
   return name == "support" ? count_text(static_cast<std::int64_t>(found->value)) : four_decimals(found->value);
 }
 
-void write_output_measures(Writer& out, const RunPage& page, const PageEvaluation& evaluation) {
-  const std::vector<std::string> names = measure_names(evaluation, true);
-  if (names.empty()) return;
+void write_output_table(Writer& out, const RunPage& page, const PageEvaluation& evaluation,
+                        const std::vector<std::string>& names) {
   const std::size_t shown = std::min(page.outputs.size(), kMaxRows);
   TableElement table(out, "Each output on the " + evaluation.split + " split");
   std::vector<std::string> head = {""};
@@ -52,6 +51,16 @@ void write_output_measures(Writer& out, const RunPage& page, const PageEvaluatio
   }
   if (shown < page.outputs.size())
     table.row("\xE2\x80\xA6 and " + std::to_string(page.outputs.size() - shown) + " more", {});
+}
+
+// Folded if there are many.
+void write_output_measures(Writer& out, const RunPage& page, const PageEvaluation& evaluation) {
+  const std::vector<std::string> names = measure_names(evaluation, true);
+  if (names.empty()) return;
+  if (page.outputs.size() <= kMaxMatrix) return write_output_table(out, page, evaluation, names);
+  const auto details = out.in("details");
+  out.element("summary", "Measures of each of the " + std::to_string(page.outputs.size()) + " outputs");
+  write_output_table(out, page, evaluation, names);
 }
 
 void write_matrix(Writer& out, const RunPage& page, const std::vector<std::int64_t>& counts) {

@@ -63,6 +63,55 @@ Chart lengths_chart(const RunPage& page) {
   return chart;
 }
 
+// Rows of a table with a column for each split.
+class SplitRows {
+ public:
+  SplitRows(const RunPage& page, TableElement& table) : page_(page), table_(table) {
+    std::vector<std::string> titles = {""};
+    for (const PageSplit& split : page.splits) titles.push_back(split.title);
+    table.head(titles);
+  }
+
+  void classes() {
+    const std::size_t shown = std::min(page_.outputs.size(), kMaxRows);
+    for (std::size_t k = 0; k < shown; ++k)
+      add(output_name(page_, k),
+          [k](const PageSplit& split) { return k < split.counts.size() ? count_text(split.counts[k]) : ""; });
+    if (shown < page_.outputs.size())
+      table_.row("\xE2\x80\xA6 and " + std::to_string(page_.outputs.size() - shown) + " more", {});
+  }
+  void numbers() {
+    for (std::size_t k = 0; k < std::min(page_.outputs.size(), kMaxRows); ++k)
+      add(output_name(page_, k) + ": mean \xC2\xB1 deviation", [k](const PageSplit& split) {
+        if (k >= split.numbers.size()) return std::string();
+        return number_text(split.numbers[k].first) + " \xC2\xB1 " + number_text(split.numbers[k].second);
+      });
+  }
+  void texts() {
+    const auto number = [](std::int64_t PageSplit::*member) {
+      return [member](const PageSplit& split) { return count_text(split.*member); };
+    };
+    add("all examples", number(&PageSplit::examples));
+    add("median tokens", number(&PageSplit::median));
+    add("95 % of the texts up to", number(&PageSplit::most));
+    add("longest", number(&PageSplit::longest));
+    add("texts that were cut", [](const PageSplit& split) { return percent(split.cut); });
+    add("texts that occur before in the split", number(&PageSplit::repeated));
+    add("empty texts", number(&PageSplit::empty));
+  }
+
+ private:
+  template <class ValueOf>
+  void add(const std::string& heading, const ValueOf& value_of) {
+    std::vector<std::string> cells;
+    for (const PageSplit& split : page_.splits) cells.push_back(value_of(split));
+    table_.row(heading, cells);
+  }
+
+  const RunPage& page_;
+  TableElement& table_;
+};
+
 }  // namespace
 
 std::string output_name(const RunPage& page, std::size_t output) {
@@ -95,39 +144,21 @@ void TableElement::row(const std::string& heading, const std::vector<std::string
 }
 
 void write_data(Writer& out, const RunPage& page) {
+  const bool fold = !page.numbers && page.outputs.size() > kMaxMatrix;
+  if (fold) {
+    const auto details = out.in("details");
+    out.element("summary", "Examples of each class");
+    TableElement table(out, "Examples of each class");
+    SplitRows(page, table).classes();
+  }
   {
     TableElement table(out, "Examples of each split");
-    std::vector<std::string> titles = {""};
-    for (const PageSplit& split : page.splits) titles.push_back(split.title);
-    table.head(titles);
-    const auto add = [&](const std::string& heading, const auto& value_of) {
-      std::vector<std::string> cells;
-      for (const PageSplit& split : page.splits) cells.push_back(value_of(split));
-      table.row(heading, cells);
-    };
-    const auto number = [&](std::int64_t PageSplit::*member) {
-      return [member](const PageSplit& split) { return count_text(split.*member); };
-    };
-    const std::size_t shown = page.numbers ? 0 : std::min(page.outputs.size(), kMaxRows);
-    for (std::size_t k = 0; k < shown; ++k)
-      add(output_name(page, k),
-          [k](const PageSplit& split) { return k < split.counts.size() ? count_text(split.counts[k]) : ""; });
-    if (!page.numbers && shown < page.outputs.size())
-      table.row("\xE2\x80\xA6 and " + count_text(std::ssize(page.outputs) - static_cast<std::int64_t>(shown)) + " more",
-                {});
-    for (std::size_t k = 0; page.numbers && k < std::min(page.outputs.size(), kMaxRows); ++k)
-      add(output_name(page, k) + ": mean \xC2\xB1 deviation", [k](const PageSplit& split) {
-        return k < split.numbers.size()
-                   ? number_text(split.numbers[k].first) + " \xC2\xB1 " + number_text(split.numbers[k].second)
-                   : "";
-      });
-    add("all examples", number(&PageSplit::examples));
-    add("median tokens", number(&PageSplit::median));
-    add("95 % of the texts up to", number(&PageSplit::most));
-    add("longest", number(&PageSplit::longest));
-    add("texts that were cut", [](const PageSplit& split) { return percent(split.cut); });
-    add("texts that occur before in the split", number(&PageSplit::repeated));
-    add("empty texts", number(&PageSplit::empty));
+    SplitRows rows(page, table);
+    if (page.numbers)
+      rows.numbers();
+    else if (!fold)
+      rows.classes();
+    rows.texts();
   }
   for (const std::string& remark : page.data_remarks) out.element("p", {{"class", "warning"}}, remark);
   const auto figures = out.in("div", {{"class", "figures"}});

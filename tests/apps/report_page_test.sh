@@ -62,6 +62,16 @@ wait $pid || true
 page_is_right cut/interrupted --id curves --id data --id settings --no_id measures --text "This run was interrupted"
 expect "files of an interrupted run" "" "$(ls "$folder/cut" | grep report || true)"
 
+# A long run, whose page stays small; where the disk refuses it, the run is worth more, and the page from before the evaluation stays.
+long=(--num_epochs 60 --keep_best f1_macro --max_grad_norm 1)
+train long "${long[@]}"
+page_is_right long "${sections[@]}" "${results[@]}" --text "from the lowest to the highest of every 4 batches"
+kilobytes=$(($(stat -c %s "$folder/long/report.html") / 1024))
+(ulimit -f $((kilobytes - 5)) && train limited "${long[@]}") || fail "a page that cannot be written ends the run"
+expect "the warning" 1 "$(grep -c "^warning: .*report.html.*; the run goes on without this file$" "$folder/limited.err")"
+page_is_right limited "${sections[@]}" --no_id measures
+cmp "$folder/long/model.safetensors" "$folder/limited/model.safetensors" || fail "a page that cannot be written changes the model"
+
 # A folder in its place, and a log.
 mkdir -p "$folder/refused/report.html/x"
 expect_error "a folder in its place" 1 "report.html" "${common[@]}" --output "$folder/refused"
