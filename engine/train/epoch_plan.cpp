@@ -25,6 +25,28 @@ EpochPlan EpochPlan::uneven(const std::vector<std::int64_t>& batches, std::int64
   return out;
 }
 
+EpochPlan EpochPlan::drawn(const DrawnEpochs& run) {
+  constexpr std::int64_t kMaxEpochs = 100000;
+  CHECK(run.max_steps > 0 || run.epochs <= kMaxEpochs, "batches of ", run.options.batch_tokens,
+        " tokens need the order of every epoch in advance: at most ", kMaxEpochs, " epochs, not ", run.epochs);
+  TorchGenerator generator(run.seed);
+  const auto draw_evaluation = [&] {
+    LoaderPass::draw_seed(generator, true);
+    LoaderPass::draw_seed(generator, false);
+  };
+  std::vector<std::int64_t> batches;
+  std::int64_t step = 0;
+  for (std::int64_t epoch = 0; epoch < run.epochs; ++epoch) {
+    batches.push_back(LoaderPass(generator, run.rows, run.options).batches());
+    const std::int64_t end = step + batches.back();
+    if (run.max_steps > 0 && end >= run.max_steps) break;
+    for (; step < end; ++step)
+      if (run.eval_every > 0 && step % run.eval_every == 0) draw_evaluation();
+    if (run.eval_epochs) draw_evaluation();
+  }
+  return uneven(batches, run.max_steps);
+}
+
 std::int64_t EpochPlan::first_step(std::int64_t epoch) const {
   if (even_ > 0) return (epoch - 1) * even_;
   return epoch == 1 ? 0 : ends_[static_cast<std::size_t>(epoch - 2)];

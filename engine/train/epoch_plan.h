@@ -2,20 +2,35 @@
 // and checkpoints need the whole.
 //
 // Batches of so many texts are as many in every epoch. Batches by tokens depend on the order of the epoch. That order
-// comes from the run's generator, and what else draws from it is known in advance (engine/train/trainer.cpp).
+// comes from the run's generator, and what else draws from it is known in advance: the evaluations, of which each
+// begins a pass over the training split and one over the validation split.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "engine/data/loader.h"
+
 namespace attune {
+
+/// What decides about the batches of each epoch if they differ.
+struct DrawnEpochs {
+  std::uint64_t seed;  // of the run's generator
+  std::int64_t rows;   // of the training split
+  LoaderOptions options;
+  std::int64_t epochs, max_steps;  // as below
+  std::int64_t eval_every;         // batches between evaluations that draw from the generator; 0: none
+  bool eval_epochs;                // so does one at the end of each epoch
+};
 
 class EpochPlan {
  public:
   /// `epochs` epochs of `batches` batches. The run ends after `max_steps` batches if that is positive. Throws Error if
   /// the batches are more than can be counted.
   static EpochPlan even(std::int64_t epochs, std::int64_t batches, std::int64_t max_steps);
+  /// Makes the passes of all epochs that are trained, with every draw before each. Throws Error if they are too many.
+  static EpochPlan drawn(const DrawnEpochs& run);
   /// Epochs of so many batches each; those after max_steps may be left out.
   static EpochPlan uneven(const std::vector<std::int64_t>& batches, std::int64_t max_steps);
 

@@ -64,6 +64,13 @@ void MovingAverage::put_back() {
   in_use_ = false;
 }
 
+void MovingAverage::try_to_put_back() noexcept {
+  try {
+    put_back();
+  } catch (const std::exception&) {  // a device that has failed: the average stays in use, and no step can follow
+  }
+}
+
 void MovingAverage::add_to(RunState& state) const {
   auto average = tensors_.begin();
   for (RunState::Parameter& held : state.parameters) {
@@ -81,14 +88,6 @@ void MovingAverage::restore(const RunState& state) {
     CHECK(from.defined() && from.shape() == to.shape() && from.dtype() == to.dtype(),
           "the checkpoint has no moving average of ", held.name, " that is ", to.dtype(), " ", to.shape());
     to.copy_from(from);
-  }
-}
-
-AverageInUse::~AverageInUse() {
-  if (average_ == nullptr) return;
-  try {
-    average_->put_back();
-  } catch (const std::exception&) {  // a device that has failed; the next step says so
   }
 }
 

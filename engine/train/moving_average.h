@@ -4,7 +4,7 @@
 // (float32) values p, with the decay min(decay, (1 + n) / (10 + n)): at first it follows the parameters closely. On a
 // device the step only starts work, and may be captured with that of the optimizer.
 //
-// AverageInUse exchanges the two, so that a model computes with its averages.
+// with_average() exchanges the two, so that a model computes with its averages.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +35,8 @@ class MovingAverage {
   /// two fails, the average stays in use, and begin_step() refuses.
   void use();
   void put_back();
+  /// put_back() after another error, which is the one to report.
+  void try_to_put_back() noexcept;
   /// Whether the parameters have the averages, and this the values.
   bool in_use() const { return in_use_; }
 
@@ -54,20 +56,20 @@ class MovingAverage {
   bool in_use_ = false;
 };
 
-/// The parameters have their averages while this exists. Nothing happens if there is no average (null), or if it is
-/// in use already.
-class AverageInUse {
- public:
-  explicit AverageInUse(MovingAverage* average)
-      : average_(average != nullptr && !average->in_use() ? average : nullptr) {
-    if (average_ != nullptr) average_->use();
+/// compute(), while the parameters have their averages; as they are if there is no average (null), or it is in use
+/// already. If compute() throws, the values are put back first.
+template <class F>
+auto with_average(MovingAverage* average, F&& compute) -> decltype(compute()) {
+  if (average == nullptr || average->in_use()) return compute();
+  average->use();
+  try {
+    auto out = compute();
+    average->put_back();
+    return out;
+  } catch (...) {
+    if (average->in_use()) average->try_to_put_back();
+    throw;
   }
-  ~AverageInUse();
-  AverageInUse(const AverageInUse&) = delete;
-  AverageInUse& operator=(const AverageInUse&) = delete;
-
- private:
-  MovingAverage* average_;
-};
+}
 
 }  // namespace attune

@@ -66,30 +66,16 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
   options_.schedule = options_.schedule.over(plan_.optimizer_steps(options.accumulation_steps));
 }
 
-// The order of each epoch follows from the draws before it: those of earlier epochs and of the evaluations between.
 EpochPlan Trainer::plan() const {
   if (options_.batch_tokens == 0)
     return EpochPlan::even(options_.epochs, data_.train.size() / options_.batch_size, options_.max_steps);
-  constexpr std::int64_t kMaxPlannedEpochs = 100000;
-  CHECK(options_.max_steps > 0 || options_.epochs <= kMaxPlannedEpochs, "batches of ", options_.batch_tokens,
-        " tokens need the order of every epoch in advance: at most ", kMaxPlannedEpochs, " epochs, not ",
-        options_.epochs);
-  TorchGenerator generator(options_.seed);
-  std::vector<std::int64_t> batches;
-  const auto draw_evaluation = [&] {
-    LoaderPass::draw_seed(generator, true);
-    LoaderPass::draw_seed(generator, false);
-  };
-  std::int64_t step = 0;
-  for (std::int64_t epoch = 0; epoch < options_.epochs; ++epoch) {
-    batches.push_back(LoaderPass(generator, train_.size(), training_options()).batches());
-    const std::int64_t end = step + batches.back();
-    if (options_.max_steps > 0 && end >= options_.max_steps) break;
-    for (; step < end; ++step)
-      if (evaluates(step) && !options_.independent_evaluation) draw_evaluation();
-    if (!options_.independent_evaluation) draw_evaluation();  // at the end of the epoch
-  }
-  return EpochPlan::uneven(batches, options_.max_steps);
+  return EpochPlan::drawn({.seed = options_.seed,
+                           .rows = train_.size(),
+                           .options = training_options(),
+                           .epochs = options_.epochs,
+                           .max_steps = options_.max_steps,
+                           .eval_every = options_.independent_evaluation ? 0 : options_.eval_every,
+                           .eval_epochs = !options_.independent_evaluation});
 }
 
 ExampleStore Trainer::store(const Dataset& dataset, std::int64_t batch_rows) const {
@@ -171,7 +157,10 @@ void Trainer::check_finite(const StepResult& result) {
 }
 
 void Trainer::check() {
-  const AverageInUse in_use(average_.get());
+  with_average(average_.get(), [&] { return check_model(), true; });
+}
+
+void Trainer::check_model() {
   for (const auto& [name, parameter] : parameters_of(model_, true))
     if (const auto element = first_not_finite(parameter.exact())) {
       const NotFinite found{NotFinite::Kind::kWeight, parameter.grad().name_of(*element)};
@@ -236,7 +225,8 @@ bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, co
   begin_ = Clock::now();
   observer.begin(step_, total_steps());
   if (!run_batches(observer, stop, plan)) return false;
-  if (best_model_ && step_ > 0 && !evaluates(step_ - 1)) best_model_->offer_last(step_ - 1, evaluate_best_measure());
+  if (best_model_ && step_ > 0 && !evaluates(step_ - 1))
+    best_model_->offer_last(step_ - 1, with_average(average_.get(), [&] { return evaluate_best_measure(); }));
   return true;
 }
 
@@ -248,7 +238,8 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
       start_batch();
       const bool saves = plan.every > 0 && step_ % plan.every == 0;
       report(observer, runner_.take(evaluates(step) || saves));
-      if (evaluates(step)) observer.evaluation(evaluate_losses(step, epoch_));
+      if (evaluates(step))
+        observer.evaluation(with_average(average_.get(), [&] { return evaluate_losses(step, epoch_); }));
       if (saves) {
         check();
         plan.save(state());
@@ -260,7 +251,7 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
     }
     report(observer, runner_.take(true));
     if (batch_ < epoch_pass_->batches()) return true;  // the end inside of an epoch
-    observer.epoch(evaluate_epoch(epoch_));
+    observer.epoch(with_average(average_.get(), [&] { return evaluate_epoch(epoch_); }));
     epoch_pass_.reset();
     batch_ = 0;
     ++epoch_;
@@ -358,7 +349,6 @@ void Trainer::restore(const RunState& state) {
 }
 
 EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
-  const AverageInUse in_use(average_.get());
   const double train = train_evaluator_.loss(evaluation_pass(train_.size(), true), options_.eval_batches);
   const double validation =
       validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
@@ -372,7 +362,6 @@ EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch)
 }
 
 double Trainer::evaluate_best_measure() {
-  const AverageInUse in_use(average_.get());
   const LoaderPass in_order(std::uint64_t{0}, validation_.size(), loader_options(false));
   return best_model_->value_in(validation_evaluator_.run(in_order, -1));
 }
@@ -383,7 +372,6 @@ void Trainer::use_result() {
 }
 
 EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
-  const AverageInUse in_use(average_.get());
   Evaluation train = train_evaluator_.run(evaluation_pass(train_.size(), true), options_.eval_batches);
   Evaluation validation = validation_evaluator_.run(evaluation_pass(validation_.size(), false), options_.eval_batches);
   return {epoch, std::move(train), std::move(validation)};
@@ -391,12 +379,13 @@ EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
 
 Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
                                  const std::function<bool(std::int64_t, std::int64_t)>& progress) {
-  const AverageInUse in_use(average_.get());
-  const LoaderPass all = evaluation_pass(dataset.size(), training_split);
-  if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
-  if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
-  const ExampleStore examples = store(dataset, evaluation_rows(dataset));
-  return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
+  return with_average(average_.get(), [&] {
+    const LoaderPass all = evaluation_pass(dataset.size(), training_split);
+    if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
+    if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
+    const ExampleStore examples = store(dataset, evaluation_rows(dataset));
+    return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
+  });
 }
 
 }  // namespace attune

@@ -169,6 +169,7 @@ class Trainer {
   /// Whether an evaluation follows this batch, counted from 0.
   bool evaluates(std::int64_t step) const { return options_.eval_every > 0 && step % options_.eval_every == 0; }
   double evaluate_best_measure();
+  void check_model();
   void check_position(const RunState& state) const;
   LoaderOptions loader_options(bool training_split) const;
   /// Those of the batches to train on.

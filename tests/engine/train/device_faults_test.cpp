@@ -28,11 +28,13 @@ std::vector<double> device_run() {
   options.eval_batches = 1;
   options.schedule = {.kind = LrSchedule::Kind::kConstant, .peak = 1e-2};
   options.adamw.max_grad_norm = 1;
+  options.ema_decay = 0.9;
   Trainer trainer(
       *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
       two_classes(), {examples, examples, {.max_length = 6, .pad_id = 11}, Device::kCuda}, options);
   Recorder recorder;
   trainer.run(recorder, [] { return false; });
+  trainer.use_result();
   EXPECT_GT(trainer.graphs(), 0);
   std::vector<double> out;
   for (const auto& [name, parameter] : parameters_of(*model)) {
