@@ -269,7 +269,12 @@ void RunReport::write(const std::string& folder, const RunSummary& run, const Ru
   page.curves = curves;
   if (best != nullptr) {
     page.kept_measure = best->measure();
-    if (best->best()) page.best_step = best->best()->step;
+    if (const std::optional<BestValue> value = best->best()) {
+      page.best_step = value->step;
+      const ThinnedCurve& measured = curves.measured;  // no record has the value of the end of a run
+      if (measured.buckets().empty() || value->step / measured.width() > measured.buckets().back().index)
+        page.curves.measured.add(value->step, value->value);
+    }
   }
   page.evaluations = evaluations_;
   page.figures = figures_;
