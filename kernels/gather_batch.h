@@ -9,7 +9,8 @@
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
 // Rows of the further sequence have position 0 (every model has one) and row key (B, place within it). Padding is of
-// segment 0. Labels are rows of 4-byte words of any meaning.
+// segment 0. Labels are rows of 4-byte words of any meaning. They are those of the examples, or of others: if examples are
+// windows of longer texts, labels belong to the texts.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct TokenStore {
   const std::int32_t* tokens;    // [starts[E]]
   const std::int64_t* starts;    // [E + 1] first token of each example
   const std::int32_t* type_ids;  // [starts[E]] segments, or null
-  const std::uint32_t* labels;   // [E, L] words, or null
+  const std::uint32_t* labels;   // [M, L] words, or null
 };
 
 struct GatherBatch {
@@ -34,10 +35,12 @@ struct GatherBatch {
   std::int32_t* offsets;      // [S + 1] first row of each sequence
   std::int32_t* key_lengths;  // [S] real tokens; 0 of the further sequence
   std::int32_t* lengths;      // [B] real tokens
-  std::uint32_t* labels;      // [B, L]; unused if the store has none
+  std::uint32_t* labels;      // [K, L]; unused if the store has none
   TokenStore store;
-  const std::int32_t* examples;    // [B] rows of the store
+  const std::int32_t* examples;    // [B] rows of the store's starts
+  const std::int32_t* labelled;    // [K] rows of the store's labels
   std::int64_t count;              // B, below 65,536
+  std::int64_t label_count;        // K
   std::int64_t rows;               // N: B * padded_length, or at least the sum of the lengths
   std::int64_t label_words = 1;    // L
   std::int64_t padded_length = 0;  // rows of each sequence, which cut longer ones; 0: packed
@@ -47,7 +50,7 @@ struct GatherBatch {
   /// S.
   constexpr std::int64_t sequences() const { return padded_length > 0 ? count : count + 1; }
   /// Words of all labels.
-  constexpr std::int64_t all_label_words() const { return store.labels == nullptr ? 0 : count * label_words; }
+  constexpr std::int64_t all_label_words() const { return store.labels == nullptr ? 0 : label_count * label_words; }
   /// Tokens kept of an example of `tokens` tokens.
   constexpr std::int64_t kept(std::int64_t tokens) const {
     if (max_length > 0 && tokens > max_length) tokens = max_length;

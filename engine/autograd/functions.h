@@ -70,6 +70,9 @@ Variable embedding(const EmbeddingInput& words, const EmbeddingInput& positions,
 /// [N, C] -> [B, C]: one row of each sequence, or the mean of all or of the real ones.
 Variable pool(const Variable& x, const ops::PooledSequences& sequences);
 
+/// [N, C] -> [B, C]: the largest value of each channel over the rows offsets[b] .. offsets[b + 1) of each sequence.
+Variable max_pool(const Variable& x, const Tensor& offsets);
+
 /// Mean softmax cross-entropy of logits [B, L] and labels int32 [B], weighted and smoothed as `spec` says: a scalar.
 Variable cross_entropy(const Variable& logits, const Tensor& labels, const ops::CrossEntropySpec& spec = {});
 

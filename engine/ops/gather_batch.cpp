@@ -21,8 +21,7 @@ void check_store(const Arguments& args, const TokenStore& from) {
   CHECK(from.starts.numel() >= 1, kOp, ": starts are one more than the examples, not none");
   args.allow("segments", from.type_ids, from.ids.shape(), DType::kInt32);
   if (!from.labels.defined()) return;
-  CHECK(from.labels.shape().rank() >= 1 && from.labels.shape()[0] == from.starts.numel() - 1, kOp, ": labels of shape ",
-        from.labels.shape(), " for ", from.starts.numel() - 1, " examples");
+  CHECK(from.labels.shape().rank() >= 1, kOp, ": labels of shape ", from.labels.shape());
   CHECK(size_of(from.labels.dtype()) == 4, kOp, ": labels of ", from.labels.dtype(), " are not of 4 bytes");
   args.require("labels of the store", from.labels, from.labels.shape(), from.labels.dtype());
 }
@@ -36,11 +35,13 @@ void check_labels(const Arguments& args, const Tensor& labels, const Tensor& fro
 
 }  // namespace
 
-void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor& chosen, const GatherLayout& layout) {
+void gather_batch(const GatheredBatch& to, const TokenStore& from, const ChosenExamples& chosen,
+                  const GatherLayout& layout) {
   const Arguments args(kOp, "token ids", from.ids);
   check_store(args, from);
-  args.require("choice of examples", chosen, {chosen.numel()}, DType::kInt32);
-  const std::int64_t count = chosen.numel(), rows = to.ids.numel();
+  args.require("choice of examples", chosen.examples, {chosen.examples.numel()}, DType::kInt32);
+  args.require("choice of labels", chosen.labelled, {chosen.labelled.numel()}, DType::kInt32);
+  const std::int64_t count = chosen.examples.numel(), rows = to.ids.numel();
   const std::int64_t sequences = layout.padded_length > 0 ? count : count + 1;
   CHECK(layout.padded_length == 0 || rows == count * layout.padded_length, kOp, ": ", rows, " rows for ", count,
         " sequences of ", layout.padded_length);
@@ -53,9 +54,9 @@ void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor&
   args.allow("segments of the batch", to.type_ids, {rows}, DType::kInt32);
   CHECK(to.type_ids.defined() == from.type_ids.defined(), kOp, ": segments are in the ",
         from.type_ids.defined() ? "store but not in the batch" : "batch but not in the store");
-  check_labels(args, to.labels, from.labels, count);
+  check_labels(args, to.labels, from.labels, chosen.labelled.numel());
   const std::int64_t label_rows = from.labels.defined() ? from.labels.shape()[0] : 0;
-  run_on(chosen.device(), [&](const auto& context) {
+  run_on(from.ids.device(), [&](const auto& context) {
     kernels::gather_batch(context, {.ids = ints(to.ids),
                                     .type_ids = ints(to.type_ids),
                                     .positions = ints(to.positions),
@@ -68,8 +69,10 @@ void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor&
                                               .starts = static_cast<const std::int64_t*>(from.starts.raw()),
                                               .type_ids = ints(from.type_ids),
                                               .labels = words(from.labels)},
-                                    .examples = ints(chosen),
+                                    .examples = ints(chosen.examples),
+                                    .labelled = ints(chosen.labelled),
                                     .count = count,
+                                    .label_count = chosen.labelled.numel(),
                                     .rows = rows,
                                     .label_words = label_rows > 0 ? from.labels.numel() / label_rows : 1,
                                     .padded_length = layout.padded_length,

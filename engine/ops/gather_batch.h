@@ -5,12 +5,18 @@
 
 namespace attune::ops {
 
-/// The examples of a split, E of them with N tokens.
+/// The examples of a split, E of them with N tokens. Their labels, or those of M texts that they are windows of.
 struct TokenStore {
   Tensor ids;       // int32 [N]
   Tensor starts;    // int64 [E + 1], rising from 0 to N
   Tensor type_ids;  // int32 [N], or undefined
-  Tensor labels;    // [E] or [E, L] of 4-byte elements, or undefined
+  Tensor labels;    // [M] or [M, L] of 4-byte elements, or undefined
+};
+
+/// What a batch is made of, int32 each.
+struct ChosenExamples {
+  Tensor examples;  // [B] in [0, E)
+  Tensor labelled;  // [K] rows of the labels, in [0, M); the same tensor if the labels are those of the examples
 };
 
 /// The tensors for a batch of B examples in R rows; S is B if rows are padded, else B + 1.
@@ -22,7 +28,7 @@ struct GatheredBatch {
   Tensor offsets;      // int32 [S + 1]
   Tensor key_lengths;  // int32 [S]
   Tensor lengths;      // int32 [B]
-  Tensor labels;       // as the store's, with B rows; undefined if it has none
+  Tensor labels;       // as the store's, with K rows; undefined if it has none
 };
 
 struct GatherLayout {
@@ -31,8 +37,9 @@ struct GatherLayout {
   std::int32_t pad_id = 0;
 };
 
-/// Fills `to` with the examples whose numbers are in `chosen` [B], int32 in [0, E). All tensors are on one device.
-/// Throws Error if a shape or dtype does not fit, and, on the CPU only, if the examples do not fit their rows.
-void gather_batch(const GatheredBatch& to, const TokenStore& from, const Tensor& chosen, const GatherLayout& layout);
+/// Fills `to` with the chosen examples. All tensors are on one device. Throws Error if a shape or dtype does not fit, and,
+/// on the CPU only, if the examples do not fit their rows.
+void gather_batch(const GatheredBatch& to, const TokenStore& from, const ChosenExamples& chosen,
+                  const GatherLayout& layout);
 
 }  // namespace attune::ops

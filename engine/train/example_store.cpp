@@ -116,7 +116,7 @@ void ExampleStore::gather(const LabelledBatch& batch) const {
        .key_lengths = batch.key_lengths,
        .lengths = to.lengths,
        .labels = batch.labels},
-      examples_, batch.examples,
+      examples_, {batch.examples, batch.examples},
       {.padded_length = batch.shape.padded_length, .max_length = form_.max_length, .pad_id = form_.pad_id});
 }
 

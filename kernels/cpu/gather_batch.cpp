@@ -33,11 +33,11 @@ void gather_batch(const CpuContext&, const GatherBatch& args) {
     const std::int64_t kept = kept_of(b);
     args.offsets[b] = narrow<std::int32_t>(row);
     args.lengths[b] = args.key_lengths[b] = narrow<std::int32_t>(args.real(kept));
-    if (args.store.labels != nullptr)
-      std::copy_n(args.store.labels + args.examples[b] * args.label_words, args.label_words,
-                  args.labels + b * args.label_words);
     row += args.rows_of(kept);
   }
+  for (std::int64_t k = 0; args.store.labels != nullptr && k < args.label_count; ++k)
+    std::copy_n(args.store.labels + args.labelled[k] * args.label_words, args.label_words,
+                args.labels + k * args.label_words);
   CHECK(row <= args.rows, "batch: ", row, " tokens for ", args.rows, " rows");
   args.offsets[args.count] = narrow<std::int32_t>(row);
   if (args.padded_length == 0) {

@@ -58,8 +58,8 @@ __global__ void __launch_bounds__(Traits::kThreads) batch_offsets_kernel(GatherB
 __global__ void __launch_bounds__(Traits::kThreads) batch_rows_kernel(GatherBatch args) {
   const int n = static_cast<int>(global_index()), count = static_cast<int>(args.count);
   if (n < args.all_label_words()) {
-    const int width = static_cast<int>(args.label_words), example = load_global(args.examples + n / width);
-    store_global(args.labels + n, load_global(args.store.labels + std::int64_t{example} * width + n % width));
+    const int width = static_cast<int>(args.label_words), labelled = load_global(args.labelled + n / width);
+    store_global(args.labels + n, load_global(args.store.labels + std::int64_t{labelled} * width + n % width));
   }
   if (n >= args.rows) return;
   int low = 0, high = count;  // the first sequence that ends after row n, or the one of the rows after all

@@ -74,13 +74,15 @@ struct Layout {
   std::int64_t padded_length, max_length, rows;
 };
 
+// `labelled_rows`: whose labels; empty: those of the examples.
 Gathered gather(Backend& backend, const Dataset& dataset, const Ints& examples, const Layout& layout,
-                std::int32_t pad_id) {
+                std::int32_t pad_id, Ints labelled_rows = {}) {
+  if (labelled_rows.empty()) labelled_rows = examples;
   const std::size_t count = examples.size(), rows = static_cast<std::size_t>(layout.rows);
   const bool typed = dataset.type_ids.defined(), labelled = dataset.labels.defined();
   const auto host_starts = dataset.starts.values<std::int64_t>();
   const DeviceArray<std::int32_t> tokens(backend, words_of(dataset.ids)), types(backend, words_of(dataset.type_ids)),
-      labels(backend, words_of(dataset.labels)), chosen(backend, examples);
+      labels(backend, words_of(dataset.labels)), chosen(backend, examples), on_labelled(backend, labelled_rows);
   const DeviceArray<std::int64_t> starts(backend, {host_starts.begin(), host_starts.end()});
   const std::int64_t width = labelled ? dataset.labels.numel() / dataset.size() : 1;
   GatherBatch args{.ids = nullptr,
@@ -94,7 +96,9 @@ Gathered gather(Backend& backend, const Dataset& dataset, const Ints& examples, 
                    .store = {tokens.data(), starts.data(), typed ? types.data() : nullptr,
                              labelled ? reinterpret_cast<const std::uint32_t*>(labels.data()) : nullptr},
                    .examples = chosen.data(),
+                   .labelled = on_labelled.data(),
                    .count = static_cast<std::int64_t>(count),
+                   .label_count = static_cast<std::int64_t>(labelled_rows.size()),
                    .rows = layout.rows,
                    .label_words = width,
                    .padded_length = layout.padded_length,
@@ -104,7 +108,7 @@ Gathered gather(Backend& backend, const Dataset& dataset, const Ints& examples, 
   const DeviceArray<std::int32_t> ids(backend, Ints(rows, -7)), out_types(backend, Ints(rows, -7)),
       positions(backend, Ints(rows, -7)), keys(backend, Ints(rows, -7)), offsets(backend, Ints(sequences + 1, -7)),
       key_lengths(backend, Ints(sequences, -7)), lengths(backend, Ints(count, -7)),
-      out_labels(backend, Ints(count * static_cast<std::size_t>(width), -7));
+      out_labels(backend, Ints(labelled_rows.size() * static_cast<std::size_t>(width), -7));
   args.ids = ids.data(), args.type_ids = out_types.data(), args.positions = positions.data(),
   args.row_keys = reinterpret_cast<std::uint32_t*>(keys.data());
   args.offsets = offsets.data(), args.key_lengths = key_lengths.data(), args.lengths = lengths.data(),
@@ -192,6 +196,16 @@ TEST_P(BatchOps, GatheredBatchesAreThosePutTogetherOnTheHost) {
           }
         }
       }
+  }
+}
+
+TEST_P(BatchOps, LabelsMayBeThoseOfOtherRows) {
+  Dataset dataset = Dataset::from("windows", {{1, 2}, {3}, {4}});
+  dataset.labels = Tensor::from(Ints{10, 11, 20, 21, 30, 31}, {3, 2});
+  for (const Ints& rows : {Ints{2}, Ints{1, 2, 0, 0, 1}}) {
+    Ints expected;
+    for (const std::int32_t row : rows) expected.insert(expected.end(), {10 * (row + 1), 10 * (row + 1) + 1});
+    EXPECT_EQ(gather(backend(), dataset, {0, 2, 1}, {0, 0, 4}, 9, rows).labels, expected);
   }
 }
 

@@ -13,6 +13,7 @@
 #include "kernels/glu.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
+#include "kernels/max_pool.h"
 #include "kernels/mean_squared_error.h"
 #include "kernels/moving_average.h"
 #include "kernels/pool.h"
@@ -26,6 +27,7 @@
 #include "tests/kernels/oracles/glu.h"
 #include "tests/kernels/oracles/layernorm.h"
 #include "tests/kernels/oracles/linear.h"
+#include "tests/kernels/oracles/max_pool.h"
 #include "tests/kernels/oracles/mean_squared_error.h"
 #include "tests/kernels/oracles/moving_average.h"
 #include "tests/kernels/oracles/pool.h"
@@ -284,6 +286,36 @@ TEST(Definition, PoolingTakesTheMeanOfTheChosenRows) {
     if (rows == PooledRows::kReal) {
       EXPECT_EQ(Numbers(y.begin() + 3, y.end()), Numbers(3, 0.0));
     }
+  }
+}
+
+// Sequences of three rows, of none and of one; a fifth row belongs to none. Of equal values the first gets the gradient.
+TEST(Definition, MaxPoolingTakesTheLargestOfEachChannel) {
+  const Numbers x{1, -7, 2, -3, 2, -3, -5, 4, 9, 9};
+  const std::vector<std::int32_t> offsets{0, 3, 3, 4};
+  const MaxPoolLayout layout{.offsets = offsets.data(), .sequences = 3, .rows = 5, .channels = 2};
+  Numbers y(3 * 2, std::nan(""));
+  max_pool_forward(CpuContext{}, {.y = y.data(), .x = x.data(), .layout = layout, .dtype = kDouble});
+  EXPECT_EQ(y, oracle::max_pool(x, offsets, 2));
+  EXPECT_EQ(y, (Numbers{2, -3, 0, 0, -5, 4}));
+  const Numbers dy{1, 2, 3, 4, 5, 6};
+  Numbers dx(5 * 2, std::nan(""));
+  max_pool_backward(
+      CpuContext{},
+      {.dx = {dx.data(), GradMode::kWrite}, .dy = dy.data(), .x = x.data(), .layout = layout, .dtype = kDouble});
+  EXPECT_EQ(dx, (Numbers{0, 0, 1, 2, 0, 0, 5, 6, 0, 0}));
+}
+
+TEST(Definition, MaxPoolingKeepsWhatIsNotANumber) {
+  const std::vector<std::int32_t> offsets{0, 3};
+  for (std::size_t place = 0; place < 3; ++place) {
+    Numbers x{1, 2, 3}, y(1);
+    x[place] = std::nan("");
+    max_pool_forward(CpuContext{}, {.y = y.data(),
+                                    .x = x.data(),
+                                    .layout = {.offsets = offsets.data(), .sequences = 1, .rows = 3, .channels = 1},
+                                    .dtype = kDouble});
+    EXPECT_TRUE(std::isnan(y[0])) << place;
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cmath>
 #include <cstring>
@@ -176,7 +177,22 @@ Values random_inputs(const OpCase& op, std::uint32_t seed) {
     return out;
   };
   Values out;
-  for (const FloatInput& input : op.inputs) out[input.name] = draw(input.n, input.low, input.high, input.gap);
+  // A shuffled row of equally spaced values for each column.
+  const auto draw_columns = [&](const FloatInput& input) {
+    const std::int64_t rows = input.n / input.columns;
+    std::vector<double> column, matrix(static_cast<std::size_t>(input.n));
+    for (std::int64_t n = 0; n < rows; ++n)
+      column.push_back(static_cast<float>(input.low + (input.high - input.low) * static_cast<double>(n) /
+                                                          static_cast<double>(rows)));
+    for (std::int64_t c = 0; c < input.columns; ++c) {
+      std::shuffle(column.begin(), column.end(), engine);
+      for (std::int64_t n = 0; n < rows; ++n)
+        matrix[static_cast<std::size_t>(n * input.columns + c)] = column[static_cast<std::size_t>(n)];
+    }
+    return matrix;
+  };
+  for (const FloatInput& input : op.inputs)
+    out[input.name] = input.columns > 0 ? draw_columns(input) : draw(input.n, input.low, input.high, input.gap);
   for (const Output& output : op.outputs)
     if (output.differentiable) out["d" + output.name] = draw(output.n, -1, 1, 0);
   return out;

@@ -6,6 +6,7 @@
 #include "kernels/embedding.h"
 #include "kernels/layernorm.h"
 #include "kernels/linear.h"
+#include "kernels/max_pool.h"
 #include "kernels/pool.h"
 #include "kernels/rope.h"
 #include "tests/kernels/case_parts.h"
@@ -203,6 +204,33 @@ OpCase pool_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> le
   const bool all = pooled == PooledRows::kAll || pooled == PooledRows::kReal;
   op.forward_work.bytes = elements(1.0 * ((all ? rows : sequences) + sequences) * channels);
   op.backward_work.bytes = elements(1.0 * (rows + sequences) * channels);
+  return op;
+}
+
+// offsets[B + 1], and rows after the last sequence.
+OpCase max_pool_case(const std::vector<std::int32_t>& offsets, std::int64_t rows, std::int64_t channels) {
+  const std::int64_t sequences = std::ssize(offsets) - 1;
+  OpCase op{.op = "max_pool", .label = sizes({sequences, rows, channels}), .tolerance = kElementwise};
+  // A step of a numerical derivative must not change which value is the largest.
+  const double range = 0.05 * static_cast<double>(rows);
+  op.inputs = {{.name = "x", .n = rows * channels, .low = -range, .high = range, .columns = channels}};
+  op.ints = {{"offsets", offsets}};
+  op.outputs = {{"y", sequences * channels}};
+  const auto layout = [=](const Call& c) {
+    return MaxPoolLayout{.offsets = c.ints("offsets"), .sequences = sequences, .rows = rows, .channels = channels};
+  };
+  op.forward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      max_pool_forward(on, {.y = c["y"], .x = c["x"], .layout = layout(c), .dtype = c.dtype()});
+    });
+  };
+  op.backward = [=](const Call& c) {
+    c.run([&](const auto& on) {
+      max_pool_backward(on, {.dx = c.grad("x"), .dy = c["dy"], .x = c["x"], .layout = layout(c), .dtype = c.dtype()});
+    });
+  };
+  op.forward_work.bytes = elements(1.0 * (rows + sequences) * channels);
+  op.backward_work.bytes = elements(1.0 * (2 * rows + sequences) * channels);
   return op;
 }
 

@@ -89,6 +89,7 @@ struct FloatInput {
   double low = -1, high = 1;  // uniform
   double gap = 0;             // no value closer to 0 than this (kinks, divisions)
   bool statistic = false;     // kept in statistics_dtype, as is its gradient
+  std::int64_t columns = 0;   // above 0: a matrix; no two of the R values of a column are closer than (high - low) / R
 };
 
 struct IntInput {

@@ -41,6 +41,7 @@ OpCase embedding_case(std::int64_t tokens, std::int64_t channels, Vocabulary v);
 /// offsets [B + 1], lengths [B]. There may be rows after the last sequence.
 OpCase pool_case(std::vector<std::int32_t> offsets, std::vector<std::int32_t> lengths, std::int64_t rows,
                  std::int64_t channels, kernels::PooledRows pooled);
+OpCase max_pool_case(const std::vector<std::int32_t>& offsets, std::int64_t rows, std::int64_t channels);
 OpCase rope_case(std::int64_t rows, std::int64_t heads, std::int64_t head_size, std::int64_t row_stride,
                  bool in_place = false);
 

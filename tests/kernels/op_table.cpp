@@ -54,6 +54,7 @@ std::vector<OpCase> test_cases() {
     out.push_back(embedding_case(23, width, {11, 9, 0, -1}));
     out.push_back(embedding_case(23, width, {11, 9, 2, -1}));
     for (PooledRows pooled : kPooledRows) out.push_back(pool_case({0, 4, 6, 11}, {3, 2, 0}, 13, width, pooled));
+    out.push_back(max_pool_case({0, 4, 4, 5, 11}, 13, width));
   }
   out.push_back(layernorm_case(1000, 37, {.residual = true, .p = kDropoutP}));
   for (const std::int64_t width : {256, 384, 1024, 1028})  // by how many vectors a lane of a CUDA kernel keeps
@@ -67,6 +68,8 @@ std::vector<OpCase> test_cases() {
     out.push_back(pool_case({0, 1}, {1}, 1, 17, pooled));
     out.push_back(pool_case({0, 700, 1000}, {600, 300}, 1000, 37, pooled));
   }
+  out.push_back(max_pool_case({0, 1}, 1, 17));
+  out.push_back(max_pool_case({0, 700, 1000}, 1000, 37));
   for (bool bias : {false, true})
     for (auto [n, i, o] : {std::array<std::int64_t, 3>{1, 1, 1},
                            {1, 16, 16},
@@ -125,6 +128,7 @@ std::vector<OpCase> speed_cases(SpeedSizes sizes) {
     for (std::int32_t b = 0; b <= 8; ++b) offsets.push_back(b * sequence);
     for (PooledRows pooled : {PooledRows::kLast, PooledRows::kAll})
       out.push_back(pool_case(offsets, std::vector<std::int32_t>(8, sequence), tokens, width, pooled));
+    out.push_back(max_pool_case(offsets, tokens, width));
     out.push_back(rope_case(tokens, width / 64, 64, 3 * width, true));
     for (auto [i, o] :
          {std::array<std::int64_t, 2>{width, width}, {width, 3 * width}, {width, 4 * width}, {4 * width, width}})

@@ -18,7 +18,7 @@ struct Case {
                        .starts = Tensor::from(std::vector<std::int64_t>{0, 3, 4}, {3}),
                        .type_ids = Tensor::from(Ids{0, 0, 1, 0}, {4}),
                        .labels = Tensor::from(std::vector<float>{0.5F, 1, 2, 3}, {2, 2})};
-  Tensor chosen = Tensor::from(Ids{1, 0}, {2});
+  ops::ChosenExamples chosen{Tensor::from(Ids{1, 0}, {2}), Tensor::from(Ids{1, 0}, {2})};
   ops::GatheredBatch to{.ids = ints(6),
                         .type_ids = ints(6),
                         .positions = ints(6),
@@ -43,6 +43,17 @@ TEST(GatherBatchOp, Gathers) {
   EXPECT_EQ(std::vector<float>(labels.begin(), labels.end()), (std::vector<float>{2, 3, 0.5F, 1}));
 }
 
+// Both examples are windows of one text, the third of those that have labels.
+TEST(GatherBatchOp, LabelsMayBelongToOthers) {
+  Case batch;
+  batch.from.labels = Tensor::from(std::vector<float>{0, 1, 2, 3, 4, 5}, {3, 2});
+  batch.chosen.labelled = Tensor::from(Ids{2}, {1});
+  batch.to.labels = Tensor::zeros({1, 2}, DType::kFloat32);
+  batch.run();
+  const auto labels = batch.to.labels.values<float>();
+  EXPECT_EQ(std::vector<float>(labels.begin(), labels.end()), (std::vector<float>{4, 5}));
+}
+
 TEST(GatherBatchOp, MistakesAreNamed) {
   const auto expect = [](const std::function<void(Case&)>& mistake, const std::string& what) {
     Case batch;
@@ -54,11 +65,8 @@ TEST(GatherBatchOp, MistakesAreNamed) {
   expect([](Case& c) { c.layout.padded_length = 0; }, "offsets has shape [3] where [4] is needed");
   expect([](Case& c) { c.to.lengths = {}; }, "lengths is missing");
   expect([](Case& c) { c.from.starts = Case::ints(3); }, "starts has dtype int32 where int64 is needed");
-  expect(
-      [](Case& c) {
-        c.from.labels = Tensor::zeros({3, 2}, DType::kFloat32);
-      },
-      "labels of shape [3, 2] for 2 examples");
+  expect([](Case& c) { c.chosen.labelled = Case::ints(1); }, "labels has shape [2, 2] where [1, 2] is needed");
+  expect([](Case& c) { c.chosen.labelled = {}; }, "choice of labels is missing");
   expect(
       [](Case& c) {
         c.from.labels = Tensor::zeros({2, 2}, DType::kFloat64);

@@ -16,6 +16,7 @@
 #include "engine/ops/grad_norm.h"
 #include "engine/ops/layernorm.h"
 #include "engine/ops/linear.h"
+#include "engine/ops/max_pool.h"
 #include "engine/ops/mean_squared_error.h"
 #include "engine/ops/moving_average.h"
 #include "engine/ops/pool.h"
@@ -206,6 +207,15 @@ std::vector<OpCall> sequence_calls() {
        [](const Get& at) {
          ops::pool_backward(into(at("dx")), at("dy"), {at("offsets"), at("lengths"), PooledRows::kReal});
        }},
+      {"max pool",
+       {{"x", {kFirst, floats({4, 3})}}, {"offsets", any_offsets}},
+       [](const Get& at) { ops::max_pool_forward(at("x"), at("offsets")); }},
+      {"max pool backward",
+       {{"x", {kFirst, floats({4, 3})}},
+        {"dx", {kOptional, floats({4, 3})}},
+        {"dy", {kRequired, floats({2, 3})}},
+        {"offsets", any_offsets}},
+       [](const Get& at) { ops::max_pool_backward(into(at("dx")), at("dy"), at("x"), at("offsets")); }},
       {"pooled row keys",
        {{"row_keys", {kFirst, ints({0, 1, 2, 3})}}, {"offsets", any_offsets}, {"lengths", lengths}},
        [](const Get& at) {
