@@ -80,6 +80,11 @@ Encoding Pipeline::encode_pair(std::string_view a, std::string_view b, const Enc
                                     text_ids(b, options.parse_special, whole), options);
 }
 
+Windows Pipeline::encode_windows(std::string_view text, const EncodeOptions& options, std::int64_t overlap) const {
+  const std::size_t whole = std::vector<std::int32_t>().max_size();
+  return parts_.post_template.windows(text_ids(text, options.parse_special, whole), options, overlap);
+}
+
 std::string Pipeline::decode(std::span<const std::int32_t> ids, bool skip_special) const {
   std::string out;
   bool first = true;

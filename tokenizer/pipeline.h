@@ -29,6 +29,7 @@ class Pipeline final : public Tokenizer {
 
   Encoding encode(std::string_view text, const EncodeOptions& options) const override;
   Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options) const override;
+  Windows encode_windows(std::string_view text, const EncodeOptions& options, std::int64_t overlap) const override;
   std::string decode(std::span<const std::int32_t> ids, bool skip_special) const override;
   std::int32_t vocab_size() const override { return parts_.vocabulary.size(); }
   std::string token(std::int32_t id) const override { return std::string(parts_.vocabulary.token(id)); }

@@ -78,6 +78,25 @@ Encoding Template::apply(std::span<const std::int32_t> a, const EncodeOptions& o
   return out;
 }
 
+Windows Template::windows(std::span<const std::int32_t> a, const EncodeOptions& options, std::int64_t overlap) const {
+  const std::int64_t fits = room(options, false), size = std::ssize(a);
+  CHECK(overlap >= 0 && overlap < fits, "windows of ", fits, " tokens of text cannot share ", overlap);
+  Windows out;
+  if (options.add_special_tokens) {
+    const auto text = std::ranges::find(single_, Kind::kTextA, &TemplatePiece::kind);
+    out.before = text - single_.begin();
+    out.after = single_.end() - text - 1;
+  }
+  for (std::int64_t begin = 0, end = 0; out.lengths.empty() || end < size; begin = end - overlap) {
+    end = std::min(fits, size - begin) + begin;
+    const auto piece = a.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    const Encoding window = wrap(single_, piece, {}, options.add_special_tokens);
+    out.ids.insert(out.ids.end(), window.ids.begin(), window.ids.end());
+    out.lengths.push_back(std::ssize(window.ids));
+  }
+  return out;
+}
+
 Encoding Template::apply(std::span<const std::int32_t> a, std::span<const std::int32_t> b,
                          const EncodeOptions& options) const {
   const auto of_a = static_cast<std::int64_t>(a.size()), of_b = static_cast<std::int64_t>(b.size());

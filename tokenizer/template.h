@@ -5,6 +5,8 @@
 // + m, the longer keeps max(n, r - n) if that is enough. Otherwise each keeps half of r, and an odd id goes to the
 // longer text, or to the second if both are equal.
 //
+// Windows replace cutting: each is filled, and the next one begins `overlap` ids before its end.
+//
 // Measured behaviour of huggingface/tokenizers (utils/truncation.rs, processors/template.rs).
 #pragma once
 
@@ -44,6 +46,8 @@ class Template {
 
   /// Cuts and wraps the ids of one text.
   Encoding apply(std::span<const std::int32_t> a, const EncodeOptions& options) const;
+  /// Wraps pieces of the ids of one text that overlap (Tokenizer::encode_windows).
+  Windows windows(std::span<const std::int32_t> a, const EncodeOptions& options, std::int64_t overlap) const;
   /// Cuts and wraps the ids of a pair.
   Encoding apply(std::span<const std::int32_t> a, std::span<const std::int32_t> b, const EncodeOptions& options) const;
 

@@ -21,6 +21,14 @@ struct Encoding {
   bool cut = false;                    // whether the text or the pair has more ids than fit
 };
 
+/// A text as windows: pieces of its ids, each with the template's special tokens.
+struct Windows {
+  std::vector<std::int32_t> ids;      // of all windows, one after the other
+  std::vector<std::int64_t> lengths;  // ids of each
+  std::int64_t before = 0;            // special tokens in front of each piece
+  std::int64_t after = 0;             // and after it
+};
+
 struct EncodeOptions {
   /// Longest result, special tokens included; the text is cut from the right (pairs: longest first). 0: no limit.
   std::int64_t max_length = 0;
@@ -44,6 +52,10 @@ class Tokenizer {
   /// template.
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const = 0;
+  /// All ids of a text, in windows of at most max_length. Each window begins with the last `overlap` ids of the text that the
+  /// one before it has, and the last one ends with the text; a text that fits is one window, with the ids of encode().
+  /// Throws Error as encode(), and if `overlap` is negative or not smaller than the room for the text in a window.
+  virtual Windows encode_windows(std::string_view text, const EncodeOptions& options, std::int64_t overlap) const = 0;
   /// The ids of every text, in order; runs on all threads of the pool.
   std::vector<std::vector<std::int32_t>> encode_batch(std::span<const std::string> texts,
                                                       const EncodeOptions& options = {}) const;

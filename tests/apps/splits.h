@@ -13,6 +13,7 @@
 #include "engine/io/files.h"
 #include "tests/support/data.h"
 #include "tests/support/words_of.h"
+#include "tokenizer/template.h"
 
 namespace attune::testing {
 
@@ -36,6 +37,10 @@ class ByteTokenizer : public Tokenizer {
     out.ids.insert(out.ids.end(), second.ids.begin(), second.ids.end());
     out.type_ids.resize(out.ids.size(), 1);
     return out;
+  }
+  Windows encode_windows(std::string_view text, const EncodeOptions& options, std::int64_t overlap) const override {
+    ++encoded;
+    return Template().windows(encode(text, {}).ids, options, overlap);
   }
   std::string decode(std::span<const std::int32_t>, bool) const override { return ""; }
   std::int32_t vocab_size() const override { return 256; }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/check.h"
 
@@ -65,6 +66,62 @@ TEST(Template, SaysWhatWasCut) {
   EXPECT_TRUE(bert.apply(Ids{1, 2, 3, 4}, {.max_length = 5}).cut);
   for (const std::int64_t fits : {0, 8}) EXPECT_FALSE(bert.apply(Ids{1, 2, 3}, Ids{5, 6}, {.max_length = fits}).cut);
   EXPECT_TRUE(bert.apply(Ids{1, 2, 3}, Ids{5, 6}, {.max_length = 7}).cut);
+}
+
+// What windows promise, for every length around every boundary: each has the special tokens around a piece of the text
+// that fits, all but the last are full, a piece begins with the last ids of the one before it, and together they are the
+// text.
+TEST(Template, WindowsCoverTheText) {
+  const Template bert = Template::bert(101, 102, 1);
+  for (const std::int64_t max_length : {3, 4, 5, 9})
+    for (std::int64_t overlap = 0; overlap < max_length - 2; ++overlap)
+      for (std::int64_t size = 0; size <= 30; ++size) {
+        Ids text(static_cast<std::size_t>(size)), joined;
+        std::iota(text.begin(), text.end(), 0);
+        const Windows windows = bert.windows(text, {.max_length = max_length}, overlap);
+        EXPECT_EQ(windows.before, 1);
+        EXPECT_EQ(windows.after, 1);
+        auto at = windows.ids.begin();
+        for (std::size_t w = 0; w < windows.lengths.size(); ++w) {
+          const Ids window(at, at + windows.lengths[w]), piece(at + 1, at + windows.lengths[w] - 1);
+          at += windows.lengths[w];
+          EXPECT_EQ(window, bert.apply(piece, {.max_length = max_length}).ids);
+          EXPECT_TRUE(w + 1 == windows.lengths.size() || std::ssize(window) == max_length);
+          const auto shared = w == 0 ? 0 : static_cast<std::ptrdiff_t>(overlap);
+          ASSERT_TRUE(w == 0 || std::ssize(piece) > shared);
+          EXPECT_TRUE(std::equal(piece.begin(), piece.begin() + shared, joined.end() - shared, joined.end()));
+          joined.insert(joined.end(), piece.begin() + shared, piece.end());
+        }
+        EXPECT_EQ(joined, text);
+        EXPECT_EQ(at, windows.ids.end());
+        if (size <= max_length - 2) {
+          EXPECT_EQ(windows.ids, bert.apply(text, {.max_length = max_length}).ids);
+          EXPECT_EQ(std::ssize(windows.lengths), 1);
+        }
+      }
+}
+
+TEST(Template, WindowsAreWholeTextsWithoutALimit) {
+  const Windows windows = Template().windows(Ids{1, 2, 3}, {}, 2);
+  EXPECT_EQ(windows.ids, (Ids{1, 2, 3}));
+  EXPECT_EQ(windows.lengths, (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(windows.before + windows.after, 0);
+  EXPECT_EQ(Template::bert(101, 102, 1).windows(Ids{1, 2}, {.max_length = 1, .add_special_tokens = false}, 0).ids,
+            (Ids{1, 2}));
+}
+
+TEST(Template, WindowsCannotShareAllTheyHave) {
+  const auto message = [](std::int64_t overlap) {
+    try {
+      Template::bert(101, 102, 1).windows(Ids{1}, {.max_length = 6}, overlap);
+      return std::string("accepted");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(message(3), "accepted");
+  EXPECT_EQ(message(4), "windows of 4 tokens of text cannot share 4");
+  EXPECT_EQ(message(-1), "windows of 4 tokens of text cannot share -1");
 }
 
 TEST(Template, SaysWhenMaxLengthIsTooShort) {
