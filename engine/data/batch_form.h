@@ -2,15 +2,26 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace attune {
+
+/// How the logits of a text's windows become those of the text.
+enum class WindowPooling : std::uint8_t { kMean, kMax };
+
+/// Texts that are longer than the context become several windows.
+struct WindowForm {
+  std::int64_t overlap = 0;  // tokens of text that a window shares with the next one
+  WindowPooling pooling = WindowPooling::kMean;
+};
 
 struct BatchForm {
   /// Longer examples are cut; padded batches are filled up to it. 0: no limit, the longest of the batch.
   std::int64_t max_length = 0;
-  std::int32_t pad_id = 0;  // fills padded rows
-  bool packed = false;      // no padding rows
-  bool mask = false;        // attention does not see the padding of padded batches
+  std::int32_t pad_id = 0;                 // fills padded rows
+  bool packed = false;                     // no padding rows
+  bool mask = false;                       // attention does not see the padding of padded batches
+  std::optional<WindowForm> windows = {};  // none: longer texts are cut
 };
 
 }  // namespace attune

@@ -1,6 +1,7 @@
 #include "engine/data/dataset.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/check.h"
 #include "engine/tensor/finite.h"
@@ -21,14 +22,9 @@ Dataset Dataset::from(const std::string& name, const std::vector<std::vector<std
   return out;
 }
 
-std::int64_t Dataset::length(std::int64_t e) const {
-  const auto begin = starts.values<std::int64_t>().subspan(static_cast<std::size_t>(e), 2);
-  return begin[1] - begin[0];
-}
-
 std::int64_t Dataset::longest() const {
   std::int64_t out = 0;
-  for (std::int64_t e = 0; e < size(); ++e) out = std::max(out, length(e));
+  for (std::int64_t w = 0; w < window_count(); ++w) out = std::max(out, window_length(w));
   return out;
 }
 
@@ -36,10 +32,18 @@ void Dataset::check() const {
   CHECK(ids.defined() && ids.dtype() == DType::kInt32 && ids.shape().rank() == 1, name,
         ": the ids of a data set are a row of int32");
   CHECK(starts.defined() && starts.dtype() == DType::kInt64 && starts.shape().rank() == 1 && starts.numel() >= 1, name,
-        ": the starts of a data set are a row of int64, one more than there are examples");
+        ": the starts of a data set are a row of int64, one more than there are windows");
   const auto begins = starts.values<std::int64_t>();
   CHECK(begins.front() == 0 && begins.back() == ids.numel() && std::ranges::is_sorted(begins), name,
-        ": the starts of the examples do not rise from 0 to the number of ids, ", ids.numel());
+        ": the starts of the windows do not rise from 0 to the number of ids, ", ids.numel());
+  if (windows.defined()) {
+    CHECK(windows.dtype() == DType::kInt64 && windows.shape().rank() == 1 && windows.numel() >= 1, name,
+          ": the windows of the examples are a row of int64, one more than there are examples");
+    const auto firsts = windows.values<std::int64_t>();
+    const bool rise = std::ranges::adjacent_find(firsts, std::greater_equal<>()) == firsts.end();
+    CHECK(firsts.front() == 0 && firsts.back() == window_count() && rise, name,
+          ": the windows of the examples do not rise from 0 to their number, ", window_count());
+  }
   CHECK(!type_ids.defined() || (type_ids.dtype() == DType::kInt32 && type_ids.shape() == ids.shape()), name,
         ": the segments of the ids have shape ", type_ids.shape(), ", the ids ", ids.shape());
   CHECK(!marks.defined() || (marks.dtype() == DType::kInt64 && marks.shape() == Shape{size()}), name,

@@ -79,8 +79,10 @@ DatasetWriter::DatasetWriter(const std::string& folder, bool with_type_ids)
 DatasetWriter::~DatasetWriter() = default;
 
 void DatasetWriter::add(std::span<const std::int64_t> lengths, std::span<const std::int32_t> ids,
-                        std::span<const std::int32_t> type_ids) {
+                        std::span<const std::int32_t> type_ids, std::span<const std::int64_t> windows) {
   for (const std::int64_t length : lengths) starts_.push_back(starts_.back() + length);
+  if (!windows.empty() && windows_.empty()) windows_.push_back(0);
+  for (const std::int64_t count : windows) windows_.push_back(windows_.back() + count);
   ids_->add(ids);
   if (type_ids_) type_ids_->add(type_ids);
 }
@@ -91,10 +93,12 @@ Dataset DatasetWriter::finish(const std::string& name, const Tensor& labels) {
               .starts = Tensor::from(starts_, {static_cast<std::int64_t>(starts_.size())}),
               .type_ids = type_ids_ ? type_ids_->map() : Tensor(),
               .labels = labels};
+  if (!windows_.empty()) out.windows = Tensor::from(windows_, {std::ssize(windows_)});
   std::map<std::string, std::string> parts = {{"ids", ids_->digest.hex()},
                                               {"starts", sha256_hex(bytes_of(out.starts))}};
   if (type_ids_) parts["type_ids"] = type_ids_->digest.hex();
   if (labels.defined()) parts["labels"] = sha256_hex(bytes_of(labels));
+  if (out.windows.defined()) parts["windows"] = sha256_hex(bytes_of(out.windows));
   out.digest = digest_of(parts);
   return out;
 }
@@ -110,6 +114,7 @@ void DatasetWriter::write(const std::string& path, const Dataset& finished, cons
   std::vector<TensorSource> parts = {source_of({"starts", finished.starts}), column("ids", *ids_, finished.ids)};
   if (finished.labels.defined()) parts.push_back(source_of({"labels", finished.labels}));
   if (type_ids_) parts.push_back(column("type_ids", *type_ids_, finished.type_ids));
+  if (finished.windows.defined()) parts.push_back(source_of({"windows", finished.windows}));
   Metadata metadata = {{kDigest, finished.digest}, {kLabelText, label_text}, {kLabelDigest, sha256_hex(label_text)}};
   if (finished.marks.defined()) {
     parts.push_back(source_of({"marks", finished.marks}));
@@ -141,6 +146,7 @@ StoredDataset open_dataset(const std::string& path, const std::string& name) {
                                 .type_ids = tensor("type_ids", false),
                                 .labels = tensor("labels", false)},
                     .label_text = text_of(kLabelText)};
+  out.dataset.windows = tensor("windows", false);
   CHECK(text_of(kLabelDigest) == sha256_hex(out.label_text), path, ": the text of the labels is damaged");
   out.dataset.digest = digest_of(parts);
   CHECK(text_of(kDigest) == out.dataset.digest, path, ": its tensors are damaged");

@@ -17,6 +17,9 @@ struct TokenBatch {
   Tensor type_ids;  // int32 [N], or undefined: all 0
   Sequences sequences;
   Tensor lengths;  // int32 [B]: real tokens of each sequence, padding not counted
+  /// int32 [K + 1]: the sequences text_offsets[k] .. text_offsets[k + 1) are the windows of one text; undefined: each
+  /// sequence is a text. Models do not read it.
+  Tensor text_offsets = {};
 
   /// Sequences with a result. `sequences` may end with one more, whose rows are only padding.
   std::int64_t count() const { return lengths.numel(); }

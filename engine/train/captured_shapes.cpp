@@ -8,11 +8,11 @@ namespace attune {
 const std::vector<Tensor>& CapturedShapes::run(const ExampleStore& store, std::span<const std::int32_t> examples,
                                                bool graphs, const Work& work) {
   const BatchShape shape = store.shape_of(examples);
-  const Tensor chosen = Tensor::from(examples, {shape.count});
+  const Tensor choice = store.choice(examples);
   if (!graphs || !warm_) {
     direct_ = {};
     direct_.batch = store.make(shape);
-    direct_.batch.examples.copy_from(chosen);
+    direct_.batch.choice.copy_from(choice);
     direct_.results = work(direct_.batch);
     warm_ = true;
     return direct_.results;
@@ -25,7 +25,7 @@ const std::vector<Tensor>& CapturedShapes::run(const ExampleStore& store, std::s
     made.graph = std::make_unique<CapturedWork>([&] { made.results = work(made.batch); });
     found = captured_.emplace(shape, std::move(made)).first;
   }
-  found->second.batch.examples.copy_from(chosen);
+  found->second.batch.choice.copy_from(choice);
   found->second.used = ++runs_;
   found->second.graph->replay();
   return found->second.results;

@@ -37,64 +37,97 @@ ExampleStore::ExampleStore(const Dataset& dataset, const BatchForm& form, Device
                .starts = dataset.starts.to(device),
                .type_ids = on_device(dataset.type_ids, device),
                .labels = on_device(dataset.labels, device)};
-  for (std::int64_t e = 0; e < size(); ++e) longest_ = std::max(longest_, kept(e));
+  for (std::int64_t w = 0; w < host_.window_count(); ++w) longest_ = std::max(longest_, kept(w));
 }
 
-std::int64_t ExampleStore::kept(std::int64_t example) const {
-  const std::int64_t length = host_.length(example);
+std::int64_t ExampleStore::kept(std::int64_t window) const {
+  const std::int64_t length = host_.window_length(window);
   return form_.max_length > 0 ? std::min(length, form_.max_length) : length;
+}
+
+std::vector<std::int32_t> ExampleStore::windows_of(std::span<const std::int32_t> examples) const {
+  std::vector<std::int32_t> out;
+  for (const std::int32_t e : examples)
+    for (std::int64_t w = host_.first_window(e); w < host_.first_window(e + 1); ++w)
+      out.push_back(narrow<std::int32_t>(w));
+  return out;
 }
 
 std::int64_t ExampleStore::tokens_of(std::span<const std::int32_t> examples) const {
   std::int64_t sum = 0;
-  for (const std::int32_t e : examples) sum += kept(e);
+  for (const std::int32_t w : windows_of(examples)) sum += kept(w);
   return sum;
 }
 
 std::vector<std::int32_t> ExampleStore::rows_of_examples() const {
   const std::int64_t padded = form_.max_length > 0 ? form_.max_length : longest_;
-  std::vector<std::int32_t> out(static_cast<std::size_t>(size()), narrow<std::int32_t>(padded));
-  if (form_.packed)
-    for (std::int64_t e = 0; e < size(); ++e)
-      out[static_cast<std::size_t>(e)] = narrow<std::int32_t>(std::max<std::int64_t>(kept(e), 1));
+  std::vector<std::int32_t> out(static_cast<std::size_t>(size()));
+  for (std::int64_t e = 0; e < size(); ++e)
+    for (std::int64_t w = host_.first_window(e); w < host_.first_window(e + 1); ++w)
+      out[static_cast<std::size_t>(e)] +=
+          narrow<std::int32_t>(form_.packed ? std::max<std::int64_t>(kept(w), 1) : padded);
   return out;
 }
 
 BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const {
   CHECK(!examples.empty(), "a batch has at least one example");
   for (const std::int32_t e : examples) CHECK(e >= 0 && e < size(), "there is no example ", e, " of ", size());
-  const auto count = narrow<std::int64_t>(examples.size());
+  const std::vector<std::int32_t> windows = windows_of(examples);
+  const std::int64_t count = std::ssize(examples), sequences = std::ssize(windows);
   std::int64_t longest = 1, rows = 0;
-  for (const std::int32_t e : examples) {
-    longest = std::max(longest, kept(e));
-    rows += std::max<std::int64_t>(kept(e), 1);
+  for (const std::int32_t w : windows) {
+    longest = std::max(longest, kept(w));
+    rows += std::max<std::int64_t>(kept(w), 1);
   }
   const std::int64_t length = form_.packed || form_.max_length == 0 ? longest : form_.max_length;
   // A CUDA grid has 65,535 blocks along the axis of sequences, and one sequence may be the one that fills up.
   const std::int64_t max_count = device() == Device::kCuda ? 65534 : kMaxRowKeys;
-  CHECK(count <= max_count && length <= kMaxRowKeys, "a batch has at most ", max_count, " sequences of ", kMaxRowKeys,
-        " tokens, not ", count, " of up to ", length);
-  if (!form_.packed) return {.count = count, .rows = count * length, .padded_length = length, .max_length = length};
+  CHECK(sequences <= max_count && length <= kMaxRowKeys, "a batch has at most ", max_count, " sequences of ",
+        kMaxRowKeys, " tokens, not ", sequences, " of up to ", length);
+  if (!form_.packed)
+    return {.count = count,
+            .sequences = sequences,
+            .rows = sequences * length,
+            .padded_length = length,
+            .max_length = length};
   // The extra rows are a sequence too, and no longer than the others may be.
   const std::int64_t multiple = std::min(row_multiple_, longest_);
   return {.count = count,
+          .sequences = sequences,
           .rows = ceil_div(rows, multiple) * multiple,
           .padded_length = 0,
           .max_length = multiple > 1 ? longest_ : longest};
 }
 
+Tensor ExampleStore::choice(std::span<const std::int32_t> examples) const {
+  std::vector<std::int32_t> out(examples.begin(), examples.end());
+  if (host_.windows.defined()) {
+    const std::vector<std::int32_t> windows = windows_of(examples);
+    out.insert(out.end(), windows.begin(), windows.end());
+    std::int64_t offset = 0;
+    for (const std::int32_t e : examples) {
+      out.push_back(narrow<std::int32_t>(offset));
+      offset += host_.first_window(e + 1) - host_.first_window(e);
+    }
+    out.push_back(narrow<std::int32_t>(offset));
+  }
+  return Tensor::from(out, {std::ssize(out)});
+}
+
 LabelledBatch ExampleStore::make(const BatchShape& shape) const {
-  const bool packed = shape.padded_length == 0;
-  const std::int64_t sequences = packed ? shape.count + 1 : shape.count;
+  const bool packed = shape.padded_length == 0, windows = host_.windows.defined();
+  const std::int64_t sequences = packed ? shape.sequences + 1 : shape.sequences;
+  const std::int64_t first_offset = shape.count + shape.sequences;
   LabelledBatch out{.shape = shape,
-                    .examples = int_tensor(shape.count, device()),
+                    .choice = int_tensor(windows ? first_offset + shape.count + 1 : shape.count, device()),
                     .key_lengths = int_tensor(sequences, device()),
                     .tokens = {},
                     .labels = rows_like(examples_.labels, shape.count)};
   TokenBatch& batch = out.tokens;
   batch.ids = int_tensor(shape.rows, device());
   batch.type_ids = rows_like(examples_.type_ids, shape.rows);
-  batch.lengths = int_tensor(shape.count, device());
+  batch.lengths = int_tensor(shape.sequences, device());
+  if (windows) batch.text_offsets = out.choice.rows(first_offset, out.choice.numel());
   batch.sequences = {.offsets = int_tensor(sequences + 1, device()),
                      .key_lengths = packed || form_.mask ? out.key_lengths : Tensor(),
                      .positions = int_tensor(shape.rows, device()),
@@ -107,22 +140,25 @@ LabelledBatch ExampleStore::make(const BatchShape& shape) const {
 
 void ExampleStore::gather(const LabelledBatch& batch) const {
   const TokenBatch& to = batch.tokens;
-  ops::gather_batch(
-      {.ids = to.ids,
-       .type_ids = to.type_ids,
-       .positions = to.sequences.positions,
-       .row_keys = to.sequences.row_keys,
-       .offsets = to.sequences.offsets,
-       .key_lengths = batch.key_lengths,
-       .lengths = to.lengths,
-       .labels = batch.labels},
-      examples_, {batch.examples, batch.examples},
-      {.padded_length = batch.shape.padded_length, .max_length = form_.max_length, .pad_id = form_.pad_id});
+  const auto& [count, sequences, rows, padded_length, max_length] = batch.shape;
+  const Tensor examples = batch.choice.rows(0, count);
+  ops::gather_batch({.ids = to.ids,
+                     .type_ids = to.type_ids,
+                     .positions = to.sequences.positions,
+                     .row_keys = to.sequences.row_keys,
+                     .offsets = to.sequences.offsets,
+                     .key_lengths = batch.key_lengths,
+                     .lengths = to.lengths,
+                     .labels = batch.labels},
+                    examples_,
+                    {.examples = host_.windows.defined() ? batch.choice.rows(count, count + sequences) : examples,
+                     .labelled = examples},
+                    {.padded_length = padded_length, .max_length = form_.max_length, .pad_id = form_.pad_id});
 }
 
 LabelledBatch ExampleStore::batch(std::span<const std::int32_t> examples) const {
   LabelledBatch out = make(shape_of(examples));
-  out.examples.copy_from(Tensor::from(examples, {out.shape.count}));
+  out.choice.copy_from(choice(examples));
   gather(out);
   return out;
 }

@@ -2,7 +2,7 @@
 //
 // The examples are sent to the device once. For a batch the host sends only the row numbers; ids, positions, offsets
 // and the rest are computed on the device (kernels/gather_batch.h). The host must know only the batch's shape in
-// advance.
+// advance. An example of several windows is as many sequences of the batch, one after the other.
 #pragma once
 
 #include <compare>
@@ -19,7 +19,8 @@ namespace attune {
 
 /// The sizes of a batch's tensors; batches of equal shape run the same sequence of kernels.
 struct BatchShape {
-  std::int64_t count = 0;          // sequences
+  std::int64_t count = 0;          // examples
+  std::int64_t sequences = 0;      // their windows
   std::int64_t rows = 0;           // of all of them, padding counted
   std::int64_t padded_length = 0;  // 0: packed
   std::int64_t max_length = 0;     // no sequence has more rows
@@ -29,7 +30,7 @@ struct BatchShape {
 /// A batch, and the rows of the store that it contains.
 struct LabelledBatch {
   BatchShape shape;
-  Tensor examples;     // int32 [B]
+  Tensor choice;       // int32: what ExampleStore::choice says
   Tensor key_lengths;  // int32, real rows of each sequence; those of `tokens` only if attention uses them
   TokenBatch tokens;
   Tensor labels;  // the data set's with B rows: int32 [B] or float32 [B, L]; undefined if it has none
@@ -54,21 +55,25 @@ class ExampleStore {
   /// Rows of each example in a batch: its tokens, or with its padding.
   std::vector<std::int32_t> rows_of_examples() const;
   BatchShape shape_of(std::span<const std::int32_t> examples) const;
+  /// What the host sends for a batch of these examples, B of them with S windows: int32, the B examples; if the data set
+  /// has windows, then the S windows, and B + 1 offsets of the examples among them.
+  Tensor choice(std::span<const std::int32_t> examples) const;
   /// Room for a batch of this shape, its contents undefined.
   LabelledBatch make(const BatchShape& shape) const;
-  /// Fills a batch with the examples that batch.examples names; only starts work on the device.
+  /// Fills a batch with the examples that batch.choice names; only starts work on the device.
   void gather(const LabelledBatch& batch) const;
   /// A batch of these examples.
   LabelledBatch batch(std::span<const std::int32_t> examples) const;
 
  private:
-  /// Tokens of an example, after cutting to form_.max_length.
-  std::int64_t kept(std::int64_t example) const;
+  /// Tokens of a window, after cutting to form_.max_length.
+  std::int64_t kept(std::int64_t window) const;
+  std::vector<std::int32_t> windows_of(std::span<const std::int32_t> examples) const;
 
   BatchForm form_;
   std::int64_t row_multiple_;
   Dataset host_;
-  std::int64_t longest_ = 1;  // rows of the longest example
+  std::int64_t longest_ = 1;  // rows of the longest window
   ops::TokenStore examples_;  // on the device
 };
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/math.h"
 #include "engine/tensor/finite.h"
+#include "engine/train/windows.h"
 
 namespace attune {
 namespace {
@@ -30,7 +31,7 @@ AdamWOptions optimizer_options(const TrainOptions& options) {
 Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data,
                  const TrainOptions& options)
     : model_(model),
-      logits_(std::move(logits)),
+      logits_(logits_of_texts(std::move(logits), data.form)),
       task_(task),
       data_(data),
       options_(options),
@@ -84,11 +85,12 @@ ExampleStore Trainer::store(const Dataset& dataset, std::int64_t batch_rows) con
 }
 
 std::int64_t Trainer::evaluation_rows(const Dataset& dataset) const {
-  return options_.batch_size * kept_length(dataset);
+  return most_windows(dataset, options_.batch_size) * kept_length(dataset);
 }
 
 std::int64_t Trainer::training_rows() const {
-  return options_.batch_tokens > 0 ? options_.batch_tokens : evaluation_rows(data_.train);
+  if (options_.batch_tokens == 0) return evaluation_rows(data_.train);
+  return std::max(options_.batch_tokens, most_windows(data_.train, 1) * kept_length(data_.train));
 }
 
 std::int64_t Trainer::kept_length(const Dataset& dataset) const {

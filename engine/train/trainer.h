@@ -184,7 +184,7 @@ class Trainer {
   /// Rows of a full batch.
   std::int64_t evaluation_rows(const Dataset& dataset) const;
   std::int64_t training_rows() const;
-  /// Tokens of its longest example, cut if batches cut it.
+  /// Tokens of its longest window, cut if batches cut it.
   std::int64_t kept_length(const Dataset& dataset) const;
 
   const Module& model_;

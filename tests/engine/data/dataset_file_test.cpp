@@ -58,6 +58,28 @@ TEST(DatasetFile, IsReadBack) {
     }
 }
 
+TEST(DatasetFile, KeepsWindows) {
+  const TempDir folder;
+  DatasetWriter writer(folder.path().string(), false), other("", false);
+  for (DatasetWriter* to : {&writer, &other}) {
+    to->add(std::vector<std::int64_t>{2, 1}, Ids{7, 8, 9}, {}, std::vector<std::int64_t>{2});
+    to->add(std::vector<std::int64_t>{1, 0, 1}, Ids{1, 2}, {},
+            to == &writer ? std::vector<std::int64_t>{1, 2} : std::vector<std::int64_t>{2, 1});
+  }
+  const Dataset made = writer.finish("made", classes());
+  writer.write(folder / "kept", made, "{}");
+  for (const Dataset& dataset : {made, open_dataset(folder / "kept", "kept").dataset}) {
+    dataset.check();
+    EXPECT_EQ(dataset.size(), 3);
+    const auto firsts = dataset.windows.values<std::int64_t>();
+    EXPECT_TRUE(std::ranges::equal(firsts, std::vector<std::int64_t>{0, 2, 3, 5}));
+    EXPECT_EQ(dataset.length(0), 3);
+    EXPECT_EQ(dataset.length(2), 1);
+    EXPECT_EQ(dataset.digest, made.digest);
+  }
+  EXPECT_NE(other.finish("other", classes()).digest, made.digest);
+}
+
 // The same examples in memory, in other blocks, with a type or a value changed.
 TEST(DatasetFile, TheDigestDependsOnContentsAlone) {
   const TempDir folder;
