@@ -41,6 +41,7 @@ int train(const BertFlags& flags) {
   const std::string folder = flags.folder();
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
   const json::Value config = json::read(folder + "/config.json");
+  common.windows.warn_of_cut(folder, config);
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
   common.find_columns();
   const auto labels = common.task.reader(problem_type);
@@ -72,7 +73,8 @@ int train(const BertFlags& flags) {
                     .form = {.max_length = splits.max_length,
                              .pad_id = model.pad_id(),
                              .packed = mask && !flags.no_packing,
-                             .mask = mask},
+                             .mask = mask,
+                             .windows = common.window_form()},
                     .label_names = labels->names(),
                     .pretrained = folder,
                     .repository = common.model_dir.empty() ? flags.published.repository() : ""},

@@ -114,6 +114,7 @@ int train(const GptFlags& flags) {
   CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", config.vocab_size);
 
+  if (file) common.windows.warn_of_cut(folder.value_or(flags.config), *file);
   const std::string problem_type = common.task.problem_type(file ? problem_type_of(*file) : "");
   common.find_columns();
   const auto labels = common.task.reader(problem_type);
@@ -129,6 +130,8 @@ int train(const GptFlags& flags) {
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.
   const std::int32_t pad =
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
+  const BatchForm form{
+      .max_length = length, .pad_id = pad, .packed = flags.no_padding, .windows = common.window_form()};
   const auto task = common.task.make(problem_type, *labels, splits.train.labels, file, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
@@ -139,7 +142,7 @@ int train(const GptFlags& flags) {
                     .test_source = splits.sources[2],
                     .labels = *labels,
                     .context_length = splits.max_length,
-                    .form = {.max_length = length, .pad_id = pad, .packed = flags.no_padding},
+                    .form = form,
                     .label_names = labels->names(),
                     .pretrained = flags.weights == "random" ? "" : *folder,
                     .repository = common.model_dir.empty() ? flags.published.repository() : "",

@@ -33,6 +33,7 @@ struct PageSplit {
   std::vector<std::pair<double, double>> numbers = {};  // of each number: mean and standard deviation
   std::int64_t median = 0, most = 0, longest = 0;       // tokens; most: of 95 % of the texts
   double cut = 0;                                       // share
+  std::optional<std::int64_t> windows = {};             // of all texts; none if long texts are cut
   std::int64_t empty = 0, repeated = 0;
   std::vector<std::int64_t> lengths = {};  // examples of each length in tokens
 };

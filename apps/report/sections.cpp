@@ -95,7 +95,10 @@ class SplitRows {
     add("median tokens", number(&PageSplit::median));
     add("95 % of the texts up to", number(&PageSplit::most));
     add("longest", number(&PageSplit::longest));
-    add("texts that were cut", [](const PageSplit& split) { return percent(split.cut); });
+    if (!page_.splits.empty() && page_.splits.front().windows)
+      add("windows", [](const PageSplit& split) { return count_text(*split.windows); });
+    else
+      add("texts that were cut", [](const PageSplit& split) { return percent(split.cut); });
     add("texts that occur before in the split", number(&PageSplit::repeated));
     add("empty texts", number(&PageSplit::empty));
   }

@@ -83,7 +83,10 @@ void print_splits(const std::vector<std::string>& names, const std::vector<Split
     add("median tokens", [](const SplitSummary& split) { return split.texts.lengths->median; });
     add("95 % up to", [](const SplitSummary& split) { return split.texts.lengths->most; });
     add("longest", [](const SplitSummary& split) { return split.texts.lengths->longest; });
-    add("cut", [](const SplitSummary& split) { return percent_text(split.texts.lengths->cut); });
+    if (splits.front().texts.lengths->windows)
+      add("windows", [](const SplitSummary& split) { return *split.texts.lengths->windows; });
+    else
+      add("cut", [](const SplitSummary& split) { return percent_text(split.texts.lengths->cut); });
   }
   std::cout << table_text(lines, 0, kColumnWidth) << std::flush;
 }

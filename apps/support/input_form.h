@@ -3,16 +3,22 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/data/batch_form.h"
 #include "json/value.h"
 
 namespace attune {
 
-/// The form as the keys attune_* of a config.json.
+/// mean or max.
+const char* pooling_name(WindowPooling pooling);
+
+/// The form as the keys attune_* of a config.json; those of windows only with windows.
 json::Value batch_form_json(const BatchForm& form);
 /// From the config.json of a model. Without the keys, as in the Hugging Face classes: texts are cut only at the model's
 /// positions, and nothing is padded. Throws Error if the length or the padding id does not fit the model.
 BatchForm read_batch_form(const json::Value& config, std::int64_t positions, std::int64_t vocab_size);
+/// The windows of the form; none without their keys. Throws Error if a value is wrong.
+std::optional<WindowForm> read_windows(const json::Value& config);
 
 }  // namespace attune

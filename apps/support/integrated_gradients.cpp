@@ -6,6 +6,7 @@
 #include "apps/support/encode.h"
 #include "engine/autograd/tape.h"
 #include "engine/train/example_store.h"
+#include "engine/train/windows.h"
 
 namespace attune {
 namespace {
@@ -26,6 +27,7 @@ Tensor gradient_of(const TextClassifier& of, const TokenBatch& batch, const Forw
   {
     const Tape::Recording recording(tape);
     logits = of.model.forward(batch, pass);
+    if (of.form.windows) logits = pool_windows(logits, batch.text_offsets, of.form.windows->pooling);
   }
   tape.backward({logits}, {direction(logits, output, of.target)});
   return pass.embeddings->grad().tensor();
@@ -57,13 +59,37 @@ void add_products(std::vector<double>& tokens, const Tensor& gradient, const Ten
     tokens[i / channels] += left.values<double>()[i] * (right.values<double>()[i] - from.values<double>()[i]) / divisor;
 }
 
+// The explanation of a text from what the rows of its windows contribute: a token in two windows has the sum.
+// `padded_length`: rows of each window; 0: as many as it has tokens.
+Explanation explain_windows(const TextClassifier& of, const Dataset& encoded, std::int64_t padded_length,
+                            const std::vector<double>& rows) {
+  const std::int64_t overlap = of.form.windows->overlap;
+  const Windows none = of.tokenizer.encode_windows("", {.max_length = of.form.max_length}, overlap);
+  const std::int64_t step = of.form.max_length - none.before - none.after - overlap;
+  std::vector<std::int32_t> ids;
+  std::vector<double> tokens;
+  std::int64_t start = 0;  // of the window among the ids
+  for (std::int64_t w = 0; w < encoded.window_count(); start += encoded.window_length(w++)) {
+    const std::int64_t first_row = padded_length > 0 ? w * padded_length : start;
+    for (std::int64_t t = none.before; t < encoded.window_length(w) - none.after; ++t) {
+      const auto place = static_cast<std::size_t>(w * step + t - none.before);
+      if (place == ids.size()) {
+        ids.push_back(encoded.ids.values<std::int32_t>()[static_cast<std::size_t>(start + t)]);
+        tokens.push_back(0);
+      }
+      tokens[place] += rows[static_cast<std::size_t>(first_row + t)];
+    }
+  }
+  return by_word(of.tokenizer, ids, tokens);
+}
+
 }  // namespace
 
 Explanation explain_text(const TextClassifier& of, const std::string& text, const std::string* second,
                          std::int32_t output, int steps) {
   const std::span<const std::string> seconds =
       second == nullptr ? std::span<const std::string>() : std::span<const std::string>(second, 1);
-  const Dataset encoded = encode_texts(of.tokenizer, {&text, 1}, seconds, of.form.max_length);
+  const Dataset encoded = encode_texts(of.tokenizer, {&text, 1}, seconds, of.form);
   const LabelledBatch batch = ExampleStore(encoded, of.form, of.device).batch(std::vector<std::int32_t>{0});
   Variable embeddings;
   ForwardPass pass;
@@ -75,6 +101,7 @@ Explanation explain_text(const TextClassifier& of, const std::string& text, cons
     const Tensor gradient = gradient_of(of, batch.tokens, pass, output);
     add_products(tokens, gradient, embeddings.value(), pass.baseline, pass.embeddings_share * steps);
   }
+  if (of.form.windows) return explain_windows(of, encoded, batch.shape.padded_length, tokens);
   return by_word(of.tokenizer, encoded.ids.values<std::int32_t>(), tokens);
 }
 

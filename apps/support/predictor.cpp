@@ -14,9 +14,11 @@
 #include "apps/support/task_config.h"
 #include "base/check.h"
 #include "base/finite.h"
+#include "base/math.h"
 #include "base/parallel.h"
 #include "engine/autograd/tape.h"
 #include "engine/train/example_store.h"
+#include "engine/train/windows.h"
 #include "models/hf_config.h"
 #include "models/linear/bag_of_words.h"
 #include "models/registry.h"
@@ -25,6 +27,8 @@
 
 namespace attune {
 namespace {
+
+constexpr std::int64_t kMinBatch = 16;  // windows
 
 class TransformerPredictor : public Predictor {
  public:
@@ -41,6 +45,9 @@ class TransformerPredictor : public Predictor {
     set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
     form_ = read_batch_form(config, model.max_length(), model.vocab_size());
+    if (const std::int64_t room = room_for_text(*tokenizer_, form_.max_length); form_.windows)
+      CHECK(form_.windows->overlap < room, folder, ": windows of ", room, " tokens of text cannot share ",
+            form_.windows->overlap);
     label_names_ = complete_label_names(opened_.label_names, model.num_labels());
     task_ = read_task(config, label_names_, calibrated);
   }
@@ -48,13 +55,12 @@ class TransformerPredictor : public Predictor {
   std::vector<std::vector<double>> logits(std::span<const std::string> texts,
                                           std::span<const std::string> second) const override {
     const NoGrad no_grad;
-    const Dataset encoded = encode_texts(*tokenizer_, texts, second, form_.max_length);
+    const Dataset encoded = encode_texts(*tokenizer_, texts, second, form_);
     check_segments(*opened_.model, encoded);
-    for (std::int64_t e = 0; e < encoded.size(); ++e) truncated_ += encoded.length(e) == form_.max_length;
-    std::vector<std::int32_t> all(texts.size());
-    std::iota(all.begin(), all.end(), 0);
-    const LabelledBatch batch = ExampleStore(encoded, form_, device_).batch(all);
-    const Tensor rows = opened_.model->forward(batch.tokens, {}).value().to(Device::kCpu).cast(DType::kFloat64);
+    for (std::int64_t e = 0; e < encoded.size(); ++e)
+      truncated_ += !form_.windows && encoded.length(e) == form_.max_length;
+    const Tensor rows =
+        logits_of(encoded, std::max(std::ssize(texts), kMinBatch)).to(Device::kCpu).cast(DType::kFloat64);
     std::vector<std::vector<double>> out;
     const auto outputs = static_cast<std::size_t>(rows.shape()[1]);
     for (std::size_t i = 0; i < texts.size(); ++i) {
@@ -70,6 +76,29 @@ class TransformerPredictor : public Predictor {
   }
 
  private:
+  // The logits of texts, on the device. Windows run in batches of `batch_size`, so that memory does not grow with the length
+  // of a text.
+  Tensor logits_of(const Dataset& encoded, std::int64_t batch_size) const {
+    Dataset windows = encoded;
+    windows.windows = {};
+    const ExampleStore store(windows, form_, device_);
+    Tensor out;
+    for (std::int64_t begin = 0; begin < store.size(); begin += batch_size) {
+      const std::int64_t end = std::min(begin + batch_size, store.size());
+      std::vector<std::int32_t> chosen(static_cast<std::size_t>(end - begin));
+      std::iota(chosen.begin(), chosen.end(), static_cast<std::int32_t>(begin));
+      const Tensor rows = opened_.model->forward(store.batch(chosen).tokens, {}).value();
+      if (!out.defined()) out = Tensor::empty(rows.shape().with_rows(store.size()), rows.dtype(), device_);
+      out.rows(begin, end).copy_from(rows);
+    }
+    if (!form_.windows) return out;
+    std::vector<std::int32_t> offsets;
+    for (const std::int64_t first : encoded.windows.values<std::int64_t>())
+      offsets.push_back(narrow<std::int32_t>(first));
+    const Tensor of_texts = Tensor::from(offsets, {std::ssize(offsets)}).to(device_);
+    return pool_windows(Variable(out), of_texts, form_.windows->pooling).value();
+  }
+
   Device device_;
   std::unique_ptr<Tokenizer> tokenizer_;
   OpenedClassifier opened_;

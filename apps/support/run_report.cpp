@@ -214,6 +214,7 @@ PageSplit RunReport::split_of(const std::string& title, const Dataset& split, co
   out.most = facts.lengths->most;
   out.longest = facts.lengths->longest;
   out.cut = facts.lengths->cut;
+  out.windows = facts.lengths->windows;
   out.empty = facts.empty;
   out.repeated = repeated(facts);
   for (std::int64_t e = 0; e < split.size(); ++e) {

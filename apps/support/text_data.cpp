@@ -40,7 +40,7 @@ namespace fs = std::filesystem;
 
 // Increase it when a tokenizer gives different ids for the same files and text, when labels are read in another way, or
 // when the format of the stored files or of their names changes.
-constexpr int kFormat = 6;
+constexpr int kFormat = 7;
 constexpr std::uintmax_t kMaxStoredBytes = 4'000'000'000;
 // A run writes its files without a pause: one that was not written to for so long belongs to a run that was killed.
 constexpr std::chrono::hours kDead{24};
@@ -92,10 +92,12 @@ std::string description(const std::string& path, const SourceState& state) {
 // Tokenises texts, and passes on their ids.
 class Encoder : public TextSink {
  public:
-  Encoder(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, DatasetWriter& writer)
-      : tokenizer_(tokenizer), options_{.max_length = max_length}, pairs_(pairs), writer_(writer) {}
+  Encoder(const Tokenizer& tokenizer, std::int64_t max_length, bool pairs, std::optional<std::int64_t> overlap,
+          DatasetWriter& writer)
+      : tokenizer_(tokenizer), options_{.max_length = max_length}, pairs_(pairs), overlap_(overlap), writer_(writer) {}
 
   void add(std::size_t part, std::string_view text, std::string_view pair) override {
+    if (overlap_) return add_windows(part, text);
     const Encoding encoding = pairs_ ? tokenizer_.encode_pair(text, pair, options_) : tokenizer_.encode(text, options_);
     Part& to = parts_[part];
     to.lengths.push_back(std::ssize(encoding.ids));
@@ -106,10 +108,11 @@ class Encoder : public TextSink {
 
   void take(std::size_t part) override {
     Part& from = parts_[part];
-    writer_.add(from.lengths, from.ids, from.type_ids);
+    writer_.add(from.lengths, from.ids, from.type_ids, from.windows);
     marks_.insert(marks_.end(), from.marks.begin(), from.marks.end());
     from.marks.clear();
     from.lengths.clear();
+    from.windows.clear();
     from.ids.clear();
     from.type_ids.clear();
   }
@@ -118,8 +121,17 @@ class Encoder : public TextSink {
   std::vector<std::int64_t> take_marks() { return std::exchange(marks_, {}); }
 
  private:
+  void add_windows(std::size_t part, std::string_view text) {
+    const Windows windows = tokenizer_.encode_windows(text, options_, *overlap_);
+    Part& to = parts_[part];
+    to.lengths.insert(to.lengths.end(), windows.lengths.begin(), windows.lengths.end());
+    to.windows.push_back(std::ssize(windows.lengths));
+    to.marks.push_back(text_mark(text, {}, false));
+    to.ids.insert(to.ids.end(), windows.ids.begin(), windows.ids.end());
+  }
+
   struct Part {
-    std::vector<std::int64_t> lengths;
+    std::vector<std::int64_t> lengths, windows;  // windows: of each text, if texts are not cut
     std::vector<std::int32_t> ids, type_ids;
     std::vector<std::int64_t> marks;
   };
@@ -127,6 +139,7 @@ class Encoder : public TextSink {
   const Tokenizer& tokenizer_;
   EncodeOptions options_;
   bool pairs_;
+  std::optional<std::int64_t> overlap_;
   DatasetWriter& writer_;
   std::array<Part, kParts> parts_;
   std::vector<std::int64_t> marks_;
@@ -183,8 +196,13 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const
     fs::remove(oldest->path, error);
 }
 
-SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache)
-    : tokenizer_(tokenizer), columns_(std::move(columns)), labels_(labels), cache_(std::move(cache)) {
+SplitReader::SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache,
+                         std::optional<std::int64_t> overlap)
+    : tokenizer_(tokenizer),
+      columns_(std::move(columns)),
+      labels_(labels),
+      cache_(std::move(cache)),
+      overlap_(overlap) {
   if (cache_.empty()) return;
   json::Value files = json::Value::array();
   for (const TokenizerFile& file : tokenizer_.files())
@@ -216,6 +234,7 @@ std::string SplitReader::kept_path(const SplitSource& from, const std::string& s
                                                {"rows", rows},
                                                {"tokenizer", tokenizer_files_},
                                                {"length", max_length},
+                                               {"overlap", overlap_ ? json::Value(*overlap_) : json::Value()},
                                                {"labels", labels_.state()}})
                               .dump();
   return (fs::path(cache_) / str_cat(kPrefix, sha256_hex(key), kSuffix)).string();
@@ -251,7 +270,7 @@ Dataset SplitReader::read(const SplitSource& from, std::int64_t max_rows, std::i
   }
   const bool pairs = !columns_.pair.empty();
   DatasetWriter writer(cache_, pairs);
-  Encoder encoder(tokenizer_, max_length, pairs, writer);
+  Encoder encoder(tokenizer_, max_length, pairs, overlap_, writer);
   read_rows(from.rows(columns_, labels_, max_rows), columns_, &labels_, encoder);
   Dataset made = writer.finish(path, labels_.finish(from.title()));
   made.marks = Tensor::from(encoder.take_marks(), {made.size()});

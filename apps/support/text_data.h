@@ -2,7 +2,7 @@
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
 // their contents: the form and the bytes of the source, how it is split, the columns, how many rows, the tokenizer's
-// files, the length to which texts are cut, and how labels are read. A damaged file is replaced. Several runs may use
+// files, the length to which texts are cut or the windows that they become, and how labels are read. A damaged file is replaced. Several runs may use
 // one folder at once. When the folder has more than 4 GB of them, those that were used longest ago are removed, but
 // none that this run has used. Temporaries of killed runs are removed as well.
 #pragma once
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,7 +21,7 @@
 
 namespace attune {
 
-/// A run's data: three splits whose texts have at most `max_length` tokens.
+/// A run's data: three splits whose texts, or the windows of texts, have at most `max_length` tokens.
 struct TextSplits {
   Dataset train, validation, test;
   SplitSources sources = {};
@@ -37,11 +38,13 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const
 /// Makes data sets of tables.
 class SplitReader {
  public:
-  /// `cache`: the folder of stored ids; empty: none are stored.
-  SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache);
+  /// `cache`: the folder of stored ids; empty: none are stored. `overlap`: that of the windows of a longer text; none: it
+  /// is cut.
+  SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache,
+              std::optional<std::int64_t> overlap = {});
 
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
-  /// whole). Prints a line if they are stored ids; a warning on standard error if those cannot be used, and one if the
+  /// whole) or in windows of as many. Prints a line if they are stored ids; a warning on standard error if those cannot be used, and one if the
   /// cache cannot be used. Throws Error as read_rows.
   Dataset read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length);
 
@@ -58,6 +61,7 @@ class SplitReader {
   TextColumns columns_;
   LabelReader& labels_;
   std::string cache_;
+  std::optional<std::int64_t> overlap_;
   std::string tokenizer_files_;                                   // their names and digests
   std::map<std::string, std::shared_ptr<const Source>> sources_;  // by path
   std::vector<std::string> used_;  // paths of stored ids that this reader has read or written

@@ -72,11 +72,16 @@ bool same_text(std::int64_t mark, std::int64_t other) {
 TextFacts facts_of(const Dataset& split) {
   CHECK(split.size() > 0 && split.marks.defined(), split.name, ": there are no texts to describe");
   const auto marks = split.marks.values<std::int64_t>();
-  std::vector<std::int64_t> counts(static_cast<std::size_t>(split.longest()) + 1);
-  for (std::int64_t e = 0; e < split.size(); ++e) ++counts[static_cast<std::size_t>(split.length(e))];
+  std::vector<std::int64_t> counts;
+  for (std::int64_t e = 0; e < split.size(); ++e) {
+    const auto length = static_cast<std::size_t>(split.length(e));
+    counts.resize(std::max(counts.size(), length + 1));
+    ++counts[length];
+  }
   TextFacts out = facts_of_marks({marks.begin(), marks.end()});
   const auto cut = std::ranges::count_if(marks, [](std::int64_t mark) { return (mark & kCut) != 0; });
   out.lengths = lengths_of(counts, split.size(), cut);
+  if (split.windows.defined()) out.lengths->windows = split.window_count();
   return out;
 }
 

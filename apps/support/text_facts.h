@@ -22,10 +22,11 @@ std::int64_t text_mark(std::string_view text, std::string_view pair, bool cut);
 /// Whether two marks are of the same text, cut or not.
 bool same_text(std::int64_t mark, std::int64_t other);
 
-/// Lengths in tokens, after cutting.
+/// Lengths in tokens, after cutting; of a text of several windows, the tokens of all of them.
 struct TokenLengths {
   std::int64_t median = 0, most = 0, longest = 0;  // most: of 95 % of the texts, nearest rank
   double cut = 0;                                  // share of the texts that were cut
+  std::optional<std::int64_t> windows = {};        // of all texts; none if long texts are cut
 };
 
 struct TextFacts {

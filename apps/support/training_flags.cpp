@@ -52,6 +52,7 @@ void TrainingFlags::declare(CommandLine& app) {
   add("Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
+  windows.declare(app);
   add("Data", "--max_train_examples", max_train_examples,
       "Use only N training rows; 0: all. Of a file that is split: of each class in its share, chosen by --seed; else "
       "the "
@@ -191,6 +192,7 @@ void TrainingFlags::apply() const {
   placement.prepare();
   layers();
   lora.check(trains_lora());
+  window_form();
   if (lr_cycles != 1 && schedule().kind != LrSchedule::Kind::kCosineRestarts)
     throw UsageError("--lr_cycles needs --lr_schedule cosine_restarts");
   if (threads > 0) set_num_threads(threads);
@@ -213,12 +215,17 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   const SplitSources sources = data.sources(seed);
   if (!data.split_output.empty()) check_split_output(data.split_output, sources);
   const auto& [train, validation, test] = sources;
-  SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache);
+  const std::optional<WindowForm> form = window_form();
+  SplitReader reader(tokens, data.columns, labels, no_cache ? "" : cache,
+                     form ? std::optional(form->overlap) : std::nullopt);
   TextSplits out;
   out.sources = sources;
   // The tokenizer cuts and not the batch, so that the closing special token stays.
-  out.train = reader.read(train, max_train_examples, asked > 0 ? asked : model_positions);
+  const std::int64_t length = asked > 0 ? asked : model_positions;
+  windows.check_room(tokens, length);
+  out.train = reader.read(train, max_train_examples, length);
   out.max_length = max_length(out.train.longest(), model_positions);
+  windows.check_room(tokens, out.max_length);
   if (labels.counted())
     check_training_labels(out.train.labels, labels.names(), task.num_classes, task.trust_labels,
                           title_of(train, max_train_examples, "--max_train_examples"));

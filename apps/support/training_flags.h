@@ -13,6 +13,7 @@
 #include "apps/support/placement.h"
 #include "apps/support/task_flags.h"
 #include "apps/support/text_data.h"
+#include "apps/support/window_flags.h"
 #include "engine/io/locked_folder.h"
 #include "engine/train/trainer.h"
 #include "models/classifier.h"
@@ -29,6 +30,7 @@ struct TrainingFlags {
   std::string cache = default_cache_folder();
   bool no_cache = false;
   std::string context_length = "256";
+  WindowFlags windows;
   std::int64_t max_train_examples = 0, max_eval_examples = 0;  // 0: all
   // model
   std::string model_dir;
@@ -70,8 +72,10 @@ struct TrainingFlags {
   /// Finds the columns of the data that no flag names (DataFlags).
   void find_columns();
   /// The three splits of the data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the
-  /// model's positions.
+  /// model's positions, or in windows of as many tokens.
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
+  /// The windows of long texts; none: they are cut.
+  std::optional<WindowForm> window_form() const { return windows.form(!data.columns.pair.empty()); }
   /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it.
   std::unique_ptr<LockedFolder> lock_output() const;
   TrainableLayers layers() const;
