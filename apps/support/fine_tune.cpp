@@ -118,7 +118,7 @@ void warn_of_warmup(const LrSchedule& schedule) {
 }
 
 void warn_of_padding(const FineTuneJob& job, const TrainingFlags& flags) {
-  if (flags.group_by_length && !job.form.packed)
+  if (flags.group_by_length && !job.form.packed && !job.form.windows)
     std::cerr << "warning: --group_by_length saves no work: every text is padded to " << job.form.max_length
               << " tokens" << std::endl;
 }

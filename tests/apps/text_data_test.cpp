@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "apps/support/text_facts.h"
 #include "tests/apps/splits.h"
 #include "tests/support/message_of.h"
 
@@ -25,6 +26,39 @@ TEST_F(Splits, AFileThatBecomesShorterIsAnError) {
   cut_at_next_read = path_;
   EXPECT_EQ(message_of([&] { read(); }), path_ + ": was cut while it was read");
   EXPECT_TRUE(cut_at_next_read.empty());
+}
+
+// "ab", "" and "abc" in windows of two tokens, from the text and from stored ids, which are those of the overlap.
+TEST_F(Splits, LongTextsBecomeWindows) {
+  const auto read_windows = [&](std::optional<std::int64_t> overlap) {
+    ClassLabels labels("label", 2);
+    tokenizer_.encoded = 0;
+    Dataset out = SplitReader(tokenizer_, {}, labels, cache_, overlap).read({path_}, 0, 2);
+    out.check();
+    return out;
+  };
+  for (const bool stored : {false, true}) {
+    const Dataset one = read_windows(1), none = read_windows(0);
+    EXPECT_EQ(tokenizer_.encoded == 0, stored);
+    EXPECT_EQ(words_of(one.ids), (Ids{'a', 'b', 'a', 'b', 'b', 'c'}));
+    EXPECT_EQ(words_of(none.ids), (Ids{'a', 'b', 'a', 'b', 'c'}));
+    for (const Dataset& split : {one, none}) {
+      EXPECT_EQ(split.size(), 3);
+      EXPECT_EQ(split.window_count(), 4);
+      EXPECT_EQ(split.first_window(2), 2);
+      EXPECT_EQ(words_of(split.labels), (Ids{0, 1, 1}));
+      const TextFacts facts = facts_of(split);
+      EXPECT_EQ(facts.lengths->windows, 4);
+      EXPECT_EQ(facts.lengths->longest, split.length(2));
+      EXPECT_EQ(facts.lengths->cut, 0);
+    }
+    EXPECT_NE(one.digest, none.digest);
+    const Dataset cut = read_windows({});
+    EXPECT_FALSE(cut.windows.defined());
+    EXPECT_EQ(words_of(cut.ids), (Ids{'a', 'b', 'a', 'b'}));
+    EXPECT_FALSE(facts_of(cut).lengths->windows);
+  }
+  EXPECT_EQ(kept().size(), 3u);
 }
 
 TEST_F(Splits, AllKindsOfLabelsAreTheSameWithAndWithoutTheCache) {

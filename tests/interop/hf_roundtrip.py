@@ -27,13 +27,17 @@ def reference_logits(folder, texts):
             raise AssertionError(f"{folder}: {kind}: {sorted(report[kind])[:5]}")
     model.float().eval()
     length = getattr(model.config, "attune_max_length", None) or model_length(model.config)
+    overlap = getattr(model.config, "attune_window_overlap", None)
+    windows = {} if overlap is None else {"stride": overlap, "return_overflowing_tokens": True}
     out = []
     with torch.no_grad():
         for text in texts:
-            inputs = tokenizer(text, truncation=True, max_length=length, return_tensors="pt")
-            if not inputs["attention_mask"].all():
+            inputs = tokenizer([text], truncation=True, max_length=length, **windows)
+            if not all(map(all, inputs["attention_mask"])):
                 raise AssertionError(f"{folder}: the reference masks tokens of {text!r}")
-            out.append(model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits[0].tolist())
+            logits = torch.cat([model(input_ids=torch.tensor([ids])).logits for ids in inputs["input_ids"]])
+            largest = getattr(model.config, "attune_window_pooling", None) == "max"
+            out.append((logits.max(dim=0).values if largest else logits.mean(dim=0)).tolist())
     return out
 
 
@@ -43,9 +47,15 @@ def model_length(config):
 
 
 def compare_layouts(name, folder, programs, failures):
-    """Packed, as predict reads a folder of save_pretrained, and padded to the model's length with a mask."""
+    """Packed, as predict reads a folder of save_pretrained; in windows; and padded to the model's length with a mask."""
     compare(name, folder, programs, failures)
     path = folder / "config.json"
+    whole = json.loads(path.read_text())
+    for pooling in ("mean", "max"):
+        windows = {"attune_max_length": 20, "attune_window_overlap": 7, "attune_window_pooling": pooling}
+        path.write_text(json.dumps({**whole, **windows}))
+        compare(f"{name}, {pooling} of windows", folder, programs, failures)
+    path.write_text(json.dumps(whole))
     config = json.loads(path.read_text())
     config.update(attune_fill=True, attune_mask_padding=True, attune_pad_id=config["pad_token_id"])
     if config["model_type"] == "gpt2":
