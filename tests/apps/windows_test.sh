@@ -77,6 +77,12 @@ expect "stored ids" 3 "$(grep -c "^Token ids of .*: from " "$folder/out")"
 "$train_gpt" --options "$folder/max/run.json" --output "$folder/other" --windows overlap=4 --window_pooling mean --keep_best accuracy >/dev/null 2>&1
 same_model mean other "options of the command line do not override"
 
+# Batches by tokens count those of all windows; a text of more tokens is a batch of its own.
+"$train_gpt" "${common[@]}" --windows overlap=4 --batch_tokens 100 --group_by_length --num_epochs 1 --output "$folder/tokens" >/dev/null 2>"$folder/err" ||
+  fail "batches by tokens: $(cat "$folder/err")"
+steps=$(sed -n 's/.*"steps": *\([0-9]*\).*/\1/p' "$folder/tokens/run.json")
+if [ "$steps" -le 150 ] || [ "$steps" -gt 240 ]; then fail "$steps batches of 100 tokens of 240 texts of 87 in the median"; fi
+
 # Texts that fit are one window each: the same run as ever.
 mkdir "$folder/short"
 for split in train validation test; do
