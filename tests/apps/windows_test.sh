@@ -46,6 +46,8 @@ expect "a folder without windows" "" "$(key cut attune_window_overlap)$(key cut 
 grep -q "^cut  *100.0%" "$folder/cut.out" || fail "the share of texts that are cut"
 grep -Eq "^windows( +[0-9]{3,4}){3}$" "$folder/mean.out" || fail "the number of windows"
 if grep -q "^cut" "$folder/mean.out"; then fail "texts in windows are called cut"; fi
+grep -q ">windows<" "$folder/mean/report.html" || fail "the page of the run has no number of windows"
+grep -q ">texts that were cut<" "$folder/cut/report.html" || fail "the page of a run that cuts does not say so"
 
 # The folder is enough for the programs that read it; the batch does not matter.
 for name in mean max; do
