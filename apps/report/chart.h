@@ -1,8 +1,9 @@
-// Charts as SVG: functions of plain data. A chart is drawn whole without a script; the page's script (apps/report/style.h)
-// only shows the value of the mark that is next to the pointer or was reached with the arrow keys.
+// Charts as SVG: functions of plain data. A chart is drawn whole without a script. The script of the page
+// (apps/report/style.h) only shows the value of the mark that is next to the pointer or was reached with the arrow
+// keys.
 //
-// Colours are classes s0 .. s5 that the style defines for light and dark pages; every series also has its own dashes, so
-// that lines can be told apart without colours.
+// Colours are classes s0 .. s5 that the style defines for light and dark pages. Every series also has its own dashes,
+// so that lines can be distinguished without colours.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A writer of HTML and SVG that escapes by construction: every text and every value of an attribute is escaped, and what
-// is not escaped (names of elements and attributes, the page's own style and script) can only be a constant of the
+// A writer of HTML and SVG that escapes by construction: every text and every value of an attribute is escaped. The
+// parts that are not (names of elements and attributes, the page's own style and script) can only be constants of the
 // program, which the compiler checks. So no text of data can become markup, and elements always close in order.
 //
 // Texts may be any bytes. Control characters become visible (U+2400 ...), broken UTF-8 becomes U+FFFD.

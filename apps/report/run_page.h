@@ -1,7 +1,7 @@
 // The page of a training run: report.html. A function of plain data, which apps/support/run_report.h collects.
 //
-// Everything is bounded: curves and rankings come thinned, and of many classes, options or texts only the first are shown, with a
-// line that says how many there are.
+// Everything is bounded: curves and rankings come thinned, and of many classes, options or texts only the first are
+// shown, with a line that says how many there are.
 #pragma once
 
 #include <cstdint>

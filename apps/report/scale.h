@@ -22,10 +22,11 @@ struct Scale {
 Scale scale_of(std::span<const double> values, int ticks = 5);
 /// From min to max, not wider. Throws Error unless min < max.
 Scale fixed_scale(double min, double max, int ticks = 5);
-/// A scale for positive values in powers of ten, if the largest is more than a hundred times the smallest; else scale_of.
+/// A scale in powers of ten if the values are positive and the largest is more than a hundred times the smallest; else
+/// scale_of.
 Scale log_scale_if_wide(std::span<const double> values, int ticks = 5);
 
-/// The fewest digits that tell neighbouring ticks of this scale apart: "0.25", "5e-05", "1200".
+/// A tick with the fewest digits that give its value: "0.25", "5e-5", "1200".
 std::string tick_text(const Scale& scale, double tick);
 /// A number for a person: four significant digits.
 std::string number_text(double value);

@@ -1,4 +1,4 @@
-// A curve of any number of steps in bounded memory: steps are put into buckets of equal width, and each bucket keeps its
+// A curve of any number of steps in bounded memory: steps are put into buckets of equal width. Each bucket keeps its
 // smallest and its largest value with their steps, and the mean. When there are too many buckets, their width doubles.
 //
 // The result depends on the values alone, and not on when they came: a curve that is restored goes on as if it had not
@@ -45,8 +45,8 @@ class ThinnedCurve {
   std::vector<Bucket> buckets_;
 };
 
-/// A curve of points whose x does not fall: at most about 2 * `buckets` of them. The first and the last point, and of each
-/// of equal parts of the x axis the lowest and the highest.
+/// A curve of points whose x does not fall: at most 2 * `buckets` + 2 of them. These are the first and the last point,
+/// and of each of equal parts of the x axis the lowest and the highest.
 struct CurvePoint {
   double x, y;
   double at = 0;  // what else belongs to the point: the threshold of a precision and a recall

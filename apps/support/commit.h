@@ -3,7 +3,8 @@
 
 namespace attune {
 
-/// Twelve digits, with "-dirty" if files differed from it; empty if it is not known. cmake/write_commit.cmake writes it.
+/// Twelve digits, with "-dirty" if files differed from it; empty if it is not known. cmake/write_commit.cmake writes
+/// it.
 const char* built_commit();
 
 }  // namespace attune

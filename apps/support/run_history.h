@@ -1,5 +1,5 @@
-// The curves of a run so far, thinned (apps/report/thinned_curve.h), as a part of its checkpoints: the report of a run that was
-// resumed shows the whole run. They depend on the numbers of the steps alone, not on speeds or times.
+// The curves of a run so far, thinned (apps/report/thinned_curve.h), as a part of its checkpoints: the report of a run
+// that was resumed shows the whole run. They depend on the numbers of the steps alone, not on speeds or times.
 #pragma once
 
 #include <string>

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Checks a report.html: every element closes in order, ids are unique, nothing is loaded, one script, the sections and figures named.
 
-usage: check_report_page.py FILE [--id ID]... [--no_id ID]... [--text TEXT]...
+usage: check_report_page.py FILE [--id ID]... [--no_id ID]... [--text TEXT]... [--evaluation FILE]
   --id     an element with this id is there; a figure with it draws something
   --no_id  none is there
   --text   this text is there, as a reader sees it
+  --evaluation  what "evaluate --json --mistakes N" says about the same model and texts: the page has these numbers
 Prints what is wrong; exit code 1 if anything is.
 """
 
 import argparse
 import html.parser
+import json
+import re
 import sys
 
 VOID = {"meta", "path", "br"}
@@ -78,9 +81,32 @@ class Page(html.parser.HTMLParser):
         self.fault("a comment")
 
 
+def compare(text, evaluation):
+    """What the page says about the test split, with what evaluate says: a list of the differences."""
+    faults = []
+    test_column = {name: cells[-1] for name, *cells in re.findall(
+        r'<th scope="row">([a-z_0-9]+)</th>\n?<td>([^<]*)</td>\s*<td>([^<]*)</td>\s*<td>([^<]*)</td>', text)}
+    for name, value in evaluation["measures"].items():
+        # Batches of other sizes have other last bits, which can swap the ranks of two predictions.
+        bound = 2e-3 if name == "spearman" else 1e-4
+        if name != "loss" and not abs(float(test_column.get(name, "nan")) - value) <= bound:
+            faults.append(f"{name} is {test_column.get(name)}, not {value:.4f}")
+    if "confusion_matrix" in evaluation:
+        table = re.search(r'<table class="confusion">(.*?)</table>', text, re.S).group(1)
+        cells = [int(cell.replace(",", "")) for cell in re.findall(r"<td[^>]*>([0-9,]+)</td>", table)]
+        if cells != sum(evaluation["confusion_matrix"], []):
+            faults.append(f"the confusion matrix is {cells}")
+    rows = [int(row) for row in re.findall(r"<h3>Row ([0-9]+): label", text)]
+    wrong = [mistake["row"] for mistake in evaluation["mistakes"] if mistake["labels"] != mistake["predictions"]]
+    if not rows or rows != wrong[:len(rows)]:
+        faults.append(f"the rows of the worst mistakes are {rows}, not {wrong[:len(rows)]}")
+    return faults
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
+    parser.add_argument("--evaluation")
     parser.add_argument("--id", action="append", default=[])
     parser.add_argument("--no_id", action="append", default=[])
     parser.add_argument("--text", action="append", default=[])
@@ -117,6 +143,8 @@ def main():
         x, y, words = stop.split(" ", 2)
         if not (0 <= float(x) <= 380 and 0 <= float(y) <= 250 and words):
             faults.append(f"the place of a value is outside: {stop}")
+    if flags.evaluation:
+        faults += compare(text, json.load(open(flags.evaluation, encoding="utf-8")))
     seen = " ".join("".join(page.texts).split())
     for wanted in flags.text:
         if " ".join(wanted.split()) not in seen:

@@ -2,9 +2,9 @@
 # report.html: a small run of each task writes a whole page, whose texts are escaped and which loads nothing; a run that goes on shows the whole
 # curve; --no_report; an interrupted run; a page that cannot be written.
 #
-# usage: report_page_test.sh TRAIN_GPT TOKENIZE PYTHON3
+# usage: report_page_test.sh TRAIN_GPT TOKENIZE EVALUATE PYTHON3
 set -euo pipefail
-train_gpt=$1 tokenize=$2 python=$3
+train_gpt=$1 tokenize=$2 evaluate=$3 python=$4
 program=$train_gpt
 here=$(dirname "$0")
 . "$here/checks.sh"
@@ -19,12 +19,15 @@ page_is_right() {
   checks=$((checks + 1))
   "$python" "$here/check_report_page.py" "$folder/$1/report.html" "${@:2}" >"$folder/faults" || fail "the page of $1: $(cat "$folder/faults")"
 }
+# evaluated NAME ARGUMENT...: what evaluate says about the model and the test texts
+evaluated() { "$evaluate" --model_dir "$folder/$1" --data "$folder/data/test.csv" --json --mistakes 60 "${@:2}" 2>/dev/null >"$folder/$1.json"; }
 sections=(--id curves --id data --id settings --id environment --id lengths --id loss --id evaluations --id rate)
 results=(--id measures --id predictions --id mistakes)
 
 # One class, of four with hostile names.
 train classes --keep_best f1_macro --max_grad_norm 1 --seed 7
-page_is_right classes "${sections[@]}" "${results[@]}" --id measure --id norm --id calibration --id confidence --id ranking \
+evaluated classes
+page_is_right classes --evaluation "$folder/classes.json" "${sections[@]}" "${results[@]}" --id measure --id norm --id calibration --id confidence --id ranking \
   --text '</script><script>alert(1)</script>' --text "\"quo'te\" & <b>bold" --text $'control\u2401\u241b[31m' --text "Confusion matrix" \
   --text "--keep_best f1_macro" --text "--max_grad_norm 1" --text "texts that were cut" --text "The text as it is in the data"
 changed=$(sed -n '/Options that differ/,/<\/table>/p' "$folder/classes/report.html" | grep -oE -- '--[a-z_]+' | xargs)
@@ -34,9 +37,11 @@ expect "warnings of a run with a report" "" "$(cat "$folder/classes.err")"
 
 # Several labels, and numbers.
 train labels --task multi_label --label_column tags --label_delimiter '|'
-page_is_right labels "${sections[@]}" "${results[@]}" --id calibration --id confidence --id ranking --no_id measure --no_id fit0
+evaluated labels --label_column tags --label_delimiter '|'
+page_is_right labels --evaluation "$folder/labels.json" "${sections[@]}" "${results[@]}" --id calibration --id confidence --id ranking --no_id measure --no_id fit0
 train numbers --task regression --label_column score
-page_is_right numbers "${sections[@]}" "${results[@]}" --id fit0 --id residuals0 --no_id calibration --no_id ranking --text "mean ± deviation"
+evaluated numbers --label_column score
+page_is_right numbers --evaluation "$folder/numbers.json" "${sections[@]}" "${results[@]}" --id fit0 --id residuals0 --no_id calibration --no_id ranking --text "mean ± deviation"
 
 # Without a final evaluation; the page of an earlier run goes away; none without an output folder.
 train labels --no_final_evaluation --task multi_label --label_column tags --label_delimiter '|'
