@@ -26,7 +26,10 @@ std::string at(double value) {
 
 class Drawing {
  public:
-  Drawing(Writer& out, const Chart& chart) : out_(out), chart_(chart) {}
+  Drawing(Writer& out, const Chart& chart) : out_(out), chart_(chart) {
+    for (const double tick : chart.y.ticks)
+      left_ = std::max(left_, kLetter * static_cast<double>(tick_text(chart.y, tick).size()) + 10);
+  }
 
   void draw() {
     axes();
@@ -50,7 +53,7 @@ class Drawing {
   }
 
  private:
-  double px(double x) const { return kLeft + chart_.x.place(x) * (kWidth - kLeft - kRight); }
+  double px(double x) const { return left_ + chart_.x.place(x) * (kWidth - left_ - kRight); }
   double py(double y) const { return kHeight - kBottom - chart_.y.place(y) * (kHeight - kTop - kBottom); }
   std::string point(double x, double y) const { return at(px(x)) + " " + at(py(y)); }
 
@@ -64,8 +67,8 @@ class Drawing {
   void axes() {
     const double bottom = kHeight - kBottom, right = kWidth - kRight;
     for (const double tick : chart_.y.ticks) {
-      line("grid", kLeft, py(tick), right, py(tick));
-      text("ty", kLeft - 6, py(tick) + 4, tick_text(chart_.y, tick));
+      line("grid", left_, py(tick), right, py(tick));
+      text("ty", left_ - 6, py(tick) + 4, tick_text(chart_.y, tick));
     }
     double free_from = 0;  // texts of ticks do not overlap
     for (const double tick : chart_.x.ticks) {
@@ -76,8 +79,8 @@ class Drawing {
       text("tx", std::min(px(tick), kWidth - half), bottom + 17, words);
       free_from = px(tick) + half + 6;
     }
-    line("axis", kLeft, bottom, right, bottom);
-    text("tx", (kLeft + right) / 2, kHeight - 6, chart_.x_title);
+    line("axis", left_, bottom, right, bottom);
+    text("tx", (left_ + right) / 2, kHeight - 6, chart_.x_title);
     if (chart_.diagonal) {
       const double from = std::max(chart_.x.min, chart_.y.min), to = std::min(chart_.x.max, chart_.y.max);
       if (from < to) line("diagonal", px(from), py(from), px(to), py(to));
@@ -130,6 +133,7 @@ class Drawing {
 
   Writer& out_;
   const Chart& chart_;
+  double left_ = kLeft;  // room for the texts of the ticks
 };
 
 // The names of the series, each with a piece of its line.

@@ -65,6 +65,7 @@ th:first-child, td.words { text-align: left; overflow-wrap: anywhere; }
 th[scope=row] { font-weight: 500; min-width: 7rem; max-width: 18rem; }
 .measures th[scope=row] { white-space: nowrap; min-width: 0; }
 .values td, .values th { text-align: left; overflow-wrap: anywhere; }
+.values th[scope=row] { overflow-wrap: normal; min-width: 0; }
 .confusion td { text-align: center; border: 1px solid var(--rule); min-width: 4.8rem; }
 .confusion thead th { text-align: center; min-width: 4.8rem; max-width: 9rem; overflow-wrap: anywhere; }
 .confusion .right { font-weight: 700; }

@@ -119,6 +119,15 @@ TEST(Charts, WithoutValuesHaveAxesAlone) {
   EXPECT_NE(page.find("legend"), std::string::npos);
 }
 
+TEST(Charts, HaveRoomForLongTicks) {
+  const Chart chart{.title = "t",
+                    .x = fixed_scale(0, 1),
+                    .y = fixed_scale(0.0049918, 0.005),
+                    .series = {{.name = "s", .marks = {{0, 0.005}, {1, 0.005}}}}};
+  EXPECT_EQ(tick_text(chart.y, chart.y.ticks[0]), "0.004992");
+  EXPECT_NE(drawn(chart).find("class=\"line\" d=\"M64.4 20L368 20\""), std::string::npos) << drawn(chart);
+}
+
 TEST(Charts, BarsAndOutlines) {
   Chart chart{.title = "t", .x = fixed_scale(0, 4), .y = fixed_scale(0, 2)};
   chart.series = {{.name = "bars", .marks = {{1, 2}, {3, 0}}, .form = Series::Form::kBars, .bar_width = 2},
