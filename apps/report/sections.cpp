@@ -28,6 +28,8 @@ Chart lengths_chart(const RunPage& page) {
               .note = "In tokens, with the special ones, after cutting.",
               .x_title = "tokens",
               .y_title = "percent of the texts"};
+  if (std::ranges::any_of(page.splits, [](const PageSplit& split) { return split.windows.has_value(); }))
+    chart.note = "In tokens, with the special ones, in all windows of a text.";
   std::vector<double> heights = {0};
   for (const PageSplit& split : page.splits) {
     Series series{.name = split.title, .form = Series::Form::kBars, .bar_width = static_cast<double>(width)};

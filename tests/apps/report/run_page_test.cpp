@@ -102,7 +102,10 @@ TEST(RunPages, OfOneStepAndOneText) {
   page.curves.measured.add(0, -1);
   page.figures.emplace().examples = 1;
   page.figures->fits = {{.points = {{2, 2}}, .residuals = {0}}};
+  EXPECT_NE(run_page(page).find("after cutting"), std::string::npos);
+  page.splits[0].windows = 3;
   const std::string text = run_page(page);
+  EXPECT_NE(text.find("in all windows of a text"), std::string::npos);
   EXPECT_EQ(text.find("nan"), std::string::npos);
   EXPECT_EQ(text.find("inf"), std::string::npos);
   EXPECT_NE(text.find("label 2, predicted 2"), std::string::npos);
