@@ -64,6 +64,7 @@ json::Value scalars_of(const RunState& s) {
                            {"options", options},
                            {"parameters", parameters}});
   if (!s.history.empty()) out.set("history", s.history);
+  if (s.evaluation_left) out.set("evaluation_left", true);
   if (const auto& kept = s.best_model)
     out.set("best_model", json::Value::object({{"measure", kept->measure},
                                                {"step", kept->best ? json::Value(kept->best->step) : json::Value()},
@@ -88,6 +89,7 @@ RunState state_of(const json::Value& in) {
   s.optimizer_steps = in["optimizer_steps"].integer(0);
   s.group_open = in["group_open"].boolean();
   s.finished = in["finished"].boolean();
+  s.evaluation_left = in.boolean_or("evaluation_left", false);
   s.generator = in["generator"].string();
   if (in.has("best_step"))
     s.best = {.step = in["best_step"].integer(0), .validation_loss = in["best_validation_loss"].number()};

@@ -56,6 +56,7 @@ struct RunState {
   std::int64_t optimizer_steps = 0;
   bool group_open = false;                        // some batches of an accumulation group are done, and gradients kept
   bool finished = false;                          // nothing is left to be trained
+  bool evaluation_left = false;                   // the evaluation after these batches was stopped, and comes first
   std::string generator;                          // TorchGenerator::state()
   std::optional<BestEvaluation> best;             // none: nothing was evaluated
   std::optional<BestModelState> best_model = {};  // none: the run does not keep it

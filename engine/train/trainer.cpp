@@ -226,10 +226,14 @@ void Trainer::start_batch() {
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
   begin_ = Clock::now();
   observer.begin(step_, total_steps());
+  const bool left = std::exchange(evaluation_left_, false) && evaluates(step_ - 1);
+  if (left && !evaluate(observer, stop)) return false;
   if (!run_batches(observer, stop, plan)) return false;
-  if (best_model_ && step_ > 0 && !evaluates(step_ - 1))
-    best_model_->offer_last(step_ - 1, with_average(average_.get(), [&] { return evaluate_best_measure(); }));
-  return true;
+  if (!best_model_ || step_ == 0 || evaluates(step_ - 1)) return true;
+  const std::optional<double> value = with_average(average_.get(), [&] { return evaluate_best_measure(stop); });
+  evaluation_left_ = !value;
+  if (value) best_model_->offer_last(step_ - 1, *value);
+  return value.has_value();
 }
 
 bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
@@ -240,8 +244,7 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
       start_batch();
       const bool saves = plan.every > 0 && step_ % plan.every == 0;
       report(observer, runner_.take(evaluates(step) || saves));
-      if (evaluates(step))
-        observer.evaluation(with_average(average_.get(), [&] { return evaluate_losses(step, epoch_); }));
+      if (evaluates(step) && !evaluate(observer, stop)) return false;
       if (saves) {
         check();
         plan.save(state());
@@ -270,7 +273,8 @@ RunState Trainer::state() const {
   if (epoch_pass_) out.pass_seed = epoch_pass_->seed();
   out.optimizer_steps = optimizer_steps_;
   out.group_open = runner_.group_open();
-  out.finished = ended() && (!epoch_pass_ || batch_ < epoch_pass_->batches());
+  out.finished = ended() && (!epoch_pass_ || batch_ < epoch_pass_->batches()) && !evaluation_left_;
+  out.evaluation_left = evaluation_left_;
   out.generator = generator_.state();
   out.best = best_;
   out.seconds = seconds();
@@ -346,26 +350,46 @@ void Trainer::restore(const RunState& state) {
   else
     epoch_pass_.reset();
   optimizer_steps_ = state.optimizer_steps;
+  evaluation_left_ = state.evaluation_left;
   best_ = state.best;
   seconds_before_ = state.seconds;
 }
 
-EvaluationRecord Trainer::evaluate_losses(std::int64_t step, std::int64_t epoch) {
+bool Trainer::evaluate(TrainObserver& observer, const std::function<bool()>& stop) {
+  const auto record = with_average(average_.get(), [&] { return evaluate_losses(stop); });
+  if (record) observer.evaluation(*record);
+  evaluation_left_ = !record;
+  return record.has_value();
+}
+
+std::optional<EvaluationRecord> Trainer::evaluate_losses(const std::function<bool()>& stop) {
+  const std::string generator = generator_.state();
   const double train = train_evaluator_.loss(evaluation_pass(train_.size(), true), options_.eval_batches);
   const double validation =
       validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
-  if (!best_ || validation < best_->validation_loss) best_ = {step, validation};
-  EvaluationRecord out{step, epoch, train, validation};
+  EvaluationRecord out{step_ - 1, epoch_, train, validation};
   if (best_model_) {
-    out.measure = {best_model_->measure(), evaluate_best_measure()};
-    out.best = best_model_->offer(step, out.measure->value);
+    const std::optional<double> value = evaluate_best_measure(stop);
+    if (!value) {
+      generator_.restore(generator);
+      return std::nullopt;
+    }
+    out.measure = {best_model_->measure(), *value};
+    out.best = best_model_->offer(out.step, *value);
   }
+  if (!best_ || validation < best_->validation_loss) best_ = {out.step, validation};
   return out;
 }
 
-double Trainer::evaluate_best_measure() {
+std::optional<double> Trainer::evaluate_best_measure(const std::function<bool()>& stop) {
   const LoaderPass in_order(std::uint64_t{0}, validation_.size(), loader_options(false));
-  return best_model_->value_in(validation_evaluator_.run(in_order, -1));
+  bool stopped = false;
+  const Evaluation whole = validation_evaluator_.run(in_order, -1, [&](std::int64_t, std::int64_t) {
+    stopped = stop();
+    return !stopped;
+  });
+  if (stopped) return std::nullopt;
+  return best_model_->value_in(whole);
 }
 
 void Trainer::use_result() {

@@ -106,9 +106,9 @@ class Trainer {
   /// The task must outlive the trainer.
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
-  /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch, ended
-  /// it early. Throws
-  /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
+  /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch and
+  /// after every batch of an evaluation of the whole validation split, ended it early. Such an evaluation then comes
+  /// first when the run goes on. Throws NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
   /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`
   /// is called after everything of the batches before has been reported, and after check().
   bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
@@ -168,14 +168,18 @@ class Trainer {
   bool ended() const { return step_ == plan_.total_steps() || (best_model_ && best_model_->out_of_patience()); }
   /// Whether an evaluation follows this batch, counted from 0.
   bool evaluates(std::int64_t step) const { return options_.eval_every > 0 && step % options_.eval_every == 0; }
-  double evaluate_best_measure();
+  /// The evaluation after the latest batch. If `stop()`, asked after every batch of the whole validation split, ends it,
+  /// then nothing but evaluation_left_ has changed, and it returns false.
+  bool evaluate(TrainObserver& observer, const std::function<bool()>& stop);
+  // None if `stop()` ended them.
+  std::optional<EvaluationRecord> evaluate_losses(const std::function<bool()>& stop);
+  std::optional<double> evaluate_best_measure(const std::function<bool()>& stop);
   void check_model();
   void check_position(const RunState& state) const;
   LoaderOptions loader_options(bool training_split) const;
   /// Those of the batches to train on.
   LoaderOptions training_options() const;
   LoaderPass evaluation_pass(std::int64_t examples, bool training_split);
-  EvaluationRecord evaluate_losses(std::int64_t step, std::int64_t epoch);
   EpochRecord evaluate_epoch(std::int64_t epoch);
   EpochPlan plan() const;
   StepBatch step_batch(std::int64_t batch) const;
@@ -210,6 +214,7 @@ class Trainer {
   std::int64_t optimizer_steps_ = 0;               // started
   double seconds_before_ = 0;                      // of the run that is resumed
   std::optional<std::chrono::steady_clock::time_point> begin_;
+  bool evaluation_left_ = false;  // the evaluation after the latest batch was stopped
   std::optional<BestEvaluation> best_;
   std::optional<BestModel> best_model_;
 };

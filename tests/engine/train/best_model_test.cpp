@@ -154,6 +154,45 @@ TEST(BestModels, TheWeightsAtTheEndAreCompared) {
   EXPECT_GT(others, 0);
 }
 
+// A run that is stopped at any question, also inside of an evaluation of the whole split, goes on as if it had not been.
+TEST(BestModels, AStoppedEvaluationIsDoneAgain) {
+  const Dataset data = examples();
+  for (const bool independent : {false, true})
+    for (const std::int64_t eval_every : {2, 3}) {  // with 3, the end of the run has an evaluation of its own
+      TrainOptions options = restless("loss", 6);
+      options.epochs = 2;
+      options.eval_every = eval_every;
+      options.independent_evaluation = independent;
+      TinyRun whole(tiny_config(), data, options);
+      std::int64_t questions = 0, stopped_evaluations = 0;
+      ASSERT_TRUE(whole.run([&] { return ++questions < 0; }));
+      ASSERT_GT(questions, 25);
+      for (std::int64_t last = 1; last < questions; ++last) {
+        SCOPED_TRACE(str_cat("eval_every ", eval_every, ", stopped at question ", last));
+        const TempDir dir;
+        TinyRun before(tiny_config(), data, options), after(tiny_config(), data, options);
+        std::int64_t asked = 0;
+        ASSERT_FALSE(before.run([&] { return ++asked == last; }));
+        ASSERT_EQ(asked, last) << "it ends at once";
+        write_run_state(dir / "state", before.trainer.state());
+        const RunState state = read_run_state(dir / "state");
+        stopped_evaluations += state.evaluation_left ? 1 : 0;
+        EXPECT_FALSE(state.evaluation_left && state.finished);
+        after.trainer.restore(state);
+        ASSERT_TRUE(after.run());
+        EXPECT_EQ(after.weights(), whole.weights());
+        std::vector<double> losses = losses_of(before.recorder), values = values_of(before.recorder);
+        for (const double loss : losses_of(after.recorder)) losses.push_back(loss);
+        for (const double value : values_of(after.recorder)) values.push_back(value);
+        EXPECT_EQ(losses, losses_of(whole.recorder));
+        EXPECT_EQ(values, values_of(whole.recorder));
+        EXPECT_EQ(after.trainer.best_model()->best()->step, whole.trainer.best_model()->best()->step);
+        EXPECT_EQ(after.trainer.best()->step, whole.trainer.best()->step);
+      }
+      EXPECT_GT(stopped_evaluations, 15);
+    }
+}
+
 TEST(BestModels, TheStateAfterUseIsTheStateBefore) {
   const Dataset data = examples();
   TinyRun run(tiny_config(), data, restless("loss"));
@@ -219,7 +258,7 @@ TEST(BestModels, StatesOfOtherRunsAreRefused) {
   const Dataset data = examples();
   const auto state_of = [&](const std::string& measure) {
     TinyRun run(tiny_config(), data, restless(measure));
-    run.run([] { return true; });
+    run.run([&] { return !run.recorder.evaluations.empty(); });
     return run.trainer.state();
   };
   const auto refusal = [&](const RunState& state, const std::string& measure) {
