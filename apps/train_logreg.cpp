@@ -12,6 +12,7 @@
 #include "apps/support/interrupt.h"
 #include "apps/support/labels.h"
 #include "apps/support/main.h"
+#include "apps/support/output_folder.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_list.h"
 #include "base/clock.h"
@@ -135,6 +136,7 @@ int run(LogregFlags flags) {
   std::optional<LockedFolder> output;
   if (!flags.output.empty()) {
     output.emplace(flags.output);
+    check_output_folder(flags.output, {flags.data.split_output});
     check_model_folder(flags.output, {});
   }
   ignore_closed_pipes();

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 
@@ -64,6 +65,11 @@ void check_model_folder(const std::string& folder, const NamedTexts& texts) {
   for (const char* name : {"config.json", "model.safetensors"}) check(name);
   for (const auto& [name, text] : texts) check(name);
   for (const char* name : kOtherFiles) check(name);
+}
+
+bool is_model_file(std::string_view name) {
+  return name == "config.json" || name == "model.safetensors" ||
+         std::ranges::find(kOtherFiles, name) != kOtherFiles.end();
 }
 
 void remove_model(const std::string& folder) {

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -33,6 +34,9 @@ void update_config(const std::string& folder, const json::Value& config, const j
 
 /// Throws IoError if a folder is in the place of one of these files, or of one that an older model may have.
 void check_model_folder(const std::string& folder, const NamedTexts& texts);
+
+/// Whether a file of this name belongs to the folder of a model.
+bool is_model_file(std::string_view name);
 
 /// Removes the files of a saved model, and the folder if nothing else is in it.
 void remove_model(const std::string& folder);

@@ -10,6 +10,7 @@
 #include "apps/support/class_counts.h"
 #include "apps/support/command_line.h"
 #include "apps/support/interrupt.h"
+#include "apps/support/output_folder.h"
 #include "apps/support/run_file.h"
 #include "base/parallel.h"
 
@@ -245,7 +246,10 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
 }
 
 std::unique_ptr<LockedFolder> TrainingFlags::lock_output() const {
-  return output.empty() ? nullptr : std::make_unique<LockedFolder>(output);
+  if (output.empty()) return nullptr;
+  auto out = std::make_unique<LockedFolder>(output);
+  check_output_folder(output, {log_file, tensorboard, data.split_output, lora.adapter, no_cache ? "" : cache});
+  return out;
 }
 
 TrainableLayers TrainingFlags::layers() const {

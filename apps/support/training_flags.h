@@ -76,7 +76,8 @@ struct TrainingFlags {
   TextSplits read_splits(const Tokenizer& tokenizer, LabelReader& labels, std::int64_t model_positions) const;
   /// The windows of long texts; none: they are cut.
   std::optional<WindowForm> window_form() const { return windows.form(!data.columns.pair.empty()); }
-  /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it.
+  /// The lock on --output, to be held for the whole run; null without --output. Throws Error if another run has it, or
+  /// if the folder is no place for a model (apps/support/output_folder.h).
   std::unique_ptr<LockedFolder> lock_output() const;
   TrainableLayers layers() const;
   /// Whether low-rank changes are trained, in addition to layers().

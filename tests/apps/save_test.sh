@@ -45,6 +45,37 @@ done
 ask killed | cmp - "$folder/answer_bad" || fail "the run after the kills"
 expect "leftovers of killed runs" "" "$(find "$folder/killed" -name '*.attune-*')"
 
+# A folder with something else is no place for a model: one line, and nothing in it changes.
+foreign() { # NAME PATTERN: $folder/NAME, with what is there
+  local before after program
+  before=$(cd "$folder/$1" && find . -type f -exec sha256sum {} + | sort)
+  for program in "$train_gpt" "$train_logreg"; do
+    local flags=(--data "$folder/bad" --output "$folder/$1")
+    [ "$program" = "$train_logreg" ] || flags+=("${short[@]}")
+    expect_error "$(basename "$program") into $1" 1 "--output $folder/$1: has $2, which attune did not write" "${flags[@]}"
+  done
+  after=$(cd "$folder/$1" && find . -type f -exec sha256sum {} + | sort)
+  expect "$1 stays as it is" "$before" "$after"
+}
+mkdir -p "$folder/checkout/.git" "$folder/checkout/src" "$folder/pretrained" "$folder/described"
+touch "$folder/checkout/README.md" "$folder/checkout/Makefile"
+foreign checkout ".git, Makefile, README.md and 1 more"
+sed '/attune_/d; $!N' "$folder/of_bad/config.json" | sed '/attune_/d' >"$folder/pretrained/config.json"
+foreign pretrained config.json
+cp "$folder/tokenizer/tokenizer.json" "$folder/pretrained" && : >"$folder/pretrained/model.safetensors"
+foreign pretrained "config.json, model.safetensors"
+echo '{"distance": 7}' >"$folder/described/run.json"
+foreign described run.json
+# What a run finds in its own folder is no obstacle: logs, tables, its tokenizer, an older model, a save that was killed.
+mkdir -p "$folder/usual/splits" && cp "$folder/tokenizer"/* "$folder/bad"/*.csv "$folder/usual"
+echo text >"$folder/usual/run.log"
+usual=("${short[@]}" --train "$folder/bad/train.csv" --validation "$folder/bad/validation.csv" --output "$folder/usual" --tensorboard "$folder/usual/events/of_run" --log_file "$folder/usual/steps"
+  --split_output "$folder/usual/splits")
+for _ in 1 2; do "$train_gpt" "${usual[@]}" >/dev/null 2>"$folder/err" || fail "the usual folder: $(cat "$folder/err")"; done
+rm "$folder/usual/config.json" "$folder/usual/run.json" && echo notes >"$folder/usual/notes.md"
+"$train_gpt" "${short[@]}" --data "$folder/bad" --output "$folder/usual" >/dev/null || fail "weights that attune saved are not known as its own"
+"$train_logreg" --data "$folder/bad" --output "$folder/usual" >/dev/null || fail "a model that attune saved is not replaced"
+
 # Weights and config of different saves; a config that was edited, or is not attune's, is not refused.
 cp -r "$folder/of_bad" "$folder/mixed"
 cp "$folder/of_zero/config.json" "$folder/mixed"
