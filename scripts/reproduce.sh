@@ -6,6 +6,7 @@
 # See --help for the options.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/scripts/reproduce_rows.sh"
 
 # name|title in the table|published test accuracy|layers trained
 table_rows=(
@@ -48,9 +49,6 @@ row_names() {
   echo "$names"
 }
 
-mistake() { echo "reproduce: $1 (--help explains the options)" >&2; exit 2; }
-note() { echo "reproduce: $1"; }
-
 output=$root/build/reproduce data='' archive='' models='' bin='' device=cpu precision=fp32 rows='' save='' dry_run=''
 while [ $# -gt 0 ]; do
   option=$1
@@ -90,37 +88,11 @@ for name in ${rows//,/ }; do
   [[ ", $(row_names)," == *" $name,"* ]] || mistake "--rows: '$name' is unknown; the rows are $(row_names)"
 done
 
-# Folder of a repository's snapshot in the cache, found in the same way as in the programs.
-in_cache() {
-  local hub=${HF_HUB_CACHE:-${HUGGINGFACE_HUB_CACHE:-}} home=${HF_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/huggingface} folder
-  folder=${hub:-$home/hub}/models--${1//\//--}
-  [ -f "$folder/refs/main" ] || return 1
-  echo "$folder/snapshots/$(tr -d '[:space:]' <"$folder/refs/main")"
-}
-
 # repositories NAME: the ids that the row's repository on the Hugging Face hub has or had; the first is the one to fetch.
 repositories() {
   local program=train_bert model=$1
   if [ "$1" = gpt2 ]; then program=train_gpt model="gpt2-small (124M)"; fi
   [ "$1" = logreg ] || "$bin/$program" --list_models | awk -F '\t' -v model="$model" '$1 == model {print $2}'
-}
-
-# find_weights NAME REPOSITORY...: prints the first folder with a config and weights.
-find_weights() {
-  local name=$1 repository folder
-  shift
-  local candidates=()
-  if [ -n "$models" ]; then
-    candidates+=("$models/$name")
-    for repository in "$@"; do candidates+=("$models/$repository" "$models/${repository##*/}"); done
-  fi
-  for repository in "$@"; do
-    if folder=$(in_cache "$repository"); then candidates+=("$folder"); fi
-  done
-  for folder in ${candidates[@]+"${candidates[@]}"}; do
-    if [ -f "$folder/config.json" ] && [ -f "$folder/model.safetensors" ]; then echo "$folder"; return 0; fi
-  done
-  return 1
 }
 
 prepare_data() {
@@ -135,9 +107,6 @@ prepare_data() {
   if [ -n "$dry_run" ]; then echo "${command[*]}"; return 0; fi
   "${command[@]}" || { note "the data could not be prepared" >&2; exit 1; }
 }
-
-# number FILE PATTERN: the last match's captured group.
-number() { sed -nE "s/$2/\1/p" "$1" | tail -1; }
 
 # keep_result NAME LOG SECONDS: writes the row's result only when the log holds all of it.
 keep_result() {
@@ -186,8 +155,6 @@ run_row() {
     failed+=("$name")
   fi
 }
-
-grouped() { sed -E ':again; s/^([0-9]+)([0-9]{3})/\1,\2/; t again' <<<"$1"; }
 
 write_table() {
   local row name title published result parameters train validation test minutes on entry

@@ -24,12 +24,16 @@ struct CloseCurl {
 struct Download {
   AtomicFile file;
   const ProgressFn& progress;
+  std::int64_t bytes_left;
   std::string error;
 };
 
 std::size_t on_bytes(char* bytes, std::size_t size, std::size_t count, void* raw) {
   auto& download = *static_cast<Download*>(raw);
   try {
+    const auto length = static_cast<std::int64_t>(size * count);
+    CHECK(length <= download.bytes_left, download.file.path(), ": the download is larger than expected");
+    download.bytes_left -= length;
     download.file.write(std::string_view(bytes, size * count));
     return size * count;
   } catch (const std::exception& error) {
@@ -50,10 +54,11 @@ bool is_https(const std::string& url) {
 
 }  // namespace
 
-void download_file(const std::string& url, const std::string& path, const ProgressFn& progress) {
+void download_file(const std::string& url, const std::string& path, const ProgressFn& progress,
+                   std::int64_t max_bytes) {
   const std::unique_ptr<CURL, CloseCurl> handle(curl_easy_init());
   CHECK(handle != nullptr, "libcurl cannot be started");
-  Download download{AtomicFile(path), progress, ""};
+  Download download{AtomicFile(path), progress, max_bytes, ""};
   std::array<char, CURL_ERROR_SIZE> reason{};
   curl_easy_setopt(handle.get(), CURLOPT_URL, url.c_str());
   curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http,https,file");

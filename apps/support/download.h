@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 
 namespace attune {
@@ -11,8 +12,9 @@ namespace attune {
 using ProgressFn = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Downloads to a file; nothing is left on disk if it fails. Redirects of https are followed only to https. Throws
-/// Error naming the address and the reason, Interrupted after Ctrl-C.
-void download_file(const std::string& url, const std::string& path, const ProgressFn& progress);
+/// Error naming the address and the reason, also if there are more than `max_bytes`, or Interrupted after Ctrl-C.
+void download_file(const std::string& url, const std::string& path, const ProgressFn& progress,
+                   std::int64_t max_bytes = std::numeric_limits<std::int64_t>::max());
 
 /// The last part of an address's path, e.g. "reviews.tar.gz". Throws Error if it has none.
 std::string file_name_of_url(const std::string& url);
