@@ -115,6 +115,13 @@ void AdamWOptimizer::begin_step(double learning_rate) {
     if (slot.late != nullptr) slot.late->begin_step();
 }
 
+std::vector<std::string> AdamWOptimizer::without_gradient() const {
+  std::vector<std::string> out;
+  for (const Slot& slot : slots_)
+    if (slot.missed == steps_) out.push_back(slot.named.parameter.grad().name_of(0));
+  return out;
+}
+
 bool AdamWOptimizer::capturable() const {
   return std::ranges::all_of(
       slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().defined(); });

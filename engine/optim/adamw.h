@@ -74,6 +74,8 @@ class AdamWOptimizer {
   const Tensor& norm() const { return norm_; }
   /// Whether update() may be captured and replayed: every parameter has had a gradient at every step, and has one now.
   bool capturable() const;
+  /// The parameters that have had no gradient at any step, by the name of their first element.
+  std::vector<std::string> without_gradient() const;
   /// Drops all gradients.
   void zero_grad() const;
 

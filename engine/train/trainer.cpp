@@ -219,8 +219,16 @@ void Trainer::start_batch() {
   latest_examples_.assign(batch.examples.begin(), batch.examples.end());
   runner_.start(train_, batch, step_, update ? std::optional(learning_rate) : std::nullopt);
   optimizer_steps_ += update ? 1 : 0;
+  if (update && optimizer_steps_ == 1) check_gradients();
   ++batch_;
   ++step_;
+}
+
+void Trainer::check_gradients() const {
+  const std::vector<std::string> unused = optimizer_.without_gradient();
+  CHECK(unused.empty(), "training stopped at the first step: ", unused.front(),
+        unused.size() > 1 ? str_cat(" and ", unused.size() - 1, " more trained tensors have") : " is trained and has",
+        " no gradient; the model does not use ", unused.size() > 1 ? "them" : "it");
 }
 
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {

@@ -108,7 +108,8 @@ class Trainer {
 
   /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch and
   /// after every batch of an evaluation of the whole validation split, ended it early. Such an evaluation then comes
-  /// first when the run goes on. Throws NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
+  /// first when the run goes on. Throws Error if a trained parameter has no gradient in the first optimizer step, and
+  /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
   /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`
   /// is called after everything of the batches before has been reported, and after check().
   bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
@@ -163,6 +164,8 @@ class Trainer {
   std::string find_cause(const StepResult& result, std::optional<NotFinite>& found);
   void report(TrainObserver& observer, const std::vector<StepResult>& results);
   void start_batch();
+  /// After the first optimizer step. Throws Error naming a trained parameter that had no gradient.
+  void check_gradients() const;
   bool run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan);
   /// Whether no batch follows.
   bool ended() const { return step_ == plan_.total_steps() || (best_model_ && best_model_->out_of_patience()); }

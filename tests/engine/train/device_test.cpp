@@ -123,6 +123,21 @@ class DeviceTraining : public ::testing::Test {
   }
 };
 
+TEST_F(DeviceTraining, AParameterThatTheModelIgnoresEndsTheFirstStep) {
+  TrainOptions options;
+  options.epochs = 2;
+  options.eval_every = 0;
+  for (const bool graphs : {true, false}) {
+    options.graphs = graphs;
+    EXPECT_EQ(
+        careless_run(Device::kCuda, false, options),
+        std::pair(std::string("training stopped at the first step: head.ignored is trained and has no gradient; the "
+                              "model does not use it"),
+                  std::size_t{0}));
+    EXPECT_EQ(careless_run(Device::kCuda, true, options), std::pair(std::string(), std::size_t{8})) << "it is frozen";
+  }
+}
+
 TEST_F(DeviceTraining, IsTheCpusRun) {
   for (const bool packed : {false, true})
     for (const auto& run : {gpt_run, bert_run}) {

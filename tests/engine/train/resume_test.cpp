@@ -123,7 +123,7 @@ class SeldomUsed : public Module {
         return Tensor::from(std::vector<float>{x + static_cast<float>(step)}, {1});
       };
       always_.grad().add(gradient(1));
-      if (step % 3 == 1) seldom_.grad().add(gradient(-2));
+      if (step % 3 == 0) seldom_.grad().add(gradient(-2));
     });
     return out;
   }

@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <random>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -94,5 +95,34 @@ class TinyRun {
   Trainer trainer;
   Recorder recorder;
 };
+
+/// Trains a model that has a parameter which it does not use: the error, if there is one, and the steps that were reported.
+inline std::pair<std::string, std::size_t> careless_run(Device device, bool frozen, TrainOptions options) {
+  struct Careless : Module {
+    void for_each_parameter(const Visitor& visit) const override {
+      model->for_each_parameter(visit);
+      visit("head.ignored", ignored);
+    }
+    std::unique_ptr<Gpt2Classifier> model = started_model(tiny_config(), DType::kFloat32);
+    Parameter ignored{Tensor::zeros({3}, DType::kFloat32), Parameter::Rounding::kNever};
+  };
+  const Careless careless;
+  careless.ignored.set_requires_grad(!frozen);
+  place(careless, device, DType::kFloat32);
+  const Dataset examples = invented_examples(16, 6, 11, 3);
+  options.batch_size = 4;
+  options.adamw.late_tables = LateTables::kAll;
+  Trainer trainer(
+      careless, [&](const TokenBatch& batch, const ForwardPass& pass) { return careless.model->forward(batch, pass); },
+      two_classes(), {examples, examples, {.max_length = 6, .pad_id = 11}, device}, options);
+  Recorder recorder;
+  std::string error;
+  try {
+    trainer.run(recorder, [] { return false; });
+  } catch (const Error& found) {
+    error = found.what();
+  }
+  return {error, recorder.steps.size()};
+}
 
 }  // namespace attune::testing

@@ -36,6 +36,18 @@ TEST(Training, ATinySetIsLearntByHeart) {
   EXPECT_EQ(run.recorder.epochs.back().validation.measure("accuracy"), 1);
 }
 
+TEST(Training, AParameterThatTheModelIgnoresEndsTheFirstStep) {
+  const std::string error =
+      "training stopped at the first step: head.ignored is trained and has no gradient; the model does not use it";
+  TrainOptions options = quiet(2);
+  EXPECT_EQ(careless_run(Device::kCpu, false, options), std::pair(error, std::size_t{0}));
+  EXPECT_EQ(careless_run(Device::kCpu, true, options), std::pair(std::string(), std::size_t{8})) << "it is frozen";
+  options.accumulation_steps = 2;
+  EXPECT_EQ(careless_run(Device::kCpu, false, options), std::pair(error, std::size_t{1}))
+      << "the group has two batches";
+  EXPECT_EQ(careless_run(Device::kCpu, true, options), std::pair(std::string(), std::size_t{8}));
+}
+
 struct Outcome {
   std::vector<double> weights, losses;
   bool operator==(const Outcome&) const = default;
