@@ -56,11 +56,12 @@ bool contains(const fs::path& outer, const std::string& inner) {
 
 bool is_harmless(const fs::path& path, const std::vector<std::string>& own) {
   const std::string name = path.filename().string(), end = path.extension().string();
-  const bool model = name == "config.json" || name == "model.safetensors" || name == "run.json";
-  if (!model && is_model_file(name)) return true;
-  if (std::ranges::find(kHarmless, name) != kHarmless.end() || name.starts_with("events.out.tfevents")) return true;
   std::error_code error;
-  if (std::ranges::find(kUsualEnds, end) != kUsualEnds.end() && !fs::is_directory(path, error)) return true;
+  const bool folder = fs::is_directory(path, error);
+  const bool model = name == "config.json" || name == "model.safetensors" || name == "run.json";
+  if ((!model || folder) && is_model_file(name)) return true;  // a folder in its place is refused before the run
+  if (std::ranges::find(kHarmless, name) != kHarmless.end() || name.starts_with("events.out.tfevents")) return true;
+  if (std::ranges::find(kUsualEnds, end) != kUsualEnds.end() && !folder) return true;
   return std::ranges::any_of(own, [&](const std::string& other) { return contains(path, other); });
 }
 

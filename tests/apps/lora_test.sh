@@ -57,6 +57,8 @@ expect_error "the folder of the whole model" 2 "--save_adapter $folder/both is t
 expect_error "the folder of the base model" 2 "is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/../${folder##*/}/bert"
 cp -r "$folder/bert" "$folder/foreign"
 expect_error "the folder of another model" 2 "is the folder of a whole model" "${bert[@]}" --save_adapter "$folder/foreign"
+expect_error "a base that attune did not write" 1 "has config.json, model.safetensors, which attune did not write" "${bert[@]}" --model_dir "$folder/foreign" --save_adapter "$folder/adapter4" --output "$folder/foreign"
+sed -i '1s/{/{"attune_max_length": 24, /' "$folder/foreign/config.json"
 expect_error "a base that is replaced" 2 "which --output $folder/foreign would replace" "${bert[@]}" --model_dir "$folder/foreign" --save_adapter "$folder/adapter4" --output "$folder/foreign"
 echo >"$folder/a_file"
 expect_error "a file in the place of the folder" 1 "a_file" "${bert[@]}" --save_adapter "$folder/a_file" --max_steps 1000000
