@@ -120,14 +120,6 @@ LoaderOptions Trainer::training_options() const {
   return out;
 }
 
-LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) {
-  if (!options_.independent_evaluation) return LoaderPass(generator_, examples, loader_options(training_split));
-  // The seed depends on the step alone, so that a resumed run evaluates the same examples.
-  constexpr std::uint64_t kSeedStride = 0x9E3779B97F4A7C15;  // spreads the seeds of runs; 2^64 / the golden ratio
-  TorchGenerator generator(options_.seed * kSeedStride + static_cast<std::uint64_t>(step_));
-  return LoaderPass(generator, examples, loader_options(training_split));
-}
-
 // Runs a step that failed again. `found`: the first tensor that is not finite; returned: what the end of the error
 // says.
 std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinite>& found) {
@@ -363,63 +355,9 @@ void Trainer::restore(const RunState& state) {
   seconds_before_ = state.seconds;
 }
 
-bool Trainer::evaluate(TrainObserver& observer, const std::function<bool()>& stop) {
-  const auto record = with_average(average_.get(), [&] { return evaluate_losses(stop); });
-  if (record) observer.evaluation(*record);
-  evaluation_left_ = !record;
-  return record.has_value();
-}
-
-std::optional<EvaluationRecord> Trainer::evaluate_losses(const std::function<bool()>& stop) {
-  const std::string generator = generator_.state();
-  const double train = train_evaluator_.loss(evaluation_pass(train_.size(), true), options_.eval_batches);
-  const double validation =
-      validation_evaluator_.loss(evaluation_pass(validation_.size(), false), options_.eval_batches);
-  EvaluationRecord out{step_ - 1, epoch_, train, validation};
-  if (best_model_) {
-    const std::optional<double> value = evaluate_best_measure(stop);
-    if (!value) {
-      generator_.restore(generator);
-      return std::nullopt;
-    }
-    out.measure = {best_model_->measure(), *value};
-    out.best = best_model_->offer(out.step, *value);
-  }
-  if (!best_ || validation < best_->validation_loss) best_ = {out.step, validation};
-  return out;
-}
-
-std::optional<double> Trainer::evaluate_best_measure(const std::function<bool()>& stop) {
-  const LoaderPass in_order(std::uint64_t{0}, validation_.size(), loader_options(false));
-  bool stopped = false;
-  const Evaluation whole = validation_evaluator_.run(in_order, -1, [&](std::int64_t, std::int64_t) {
-    stopped = stop();
-    return !stopped;
-  });
-  if (stopped) return std::nullopt;
-  return best_model_->value_in(whole);
-}
-
 void Trainer::use_result() {
   if (average_ && !average_->in_use()) average_->use();
   if (best_model_) best_model_->use();
-}
-
-EpochRecord Trainer::evaluate_epoch(std::int64_t epoch) {
-  Evaluation train = train_evaluator_.run(evaluation_pass(train_.size(), true), options_.eval_batches);
-  Evaluation validation = validation_evaluator_.run(evaluation_pass(validation_.size(), false), options_.eval_batches);
-  return {epoch, std::move(train), std::move(validation)};
-}
-
-Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
-                                 const std::function<bool(std::int64_t, std::int64_t)>& progress) {
-  return with_average(average_.get(), [&] {
-    const LoaderPass all = evaluation_pass(dataset.size(), training_split);
-    if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
-    if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
-    const ExampleStore examples = store(dataset, evaluation_rows(dataset));
-    return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
-  });
 }
 
 }  // namespace attune

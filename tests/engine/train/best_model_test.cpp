@@ -157,9 +157,10 @@ TEST(BestModels, TheWeightsAtTheEndAreCompared) {
 // A run that is stopped at any question, also inside of an evaluation of the whole split, goes on as if it had not been.
 TEST(BestModels, AStoppedEvaluationIsDoneAgain) {
   const Dataset data = examples();
-  for (const bool independent : {false, true})
-    for (const std::int64_t eval_every : {2, 3}) {  // with 3, the end of the run has an evaluation of its own
+  for (const double ema_decay : {0.0, 0.5})
+    for (const auto& [independent, eval_every] : {std::pair{false, 2}, {true, 2}, {false, 3}}) {  // 3: also at the end
       TrainOptions options = restless("loss", 6);
+      options.ema_decay = ema_decay;
       options.epochs = 2;
       options.eval_every = eval_every;
       options.independent_evaluation = independent;
