@@ -15,6 +15,7 @@ extern "C" int LLVMFuzzerRunDriver(int* argc, char*** argv, int (*run)(const std
 int main_of_evaluate(int argc, char** argv);
 int main_of_predict(int argc, char** argv);
 int main_of_prepare_imdb(int argc, char** argv);
+int main_of_prepare_spam(int argc, char** argv);
 int main_of_tokenize(int argc, char** argv);
 int main_of_train_bert(int argc, char** argv);
 int main_of_train_gpt(int argc, char** argv);
@@ -24,9 +25,9 @@ namespace attune {
 
 namespace {
 
-constexpr int (*kPrograms[])(int, char**) = {main_of_predict,    main_of_prepare_imdb, main_of_tokenize,
-                                             main_of_train_bert, main_of_train_gpt,    main_of_train_logreg,
-                                             main_of_evaluate};
+constexpr int (*kPrograms[])(int, char**) = {main_of_predict,      main_of_prepare_imdb, main_of_prepare_spam,
+                                             main_of_tokenize,     main_of_train_bert,   main_of_train_gpt,
+                                             main_of_train_logreg, main_of_evaluate};
 std::vector<CommandLine*> parsers;     // of the programs, in this order
 std::vector<std::string> known_flags;  // of all of them
 
