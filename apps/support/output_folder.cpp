@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMaxNames = 3;
 constexpr std::array<std::string_view, 8> kUsualEnds = {".log", ".out", ".err",   ".txt",
                                                         ".csv", ".tsv", ".jsonl", ".ndjson"};
-constexpr std::array<std::string_view, 5> kHarmless = {"checkpoints", "interrupted", ".DS_Store", ".gitkeep",
-                                                       ".gitignore"};
+constexpr std::array<std::string_view, 6> kHarmless = {"checkpoints", "interrupted", "seeds.json",
+                                                       ".DS_Store",   ".gitkeep",    ".gitignore"};
 
 // Whether a file can be read, and says that attune wrote it.
 template <class Says>
@@ -60,7 +60,9 @@ bool is_harmless(const fs::path& path, const std::vector<std::string>& own) {
   const bool folder = fs::is_directory(path, error);
   const bool model = name == "config.json" || name == "model.safetensors" || name == "run.json";
   if ((!model || folder) && is_model_file(name)) return true;  // a folder in its place is refused before the run
-  if (std::ranges::find(kHarmless, name) != kHarmless.end() || name.starts_with("events.out.tfevents")) return true;
+  if (std::ranges::find(kHarmless, name) != kHarmless.end() || name.starts_with("events.out.tfevents") ||
+      name.starts_with("seed-"))
+    return true;
   if (std::ranges::find(kUsualEnds, end) != kUsualEnds.end() && !folder) return true;
   return std::ranges::any_of(own, [&](const std::string& other) { return contains(path, other); });
 }

@@ -2,7 +2,7 @@
 //
 // A folder is attune's if its config.json has a member "attune_...", its run.json one "attune", or its model.safetensors the
 // metadata of a save of attune. In other folders only what a run may find in its folder is accepted: files of a
-// tokenizer, checkpoints/ and interrupted/, logs and tables of texts (.log, .out, .err, .txt, .csv, .tsv, .jsonl, .ndjson), events for
+// tokenizer, checkpoints/ and interrupted/, the runs of --seeds, logs and tables of texts (.log, .out, .err, .txt, .csv, .tsv, .jsonl, .ndjson), events for
 // TensorBoard, and what the run itself names.
 #pragma once
 
