@@ -9,6 +9,11 @@
 #include "engine/ops/moving_average.h"
 
 namespace attune {
+namespace {
+
+constexpr std::int64_t kScratch = std::int64_t{1} << 20;  // elements that are exchanged at once
+
+}  // namespace
 
 MovingAverage::MovingAverage(const Module& model, double decay)
     : parameters_(parameters_of(model, true)), decay_(decay) {
@@ -19,8 +24,7 @@ MovingAverage::MovingAverage(const Module& model, double decay)
     tensors_.push_back(parameter.exact().clone());
   }
   const Tensor& first = tensors_.front();
-  const auto largest = std::ranges::max_element(tensors_, {}, &Tensor::numel);
-  scratch_ = Tensor::empty({largest->numel()}, first.dtype(), first.device());
+  scratch_ = Tensor::empty({kScratch}, first.dtype(), first.device());
   rate_ = Tensor::empty({1}, DType::kFloat64, first.device());
 }
 
@@ -44,10 +48,15 @@ void MovingAverage::exchange() {
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     const Parameter& parameter = parameters_[i].parameter;
     const Tensor& exact = parameter.exact();
-    const Tensor before = scratch_.rows(0, exact.numel()).view(exact.shape());
-    before.copy_from(exact);
-    exact.copy_from(tensors_[i]);
-    tensors_[i].copy_from(before);
+    const std::int64_t count = exact.numel();
+    const Tensor value = exact.view({count}), average = tensors_[i].view({count});
+    for (std::int64_t begin = 0; begin < count; begin += scratch_.numel()) {
+      const std::int64_t end = std::min(begin + scratch_.numel(), count);
+      const Tensor before = scratch_.rows(0, end - begin);
+      before.copy_from(value.rows(begin, end));
+      value.rows(begin, end).copy_from(average.rows(begin, end));
+      average.rows(begin, end).copy_from(before);
+    }
     if (parameter.master().defined()) parameter.value().copy_from(ops::cast(exact, parameter.value().dtype()));
   }
 }

@@ -51,7 +51,7 @@ class MovingAverage {
   std::vector<NamedParameter> parameters_;
   double decay_;
   std::vector<Tensor> tensors_;  // float32 or float64, on the devices of the parameters
-  Tensor scratch_;               // as long as the largest of them, so that exchanging them needs no memory
+  Tensor scratch_;               // for a part of one of them, so that exchanging them needs no memory
   Tensor rate_;                  // float64 [1]: 1 - decay of the step
   bool in_use_ = false;
 };

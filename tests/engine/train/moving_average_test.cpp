@@ -184,6 +184,25 @@ TEST(MovingAverages, FrozenParametersHaveNone) {
   EXPECT_LT(averaged, state.parameters.size());
 }
 
+// More elements than are exchanged at once.
+TEST(MovingAverages, LargeTablesAreExchangedInParts) {
+  Gpt2Config config = tiny_config();
+  config.vocab_size = 290000;
+  const auto model = started_model(config, DType::kFloat32);
+  MovingAverage average(*model, 0.5);
+  const Parameter table = parameters_of(*model).front().parameter;
+  ASSERT_EQ(table.shape(), (Shape{290000, 8}));
+  const std::vector<double> before = numbers(table.exact());
+  std::vector<float> changed(before.size());
+  for (std::size_t i = 0; i < changed.size(); ++i) changed[i] = static_cast<float>(i);
+  table.set_exact(Tensor::from(changed, table.shape()));
+  const std::vector<double> after = numbers(table.exact());
+  average.use();
+  EXPECT_TRUE(numbers(table.exact()) == before);
+  average.put_back();
+  EXPECT_TRUE(numbers(table.exact()) == after);
+}
+
 TEST(MovingAverages, Mistakes) {
   const auto model = started_model(tiny_config(), DType::kFloat32);
   for (const double decay : {0.0, 1.0, 1.5, -0.1}) EXPECT_THROW(MovingAverage(*model, decay), Error) << decay;
