@@ -37,7 +37,7 @@ int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& argu
 /// The main() of a training program: calls `train` with the flags of the command line, or once for each of its seeds.
 template <class Flags>
 int run_training(const Program& program, int argc, char** argv, int (*train)(const Flags&)) {
-  return run_program(program, [&](CommandLine& app) {
+  const auto body = [&](CommandLine& app) {
     Flags flags;
     flags.declare(app);
     if (!app.parse(argc, argv)) return 0;
@@ -54,7 +54,9 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
       return train(flags_of_one);
     };
     return train_seeds(flags.common, {argv + 1, argv + argc}, one);
-  });
+  };
+  // Not a copy, which would need memory before run_program can report that there is none.
+  return run_program(program, std::cref(body));
 }
 
 }  // namespace attune
