@@ -91,7 +91,6 @@ class SeedRuns {
       read();
     else
       refuse_unfinished();
-    write();
   }
 
   const std::vector<std::uint64_t>& seeds() const { return seeds_; }
@@ -99,7 +98,7 @@ class SeedRuns {
     return std::ranges::any_of(runs_, [&](const auto& run) { return run.first == seed; });
   }
   RunHooks hooks(std::uint64_t seed) {
-    return {.begin = [this](const Splits& splits) { check_data(splits); },
+    return {.begin = [this](const Splits& splits) { begin(splits); },
             .end =
                 [this, seed](const json::Value& measures, const std::vector<Headline>& headlines) {
                   measured_.clear();
@@ -110,14 +109,15 @@ class SeedRuns {
                 }};
   }
   std::string table() const;
+  void write() const;
 
  private:
   std::string path() const { return (fs::path(flags_.output) / "seeds.json").string(); }
   void read();
   void refuse_unfinished() const;
-  void check_data(const Splits& splits);
+  // A command that fails before it has read its data leaves the file as it was.
+  void begin(const Splits& splits);
   Spread spread(const char* split, const std::string& measure) const;
-  void write() const;
 
   const TrainingFlags& flags_;
   std::vector<std::uint64_t> seeds_;
@@ -163,12 +163,13 @@ void SeedRuns::refuse_unfinished() const {
   }
 }
 
-void SeedRuns::check_data(const Splits& splits) {
+void SeedRuns::begin(const Splits& splits) {
   std::vector<std::pair<std::string, std::string>> now;
   for (const auto& [name, split] : splits) now.emplace_back(name, split->digest);
   for (std::size_t i = 0; i < data_.size() && i < now.size(); ++i)
     CHECK(data_[i] == now[i], "the ", now[i].first, " examples are not those of the other runs of --seeds");
   data_ = now;
+  write();
 }
 
 Spread SeedRuns::spread(const char* split, const std::string& measure) const {
@@ -293,6 +294,7 @@ int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& argu
     if (code != 0) return code;
     CHECK(runs.finished(seeds[i]), "the run of seed ", seeds[i], " has no measures");
   }
+  runs.write();
   std::cout << "\n" << runs.table();
   if (!flags.output.empty()) std::cout << "Saved to " << (fs::path(flags.output) / "seeds.json").string() << std::endl;
   return 0;

@@ -48,10 +48,10 @@ void warn_of_end(TemperatureFit::End end, const std::string& data) {
     case TemperatureFit::End::kMinimum:
       return;
     case TemperatureFit::End::kAtMin:
-      why = "every prediction is right, so that the smallest temperature is taken; probabilities will be too sure";
+      why = "every prediction is right, or the logits differ little, so that the smallest temperature is taken";
       break;
     case TemperatureFit::End::kAtMax:
-      why = "the logits predict worse than none, so that the largest temperature is taken";
+      why = "the logits predict worse than none, or differ much, so that the largest temperature is taken";
       break;
     case TemperatureFit::End::kConstant:
       why = "no temperature changes the log-loss; it stays 1";

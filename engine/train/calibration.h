@@ -21,8 +21,8 @@ inline constexpr double kMinTemperature = 0.05, kMaxTemperature = 20;
 struct TemperatureFit {
   enum class End : std::uint8_t {
     kMinimum,  // the loss has its minimum there
-    kAtMin,  // kMinTemperature: the loss goes on falling below, because the logits separate the labels without an error
-    kAtMax,  // kMaxTemperature: the loss goes on falling above, because the logits are worse than none
+    kAtMin,  // kMinTemperature: the loss goes on falling below; no label is predicted wrongly, or logits differ little
+    kAtMax,  // kMaxTemperature: the loss goes on falling above; the logits are worse than none, or differ much
     kConstant,  // 1: the loss does not depend on it, because the logits of each example are equal or 0
   };
   double temperature = 1;

@@ -93,6 +93,12 @@ expect_error "no final evaluation" 2 "--no_final_evaluation makes none" "${of_da
 expect_error "--resume with a value" 2 "--resume has no value then" "${of_data[@]}" --seeds 1,2 --output "$folder/runs" --resume "$folder/runs"
 expect_error "--resume without --output" 2 "needs --output" "${of_data[@]}" --seeds 1,2 --resume
 expect_error "--resume of nothing" 1 "seeds.json" "${of_data[@]}" --seeds 1,2 --output "$folder/nothing" --resume
+# A command that fails before its first run neither blocks the folder nor takes the measures of earlier runs.
+expect_error "a mistake before the first run" 2 "the model has only 24 positions" "${of_data[@]}" --seeds 1,2 --output "$folder/mistake" --context_length 99
+"$train_gpt" "${of_data[@]}" --seeds 1,2 --output "$folder/mistake" >/dev/null || fail "a mistake blocks the folder"
+cp "$folder/mistake/seeds.json" "$folder/before.json"
+expect_error "a mistake before other runs" 2 "the model has only 24 positions" "${of_data[@]}" --seeds 3,4 --output "$folder/mistake" --context_length 99
+cmp "$folder/before.json" "$folder/mistake/seeds.json" || fail "a mistake removes the measures of earlier runs"
 expect_error "--split_seed x" 2 "--split_seed 'x' is not a whole number" "${split[@]}" --split_seed x
 
 # train_bert.
