@@ -7,6 +7,7 @@
 
 #include "apps/support/percent.h"
 #include "base/join.h"
+#include "engine/autograd/tape.h"
 #include "engine/train/measures.h"
 
 namespace attune {
@@ -59,18 +60,17 @@ bool has(const std::vector<std::int32_t>& labels, std::size_t output) {
   return std::ranges::find(labels, static_cast<std::int32_t>(output)) != labels.end();
 }
 
-// The loss of one example without the weights of classes; of numbers the mean of the squared errors.
-double loss_of(const Predicted& all, std::size_t example, Target target) {
-  const auto safe_log = [](double p) { return std::log(std::max(p, 1e-300)); };
-  double sum = 0;
-  for (std::size_t k = 0; k < all.outputs; ++k) {
-    const std::size_t i = example * all.outputs + k;
-    if (target == Target::kNumbers)
-      sum += (all.logits[i] - all.numbers[i]) * (all.logits[i] - all.numbers[i]);
-    else if (const bool there = has(all.labels[example], k); there || target == Target::kLabels)
-      sum -= safe_log(there ? all.probabilities[i] : 1 - all.probabilities[i]);
-  }
-  return target == Target::kClass ? sum : sum / static_cast<double>(all.outputs);
+// The loss of each example as evaluate has it: without weights and temperature.
+std::vector<double> losses_of(const Evaluation& evaluation, const Task& task) {
+  const NoGrad no_grad;
+  const auto plain =
+      make_task(task.problem_type(), {.outputs = task.outputs(), .output_names = task.options().output_names});
+  std::vector<double> out;
+  for (std::int64_t i = 0; i < evaluation.examples; ++i)
+    out.push_back(plain->loss(Variable(evaluation.logits.rows(i, i + 1), false), evaluation.labels.rows(i, i + 1))
+                      .value()
+                      .item());
+  return out;
 }
 
 // Bins of equal width, open below.
@@ -180,14 +180,13 @@ std::size_t worst_output(const Predicted& all, std::size_t example, Target targe
   return out;
 }
 
-void add_mistakes(PageFigures& out, const Evaluation& evaluation, const Predicted& all, Target target,
+void add_mistakes(PageFigures& out, const Evaluation& evaluation, const Predicted& all, const Task& task,
                   const std::vector<std::string>& names) {
+  const Target target = task.target();
+  const std::vector<double> losses = losses_of(evaluation, task);
   std::vector<std::size_t> wrong;
-  std::vector<double> losses(all.size());
-  for (std::size_t example = 0; example < all.size(); ++example) {
-    losses[example] = loss_of(all, example, target);
+  for (std::size_t example = 0; example < all.size(); ++example)
     if (target == Target::kNumbers || all.chosen[example] != all.labels[example]) wrong.push_back(example);
-  }
   out.all_mistakes = std::ssize(wrong);
   std::ranges::stable_sort(wrong, [&](std::size_t a, std::size_t b) { return losses[a] > losses[b]; });
   wrong.resize(std::min(wrong.size(), kMaxMistakes));
@@ -222,7 +221,7 @@ PageFigures figures_of(const Evaluation& evaluation, const Task& task, const std
     out.calibration_error = calibration_error_of(out.reliability);
     out.rankings = rankings_of(evaluation, all, names);
   }
-  add_mistakes(out, evaluation, all, target, names);
+  add_mistakes(out, evaluation, all, task, names);
   return out;
 }
 

@@ -78,6 +78,19 @@ TEST(Figures, OfSeveralLabels) {
   EXPECT_EQ(figures.rankings.size(), 2u);
 }
 
+// The losses of mistakes are those of evaluate: weights and a temperature change nothing, nor do probabilities of 0 or 1.
+TEST(Figures, LossesAreThoseOfEvaluate) {
+  const std::vector<std::string> names = {"x", "y"};
+  const auto task =
+      make_task(kMultiLabel, {.outputs = 2, .output_names = names, .positive_weights = {9, 9}, .temperature = 0.05});
+  const Tensor logits = Tensor::from(std::vector<double>{3, 2, -4, -1}, {2, 2});
+  const Tensor labels = Tensor::from(std::vector<float>{0, 1, 1, 0}, {2, 2});
+  const PageFigures figures = figures_of(evaluated(*task, logits, labels), *task, names);
+  ASSERT_EQ(figures.mistakes.size(), 2u);
+  EXPECT_NEAR(figures.mistakes[0].loss, (std::log1p(std::exp(4)) + std::log1p(std::exp(-1))) / 2, 1e-12);
+  EXPECT_NEAR(figures.mistakes[1].loss, (std::log1p(std::exp(3)) + std::log1p(std::exp(-2))) / 2, 1e-12);
+}
+
 TEST(Figures, OfNumbers) {
   const std::vector<std::string> names = {"p", "q"};
   const auto task = make_task(kRegression, {.outputs = 2, .output_names = names});
