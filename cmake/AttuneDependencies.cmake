@@ -44,6 +44,14 @@ attune_find(archive archive.h archive libarchive-dev)
 attune_find(curl curl/curl.h curl libcurl4-openssl-dev)
 attune_find(crypto openssl/evp.h crypto libssl-dev)
 
+# MPI, for runs of several processes; a module of its own (engine/comm), without which everything else is the same.
+set(MPI_CXX_SKIP_MPICXX ON)
+find_package(MPI QUIET COMPONENTS CXX)
+option(ATTUNE_MPI "Build the module for runs of several processes (needs MPI; default: if it is installed)" ${MPI_CXX_FOUND})
+if(ATTUNE_MPI AND NOT MPI_CXX_FOUND)
+  attune_missing("MPI" libopenmpi-dev)
+endif()
+
 # The CUDA toolkit (12.4 or later), or Boost.Context for the fibers of the block simulator (kernels/cuda/simulated).
 if(ATTUNE_CUDA STREQUAL nvidia)
   find_package(CUDAToolkit 12.4 REQUIRED)

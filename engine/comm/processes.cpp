@@ -1,0 +1,233 @@
+#include "engine/comm/processes.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <condition_variable>
+#include <cstdlib>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/math.h"
+#include "engine/comm/mpi_calls.h"
+
+namespace attune {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH).
+int launcher_number(const std::array<const char*, 3>& names, int otherwise) {
+  for (const char* name : names) {
+    const char* const text = std::getenv(name);
+    if (text == nullptr || *text == '\0') continue;
+    char* end = nullptr;
+    const long number = std::strtol(text, &end, 10);
+    if (*end == '\0' && number >= 0 && number < 1 << 20) return static_cast<int>(number);
+  }
+  return otherwise;
+}
+
+// How a rank is named in messages.
+std::string name_of_process() {
+  std::array<char, 256> host{};
+  gethostname(host.data(), host.size() - 1);
+  return str_cat(host.data(), ", process ", getpid());
+}
+
+// One exchange.
+struct Job {
+  std::span<float> sum;    // a sum; or
+  std::string_view bytes;  // a gather, of this
+  std::vector<std::string>* gathered = nullptr;
+};
+
+// MPI's calls are made by one thread of its own: exchanges go on while the caller computes, and MPI needs no locks.
+class Mpi : public MpiProcesses {
+ public:
+  Mpi(OpenMpi* open, const MpiOptions& options) : options_(options), thread_([this, open] { serve(open); }) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return open_; });
+  }
+  ~Mpi() override {
+    if (thread_.joinable()) abort(1);
+  }
+
+  int rank() const override { return calls_.rank; }
+  int world() const override { return calls_.world; }
+  int local_rank() const override { return calls_.local_rank; }
+  int local_world() const override { return calls_.local_world; }
+
+  Ticket start_sum(std::span<float> values) override { return put({.sum = values, .bytes = {}}); }
+  void wait(Ticket ticket) override {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.wait(lock, [&] { return done_ >= ticket; });
+    --waiting_;
+  }
+  std::vector<std::string> gather(std::string_view bytes) override {
+    std::vector<std::string> out;
+    wait(put({.sum = {}, .bytes = bytes, .gathered = &out}));
+    return out;
+  }
+  void leave() override {
+    if (!thread_.joinable()) return;
+    gather({});  // nobody misses signs of life of a process that has left
+    {
+      const std::scoped_lock lock(mutex_);
+      leaving_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  void abort(int exit_code) override {
+    calls_.abort(exit_code);
+    std::_Exit(exit_code);
+  }
+
+ private:
+  Ticket put(const Job& job) {
+    const std::scoped_lock lock(mutex_);
+    jobs_.push_back(job);
+    changed_.notify_all();
+    return ++put_;
+  }
+
+  void serve(OpenMpi* open) {
+    calls_ = open();
+    heard_ = Clock::now();
+    gather_now(name_of_process(), names_);
+    std::unique_lock lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+    while (!leaving_) {
+      if (jobs_.empty()) {
+        changed_.wait_for(lock, kBeat);
+        lock.unlock();
+        watch();
+        lock.lock();
+        continue;
+      }
+      const Job job = jobs_.front();
+      jobs_.pop_front();
+      lock.unlock();
+      job.gathered != nullptr ? gather_now(job.bytes, *job.gathered) : sum_now(job.sum);
+      lock.lock();
+      ++done_;
+      changed_.notify_all();
+    }
+    lock.unlock();
+    calls_.finalize();
+  }
+
+  // Until the operation has ended. Sleeps between looks while the program computes.
+  void complete() {
+    const auto begin = Clock::now();
+    while (!calls_.done()) {
+      watch();
+      const bool urgent = waiting_ > 0 && Clock::now() - begin < 10ms;
+      urgent ? std::this_thread::yield() : std::this_thread::sleep_for(50us);
+    }
+  }
+
+  // Part r of the values is added by rank r.
+  void sum_now(std::span<float> values) {
+    const auto ranks = static_cast<std::size_t>(calls_.world);
+    const std::size_t part = ceil_div(values.size(), ranks);
+    sent_.resize(part * ranks);
+    received_.resize(part * ranks);
+    std::ranges::copy(values, sent_.begin());
+    std::fill(sent_.begin() + std::ssize(values), sent_.end(), 0.0f);
+    const std::int64_t bytes = narrow<std::int32_t>(part * sizeof(float));
+    calls_.start_exchange(sent_.data(), received_.data(), bytes);
+    complete();
+    for (std::size_t r = 1; r < ranks; ++r)
+      for (std::size_t i = 0; i < part; ++i) received_[i] += received_[r * part + i];
+    calls_.start_gather(received_.data(), sent_.data(), bytes);
+    complete();
+    std::copy_n(sent_.begin(), values.size(), values.begin());
+  }
+
+  void gather_now(std::string_view bytes, std::vector<std::string>& out) {
+    const auto ranks = static_cast<std::size_t>(calls_.world);
+    const std::uint64_t own = bytes.size();
+    std::vector<std::uint64_t> sizes(ranks);
+    calls_.start_gather(&own, sizes.data(), sizeof own);
+    complete();
+    const std::size_t room = std::ranges::max(sizes);
+    std::string mine(bytes), all(room * ranks, '\0');
+    mine.resize(room);
+    calls_.start_gather(mine.data(), all.data(), narrow<std::int32_t>(room));
+    complete();
+    for (std::size_t r = 0; r < ranks; ++r) out.push_back(all.substr(r * room, sizes[r]));
+  }
+
+  // Sends a sign of life from time to time, and looks for that of the previous rank.
+  void watch() {
+    const auto now = Clock::now();
+    if (now - looked_ < kBeat) return;
+    const bool slept =
+        now - looked_ > options_.patience / 2;  // this process was stopped: others may have waited for it
+    looked_ = now;
+    if (calls_.beat() || slept) heard_ = now;
+    if (now - heard_ < options_.patience) return;
+    const int lost = (calls_.rank + calls_.world - 1) % calls_.world;
+    const std::string name = names_.empty() ? "" : str_cat(" (", names_[static_cast<std::size_t>(lost)], ")");
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.patience).count();
+    if (options_.on_lost)
+      options_.on_lost(str_cat("rank ", lost, name, " has not been heard of for ", seconds, " s; the run ends"));
+    abort(1);
+  }
+
+  static constexpr auto kBeat = 100ms;
+
+  MpiOptions options_;
+  MpiCalls calls_{};
+  std::vector<std::string> names_;
+  std::vector<float> sent_, received_;
+  Clock::time_point looked_{}, heard_{};
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  Ticket put_ = 0, done_ = 0;
+  std::atomic<int> waiting_{0};
+  bool open_ = false, leaving_ = false;
+  std::thread thread_;
+};
+
+}  // namespace
+
+int launched_world() {
+  return std::max(launcher_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1), 1);
+}
+
+int launched_rank() {
+  return launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0);
+}
+
+std::unique_ptr<MpiProcesses> join_processes(const std::string& module, const MpiOptions& options) {
+  // Global: MPI loads modules of its own, which need its symbols.
+  void* const library = dlopen(module.c_str(), RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr) {
+    const char* const reason = dlerror();
+    throw Error(str_cat("the launcher has started ", launched_world(), " processes, but MPI cannot be loaded (",
+                        reason == nullptr ? module : reason,
+                        "); attune needs libopenmpi-dev when it is built, and libopenmpi3 when it runs"));
+  }
+  auto* const open = reinterpret_cast<OpenMpi*>(dlsym(library, kOpenMpi));
+  CHECK(open != nullptr, module, ": is not attune's module for MPI");
+  auto out = std::make_unique<Mpi>(open, options);
+  CHECK(out->world() == launched_world(), "the launcher has started ", launched_world(), " processes, but MPI joins ",
+        out->world(), ": it may be of another MPI than ", module);
+  return out;
+}
+
+}  // namespace attune
