@@ -8,7 +8,7 @@
 //            the last one form a further sequence B, empty if there are none: padding that no query attends, so that
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
-// Rows of the further sequence have position 0 (every model has one) and row key (B, place within it). Padding is of
+// Rows of the further sequence have position 0 (every model has one) and row key (first_key + B, place within it). Padding is of
 // segment 0. Labels are rows of 4-byte words of any meaning. They are those of the examples, or of others: if examples are
 // windows of longer texts, labels belong to the texts.
 #pragma once
@@ -31,7 +31,7 @@ struct GatherBatch {
   std::int32_t* ids;          // [N]
   std::int32_t* type_ids;     // [N] segments; unused if the store has none
   std::int32_t* positions;    // [N] place within the sequence
-  std::uint32_t* row_keys;    // [N] index in the batch << 16 | position (kernels/dropout.h)
+  std::uint32_t* row_keys;    // [N] (first_key + index in the batch) << 16 | position (kernels/dropout.h)
   std::int32_t* offsets;      // [S + 1] first row of each sequence
   std::int32_t* key_lengths;  // [S] real tokens; 0 of the further sequence
   std::int32_t* lengths;      // [B] real tokens
@@ -39,13 +39,14 @@ struct GatherBatch {
   TokenStore store;
   const std::int32_t* examples;    // [B] rows of the store's starts
   const std::int32_t* labelled;    // [K] rows of the store's labels
-  std::int64_t count;              // B, below 65,536
+  std::int64_t count;              // B; first_key + B is below 65,536
   std::int64_t label_count;        // K
   std::int64_t rows;               // N: B * padded_length, or at least the sum of the lengths
   std::int64_t label_words = 1;    // L
   std::int64_t padded_length = 0;  // rows of each sequence, which cut longer ones; 0: packed
   std::int64_t max_length = 0;     // longer examples are cut; 0: none
   std::int32_t pad_id;
+  std::int64_t first_key = 0;  // of the first example, if the batch is a part of one
 
   /// S.
   constexpr std::int64_t sequences() const { return padded_length > 0 ? count : count + 1; }

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 . scripts/stages.sh
 
-run "dependencies" scripts/setup.sh clang-format-14
+run "dependencies" scripts/setup.sh clang-format-14 libopenmpi-dev openmpi-bin
 run "configure" cmake --preset release
 run "build" cmake --build --preset release --parallel "$jobs"
 [ $# -gt 0 ] || set -- -LE slow

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "apps/support/interrupt.h"
+#include "apps/support/processes.h"
 #include "apps/support/task_config.h"
 #include "apps/support/validation_fit.h"
 #include "models/adapter_folder.h"
@@ -32,7 +33,7 @@ std::optional<Evaluation> evaluate(Trainer& trainer, const Split& split, bool tr
     return !interrupted();
   });
   progress.clear();
-  if (interrupted()) return std::nullopt;
+  if (processes().any(interrupted())) return std::nullopt;
   return out;
 }
 

@@ -14,6 +14,7 @@
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
+#include "apps/support/processes.h"
 #include "apps/support/report.h"
 #include "apps/support/run_file.h"
 #include "apps/support/run_hooks.h"
@@ -58,6 +59,16 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   out.emplace_back("validation examples", job.validation.digest);
   out.emplace_back("test examples", job.test.digest);
   out.emplace_back("config and input form of the model", sha256_hex(config_of(job).dump(2) + "\n"));
+  return out;
+}
+
+// What all processes of a run must have in common.
+RunOptions shared_options(const FineTuneJob& job, const TrainingFlags& flags) {
+  RunOptions out = {{"version", ATTUNE_VERSION}};
+  std::ranges::copy(run_options(job, flags), std::back_inserter(out));
+  out.emplace_back("--checkpoint_every", std::to_string(flags.checkpoint_every));
+  out.emplace_back("--no_final_evaluation", flags.no_final_evaluation ? "true" : "false");
+  out.emplace_back("--resume", flags.resume.has_value() ? "true" : "false");
   return out;
 }
 
@@ -248,9 +259,9 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
                    RunKeeper& keeper, TrainReport& report, Description& description) {
-  bool finished =
-      trainer.run(report, interrupted,
-                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.state()); }});
+  bool finished = trainer.run(report, interrupted, {flags.checkpoint_every, [&](const RunState& state) {
+                                                      if (leads()) keeper.save(state, report.state());
+                                                    }});
   description.training_seconds = trainer.seconds();
   report.clear_progress();
   std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
@@ -318,12 +329,14 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   };
   // Without a folder nothing is saved, and these options have no meaning.
   const bool kept = !flags.output.empty() || flags.resume.has_value();
+  if (!processes().alone()) check_same_run(shared_options(job, flags));
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   const bool described = !flags.output.empty() || !flags.options_file.empty();
   const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
   Description description{start, RunReport(job, flags)};
   flags.placement.place_model(job.model);
-  Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, flags.placement.device()},
+  Trainer trainer(job.model, logits, job.task,
+                  {job.train, job.validation, job.form, flags.placement.device(), processes()},
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   warn_of_padding(job, flags);

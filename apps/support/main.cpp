@@ -9,6 +9,7 @@
 #include <new>
 
 #include "base/printable.h"
+#include "engine/comm/processes.h"
 
 namespace attune {
 namespace {
@@ -41,6 +42,16 @@ int print_error(const char* name, const char* what, int code) noexcept {
   return code;
 }
 
+// Returns `code`, or ends the process with it: under a launcher, where other threads may still exchange with others.
+// The launcher then ends all processes: those that wait first leave the line to rank 0 if all have the same error.
+int ended_with_error(const char* name, const char* what, int code) noexcept {
+  if (launched_world() <= 1) return print_error(name, what, code);
+  for (int waits = launched_rank() > 0 ? 20 : 0; waits > 0 && !interrupted(); --waits) usleep(100000);
+  if (launched_rank() == 0 || !interrupted()) print_error(name, what, code);
+  std::fflush(nullptr);
+  _exit(code);
+}
+
 }  // namespace
 
 int run_program(const Program& program, const std::function<int(CommandLine& app)>& body) {
@@ -52,13 +63,13 @@ int run_program(const Program& program, const std::function<int(CommandLine& app
     flush_results();
     return code;
   } catch (const UsageError& error) {
-    return print_error(program.name, error.what(), 2);
+    return ended_with_error(program.name, error.what(), 2);
   } catch (const Interrupted& error) {
-    return print_error(program.name, error.what(), kInterruptedExit);
+    return ended_with_error(program.name, error.what(), kInterruptedExit);
   } catch (const std::bad_alloc&) {
-    return print_error(program.name, "out of memory", 1);
+    return ended_with_error(program.name, "out of memory", 1);
   } catch (const std::exception& error) {
-    return print_error(program.name, error.what(), 1);
+    return ended_with_error(program.name, error.what(), 1);
   }
 }
 

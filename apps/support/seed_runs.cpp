@@ -13,6 +13,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/text_table.h"
 #include "base/printable.h"
+#include "engine/comm/processes.h"
 #include "engine/io/files.h"
 #include "engine/train/checkpoints.h"
 
@@ -47,6 +48,8 @@ std::optional<std::uint64_t> seed_of(std::string_view text) {
 void check_flags(const TrainingFlags& flags) {
   if (flags.no_final_evaluation)
     throw UsageError("--seeds compares the final evaluations of the runs, and --no_final_evaluation makes none");
+  if (launched_world() > 1)
+    throw UsageError("--seeds makes its runs in one process: start it without mpirun, or each run by itself");
   if (flags.resume && !flags.resume->empty())
     throw UsageError("--seeds goes on with the runs of --output: --resume has no value then");
   if (flags.resume && flags.output.empty())

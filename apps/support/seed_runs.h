@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "apps/support/main.h"
+#include "apps/support/processes.h"
 #include "apps/support/run_hooks.h"
 #include "apps/support/training_flags.h"
 
@@ -41,7 +42,11 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
     Flags flags;
     flags.declare(app);
     if (!app.parse(argc, argv)) return 0;
-    if (flags.common.seeds.empty() || flags.published.list) return train(flags);
+    if (flags.common.seeds.empty() || flags.published.list) {
+      const int code = train(flags);
+      leave_processes();
+      return code;
+    }
     const auto one = [&](std::vector<std::string> arguments, const RunHooks& hooks) {
       arguments.insert(arguments.begin(), program.name);
       std::vector<char*> pointers;

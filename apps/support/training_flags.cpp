@@ -11,6 +11,7 @@
 #include "apps/support/command_line.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/output_folder.h"
+#include "apps/support/processes.h"
 #include "apps/support/run_file.h"
 #include "base/parallel.h"
 
@@ -155,7 +156,12 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
       ->group("Training");
-  add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
+  add("Training", "--threads", threads, "CPU threads; 0: all cores, divided among the processes of this machine")
+      ->check(thread_count());
+  add("Training", "--peer_timeout", peer_timeout,
+      "If mpirun or srun has started several processes: seconds after which one that gives no sign of life ends the "
+      "run")
+      ->check(count_from(1, 86400));
 
   auto* earlier =
       app.add_options_file("--options", options_file,
@@ -188,8 +194,9 @@ void TrainingFlags::declare(CommandLine& app) {
       ->group("Results");
 }
 
-void TrainingFlags::apply() const {
+void TrainingFlags::apply() {
   ignore_closed_pipes();
+  join_launched(threads, peer_timeout);
   placement.prepare();
   layers();
   lora.check(trains_lora());
@@ -202,6 +209,9 @@ void TrainingFlags::apply() const {
   if (checkpoint_every > 0 && output.empty())
     throw UsageError("--checkpoint_every needs --output: the folder to save in");
   if (resume && resume->empty() && output.empty()) throw UsageError("--resume needs a folder or file, or --output");
+  if (leads()) return;
+  if (resume && resume->empty()) resume = output;
+  output = log_file = tensorboard = lora.adapter = data.split_output = "";
 }
 
 void TrainingFlags::find_columns() {
@@ -213,6 +223,7 @@ void TrainingFlags::find_columns() {
 TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labels,
                                       std::int64_t model_positions) const {
   const std::int64_t asked = max_length(0, model_positions);  // 0: as long as the longest training example
+  if (!leads()) processes().gather({});  // the first process stores the ids, and the others find them
   const SplitSources sources = data.sources(seed);
   if (!data.split_output.empty()) check_split_output(data.split_output, sources);
   const auto& [train, validation, test] = sources;
@@ -235,6 +246,7 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
   for (const auto& [source, split] : {std::pair{&validation, &out.validation}, {&test, &out.test}})
     if (max_eval_examples > 0 && !source->split && labels.one_class())
       warn_of_one_class(split->labels, title_of(*source, max_eval_examples, "--max_eval_examples"));
+  if (leads()) processes().gather({});
   if (!data.split_output.empty()) write_splits(data.split_output, sources, data.columns, labels);
   std::vector<SplitSummary> summaries;
   for (const auto& [title, split] :
@@ -300,35 +312,16 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",
-                                             "--data",
-                                             "--train",
-                                             "--validation",
-                                             "--test",
-                                             "--split",
-                                             "--split_output",
-                                             "--split_seed",
-                                             "--text_column",
-                                             "--label_column",
-                                             "--tokenizer",
-                                             "--model_dir",
-                                             "--config",
-                                             "--threads",
-                                             "--no_graphs",
-                                             "--recompute",
-                                             "--output",
-                                             "--log_file",
-                                             "--resume",
-                                             "--no_final_evaluation",
-                                             "--no_report",
-                                             "--keep",
-                                             "--checkpoint_every",
-                                             "--cache",
-                                             "--no_cache",
-                                             "--trust_labels",
-                                             "--save_adapter",
-                                             "--options",
-                                             "--without",
+  static const std::set<std::string> free = {"--help",         "--data",       "--train",
+                                             "--validation",   "--test",       "--split",
+                                             "--split_output", "--split_seed", "--text_column",
+                                             "--label_column", "--tokenizer",  "--model_dir",
+                                             "--config",       "--threads",    "--peer_timeout",
+                                             "--no_graphs",    "--recompute",  "--output",
+                                             "--log_file",     "--resume",     "--no_final_evaluation",
+                                             "--no_report",    "--keep",       "--checkpoint_every",
+                                             "--cache",        "--no_cache",   "--trust_labels",
+                                             "--save_adapter", "--options",    "--without",
                                              "--tensorboard"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())

@@ -54,7 +54,7 @@ struct TrainingFlags {
   bool decay_matrices_only = false;
   std::uint64_t seed = 123;
   std::string seeds;  // of several runs; empty: one run
-  int threads = 0;
+  int threads = 0, peer_timeout = 20;
   // results
   std::string options_file, without, output, log_file, tensorboard;
   bool no_final_evaluation = false, no_report = false, no_graphs = false, recompute = false,
@@ -65,10 +65,11 @@ struct TrainingFlags {
 
   /// Declares every option; defaults are the current values.
   void declare(CommandLine& app);
-  /// Prepares the process for a run: a closed pipe does not end it, and the number of threads is set. Checks what the
-  /// parser cannot check: device, precision, schedule, ranges. Throws UsageError listing the valid values, Error if the
-  /// device cannot be used.
-  void apply() const;
+  /// Prepares the process for a run: a closed pipe does not end it, the processes of the launcher are joined, and the
+  /// number of threads is set. Checks what the parser cannot check: device, precision, schedule, ranges. Throws
+  /// UsageError listing the valid values, Error if the device cannot be used. In all processes but the first, the
+  /// options that name what the run writes are empty afterwards.
+  void apply();
   /// Finds the columns of the data that no flag names (DataFlags).
   void find_columns();
   /// The three splits of the data, up to --max_train_examples and --max_eval_examples, cut to --context_length or the

@@ -33,15 +33,16 @@ void Tape::record(std::vector<Grad> outputs, std::function<void()> backward) {
   if (keeps_) steps_.push_back({std::move(outputs), std::move(backward)});
 }
 
-void Tape::backward(const Variable& loss, double seed) {
+void Tape::backward(const Variable& loss, double seed, const std::function<void()>& after_step) {
   CHECK(loss.value().numel() == 1, "backward starts from one number, not from a tensor of shape ", loss.shape());
   CHECK(loss.requires_grad(), "backward: nothing that leads to the loss is trainable");
   const Tensor gradient = Tensor::empty(loss.shape(), loss.value().dtype(), loss.value().device());
   ops::fill(InPlace(gradient), seed);
-  backward({loss}, {gradient});
+  backward({loss}, {gradient}, after_step);
 }
 
-void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients) {
+void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients,
+                    const std::function<void()>& after_step) {
   CHECK(outputs.size() == gradients.size(), "backward: ", gradients.size(), " gradients of ", outputs.size(),
         " outputs");
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -63,6 +64,7 @@ void Tape::backward(const std::vector<Variable>& outputs, std::vector<Tensor> gr
     if (reached) step.backward();
     if (watch != nullptr) watch->see_gradients();
     for (const Grad& output : step.outputs) output.clear();
+    if (after_step) after_step();
   }
   if (side) side->join();
 }

@@ -43,11 +43,13 @@ class Tape {
   void record(std::vector<Grad> outputs, std::function<void()> backward);
 
   /// Adds to the gradients of everything `outputs` depend on, given the gradient of each: of its shape and type, or
-  /// undefined if it has none. Outputs that require no gradient are skipped. Empties the tape.
-  void backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients);
+  /// undefined if it has none. Outputs that require no gradient are skipped. Empties the tape. `after_step` is called
+  /// after each step.
+  void backward(const std::vector<Variable>& outputs, std::vector<Tensor> gradients,
+                const std::function<void()>& after_step = {});
   /// The same for one number: d loss / d loss = `seed`. Throws Error if `loss` has more than one element or depends on
   /// nothing that requires a gradient.
-  void backward(const Variable& loss, double seed = 1);
+  void backward(const Variable& loss, double seed = 1, const std::function<void()>& after_step = {});
 
   std::size_t size() const { return steps_.size(); }
 

@@ -16,7 +16,7 @@ const Tensor kUndefined;
 
 Grad::Grad(const Tensor& like, bool requires_grad)
     : state_(std::make_shared<State>(
-          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr, {}})) {}
+          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr, {}, 0})) {}
 
 const Tensor& Grad::tensor() const {
   if (compact()) spread(false);
@@ -37,6 +37,7 @@ void Grad::spread(bool every_row) const {
 
 GradTarget Grad::target() const {
   if (!requires_grad()) return {};
+  ++state_->writes;
   if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
   Tensor& gathered = state_->gathered;
   const GradMode mode = gathered.defined() ? GradMode::kAccumulate : GradMode::kWrite;
@@ -53,6 +54,7 @@ GradTarget Grad::target() const {
 
 RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
   if (!requires_grad() || state_->late == nullptr) return {target(), {}};
+  ++state_->writes;
   if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
   const LateRows& late = *state_->late;
   if (late.version() != version) late.catch_up(*state_->table, ids);  // a row with a gradient is never late
@@ -70,10 +72,9 @@ RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
   if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
-  if (state_->gathered.defined() || state_->late != nullptr)
-    ops::scale(target(), gradient);
-  else
-    state_->gathered = gradient;
+  if (state_->gathered.defined() || state_->late != nullptr) return ops::scale(target(), gradient);
+  ++state_->writes;
+  state_->gathered = gradient;
 }
 
 Tensor Grad::take() const {

@@ -58,6 +58,8 @@ class Grad {
   /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;
+  /// How often an op was given the place to write this gradient to, or a gradient was added.
+  std::int64_t writes() const { return state_ == nullptr ? 0 : state_->writes; }
   /// The name of an element of the variable, for errors (Variable::set_names).
   std::string name_of(std::int64_t element) const;
   /// Whether both are the gradient of one variable.
@@ -74,6 +76,7 @@ class Grad {
     std::shared_ptr<LateRows> late;  // null: all rows are always up to date
     std::shared_ptr<Tensor> table;   // whose rows are late
     std::vector<std::string> names;  // of equal parts of the rows
+    std::int64_t writes = 0;
   };
   bool compact() const { return defined() && state_->gathered.shape() != state_->shape; }
   void spread(bool every_row) const;

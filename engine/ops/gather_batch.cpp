@@ -77,7 +77,8 @@ void gather_batch(const GatheredBatch& to, const TokenStore& from, const ChosenE
                                     .label_words = label_rows > 0 ? from.labels.numel() / label_rows : 1,
                                     .padded_length = layout.padded_length,
                                     .max_length = layout.max_length,
-                                    .pad_id = layout.pad_id});
+                                    .pad_id = layout.pad_id,
+                                    .first_key = layout.first_key});
   });
 }
 

@@ -35,6 +35,7 @@ struct GatherLayout {
   std::int64_t padded_length = 0;  // rows of each sequence; 0: packed
   std::int64_t max_length = 0;     // longer examples are cut; 0: none
   std::int32_t pad_id = 0;
+  std::int64_t first_key = 0;  // row keys of the first example, if the batch is a part of one
 };
 
 /// Fills `to` with the chosen examples. All tensors are on one device. Throws Error if a shape or dtype does not fit, and,

@@ -175,6 +175,12 @@ void AdamWOptimizer::zero_grad() const {
   for (const Slot& slot : slots_) slot.named.parameter.grad().clear();
 }
 
+std::vector<NamedParameter> AdamWOptimizer::parameters() const {
+  std::vector<NamedParameter> out;
+  for (const Slot& slot : slots_) out.push_back(slot.named);
+  return out;
+}
+
 AdamWState AdamWOptimizer::state() const {
   AdamWState out{.steps = steps_, .moments = {}};
   for (const Slot& slot : slots_) {

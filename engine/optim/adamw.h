@@ -79,6 +79,9 @@ class AdamWOptimizer {
   /// Drops all gradients.
   void zero_grad() const;
 
+  /// The parameters, in the order given.
+  std::vector<NamedParameter> parameters() const;
+
   AdamWState state() const;
   /// Continues from where state() was taken. Throws Error if the state belongs to other parameters.
   void restore(const AdamWState& state);

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <deque>
+#include <string>
 #include <utility>
 
 #include "base/mapped_files.h"
@@ -17,31 +19,59 @@ namespace {
 // Batches whose results may be outstanding while a device works.
 constexpr std::size_t kMaxPendingBatches = 8;
 
-// The inputs of the measures of a split, example by example. With a label for every token, these would be the rows of
-// the tokens.
-class SplitRows {
- public:
-  void add(const Tensor& logits, std::span<const std::int32_t> examples) {
-    const Tensor exact = logits.cast(DType::kFloat64);
-    logits_.insert(logits_.end(), exact.values<double>().begin(), exact.values<double>().end());
-    examples_.insert(examples_.end(), examples.begin(), examples.end());
-  }
-  // Moves them to the evaluation.
-  void move_to(Evaluation& out, std::int64_t outputs, const Tensor& labels_of_all) {
-    out.examples = std::ssize(examples_);
-    out.logits = Tensor::from(logits_, {out.examples, outputs});
-    out.labels = Tensor::empty(labels_of_all.shape().with_rows(out.examples), labels_of_all.dtype());
-    for (std::int64_t i = 0; i < out.examples; ++i) {
-      const std::int64_t example = examples_[static_cast<std::size_t>(i)];
-      out.labels.rows(i, i + 1).copy_from(labels_of_all.rows(example, example + 1));
-    }
-    out.rows = std::move(examples_);
-  }
-
- private:
-  std::vector<double> logits_;
-  std::vector<std::int32_t> examples_;
+// Of one batch. With a label for every token, the logits would be those of its tokens.
+struct BatchResult {
+  double loss;
+  std::vector<double> logits;  // none if there are no measures
 };
+
+// The results of the batches of a pass in their order, of which rank r has every world-th one from batch r on. They end
+// before the first batch that is missing.
+std::vector<BatchResult> results_of_all(Communicator& processes, std::vector<BatchResult> own) {
+  if (processes.alone()) return own;
+  std::string bytes;
+  const auto append = [&](const void* data, std::size_t size) { bytes.append(static_cast<const char*>(data), size); };
+  for (const BatchResult& result : own) {
+    const std::size_t count = result.logits.size();
+    append(&result.loss, sizeof result.loss);
+    append(&count, sizeof count);
+    append(result.logits.data(), count * sizeof(double));
+  }
+  const std::vector<std::string> all = processes.gather(bytes);
+  std::vector<std::size_t> at(all.size());
+  std::vector<BatchResult> out;
+  for (std::size_t r = 0; at[r] < all[r].size(); r = (r + 1) % all.size()) {
+    const auto read = [&](void* data, std::size_t size) {
+      std::memcpy(data, all[r].data() + at[r], size);
+      at[r] += size;
+    };
+    BatchResult& result = out.emplace_back();
+    std::size_t count = 0;
+    read(&result.loss, sizeof result.loss);
+    read(&count, sizeof count);
+    result.logits.resize(count);
+    read(result.logits.data(), count * sizeof(double));
+  }
+  return out;
+}
+
+// Adds the examples of the first batches of a pass to an evaluation.
+void add_examples(Evaluation& out, const std::vector<BatchResult>& results, const LoaderPass& pass,
+                  std::int64_t outputs, const Tensor& labels) {
+  std::vector<double> logits;
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const std::span<const std::int32_t> examples = pass.batch(static_cast<std::int64_t>(i));
+    out.rows.insert(out.rows.end(), examples.begin(), examples.end());
+    logits.insert(logits.end(), results[i].logits.begin(), results[i].logits.end());
+  }
+  out.examples = std::ssize(out.rows);
+  out.logits = Tensor::from(logits, {out.examples, outputs});
+  out.labels = Tensor::empty(labels.shape().with_rows(out.examples), labels.dtype());
+  for (std::int64_t i = 0; i < out.examples; ++i) {
+    const std::int64_t example = out.rows[static_cast<std::size_t>(i)];
+    out.labels.rows(i, i + 1).copy_from(labels.rows(example, example + 1));
+  }
+}
 
 }  // namespace
 
@@ -56,11 +86,13 @@ double Evaluation::measure(std::string_view name) const {
   return found->value;
 }
 
-Evaluator::Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs)
+Evaluator::Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs,
+                     Communicator& processes)
     : logits_(std::move(logits)),
       task_(task),
       examples_(examples),
-      graphs_(graphs && examples.device() == Device::kCuda) {}
+      graphs_(graphs && examples.device() == Device::kCuda),
+      processes_(processes) {}
 
 std::vector<Tensor> Evaluator::work(const LabelledBatch& batch) const {
   const Variable logits = logits_(batch.tokens, {.training = false});
@@ -114,29 +146,31 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
   CHECK(examples_.labels().defined(), "an evaluation needs labels");
   const NoGrad no_grad;
   const std::int64_t batches = max_batches < 0 ? pass.batches() : std::min(max_batches, pass.batches());
-  Evaluation out;
-  SplitRows rows;
+  std::vector<BatchResult> results;
   std::deque<Pending> pending;
   const auto take = [&](std::size_t max_left) {
     for (; pending.size() > max_left; pending.pop_front()) {
       Pending& batch = pending.front();
       check_finite(batch);
-      out.loss += batch.loss.get().item();
-      if (measures) rows.add(batch.logits.get(), batch.examples);
+      BatchResult& result = results.emplace_back(BatchResult{batch.loss.get().item(), {}});
+      if (!measures) continue;
+      const Tensor exact = batch.logits.get().cast(DType::kFloat64);
+      result.logits.assign(exact.values<double>().begin(), exact.values<double>().end());
     }
   };
-  std::int64_t done = 0;
-  while (done < batches) {
-    pending.push_back(start(pass.batch(done), graphs_));
+  for (std::int64_t i = processes_.rank(); i < batches; i += processes_.world()) {
+    pending.push_back(start(pass.batch(i), graphs_));
     take(kMaxPendingBatches);
-    ++done;
-    if (progress && !progress(done, batches)) break;
+    if (progress && !progress(std::min(i + processes_.world() - processes_.rank(), batches), batches)) break;
   }
   take(0);
   check_mapped_files();
-  if (done > 0) out.loss /= static_cast<double>(done);
+  results = results_of_all(processes_, std::move(results));
+  Evaluation out;
+  for (const BatchResult& result : results) out.loss += result.loss;
+  if (!results.empty()) out.loss /= static_cast<double>(results.size());
   if (!measures) return out;
-  rows.move_to(out, task_.outputs(), examples_.labels());
+  add_examples(out, results, pass, task_.outputs(), examples_.labels());
   out.measures = task_.measure(out.logits, out.labels);
   return out;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/autograd/variable.h"
+#include "engine/comm/communicator.h"
 #include "engine/data/loader.h"
 #include "engine/train/captured_shapes.h"
 #include "engine/train/example_store.h"
@@ -35,8 +36,10 @@ struct Evaluation {
 /// the first batch is recorded in one CUDA graph per shape and replayed.
 class Evaluator {
  public:
-  /// `graphs`: capture and replay if the device can.
-  Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs);
+  /// `graphs`: capture and replay if the device can. `processes` share the batches of an evaluation; all of them have its
+  /// results.
+  Evaluator(LogitsFn logits, const Task& task, const ExampleStore& examples, bool graphs,
+            Communicator& processes = single_process());
 
   /// The first `max_batches` batches of a pass over labelled examples (all if negative). `progress(done, total)` is
   /// called after each batch and ends the evaluation early by returning false. Throws NotFiniteError naming the example
@@ -62,6 +65,7 @@ class Evaluator {
   const Task& task_;
   const ExampleStore& examples_;
   bool graphs_;
+  Communicator& processes_;
   CapturedShapes shapes_;
 };
 

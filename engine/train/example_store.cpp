@@ -53,6 +53,10 @@ std::vector<std::int32_t> ExampleStore::windows_of(std::span<const std::int32_t>
   return out;
 }
 
+std::int64_t ExampleStore::sequences_of(std::span<const std::int32_t> examples) const {
+  return std::ssize(windows_of(examples));
+}
+
 std::int64_t ExampleStore::tokens_of(std::span<const std::int32_t> examples) const {
   std::int64_t sum = 0;
   for (const std::int32_t w : windows_of(examples)) sum += kept(w);
@@ -138,28 +142,29 @@ LabelledBatch ExampleStore::make(const BatchShape& shape) const {
   return out;
 }
 
-void ExampleStore::gather(const LabelledBatch& batch) const {
+void ExampleStore::gather(const LabelledBatch& batch, std::int64_t before) const {
   const TokenBatch& to = batch.tokens;
   const auto& [count, sequences, rows, padded_length, max_length] = batch.shape;
   const Tensor examples = batch.choice.rows(0, count);
-  ops::gather_batch({.ids = to.ids,
-                     .type_ids = to.type_ids,
-                     .positions = to.sequences.positions,
-                     .row_keys = to.sequences.row_keys,
-                     .offsets = to.sequences.offsets,
-                     .key_lengths = batch.key_lengths,
-                     .lengths = to.lengths,
-                     .labels = batch.labels},
-                    examples_,
-                    {.examples = host_.windows.defined() ? batch.choice.rows(count, count + sequences) : examples,
-                     .labelled = examples},
-                    {.padded_length = padded_length, .max_length = form_.max_length, .pad_id = form_.pad_id});
+  ops::gather_batch(
+      {.ids = to.ids,
+       .type_ids = to.type_ids,
+       .positions = to.sequences.positions,
+       .row_keys = to.sequences.row_keys,
+       .offsets = to.sequences.offsets,
+       .key_lengths = batch.key_lengths,
+       .lengths = to.lengths,
+       .labels = batch.labels},
+      examples_,
+      {.examples = host_.windows.defined() ? batch.choice.rows(count, count + sequences) : examples,
+       .labelled = examples},
+      {.padded_length = padded_length, .max_length = form_.max_length, .pad_id = form_.pad_id, .first_key = before});
 }
 
-LabelledBatch ExampleStore::batch(std::span<const std::int32_t> examples) const {
+LabelledBatch ExampleStore::batch(std::span<const std::int32_t> examples, std::int64_t before) const {
   LabelledBatch out = make(shape_of(examples));
   out.choice.copy_from(choice(examples));
-  gather(out);
+  gather(out, before);
   return out;
 }
 

@@ -50,7 +50,8 @@ class ExampleStore {
   /// Of all examples, on the host; undefined if unknown.
   const Tensor& labels() const { return host_.labels; }
   Device device() const { return examples_.ids.device(); }
-  /// Tokens of some examples, after cutting.
+  /// Sequences of some examples, and their tokens after cutting.
+  std::int64_t sequences_of(std::span<const std::int32_t> examples) const;
   std::int64_t tokens_of(std::span<const std::int32_t> examples) const;
   /// Rows of each example in a batch: its tokens, or with its padding.
   std::vector<std::int32_t> rows_of_examples() const;
@@ -60,10 +61,11 @@ class ExampleStore {
   Tensor choice(std::span<const std::int32_t> examples) const;
   /// Room for a batch of this shape, its contents undefined.
   LabelledBatch make(const BatchShape& shape) const;
-  /// Fills a batch with the examples that batch.choice names; only starts work on the device.
-  void gather(const LabelledBatch& batch) const;
+  /// Fills a batch with the examples that batch.choice names; only starts work on the device. `before`: sequences before
+  /// them in the batch that this one is a part of, for their dropout.
+  void gather(const LabelledBatch& batch, std::int64_t before = 0) const;
   /// A batch of these examples.
-  LabelledBatch batch(std::span<const std::int32_t> examples) const;
+  LabelledBatch batch(std::span<const std::int32_t> examples, std::int64_t before = 0) const;
 
  private:
   /// Tokens of a window, after cutting to form_.max_length.

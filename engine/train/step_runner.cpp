@@ -28,29 +28,43 @@ struct StepRunner::Pending {
 };
 
 StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
-    : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {}
+    : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {
+  if (options.processes != nullptr) sums_.emplace(*options.processes, optimizer.parameters());
+}
 
 StepRunner::~StepRunner() {
   optimizer_.zero_grad();  // gradients may lie in memory of captured work
 }
 
 // Adds the gradients of a batch to those of the parameters; its loss.
-Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass, double share) {
+Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass, double share,
+                            const std::function<void()>& after_step) {
   Tape tape;
   Variable loss;
   {
     const Tape::Recording recording(tape);
     loss = task_.loss(logits_(batch.tokens, pass), batch.labels);
   }
-  tape.backward(loss, share);
+  tape.backward(loss, share, after_step);
   return loss.value();
+}
+
+// The same for a batch that is shared; the loss is that of the whole batch. If the update follows, the gradients are
+// those of all processes.
+Tensor StepRunner::shared_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update) {
+  const auto& [examples, share, part, before] = update.batch;
+  if (!update.ends) return sums_->sum(backward(batch, pass, share), part);
+  sums_->begin();
+  const Tensor loss = backward(batch, pass, share, [&] { sums_->look(); });
+  sums_->finish();
+  return sums_->sum(loss, part);
 }
 
 void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass,
                       const Update& update) {
   if (group_begins_) optimizer_.zero_grad();
-  store.gather(batch);
-  const Tensor loss = backward(batch, pass, update.share);
+  store.gather(batch, update.batch.before);
+  const Tensor loss = sums_ ? shared_backward(batch, pass, update) : backward(batch, pass, update.batch.share);
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
   loss_.copy_from(loss);
   optimizer_.stop_at(loss_);
@@ -64,15 +78,15 @@ void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::
   if (learning_rate && options_.average != nullptr) options_.average->begin_step(optimizer_.steps());
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
-  const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
-                      learning_rate && optimizer_.capturable();
+  const bool graphs = options_.graphs && !sums_ && store.device() == Device::kCuda &&
+                      options_.accumulation_steps == 1 && learning_rate && optimizer_.capturable();
   if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));
     pass.step_at = step_at_;
   }
   shapes_.run(store, chosen.examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
-    work(store, batch, pass, {.share = chosen.share, .ends = learning_rate.has_value()});
+    work(store, batch, pass, {.batch = chosen, .ends = learning_rate.has_value()});
     return {};
   });
   group_begins_ = learning_rate.has_value();
@@ -88,7 +102,7 @@ Rerun StepRunner::run_again(const ExampleStore& store, std::int64_t first, std::
   Rerun out;
   for (std::size_t i = 0; i < group.size() && !watch.found(); ++i) {
     const std::int64_t step = first + static_cast<std::int64_t>(i);
-    const LabelledBatch batch = store.batch(group[i].examples);
+    const LabelledBatch batch = store.batch(group[i].examples, group[i].before);
     const ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
     out.loss = backward(batch, pass, group[i].share).to(Device::kCpu).item();
   }
@@ -101,7 +115,7 @@ std::size_t StepRunner::peak_of_batch(const ExampleStore& store, std::size_t siz
   std::iota(examples.begin(), examples.end(), 0);
   reset_cuda_memory_peak();
   work(store, store.batch(examples), {.training = true, .seed = options_.seed, .step = 0, .step_at = {}},
-       {.share = 1, .ends = false});
+       {.batch = {.examples = examples}, .ends = false});
   return cuda_memory().peak;
 }
 

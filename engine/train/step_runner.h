@@ -18,6 +18,7 @@
 #include "engine/optim/adamw.h"
 #include "engine/train/captured_shapes.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/gradient_sums.h"
 #include "engine/train/moving_average.h"
 #include "engine/train/task.h"
 
@@ -33,6 +34,9 @@ struct StepResult {
 struct StepBatch {
   std::span<const std::int32_t> examples;
   double share = 1;  // of its loss in that of the optimizer step
+  // If several processes share the batch, of this part:
+  double part = 1;          // its share of the batch's loss
+  std::int64_t before = 0;  // sequences before it
 };
 
 /// What was found when steps were run again.
@@ -46,6 +50,7 @@ struct StepOptions {
   std::int64_t accumulation_steps = 1;  // batches per optimizer step; only steps of one batch are captured
   bool graphs = true;                   // capture and replay if the device can
   MovingAverage* average = nullptr;     // of the parameters, moved after every optimizer step; null: none
+  Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
 };
 
 class StepRunner {
@@ -82,11 +87,13 @@ class StepRunner {
  private:
   struct Pending;
 
-  Tensor backward(const LabelledBatch& batch, const ForwardPass& pass, double share);
   struct Update {
-    double share;  // of the batch's loss
-    bool ends;     // the optimizer's step
+    const StepBatch& batch;
+    bool ends;  // the optimizer's step
   };
+  Tensor backward(const LabelledBatch& batch, const ForwardPass& pass, double share,
+                  const std::function<void()>& after_step = {});
+  Tensor shared_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
 
@@ -94,9 +101,10 @@ class StepRunner {
   const Task& task_;
   AdamWOptimizer& optimizer_;
   StepOptions options_;
-  bool group_begins_ = true;  // the next step is the first since the last update
-  Tensor step_at_;            // int32 [1]: the dropout step, read by captured work
-  Tensor loss_;               // of the latest step
+  bool group_begins_ = true;          // the next step is the first since the last update
+  Tensor step_at_;                    // int32 [1]: the dropout step, read by captured work
+  Tensor loss_;                       // of the latest step
+  std::optional<GradientSums> sums_;  // none: no other process
   CapturedShapes shapes_;
   std::deque<Pending> pending_;
 };

@@ -19,10 +19,20 @@ void name_parameters(const Module& model) {
     if (parameter.names().empty()) parameter.set_names({name});
 }
 
-// A moving average reads every row after every step, so none may be late.
-AdamWOptions optimizer_options(const TrainOptions& options) {
+// The lowest rank's finding.
+std::optional<NotFinite> found_on_any_rank(Communicator& processes, const std::optional<NotFinite>& own) {
+  if (processes.alone()) return own;
+  for (const std::string& text :
+       processes.gather(own ? static_cast<char>('0' + static_cast<int>(own->kind)) + own->name : ""))
+    if (!text.empty()) return NotFinite{static_cast<NotFinite::Kind>(text[0] - '0'), text.substr(1)};
+  return std::nullopt;
+}
+
+// A moving average reads every row after every step, so none may be late; and if processes share a run, a rank knows
+// only the rows that it has read.
+AdamWOptions optimizer_options(const TrainOptions& options, const Communicator& processes) {
   AdamWOptions out = options.adamw;
-  if (options.ema_decay != 0) out.late_tables = LateTables::kNone;
+  if (options.ema_decay != 0 || !processes.alone()) out.late_tables = LateTables::kNone;
   return out;
 }
 
@@ -36,21 +46,25 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       data_(data),
       options_(options),
       generator_(options.seed),
-      optimizer_(parameters_of(model, true), optimizer_options(options)),
+      optimizer_(parameters_of(model, true), optimizer_options(options, data.processes)),
       average_(options.ema_decay != 0 ? std::make_unique<MovingAverage>(model, options.ema_decay) : nullptr),
       train_(store(data.train, training_rows())),
       validation_(store(data.validation, evaluation_rows(data.validation))),
       train_rows_(options.group_by_length || options.batch_tokens > 0 ? train_.rows_of_examples()
                                                                       : std::vector<std::int32_t>{}),
-      train_evaluator_(logits_, task, train_, options.graphs),
-      validation_evaluator_(logits_, task, validation_, options.graphs),
+      train_evaluator_(logits_, task, train_, options.graphs, data.processes),
+      validation_evaluator_(logits_, task, validation_, options.graphs, data.processes),
       runner_(logits_, task, optimizer_,
               {.seed = options.seed,
                .accumulation_steps = options.accumulation_steps,
                .graphs = options.graphs,
-               .average = average_.get()}) {
+               .average = average_.get(),
+               .processes = data.processes.alone() ? nullptr : &data.processes}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
+  CHECK(options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,
+        " texts cannot be shared equally by ", data.processes.world(), " processes");
+  CHECK(options.batch_tokens == 0 || data.processes.alone(), "batches by tokens cannot be shared by several processes");
   CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
   CHECK(options.batch_tokens == 0 || data.train.size() > 0, data.train.name, ": there are no training examples");
   CHECK(options.batch_tokens > 0 || data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
@@ -125,12 +139,12 @@ LoaderOptions Trainer::training_options() const {
 std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinite>& found) {
   const std::int64_t batch = result.step - plan_.first_step(epoch_), before = batch % options_.accumulation_steps;
   std::vector<StepBatch> group;  // the batches of its optimizer step, up to this one
-  for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(step_batch(i));
+  for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(own(step_batch(i)));
   try {
     const Rerun again = runner_.run_again(train_, result.step - before, group);
-    found = again.found;
+    found = found_on_any_rank(data_.processes, again.found);
     if (found) return "; the first tensor that is not finite is " + found->text();
-    const bool same = again.loss == result.loss || std::isnan(result.loss);
+    const bool same = !data_.processes.alone() || again.loss == result.loss || std::isnan(result.loss);
     return str_cat("; run again, the step has the loss ", again.loss, " and every tensor is finite",
                    same ? "" : ": memory or processor may be faulty");
   } catch (const OutOfMemory& error) {
@@ -200,14 +214,28 @@ StepBatch Trainer::step_batch(std::int64_t i) const {
   return {epoch_pass_->batch(i), weight(i) / sum};
 }
 
+// Of a batch, the examples that are this process's.
+StepBatch Trainer::own(const StepBatch& whole) const {
+  const Communicator& processes = data_.processes;
+  if (processes.alone()) return whole;
+  const std::size_t size = whole.examples.size() / static_cast<std::size_t>(processes.world());
+  const std::size_t first = static_cast<std::size_t>(processes.rank()) * size;
+  const auto examples = whole.examples.subspan(first, size);
+  const double part = task_.weight(train_.labels(), examples) / task_.weight(train_.labels(), whole.examples);
+  return {.examples = examples,
+          .share = whole.share * part,
+          .part = part,
+          .before = train_.sequences_of(whole.examples.first(first))};
+}
+
 // Every epoch and the run end with an optimizer step, even if the group of batches is not full.
 void Trainer::start_batch() {
   const std::int64_t i = batch_;
   const bool update =
       (i + 1) % options_.accumulation_steps == 0 || i + 1 == epoch_pass_->batches() || step_ + 1 == total_steps();
   const double learning_rate = options_.schedule.at(optimizer_steps_);
-  const StepBatch batch = step_batch(i);
-  started_.push_back({epoch_, learning_rate, train_.tokens_of(batch.examples), Clock::now()});
+  const StepBatch whole = step_batch(i), batch = own(whole);
+  started_.push_back({epoch_, learning_rate, train_.tokens_of(whole.examples), Clock::now()});
   latest_examples_.assign(batch.examples.begin(), batch.examples.end());
   runner_.start(train_, batch, step_, update ? std::optional(learning_rate) : std::nullopt);
   optimizer_steps_ += update ? 1 : 0;
@@ -226,6 +254,7 @@ void Trainer::check_gradients() const {
 bool Trainer::run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan) {
   begin_ = Clock::now();
   observer.begin(step_, total_steps());
+  check_same_weights();
   const bool left = std::exchange(evaluation_left_, false) && evaluates(step_ - 1);
   if (left && !evaluate(observer, stop)) return false;
   if (!run_batches(observer, stop, plan)) return false;
@@ -242,14 +271,20 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
     while (batch_ < epoch_pass_->batches() && !ended()) {
       const std::int64_t step = step_;
       start_batch();
-      const bool saves = plan.every > 0 && step_ % plan.every == 0;
+      // Of a group that processes share, each has gradients of its own until the group ends.
+      const bool between = data_.processes.alone() || !runner_.group_open();
+      save_is_due_ |= plan.every > 0 && step_ % plan.every == 0;
+      const bool saves = save_is_due_ && between;
       report(observer, runner_.take(evaluates(step) || saves));
-      if (evaluates(step) && !evaluate(observer, stop)) return false;
+      if (evaluates(step) && !evaluate(
+                                 observer, between ? stop : [] { return false; }))
+        return false;
       if (saves) {
         check();
         plan.save(state());
+        save_is_due_ = false;
       }
-      if (stop()) {
+      if (between && data_.processes.any(stop())) {
         report(observer, runner_.take(true));
         return false;
       }
@@ -332,7 +367,7 @@ void Trainer::restore(const RunState& state) {
     parameter.set_exact(from.value);
     parameter.grad().clear();
     if (parameter.requires_grad()) adamw.moments.push_back({name, from.m, from.v, from.missed});
-    if (!from.gradient.defined()) continue;
+    if (!from.gradient.defined() || data_.processes.rank() != 0) continue;  // it is added to that of the other ranks
     const Tensor& value = parameter.value();
     const Tensor gradient = Tensor::empty(value.shape(), value.dtype(), value.device());
     gradient.copy_from(from.gradient);

@@ -26,6 +26,7 @@
 #include <memory>
 #include <optional>
 
+#include "engine/comm/communicator.h"
 #include "engine/data/dataset.h"
 #include "engine/nn/module.h"
 #include "engine/optim/adamw.h"
@@ -93,6 +94,7 @@ struct TrainData {
   const Dataset& validation;
   BatchForm form;
   Device device = Device::kCpu;
+  Communicator& processes = single_process();  // those that share the run; all have the same splits and options
 };
 
 /// When a run's state is saved during training.
@@ -178,7 +180,10 @@ class Trainer {
   std::optional<EvaluationRecord> evaluate_losses(const std::function<bool()>& stop);
   std::optional<double> evaluate_best_measure(const std::function<bool()>& stop);
   void check_model();
+  /// Throws Error naming a rank that has other weights than rank 0.
+  void check_same_weights();
   void check_position(const RunState& state) const;
+  StepBatch own(const StepBatch& whole) const;
   LoaderOptions loader_options(bool training_split) const;
   /// Those of the batches to train on.
   LoaderOptions training_options() const;
@@ -215,7 +220,8 @@ class Trainer {
   std::int64_t step_ = 0, epoch_ = 1, batch_ = 0;  // batches started; the current or next pass; its batches started
   std::optional<LoaderPass> epoch_pass_;           // none: not begun
   std::int64_t optimizer_steps_ = 0;               // started
-  double seconds_before_ = 0;                      // of the run that is resumed
+  bool save_is_due_ = false;
+  double seconds_before_ = 0;  // of the run that is resumed
   std::optional<std::chrono::steady_clock::time_point> begin_;
   bool evaluation_left_ = false;  // the evaluation after the latest batch was stopped
   std::optional<BestEvaluation> best_;

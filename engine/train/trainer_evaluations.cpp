@@ -1,6 +1,7 @@
 // The evaluations of a run: which examples they are of, and what of them the run keeps.
 #include <utility>
 
+#include "engine/io/sha256.h"
 #include "engine/train/trainer.h"
 
 namespace attune {
@@ -13,7 +14,22 @@ LoaderPass Trainer::evaluation_pass(std::int64_t examples, bool training_split) 
   return LoaderPass(generator, examples, loader_options(training_split));
 }
 
+void Trainer::check_same_weights() {
+  Communicator& processes = data_.processes;
+  if (processes.alone()) return;
+  Sha256 digest;
+  for (const auto& [name, parameter] : parameters_of(model_)) {
+    const Tensor value = parameter.exact().to(Device::kCpu);
+    digest.update({static_cast<const std::byte*>(value.raw()), value.bytes()});
+  }
+  const std::vector<std::string> digests = processes.gather(digest.hex());
+  for (std::size_t r = 1; r < digests.size(); ++r)
+    CHECK(digests[r] == digests[0], "after ", step_, " batches the weights of rank ", r,
+          " are not those of rank 0: memory or processor may be faulty");
+}
+
 bool Trainer::evaluate(TrainObserver& observer, const std::function<bool()>& stop) {
+  check_same_weights();
   const auto record = with_average(average_.get(), [&] { return evaluate_losses(stop); });
   if (record) observer.evaluation(*record);
   evaluation_left_ = !record;
@@ -46,7 +62,7 @@ std::optional<double> Trainer::evaluate_best_measure(const std::function<bool()>
     stopped = stop();
     return !stopped;
   });
-  if (stopped) return std::nullopt;
+  if (data_.processes.any(stopped)) return std::nullopt;
   return best_model_->value_in(whole);
 }
 
@@ -63,7 +79,7 @@ Evaluation Trainer::evaluate_all(const Dataset& dataset, bool training_split,
     if (&dataset == &data_.train) return train_evaluator_.run(all, -1, progress);
     if (&dataset == &data_.validation) return validation_evaluator_.run(all, -1, progress);
     const ExampleStore examples = store(dataset, evaluation_rows(dataset));
-    return Evaluator(logits_, task_, examples, options_.graphs).run(all, -1, progress);
+    return Evaluator(logits_, task_, examples, options_.graphs, data_.processes).run(all, -1, progress);
   });
 }
 

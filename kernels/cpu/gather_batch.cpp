@@ -16,14 +16,15 @@ void gather_sequence(const GatherBatch& args, std::int64_t b, std::int64_t start
     args.ids[first + t] = t < kept ? args.store.tokens[start + t] : args.pad_id;
     if (args.store.type_ids != nullptr) args.type_ids[first + t] = t < kept ? args.store.type_ids[start + t] : 0;
     args.positions[first + t] = b < args.count ? static_cast<std::int32_t>(t) : 0;
-    args.row_keys[first + t] = static_cast<std::uint32_t>(b) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu);
+    args.row_keys[first + t] =
+        static_cast<std::uint32_t>(args.first_key + b) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu);
   }
 }
 
 }  // namespace
 
 void gather_batch(const CpuContext&, const GatherBatch& args) {
-  CHECK(args.count > 0 && args.count < 65536, "batch: ", args.count, " examples");
+  CHECK(args.count > 0 && args.first_key + args.count < 65536, "batch: ", args.count, " examples");
   const auto kept_of = [&](std::int64_t b) {
     const std::int32_t e = args.examples[b];
     return args.kept(args.store.starts[e + 1] - args.store.starts[e]);

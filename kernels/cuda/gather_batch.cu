@@ -80,13 +80,14 @@ __global__ void __launch_bounds__(Traits::kThreads) batch_rows_kernel(GatherBatc
   store_global(args.ids + n, id);
   if (args.store.type_ids != nullptr) store_global(args.type_ids + n, type_id);
   store_global(args.positions + n, low < count ? t : 0);
-  store_global(args.row_keys + n, static_cast<std::uint32_t>(low) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu));
+  store_global(args.row_keys + n,
+               static_cast<std::uint32_t>(args.first_key + low) << 16 | (static_cast<std::uint32_t>(t) & 0xFFFFu));
 }
 
 }  // namespace
 
 void gather_batch(const CudaContext& context, const GatherBatch& args) {
-  CHECK(args.count > 0 && args.count < 65536, "batch: ", args.count, " examples");
+  CHECK(args.count > 0 && args.first_key + args.count < 65536, "batch: ", args.count, " examples");
   const std::int64_t threads = std::max(args.rows, args.all_label_words());
   CHECK(threads < (std::int64_t{1} << 31), "batch: ", args.rows, " rows and ", args.all_label_words(), " labels");
   cuda::launch("batch_offsets", batch_offsets_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args);

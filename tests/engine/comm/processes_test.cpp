@@ -1,29 +1,14 @@
 // What processes exchange. The program runs under mpirun with 1 to 4 processes (CMakeLists.txt), and alone.
-#include "engine/comm/processes.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <random>
 
-namespace attune {
+#include "tests/support/processes.h"
+
+namespace attune::testing {
 namespace {
-
-// The processes of this run, joined for all tests.
-std::unique_ptr<MpiProcesses> joined;
-class Joined : public testing::Environment {
-  void SetUp() override {
-    if (launched_world() > 1) joined = join_processes(ATTUNE_MPI_MODULE, {});
-  }
-  void TearDown() override {
-    if (joined) joined->leave();
-  }
-};
-[[maybe_unused]] const testing::Environment* const environment = testing::AddGlobalTestEnvironment(new Joined);
-
-Communicator& processes() {
-  return joined ? *joined : single_process();
-}
 
 // The values that a rank contributes to a sum. Their sum depends on the order.
 std::vector<float> values_of(int rank, std::size_t size) {
@@ -35,12 +20,12 @@ std::vector<float> values_of(int rank, std::size_t size) {
 
 TEST(Processes, AreAsManyAsWereLaunched) {
   const char* const expected = std::getenv("ATTUNE_TEST_WORLD");
-  EXPECT_EQ(processes().world(), expected == nullptr ? 1 : std::atoi(expected));
-  EXPECT_LT(processes().rank(), processes().world());
+  EXPECT_EQ(joined_processes().world(), expected == nullptr ? 1 : std::atoi(expected));
+  EXPECT_LT(joined_processes().rank(), joined_processes().world());
 }
 
 TEST(Processes, SumsAddInTheOrderOfRanks) {
-  Communicator& all = processes();
+  Communicator& all = joined_processes();
   for (const std::size_t size : {1u, 2u, 3u, 1000u, 100003u}) {
     std::vector<float> expected = values_of(0, size);
     for (int r = 1; r < all.world(); ++r) {
@@ -54,7 +39,7 @@ TEST(Processes, SumsAddInTheOrderOfRanks) {
 }
 
 TEST(Processes, SeveralSumsMayBeOutstanding) {
-  Communicator& all = processes();
+  Communicator& all = joined_processes();
   std::vector<std::vector<float>> mine;
   std::vector<Communicator::Ticket> tickets;
   for (std::size_t i = 0; i < 20; ++i) mine.emplace_back(1 + 997 * i, static_cast<float>(all.rank() + 1));
@@ -67,7 +52,7 @@ TEST(Processes, SeveralSumsMayBeOutstanding) {
 }
 
 TEST(Processes, GatherGivesTheBytesOfEveryRank) {
-  Communicator& all = processes();
+  Communicator& all = joined_processes();
   for (const std::size_t size : {0u, 1u, 5000u}) {  // of rank 0; the others have more
     const auto of_rank = [&](int rank) {
       return std::string(size + static_cast<std::size_t>(rank) * 3, static_cast<char>('a' + rank));
@@ -79,10 +64,10 @@ TEST(Processes, GatherGivesTheBytesOfEveryRank) {
 }
 
 TEST(Processes, AnyIsTrueIfOneRankSaysSo) {
-  Communicator& all = processes();
+  Communicator& all = joined_processes();
   EXPECT_FALSE(all.any(false));
   for (int r = 0; r < all.world(); ++r) EXPECT_TRUE(all.any(r == all.rank())) << r;
 }
 
 }  // namespace
-}  // namespace attune
+}  // namespace attune::testing

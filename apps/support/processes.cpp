@@ -1,0 +1,104 @@
+#include "apps/support/processes.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "base/check.h"
+#include "base/parallel.h"
+#include "base/printable.h"
+#include "engine/comm/processes.h"
+
+namespace attune {
+namespace {
+
+using NamedValues = std::vector<std::pair<std::string, std::string>>;
+
+// Never destroyed: a process that ends with an error ends without MPI, which ends all others.
+MpiProcesses* joined = nullptr;
+
+std::string module_path() {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libattune_mpi.so").string();
+}
+
+// Makes one GPU visible to this process: of those that the environment lists, or of all.
+void choose_gpu(int local_rank) {
+  const char* const listed = std::getenv("CUDA_VISIBLE_DEVICES");
+  std::string chosen = std::to_string(local_rank);
+  if (listed != nullptr) {
+    std::istringstream devices(listed);
+    for (int i = 0; i <= local_rank; ++i)
+      if (!std::getline(devices, chosen, ',')) chosen.clear();
+  }
+  setenv("CUDA_VISIBLE_DEVICES", chosen.c_str(), 1);
+}
+
+std::string text_of(const NamedValues& options) {
+  std::string out;
+  for (const auto& [name, value] : options) out += str_cat(name, '\n', value.size(), '\n', value, '\n');
+  return out;
+}
+
+// The first option in which two processes differ: its name and both values.
+std::string difference(const std::string& first, const std::string& other) {
+  const auto next = [](std::istringstream& in) {
+    std::string name, value;
+    std::size_t size = 0;
+    if (std::getline(in, name) && in >> size && in.get() == '\n') {
+      value.resize(size);
+      in.read(value.data(), static_cast<std::streamsize>(size));
+      in.get();
+    }
+    return std::pair(name, value);
+  };
+  std::istringstream a(first), b(other);
+  while (a || b) {
+    const auto [name, value] = next(a);
+    const auto [other_name, other_value] = next(b);
+    if (name != other_name) return str_cat(printable(other_name), ", rank 0 has ", printable(name));
+    if (value != other_value)
+      return str_cat(name, " '", printable(other_value), "', rank 0 has '", printable(value), "'");
+  }
+  return "other options than rank 0";
+}
+
+}  // namespace
+
+void join_launched(int threads, int patience) {
+  if (launched_world() <= 1) return;
+  const auto on_lost = [](const std::string& line) { std::fprintf(stderr, "error: %s\n", line.c_str()); };
+  joined = join_processes(module_path(), {std::chrono::seconds(patience), on_lost}).release();
+  if (threads == 0) {
+    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+    set_num_threads(std::max(1, processors / joined->local_world()));
+  }
+  if (joined->local_world() > 1) choose_gpu(joined->local_rank());
+  if (leads()) {
+    std::cout << "Processes: " << joined->world() << std::endl;
+    return;
+  }
+  if (std::freopen("/dev/null", "w", stdout) == nullptr) throw IoError("/dev/null", "cannot be opened");
+  std::cerr.setstate(std::ios::failbit);  // warnings; errors are printed without it
+}
+
+Communicator& processes() {
+  return joined != nullptr ? *joined : single_process();
+}
+
+void check_same_run(const NamedValues& options) {
+  const std::vector<std::string> texts = processes().gather(text_of(options));
+  for (std::size_t r = 1; r < texts.size(); ++r)
+    CHECK(texts[r] == texts[0], "the processes of a run differ: rank ", r, " has ", difference(texts[0], texts[r]));
+}
+
+void leave_processes() {
+  if (joined != nullptr) joined->leave();
+}
+
+}  // namespace attune

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Runs of several processes on the command line: the losses and the model of one process, whatever the number; resuming with another
+# number; one line for what differs between the processes; and a rank that dies or stops ends the run and loses nothing.
+#
+# usage: mpi_test.sh TRAIN_GPT TRAIN_BERT PREDICT TOKENIZE PREPARE_IMDB MPIRUN...
+set -euo pipefail
+train_gpt=$1 train_bert=$2 predict=$3 tokenize=$4 prepare_imdb=$5
+mpirun=("${@:6}")
+program=$train_gpt
+. "$(dirname "$0")/checks.sh"
+trap 'pkill -KILL -f -- "--output $folder" || true; rm -rf "$folder"' EXIT
+
+invented_data 61 300
+echo '{"model_type": "gpt2", "vocab_size": 300, "n_positions": 24, "n_embd": 16, "n_layer": 2, "n_head": 2, "embd_pdrop": 0.1, "attn_pdrop": 0.1, "resid_pdrop": 0.1}' \
+  >"$folder/config.json"
+small_bert "$folder/pretrained"
+data=(--data "$folder/data" --context_length 16 --batch_size 12 --eval_freq 3 --eval_iter 2 --num_epochs 3 --threads 1)
+gpt=("${data[@]}" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --trainable_layers all --learning_rate 1e-2)
+# run PROCESSES NAME COMMAND...: its log, model and output under NAME.
+run() { "${mpirun[@]}" -n "$1" "${@:3}" --output "$folder/$2" --log_file "$folder/$2.log" >"$folder/$2.out" 2>"$folder/$2.err"; }
+# same_log NAME OTHER: the same lines, losses and norms within 1e-5.
+same_log() {
+  sed 's/, *"tokens_per_second": *[^}]*//' "$folder/$1.log" | tr -c 'a-z0-9.+e\n-' ' ' >"$folder/a"
+  sed 's/, *"tokens_per_second": *[^}]*//' "$folder/$2.log" | tr -c 'a-z0-9.+e\n-' ' ' >"$folder/b"
+  checks=$((checks + 1))
+  paste -d '\n' "$folder/a" "$folder/b" | awk 'NR % 2 {n = split($0, first, " "); next}
+    { m = split($0, other, " "); if (m != n) bad = 1
+      for (i = 1; i <= n; ++i) if (first[i] != other[i] && (first[i] - other[i] > 1e-5 || other[i] - first[i] > 1e-5 || first[i] + 0 == 0)) { print first[i], other[i]; bad = 1 } }
+    END { exit bad }' >"$folder/difference" || fail "$1 and $2 differ: $(head -3 "$folder/difference")"
+  expect "the lines of $2" "$(wc -l <"$folder/a")" "$(wc -l <"$folder/b")"
+}
+
+for kind in gpt bert; do
+  command=("$train_gpt" "${gpt[@]}")
+  [ $kind = gpt ] || command=("$train_bert" "${data[@]}" --model_dir "$folder/pretrained" --trainable_layers all --learning_rate 1e-2 --accumulation_steps 2)
+  "${command[@]}" --output "$folder/$kind" --log_file "$folder/$kind.log" >"$folder/$kind.out"
+  for world in 2 3 4; do
+    run $world "$kind$world" "${command[@]}" || fail "$kind with $world processes: $(cat "$folder/$kind$world.err")"
+    same_log $kind "$kind$world"
+    expect "what is printed by $world processes" "$(grep -v 'minutes\|^Saved\|^Token ids' "$folder/$kind.out")" \
+      "$(grep -v 'minutes\|^Saved\|^Token ids\|^Processes: '$world'$' "$folder/$kind$world.out")"
+  done
+  run 2 "${kind}again" "${command[@]}"
+  cmp "$folder/${kind}2/model.safetensors" "$folder/${kind}again/model.safetensors" || fail "$kind: two equal runs of two processes differ"
+done
+"$predict" --model_dir "$folder/gpt3" --text "It never lost me." >/dev/null || fail "the model cannot be read"
+
+# Resumed with another number of processes.
+run 2 part "$train_gpt" "${gpt[@]}" --max_steps 7 --checkpoint_every 3 --no_final_evaluation
+run 3 part "$train_gpt" "${gpt[@]}" --resume
+same_log gpt part
+
+# What differs between the processes.
+differs() {
+  local name=$1 pattern=$2
+  shift 2
+  if "${mpirun[@]}" "$@" >"$folder/out" 2>"$folder/err"; then fail "$name: the run succeeds"; fi
+  expect "$name: lines of the error" 1 "$(grep -c 'error:' "$folder/err" || true)"
+  grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got $(cat "$folder/err")"
+}
+differs "seeds" "rank 1 has --seed '2', rank 0 has '1'" -n 1 "$train_gpt" "${gpt[@]}" --seed 1 : -n 1 "$train_gpt" "${gpt[@]}" --seed 2
+mkdir "$folder/other"
+cp "$folder/data/"*.csv "$folder/other"
+sed -i '$d' "$folder/other/train.csv"
+differs "data" "the processes of a run differ: rank 2 has training examples" -n 2 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --data "$folder/other"
+differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
+differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
+cp "$train_gpt" "$folder/train_gpt"
+differs "no module" "attune needs libopenmpi-dev when it is built" -n 2 "$folder/train_gpt" "${gpt[@]}"
+
+# A rank that is killed, or stops. begin PROCESSES NAME: a long run; returns when it trains.
+begin() {
+  rm -rf "$folder/$2" "$folder/$2.log"
+  run "$1" "$2" "$train_gpt" "${gpt[@]}" --num_epochs 100000 --eval_freq 0 --checkpoint_every 2 --no_final_evaluation --peer_timeout 2 & launcher=$!
+  until [ -s "$folder/$2.log" ] && [ -e "$folder/$2/checkpoints/latest" ]; do sleep 0.05; done
+  ranks=$(pgrep -f -- "--output $folder/$2 " | while read -r id; do
+    tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | sed -n "s/^OMPI_COMM_WORLD_RANK=\(.*\)/\1 $id/p"; done)
+}
+process() { sed -n "s/^$1 //p" <<<"$ranks"; }
+for rank in 0 1 2; do
+  begin 3 killed
+  sleep "0.$((RANDOM % 9))"
+  kill -9 "$(process $rank)"
+  begun=$SECONDS code=0
+  wait $launcher || code=$?
+  if [ $code -eq 0 ] || [ $((SECONDS - begun)) -gt 10 ]; then fail "rank $rank was killed: exit code $code after $((SECONDS - begun)) s"; fi
+  steps=$(sed 's/step-0*//; s/\..*//' "$folder/killed/checkpoints/latest")
+  run 2 killed "$train_gpt" "${gpt[@]}" --num_epochs 100000 --eval_freq 0 --checkpoint_every 2 --no_final_evaluation --max_steps $((steps + 1)) --resume ||
+    fail "rank $rank was killed: the run cannot be resumed: $(cat "$folder/killed.err")"
+done
+# Ctrl-C saves, if the launcher leaves the time.
+begin 3 left --mca odls_base_sigkill_timeout 60
+pkill -INT -f "mpi(run|exec) .*--output $folder/left "
+wait $launcher && fail "an interrupted run succeeds"
+grep -q "^Saved a checkpoint to $folder/left/checkpoints" "$folder/left.out" || fail "Ctrl-C: nothing is saved: $(cat "$folder/left.err")"
+
+begin 3 stopped
+kill -STOP "$(process 1)"
+begun=$SECONDS code=0
+wait $launcher || code=$?
+if [ $code -eq 0 ] || [ $((SECONDS - begun)) -gt 15 ]; then fail "rank 1 was stopped: exit code $code after $((SECONDS - begun)) s"; fi
+expect "the line about it" "error: rank 1 ($(hostname), process $(process 1)) has not been heard of for 2 s; the run ends" "$(grep '^error' "$folder/stopped.err" || true)"
+finish

@@ -1,0 +1,161 @@
+// A run that several processes share has the numbers of one process with whole batches. Under mpirun with 2 to 4
+// processes (CMakeLists.txt); every process also runs alone, to compare.
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "tests/engine/train/train_fixture.h"
+#include "tests/support/message_of.h"
+#include "tests/support/processes.h"
+
+namespace attune::testing {
+namespace {
+
+struct Case {
+  const char* name;
+  bool packed = false;
+  float dropout = 0;
+  std::int64_t accumulation_steps = 1;
+  Device device = Device::kCpu;
+  std::int64_t batch_size = 12;
+
+  // The simulated device is slow: less of everything.
+  bool small() const { return device == Device::kCuda; }
+  std::size_t examples() const { return small() ? 37 : 100; }
+  std::int64_t first_steps() const { return small() ? 2 : 6; }
+  Gpt2Config config() const {
+    return {.vocab_size = 100,
+            .n_positions = 24,
+            .n_embd = small() ? 16 : 32,
+            .n_layer = small() ? 1 : 2,
+            .n_head = 2,
+            .n_inner = small() ? 16 : 64,
+            .embd_pdrop = dropout,
+            .attn_pdrop = dropout,
+            .resid_pdrop = dropout};
+  }
+};
+
+// The run of a case, shared by `processes`.
+class SharedRun {
+ public:
+  SharedRun(const Case& of, Communicator& processes, std::int64_t max_steps = 0)
+      : examples_(invented_examples(of.examples(), of.small() ? 8 : 24, 99, 4)),
+        validation_(invented_examples(of.small() ? 13 : 41, of.small() ? 8 : 24, 99, 5)),
+        model_(started_model(of.config(), DType::kFloat32)) {
+    place(*model_, of.device, DType::kFloat32);
+    TrainOptions options;
+    options.epochs = of.small() ? 1 : 2;
+    options.batch_size = of.batch_size;
+    options.accumulation_steps = of.accumulation_steps;
+    options.eval_every = 3;
+    options.eval_batches = 5;
+    options.max_steps = max_steps;
+    options.schedule.peak = 1e-3;
+    options.keep_best = "loss";
+    options.adamw.max_grad_norm = 0.5;
+    trainer_ = std::make_unique<Trainer>(
+        *model_, [this](const TokenBatch& batch, const ForwardPass& pass) { return model_->forward(batch, pass); },
+        two_classes(),
+        TrainData{examples_,
+                  validation_,
+                  {.max_length = 24, .pad_id = 99, .packed = of.packed, .mask = true},
+                  of.device,
+                  processes},
+        options);
+  }
+  void restore(const RunState& state) { trainer_->restore(state); }
+  void run() {
+    trainer_->run(recorder_, [] { return false; });
+  }
+  RunState state() const { return trainer_->state(); }
+  const Recorder& recorder() const { return recorder_; }
+  std::vector<float> weights() const {
+    std::vector<float> out;
+    for (const auto& [name, parameter] : parameters_of(*model_)) {
+      const Tensor values = parameter.value().to(Device::kCpu);
+      out.insert(out.end(), values.values<float>().begin(), values.values<float>().end());
+    }
+    return out;
+  }
+
+ private:
+  const Dataset examples_, validation_;
+  std::unique_ptr<Gpt2Classifier> model_;
+  std::unique_ptr<Trainer> trainer_;
+  Recorder recorder_;
+};
+
+void expect_near(const Recorder& shared, const Recorder& alone) {
+  ASSERT_EQ(shared.steps.size(), alone.steps.size());
+  for (std::size_t i = 0; i < alone.steps.size(); ++i) {
+    EXPECT_NEAR(shared.steps[i].loss, alone.steps[i].loss, 1e-6) << "step " << i;
+    EXPECT_EQ(shared.steps[i].learning_rate, alone.steps[i].learning_rate);
+    ASSERT_EQ(shared.steps[i].grad_norm.has_value(), alone.steps[i].grad_norm.has_value());
+    EXPECT_NEAR(shared.steps[i].grad_norm.value_or(0), alone.steps[i].grad_norm.value_or(0), 1e-5);
+  }
+  ASSERT_EQ(shared.evaluations.size(), alone.evaluations.size());
+  for (std::size_t i = 0; i < alone.evaluations.size(); ++i) {
+    EXPECT_NEAR(shared.evaluations[i].train_loss, alone.evaluations[i].train_loss, 1e-6) << i;
+    EXPECT_NEAR(shared.evaluations[i].validation_loss, alone.evaluations[i].validation_loss, 1e-6) << i;
+    EXPECT_NEAR(shared.evaluations[i].measure->value, alone.evaluations[i].measure->value, 1e-6) << i;
+  }
+  ASSERT_EQ(shared.epochs.size(), alone.epochs.size());
+}
+
+class SharedRuns : public ::testing::TestWithParam<Case> {};
+
+TEST_P(SharedRuns, HaveTheNumbersOfOneProcess) {
+  SharedRun shared(GetParam(), joined_processes()), alone(GetParam(), single_process());
+  shared.run();
+  alone.run();
+  expect_near(shared.recorder(), alone.recorder());
+}
+
+TEST_P(SharedRuns, RepeatTheirBitsAndAreEqualOnAllRanks) {
+  SharedRun first(GetParam(), joined_processes()), again(GetParam(), joined_processes());
+  first.run();
+  again.run();
+  EXPECT_EQ(first.weights(), again.weights());
+  const std::vector<float> mine = first.weights();
+  const std::string_view bytes(reinterpret_cast<const char*>(mine.data()), mine.size() * sizeof(float));
+  for (const std::string& other : joined_processes().gather(bytes)) EXPECT_EQ(other, bytes);
+}
+
+TEST_P(SharedRuns, ResumeToTheSameBitsAlsoFromARunOfOneProcess) {
+  SharedRun whole(GetParam(), joined_processes()), begin(GetParam(), joined_processes(), GetParam().first_steps()),
+      rest(GetParam(), joined_processes());
+  whole.run();
+  begin.run();
+  rest.restore(begin.state());
+  rest.run();
+  EXPECT_EQ(rest.weights(), whole.weights());
+
+  SharedRun alone(GetParam(), single_process()), first(GetParam(), single_process(), GetParam().first_steps()),
+      second(GetParam(), joined_processes());
+  alone.run();
+  first.run();
+  second.restore(first.state());
+  second.run();
+  const auto before = static_cast<std::size_t>(GetParam().first_steps());
+  for (std::size_t i = 0; i < second.recorder().steps.size(); ++i)
+    EXPECT_NEAR(second.recorder().steps[i].loss, alone.recorder().steps[before + i].loss, 1e-6) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, SharedRuns,
+    ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
+                      Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
+                      Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3},
+                      Case{.name = "Device", .packed = true, .dropout = 0.1f, .device = Device::kCuda}),
+    [](const auto& param) { return param.param.name; });
+
+TEST(SharedRun, RefusesABatchThatCannotBeSharedEqually) {
+  const int world = joined_processes().world();
+  if (world == 1) GTEST_SKIP() << "one process has every batch";
+  EXPECT_EQ(message_of([] { SharedRun({.name = "", .batch_size = 7}, joined_processes()); }),
+            str_cat("a batch of 7 texts cannot be shared equally by ", world, " processes"));
+}
+
+}  // namespace
+}  // namespace attune::testing
