@@ -1,6 +1,8 @@
 // Fine-tunes BERT-like encoders for text classification: the reference recipe's train_bert_hf.py.
 //
 // Packed by default: no result depends on masked padding, so only real tokens are computed.
+#include <optional>
+
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/published.h"
@@ -60,7 +62,8 @@ int train(const BertFlags& flags) {
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
   const bool mask = flags.use_attention_mask == "true";
-  const auto task = common.task.make(problem_type, *labels, splits.train.labels, config, common.placement.device());
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels,
+                                     kept ? std::optional(config) : std::nullopt, common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,

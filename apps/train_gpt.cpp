@@ -132,7 +132,8 @@ int train(const GptFlags& flags) {
       tokenizer->pad_id() >= 0 ? tokenizer->pad_id() : static_cast<std::int32_t>(config.vocab_size - 1);
   const BatchForm form{
       .max_length = length, .pad_id = pad, .packed = flags.no_padding, .windows = common.window_form()};
-  const auto task = common.task.make(problem_type, *labels, splits.train.labels, file, common.placement.device());
+  const auto task = common.task.make(problem_type, *labels, splits.train.labels, kept ? file : std::nullopt,
+                                     common.placement.device());
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,

@@ -38,7 +38,7 @@ struct TaskFlags {
   std::unique_ptr<LabelReader> reader(const std::string& problem_type) const;
   /// The task for models on a device. `labels` are those of the training rows. Throws UsageError if a list of weights
   /// or thresholds does not fit the outputs.
-  /// `config`: that of the model's folder, if there is one, whose thresholds stay where --threshold gives none.
+  /// `config`: that of the model's folder, if its head is kept: its thresholds stay where --threshold gives none.
   std::unique_ptr<Task> make(const std::string& problem_type, const LabelReader& reader, const Tensor& labels,
                              const std::optional<json::Value>& config, Device device) const;
 };

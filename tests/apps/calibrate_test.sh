@@ -127,6 +127,14 @@ expect "labels with --no_calibration" "$before" "$(labels_of --no_calibration)"
 [ "$(config four attune_temperature)" != 1 ] || fail "a temperature that changes nothing"
 [ "$(config four attune_thresholds)" != '[0.4,0.4,0.4]' ] || fail "thresholds do not move with the probabilities"
 
+# Thresholds belong to the head that they were found for.
+onward=(--data "$data" --model_dir "$folder/four" --context_length 16 --task multi_label --label_columns red,big,old --max_steps 1 --eval_freq 0
+  --threads 1 --no_final_evaluation)
+"$train_gpt" "${onward[@]}" --output "$folder/kept_head" >/dev/null 2>&1
+expect "thresholds of a head that is kept" "[0.4,0.4,0.4]" "$(config kept_head attune_thresholds | sed 's/0\.4[0-9]*/0.4/g; s/0\.39999[0-9]*/0.4/g')"
+"$train_gpt" "${onward[@]}" --fresh_head --output "$folder/fresh_head" >/dev/null 2>&1
+expect "thresholds of a new head" "[0.5,0.5,0.5]" "$(config fresh_head attune_thresholds)"
+
 # A label that no validation example has.
 cp -r "$data" "$folder/without_data"
 awk -F, -v OFS=, 'NR > 1 {n = NF; $(n - 2) = 0} {print}' "$data/validation.csv" >"$folder/without_data/validation.csv"
