@@ -80,6 +80,7 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
                                              "--output",      "--log_file",         "--save_adapter", "--split_output",
                                              "--tensorboard", "--checkpoint_every", "--keep"};
   const json::Value run = json::read(file);
+  CHECK(!run.has("seeds"), file, ": describes several runs; each has a run.json in its folder");
   const std::string& written = run["program"].string();
   CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
   if (const std::string version = run.string_or("attune", ""); version != ATTUNE_VERSION)

@@ -32,6 +32,7 @@ expect "quotes of a quoted text" 1 "$(grep -hcE '^0,"all ""quoted"" text"$' <(ca
 
 expect_error "no output" 2 "--output is required" --file "$folder/few.tsv"
 expect_error "no file" 1 "$folder/none: no such file" --output "$folder/x" --file "$folder/none"
+expect_error "a folder" 1 "$folder: is not a regular file" --output "$folder/x" --file "$folder"
 expect_error "a download that fails" 1 "the download failed" --output "$folder/x" --url "file://$folder/none.zip"
 cp "$folder/few.tsv" "$folder/no.zip"
 expect_error "a file that is no archive" 1 "no.zip: the archive cannot be read" --output "$folder/x" --file "$folder/no.zip"

@@ -94,6 +94,8 @@ done
 
 expect_error "no file" 1 "nowhere.json" --options "$folder/nowhere.json"
 expect_error "no value" 2 "--options" --options
+echo '{"attune": "0.1.0", "program": "train_gpt", "seeds": [1, 2], "options": {}}' >"$folder/seeds.json"
+expect_error "several runs" 1 "seeds.json: describes several runs; each has a run.json in its folder" --options "$folder/seeds.json"
 echo '{"program": "train_gpt"' >"$folder/cut.json"
 expect_error "a cut file" 1 "cut.json" --options "$folder/cut.json"
 echo '{"options": {}}' >"$folder/other.json"
