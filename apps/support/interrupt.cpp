@@ -9,6 +9,8 @@
 #include <cstdio>
 #include <string_view>
 
+#include "engine/comm/processes.h"
+
 namespace attune {
 namespace {
 
@@ -38,7 +40,7 @@ void on_signal(int) {
 
 void catch_interrupts(const std::string& next) {
   auto& buffer = buffers[notice == buffers[0].data() ? 1 : 0];
-  std::snprintf(buffer.data(), buffer.size(), "\ninterrupted: %s\n", next.c_str());
+  if (launched_rank() == 0) std::snprintf(buffer.data(), buffer.size(), "\ninterrupted: %s\n", next.c_str());
   notice = buffer.data();
   struct sigaction action {};
   action.sa_handler = on_signal;
