@@ -350,6 +350,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   TrainReport report(flags.log_file, job.task, keeper.log_offset());
   report.continue_history(keeper.history());
   report.write_events(flags.tensorboard);
+  report.show_memory_of(flags.placement.device());
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   try {

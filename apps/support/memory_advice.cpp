@@ -1,7 +1,12 @@
 #include "apps/support/memory_advice.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <cstdio>
+#include <fstream>
+
+#include "engine/tensor/context.h"
 
 namespace attune {
 
@@ -14,6 +19,16 @@ std::string memory_size_text(std::size_t bytes) {
   else
     std::snprintf(text.data(), text.size(), "%.2f GiB", mib / 1024);
   return text.data();
+}
+
+std::string memory_in_use_text(Device device) {
+  if (device == Device::kCuda) {
+    const DeviceMemory memory = cuda_memory();
+    return memory_size_text(memory.in_use + memory.others) + " of " + memory_size_text(memory.total);
+  }
+  std::size_t all = 0, resident = 0;  // pages
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return memory_size_text(resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
 }
 
 std::string memory_advice(const std::vector<std::string>& ways) {

@@ -5,10 +5,15 @@
 #include <string>
 #include <vector>
 
+#include "engine/tensor/device.h"
+
 namespace attune {
 
 /// "317.4 MiB", from 1 GiB on "2.71 GiB".
 std::string memory_size_text(std::size_t bytes);
+
+/// What a run on this device has taken: "317.4 MiB" of the host's memory, or "2.71 GiB of 79.00 GiB" of the device's.
+std::string memory_in_use_text(Device device);
 
 /// "; less is needed with a, b or c"; empty if there are no ways to need less.
 std::string memory_advice(const std::vector<std::string>& ways);

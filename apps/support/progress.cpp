@@ -37,9 +37,13 @@ void Progress::clear() {
   drawn_ = false;
 }
 
+bool Progress::due(std::int64_t done) const {
+  return enabled_ && (done == total_ || Clock::now() - last_ >= kRedraw);
+}
+
 void Progress::update(std::int64_t done, const std::string& detail) {
+  if (!due(done)) return;
   const auto now = Clock::now();
-  if (!enabled_ || (now - last_ < kRedraw && done != total_)) return;
   last_ = now;
   drawn_ = true;
   const double elapsed = std::chrono::duration<double>(now - begin_).count();

@@ -18,6 +18,8 @@ class Progress {
 
   /// Shows that `done` units are done, followed by `detail`; redraws at most ten times a second.
   void update(std::int64_t done, const std::string& detail = "");
+  /// Whether update(done) would draw now: a detail that takes time to find need not be found otherwise.
+  bool due(std::int64_t done) const;
   /// Removes the bar, so that a log line can be printed in its place; the next update draws it again.
   void clear();
 

@@ -14,6 +14,7 @@
 #include <iostream>
 #include <span>
 
+#include "apps/support/memory_advice.h"
 #include "base/check.h"
 
 namespace attune {
@@ -120,7 +121,9 @@ void TrainReport::step(const StepRecord& r) {
   if (r.grad_norm) scalars.emplace_back("train/grad_norm", *r.grad_norm);
   write_event(r.step, scalars);
   last_step_ = r.step;
-  progress_->update(r.step + 1, text("loss %.3f, %.0f tokens/s", r.loss, r.tokens_per_second));
+  std::string detail = text("loss %.3f, %.0f tokens/s", r.loss, r.tokens_per_second);
+  if (memory_of_ && progress_->due(r.step + 1)) detail += ", " + memory_in_use_text(*memory_of_);
+  progress_->update(r.step + 1, detail);
 }
 
 void TrainReport::evaluation(const EvaluationRecord& r) {

@@ -48,6 +48,9 @@ class TrainReport : public TrainObserver {
   /// IoError if it cannot be created.
   void write_events(const std::string& folder) { events_folder_ = folder; }
 
+  /// The progress line also has the memory of a run on this device.
+  void show_memory_of(Device device) { memory_of_ = device; }
+
   void begin(std::int64_t step, std::int64_t total_steps) override;
   void step(const StepRecord& record) override;
   void evaluation(const EvaluationRecord& record) override;
@@ -81,6 +84,7 @@ class TrainReport : public TrainObserver {
   std::string log_path_;
   Descriptor log_;
   std::unique_ptr<Progress> progress_;
+  std::optional<Device> memory_of_;
   std::string events_folder_;
   std::unique_ptr<EventFile> events_;
   std::int64_t last_step_ = 0;

@@ -128,6 +128,10 @@ TEST(RunProgram, InterruptedWorkReturnsWhatShellsExpect) {
 
 TEST(MemoryAdvice, SizesInTheUnitThatFits) {
   EXPECT_EQ(memory_size_text(400000), "0.4 MiB");
+  const auto in_use = [] { return std::stod(memory_in_use_text(Device::kCpu)); };
+  const double before = in_use();
+  const std::vector<char> more(std::size_t{100} << 20, 'x');
+  EXPECT_NEAR(in_use() - before, 100, 20) << more.size();
   EXPECT_EQ(memory_size_text((std::size_t{1} << 30) - (std::size_t{1} << 20)), "1023.0 MiB");
   EXPECT_EQ(memory_size_text(std::size_t{1} << 30), "1.00 GiB");
   EXPECT_EQ(memory_size_text(std::size_t{79} << 30), "79.00 GiB");
