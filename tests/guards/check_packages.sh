@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Every package that a script installs with scripts/setup.sh has a row in third_party/README.md that states its licence; CMake names no package that setup.sh
-# does not install; and every library that CMake searches has its row.
+# Every package that a script installs with scripts/setup.sh has a row in third_party/README.md that states its licence; a script installs
+# every package that CMake names; and every library that CMake searches has its row.
 #
 # usage: check_packages.sh PROJECT
 set -euo pipefail
@@ -17,7 +17,7 @@ for package in $installed $further; do
     { echo "third_party/README.md has no row with a licence for $package, which a script installs"; failures=1; }
 done
 for package in $named; do
-  grep -qxF "$package" <<<"$installed" || { echo "scripts/setup.sh does not install $package, which CMake asks for"; failures=1; }
+  printf '%s\n' $installed $further | grep -qxF "$package" || { echo "no script installs $package, which CMake asks for"; failures=1; }
 done
 # A search without a package: threads are the system's; NVIDIA's have rows of their own.
 while read -r library; do
