@@ -225,8 +225,11 @@ std::unique_ptr<MpiProcesses> join_processes(const std::string& module, const Mp
   auto* const open = reinterpret_cast<OpenMpi*>(dlsym(library, kOpenMpi));
   CHECK(open != nullptr, module, ": is not attune's module for MPI");
   auto out = std::make_unique<Mpi>(open, options);
-  CHECK(out->world() == launched_world(), "the launcher has started ", launched_world(), " processes, but MPI joins ",
-        out->world(), ": it may be of another MPI than ", module);
+  if (const int world = out->world(); world != launched_world()) {
+    out->leave();  // otherwise the end of `out` ends this process before the message
+    throw Error(str_cat("the launcher has started ", launched_world(), " processes, but MPI joins ", world,
+                        ": it may be of another MPI than ", module));
+  }
   return out;
 }
 

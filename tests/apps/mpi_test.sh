@@ -66,6 +66,9 @@ differs "data" "the processes of a run differ: rank 2 has training examples" -n 
 differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
 cp "$train_gpt" "$folder/train_gpt"
+# Variables of a launcher that this MPI knows nothing of, as of a shell that another one has started.
+PMI_SIZE=2 PMI_RANK=0 "$train_gpt" "${gpt[@]}" >"$folder/out" 2>"$folder/err" && fail "a launcher of another MPI: the run succeeds"
+grep -qF "the launcher has started 2 processes, but MPI joins 1: it may be of another MPI than" "$folder/err" || fail "a launcher of another MPI: $(cat "$folder/err")"
 differs "no module" "attune needs libopenmpi-dev when it is built" -n 2 "$folder/train_gpt" "${gpt[@]}"
 
 # A rank that is killed, or stops. begin PROCESSES NAME: a long run; returns when it trains.
