@@ -64,12 +64,12 @@ std::vector<Mark> moving_mean(const ThinnedCurve& curve) {
   return out;
 }
 
-// "from 0.69 at step 0 to 0.2 at step 99, lowest 0.1".
+// "from 0.69 at the beginning to 0.2 at the end; lowest 0.1 at step 90, highest 0.7 at step 3".
 std::string summary_of(const ThinnedCurve& curve) {
   const auto& buckets = curve.buckets();
   const Bucket& lowest = *std::ranges::min_element(buckets, {}, [](const Bucket& b) { return b.min.value; });
   const Bucket& highest = *std::ranges::max_element(buckets, {}, [](const Bucket& b) { return b.max.value; });
-  return "from " + number_text(buckets.front().mean()) + " at the begin to " + number_text(buckets.back().mean()) +
+  return "from " + number_text(buckets.front().mean()) + " at the beginning to " + number_text(buckets.back().mean()) +
          " at the end; lowest " + number_text(lowest.min.value) + " at step " + count_text(lowest.min.step) +
          ", highest " + number_text(highest.max.value) + " at step " + count_text(highest.max.step);
 }

@@ -19,7 +19,7 @@ double largest_of(const Words& words) {
   return out;
 }
 
-// A word as it is shown: white space is visible.
+// A word as it is shown. White space alone is an empty word, and has a sign.
 std::string shown_word(const std::string& word) {
   return word.empty() ? "\xE2\x90\xA3" : shortened(word, kMaxName);
 }

@@ -29,11 +29,11 @@ struct RunCurves {
 struct PageSplit {
   std::string title;
   std::int64_t examples = 0;
-  std::vector<std::int64_t> counts = {};                // examples of each class or label; empty for numbers
-  std::vector<std::pair<double, double>> numbers = {};  // of each number: mean and standard deviation
-  std::int64_t median = 0, most = 0, longest = 0;       // tokens; most: of 95 % of the texts
-  double cut = 0;                                       // share
-  std::optional<std::int64_t> windows = {};             // of all texts; none if long texts are cut
+  std::vector<std::int64_t> counts = {};                    // examples of each class or label; empty for numbers
+  std::vector<std::pair<double, double>> numbers = {};      // of each number: mean and standard deviation
+  std::int64_t median = 0, percentile_95 = 0, longest = 0;  // tokens
+  double cut = 0;                                           // share
+  std::optional<std::int64_t> windows = {};                 // of all texts; none if long texts are cut
   std::int64_t empty = 0, repeated = 0;
   std::vector<std::int64_t> lengths = {};  // examples of each length in tokens
 };
@@ -56,7 +56,6 @@ struct ReliabilityBin {
 };
 struct RankingCurve {
   std::size_t output = 0;
-  std::int64_t positives = 0;
   double average_precision = 0;
   std::vector<CurvePoint> points = {};  // x: recall, which rises; y: precision; at: threshold
 };

@@ -95,7 +95,7 @@ class SplitRows {
     };
     add("all examples", number(&PageSplit::examples));
     add("median tokens", number(&PageSplit::median));
-    add("95 % of the texts up to", number(&PageSplit::most));
+    add("95 % of the texts up to", number(&PageSplit::percentile_95));
     add("longest", number(&PageSplit::longest));
     if (!page_.splits.empty() && page_.splits.front().windows)
       add("windows", [](const PageSplit& split) { return count_text(*split.windows); });

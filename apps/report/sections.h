@@ -1,4 +1,4 @@
-// The sections of the page of a run, in the order of the page. Each writes nothing if the run has nothing for it.
+// The sections of the page of a run, in the order of the page. run_page() leaves out those that have nothing to show.
 #pragma once
 
 #include <string>
@@ -18,7 +18,7 @@ void write_data(Writer& out, const RunPage& page);
 void write_settings(Writer& out, const RunPage& page);
 void write_environment(Writer& out, const RunPage& page);
 
-/// Whether a section has something to show.
+/// Whether a section has something to show. Without it the section must not be written.
 bool has_measures(const RunPage& page);
 bool has_curves(const RunPage& page);
 bool has_predictions(const RunPage& page);

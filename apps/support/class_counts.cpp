@@ -81,7 +81,7 @@ void print_splits(const std::vector<std::string>& names, const std::vector<Split
   add("all", [](const SplitSummary& split) { return split.labels.shape()[0]; });
   if (std::ranges::all_of(splits, [](const SplitSummary& split) { return split.texts.lengths.has_value(); })) {
     add("median tokens", [](const SplitSummary& split) { return split.texts.lengths->median; });
-    add("95 % up to", [](const SplitSummary& split) { return split.texts.lengths->most; });
+    add("95 % up to", [](const SplitSummary& split) { return split.texts.lengths->percentile_95; });
     add("longest", [](const SplitSummary& split) { return split.texts.lengths->longest; });
     if (splits.front().texts.lengths->windows)
       add("windows", [](const SplitSummary& split) { return *split.texts.lengths->windows; });

@@ -11,9 +11,9 @@
 #include "apps/support/integrated_gradients.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/percent.h"
+#include "apps/support/prediction_figures.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_keeper.h"
-#include "apps/support/test_figures.h"
 #include "apps/support/text_facts.h"
 #include "apps/support/texts_again.h"
 #include "base/printable.h"
@@ -211,7 +211,7 @@ PageSplit RunReport::split_of(const std::string& title, const Dataset& split, co
   else
     out.counts = counts_of_outputs(split.labels, job_.label_names.size());
   out.median = facts.lengths->median;
-  out.most = facts.lengths->most;
+  out.percentile_95 = facts.lengths->percentile_95;
   out.longest = facts.lengths->longest;
   out.cut = facts.lengths->cut;
   out.windows = facts.lengths->windows;

@@ -24,9 +24,9 @@ bool same_text(std::int64_t mark, std::int64_t other);
 
 /// Lengths in tokens, after cutting; of a text of several windows, the tokens of all of them.
 struct TokenLengths {
-  std::int64_t median = 0, most = 0, longest = 0;  // most: of 95 % of the texts, nearest rank
-  double cut = 0;                                  // share of the texts that were cut
-  std::optional<std::int64_t> windows = {};        // of all texts; none if long texts are cut
+  std::int64_t median = 0, percentile_95 = 0, longest = 0;  // percentiles: nearest rank
+  double cut = 0;                                           // share of the texts that were cut
+  std::optional<std::int64_t> windows = {};                 // of all texts; none if long texts are cut
 };
 
 struct TextFacts {

@@ -53,10 +53,7 @@ std::vector<double> ranks(std::span<const double> x) {
 // Predictions in bins of their probability of being right.
 class CalibrationBins {
  public:
-  void add(double probability, bool right) {
-    const auto bin = static_cast<std::size_t>(std::max(std::ceil(probability * kCalibrationBins) - 1, 0.0));
-    surplus_[std::min(bin, surplus_.size() - 1)] += probability - (right ? 1 : 0);
-  }
+  void add(double probability, bool right) { surplus_[calibration_bin(probability)] += probability - (right ? 1 : 0); }
   /// The sum over the bins of |probabilities - right ones|.
   double error() const {
     double sum = 0;
@@ -101,6 +98,11 @@ std::vector<double> softmax_rows(const Tensor& logits) {
 
 double sigmoid(double z) {
   return 1 / (1 + std::exp(-z));
+}
+
+std::size_t calibration_bin(double probability) {
+  const auto bin = static_cast<std::size_t>(std::max(std::ceil(probability * kCalibrationBins) - 1, 0.0));
+  return std::min(bin, kCalibrationBins - 1);
 }
 
 double Counts::precision() const {

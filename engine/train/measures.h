@@ -21,8 +21,10 @@ std::vector<double> softmax_rows(const Tensor& logits);
 /// 1 / (1 + exp(-z)).
 double sigmoid(double z);
 
-/// Bins of probabilities in calibration errors.
-inline constexpr int kCalibrationBins = 15;
+/// Bins of equal width, open below, that calibration errors put probabilities into.
+inline constexpr std::size_t kCalibrationBins = 15;
+/// The bin of a probability.
+std::size_t calibration_bin(double probability);
 
 // Counts of one class against all others, or of one label.
 
@@ -64,8 +66,8 @@ double matthews_correlation(std::span<const Counts> counts);
 double log_loss(const Tensor& logits, std::span<const std::int32_t> labels);
 /// The mean over examples of the squared distances between the L probabilities and the label's 1 among 0s: [0, 2].
 double brier_score(std::span<const double> probabilities, std::span<const std::int32_t> labels);
-/// Expected calibration error: |accuracy - confidence| of kCalibrationBins bins of equal width, open below, weighted by
-/// their share of examples. Confidence is the largest of the L probabilities.
+/// Expected calibration error: |accuracy - confidence| of each bin, weighted by its share of examples.
+/// Confidence is the largest of the L probabilities.
 double calibration_error(std::span<const double> probabilities, std::span<const std::int32_t> labels);
 
 // Several labels per example: 0 or 1, [E, width] row by row.
@@ -78,7 +80,7 @@ double hamming_loss(std::span<const std::uint8_t> predicted, std::span<const std
 /// The mean of -log p of the labels that are there and -log(1 - p) of the others, from logits [E, width].
 double label_log_loss(const Tensor& logits, std::span<const std::uint8_t> labels);
 /// Expected calibration error of the probabilities of the labels: |share of labels that are there - mean probability| of
-/// such bins, weighted by their share of labels.
+/// each bin, weighted by its share of labels.
 double label_calibration_error(std::span<const double> probabilities, std::span<const std::uint8_t> labels);
 /// The mean over examples of the F1 of an example's labels.
 double f1_samples(std::span<const std::uint8_t> predicted, std::span<const std::uint8_t> labels, std::int64_t width);

@@ -46,7 +46,7 @@ TEST_F(Splits, FactsOfTextsAreTheSameFromStoredIds) {
     EXPECT_EQ(facts.empty, 1);
     ASSERT_TRUE(facts.lengths);
     EXPECT_EQ(facts.lengths->median, 49) << "the 51st of 1, 1, 2, 3, 4, 4, 5, ...";
-    EXPECT_EQ(facts.lengths->most, 90);
+    EXPECT_EQ(facts.lengths->percentile_95, 90);
     EXPECT_EQ(facts.lengths->longest, 90);
     EXPECT_DOUBLE_EQ(facts.lengths->cut, 10 / 102.0) << "a text of 90 is not cut";
   }

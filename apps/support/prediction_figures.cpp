@@ -1,4 +1,4 @@
-#include "apps/support/test_figures.h"
+#include "apps/support/prediction_figures.h"
 
 #include <algorithm>
 #include <cmath>
@@ -14,7 +14,7 @@ namespace attune {
 namespace {
 
 constexpr std::size_t kMaxMistakes = 10, kMaxRankings = 6, kMaxFits = 4, kMaxPoints = 1000, kRankingBuckets = 100,
-                      kBins = 15, kMaxListed = 6;
+                      kMaxListed = 6;
 constexpr std::int64_t kMaxMatrixClasses = 500;
 
 // The predictions of a split, row by row.
@@ -73,12 +73,11 @@ std::vector<double> losses_of(const Evaluation& evaluation, const Task& task) {
   return out;
 }
 
-// Bins of equal width, open below.
+// The bins of the expected calibration error.
 std::vector<ReliabilityBin> reliability_of(const Predicted& all, Target target) {
-  std::vector<ReliabilityBin> out(kBins);
+  std::vector<ReliabilityBin> out(measures::kCalibrationBins);
   const auto add = [&](double probability, bool right) {
-    const auto bin = static_cast<std::size_t>(std::max(std::ceil(probability * kBins) - 1, 0.0));
-    ReliabilityBin& to = out[std::min(bin, kBins - 1)];
+    ReliabilityBin& to = out[measures::calibration_bin(probability)];
     ++to.examples;
     to.confidence += probability;
     to.accuracy += right ? 1 : 0;
@@ -96,15 +95,6 @@ std::vector<ReliabilityBin> reliability_of(const Predicted& all, Target target) 
     bin.accuracy /= static_cast<double>(bin.examples);
   }
   return out;
-}
-
-double calibration_error_of(const std::vector<ReliabilityBin>& bins) {
-  double sum = 0, all = 0;
-  for (const ReliabilityBin& bin : bins) {
-    sum += static_cast<double>(bin.examples) * std::abs(bin.accuracy - bin.confidence);
-    all += static_cast<double>(bin.examples);
-  }
-  return all == 0 ? 0 : sum / all;
 }
 
 // The outputs with the lowest average precision.
@@ -218,7 +208,7 @@ PageFigures figures_of(const Evaluation& evaluation, const Task& task, const std
     out.fits = fits_of(all);
   } else {
     out.reliability = reliability_of(all, target);
-    out.calibration_error = calibration_error_of(out.reliability);
+    out.calibration_error = evaluation.measure("ece");
     out.rankings = rankings_of(evaluation, all, names);
   }
   add_mistakes(out, evaluation, all, task, names);

@@ -1,4 +1,4 @@
-// What the predictions for a split show, for the page of a run: confusions, calibration, rankings, residuals, and which
+// Figures of the predictions for a split, for the page of a run: confusions, calibration, rankings, residuals, and which
 // texts have the largest losses. Everything is bounded; the logits are not kept.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What the predictions for a split show, and the texts that are read again.
-#include "apps/support/test_figures.h"
+#include "apps/support/prediction_figures.h"
 
 #include <gtest/gtest.h>
 
@@ -36,9 +36,14 @@ TEST(Figures, OfOneClass) {
   const Evaluation evaluation = evaluated(*task, logits, labels);
   const PageFigures figures = figures_of(evaluation, *task, names);
   EXPECT_EQ(figures.examples, 200);
-  EXPECT_NEAR(figures.calibration_error, evaluation.measure("ece"), 1e-12);
+  EXPECT_EQ(figures.calibration_error, evaluation.measure("ece"));
   std::int64_t binned = 0, confused = 0, wrong = 0;
-  for (const ReliabilityBin& bin : figures.reliability) binned += bin.examples;
+  double error = 0;
+  for (const ReliabilityBin& bin : figures.reliability) {
+    binned += bin.examples;
+    error += static_cast<double>(bin.examples) / 200 * std::abs(bin.accuracy - bin.confidence);
+  }
+  EXPECT_NEAR(error, figures.calibration_error, 1e-12) << "the bins are those of the measure";
   for (std::size_t i = 0; i < 9; ++i) {
     confused += figures.confusion[i];
     wrong += i % 4 == 0 ? 0 : figures.confusion[i];
