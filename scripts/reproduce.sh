@@ -73,15 +73,9 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-[[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"
-[[ $precision == fp32 || $precision == tf32 || $precision == bf16 ]] || mistake "--precision '$precision' is unknown; the precisions are fp32, tf32 and bf16"
-[[ $precision != tf32 || $device == cuda ]] || mistake "--precision tf32 needs --device cuda"
-preset=release
-[ "$device" = cpu ] || preset=cuda
-bin=${bin:-$root/build/$preset/bin}
+check_machine
 [ -z "$data" ] || [ -z "$archive" ] || mistake "--data and --archive exclude each other"
 [ -z "$archive" ] || [ -f "$archive" ] || mistake "--archive $archive: no such file"
-[ -z "$models" ] || [ -d "$models" ] || mistake "--models $models: no such folder"
 [ -n "$rows" ] || rows=$(row_names)
 rows=",${rows// /},"
 for name in ${rows//,/ }; do
@@ -93,19 +87,6 @@ repositories() {
   local program=train_bert model=$1
   if [ "$1" = gpt2 ]; then program=train_gpt model="gpt2-small (124M)"; fi
   [ "$1" = logreg ] || "$bin/$program" --list_models | awk -F '\t' -v model="$model" '$1 == model {print $2}'
-}
-
-prepare_data() {
-  local split given='' complete=yes
-  [ -z "$data" ] || given=yes
-  data=${data:-$output/imdb}
-  for split in train validation test; do [ -s "$data/$split.csv" ] || complete=''; done
-  [ -z "$complete" ] || return 0
-  [ -z "$given" ] || mistake "--data $data: train.csv, validation.csv or test.csv is missing"
-  local command=("$bin/prepare_imdb" --output "$data")
-  [ -z "$archive" ] || command+=(--archive "$archive")
-  if [ -n "$dry_run" ]; then echo "${command[*]}"; return 0; fi
-  "${command[@]}" || { note "the data could not be prepared" >&2; exit 1; }
 }
 
 # keep_result NAME LOG SECONDS: writes the row's result only when the log holds all of it.
@@ -180,7 +161,7 @@ for program in prepare_imdb train_logreg train_gpt train_bert; do
   [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset $preset && cmake --build --preset $preset) or name --bin"
 done
 [ -n "$dry_run" ] || mkdir -p "$output/rows"
-prepare_data
+prepare_data imdb ${archive:+--archive "$archive"}
 for row in "${table_rows[@]}"; do
   IFS='|' read -r name _ _ layers <<<"$row"
   [[ $rows == *",$name,"* ]] || continue

@@ -1,9 +1,35 @@
-# What scripts/reproduce.sh and scripts/reproduce_spam.sh share. They source it after they have set $root; $bin and $models are set before the
-# functions are called.
+# What scripts/reproduce.sh and scripts/reproduce_spam.sh share. They source it after they have set $root, and read their options into variables of
+# the same names ($bin, $models, ...) before they call these functions.
 
 script=$(basename "$0" .sh)
 mistake() { echo "$script: $1 (--help explains the options)" >&2; exit 2; }
 note() { echo "$script: $1"; }
+
+# Checks --device, --precision and --models; sets $preset, and $bin if --bin was not given.
+check_machine() {
+  [[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"
+  [[ $precision == fp32 || $precision == tf32 || $precision == bf16 ]] ||
+    mistake "--precision '$precision' is unknown; the precisions are fp32, tf32 and bf16"
+  [[ $precision != tf32 || $device == cuda ]] || mistake "--precision tf32 needs --device cuda"
+  [ -z "$models" ] || [ -d "$models" ] || mistake "--models $models: no such folder"
+  preset=release
+  [ "$device" = cpu ] || preset=cuda
+  bin=${bin:-$root/build/$preset/bin}
+}
+
+# prepare_data NAME ARGUMENT...: sets $data if --data was not given, to OUTPUT/NAME, which prepare_NAME fills if its files are missing.
+prepare_data() {
+  local name=$1 split given='' complete=yes
+  shift
+  [ -z "$data" ] || given=yes
+  data=${data:-$output/$name}
+  for split in train validation test; do [ -s "$data/$split.csv" ] || complete=''; done
+  [ -z "$complete" ] || return 0
+  [ -z "$given" ] || mistake "--data $data: train.csv, validation.csv or test.csv is missing"
+  local command=("$bin/prepare_$name" --output "$data" "$@")
+  if [ -n "$dry_run" ]; then echo "${command[*]}"; return 0; fi
+  "${command[@]}" || { note "the data could not be prepared" >&2; exit 1; }
+}
 
 # Folder of a repository's snapshot in the cache, found in the same way as in the programs.
 in_cache() {

@@ -84,15 +84,9 @@ while [ $# -gt 0 ]; do
   shift 2
 done
 
-[[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"
-[[ $precision == fp32 || $precision == tf32 || $precision == bf16 ]] || mistake "--precision '$precision' is unknown; the precisions are fp32, tf32 and bf16"
-[[ $precision != tf32 || $device == cuda ]] || mistake "--precision tf32 needs --device cuda"
-preset=release
-[ "$device" = cpu ] || preset=cuda
-bin=${bin:-$root/build/$preset/bin}
+check_machine
 [ -z "$data" ] || [ -z "$file" ] || mistake "--data and --file exclude each other"
 [ -z "$file" ] || [ -f "$file" ] || mistake "--file $file: no such file"
-[ -z "$models" ] || [ -d "$models" ] || mistake "--models $models: no such folder"
 [ -z "$config" ] || [ -f "$config" ] || mistake "--config $config: no such file"
 [ -z "$config" ] || [ -n "$tokenizer" ] || mistake "--config needs --tokenizer: a model of random weights brings none"
 rows=",${rows// /},"
@@ -100,19 +94,6 @@ for number in ${rows//,/ }; do
   [[ $number =~ ^[0-9]+$ ]] && [ "$number" -ge 1 ] && [ "$number" -le ${#table_rows[@]} ] ||
     mistake "--rows: '$number' is unknown; the rows are 1 to ${#table_rows[@]}"
 done
-
-prepare_data() {
-  local split given='' complete=yes
-  [ -z "$data" ] || given=yes
-  data=${data:-$output/spam}
-  for split in train validation test; do [ -s "$data/$split.csv" ] || complete=''; done
-  [ -z "$complete" ] || return 0
-  [ -z "$given" ] || mistake "--data $data: train.csv, validation.csv or test.csv is missing"
-  local command=("$bin/prepare_spam" --output "$data")
-  [ -z "$file" ] || command+=(--file "$file")
-  if [ -n "$dry_run" ]; then echo "${command[*]}"; return 0; fi
-  "${command[@]}" || { note "the data could not be prepared" >&2; exit 1; }
-}
 
 # repositories MODEL: the ids that the model's repository on the Hugging Face hub has or had; the first is the one to fetch.
 repositories() { "$bin/train_gpt" --list_models | awk -F '\t' -v model="$1" '$1 == model {print $2}'; }
@@ -154,7 +135,7 @@ run_row() {
 }
 
 write_table() {
-  local row number model special published result entry
+  local row number model special result entry
   echo "| row | model | | train % | validation % | test % | published train, validation, test % | minutes |"
   echo "|---:|---|---|---:|---:|---:|---|---:|"
   for row in "${table_rows[@]}"; do
@@ -178,7 +159,7 @@ for program in prepare_spam train_gpt; do
   [ -x "$bin/$program" ] || mistake "$bin/$program is missing: build it (cmake --preset $preset && cmake --build --preset $preset) or name --bin"
 done
 [ -n "$dry_run" ] || mkdir -p "$output/rows"
-prepare_data
+prepare_data spam ${file:+--file "$file"}
 for row in "${table_rows[@]}"; do
   IFS='|' read -r number model _ _ _ _ options <<<"$row"
   [ "$rows" = ,, ] || [[ $rows == *",$number,"* ]] || continue
