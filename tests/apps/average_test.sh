@@ -13,16 +13,14 @@ small_gpt2 300
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --dropout 0.1
   --trainable_layers all --eval_freq 3 --eval_iter 2 --num_epochs 2 --threads 1 --learning_rate 1e-2 --average_embeddings)
 train() { "$train_gpt" "${common[@]}" --output "$folder/$1" --log_file "$folder/$1.log" "${@:2}" >"$folder/$1.out" 2>"$folder/$1.err"; }
-# The log without the speeds.
-told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 same() {
   cmp "$folder/$1/model.safetensors" "$folder/$2/model.safetensors" || fail "$1 is not $2"
-  expect "the log of $1 and $2" "" "$(diff <(told "$folder/$1.log") <(told "$folder/$2.log") | head -3)"
+  expect "the log of $1 and $2" "" "$(diff <(without_speeds "$folder/$1.log") <(without_speeds "$folder/$2.log") | head -3)"
 }
 
 train plain
 train average --ema_decay 0.9
-expect "the steps" "$(told "$folder/plain.log" | grep learning_rate)" "$(told "$folder/average.log" | grep learning_rate)"
+expect "the steps" "$(without_speeds "$folder/plain.log" | grep learning_rate)" "$(without_speeds "$folder/average.log" | grep learning_rate)"
 if [ "$(grep val_loss "$folder/plain.log")" = "$(grep val_loss "$folder/average.log")" ]; then fail "evaluations are of the weights"; fi
 if cmp -s "$folder/plain/model.safetensors" "$folder/average/model.safetensors"; then fail "the saved model has the weights"; fi
 expect "the saved model is the one that was evaluated" "$(sed -nE 's/.*"split": *"test".*"log_loss": *([0-9.]{6}).*/\1/p' "$folder/average.log")" \

@@ -3,6 +3,7 @@
 #   expect NAME EXPECTED ACTUAL
 #   expect_error NAME CODE PATTERN ARGUMENT...   the program's exit code, and that it prints one line which holds the pattern; a warning of
 #                                                repeated texts, which small data often has, may come before it
+#   without_speeds LOG                           prints a run's log without its speeds, which no two runs share
 #   finish                                       exits with 1 if any check has failed
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -95,6 +96,7 @@ expect_error() {
   expect "$name, lines of the message" 1 "$(grep -vc '^warning: texts that occur before: ' "$folder/err")"
   grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got '$(cat "$folder/err")'"
 }
+without_speeds() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 finish() {
   echo "checks: tried $checks, survived $((checks - failures))"
   [ "$failures" -eq 0 ] || exit 1

@@ -73,7 +73,7 @@ if [ "$backend" = simulated ]; then
   grep -qF -- "--precision bf16" "$folder/err" || fail "a precision that needs less is not named"
   expect_error "too little memory in bfloat16" 1 "smaller --batch_size" "${common[@]}" --device cuda --precision bf16
   if grep -qF -- "--precision" "$folder/err"; then fail "the precision in force is advised"; fi
-  # A batch far beyond the memory is told before it begins.
+  # A batch far beyond the memory is a warning before the run begins.
   ATTUNE_SIMULATED_MEMORY=4000000 "$train_gpt" "${common[@]}" --device cuda --data "$folder/all" --batch_size 1000 --max_train_examples 1000 \
     --max_eval_examples 10 >"$folder/out" 2>"$folder/err" && fail "a batch that does not fit"
   grep -qE '^Predicted peak memory: [0-9.]+ MiB of 3.8 MiB on ' "$folder/out" || fail "the predicted memory of a large batch: $(cat "$folder/out")"

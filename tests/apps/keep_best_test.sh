@@ -13,7 +13,6 @@ small_gpt2 300
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16
   --trainable_layers all --eval_freq 2 --eval_iter 2 --num_epochs 4 --threads 1 --learning_rate 3e-2)
 train() { "$train_gpt" "${common[@]}" --output "$folder/$1" --log_file "$folder/$1.log" "${@:2}" >"$folder/$1.out" 2>"$folder/$1.err"; }
-told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 # The steps of a log with their values of the measure; and the step of the smallest.
 values() { sed -n 's/.*"step": *\([0-9]*\),.*"keep_best": *\([^,}]*\).*/\1 \2/p' "$folder/$1.log"; }
 smallest() { values "$1" | sort -s -g -k2 | head -1 | cut -d' ' -f1; }
@@ -27,7 +26,7 @@ train until --max_steps $((best + 1)) --no_final_evaluation
 cmp "$folder/loss/model.safetensors" "$folder/until/model.safetensors" || fail "the saved model is not that of step $best"
 if cmp -s "$folder/loss/model.safetensors" "$folder/plain/model.safetensors"; then fail "the saved model is the last one"; fi
 grep -qE "^Best validation loss: [0-9.]+, at step $(printf %06d "$best"); the model is the one of that step\.$" "$folder/loss.out" ||
-  fail "the step of the best model is not told: $(cat "$folder/loss.out")"
+  fail "the step of the best model is not said: $(cat "$folder/loss.out")"
 value=$(values loss | awk -v best="$best" '$1 == best {print $2}')
 expect "the log of the best step" "{\"best_step\":$best,\"measure\":\"loss\",\"value\":$value}" "$(grep best_step "$folder/loss.log" | tr -d ' ')"
 # The loss of the final evaluation is that of the best model.
@@ -35,8 +34,8 @@ expect "the validation split at the end" "$value" "$(sed -n 's/.*"split": *"vali
 # Apart from what it adds, the run is the plain one.
 expect "the lines of the run" "$(grep '^Ep \|^Training accuracy.*Valid\|^Lowest' "$folder/plain.out")" \
   "$(grep '^Ep \|^Training accuracy.*Valid\|^Lowest' "$folder/loss.out" | sed 's/, whole validation split: .*//')"
-expect "the log of the run" "$(told "$folder/plain.log")" \
-  "$(told "$folder/loss.log" | grep -v 'best_step\|"split"' | sed 's/, *"keep_best": *[^}]*//')"
+expect "the log of the run" "$(without_speeds "$folder/plain.log")" \
+  "$(without_speeds "$folder/loss.log" | grep -v 'best_step\|"split"' | sed 's/, *"keep_best": *[^}]*//')"
 
 # Patience. The steps that are not the best follow each other.
 for patience in 1 2; do
@@ -46,7 +45,7 @@ for patience in 1 2; do
   expect "the last step with patience $patience" "$stop" "$(values "patience$patience" | tail -1 | cut -d' ' -f1)"
   expect "the steps with patience $patience" $((stop + 1)) "$(grep -c learning_rate "$folder/patience$patience.log")"
   expect "the steps of run.json with patience $patience" $((stop + 1)) "$(sed -n 's/.*"steps": *\([0-9]*\).*/\1/p' "$folder/patience$patience/run.json")"
-  grep -q "^Stopped early: $patience evaluations were not the best\.$" "$folder/patience$patience.out" || fail "early stopping is not told"
+  grep -q "^Stopped early: $patience evaluations were not the best\.$" "$folder/patience$patience.out" || fail "nothing is said about early stopping"
 done
 
 # A measure that is larger the better, of one class too.
@@ -66,12 +65,12 @@ for step in 3 6 9 12; do
   train long --keep_best loss --max_steps $step --checkpoint_every $step --no_final_evaluation
   train long --keep_best loss --resume
   cmp "$folder/loss/model.safetensors" "$folder/long/model.safetensors" || fail "going on after $step batches ends with another model"
-  expect "the log of a run that was left after $step batches" "" "$(diff <(told "$folder/long.log") <(told "$folder/loss.log") | head -3)"
+  expect "the log of a run that was left after $step batches" "" "$(diff <(without_speeds "$folder/long.log") <(without_speeds "$folder/loss.log") | head -3)"
   rm -r "$folder/long" "$folder/long.log"
 done
 train stopped --keep_best loss --patience 1 --checkpoint_every 1 --no_final_evaluation
 train stopped --keep_best loss --patience 1 --checkpoint_every 1 --no_final_evaluation --resume
-expect "a stopped run stays stopped" "" "$(diff <(told "$folder/stopped.log") <(told "$folder/patience1.log") | head -3)"
+expect "a stopped run stays stopped" "" "$(diff <(without_speeds "$folder/stopped.log") <(without_speeds "$folder/patience1.log") | head -3)"
 cmp "$folder/stopped/model.safetensors" "$folder/patience1/model.safetensors" || fail "a stopped run that is resumed has another model"
 expect_error "another measure" 1 "--keep_best is mcc, but the checkpoint was made with loss" "${common[@]}" --keep_best mcc --resume "$folder/stopped" --patience 1
 expect_error "another patience" 1 "--patience is 2, but the checkpoint was made with 1" "${common[@]}" --keep_best loss --resume "$folder/stopped" --patience 2

@@ -13,8 +13,6 @@ small_gpt2 300
 common=(--data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --dropout 0.1
   --trainable_layers all --eval_freq 3 --eval_iter 2 --num_epochs 2 --threads 1 --learning_rate 1e-3)
 train() { "$train_gpt" "${common[@]}" "$@"; }
-# The log without the speeds.
-told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 checkpoints() { ls "$folder/$1/checkpoints" | xargs; }
 
 train --output "$folder/whole" --log_file "$folder/whole.log" >"$folder/whole.out"
@@ -42,10 +40,10 @@ for every in 0 4; do
     "${common[@]}" --output "$folder/cut$every"
   train --output "$folder/cut$every" --log_file "$folder/cut$every.log" --num_epochs 100000 --resume --max_steps $((step + 7)) \
     >"$folder/cut.out"
-  grep -q "^Resumed after $step of $((step + 7)) batches from " "$folder/cut.out" || fail "going on is not told: $(cat "$folder/cut.out")"
+  grep -q "^Resumed after $step of $((step + 7)) batches from " "$folder/cut.out" || fail "nothing is said about going on: $(cat "$folder/cut.out")"
   train --output "$folder/uncut$every" --log_file "$folder/uncut$every.log" --num_epochs 100000 --max_steps $((step + 7)) >/dev/null
   cmp "$folder/cut$every/model.safetensors" "$folder/uncut$every/model.safetensors" || fail "going on after Ctrl-C ends elsewhere"
-  expect "the log of a run that was left" "" "$(diff <(told "$folder/cut$every.log") <(told "$folder/uncut$every.log") | head -3)"
+  expect "the log of a run that was left" "" "$(diff <(without_speeds "$folder/cut$every.log") <(without_speeds "$folder/uncut$every.log") | head -3)"
 done
 
 # From a file and from a folder; a finished run only evaluates, or is made longer.
@@ -53,13 +51,13 @@ train --output "$folder/parts" --log_file "$folder/parts.log" --max_steps 5 --ch
 cp -r "$folder/parts/checkpoints" "$folder/moved"
 train --output "$folder/parts" --log_file "$folder/parts.log" --resume "$folder/parts/checkpoints/step-00000005.safetensors" >"$folder/parts.out"
 cmp "$folder/whole/model.safetensors" "$folder/parts/model.safetensors" || fail "a longer run ends elsewhere"
-expect "the log of a longer run" "" "$(diff <(told "$folder/parts.log") <(told "$folder/whole.log") | head -3)"
+expect "the log of a longer run" "" "$(diff <(without_speeds "$folder/parts.log") <(without_speeds "$folder/whole.log") | head -3)"
 expect "the closing lines of a longer run" "$(grep -E '^(Test|Lowest)' "$folder/whole.out")" "$(grep -E '^(Test|Lowest)' "$folder/parts.out")"
 train --output "$folder/elsewhere" --resume "$folder/moved" >/dev/null
 cmp "$folder/whole/model.safetensors" "$folder/elsewhere/model.safetensors" || fail "from a folder a run ends elsewhere"
 train --output "$folder/saved" --log_file "$folder/saved.log" --resume >"$folder/again.out"
 expect "the lines of a finished run" "$(grep accuracy "$folder/whole.out" | tail -3)" "$(grep accuracy "$folder/again.out")"
-expect "the log of a finished run" "" "$(diff <(told "$folder/saved.log") <(told "$folder/whole.log") | head -3)"
+expect "the log of a finished run" "" "$(diff <(without_speeds "$folder/saved.log") <(without_speeds "$folder/whole.log") | head -3)"
 
 # Whatever decides a number must be the same. Numbers may be spelled in other ways, files may have moved.
 cp -r "$folder/data" "$folder/data2"

@@ -124,7 +124,7 @@ kill -INT $pid
 code=0
 wait $pid || code=$?
 expect "exit code after Ctrl-C" 130 "$code"
-grep -q 'Training interrupted' "$folder/out" || fail "Ctrl-C is not told"
+grep -q 'Training interrupted' "$folder/out" || fail "nothing is said about Ctrl-C"
 "$predict" --model_dir "$folder/interrupted/interrupted" --text "fine" >/dev/null || fail "the interrupted model cannot be read"
 
 # The order of evaluations changes the weights of the second epoch, as in the reference, unless evaluations are independent.

@@ -38,8 +38,6 @@ train max --windows overlap=0 --window_pooling max
 [ "$(accuracy cut)" -lt 70 ] || fail "the labels are learned from cut texts: $(accuracy cut) %"
 [ "$(accuracy mean)" -gt 90 ] || fail "the labels are not learned with windows: $(accuracy mean) %"
 [ "$(accuracy max)" -gt 90 ] || fail "the labels are not learned with the max of windows: $(accuracy max) %"
-# told FILE: a log without its speeds.
-told() { sed 's/, *"tokens_per_second": *[^}]*//' "$1"; }
 key() { sed -nE "s/^ *\"$2\": \"?([^\",]*)\"?,?$/\1/p" "$folder/$1/config.json"; }
 expect "the windows of the folder" "4 mean, 0 max" "$(key mean attune_window_overlap) $(key mean attune_window_pooling), $(key max attune_window_overlap) $(key max attune_window_pooling)"
 expect "a folder without windows" "" "$(key cut attune_window_overlap)$(key cut attune_window_pooling)"
@@ -92,7 +90,7 @@ for split in train validation test; do
 done
 train short --data "$folder/short"
 train short_windows --data "$folder/short" --windows overlap=4
-expect "the log of a run on short texts" "" "$(diff <(told "$folder/short.log") <(told "$folder/short_windows.log") | head -2)"
+expect "the log of a run on short texts" "" "$(diff <(without_speeds "$folder/short.log") <(without_speeds "$folder/short_windows.log") | head -2)"
 
 # A run from such a folder reads windows if it is asked to, and says so if not.
 onward=(--data "$folder/data" --model_dir "$folder/mean" --context_length 16 --max_steps 1 --eval_freq 0 --no_final_evaluation --threads 1)
