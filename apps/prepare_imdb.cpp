@@ -1,9 +1,9 @@
 // Turns the IMDb review set into the train.csv, validation.csv and test.csv of the reference recipe; or makes a small
 // invented set of the same form.
 #include <array>
-#include <filesystem>
 #include <utility>
 
+#include "apps/support/download.h"
 #include "apps/support/imdb.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
@@ -15,8 +15,6 @@
 
 namespace attune {
 namespace {
-
-namespace fs = std::filesystem;
 
 struct ImdbFlags {
   std::string output, archive, folder;
@@ -37,18 +35,7 @@ struct ImdbFlags {
 
 // The archive named, or the one downloaded into the output folder.
 std::string archive_path(const ImdbFlags& flags) {
-  if (!flags.archive.empty()) return flags.archive;
-  const std::string path = (fs::path(flags.output) / file_name_of_url(flags.url)).string();
-  if (fs::exists(path)) {
-    std::cout << "Using " << path << "; delete it to have it downloaded again" << std::endl;
-    return path;
-  }
-  std::cout << "Downloading " << flags.url << " (an archive that is here already: --archive)" << std::endl;
-  Progress progress("Downloading, KiB", 0);
-  download_file(flags.url, path, [&](std::int64_t done, std::int64_t total) {
-    progress.update(done / 1024, total > 0 ? str_cat("of ", total / 1024) : "");
-  });
-  return path;
+  return flags.archive.empty() ? downloaded_file(flags.output, flags.url, "--archive") : flags.archive;
 }
 
 // Invented reviews: 8,000 for training, 300 each for validation and test, three labels in a hundred wrong.

@@ -1,10 +1,7 @@
 // Turns the SMS Spam Collection into the train.csv, validation.csv and test.csv of the reference's spam experiments.
-#include <filesystem>
-
 #include "apps/support/download.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/main.h"
-#include "apps/support/progress.h"
 #include "apps/support/sms_spam.h"
 #include "base/check.h"
 #include "engine/io/locked_folder.h"
@@ -12,8 +9,6 @@
 
 namespace attune {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::int64_t kMaxDownload = 1 << 24;  // bytes; the publisher's archive has 203,415
 
@@ -28,25 +23,13 @@ struct SpamFlags {
   }
 };
 
-std::string source_path(const SpamFlags& flags) {
-  if (!flags.file.empty()) return flags.file;
-  const std::string path = (fs::path(flags.output) / file_name_of_url(flags.url)).string();
-  if (fs::exists(path)) {
-    std::cout << "Using " << path << "; delete it to have it downloaded again" << std::endl;
-    return path;
-  }
-  std::cout << "Downloading " << flags.url << " (a file that is here already: --file)" << std::endl;
-  Progress progress("Downloading, KiB", 0);
-  download_file(
-      flags.url, path, [&](std::int64_t done, std::int64_t) { progress.update(done / 1024, ""); }, kMaxDownload);
-  return path;
-}
-
 int prepare(const SpamFlags& flags) {
   ignore_closed_pipes();
   catch_interrupts("prepare_spam ends; nothing is written");
   const LockedFolder output(flags.output);
-  const std::string path = source_path(flags), text = read_sms_collection(path);
+  const std::string path =
+      flags.file.empty() ? downloaded_file(flags.output, flags.url, "--file", kMaxDownload) : flags.file;
+  const std::string text = read_sms_collection(path);
   write_sms_splits(parse_sms_messages(text, path), flags.output);
   if (sha256_hex(text) != kSmsCollectionDigest)
     std::cerr << "prepare_spam: warning: " << path

@@ -4,9 +4,12 @@
 #include <strings.h>
 
 #include <array>
+#include <filesystem>
+#include <iostream>
 #include <memory>
 
 #include "apps/support/interrupt.h"
+#include "apps/support/progress.h"
 #include "base/check.h"
 #include "engine/io/files.h"
 
@@ -80,6 +83,22 @@ void download_file(const std::string& url, const std::string& path, const Progre
   CHECK(download.error.empty(), download.error);
   CHECK(code == CURLE_OK, url, ": the download failed: ", reason[0] != '\0' ? reason.data() : curl_easy_strerror(code));
   download.file.commit();
+}
+
+std::string downloaded_file(const std::string& folder, const std::string& url, const std::string& option,
+                            std::int64_t max_bytes) {
+  const std::string path = (std::filesystem::path(folder) / file_name_of_url(url)).string();
+  if (std::filesystem::exists(path)) {
+    std::cout << "Using " << path << "; delete it to have it downloaded again" << std::endl;
+    return path;
+  }
+  std::cout << "Downloading " << url << " (" << option << " names a file that is here already)" << std::endl;
+  Progress progress("Downloading, KiB", 0);
+  const auto show = [&](std::int64_t done, std::int64_t total) {
+    progress.update(done / 1024, total > 0 ? str_cat("of ", total / 1024) : "");
+  };
+  download_file(url, path, show, max_bytes);
+  return path;
 }
 
 std::string file_name_of_url(const std::string& url) {
