@@ -26,21 +26,31 @@ std::string four_digits(double value) {
   return text.data();
 }
 
-std::map<std::string, double> measures_of(const Task& task, const Tensor& logits, const Tensor& labels) {
-  std::map<std::string, double> out;
-  for (const Measure& measure : task.measure(logits, labels)) out[measure.name] = measure.value;
-  return out;
-}
+// The measures of a split before and after a fit.
+class Comparison {
+ public:
+  Comparison(const Task& before, const Task& after, const Tensor& logits, const Tensor& labels)
+      : before_(measures_of(before, logits, labels)), after_(measures_of(after, logits, labels)) {}
 
-// Sets NAME_before and NAME in the record; "0.6931 -> 0.4127".
-std::string compare(const std::string& name, const Task& before, const Task& after, const Tensor& logits,
-                    const Tensor& labels, json::Value& record) {
-  const double old_value = measures_of(before, logits, labels).at(name),
-               new_value = measures_of(after, logits, labels).at(name);
-  record.set(name + "_before", old_value);
-  record.set(name, new_value);
-  return four_digits(old_value) + " -> " + four_digits(new_value);
-}
+  bool has(const std::string& name) const { return before_.contains(name); }
+  double before(const std::string& name) const { return before_.at(name); }
+  double after(const std::string& name) const { return after_.at(name); }
+  // "0.6931 -> 0.4127". Sets NAME_before and NAME in the record.
+  std::string change(const std::string& name, json::Value& record) const {
+    record.set(name + "_before", before(name));
+    record.set(name, after(name));
+    return four_digits(before(name)) + " -> " + four_digits(after(name));
+  }
+
+ private:
+  static std::map<std::string, double> measures_of(const Task& task, const Tensor& logits, const Tensor& labels) {
+    std::map<std::string, double> out;
+    for (const Measure& measure : task.measure(logits, labels)) out[measure.name] = measure.value;
+    return out;
+  }
+
+  std::map<std::string, double> before_, after_;
+};
 
 void warn_of_end(TemperatureFit::End end, const std::string& data) {
   const char* why = nullptr;
@@ -73,8 +83,7 @@ void warn_of_one_class(const Task& task, const std::string& data, const Tensor& 
   const std::span<const std::int32_t> all = labels.values<std::int32_t>();
   if (std::ranges::all_of(all, [&](std::int32_t label) { return label == all.front(); }))
     std::cerr << "warning: --calibrate: " << data
-              << ": every example has one class; the temperature says nothing about "
-              << "the others" << std::endl;
+              << ": every example has one class; the temperature says nothing about the others" << std::endl;
 }
 
 std::vector<double> moved_thresholds(const Task& task, double temperature) {
@@ -105,17 +114,15 @@ std::vector<double> tuned_thresholds(const Task& task, const std::string& data, 
 }
 
 // A line for each label, if they are few, and the thresholds in the record.
-void show_thresholds(const Task& before, const Task& after, const Tensor& logits, const Tensor& labels,
-                     json::Value& record, std::ostream& notes) {
-  const auto old_values = measures_of(before, logits, labels), new_values = measures_of(after, logits, labels);
+void show_thresholds(const Task& tuned, const Comparison& measures, json::Value& record, std::ostream& notes) {
   TableLines lines = {{"label", "threshold", "F1 before", "F1"}};
   json::Value thresholds = json::Value::object();
-  for (std::size_t k = 0; k < after.thresholds().size(); ++k) {
-    const std::string name = after.options().output_names[k];
-    thresholds.set(name, after.thresholds()[k]);
-    if (const auto f1 = old_values.find("f1." + name); f1 != old_values.end())
-      lines.push_back({printable(name, kMaxNameOfLabel), four_digits(after.thresholds()[k]), four_digits(f1->second),
-                       four_digits(new_values.at("f1." + name))});
+  for (std::size_t k = 0; k < tuned.thresholds().size(); ++k) {
+    const std::string name = tuned.options().output_names[k], f1 = "f1." + name;
+    thresholds.set(name, tuned.thresholds()[k]);
+    if (measures.has(f1))
+      lines.push_back({printable(name, kMaxNameOfLabel), four_digits(tuned.thresholds()[k]),
+                       four_digits(measures.before(f1)), four_digits(measures.after(f1))});
   }
   record.set("thresholds", thresholds);
   if (lines.size() > 1 && lines.size() <= kMaxShownLabels + 1) notes << table_text(lines);
@@ -133,18 +140,20 @@ ValidationFit fit_to_validation(const Task& task, FitChoice choice, const std::s
     out.task = with_fit(task, fit.temperature,
                         choice.keeps_labels ? moved_thresholds(task, fit.temperature) : std::vector<double>());
     out.record.set("temperature", fit.temperature);
+    const Comparison measures(task, *out.task, logits, labels);
     notes << "Temperature " << four_digits(fit.temperature) << " (" << data << "): log-loss "
-          << compare("log_loss", task, *out.task, logits, labels, out.record) << ", expected calibration error "
-          << compare("ece", task, *out.task, logits, labels, out.record) << std::endl;
+          << measures.change("log_loss", out.record) << ", expected calibration error "
+          << measures.change("ece", out.record) << std::endl;
     warn_of_one_class(task, data, labels);
     warn_of_end(fit.end, data);
   }
   if (choice.thresholds) {
     auto tuned =
         with_fit(*out.task, out.task->options().temperature, tuned_thresholds(*out.task, data, logits, labels));
-    notes << "Thresholds of the best F1 (" << data << "): macro F1 "
-          << compare("f1_macro", *out.task, *tuned, logits, labels, out.record) << std::endl;
-    show_thresholds(*out.task, *tuned, logits, labels, out.record, notes);
+    const Comparison measures(*out.task, *tuned, logits, labels);
+    notes << "Thresholds of the best F1 (" << data << "): macro F1 " << measures.change("f1_macro", out.record)
+          << std::endl;
+    show_thresholds(*tuned, measures, out.record, notes);
     out.task = std::move(tuned);
   }
   return out;
