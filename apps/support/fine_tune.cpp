@@ -27,6 +27,7 @@
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
 #include "engine/tensor/context.h"
+#include "engine/train/checkpoints.h"
 #include "models/adapter_folder.h"
 #include "models/hf_config.h"
 #include "models/model_folder.h"
@@ -164,11 +165,11 @@ std::uint64_t bytes_of_files(const fs::path& folder) {
 
 // Checks before the run that its model and checkpoints can be saved. Throws IoError.
 void check_output(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer) {
-  const fs::path folder = flags.output;
+  const std::string checkpoints = checkpoints_folder(flags.output);
   for (const std::string& place : {flags.output, interrupted_folder(flags)}) check_model_folder(place, tokenizer);
-  for (const fs::path& below : {folder / "checkpoints", fs::path(interrupted_folder(flags))})
+  for (const std::string& below : {checkpoints, interrupted_folder(flags)})
     if (fs::exists(below) && !fs::is_directory(below))
-      throw IoError(below.string(), "is a file, where a folder is to be created");
+      throw IoError(below, "is a file, where a folder is to be created");
   const auto model = static_cast<std::uint64_t>(parameter_count(job.model)) * sizeof(float);
   const auto trained = static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float);
   // At most: values, and of what is trained two moments, the best values and the averages.
@@ -177,7 +178,7 @@ void check_output(const FineTuneJob& job, const TrainingFlags& flags, const Name
   // A new checkpoint is written before an old one is removed. Without --checkpoint_every, Ctrl-C writes one.
   const auto kept =
       static_cast<std::uint64_t>(flags.checkpoint_every > 0 ? std::max<std::int64_t>(flags.keep, 1) + 1 : 1);
-  const std::uint64_t there = std::min(bytes_of_files(folder / "checkpoints"), kept * checkpoint);
+  const std::uint64_t there = std::min(bytes_of_files(checkpoints), kept * checkpoint);
   check_room(flags.output, model + kept * checkpoint - there, checkpoint);
 }
 
@@ -200,9 +201,9 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   if (flags.resume) others.push_back(find_checkpoint(flags.resume->empty() ? flags.output : *flags.resume));
   const fs::path log = fs::weakly_canonical(flags.log_file);
   if (!flags.output.empty())
-    for (const fs::path& kept : {fs::path(flags.output) / "checkpoints", fs::path(interrupted_folder(flags))})
+    for (const std::string& kept : {checkpoints_folder(flags.output), interrupted_folder(flags)})
       CHECK(log.parent_path() != fs::weakly_canonical(kept), "--log_file ", flags.log_file,
-            ": the run keeps its own files in ", kept.string());
+            ": the run keeps its own files in ", kept);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) {
     if (!is_folder(split->name)) continue;
     const fs::path below = log.lexically_relative(fs::weakly_canonical(split->name));

@@ -15,10 +15,6 @@ std::string value_of(const RunOptions& options, const std::string& name) {
   return found == options.end() ? "" : found->second;
 }
 
-std::string checkpoints_of(const TrainingFlags& flags) {
-  return (fs::path(flags.output) / "checkpoints").string();
-}
-
 }  // namespace
 
 bool same_value(const std::string& a, const std::string& b) {
@@ -65,9 +61,9 @@ RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(fl
       log_offset_ = static_cast<std::int64_t>(size);
   }
   if (flags.output.empty()) return;
-  refuse_unfinished(checkpoints_of(flags));
-  if (flags.checkpoint_every > 0 || has_checkpoint(checkpoints_of(flags)))
-    checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
+  refuse_unfinished(checkpoints_folder(flags.output));
+  if (flags.checkpoint_every > 0 || has_checkpoint(checkpoints_folder(flags.output)))
+    checkpoints_ = std::make_unique<Checkpoints>(checkpoints_folder(flags_.output));
 }
 
 void RunKeeper::refuse_unfinished(const std::string& folder) const {
@@ -90,7 +86,7 @@ void RunKeeper::write(RunState state, ReportState report, std::int64_t keep) {
   state.options = options_;
   state.log_offset = report.log_offset;
   state.history = std::move(report.history);
-  if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_of(flags_));
+  if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_folder(flags_.output));
   checkpoints_->save(state, keep);
 }
 

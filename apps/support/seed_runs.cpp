@@ -160,7 +160,7 @@ void SeedRuns::refuse_unfinished() const {
           " runs are finished: ", what);
   }
   for (const std::uint64_t seed : seeds_) {
-    const std::string checkpoints = (fs::path(folder_of(flags_.output, seed)) / "checkpoints").string();
+    const std::string checkpoints = checkpoints_folder(folder_of(flags_.output, seed));
     CHECK(!has_checkpoint(checkpoints) || read_run_state(find_checkpoint(checkpoints)).finished, checkpoints,
           ": has the checkpoints of a run that is not finished: remove the folder");
   }
@@ -241,7 +241,7 @@ std::vector<std::string> arguments_of(const TrainingFlags& flags, const std::vec
   const std::string folder = folder_of(flags.output, seed);
   out.push_back("--output=" + folder);
   // A run that was killed before its first checkpoint begins again.
-  if (flags.resume && has_checkpoint((fs::path(folder) / "checkpoints").string())) out.emplace_back("--resume");
+  if (flags.resume && has_checkpoint(checkpoints_folder(folder))) out.emplace_back("--resume");
   return out;
 }
 

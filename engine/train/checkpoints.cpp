@@ -67,6 +67,10 @@ void Checkpoints::clear() {
   rmdir(folder().c_str());
 }
 
+std::string checkpoints_folder(const std::string& output) {
+  return in(output, "checkpoints");
+}
+
 bool has_checkpoint(const std::string& folder) {
   std::error_code error;  // a folder that cannot be read has none
   return fs::exists(in(folder, kLatest), error);
@@ -79,7 +83,7 @@ std::string find_checkpoint(const std::string& where) {
     if (!fs::exists(where)) throw IoError(where, "there is no such checkpoint");
     return where;
   }
-  const std::string folder = has_checkpoint(where) ? where : in(where, "checkpoints");
+  const std::string folder = has_checkpoint(where) ? where : checkpoints_folder(where);
   if (!has_checkpoint(folder)) throw IoError(where, "no checkpoint has been saved there");
   const std::string pointer = in(folder, kLatest);
   std::string name = read_file(pointer);

@@ -30,6 +30,8 @@ class Checkpoints {
   LockedFolder folder_;
 };
 
+/// The folder of a run's checkpoints in its output folder.
+std::string checkpoints_folder(const std::string& output);
 /// Finds the checkpoint of a path: a file; a folder with `latest`; or a folder whose folder `checkpoints` has `latest`.
 /// Throws IoError saying what is missing.
 std::string find_checkpoint(const std::string& where);
