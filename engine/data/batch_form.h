@@ -6,6 +6,10 @@
 
 namespace attune {
 
+/// Sequences of a batch at most: a CUDA grid has 65,535 blocks along their axis, and the rows that fill a batch up may be
+/// one more sequence.
+inline constexpr std::int64_t kMaxSequences = 65534;
+
 /// How the logits of a text's windows become those of the text.
 enum class WindowPooling : std::uint8_t { kMean, kMax };
 

@@ -5,15 +5,13 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "engine/data/batch_form.h"
 
 namespace attune {
 namespace {
 
-// A batch of the engine has at most so many sequences (engine/train/example_store.cpp).
-constexpr std::size_t kMaxBatchRows = 65534;
-
 std::size_t max_batch_rows(const LoaderOptions& options) {
-  return options.batch_tokens > 0 ? kMaxBatchRows : static_cast<std::size_t>(options.batch_size);
+  return options.batch_tokens > 0 ? kMaxSequences : static_cast<std::size_t>(options.batch_size);
 }
 
 // Tokens or rows of a batch.
@@ -77,9 +75,9 @@ void LoaderPass::group(TorchGenerator& generator, const LoaderOptions& options) 
   const auto rows_of = [&](const Part& part) { return std::span(order_).subspan(part.begin, part.size); };
   const std::int64_t limit = batch_limit(options);
   std::vector<Part> sorted;
-  for (const Part& window : cut({0, order_.size()}, kWindowBatches * limit, order_.size(), options)) {
-    std::ranges::stable_sort(rows_of(window), {}, length);
-    const std::vector<Part> parts = cut(window, limit, max_batch_rows(options), options);
+  for (const Part& stretch : cut({0, order_.size()}, kStretchBatches * limit, order_.size(), options)) {
+    std::ranges::stable_sort(rows_of(stretch), {}, length);
+    const std::vector<Part> parts = cut(stretch, limit, max_batch_rows(options), options);
     sorted.insert(sorted.end(), parts.begin(), parts.end());
   }
   for (const std::int32_t i : generator.permutation(narrow<std::int32_t>(std::ssize(sorted))))

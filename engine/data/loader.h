@@ -5,9 +5,10 @@
 // A pass that stops early draws nothing more. So the order of training batches depends on when evaluations happen; both
 // are reproduced here (torch.utils.data.DataLoader with 0 workers).
 //
-// A pass may group its rows by length, which the recipe does not. The rows stay those of the permutation. Each window of
-// kWindowBatches batches is sorted by length and cut into batches, the separate generator shuffles the batches of all
-// windows, and the batch with the most tokens comes first: a run that needs too much memory ends at its first step.
+// A pass may group its rows by length, which the recipe does not. The rows stay those of the permutation. Each stretch
+// of kStretchBatches batches is sorted by length and cut into batches, the separate generator shuffles the batches of
+// all stretches, and the batch with the most tokens comes first: a run that needs too much memory ends at its first
+// step.
 // Batches may also be measured in tokens: a batch then has as many consecutive rows as there is room for.
 #pragma once
 
@@ -31,8 +32,8 @@ struct LoaderOptions {
 /// One pass over the rows 0 .. rows - 1 of a split, in batches.
 class LoaderPass {
  public:
-  /// Batches of a window.
-  static constexpr std::int64_t kWindowBatches = 50;
+  /// Batches of a stretch of rows that is sorted by length.
+  static constexpr std::int64_t kStretchBatches = 50;
 
   /// Draws the numbers that the reference draws for a pass whose first batch is requested.
   LoaderPass(TorchGenerator& generator, std::int64_t rows, const LoaderOptions& options);
@@ -50,7 +51,7 @@ class LoaderPass {
   std::span<const std::int32_t> batch(std::int64_t i) const;
 
  private:
-  // A batch, or a window of them: these places of order_.
+  // A batch, or a stretch of them: these places of order_.
   struct Part {
     std::size_t begin, size;
   };

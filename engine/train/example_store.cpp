@@ -84,8 +84,7 @@ BatchShape ExampleStore::shape_of(std::span<const std::int32_t> examples) const 
     rows += std::max<std::int64_t>(kept(w), 1);
   }
   const std::int64_t length = form_.packed || form_.max_length == 0 ? longest : form_.max_length;
-  // A CUDA grid has 65,535 blocks along the axis of sequences, and one sequence may be the one that fills up.
-  const std::int64_t max_count = device() == Device::kCuda ? 65534 : kMaxRowKeys;
+  const std::int64_t max_count = device() == Device::kCuda ? kMaxSequences : kMaxRowKeys;
   CHECK(sequences <= max_count && length <= kMaxRowKeys, "a batch has at most ", max_count, " sequences of ",
         kMaxRowKeys, " tokens, not ", sequences, " of up to ", length);
   if (!form_.packed)

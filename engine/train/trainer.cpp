@@ -99,12 +99,12 @@ ExampleStore Trainer::store(const Dataset& dataset, std::int64_t batch_rows) con
 }
 
 std::int64_t Trainer::evaluation_rows(const Dataset& dataset) const {
-  return most_windows(dataset, options_.batch_size) * kept_length(dataset);
+  return max_windows(dataset, options_.batch_size) * kept_length(dataset);
 }
 
 std::int64_t Trainer::training_rows() const {
   if (options_.batch_tokens == 0) return evaluation_rows(data_.train);
-  return std::max(options_.batch_tokens, most_windows(data_.train, 1) * kept_length(data_.train));
+  return std::max(options_.batch_tokens, max_windows(data_.train, 1) * kept_length(data_.train));
 }
 
 std::int64_t Trainer::kept_length(const Dataset& dataset) const {

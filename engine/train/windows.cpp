@@ -16,14 +16,14 @@ Variable pool_windows(const Variable& logits, const Tensor& text_offsets, Window
   return pool(logits, {text_offsets, not_read, PooledRows::kAll});
 }
 
-std::int64_t most_windows(const Dataset& dataset, std::int64_t examples) {
+std::int64_t max_windows(const Dataset& dataset, std::int64_t examples) {
   if (!dataset.windows.defined()) return examples;
   std::vector<std::int64_t> counts;
   for (std::int64_t e = 0; e < dataset.size(); ++e)
     counts.push_back(dataset.first_window(e + 1) - dataset.first_window(e));
-  const auto most = std::min(examples, std::ssize(counts));
-  std::ranges::partial_sort(counts, counts.begin() + most, std::greater<>());
-  return std::accumulate(counts.begin(), counts.begin() + most, std::int64_t{0});
+  const auto end = counts.begin() + std::min(examples, std::ssize(counts));
+  std::ranges::partial_sort(counts, end, std::greater<>());
+  return std::accumulate(counts.begin(), end, std::int64_t{0});
 }
 
 LogitsFn logits_of_texts(LogitsFn model, const BatchForm& form) {

@@ -10,8 +10,8 @@ namespace attune {
 /// text_offsets[k + 1) of a text; text_offsets: int32 [K + 1]. One window keeps its bits.
 Variable pool_windows(const Variable& logits, const Tensor& text_offsets, WindowPooling pooling);
 
-/// The most windows that a batch of `examples` examples of the data set can have.
-std::int64_t most_windows(const Dataset& dataset, std::int64_t examples);
+/// The maximum windows of a batch of `examples` examples of the data set.
+std::int64_t max_windows(const Dataset& dataset, std::int64_t examples);
 
 /// A model whose logits are those of the texts of a batch, pooled if texts are windows.
 LogitsFn logits_of_texts(LogitsFn model, const BatchForm& form);

@@ -185,7 +185,7 @@ TEST(Loader, GroupedBatchesHaveSimilarLengthsInRandomOrder) {
   EXPECT_EQ(rows, std::set<std::int32_t>(before.begin(), before.end()));
   for (std::int64_t i = 0; i < 250; ++i) EXPECT_EQ(grouped.batch(i).size(), 4u);
 
-  // Sorted windows of 200 rows: neighbours differ by about 300 / 200 tokens, so batches by about 4.5; unsorted by 180.
+  // Sorted stretches of 200 rows: neighbours differ by about 300 / 200 tokens, so batches by about 4.5; unsorted by 180.
   EXPECT_GT(mean_spread(plain, lengths), 150);
   EXPECT_LT(mean_spread(grouped, lengths), 8);
 

@@ -102,10 +102,10 @@ TEST(Windows, MistakesAreNamed) {
 
 TEST(Windows, TheMostOfABatch) {
   const Dataset dataset = with_windows({1, 4, 2, 3}, 1);
-  EXPECT_EQ(most_windows(dataset, 1), 4);
-  EXPECT_EQ(most_windows(dataset, 3), 9);
-  EXPECT_EQ(most_windows(dataset, 100), 10);
-  EXPECT_EQ(most_windows(apart(dataset), 100), 100);
+  EXPECT_EQ(max_windows(dataset, 1), 4);
+  EXPECT_EQ(max_windows(dataset, 3), 9);
+  EXPECT_EQ(max_windows(dataset, 100), 10);
+  EXPECT_EQ(max_windows(apart(dataset), 100), 100);
 }
 
 // Logits of examples in one batch.
