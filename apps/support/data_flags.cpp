@@ -107,7 +107,8 @@ void DataFlags::declare(CommandLine& app) {
       ->needs(training);
   app.add_option("--split", split,
                  "Shares of --train for training, validation and test: three numbers that sum to 1, 0 for data with a "
-                 "file of its own (default: 0.8/0.1/0.1). Rows are chosen by --seed, of each class in these shares")
+                 "file of its own (default: 0.8/0.1/0.1). Rows are chosen by --split_seed, of each class in these "
+                 "shares")
       ->group("Data")
       ->needs(training);
   app.add_option("--split_seed", split_seed, "Seed that the rows of --split are chosen by (default: --seed)")

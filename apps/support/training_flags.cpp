@@ -56,9 +56,8 @@ void TrainingFlags::declare(CommandLine& app) {
 
   windows.declare(app);
   add("Data", "--max_train_examples", max_train_examples,
-      "Use only N training rows; 0: all. Of a file that is split: of each class in its share, chosen by --seed; else "
-      "the "
-      "first ones")
+      "Use only N training rows; 0: all. Of a file that is split: of each class in its share, by --split_seed; of "
+      "other files the first ones")
       ->check(count_from(0));
   add("Data", "--max_eval_examples", max_eval_examples,
       "Use only N validation and N test rows, chosen in the same way; 0: all")
@@ -94,8 +93,8 @@ void TrainingFlags::declare(CommandLine& app) {
       ->check(count_from(1))
       ->group("Training");
   app.add_flag("--group_by_length", group_by_length,
-               "Batches of texts of similar length, in random order: the shuffled texts are sorted inside of windows "
-               "of 50 batches. The batch with the most tokens comes first in each epoch")
+               "Batches of texts of similar length, in random order: each stretch of 50 batches of the shuffled "
+               "texts is sorted. The batch with the most tokens comes first in each epoch")
       ->group("Training");
   add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
   add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
