@@ -1,5 +1,6 @@
-// Evaluates a saved model on labelled texts: the measures of its task, as training computes them (engine/train/measures.h),
-// as tables or as one JSON object. --calibrate first fits a temperature to these texts, which the model's folder keeps.
+// Evaluates a saved model on labelled texts: the measures of its task, as training computes them
+// (engine/train/measures.h), as tables or as one JSON object. --calibrate first fits a temperature to these texts,
+// which the model's folder keeps.
 #include <sys/ioctl.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 // Predicts with a saved model: the label or labels of each text with probabilities and logits, or its numbers, as text,
-// CSV or JSON lines, in the order of the input. Texts are read and printed in batches, so that memory does not grow with
-// the input.
+// CSV or JSON lines, in the order of the input. Texts are read and printed in batches, so that memory does not grow
+// with the input.
 #include <unistd.h>
 
 #include <algorithm>

@@ -8,9 +8,9 @@
 //            the last one form a further sequence B, empty if there are none: padding that no query attends, so that
 //            batches of different numbers of tokens can have the same number of rows.  S = B + 1
 //
-// Rows of the further sequence have position 0 (every model has one) and row key (first_key + B, place within it). Padding is of
-// segment 0. Labels are rows of 4-byte words of any meaning. They are those of the examples, or of others: if examples are
-// windows of longer texts, labels belong to the texts.
+// Rows of the further sequence have position 0 (every model has one) and row key (first_key + B, place within it).
+// Padding is of segment 0. Labels are rows of 4-byte words of any meaning. They are those of the examples, or of
+// others: if examples are windows of longer texts, labels belong to the texts.
 #pragma once
 
 #include <cstdint>

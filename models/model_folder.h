@@ -1,9 +1,9 @@
 // The folder of a saved model: model.safetensors, config.json, and the files of its tokenizer or its vocabulary.
 //
 // They are saved together (engine/io/file_set.h). Weights and config also have one id, `attune_save`: a digest of
-// everything that was saved but the weights; it stays when a member of the config is changed later. Loading refuses weights and a config with different ids, for example after
-// files of two folders were mixed. The weights have the SHA-256 of each tensor (engine/io/safetensors.h), which is checked
-// when the tensor is read.
+// everything that was saved but the weights; it stays when a member of the config is changed later. Loading refuses
+// weights and a config with different ids, for example after files of two folders were mixed. The weights have the
+// SHA-256 of each tensor (engine/io/safetensors.h), which is checked when the tensor is read.
 #pragma once
 
 #include <functional>
@@ -28,8 +28,8 @@ using WriteWeights = std::function<void(AtomicFile& file, const Metadata& metada
 /// not are removed then. Throws IoError, and what `write` throws.
 FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write);
 
-/// Sets members of the config.json of a saved model, whose weights stay: `config` is what was read from it before. Its id
-/// stays too. Throws Error if the file is another one now; IoError.
+/// Sets members of the config.json of a saved model, whose weights stay: `config` is what was read from it before. Its
+/// id stays too. Throws Error if the file is another one now; IoError.
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members);
 
 /// Throws IoError if a folder is in the place of one of these files, or of one that an older model may have.

@@ -52,9 +52,10 @@ class Tokenizer {
   /// template.
   virtual Encoding encode(std::string_view text, const EncodeOptions& options = {}) const = 0;
   virtual Encoding encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options = {}) const = 0;
-  /// All ids of a text, in windows of at most max_length. Each window begins with the last `overlap` ids of the text that the
-  /// one before it has, and the last one ends with the text; a text that fits is one window, with the ids of encode().
-  /// Throws Error as encode(), and if `overlap` is negative or not smaller than the room for the text in a window.
+  /// All ids of a text, in windows of at most max_length. Each window begins with the last `overlap` ids of the text
+  /// that the one before it has, and the last one ends with the text; a text that fits is one window, with the ids of
+  /// encode(). Throws Error as encode(), and if `overlap` is negative or not smaller than the room for the text in a
+  /// window.
   virtual Windows encode_windows(std::string_view text, const EncodeOptions& options, std::int64_t overlap) const = 0;
   /// The ids of every text, in order; runs on all threads of the pool.
   std::vector<std::vector<std::int32_t>> encode_batch(std::span<const std::string> texts,

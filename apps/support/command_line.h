@@ -70,8 +70,8 @@ class CommandLine {
   using Values = std::vector<std::pair<std::string, std::string>>;
   Flag* add_options_file(const std::string& name, std::string& value, const std::string& text,
                          const std::function<Values(const std::string& file)>& read);
-  /// An option whose value names options, separated by commas, that the file of options does not give. parse() throws
-  /// UsageError if one does not exist.
+  /// An option whose value names options, separated by commas: those of the file of options that do not count. parse()
+  /// throws UsageError if one does not exist.
   Flag* add_left_out(const std::string& name, std::string& value, const std::string& text);
   /// The text at the end of --help.
   void footer(const std::string& text);
@@ -99,7 +99,7 @@ class CommandLine {
   std::vector<std::string> arguments_;
   std::unique_ptr<CLI::App> app_;
   std::deque<Flag> flags_;
-  std::string options_file_, left_out_;  // the options that name one, and those that it does not give
+  std::string options_file_, left_out_;  // the options that name one, and which of its options do not count
   std::function<Values(const std::string& file)> read_options_;
 };
 

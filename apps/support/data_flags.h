@@ -19,11 +19,12 @@ struct DataFlags {
   void declare(CommandLine& app);
   /// Finds the column of the texts in the training data if no flag names it, and that of the labels if `labels` is one
   /// empty name: "text" and "label", or else the only column with a usual name, in any case; then prints a line to
-  /// `notes`. No column of labels is needed if `labels` is empty. A column that a flag names is not found for another purpose. Throws Error listing the columns if there is
-  /// none or several, UsageError if two flags name the same column.
+  /// `notes`. No column of labels is needed if `labels` is empty. A column that a flag names is not found for another
+  /// purpose. Throws Error listing the columns if there is none or several, UsageError if two flags name the same
+  /// column.
   void find_columns(std::vector<std::string>& labels, std::ostream& notes = std::cout);
-  /// The rows of the three splits. Prints a line if a file is split, by --split_seed or else by `seed`. Throws UsageError if the shares are wrong, IoError
-  /// naming the first file that is missing.
+  /// The rows of the three splits. Prints a line if a file is split, by --split_seed or else by `seed`. Throws
+  /// UsageError if the shares are wrong, IoError naming the first file that is missing.
   SplitSources sources(std::uint64_t seed) const;
   /// The seed that rows are dealt by, with --split_seed or without it. Throws UsageError if it is no number.
   std::uint64_t split_seed_or(std::uint64_t seed) const;

@@ -13,8 +13,8 @@
 namespace attune {
 
 /// Encodes texts on all threads, special tokens included, cut to form.max_length tokens (0: whole) or in windows of as
-/// many. `second` has the other text of each pair and gives the examples segments; or it is empty. No labels. Throws Error
-/// if pairs are to be in windows.
+/// many. `second` has the other text of each pair and gives the examples segments; or it is empty. No labels. Throws
+/// Error if pairs are to be in windows.
 Dataset encode_texts(const Tokenizer& tokenizer, std::span<const std::string> texts,
                      std::span<const std::string> second, const BatchForm& form);
 

@@ -1,11 +1,11 @@
 // What the words of a text contribute to a prediction: integrated gradients, word by word.
 //
-// The prediction is a function f of the embeddings (after their norm, if the family has one): the logit of a label less the
-// mean of the others' (one class), or the output itself. The contribution of a token is the sum over the channels of
-// x - b times the mean of df/dx on the way from b to x, its own embedding, where b is that of the padding token; that of
-// a word is the sum of its tokens'. All of them add up to the difference between the prediction and that of a text of as
-// many padding tokens. A token in two windows of a long text has the sum of what it contributes in both. (From embeddings
-// of zero it would not work: norms make f jump there.)
+// The prediction is a function f of the embeddings (after their norm, if the family has one): the logit of a label less
+// the mean of the others' (one class), or the output itself. The contribution of a token is the sum over the channels
+// of x - b times the mean of df/dx on the way from b to x, its own embedding, where b is that of the padding token;
+// that of a word is the sum of its tokens'. All of them add up to the difference between the prediction and that of a
+// text of as many padding tokens. A token in two windows of a long text has the sum of what it contributes in both.
+// (From embeddings of zero it would not work: norms make f jump there.)
 // Sundararajan, Taly, Yan: "Axiomatic attribution for deep networks", arXiv 1703.01365.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The end of a training run: the whole splits are evaluated, and what --calibrate and --threshold tuned ask for is fitted
-// to the validation split.
+// The end of a training run: the whole splits are evaluated, and what --calibrate and --threshold tuned ask for is
+// fitted to the validation split.
 #pragma once
 
 #include "apps/support/fine_tune.h"

@@ -76,8 +76,8 @@ class TransformerPredictor : public Predictor {
   }
 
  private:
-  // The logits of texts, on the device. Windows run in batches of `batch_size`, so that memory does not grow with the length
-  // of a text.
+  // The logits of texts, on the device. Windows run in batches of `batch_size`, so that memory does not grow with the
+  // length of a text.
   Tensor logits_of(const Dataset& encoded, std::int64_t batch_size) const {
     Dataset windows = encoded;
     windows.windows = {};

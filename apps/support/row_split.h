@@ -5,7 +5,8 @@
 // its first two words, the second one high. The rows of a class, in the order of these numbers, go to the splits: first
 // those of the training split, then validation, then test, as many as split_sizes() says. Inside a split rows keep the
 // order of the file. So a split depends on the rows' order and labels, the shares and the seed, and on nothing else.
-// Some rows of a split are chosen in the same way: each class in its share of the split, those with the smallest numbers.
+// Some rows of a split are chosen in the same way: each class in its share of the split, those with the smallest
+// numbers.
 #pragma once
 
 #include <array>
@@ -38,9 +39,10 @@ std::array<std::int64_t, 3> split_sizes(std::int64_t rows, const SplitShares& sh
 std::vector<std::uint8_t> deal_rows(std::span<const std::int32_t> classes, const SplitShares& shares,
                                     std::uint64_t seed);
 
-/// Some rows of a split, as the `parts` of a RowChoice: `max_rows` of those that `parts` deals to `part`. They come in the
-/// order of r / n, and of their classes if that is equal: the row is the r-th (from 0) of the n rows of its class in the
-/// split, in the order of their random numbers. So every class has a row if there are enough, and more rows include fewer.
+/// Some rows of a split, as the `parts` of a RowChoice: `max_rows` of those that `parts` deals to `part`. They come in
+/// the order of r / n, and of their classes if that is equal: the row is the r-th (from 0) of the n rows of its class
+/// in the split, in the order of their random numbers. So every class has a row if there are enough, and more rows
+/// include fewer.
 std::vector<std::uint8_t> choose_rows(std::span<const std::uint8_t> parts, std::uint8_t part,
                                       std::span<const std::int32_t> classes, std::int64_t max_rows, std::uint64_t seed);
 

@@ -67,7 +67,7 @@ std::vector<std::string> without(const std::vector<std::string>& arguments, cons
   return out;
 }
 
-// The measures of a headline in each split.
+// A measure of the table.
 struct Measured {
   std::string measure, title;
   bool percent;

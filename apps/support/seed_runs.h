@@ -2,8 +2,8 @@
 //
 // Each run is the ordinary run of a command line of its own: that of the program with --seed N, and with a place of its
 // own for whatever it writes (OUTPUT/seed-N, LOG-seed-N.jsonl, ...). So each can be resumed and repeated alone. The
-// rows of --split stay those of the command's --seed, because --split_seed is added. OUTPUT/seeds.json has the measures of
-// the runs that are finished; --resume makes only the others.
+// rows of --split stay those of the command's --seed, because --split_seed is added. OUTPUT/seeds.json has the measures
+// of the runs that are finished; --resume makes only the others.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ namespace attune {
 /// twice, or there are more than 1,000.
 std::vector<std::uint64_t> seed_list(const std::string& text);
 
-/// The spread of some values: their mean, the standard deviation of a sample (n - 1; NaN of one value), the smallest and
-/// the largest. All are NaN if a value is.
+/// The spread of some values: their mean, the standard deviation of a sample (n - 1; NaN of one value), the smallest
+/// and the largest. All are NaN if a value is.
 struct Spread {
   double mean, deviation, min, max;
 };

@@ -24,8 +24,8 @@ json::Value fitted_json(const Task& task);
 /// The temperature; 1 if the model was not calibrated.
 double temperature_of(const json::Value& config);
 
-/// The thresholds of a model whose outputs have exactly these names, for probabilities at a temperature: they predict the
-/// same labels at each. Empty if it has none or other outputs.
+/// The thresholds of a model whose outputs have exactly these names, for probabilities at a temperature: they predict
+/// the same labels at each. Empty if it has none or other outputs.
 std::vector<double> kept_thresholds(const json::Value& config, const std::vector<std::string>& output_names,
                                     double temperature);
 

@@ -2,9 +2,10 @@
 //
 // Ids are stored in files of the cache folder, one per split. Their names are digests of everything that determines
 // their contents: the form and the bytes of the source, how it is split, the columns, how many rows, the tokenizer's
-// files, the length to which texts are cut or the windows that they become, and how labels are read. A damaged file is replaced. Several runs may use
-// one folder at once. When the folder has more than 4 GB of them, those that were used longest ago are removed, but
-// none that this run has used. Temporaries of killed runs are removed as well.
+// files, the length to which texts are cut or that of their windows and the overlap of these, and how labels are read.
+// A damaged file is replaced. Several runs may use one folder at once. When the folder has more than 4 GB of them,
+// those that were used longest ago are removed, but none that this run has used. Temporaries of killed runs are removed
+// as well.
 #pragma once
 
 #include <cstdint>
@@ -38,14 +39,14 @@ void limit_stored_ids(const std::string& folder, std::uintmax_t max_bytes, const
 /// Makes data sets of tables.
 class SplitReader {
  public:
-  /// `cache`: the folder of stored ids; empty: none are stored. `overlap`: that of the windows of a longer text; none: it
-  /// is cut.
+  /// `cache`: the folder of stored ids; empty: none are stored. `overlap`: that of the windows of a longer text; none:
+  /// it is cut.
   SplitReader(const Tokenizer& tokenizer, TextColumns columns, LabelReader& labels, std::string cache,
               std::optional<std::int64_t> overlap = {});
 
   /// One split, the training split first: every text tokenised, special tokens included, cut to `max_length` tokens (0:
-  /// whole) or in windows of as many. Prints a line if they are stored ids; a warning on standard error if those cannot be used, and one if the
-  /// cache cannot be used. Throws Error as read_rows.
+  /// whole) or in windows of as many. Prints a line if they are stored ids; a warning on standard error if those cannot
+  /// be used, and one if the cache cannot be used. Throws Error as read_rows.
   Dataset read(const SplitSource& from, std::int64_t max_rows, std::int64_t max_length);
 
  private:

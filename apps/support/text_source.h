@@ -1,5 +1,5 @@
-// Texts in the order of their file: a column of a table or of a CSV file, a field of a JSON-lines file, or the ones given. Read in
-// blocks, so that memory does not grow with the file.
+// Texts in the order of their file: a column of a table or of a CSV file, a field of a JSON-lines file, or the ones
+// given. Read in blocks, so that memory does not grow with the file.
 #pragma once
 
 #include <functional>

@@ -23,9 +23,9 @@ struct ValidationFit {
   json::Value record;          // every digit, for the log, run.json and evaluate --json
 };
 
-/// Fits a task to logits [E, outputs] and labels that were read from `data`: first the temperature, then the thresholds.
-/// Prints the measures before and after to `notes`, and a warning on standard error where the
-/// data do not determine a value. Throws Error if there are no examples.
+/// Fits a task to logits [E, outputs] and labels that were read from `data`: first the temperature, then the
+/// thresholds. Prints the measures before and after to `notes`, and a warning on standard error
+/// where the data do not determine a value. Throws Error if there are no examples.
 ValidationFit fit_to_validation(const Task& task, FitChoice choice, const std::string& data, const Tensor& logits,
                                 const Tensor& labels, std::ostream& notes);
 

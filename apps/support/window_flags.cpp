@@ -51,9 +51,9 @@ void WindowFlags::check_room(const Tokenizer& tokenizer, std::int64_t max_length
 void WindowFlags::warn_of_cut(const std::string& folder, const json::Value& config) const {
   if (const std::optional<WindowForm> before = read_windows(config); before && windows.empty())
     std::cerr << "warning: the model of " << folder
-              << " reads long texts in windows, and this run cuts them; --windows "
-              << "overlap=" << before->overlap << " --window_pooling " << pooling_name(before->pooling)
-              << " is what that model was trained with" << std::endl;
+              << " reads long texts in windows, and this run cuts them; --windows overlap=" << before->overlap
+              << " --window_pooling " << pooling_name(before->pooling) << " is what that model was trained with"
+              << std::endl;
 }
 
 }  // namespace attune

@@ -18,8 +18,8 @@ struct WindowFlags {
   std::string windows, pooling = "mean";  // windows: "overlap=N"; empty: texts are cut
 
   void declare(CommandLine& app);
-  /// What the options ask for; nothing if texts are cut. Throws UsageError if a value is wrong, if pooling is given without
-  /// windows, or windows with `pairs` of texts.
+  /// What the options ask for; nothing if texts are cut. Throws UsageError if the value of --windows is wrong, or if
+  /// the texts are `pairs`.
   std::optional<WindowForm> form(bool pairs) const;
   /// Throws UsageError if the overlap is not smaller than the room for text in a context of `max_length` tokens.
   void check_room(const Tokenizer& tokenizer, std::int64_t max_length) const;

@@ -1,8 +1,9 @@
 // A data set in a file, so that the next run maps it instead of tokenizing again.
 //
-// The file is safetensors, so that other tools can read it: ids, starts, and type_ids, windows, labels and marks if they exist. Its
-// metadata has digests of the tensors and a text from the caller that describes the labels, with its own. While
-// examples arrive, their ids are written to an anonymous file, so that memory holds only where each example begins.
+// The file is safetensors, so that other tools can read it: ids, starts, and type_ids, windows, labels and marks if
+// they exist. Its metadata has digests of the tensors and a text from the caller that describes the labels, with its
+// own. While examples arrive, their ids are written to an anonymous file, so that memory holds only where each example
+// begins.
 #pragma once
 
 #include <memory>

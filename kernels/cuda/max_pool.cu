@@ -1,8 +1,8 @@
 // The largest value of each channel over the rows of a sequence, and its gradient (kernels/max_pool.h).
 //
-// A thread owns a channel of a sequence and goes over its rows; in backward, one more sequence owns the rows that belong to
-// none. The rows are logits of windows: a few rows of a few channels, so nothing is vectorized. Deterministic. Reads x once;
-// backward also writes dx.
+// A thread owns a channel of a sequence and goes over its rows; in backward, one more sequence owns the rows that
+// belong to none. The rows are logits of windows: a few rows of a few channels, so nothing is vectorized.
+// Deterministic. Reads x once; backward also writes dx.
 #include "kernels/max_pool.h"
 
 #include "kernels/cuda/context.h"
