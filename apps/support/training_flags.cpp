@@ -31,6 +31,12 @@ std::function<AdamWGroup(const std::string&)> parameter_groups(const Classifier&
   return [groups = std::move(groups)](const std::string& name) { return groups.at(name); };
 }
 
+// An option that shows its default.
+template <class T>
+Flag* add(CommandLine& app, const char* group, const char* name, T& value, const char* text) {
+  return app.add_option(name, value, text)->group(group)->capture_default_str();
+}
+
 // "test.csv, its first 100 rows (--max_eval_examples)".
 std::string title_of(const SplitSource& source, std::int64_t max_rows, const char* flag) {
   return max_rows == 0 || source.split ? source.title()
@@ -41,28 +47,37 @@ std::string title_of(const SplitSource& source, std::int64_t max_rows, const cha
 
 void TrainingFlags::declare(CommandLine& app) {
   command_line_ = &app;
-  const auto add = [&](const char* group, const char* name, auto& value, const char* text) {
-    return app.add_option(name, value, text)->group(group)->capture_default_str();
-  };
+  declare_data(app);
+  declare_model(app);
+  task.declare(app);
+  declare_steps(app);
+  declare_evaluations(app);
+  declare_run(app);
+  declare_results(app);
+}
+
+void TrainingFlags::declare_data(CommandLine& app) {
   data.declare(app);
   app.add_option("--text_pair_column", data.columns.pair, "Column of a second text for each row, to classify pairs")
       ->group("Data");
   app.add_option("--tokenizer", tokenizer, "Folder of the tokenizer (default: the model's folder)")->group("Data");
-  add("Data", "--cache", cache,
+  add(app, "Data", "--cache", cache,
       "Folder that stores token ids for later runs, at most 4 GB: those used longest ago are removed");
   app.add_flag("--no_cache", no_cache, "Do not store token ids")->group("Data");
-  add("Data", "--context_length", context_length,
+  add(app, "Data", "--context_length", context_length,
       "Tokens per text: a number, longest_training_example, or model_context_length");
 
   windows.declare(app);
-  add("Data", "--max_train_examples", max_train_examples,
+  add(app, "Data", "--max_train_examples", max_train_examples,
       "Use only N training rows; 0: all. Of a file that is split: of each class in its share, by --split_seed; of "
       "other files the first ones")
       ->check(count_from(0));
-  add("Data", "--max_eval_examples", max_eval_examples,
+  add(app, "Data", "--max_eval_examples", max_eval_examples,
       "Use only N validation and N test rows, chosen in the same way; 0: all")
       ->check(count_from(0));
+}
 
+void TrainingFlags::declare_model(CommandLine& app) {
   app.add_option("--model_dir", model_dir,
                  "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
       ->group("Model");
@@ -71,7 +86,7 @@ void TrainingFlags::declare(CommandLine& app) {
          "Make a new head even if attune saved the model's folder and its classes are those of the data; otherwise "
          "the head of such a folder is kept")
       ->group("Model");
-  add("Model", "--trainable_layers", trainable_layers,
+  add(app, "Model", "--trainable_layers", trainable_layers,
       "Layers to train: all, last_two_blocks, last_block, last_layer, or lora: a low-rank change of each linear layer, "
       "and the head; the others are frozen. The saved model has the changes in its weights");
   lora.declare(app, "Model");
@@ -79,12 +94,12 @@ void TrainingFlags::declare(CommandLine& app) {
       ->check(dropout_probability())
       ->group("Model");
   placement.declare(app, "Model");
+}
 
-  task.declare(app);
-
-  add("Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
-  add("Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
-  Flag* texts = add("Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
+void TrainingFlags::declare_steps(CommandLine& app) {
+  add(app, "Training", "--num_epochs", num_epochs, "Passes over the training set")->check(count_from(1));
+  add(app, "Training", "--learning_rate", learning_rate, "Peak learning rate of AdamW")->check(positive());
+  Flag* texts = add(app, "Training", "--batch_size", batch_size, "Texts per batch")->check(count_from(1, 65535));
   app.add_option("--batch_tokens", batch_tokens,
                  "Training batches of at most this many tokens, padding counted, in place of a number of texts; a "
                  "longer text is a batch of its own. No text is left out of an epoch, and with --accumulation_steps "
@@ -96,33 +111,37 @@ void TrainingFlags::declare(CommandLine& app) {
                "Batches of texts of similar length, in random order: each stretch of 50 batches of the shuffled "
                "texts is sorted. The batch with the most tokens comes first in each epoch")
       ->group("Training");
-  add("Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
-  add("Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
-  add("Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")->check(not_negative());
+  add(app, "Training", "--accumulation_steps", accumulation_steps, "Batches per optimizer step")->check(count_from(1));
+  add(app, "Training", "--max_steps", max_steps, "Stop after this many batches; 0: no limit")->check(count_from(0));
+  add(app, "Training", "--weight_decay", weight_decay, "Decoupled weight decay of every parameter")
+      ->check(not_negative());
   app.add_flag("--decay_matrices_only", decay_matrices_only,
                "Weight decay for matrices and tables alone, not for biases and norms, as in the Hugging Face trainer")
       ->group("Training");
-  add("Training", "--layer_decay", layer_decay,
+  add(app, "Training", "--layer_decay", layer_decay,
       "Learning rate of each block, as a share of the next one's, in (0, 1]; embeddings come before the first block")
       ->check(share_above_zero());
-  add("Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
+  add(app, "Training", "--max_grad_norm", max_grad_norm, "Clip the gradient's norm to this; 0: no clipping")
       ->check(not_negative());
-  add("Training", "--lr_schedule", lr_schedule,
+  add(app, "Training", "--lr_schedule", lr_schedule,
       "constant; to zero at the end of the run: linear, cosine, cosine_restarts; or inverse_sqrt: slower and slower "
       "down")
       ->check(one_of(lr_schedule_names()));
-  add("Training", "--lr_cycles", lr_cycles, "cosine_restarts: cosines in the run, each from the peak")
+  add(app, "Training", "--lr_cycles", lr_cycles, "cosine_restarts: cosines in the run, each from the peak")
       ->check(count_from(1))
       ->only_with("--lr_schedule", "cosine_restarts");
-  Flag* steps = add("Training", "--warmup_steps", warmup_steps,
+  Flag* steps = add(app, "Training", "--warmup_steps", warmup_steps,
                     "Optimizer steps of linear warm-up; a warning if the run has fewer")
                     ->check(count_from(0));
-  add("Training", "--warmup_ratio", warmup_ratio,
+  add(app, "Training", "--warmup_ratio", warmup_ratio,
       "Linear warm-up for this share of the run's optimizer steps, in [0, 1)")
       ->check(dropout_probability())
       ->excludes(steps);
-  add("Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
-  add("Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
+}
+
+void TrainingFlags::declare_evaluations(CommandLine& app) {
+  add(app, "Training", "--eval_freq", eval_freq, "Batches between evaluations; 0: none")->check(count_from(0));
+  add(app, "Training", "--eval_iter", eval_iter, "Batches per evaluation")->check(count_from(1));
   app.add_flag("--independent_evaluation", independent_evaluation,
                "Evaluations choose their examples without changing the order of training: the trained weights do not "
                "depend on --eval_freq (by default they do from the second epoch on, as in the reference)")
@@ -138,12 +157,15 @@ void TrainingFlags::declare(CommandLine& app) {
       ->needs(best)
       ->check(count_from(0))
       ->group("Training");
-  add("Training", "--ema_decay", ema_decay,
+  add(app, "Training", "--ema_decay", ema_decay,
       "Decay of an exponential moving average of the weights, e.g. 0.999, at step n at most (1 + n) / (10 + n). All "
       "evaluations, --keep_best and the saved model are those of the average; training goes on with the weights. 0: "
       "no average")
       ->check(dropout_probability());
-  add("Training", "--seed", seed, "Seed of weights, data order and dropout");
+}
+
+void TrainingFlags::declare_run(CommandLine& app) {
+  add(app, "Training", "--seed", seed, "Seed of weights, data order and dropout");
   app.add_option("--seeds", seeds,
                  "Several runs with these seeds, as 1..5 or 1,2,7, and a table of their measures: the runs are in the "
                  "folders seed-1, ... of --output, the table also in seeds.json there. The rows of --split are those "
@@ -155,13 +177,15 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
       ->group("Training");
-  add("Training", "--threads", threads, "CPU threads; 0: all cores, divided among the processes of this machine")
+  add(app, "Training", "--threads", threads, "CPU threads; 0: all cores, divided among the processes of this machine")
       ->check(thread_count());
-  add("Training", "--peer_timeout", peer_timeout,
+  add(app, "Training", "--peer_timeout", peer_timeout,
       "If mpirun or srun has started several processes: seconds after which one that gives no sign of life ends the "
       "run")
       ->check(count_from(1, 86400));
+}
 
+void TrainingFlags::declare_results(CommandLine& app) {
   auto* earlier =
       app.add_options_file("--options", options_file,
                            "run.json of an earlier run: its options, where the command line does not give them",
@@ -180,11 +204,11 @@ void TrainingFlags::declare(CommandLine& app) {
   app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
   app.add_option("--tensorboard", tensorboard, "Folder for an event file of the same numbers, for TensorBoard")
       ->group("Results");
-  add("Results", "--checkpoint_every", checkpoint_every,
+  add(app, "Results", "--checkpoint_every", checkpoint_every,
       "Batches between checkpoints in OUTPUT/checkpoints, from which --resume continues; 0: a checkpoint only after "
       "Ctrl-C")
       ->check(count_from(0));
-  add("Results", "--keep", keep,
+  add(app, "Results", "--keep", keep,
       "Number of newest checkpoints to keep during a run; a finished run keeps one; 0: a finished run keeps none")
       ->check(count_from(0));
   app.add_optional(

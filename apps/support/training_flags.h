@@ -100,6 +100,13 @@ struct TrainingFlags {
   std::int64_t max_length(std::int64_t longest_training_example, std::int64_t model_positions) const;
 
  private:
+  void declare_data(CommandLine& app);
+  void declare_model(CommandLine& app);
+  void declare_steps(CommandLine& app);
+  void declare_evaluations(CommandLine& app);
+  void declare_run(CommandLine& app);
+  void declare_results(CommandLine& app);
+
   const CommandLine* command_line_ = nullptr;
 };
 
