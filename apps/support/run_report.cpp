@@ -190,8 +190,9 @@ void RunReport::explain_mistakes() {
       mistake.text_found = true;
       mistake.text = texts[i]->text;
       mistake.pair = texts[i]->pair;
-      tokens += kExplanationSteps * job_.test.length(rows[i]);
-      if (tokens > kMaxExplainedTokens) continue;
+      const std::int64_t cost = kExplanationSteps * job_.test.length(rows[i]);
+      if (tokens + cost > kMaxExplainedTokens) continue;
+      tokens += cost;
       const bool pair = !flags_.data.columns.pair.empty();
       for (const auto& [word, value] : explain_text(classifier, mistake.text, pair ? &mistake.pair : nullptr,
                                                     static_cast<std::int32_t>(mistake.explained), kExplanationSteps))

@@ -43,6 +43,12 @@ train numbers --task regression --label_column score
 evaluated numbers --label_column score
 page_is_right numbers --evaluation "$folder/numbers.json" "${sections[@]}" "${results[@]}" --id fit0 --id residuals0 --no_id calibration --no_id ranking --text "mean ± deviation"
 
+# A text that is too long to be explained leaves the passes to the others.
+mkdir "$folder/data_long" && cp "$folder/data/train.csv" "$folder/data/validation.csv" "$folder/data_long"
+{ echo text,label,tags,score; echo "$(printf 'sea %.0s' $(seq 5000)),plain,,1000"; for i in 1 2 3 4; do echo "red stone $i,plain,,$i"; done; } >"$folder/data_long/test.csv"
+train long_text --data "$folder/data_long" --task regression --label_column score --windows overlap=0 --max_steps 4
+expect "explained mistakes" 4 "$(grep -o '>Raised: ' "$folder/long_text/report.html" | wc -l)"
+
 # Without a final evaluation; the page of an earlier run goes away; none without an output folder.
 train labels --no_final_evaluation --task multi_label --label_column tags --label_delimiter '|'
 page_is_right labels "${sections[@]}" --no_id measures --no_id predictions --no_id mistakes --text "This run has no final evaluation"
