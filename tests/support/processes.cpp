@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "base/parallel.h"
 #include "engine/comm/processes.h"
 
 namespace attune::testing {
@@ -13,7 +14,9 @@ std::unique_ptr<MpiProcesses> joined;
 
 class Joined : public ::testing::Environment {
   void SetUp() override {
-    if (launched_world() > 1) joined = join_processes(ATTUNE_MPI_MODULE, {});
+    if (launched_world() == 1) return;
+    set_num_threads(1);  // there are more processes than processors
+    joined = join_processes(ATTUNE_MPI_MODULE, {});
   }
   void TearDown() override {
     if (joined) joined->leave();

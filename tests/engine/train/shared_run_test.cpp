@@ -142,13 +142,19 @@ TEST_P(SharedRuns, ResumeToTheSameBitsAlsoFromARunOfOneProcess) {
     EXPECT_NEAR(second.recorder().steps[i].loss, alone.recorder().steps[before + i].loss, 1e-6) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, SharedRuns,
-    ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
-                      Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
-                      Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3},
-                      Case{.name = "Device", .packed = true, .dropout = 0.1f, .device = Device::kCuda}),
-    [](const auto& param) { return param.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, SharedRuns,
+                         ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
+                                           Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
+                                           Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3}),
+                         [](const auto& param) { return param.param.name; });
+
+TEST(SharedRun, OnADeviceHasTheNumbersOfOneProcess) {
+  const Case device{.name = "Device", .packed = true, .dropout = 0.1f, .device = Device::kCuda};
+  SharedRun shared(device, joined_processes()), alone(device, single_process());
+  shared.run();
+  alone.run();
+  expect_near(shared.recorder(), alone.recorder());
+}
 
 TEST(SharedRun, RefusesABatchThatCannotBeSharedEqually) {
   const int world = joined_processes().world();
