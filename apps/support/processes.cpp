@@ -1,5 +1,6 @@
 #include "apps/support/processes.h"
 
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,7 +9,7 @@
 #include <filesystem>
 #include <iostream>
 #include <sstream>
-#include <thread>
+#include <string_view>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -27,9 +28,11 @@ std::string module_path() {
   return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libattune_mpi.so").string();
 }
 
-// Makes one GPU visible to this process: of those that the environment lists, or of all.
+// Makes one GPU visible to this process: of those that the environment lists, or of all. A list of one stays: srun may
+// have given each process its own.
 void choose_gpu(int local_rank) {
   const char* const listed = std::getenv("CUDA_VISIBLE_DEVICES");
+  if (listed != nullptr && std::string_view(listed).find(',') == std::string_view::npos) return;
   std::string chosen = std::to_string(local_rank);
   if (listed != nullptr) {
     std::istringstream devices(listed);
@@ -37,6 +40,18 @@ void choose_gpu(int local_rank) {
       if (!std::getline(devices, chosen, ',')) chosen.clear();
   }
   setenv("CUDA_VISIBLE_DEVICES", chosen.c_str(), 1);
+}
+
+// Its share of the processors that it may use: a launcher may have given each process its own.
+int share_of_processors() {
+  cpu_set_t usable;
+  CPU_ZERO(&usable);
+  if (sched_getaffinity(0, sizeof usable, &usable) != 0) return 1;
+  std::string mine(256, '\0');
+  gethostname(mine.data(), mine.size() - 1);
+  mine.append(reinterpret_cast<const char*>(&usable), sizeof usable);
+  const std::vector<std::string> all = joined->gather(mine);
+  return std::max(1, CPU_COUNT(&usable) / static_cast<int>(std::ranges::count(all, mine)));
 }
 
 std::string text_of(const NamedValues& options) {
@@ -72,12 +87,10 @@ std::string difference(const std::string& first, const std::string& other) {
 
 void join_launched(int threads, int patience) {
   if (launched_world() <= 1) return;
-  const auto on_lost = [](const std::string& line) { std::fprintf(stderr, "error: %s\n", line.c_str()); };
-  joined = join_processes(module_path(), {std::chrono::seconds(patience), on_lost}).release();
-  if (threads == 0) {
-    const int processors = std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-    set_num_threads(std::max(1, processors / joined->local_world()));
-  }
+  const auto on_failure = [](const std::string& line) { std::fprintf(stderr, "error: %s\n", line.c_str()); };
+  joined = join_processes(module_path(), {std::chrono::seconds(patience), on_failure}).release();
+  const int share = share_of_processors();  // on every rank: --threads may differ
+  if (threads == 0) set_num_threads(share);
   if (joined->local_world() > 1) choose_gpu(joined->local_rank());
   if (leads()) {
     std::cout << "Processes: " << joined->world() << std::endl;

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
+#include <initializer_list>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -23,8 +24,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH).
-int launcher_number(const std::array<const char*, 3>& names, int otherwise) {
+// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH), Slurm's.
+int launcher_number(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
     const char* const text = std::getenv(name);
     if (text == nullptr || *text == '\0') continue;
@@ -52,7 +53,7 @@ struct Job {
 // MPI's calls are made by one thread of its own: exchanges go on while the caller computes, and MPI needs no locks.
 class Mpi : public MpiProcesses {
  public:
-  Mpi(OpenMpi* open, const MpiOptions& options) : options_(options), thread_([this, open] { serve(open); }) {
+  Mpi(OpenMpi* open, const MpiOptions& options) : options_(options), thread_([this, open] { exchange(open); }) {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [&] { return open_; });
   }
@@ -87,7 +88,7 @@ class Mpi : public MpiProcesses {
     changed_.notify_all();
     thread_.join();
   }
-  void abort(int exit_code) override {
+  [[noreturn]] void abort(int exit_code) override {
     calls_.abort(exit_code);
     std::_Exit(exit_code);
   }
@@ -98,6 +99,14 @@ class Mpi : public MpiProcesses {
     jobs_.push_back(job);
     changed_.notify_all();
     return ++put_;
+  }
+
+  void exchange(OpenMpi* open) {
+    try {
+      serve(open);
+    } catch (const std::exception& error) {  // memory, for one
+      fail(str_cat("the processes cannot exchange: ", error.what()));
+    }
   }
 
   void serve(OpenMpi* open) {
@@ -137,8 +146,14 @@ class Mpi : public MpiProcesses {
     }
   }
 
-  // Part r of the values is added by rank r.
+  // A piece at a time: MPI counts bytes by an int, and all need room twice.
   void sum_now(std::span<float> values) {
+    for (; values.size() > kPiece; values = values.subspan(kPiece)) sum_piece(values.first(kPiece));
+    sum_piece(values);
+  }
+
+  // Part r of the values is added by rank r.
+  void sum_piece(std::span<float> values) {
     const auto ranks = static_cast<std::size_t>(calls_.world);
     const std::size_t part = ceil_div(values.size(), ranks);
     sent_.resize(part * ranks);
@@ -161,12 +176,18 @@ class Mpi : public MpiProcesses {
     std::vector<std::uint64_t> sizes(ranks);
     calls_.start_gather(&own, sizes.data(), sizeof own);
     complete();
-    const std::size_t room = std::ranges::max(sizes);
-    std::string mine(bytes), all(room * ranks, '\0');
-    mine.resize(room);
-    calls_.start_gather(mine.data(), all.data(), narrow<std::int32_t>(room));
-    complete();
-    for (std::size_t r = 0; r < ranks; ++r) out.push_back(all.substr(r * room, sizes[r]));
+    out.resize(ranks);
+    std::string mine, all;
+    for (std::size_t begin = 0; begin < std::ranges::max(sizes); begin += kPiece) {
+      const std::size_t room = std::min(std::ranges::max(sizes) - begin, kPiece);
+      mine = bytes.substr(std::min(begin, bytes.size()), room);
+      mine.resize(room);
+      all.resize(room * ranks);
+      calls_.start_gather(mine.data(), all.data(), narrow<std::int32_t>(room));
+      complete();
+      for (std::size_t r = 0; r < ranks; ++r)
+        if (sizes[r] > begin) out[r].append(all, r * room, std::min<std::size_t>(sizes[r] - begin, room));
+    }
   }
 
   // Sends a sign of life from time to time, and looks for that of the previous rank.
@@ -181,12 +202,16 @@ class Mpi : public MpiProcesses {
     const int lost = (calls_.rank + calls_.world - 1) % calls_.world;
     const std::string name = names_.empty() ? "" : str_cat(" (", names_[static_cast<std::size_t>(lost)], ")");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.patience).count();
-    if (options_.on_lost)
-      options_.on_lost(str_cat("rank ", lost, name, " has not been heard of for ", seconds, " s; the run ends"));
+    fail(str_cat("rank ", lost, name, " has not been heard of for ", seconds, " s; the run ends"));
+  }
+
+  [[noreturn]] void fail(const std::string& line) {
+    if (options_.on_failure) options_.on_failure(line);
     abort(1);
   }
 
   static constexpr auto kBeat = 100ms;
+  static constexpr std::size_t kPiece = std::size_t{1} << 22;  // of one call of MPI: values, or bytes of each rank
 
   MpiOptions options_;
   MpiCalls calls_{};
@@ -210,7 +235,8 @@ int launched_world() {
 }
 
 int launched_rank() {
-  return launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}, 0);
+  return launched_world() == 1 ? 0
+                               : launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
 }
 
 std::unique_ptr<MpiProcesses> join_processes(const std::string& module, const MpiOptions& options) {

@@ -13,8 +13,9 @@ namespace attune {
 struct MpiOptions {
   /// A rank is lost if nothing was heard of it for so long.
   std::chrono::milliseconds patience{20000};
-  /// Called by another thread when a rank is lost, with one line that names it. Afterwards all processes end.
-  std::function<void(const std::string& line)> on_lost = {};
+  /// Called by another thread when a rank is lost, with one line that names it, or when exchanges fail. Afterwards all
+  /// processes end.
+  std::function<void(const std::string& line)> on_failure = {};
 };
 
 /// Exchanges by MPI, and watches the other processes.

@@ -26,7 +26,7 @@ TEST(Processes, AreAsManyAsWereLaunched) {
 
 TEST(Processes, SumsAddInTheOrderOfRanks) {
   Communicator& all = joined_processes();
-  for (const std::size_t size : {1u, 2u, 3u, 1000u, 100003u}) {
+  for (const std::size_t size : {1u, 2u, 3u, 1000u, 100003u, 9000001u}) {  // the last in several pieces
     std::vector<float> expected = values_of(0, size);
     for (int r = 1; r < all.world(); ++r) {
       const std::vector<float> next = values_of(r, size);
@@ -53,7 +53,7 @@ TEST(Processes, SeveralSumsMayBeOutstanding) {
 
 TEST(Processes, GatherGivesTheBytesOfEveryRank) {
   Communicator& all = joined_processes();
-  for (const std::size_t size : {0u, 1u, 5000u}) {  // of rank 0; the others have more
+  for (const std::size_t size : {0u, 1u, 5000u, (2u << 22) - 2}) {  // of rank 0; the others have more, and more pieces
     const auto of_rank = [&](int rank) {
       return std::string(size + static_cast<std::size_t>(rank) * 3, static_cast<char>('a' + rank));
     };
