@@ -273,7 +273,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   if (trainer.best_model() != nullptr) print_best(*trainer.best_model(), flags);
   std::fflush(stdout);
 
-  if (!flags.output.empty() || !flags.lora.adapter.empty()) trainer.check();
+  if (processes().any(!flags.output.empty() || !flags.lora.adapter.empty())) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
   if (!finished) keeper.close(trainer.state(), report.state());
   trainer.use_result();

@@ -158,13 +158,15 @@ Evaluation Evaluator::evaluate(const LoaderPass& pass, std::int64_t max_batches,
       result.logits.assign(exact.values<double>().begin(), exact.values<double>().end());
     }
   };
-  for (std::int64_t i = processes_.rank(); i < batches; i += processes_.world()) {
-    pending.push_back(start(pass.batch(i), graphs_));
-    take(kMaxPendingBatches);
-    if (progress && !progress(std::min(i + processes_.world() - processes_.rank(), batches), batches)) break;
-  }
-  take(0);
-  check_mapped_files();
+  check_on_all(processes_, [&] {
+    for (std::int64_t i = processes_.rank(); i < batches; i += processes_.world()) {
+      pending.push_back(start(pass.batch(i), graphs_));
+      take(kMaxPendingBatches);
+      if (progress && !progress(std::min(i + processes_.world() - processes_.rank(), batches), batches)) break;
+    }
+    take(0);
+    check_mapped_files();
+  });
   results = results_of_all(processes_, std::move(results));
   Evaluation out;
   for (const BatchResult& result : results) out.loss += result.loss;

@@ -1,6 +1,7 @@
 #include "engine/train/gradient_sums.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/check.h"
@@ -27,6 +28,11 @@ void copy_in(const Tensor& gradient, std::span<const float> from) {
 
 GradientSums::GradientSums(Communicator& processes, std::vector<NamedParameter> parameters) : processes_(processes) {
   for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named)});
+}
+
+GradientSums::~GradientSums() {
+  if (started_ > 0)
+    std::make_unique<std::vector<float>>(std::move(values_)).release();  // NOLINT(bugprone-unused-return-value)
 }
 
 std::span<float> GradientSums::values_of(const Slot& slot) {
@@ -103,6 +109,7 @@ void GradientSums::finish() {
       grad.add(sum);
     }
   }
+  started_ = 0;
 }
 
 Tensor GradientSums::sum(const Tensor& mine, double share) {

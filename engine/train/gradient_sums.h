@@ -21,6 +21,10 @@ namespace attune {
 class GradientSums {
  public:
   GradientSums(Communicator& processes, std::vector<NamedParameter> parameters);
+  /// After an error inside of a pass, sums that were started go on: they keep their memory.
+  ~GradientSums();
+  GradientSums(const GradientSums&) = delete;
+  GradientSums& operator=(const GradientSums&) = delete;
 
   /// Before the backward pass after which gradients are added.
   void begin();
@@ -53,7 +57,7 @@ class GradientSums {
   Communicator& processes_;
   std::vector<Slot> slots_;      // after the first pass: those with a gradient, in the order in which it is final
   std::vector<Bucket> buckets_;  // empty before the end of the first pass
-  std::size_t started_ = 0;      // buckets of this pass
+  std::size_t started_ = 0;      // buckets of this pass; 0 after it
   std::int64_t step_ = 0;        // of this pass
   std::vector<float> values_;
 };

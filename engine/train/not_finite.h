@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "base/check.h"
 #include "engine/autograd/finite_watch.h"
+#include "engine/comm/communicator.h"
 
 namespace attune {
 
@@ -25,5 +27,9 @@ class NotFiniteError : public Error {
   std::optional<std::int64_t> step_;
   std::optional<NotFinite> tensor_;
 };
+
+/// Does the work of every process, which makes no collective calls. If it throws NotFiniteError in some of them, then the
+/// error of the lowest rank is thrown in all, so that none goes on and saves the model. Collective.
+void check_on_all(Communicator& processes, const std::function<void()>& work);
 
 }  // namespace attune

@@ -65,6 +65,10 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
   CHECK(options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,
         " texts cannot be shared equally by ", data.processes.world(), " processes");
   CHECK(options.batch_tokens == 0 || data.processes.alone(), "batches by tokens cannot be shared by several processes");
+  CHECK(
+      data.processes.alone() || std::ranges::count(task.options().class_weights, 0.0) == 0,
+      "a run with a class weight of 0 cannot be shared by several processes: a process may have only texts that do not "
+      "count");
   CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
   CHECK(options.batch_tokens == 0 || data.train.size() > 0, data.train.name, ": there are no training examples");
   CHECK(options.batch_tokens > 0 || data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
@@ -116,8 +120,11 @@ std::size_t Trainer::predict_peak_memory() {
   const std::int64_t length = kept_length(data_.train);
   // A packed batch is filled up with rows, as if it had some more examples.
   const std::int64_t multiple = data_.form.packed ? packed_row_multiple(training_rows(), 1) : 1;
-  std::int64_t examples = ceil_div(ceil_div(training_rows(), multiple) * multiple, length);
-  if (!data_.form.packed && options_.batch_tokens > 0) examples = std::max<std::int64_t>(training_rows() / length, 1);
+  std::int64_t rows = training_rows();
+  if (!data_.processes.alone())  // a process has a part of the batch
+    rows = max_windows(data_.train, options_.batch_size / data_.processes.world()) * length;
+  std::int64_t examples = ceil_div(ceil_div(rows, multiple) * multiple, length);
+  if (!data_.form.packed && options_.batch_tokens > 0) examples = std::max<std::int64_t>(rows / length, 1);
   return runner_.predict_peak_memory(data_.train, data_.form, examples, length);
 }
 
@@ -165,7 +172,7 @@ void Trainer::check_finite(const StepResult& result) {
 }
 
 void Trainer::check() {
-  with_average(average_.get(), [&] { return check_model(), true; });
+  with_average(average_.get(), [&] { return check_on_all(data_.processes, [&] { check_model(); }), true; });
 }
 
 void Trainer::check_model() {

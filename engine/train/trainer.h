@@ -13,10 +13,11 @@
 // tokens, it is the mean over all texts of its batches.
 //
 // A run is a function of its options and data: dropout is counter-based, every reduction has a fixed order. If several
-// devices shared a step, gradients would be averaged only between backward and the optimizer, in StepRunner::work. On a
-// CUDA device the host runs a few steps ahead: reports and errors of a step arrive a few steps later. Everything that
-// the next step depends on is one value (engine/train/run_state.h), so a run can be interrupted after any step and
-// resumed.
+// processes share a run, each has a part of every training batch and some batches of every evaluation; all have the same
+// weights after every optimizer step (engine/train/gradient_sums.h). On a CUDA device the host runs a few steps ahead:
+// reports and errors of a step arrive a few steps later. Everything that the next step depends on is one value
+// (engine/train/run_state.h), so a run can be interrupted after any step and resumed; if several processes share it,
+// after any optimizer step.
 #pragma once
 
 #include <chrono>

@@ -65,6 +65,8 @@ sed -i '$d' "$folder/other/train.csv"
 differs "data" "the processes of a run differ: rank 2 has training examples" -n 2 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --data "$folder/other"
 differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
+differs "class weights of 0" "a run with a class weight of 0 cannot be shared" -n 2 "$train_gpt" "${gpt[@]}" --class_weights 0,1
+differs "numbers that are not finite" "evaluation stopped: the logits of example" -n 2 "$train_gpt" "${gpt[@]}" --learning_rate 1e30
 cp "$train_gpt" "$folder/train_gpt"
 # Variables of a launcher that this MPI knows nothing of, as of a shell that another one has started.
 PMI_SIZE=2 PMI_RANK=0 "$train_gpt" "${gpt[@]}" >"$folder/out" 2>"$folder/err" && fail "a launcher of another MPI: the run succeeds"

@@ -2,7 +2,10 @@
 // processes (CMakeLists.txt); every process also runs alone, to compare.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cmath>
 #include <memory>
+#include <thread>
 
 #include "tests/engine/train/train_fixture.h"
 #include "tests/support/message_of.h"
@@ -11,6 +14,12 @@
 namespace attune::testing {
 namespace {
 
+const Task& weighted_classes() {
+  static const std::unique_ptr<Task> task =
+      make_task("single_label_classification", {.outputs = 2, .class_weights = {0.3, 2.5}});
+  return *task;
+}
+
 struct Case {
   const char* name;
   bool packed = false;
@@ -18,6 +27,7 @@ struct Case {
   std::int64_t accumulation_steps = 1;
   Device device = Device::kCpu;
   std::int64_t batch_size = 12;
+  const Task& task = two_classes();
 
   // The simulated device is slow: less of everything.
   bool small() const { return device == Device::kCuda; }
@@ -55,8 +65,7 @@ class SharedRun {
     options.keep_best = "loss";
     options.adamw.max_grad_norm = 0.5;
     trainer_ = std::make_unique<Trainer>(
-        *model_, [this](const TokenBatch& batch, const ForwardPass& pass) { return model_->forward(batch, pass); },
-        two_classes(),
+        *model_, [this](const TokenBatch& batch, const ForwardPass& pass) { return logits(batch, pass); }, of.task,
         TrainData{examples_,
                   validation_,
                   {.max_length = 24, .pad_id = 99, .packed = of.packed, .mask = true},
@@ -70,6 +79,10 @@ class SharedRun {
   }
   RunState state() const { return trainer_->state(); }
   const Recorder& recorder() const { return recorder_; }
+  Trainer& trainer() { return *trainer_; }
+  /// From now on the logits are not finite.
+  void spoil() { spoilt_ = true; }
+  Evaluation evaluate() { return trainer_->evaluate_all(validation_, false, {}); }
   std::vector<float> weights() const {
     std::vector<float> out;
     for (const auto& [name, parameter] : parameters_of(*model_)) {
@@ -80,8 +93,15 @@ class SharedRun {
   }
 
  private:
+  Variable logits(const TokenBatch& batch, const ForwardPass& pass) const {
+    if (!spoilt_) return model_->forward(batch, pass);
+    const std::int64_t texts = batch.lengths.numel();
+    return Variable(Tensor::from(std::vector<float>(static_cast<std::size_t>(2 * texts), NAN), {texts, 2}));
+  }
+
   const Dataset examples_, validation_;
   std::unique_ptr<Gpt2Classifier> model_;
+  bool spoilt_ = false;
   std::unique_ptr<Trainer> trainer_;
   Recorder recorder_;
 };
@@ -142,11 +162,13 @@ TEST_P(SharedRuns, ResumeToTheSameBitsAlsoFromARunOfOneProcess) {
     EXPECT_NEAR(second.recorder().steps[i].loss, alone.recorder().steps[before + i].loss, 1e-6) << i;
 }
 
-INSTANTIATE_TEST_SUITE_P(All, SharedRuns,
-                         ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
-                                           Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
-                                           Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3}),
-                         [](const auto& param) { return param.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    All, SharedRuns,
+    ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
+                      Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
+                      Case{.name = "Weighted", .packed = true, .accumulation_steps = 2, .task = weighted_classes()},
+                      Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3}),
+    [](const auto& param) { return param.param.name; });
 
 TEST(SharedRun, OnADeviceHasTheNumbersOfOneProcess) {
   const Case device{.name = "Device", .packed = true, .dropout = 0.1f, .device = Device::kCuda};
@@ -154,6 +176,72 @@ TEST(SharedRun, OnADeviceHasTheNumbersOfOneProcess) {
   shared.run();
   alone.run();
   expect_near(shared.recorder(), alone.recorder());
+}
+
+// A model that is not worth saving on one rank is not saved by another.
+TEST(SharedRun, LogitsThatAreNotFiniteOnOneRankAreAnErrorOfAll) {
+  Communicator& all = joined_processes();
+  SharedRun run({.name = ""}, all, 3);
+  run.run();
+  if (all.rank() == all.world() - 1) run.spoil();
+  const auto expect_on_all = [&](const std::string& mine, const std::string& pattern) {
+    EXPECT_NE(mine.find(pattern), std::string::npos) << mine;
+    for (const std::string& other : all.gather(mine)) EXPECT_EQ(other, mine);
+  };
+  expect_on_all(message_of([&] { run.trainer().check(); }), "are not finite");
+  expect_on_all(message_of([&] { run.evaluate(); }), "evaluation stopped: the logits of example ");
+}
+
+TEST(SharedRun, HasAnErrorOfOneRankWithItsStepAndTensor) {
+  Communicator& all = joined_processes();
+  try {
+    check_on_all(all, [&] {
+      if (all.rank() == all.world() - 1)
+        throw NotFiniteError("two\nlines", 7, NotFinite{NotFinite::Kind::kGradient, "h.0"});
+    });
+    ADD_FAILURE() << "rank " << all.rank() << " goes on";
+  } catch (const NotFiniteError& error) {
+    EXPECT_STREQ(error.what(), "two\nlines");
+    EXPECT_EQ(error.step(), 7);
+    EXPECT_EQ(error.tensor()->kind, NotFinite::Kind::kGradient);
+    EXPECT_EQ(error.tensor()->name, "h.0");
+  }
+}
+
+// An error in backward: the others go on until they hear of it, and the sums need memory that still exists.
+TEST(SharedRun, SumsThatWereStartedOutliveTheirGradients) {
+  Communicator& all = joined_processes();
+  const Parameter weight(Tensor::zeros({1 << 20}, DType::kFloat32), Parameter::Rounding::kNever);
+  {
+    GradientSums sums(all, {{"weight", weight}});
+    const auto write = [&] {
+      weight.grad().clear();
+      sums.begin();
+      weight.grad().add(Tensor::zeros({1 << 20}, DType::kFloat32));
+      sums.look();
+    };
+    write();
+    sums.finish();
+    write();
+    if (all.rank() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
+  all.gather({});
+}
+
+TEST(SharedRun, PredictsTheMemoryOfItsPartOfABatch) {
+  const int world = joined_processes().world();
+  SharedRun shared({.name = "", .packed = true, .device = Device::kCuda}, joined_processes());
+  SharedRun alone({.name = "", .packed = true, .device = Device::kCuda, .batch_size = 12 / world}, single_process());
+  const auto of_part = static_cast<double>(alone.trainer().predict_peak_memory());
+  EXPECT_NEAR(static_cast<double>(shared.trainer().predict_peak_memory()), of_part, of_part * 0.01);
+}
+
+TEST(SharedRun, RefusesClassWeightsOfZero) {
+  const auto task = make_task("single_label_classification", {.outputs = 2, .class_weights = {0, 1}});
+  EXPECT_EQ(message_of([&] { SharedRun({.name = "", .task = *task}, joined_processes()); }),
+            joined_processes().alone() ? ""
+                                       : "a run with a class weight of 0 cannot be shared by several processes: a "
+                                         "process may have only texts that do not count");
 }
 
 TEST(SharedRun, RefusesABatchThatCannotBeSharedEqually) {
