@@ -54,33 +54,26 @@ int share_of_processors() {
   return std::max(1, CPU_COUNT(&usable) / static_cast<int>(std::ranges::count(all, mine)));
 }
 
+// Names and values, one after the other.
 std::string text_of(const NamedValues& options) {
   std::string out;
-  for (const auto& [name, value] : options) out += str_cat(name, '\n', value.size(), '\n', value, '\n');
+  for (const auto& [name, value] : options) out += name + '\0' + value + '\0';
   return out;
 }
 
-// The first option in which two processes differ: its name and both values.
-std::string difference(const std::string& first, const std::string& other) {
-  const auto next = [](std::istringstream& in) {
-    std::string name, value;
-    std::size_t size = 0;
-    if (std::getline(in, name) && in >> size && in.get() == '\n') {
-      value.resize(size);
-      in.read(value.data(), static_cast<std::streamsize>(size));
-      in.get();
-    }
-    return std::pair(name, value);
-  };
-  std::istringstream a(first), b(other);
-  while (a || b) {
-    const auto [name, value] = next(a);
-    const auto [other_name, other_value] = next(b);
-    if (name != other_name) return str_cat(printable(other_name), ", rank 0 has ", printable(name));
-    if (value != other_value)
-      return str_cat(name, " '", printable(other_value), "', rank 0 has '", printable(value), "'");
-  }
-  return "other options than rank 0";
+std::vector<std::string> words_of(const std::string& text) {
+  std::vector<std::string> out;
+  std::istringstream in(text);
+  for (std::string word; std::getline(in, word, '\0');) out.push_back(word);
+  return out;
+}
+
+// The first option in which a process differs from rank 0, with both values.
+std::string difference(const std::string& rank_0, const std::string& other) {
+  const std::vector<std::string> a = words_of(rank_0), b = words_of(other);
+  const auto [at, found] = std::ranges::mismatch(a, b);
+  if (at == a.end() || found == b.end() || (at - a.begin()) % 2 == 0) return "other options than rank 0";
+  return str_cat(printable(at[-1]), " '", printable(*found), "', rank 0 has '", printable(*at), "'");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,8 +27,9 @@ class Communicator {
   /// Number of processes.
   virtual int world() const = 0;
 
-  /// Starts to replace `values` by their sums over all ranks. They may not be used before wait() has returned.
-  virtual Ticket start_sum(std::span<float> values) = 0;
+  /// Starts to replace `values` by their sums over all ranks. They may not be used before wait() has returned. `owner`
+  /// has their memory, and is kept until the sum is done, even if an error ends the caller before that.
+  virtual Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) = 0;
   /// Returns when this sum and all that were started before it are done.
   virtual void wait(Ticket sum) = 0;
   /// The bytes of every rank, in the order of the ranks. The lengths may differ.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <deque>
 #include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -45,9 +46,10 @@ std::string name_of_process() {
 
 // One exchange.
 struct Job {
-  std::span<float> sum;    // a sum; or
+  std::span<float> sum;    // a sum, of what `owner` has; or
   std::string_view bytes;  // a gather, of this
   std::vector<std::string>* gathered = nullptr;
+  std::shared_ptr<const void> owner = {};
 };
 
 // MPI's calls are made by one thread of its own: exchanges go on while the caller computes, and MPI needs no locks.
@@ -58,7 +60,7 @@ class Mpi : public MpiProcesses {
     changed_.wait(lock, [&] { return open_; });
   }
   ~Mpi() override {
-    if (thread_.joinable()) abort(1);
+    if (thread_.joinable()) abort();
   }
 
   int rank() const override { return calls_.rank; }
@@ -66,7 +68,9 @@ class Mpi : public MpiProcesses {
   int local_rank() const override { return calls_.local_rank; }
   int local_world() const override { return calls_.local_world; }
 
-  Ticket start_sum(std::span<float> values) override { return put({.sum = values, .bytes = {}}); }
+  Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) override {
+    return put({.sum = values, .bytes = {}, .owner = std::move(owner)});
+  }
   void wait(Ticket ticket) override {
     std::unique_lock lock(mutex_);
     ++waiting_;
@@ -88,15 +92,17 @@ class Mpi : public MpiProcesses {
     changed_.notify_all();
     thread_.join();
   }
-  [[noreturn]] void abort(int exit_code) override {
-    calls_.abort(exit_code);
-    std::_Exit(exit_code);
-  }
 
  private:
-  Ticket put(const Job& job) {
+  // Ends all processes.
+  [[noreturn]] void abort() {
+    calls_.abort(1);
+    std::_Exit(1);
+  }
+
+  Ticket put(Job job) {
     const std::scoped_lock lock(mutex_);
-    jobs_.push_back(job);
+    jobs_.push_back(std::move(job));
     changed_.notify_all();
     return ++put_;
   }
@@ -124,10 +130,12 @@ class Mpi : public MpiProcesses {
         lock.lock();
         continue;
       }
-      const Job job = jobs_.front();
-      jobs_.pop_front();
-      lock.unlock();
-      job.gathered != nullptr ? gather_now(job.bytes, *job.gathered) : sum_now(job.sum);
+      {
+        const Job job = std::move(jobs_.front());
+        jobs_.pop_front();
+        lock.unlock();
+        job.gathered != nullptr ? gather_now(job.bytes, *job.gathered) : sum_now(job.sum);
+      }
       lock.lock();
       ++done_;
       changed_.notify_all();
@@ -207,7 +215,7 @@ class Mpi : public MpiProcesses {
 
   [[noreturn]] void fail(const std::string& line) {
     if (options_.on_failure) options_.on_failure(line);
-    abort(1);
+    abort();
   }
 
   static constexpr auto kBeat = 100ms;

@@ -26,8 +26,6 @@ class MpiProcesses : public Communicator {
   virtual int local_world() const = 0;
   /// Ends MPI after the last exchange; every rank must call it. A process that ends without it ends all.
   virtual void leave() = 0;
-  /// Ends all processes at once. Does not return.
-  [[noreturn]] virtual void abort(int exit_code) = 0;
 };
 
 /// The number of processes that the launcher has started, from its environment variables; 1 without a launcher.

@@ -1,7 +1,6 @@
 #include "engine/train/gradient_sums.h"
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "base/check.h"
@@ -30,13 +29,8 @@ GradientSums::GradientSums(Communicator& processes, std::vector<NamedParameter> 
   for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named)});
 }
 
-GradientSums::~GradientSums() {
-  if (started_ > 0)
-    std::make_unique<std::vector<float>>(std::move(values_)).release();  // NOLINT(bugprone-unused-return-value)
-}
-
 std::span<float> GradientSums::values_of(const Slot& slot) {
-  return std::span(values_).subspan(slot.offset, slot.size);
+  return std::span(*values_).subspan(slot.offset, slot.size);
 }
 
 void GradientSums::begin() {
@@ -68,7 +62,10 @@ void GradientSums::look() {
 
 // Fills the buckets by what the first pass has shown.
 void GradientSums::arrange() {
-  std::erase_if(slots_, [](const Slot& slot) { return !slot.named.parameter.grad().defined(); });
+  const auto unused = std::stable_partition(slots_.begin(), slots_.end(),
+                                            [](const Slot& slot) { return slot.named.parameter.grad().defined(); });
+  unused_.assign(unused, slots_.end());
+  slots_.erase(unused, slots_.end());
   std::ranges::stable_sort(slots_, {}, &Slot::final_at);
   std::size_t offset = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -81,7 +78,7 @@ void GradientSums::arrange() {
     buckets_.back().last = i + 1;
     buckets_.back().size += size;
   }
-  values_.resize(offset);
+  values_->resize(offset);
 }
 
 void GradientSums::start(Bucket& bucket) {
@@ -92,11 +89,14 @@ void GradientSums::start(Bucket& bucket) {
           " has no gradient, unlike at the first step of this process");
     copy_out(grad.tensor(), values_of(slot));
   }
-  bucket.sum = processes_.start_sum(std::span(values_).subspan(bucket.offset, bucket.size));
+  bucket.sum = processes_.start_sum(std::span(*values_).subspan(bucket.offset, bucket.size), values_);
 }
 
 void GradientSums::finish() {
   if (buckets_.empty()) arrange();
+  for (const Slot& slot : unused_)
+    CHECK(!slot.named.parameter.grad().defined(), "the parameter ", slot.named.name,
+          " has a gradient, unlike at the first step of this process");
   for (; started_ < buckets_.size(); ++started_) start(buckets_[started_]);
   for (const Bucket& bucket : buckets_) {
     processes_.wait(bucket.sum);
@@ -109,16 +109,16 @@ void GradientSums::finish() {
       grad.add(sum);
     }
   }
-  started_ = 0;
 }
 
 Tensor GradientSums::sum(const Tensor& mine, double share) {
-  float value = 0;
-  copy_out(mine, {&value, 1});
-  value = static_cast<float>(value * share);
-  processes_.wait(processes_.start_sum({&value, 1}));
+  const auto value = std::make_shared<float>();
+  const std::span<float> one(value.get(), 1);
+  copy_out(mine, one);
+  *value = static_cast<float>(*value * share);
+  processes_.wait(processes_.start_sum(one, value));
   Tensor out = Tensor::empty(mine.shape(), mine.dtype(), mine.device());
-  copy_in(out, {&value, 1});
+  copy_in(out, one);
   return out;
 }
 

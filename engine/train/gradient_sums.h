@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -21,10 +22,6 @@ namespace attune {
 class GradientSums {
  public:
   GradientSums(Communicator& processes, std::vector<NamedParameter> parameters);
-  /// After an error inside of a pass, sums that were started go on: they keep their memory.
-  ~GradientSums();
-  GradientSums(const GradientSums&) = delete;
-  GradientSums& operator=(const GradientSums&) = delete;
 
   /// Before the backward pass after which gradients are added.
   void begin();
@@ -56,10 +53,11 @@ class GradientSums {
 
   Communicator& processes_;
   std::vector<Slot> slots_;      // after the first pass: those with a gradient, in the order in which it is final
+  std::vector<Slot> unused_;     // those without one
   std::vector<Bucket> buckets_;  // empty before the end of the first pass
-  std::size_t started_ = 0;      // buckets of this pass; 0 after it
+  std::size_t started_ = 0;      // buckets of this pass
   std::int64_t step_ = 0;        // of this pass
-  std::vector<float> values_;
+  std::shared_ptr<std::vector<float>> values_ = std::make_shared<std::vector<float>>();  // sums that go on keep them
 };
 
 }  // namespace attune

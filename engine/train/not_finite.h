@@ -28,6 +28,9 @@ class NotFiniteError : public Error {
   std::optional<NotFinite> tensor_;
 };
 
+/// The finding of the lowest rank that has one. Collective.
+std::optional<NotFinite> found_on_any(Communicator& processes, const std::optional<NotFinite>& own);
+
 /// Does the work of every process, which makes no collective calls. If it throws NotFiniteError in some of them, then the
 /// error of the lowest rank is thrown in all, so that none goes on and saves the model. Collective.
 void check_on_all(Communicator& processes, const std::function<void()>& work);

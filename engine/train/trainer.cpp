@@ -19,15 +19,6 @@ void name_parameters(const Module& model) {
     if (parameter.names().empty()) parameter.set_names({name});
 }
 
-// The lowest rank's finding.
-std::optional<NotFinite> found_on_any_rank(Communicator& processes, const std::optional<NotFinite>& own) {
-  if (processes.alone()) return own;
-  for (const std::string& text :
-       processes.gather(own ? static_cast<char>('0' + static_cast<int>(own->kind)) + own->name : ""))
-    if (!text.empty()) return NotFinite{static_cast<NotFinite::Kind>(text[0] - '0'), text.substr(1)};
-  return std::nullopt;
-}
-
 // A moving average reads every row after every step, so none may be late; and if processes share a run, a rank knows
 // only the rows that it has read.
 AdamWOptions optimizer_options(const TrainOptions& options, const Communicator& processes) {
@@ -147,16 +138,18 @@ std::string Trainer::find_cause(const StepResult& result, std::optional<NotFinit
   const std::int64_t batch = result.step - plan_.first_step(epoch_), before = batch % options_.accumulation_steps;
   std::vector<StepBatch> group;  // the batches of its optimizer step, up to this one
   for (std::int64_t i = batch - before; i <= batch; ++i) group.push_back(own(step_batch(i)));
+  Rerun again;
+  std::string end;
   try {
-    const Rerun again = runner_.run_again(train_, result.step - before, group);
-    found = found_on_any_rank(data_.processes, again.found);
-    if (found) return "; the first tensor that is not finite is " + found->text();
+    again = runner_.run_again(train_, result.step - before, group);
     const bool same = !data_.processes.alone() || again.loss == result.loss || std::isnan(result.loss);
-    return str_cat("; run again, the step has the loss ", again.loss, " and every tensor is finite",
-                   same ? "" : ": memory or processor may be faulty");
+    end = str_cat("; run again, the step has the loss ", again.loss, " and every tensor is finite",
+                  same ? "" : ": memory or processor may be faulty");
   } catch (const OutOfMemory& error) {
-    return str_cat("; the memory does not suffice to run the step again and name the tensor: ", error.what());
+    end = str_cat("; the memory does not suffice to run the step again and name the tensor: ", error.what());
   }
+  found = found_on_any(data_.processes, again.found);
+  return found ? "; the first tensor that is not finite is " + found->text() : end;
 }
 
 void Trainer::check_finite(const StepResult& result) {
@@ -283,15 +276,14 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
       save_is_due_ |= plan.every > 0 && step_ % plan.every == 0;
       const bool saves = save_is_due_ && between;
       report(observer, runner_.take(evaluates(step) || saves));
-      if (evaluates(step) && !evaluate(
-                                 observer, between ? stop : [] { return false; }))
-        return false;
+      const std::function<bool()> stop_here = between ? stop : [] { return false; };
+      if (evaluates(step) && !evaluate(observer, stop_here)) return false;
       if (saves) {
         check();
         plan.save(state());
         save_is_due_ = false;
       }
-      if (between && data_.processes.any(stop())) {
+      if (data_.processes.any(stop_here())) {
         report(observer, runner_.take(true));
         return false;
       }
@@ -338,8 +330,8 @@ RunState Trainer::state() const {
 }
 
 void Trainer::check_position(const RunState& state) const {
-  CHECK(state.rank == 0 && state.world == 1, "the checkpoint is of device ", state.rank, " of ", state.world,
-        ", but this run has one");
+  CHECK(state.rank == 0 && state.world == 1, "the checkpoint is of rank ", state.rank, " of ", state.world,
+        ", but checkpoints are of whole runs");
   CHECK(state.step <= total_steps(), "the checkpoint was made after ", state.step, " batches, but this run has only ",
         total_steps());
   const bool fits = plan_.is_place(state.step, state.epoch, state.batch) && (state.pass_seed || state.batch == 0) &&

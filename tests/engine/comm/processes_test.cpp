@@ -33,7 +33,7 @@ TEST(Processes, SumsAddInTheOrderOfRanks) {
       for (std::size_t i = 0; i < size; ++i) expected[i] += next[i];
     }
     std::vector<float> mine = values_of(all.rank(), size);
-    all.wait(all.start_sum(mine));
+    all.wait(all.start_sum(mine, nullptr));
     EXPECT_EQ(mine, expected) << size;
   }
 }
@@ -43,7 +43,7 @@ TEST(Processes, SeveralSumsMayBeOutstanding) {
   std::vector<std::vector<float>> mine;
   std::vector<Communicator::Ticket> tickets;
   for (std::size_t i = 0; i < 20; ++i) mine.emplace_back(1 + 997 * i, static_cast<float>(all.rank() + 1));
-  for (auto& values : mine) tickets.push_back(all.start_sum(values));
+  for (auto& values : mine) tickets.push_back(all.start_sum(values, nullptr));
   const auto sum = static_cast<float>(all.world() * (all.world() + 1) / 2);
   for (std::size_t i = 0; i < mine.size(); ++i) {
     all.wait(tickets[i]);

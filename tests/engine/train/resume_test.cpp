@@ -178,7 +178,8 @@ TEST(Resuming, AStateOfAnotherRunIsRefused) {
     return message_of([&] { Life(how).trainer().restore(changed); });
   };
   EXPECT_EQ(refusal([](RunState&) {}), "");
-  EXPECT_EQ(refusal([](RunState& s) { s.world = 2; }), "the checkpoint is of device 0 of 2, but this run has one");
+  EXPECT_EQ(refusal([](RunState& s) { s.world = 2; }),
+            "the checkpoint is of rank 0 of 2, but checkpoints are of whole runs");
   EXPECT_EQ(refusal([](RunState& s) { s.step = 7; }),
             "the checkpoint was made after 7 batches, but this run has only 6");
   EXPECT_EQ(refusal([](RunState& s) { s.batch = 1; }),

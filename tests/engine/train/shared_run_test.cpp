@@ -6,6 +6,7 @@
 #include <cmath>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "tests/engine/train/train_fixture.h"
 #include "tests/support/message_of.h"
@@ -249,6 +250,29 @@ TEST(SharedRun, RefusesABatchThatCannotBeSharedEqually) {
   if (world == 1) GTEST_SKIP() << "one process has every batch";
   EXPECT_EQ(message_of([] { SharedRun({.name = "", .batch_size = 7}, joined_processes()); }),
             str_cat("a batch of 7 texts cannot be shared equally by ", world, " processes"));
+}
+
+// Such a gradient would not be added, and every process would keep its own.
+TEST(GradientSums, RefuseAGradientThatTheFirstPassDidNotHave) {
+  const Parameter always(Tensor::zeros({2}, DType::kFloat32), Parameter::Rounding::kAllowed),
+      later(Tensor::zeros({3}, DType::kFloat32), Parameter::Rounding::kAllowed);
+  GradientSums sums(joined_processes(), {{"always", always}, {"later", later}});
+  const auto pass = [&](bool both) {
+    for (const Parameter& parameter : {always, later}) parameter.grad().clear();
+    sums.begin();
+    always.grad().add(Tensor::from(std::vector<float>{1, 2}, {2}));
+    if (both) later.grad().add(Tensor::zeros({3}, DType::kFloat32));
+    sums.look();
+    sums.finish();
+  };
+  const auto world = static_cast<float>(joined_processes().world());
+  for (int again = 0; again < 2; ++again) {
+    pass(false);
+    const auto sum = always.grad().tensor().values<float>();
+    EXPECT_EQ(std::vector<float>(sum.begin(), sum.end()), (std::vector<float>{world, 2 * world}));
+  }
+  EXPECT_EQ(message_of([&] { pass(true); }),
+            "the parameter later has a gradient, unlike at the first step of this process");
 }
 
 }  // namespace
