@@ -8,7 +8,7 @@
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/published.h"
-#include "apps/support/seed_runs.h"
+#include "apps/support/run_training.h"
 #include "apps/support/task_config.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"

@@ -14,6 +14,7 @@
 #include "base/input_file.h"
 #include "base/join.h"
 #include "base/printable.h"
+#include "base/whole_number.h"
 #include "engine/io/files.h"
 #include "engine/io/table.h"
 #include "engine/io/text_folder.h"
@@ -184,12 +185,9 @@ void DataFlags::find_columns(Names& labels, std::ostream& notes) {
 
 std::uint64_t DataFlags::split_seed_or(std::uint64_t seed) const {
   if (split_seed.empty()) return seed;
-  std::uint64_t out = 0;
-  const char* end = split_seed.data() + split_seed.size();
-  const auto [stop, error] = std::from_chars(split_seed.data(), end, out);
-  if (error != std::errc() || stop != end)
-    throw UsageError("--split_seed '" + split_seed + "' is not a whole number from 0 on that fits");
-  return out;
+  const std::optional<std::uint64_t> given = whole_number<std::uint64_t>(split_seed);
+  if (!given) throw UsageError("--split_seed '" + split_seed + "' is not a whole number from 0 on that fits");
+  return *given;
 }
 
 SplitSources DataFlags::sources(std::uint64_t seed) const {

@@ -1,7 +1,6 @@
 #include "apps/support/seed_runs.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -11,8 +10,10 @@
 #include <utility>
 
 #include "apps/support/command_line.h"
+#include "apps/support/interrupt.h"
 #include "apps/support/text_table.h"
 #include "base/printable.h"
+#include "base/whole_number.h"
 #include "engine/comm/processes.h"
 #include "engine/io/files.h"
 #include "engine/train/checkpoints.h"
@@ -36,12 +37,6 @@ std::string folder_of(const std::string& folder, std::uint64_t seed) {
 std::string file_of(const std::string& file, std::uint64_t seed) {
   const fs::path path = file;
   return (path.parent_path() / str_cat(path.stem().string(), "-", name_of(seed), path.extension().string())).string();
-}
-
-std::optional<std::uint64_t> seed_of(std::string_view text) {
-  std::uint64_t out = 0;
-  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && stop == text.data() + text.size() ? std::optional(out) : std::nullopt;
 }
 
 // Options that would do nothing, or mean something else.
@@ -254,8 +249,10 @@ std::vector<std::uint64_t> seed_list(const std::string& text) {
     const std::size_t end = std::min(text.find(',', at), text.size());
     const std::string item = text.substr(at, end - at);
     const std::size_t dots = item.find("..");
-    const std::optional<std::uint64_t> from = seed_of(item.substr(0, dots)),
-                                       to = dots == std::string::npos ? from : seed_of(item.substr(dots + 2));
+    const std::optional<std::uint64_t> from = whole_number<std::uint64_t>(item.substr(0, dots)),
+                                       to = dots == std::string::npos
+                                                ? from
+                                                : whole_number<std::uint64_t>(item.substr(dots + 2));
     if (!from || !to) refuse("is no list of seeds, as 1..5 or 1,2,7");
     if (*from > *to) refuse(str_cat(*from, " is above ", *to));
     if (*to - *from >= kMaxSeeds || out.size() + (*to - *from) >= kMaxSeeds)

@@ -1,6 +1,5 @@
 #include "apps/support/training_flags.h"
 
-#include <charconv>
 #include <cmath>
 #include <functional>
 #include <map>
@@ -14,6 +13,7 @@
 #include "apps/support/processes.h"
 #include "apps/support/run_file.h"
 #include "base/parallel.h"
+#include "base/whole_number.h"
 
 namespace attune {
 namespace {
@@ -374,9 +374,8 @@ std::int64_t TrainingFlags::max_length(std::int64_t longest_training_example, st
   } else if (context_length == "model_context_length") {
     length = model_positions;
   } else {
-    const char* end = context_length.data() + context_length.size();
-    const auto [stop, error] = std::from_chars(context_length.data(), end, length);
-    if (error != std::errc() || stop != end || length < 1)
+    length = whole_number<std::int64_t>(context_length).value_or(0);
+    if (length < 1)
       throw UsageError("--context_length '" + context_length +
                        "' is neither a positive number nor longest_training_example nor model_context_length");
   }

@@ -1,6 +1,5 @@
 #include "apps/support/window_flags.h"
 
-#include <charconv>
 #include <iostream>
 #include <string_view>
 
@@ -9,6 +8,7 @@
 #include "apps/support/input_form.h"
 #include "base/check.h"
 #include "base/printable.h"
+#include "base/whole_number.h"
 
 namespace attune {
 
@@ -29,15 +29,14 @@ void WindowFlags::declare(CommandLine& app) {
 std::optional<WindowForm> WindowFlags::form(bool pairs) const {
   if (windows.empty()) return std::nullopt;
   constexpr std::string_view kKey = "overlap=";
-  WindowForm out{.overlap = 0, .pooling = pooling == "max" ? WindowPooling::kMax : WindowPooling::kMean};
-  const char* end = windows.data() + windows.size();
-  const auto [stop, error] = windows.starts_with(kKey) ? std::from_chars(windows.data() + kKey.size(), end, out.overlap)
-                                                       : std::from_chars_result{end, std::errc::invalid_argument};
-  if (error != std::errc() || stop != end || out.overlap < 0)
+  const std::optional<std::int64_t> overlap =
+      windows.starts_with(kKey) ? whole_number<std::int64_t>(std::string_view(windows).substr(kKey.size()))
+                                : std::nullopt;
+  if (!overlap || *overlap < 0)
     throw UsageError("--windows: the value is overlap=N with a number of tokens from 0 on, not '" + printable(windows) +
                      "'");
   if (pairs) throw UsageError("--windows: pairs of texts (--text_pair_column) cannot be cut into windows");
-  return out;
+  return WindowForm{.overlap = *overlap, .pooling = pooling == "max" ? WindowPooling::kMax : WindowPooling::kMean};
 }
 
 void WindowFlags::check_room(const Tokenizer& tokenizer, std::int64_t max_length) const {
