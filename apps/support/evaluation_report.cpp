@@ -19,8 +19,7 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t kMaxConfusedClasses = 20;  // in the text; JSON has them all, up to kMaxMatrixClasses
-constexpr std::int64_t kMaxMatrixClasses = 500;
+constexpr std::size_t kMaxConfusedClasses = 20;  // in the text; JSON has them all, up to measures::kMaxMatrixClasses
 constexpr std::size_t kMaxName = 40, kMinText = 20;
 
 using NamedValues = std::vector<std::pair<std::string, double>>;
@@ -93,7 +92,7 @@ EvaluationReport::EvaluationReport(const Predictor& model, const std::string& pa
     outputs_.at(static_cast<std::size_t>(output)).second.emplace_back(name.substr(0, point), value);
   }
   if (outputs_.front().second.empty()) outputs_.clear();
-  if (model.task().target() == Target::kClass && std::ssize(names) <= kMaxMatrixClasses)
+  if (model.task().target() == Target::kClass && std::ssize(names) <= measures::kMaxMatrixClasses)
     confusion_ = measures::confusion_matrix(measures::argmax_rows(logits_), data_.labels.values<std::int32_t>(),
                                             std::ssize(names));
 }

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::size_t kMaxMistakes = 10, kMaxRankings = 6, kMaxFits = 4, kMaxPoints = 1000, kRankingBuckets = 100,
                       kMaxListed = 6;
-constexpr std::int64_t kMaxMatrixClasses = 500;
 
 // The predictions of a split, row by row.
 struct Predicted {
@@ -201,7 +200,7 @@ PageFigures figures_of(const Evaluation& evaluation, const Task& task, const std
   out.examples = evaluation.examples;
   if (out.examples == 0) return out;
   const Predicted all = predicted_of(evaluation, task);
-  if (target == Target::kClass && task.outputs() <= kMaxMatrixClasses)
+  if (target == Target::kClass && task.outputs() <= measures::kMaxMatrixClasses)
     out.confusion = measures::confusion_matrix(measures::argmax_rows(evaluation.logits),
                                                evaluation.labels.values<std::int32_t>(), task.outputs());
   if (target == Target::kNumbers) {

@@ -40,6 +40,8 @@ struct Counts {
 /// By class. `predicted` and `labels` are classes in [0, classes).
 std::vector<Counts> class_counts(std::span<const std::int32_t> predicted, std::span<const std::int32_t> labels,
                                  std::int64_t classes);
+/// A confusion matrix of more classes has more cells than anyone reads.
+inline constexpr std::int64_t kMaxMatrixClasses = 500;
 /// How many examples have a label and a prediction: [classes, classes], a row for each label.
 std::vector<std::int64_t> confusion_matrix(std::span<const std::int32_t> predicted,
                                            std::span<const std::int32_t> labels, std::int64_t classes);
