@@ -34,11 +34,8 @@ for best in "" loss; do
   train "$name" "${with[@]}"
   train "$name-saved" "${with[@]}" --checkpoint_every 4 --keep 100
   same "$name" "$name-saved"
-  "$train_gpt" "${common[@]}" --output "$folder/$name-cut" --log_file "$folder/$name-cut.log" "${with[@]}" --checkpoint_every 4 >/dev/null &
-  pid=$!
-  until [ -e "$folder/$name-cut/checkpoints/latest" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-  kill -KILL $pid 2>/dev/null || true
-  wait $pid 2>/dev/null || true
+  killed_after_checkpoint "$folder/$name-cut" \
+    "$train_gpt" "${common[@]}" --output "$folder/$name-cut" --log_file "$folder/$name-cut.log" "${with[@]}" --checkpoint_every 4
   train "$name-cut" "${with[@]}" --resume --checkpoint_every 4
   same "$name" "$name-cut"
   "$train_gpt" --options "$folder/$name/run.json" --output "$folder/$name-repeated" --no_final_evaluation >/dev/null

@@ -27,11 +27,8 @@ check_run() {
   same "$name" "$name-saved"
   "$train_bert" "${common[@]}" --output "$folder/$name-resumed" --resume "$folder/$name-saved/checkpoints" "$@" >/dev/null
   cmp "$folder/$name/model.safetensors" "$folder/$name-resumed/model.safetensors" || fail "$name: the finished run changes"
-  "$train_bert" "${common[@]}" --output "$folder/$name-cut" --log_file "$folder/$name-cut.log" "$@" --checkpoint_every 5 >/dev/null &
-  local pid=$!
-  until [ -e "$folder/$name-cut/checkpoints/latest" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-  kill -KILL $pid 2>/dev/null || true
-  wait $pid 2>/dev/null || true
+  killed_after_checkpoint "$folder/$name-cut" \
+    "$train_bert" "${common[@]}" --output "$folder/$name-cut" --log_file "$folder/$name-cut.log" "$@" --checkpoint_every 5
   train "$name-cut" "$@" --resume --checkpoint_every 5
   same "$name" "$name-cut"
   "$train_bert" --options "$folder/$name/run.json" --output "$folder/$name-repeated" --no_final_evaluation >/dev/null

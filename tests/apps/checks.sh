@@ -86,6 +86,15 @@ task_data() {
   echo '{"model_type": "gpt2", "vocab_size": 280, "n_positions": 16, "n_embd": 32, "n_layer": 1, "n_head": 2}' >"$folder/config.json"
 }
 
+# killed_after_checkpoint FOLDER COMMAND...: runs a training into the folder and kills it when it has its first checkpoint.
+killed_after_checkpoint() {
+  "${@:2}" >/dev/null &
+  local pid=$!
+  until [ -e "$1/checkpoints/latest" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+  kill -KILL $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+}
+
 fail() { echo "FAILED: $1"; failures=$((failures + 1)); }
 expect() { checks=$((checks + 1)); [ "$2" = "$3" ] || fail "$1: expected '$2', got '$3'"; }
 expect_error() {

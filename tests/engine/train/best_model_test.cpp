@@ -38,12 +38,6 @@ std::vector<double> values_of(const Recorder& recorder) {
   return out;
 }
 
-std::vector<double> losses_of(const Recorder& recorder) {
-  std::vector<double> out;
-  for (const StepRecord& record : recorder.steps) out.push_back(record.loss);
-  return out;
-}
-
 TEST(BestModels, WeightsOfTheBestEvaluationComeBack) {
   const Dataset data = examples();
   TinyRun run(tiny_config(), data, restless("loss"));

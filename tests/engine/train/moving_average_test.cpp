@@ -42,12 +42,6 @@ std::vector<double> flat(const RunState& state, Tensor RunState::Parameter::*par
   return out;
 }
 
-std::vector<double> step_losses(const Recorder& recorder) {
-  std::vector<double> out;
-  for (const StepRecord& record : recorder.steps) out.push_back(record.loss);
-  return out;
-}
-
 TEST(MovingAverages, FollowTheWeightsStepByStep) {
   for (const double decay : {0.3, 0.999})
     for (const std::int64_t accumulation : {1, 2}) {
@@ -80,7 +74,7 @@ TEST(MovingAverages, AreWhatARunIsEvaluatedAndSavedWith) {
   TinyRun plain(tiny_config(), texts(), averaging(0)), run(tiny_config(), texts(), averaging(0.9));
   plain.run();
   run.run();
-  EXPECT_EQ(step_losses(run.recorder), step_losses(plain.recorder));
+  EXPECT_EQ(losses_of(run.recorder), losses_of(plain.recorder));
   EXPECT_EQ(run.weights(), plain.weights());
   EXPECT_NE(run.recorder.evaluations.back().validation_loss, plain.recorder.evaluations.back().validation_loss);
   EXPECT_NE(run.recorder.epochs.back().validation.loss, plain.recorder.epochs.back().validation.loss);

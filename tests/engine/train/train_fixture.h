@@ -53,6 +53,13 @@ class Recorder : public TrainObserver {
   std::vector<EpochRecord> epochs;
 };
 
+/// The losses of all steps.
+inline std::vector<double> losses_of(const Recorder& recorder) {
+  std::vector<double> out;
+  for (const StepRecord& record : recorder.steps) out.push_back(record.loss);
+  return out;
+}
+
 /// A model with GPT-2's random start.
 inline std::unique_ptr<Gpt2Classifier> started_model(const Gpt2Config& config, DType dtype) {
   auto model = std::make_unique<Gpt2Classifier>(config, Gpt2Options{.position = HeadPosition::kMean, .dtype = dtype});
