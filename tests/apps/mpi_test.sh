@@ -45,6 +45,15 @@ for kind in gpt bert; do
 done
 "$predict" --model_dir "$folder/gpt3" --text "It never lost me." >/dev/null || fail "the model cannot be read"
 
+# A real model, where it is.
+minilm=${ATTUNE_DATA:-}/models/all-MiniLM-L6-v2
+if [ -d "$minilm" ]; then
+  command=("$train_bert" "${data[@]}" --model_dir "$minilm" --max_train_examples 36 --num_epochs 1 --no_final_evaluation)
+  "${command[@]}" --log_file "$folder/minilm.log" >/dev/null
+  "${mpirun[@]}" -n 3 "${command[@]}" --log_file "$folder/minilm3.log" >/dev/null 2>"$folder/err" || fail "MiniLM: $(cat "$folder/err")"
+  same_log minilm minilm3
+fi
+
 # Resumed with another number of processes.
 run 2 part "$train_gpt" "${gpt[@]}" --max_steps 7 --checkpoint_every 3 --no_final_evaluation
 run 3 part "$train_gpt" "${gpt[@]}" --resume
