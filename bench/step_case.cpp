@@ -8,6 +8,7 @@
 #include "base/join.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/nn/product_flops.h"
 #include "models/hf_config.h"
 
 namespace attune {
@@ -147,15 +148,7 @@ StepCase make_case(const CaseOptions& options) {
 }
 
 double step_flops(const StepCase& step) {
-  const ParameterTable& table = step.model->table();
-  double per_row = 0;
-  for (const ParameterRow& row : table.rows()) {
-    const bool product = row.role == Role::kLinear || row.role == Role::kOutput;
-    if (!product || row.layer < 0 || row.layer >= table.blocks()) continue;
-    const auto weights = static_cast<double>(row.part_of(row.parameter.value()).numel());
-    per_row += (row.parameter.requires_grad() ? 6 : 2) * weights;
-  }
-  return static_cast<double>(step.rows) * per_row;
+  return static_cast<double>(step.rows) * product_flops(step.model->table());
 }
 
 void save_case(const StepCase& step, const std::string& folder) {

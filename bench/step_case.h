@@ -40,8 +40,7 @@ struct StepCase {
 /// such model or texts are longer than the model's positions.
 StepCase make_case(const CaseOptions& options);
 
-/// Multiplications and additions of a step's products with the weights of the blocks: two for each weight and row
-/// forward, and four more if it is trained. Attention, heads and embeddings (a few percent) are left out.
+/// product_flops() of all rows of the batch.
 double step_flops(const StepCase& step);
 
 /// Writes the folder from which the peer starts: config.json, model.safetensors with these very weights, and batch.json

@@ -14,7 +14,9 @@
 #include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
+#include "apps/support/peak_rate.h"
 #include "apps/support/processes.h"
+#include "apps/support/progress.h"
 #include "apps/support/report.h"
 #include "apps/support/run_file.h"
 #include "apps/support/run_hooks.h"
@@ -26,6 +28,7 @@
 #include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/sha256.h"
+#include "engine/nn/product_flops.h"
 #include "engine/tensor/context.h"
 #include "engine/train/checkpoints.h"
 #include "models/adapter_folder.h"
@@ -93,6 +96,16 @@ void print_memory_prediction(Trainer& trainer, const FineTuneJob& job, const Tra
   if (predicted > memory.total)
     std::cerr << "warning: the run will hardly fit into the memory of " << memory.device_name
               << memory_advice(flags.memory_savers(job.form.max_length)) << std::endl;
+}
+
+// The progress line tells how fast the run is, where the line is seen: the products of the model's blocks by a large
+// product on this machine.
+void show_share_of_peak(TrainReport& report, const Classifier& model, Device device) {
+  const double flops = product_flops(model.table());
+  if (!Progress::shown() || flops == 0) return;
+  const auto weight = std::ranges::find(model.table().rows(), Role::kLinear, &ParameterRow::role);
+  const double peak = peak_product_rate(device, weight->parameter.value().dtype());
+  if (peak > 0) report.show_share_of(processes().world() * peak / flops);
 }
 
 // Throws UsageError if the task has no measure --keep_best.
@@ -352,6 +365,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   report.continue_history(keeper.history());
   report.write_events(flags.tensorboard);
   report.show_memory_of(flags.placement.device());
+  show_share_of_peak(report, job.model, flags.placement.device());
   if (flags.resume && flags.output.empty())
     std::cerr << "warning: without --output the model of this run is not saved" << std::endl;
   try {

@@ -22,9 +22,13 @@ Progress::Progress(std::string label, std::int64_t total, std::int64_t before)
     : label_(std::move(label)),
       total_(total),
       before_(before),
-      enabled_(isatty(STDERR_FILENO) == 1),
+      enabled_(shown()),
       begin_(Clock::now()),
       last_(begin_ - kRedraw) {}
+
+bool Progress::shown() {
+  return isatty(STDERR_FILENO) == 1;
+}
 
 Progress::~Progress() {
   clear();

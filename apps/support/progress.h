@@ -16,6 +16,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Whether a bar is seen: standard error is a terminal.
+  static bool shown();
+
   /// Shows that `done` units are done, followed by `detail`; redraws at most ten times a second.
   void update(std::int64_t done, const std::string& detail = "");
   /// Whether update(done) would draw now: a detail that takes time to find need not be found otherwise.

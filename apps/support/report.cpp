@@ -15,6 +15,7 @@
 #include <span>
 
 #include "apps/support/memory_advice.h"
+#include "apps/support/percent.h"
 #include "base/check.h"
 
 namespace attune {
@@ -122,6 +123,7 @@ void TrainReport::step(const StepRecord& r) {
   write_event(r.step, scalars);
   last_step_ = r.step;
   std::string detail = text("loss %.3f, %.0f tokens/s", r.loss, r.tokens_per_second);
+  if (peak_) detail += ", " + percent_text(r.tokens_per_second / *peak_) + " of peak";
   if (memory_of_ && progress_->due(r.step + 1)) detail += ", " + memory_in_use_text(*memory_of_);
   progress_->update(r.step + 1, detail);
 }

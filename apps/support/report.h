@@ -50,6 +50,8 @@ class TrainReport : public TrainObserver {
 
   /// The progress line also has the memory of a run on this device.
   void show_memory_of(Device device) { memory_of_ = device; }
+  /// And the speed of a run, as a share of that of its machine, which does so many tokens a second at its peak.
+  void show_share_of(double peak_tokens_per_second) { peak_ = peak_tokens_per_second; }
 
   void begin(std::int64_t step, std::int64_t total_steps) override;
   void step(const StepRecord& record) override;
@@ -85,6 +87,7 @@ class TrainReport : public TrainObserver {
   Descriptor log_;
   std::unique_ptr<Progress> progress_;
   std::optional<Device> memory_of_;
+  std::optional<double> peak_;  // tokens a second
   std::string events_folder_;
   std::unique_ptr<EventFile> events_;
   std::int64_t last_step_ = 0;

@@ -2,13 +2,18 @@
 #include "apps/support/report.h"
 
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <unistd.h>
 
 #include <bit>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <utility>
 
 #include "engine/io/files.h"
 #include "tests/support/data.h"
@@ -54,6 +59,54 @@ void print_all(TrainReport& report) {
                 .train = {.examples = 80, .measures = {{"accuracy", 0.98754}}},
                 .validation = {.examples = 3, .measures = {{"accuracy", 2.0 / 3}}}});
   report.split("Test", "test", {.loss = 0.25, .examples = 3, .measures = {{"accuracy", 2.0 / 3}}});
+}
+
+// A terminal as standard error while it lives.
+class Terminal {
+ public:
+  Terminal() : before_(dup(STDERR_FILENO)) {
+    int slave = -1;
+    EXPECT_EQ(openpty(&master_, &slave, nullptr, nullptr, nullptr), 0) << std::strerror(errno);
+    dup2(slave, STDERR_FILENO);
+    close(slave);
+  }
+  ~Terminal() {
+    if (master_ >= 0) (void)text();
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  /// What it showed; it is one no more.
+  std::string text() {
+    dup2(before_, STDERR_FILENO);
+    close(before_);
+    std::string out;
+    char block[256];
+    for (ssize_t n = 0; (n = read(master_, block, sizeof(block))) > 0;) out.append(block, static_cast<std::size_t>(n));
+    close(std::exchange(master_, -1));
+    return out;
+  }
+
+ private:
+  int before_, master_ = -1;
+};
+
+TEST(TrainReport, ShowsARunInOneLineOnATerminal) {
+  Terminal terminal;
+  {
+    TrainReport report("", single_label());
+    report.show_memory_of(Device::kCpu);
+    report.show_share_of(5000);
+    report.begin(0, 2);
+    report.step(
+        {.step = 0, .epoch = 1, .loss = 0.1, .learning_rate = 5e-5, .grad_norm = {}, .tokens_per_second = 1234.5});
+  }
+  const std::string shown = terminal.text();
+  EXPECT_NE(
+      shown.find("Training [############............] 1/2, 0:00 left, loss 0.100, 1234 tokens/s, 24.7% of peak, "),
+      std::string::npos)
+      << shown;
+  EXPECT_NE(shown.find(" MiB"), std::string::npos) << shown;
 }
 
 // Published check values of CRC-32C (RFC 3720, B.4).

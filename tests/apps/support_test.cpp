@@ -13,6 +13,7 @@
 #include "apps/support/hub.h"
 #include "apps/support/main.h"
 #include "apps/support/memory_advice.h"
+#include "apps/support/peak_rate.h"
 #include "apps/support/training_flags.h"
 #include "engine/io/files.h"
 #include "tests/support/data.h"
@@ -135,6 +136,12 @@ TEST(MemoryAdvice, SizesInTheUnitThatFits) {
   EXPECT_EQ(memory_size_text((std::size_t{1} << 30) - (std::size_t{1} << 20)), "1023.0 MiB");
   EXPECT_EQ(memory_size_text(std::size_t{1} << 30), "1.00 GiB");
   EXPECT_EQ(memory_size_text(std::size_t{79} << 30), "79.00 GiB");
+}
+
+TEST(PeakRate, OfThisMachineIsThatOfALargeProduct) {
+  const double peak = peak_product_rate(Device::kCpu, DType::kFloat32);
+  EXPECT_GT(peak, 1e8);   // no machine is slower than a tenth of a multiplication in a cycle
+  EXPECT_LT(peak, 1e15);  // or reaches what takes a room of accelerators
 }
 
 TEST(MemoryAdvice, NamesWhatCanStillBeLowered) {
