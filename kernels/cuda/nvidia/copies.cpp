@@ -1,5 +1,7 @@
 // Copies to, from and on an NVIDIA GPU.
+#include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 #include <mutex>
 
@@ -11,31 +13,36 @@
 namespace attune::cuda {
 namespace {
 
-// Page-locked places through which small copies go to the device, in turn: the host neither waits for the device nor
-// keeps the bytes. From other memory the driver may wait for the stream.
+// Page-locked places through which copies go to the device, in turn: the host waits only when all are in use, and does
+// not keep the bytes. Of other memory the runtime promises neither: it may read it, or wait for the stream, later.
 class Staging {
  public:
-  static constexpr std::size_t kMaxBytes = std::size_t{64} << 10;  // of a copy
-
   void copy(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
     const std::scoped_lock lock(mutex_);
+    for (std::size_t at = 0; at < bytes; at += kPlaceBytes)
+      copy_piece(static_cast<std::byte*>(device) + at, static_cast<const std::byte*>(host) + at,
+                 std::min(bytes - at, kPlaceBytes), stream);
+  }
+
+ private:
+  static constexpr std::size_t kPlaceBytes = std::size_t{64} << 10;
+  struct Place {
+    void* host = nullptr;
+    cudaEvent_t left = nullptr;  // the latest copy out of here
+  };
+
+  void copy_piece(void* device, const void* host, std::size_t bytes, cudaStream_t stream) {
     Place& place = places_[next_++ % places_.size()];
-    if (place.host == nullptr) {
-      CUDA_CHECK(cudaMallocHost(&place.host, kMaxBytes));
+    if (place.host == nullptr) CUDA_CHECK(cudaMallocHost(&place.host, kPlaceBytes));
+    if (place.left == nullptr)
       CUDA_CHECK(cudaEventCreateWithFlags(&place.left, cudaEventDisableTiming));
-    } else {
+    else
       CUDA_CHECK(cudaEventSynchronize(place.left));
-    }
     std::memcpy(place.host, host, bytes);
     CUDA_CHECK(cudaMemcpyAsync(device, place.host, bytes, cudaMemcpyHostToDevice, stream));
     CUDA_CHECK(cudaEventRecord(place.left, stream));
   }
 
- private:
-  struct Place {
-    void* host = nullptr;
-    cudaEvent_t left = nullptr;  // the latest copy out of here
-  };
   std::mutex mutex_;
   std::array<Place, 64> places_;  // more than the copies of the steps that the host runs ahead
   std::size_t next_ = 0;
@@ -53,12 +60,10 @@ void copy_to_device(void* device, const void* host, std::size_t bytes, const Str
     void* kept = pinned_allocate(bytes);
     capture->staged.emplace_back(kept, bytes);
     std::memcpy(kept, host, bytes);
-    host = kept;
-  } else if (bytes <= Staging::kMaxBytes) {
+    CUDA_CHECK(cudaMemcpyAsync(device, kept, bytes, cudaMemcpyHostToDevice, stream.state().stream));
+  } else {
     staging().copy(device, host, bytes, stream.state().stream);
-    return;
   }
-  CUDA_CHECK(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream.state().stream));
 }
 
 void copy_to_host(void* host, const void* device, std::size_t bytes, const Stream& stream) {

@@ -95,6 +95,11 @@ void enqueue(const Stream& stream, Work work) {
   if (synchronous()) s.run_until(s.enqueued);
 }
 
+void enqueue_grid(const Stream& stream, const simulated::GridShape& shape, const void*, std::function<void()> thread) {
+  simulated::on_call(simulated::Call::kLaunch);
+  enqueue(stream, [shape, thread = std::move(thread)] { simulated::run_grid(shape, thread); });
+}
+
 Stream::Stream(Priority priority) : state_(std::make_unique<State>()) {
   state_->priority = priority;
   const std::scoped_lock lock(all_streams().mutex);

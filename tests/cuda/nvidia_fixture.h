@@ -1,0 +1,46 @@
+// Tests of kernels/cuda/nvidia on the fake CUDA runtime (tests/fake_cuda): no test may leave a mistake or an object.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "kernels/cuda/memory.h"
+#include "kernels/cuda/stream.h"
+#include "tests/fake_cuda/control.h"
+
+namespace attune::testing {
+
+class NvidiaTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    warm();
+    before_ = fake_cuda::live();
+    fake_cuda::take_mistakes();
+  }
+  void TearDown() override {
+    fake_cuda::fail_call("", 0);
+    EXPECT_EQ(fake_cuda::take_mistakes(), std::vector<std::string>{});
+    cuda::arena_release();
+    fake_cuda::Live now = fake_cuda::live();
+    now.pinned_blocks = before_.pinned_blocks;  // freed ones are kept for reuse
+    EXPECT_EQ(now, before_);
+  }
+
+ private:
+  // What is created at its first use and kept: the places of small copies.
+  static void warm() {
+    static const bool done = [] {
+      const cuda::Buffer buffer(4);
+      const cuda::Stream stream;
+      const int value = 0;
+      for (int i = 0; i < 64; ++i) cuda::copy_to_device(buffer.data(), &value, sizeof value, stream);
+      stream.synchronize();
+      return true;
+    }();
+    static_cast<void>(done);
+  }
+  fake_cuda::Live before_{};
+};
+
+}  // namespace attune::testing
