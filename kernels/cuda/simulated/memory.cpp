@@ -22,20 +22,20 @@ struct Range {
   }
 };
 
-struct Table {
+struct Blocks {
   std::shared_mutex mutex;
   std::map<const std::byte*, std::size_t> blocks;
   std::size_t in_use = 0;
   std::atomic<std::uint64_t> frees{0};  // caches of threads are valid as long as nothing was freed
 };
 
-Table& table() {
-  static Table* instance = new Table;  // blocks may be freed by static destructors
+Blocks& memory_blocks() {
+  static Blocks* instance = new Blocks;  // blocks may be freed by static destructors
   return *instance;
 }
 
 Range find(const std::byte* p) {
-  Table& t = table();
+  Blocks& t = memory_blocks();
   const std::shared_lock lock(t.mutex);
   auto after = t.blocks.upper_bound(p);
   if (after == t.blocks.begin()) return {};
@@ -58,7 +58,7 @@ void* allocate_memory(std::size_t bytes) {
   void* block = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
   std::memset(block, kPoison, size);
-  Table& t = table();
+  Blocks& t = memory_blocks();
   const std::unique_lock lock(t.mutex);
   t.blocks[static_cast<const std::byte*>(block)] = size;
   t.in_use += size;
@@ -67,7 +67,7 @@ void* allocate_memory(std::size_t bytes) {
 
 void free_memory(void* device) noexcept {
   if (device == nullptr) return;
-  Table& t = table();
+  Blocks& t = memory_blocks();
   {
     const std::unique_lock lock(t.mutex);
     const auto found = t.blocks.find(static_cast<const std::byte*>(device));
@@ -79,7 +79,7 @@ void free_memory(void* device) noexcept {
 }
 
 std::size_t memory_in_use() {
-  Table& t = table();
+  Blocks& t = memory_blocks();
   const std::shared_lock lock(t.mutex);
   return t.in_use;
 }
@@ -92,7 +92,7 @@ bool is_device_memory(const void* address, std::size_t bytes) {
 void on_global_access(const void* address, std::size_t bytes, const char* what) {
   thread_local Recent recent;
   const auto* p = static_cast<const std::byte*>(address);
-  const std::uint64_t frees = table().frees.load(std::memory_order_relaxed);
+  const std::uint64_t frees = memory_blocks().frees.load(std::memory_order_relaxed);
   if (frees != recent.frees) {
     recent = Recent{};
     recent.frees = frees;
