@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "engine/autograd/finite_watch.h"
 #include "engine/ops/scale.h"
+#include "kernels/row_gradient.h"
 
 namespace attune {
 namespace {
@@ -75,6 +76,34 @@ void Grad::add(const Tensor& gradient) const {
   if (state_->gathered.defined() || state_->late != nullptr) return ops::scale(target(), gradient);
   ++state_->writes;
   state_->gathered = gradient;
+}
+
+TableRows Grad::rows() const {
+  const Tensor host_marks = state_->late->marks().marks.to(Device::kCpu), host = state_->gathered.to(Device::kCpu);
+  const std::span<const std::int32_t> marks = host_marks.values<std::int32_t>();
+  std::vector<std::int32_t> ids;
+  for (std::size_t row = 0; row < marks.size(); ++row)
+    if (marks[row] >= kernels::kFirstSlot) ids.push_back(static_cast<std::int32_t>(row));
+  const Tensor values = Tensor::empty({std::ssize(ids), host.shape()[1]}, host.dtype());
+  for (std::int64_t i = 0; i < std::ssize(ids); ++i) {
+    const std::int64_t slot = marks[static_cast<std::size_t>(ids[static_cast<std::size_t>(i)])] - kernels::kFirstSlot;
+    values.rows(i, i + 1).copy_from(host.rows(slot, slot + 1));
+  }
+  return {Tensor::from(ids, {std::ssize(ids)}), values};
+}
+
+void Grad::set_rows(const TableRows& rows) const {
+  const LateRows& late = *state_->late;
+  late.catch_up(*state_->table, rows.ids.to(state_->device));  // a row with a gradient is never late
+  ops::clear_row_gradient(late.marks());
+  const Tensor& marks = late.marks().marks;
+  const Tensor host = marks.to(Device::kCpu);
+  std::int32_t mark = kernels::kFirstSlot;
+  for (const std::int32_t row : rows.ids.values<std::int32_t>())
+    host.values<std::int32_t>()[static_cast<std::size_t>(row)] = mark++;
+  if (state_->device != Device::kCpu) marks.copy_from(host);
+  ++state_->writes;
+  state_->gathered = rows.values.to(state_->device);
 }
 
 Tensor Grad::take() const {

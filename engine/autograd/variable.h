@@ -36,6 +36,12 @@ struct RowTarget {
   ops::RowSlots slots;
 };
 
+/// Some rows of a table, on the host.
+struct TableRows {
+  Tensor ids;     // int32 [N], ascending
+  Tensor values;  // [N, C]
+};
+
 /// The gradient half of a Variable; copies share it.
 class Grad {
  public:
@@ -55,6 +61,10 @@ class Grad {
   RowTarget row_target(const Tensor& ids, std::int64_t version) const;
   /// Adds a finished gradient; the first one is shared, not copied.
   void add(const Tensor& gradient) const;
+  /// The rows of a table with late rows that have a gradient, if it has one.
+  TableRows rows() const;
+  /// Replaces its gradient by that of these rows.
+  void set_rows(const TableRows& rows) const;
   /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;

@@ -41,7 +41,7 @@ void GradientSums::begin() {
 
 void GradientSums::look() {
   ++step_;
-  if (buckets_.empty()) {
+  if (!arranged_) {
     for (Slot& slot : slots_)
       if (const std::int64_t writes = slot.written(); writes != slot.writes) {
         slot.writes = writes;
@@ -49,6 +49,7 @@ void GradientSums::look() {
       }
     return;
   }
+  if (buckets_.empty()) return;
   // On a device a gradient may be complete only at the end of backward (engine/tensor/side_work.h).
   if (slots_.front().named.parameter.late_value().device() == Device::kCuda) return;
   const auto is_final = [](const Slot& slot) { return slot.written() == slot.writes; };
@@ -66,6 +67,11 @@ void GradientSums::arrange() {
                                             [](const Slot& slot) { return slot.named.parameter.grad().defined(); });
   unused_.assign(unused, slots_.end());
   slots_.erase(unused, slots_.end());
+  std::erase_if(slots_, [&](const Slot& slot) {
+    const bool late = slot.named.parameter.late_rows() != nullptr;
+    if (late) tables_.emplace_back(processes_, slot.named);
+    return late;
+  });
   std::ranges::stable_sort(slots_, {}, &Slot::final_at);
   std::size_t offset = 0;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -79,6 +85,7 @@ void GradientSums::arrange() {
     buckets_.back().size += size;
   }
   values_->resize(offset);
+  arranged_ = true;
 }
 
 void GradientSums::start(Bucket& bucket) {
@@ -93,11 +100,12 @@ void GradientSums::start(Bucket& bucket) {
 }
 
 void GradientSums::finish() {
-  if (buckets_.empty()) arrange();
+  if (!arranged_) arrange();
   for (const Slot& slot : unused_)
     CHECK(!slot.named.parameter.grad().defined(), "the parameter ", slot.named.name,
           " has a gradient, unlike at the first step of this process");
   for (; started_ < buckets_.size(); ++started_) start(buckets_[started_]);
+  for (RowSums& table : tables_) table.start();
   for (const Bucket& bucket : buckets_) {
     processes_.wait(bucket.sum);
     for (std::size_t i = bucket.first; i < bucket.last; ++i) {
@@ -109,6 +117,7 @@ void GradientSums::finish() {
       grad.add(sum);
     }
   }
+  for (RowSums& table : tables_) table.finish();
 }
 
 Tensor GradientSums::sum(const Tensor& mine, double share) {

@@ -5,6 +5,8 @@
 // buckets in that order, and the sum of a bucket is started as soon as its last gradient is final: it goes on while
 // backward computes the others. The first backward pass finds the order out, and adds at its end.
 //
+// Of a table whose rows are late, only the rows that the batch uses are added, at the end (engine/train/row_sums.h).
+//
 // Sums are float32, in the order of the ranks (engine/comm/communicator.h). A gradient on a device is copied to the host
 // and back, at the end of backward.
 #pragma once
@@ -16,6 +18,7 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/nn/module.h"
+#include "engine/train/row_sums.h"
 
 namespace attune {
 
@@ -52,11 +55,13 @@ class GradientSums {
   void start(Bucket& bucket);
 
   Communicator& processes_;
-  std::vector<Slot> slots_;      // after the first pass: those with a gradient, in the order in which it is final
-  std::vector<Slot> unused_;     // those without one
-  std::vector<Bucket> buckets_;  // empty before the end of the first pass
-  std::size_t started_ = 0;      // buckets of this pass
-  std::int64_t step_ = 0;        // of this pass
+  std::vector<Slot> slots_;   // after the first pass: those with a gradient, in the order in which it is final
+  std::vector<Slot> unused_;  // those without one
+  std::vector<Bucket> buckets_;
+  std::vector<RowSums> tables_;                                                          // of those with late rows
+  bool arranged_ = false;                                                                // the first pass is done
+  std::size_t started_ = 0;                                                              // buckets of this pass
+  std::int64_t step_ = 0;                                                                // of this pass
   std::shared_ptr<std::vector<float>> values_ = std::make_shared<std::vector<float>>();  // sums that go on keep them
 };
 
