@@ -8,25 +8,53 @@
 
 namespace attune {
 
+namespace {
+
+struct PinnedBlock {
+  explicit PinnedBlock(std::size_t size) : bytes(size), host(cuda::pinned_allocate(size)) {}
+  ~PinnedBlock() { cuda::pinned_free(host, bytes); }
+  PinnedBlock(const PinnedBlock&) = delete;
+  PinnedBlock& operator=(const PinnedBlock&) = delete;
+  std::size_t bytes;
+  void* host;
+};
+
+// Waits before memory of the host is freed that a copy may still write to.
+template <class Awaited>
+void settle(const Awaited& awaited) {
+  try {
+    awaited.synchronize();
+  } catch (const std::exception&) {  // the device has failed; the caller that waits for it gets the error
+  }
+}
+
+}  // namespace
+
 struct HostCopy::Arrival {
-  explicit Arrival(const Tensor& x) : bytes(x.bytes()), landing(cuda::pinned_allocate(bytes)) {
-    cuda::copy_to_host(landing, x.raw(), bytes, cuda_context().stream());
-    event.record(cuda_context().stream());
+  explicit Arrival(const Tensor& x) : landing(x.bytes()) {
+    const cuda::Stream& stream = cuda_context().stream();
+    cuda::copy_to_host(landing.host, x.raw(), landing.bytes, stream);
+    try {
+      event.record(stream);
+    } catch (...) {
+      settle(stream);
+      throw;
+    }
   }
   ~Arrival() {
-    // The copy may still be running.
-    try {
-      event.synchronize();
-    } catch (const std::exception&) {  // the device has failed; the caller that waits for it gets the error
-    }
-    cuda::pinned_free(landing, bytes);
+    if (!arrived) settle(event);
   }
   Arrival(const Arrival&) = delete;
   Arrival& operator=(const Arrival&) = delete;
 
-  std::size_t bytes;
-  void* landing;
+  void wait() {
+    event.synchronize();
+    arrived = true;
+  }
+
+  PinnedBlock landing;
   cuda::Event event;
+  bool arrived = false;
 };
 
 HostCopy::HostCopy(const Tensor& x)
@@ -40,8 +68,8 @@ HostCopy& HostCopy::operator=(HostCopy&&) noexcept = default;
 
 const Tensor& HostCopy::get() {
   if (arrival_) {
-    arrival_->event.synchronize();
-    copy_bytes({host_.raw(), Device::kCpu}, {arrival_->landing, Device::kCpu}, host_.bytes());
+    arrival_->wait();
+    copy_bytes({host_.raw(), Device::kCpu}, {arrival_->landing.host, Device::kCpu}, host_.bytes());
     arrival_.reset();
   }
   return host_;

@@ -2,7 +2,11 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
 #include "kernels/cuda/memory.h"
@@ -11,13 +15,24 @@
 
 namespace attune::testing {
 
+/// Choices of algorithms that no other run has made, and that none finds later.
+inline const bool kOwnChoices = [] {
+  static const std::string path = ::testing::TempDir() + "attune_nvidia_" + std::to_string(getpid()) + ".txt";
+  std::remove(path.c_str());
+  std::atexit([] { std::remove(path.c_str()); });
+  return setenv("ATTUNE_MATMUL_CACHE", path.c_str(), 1) == 0;
+}();
+
 class NvidiaTest : public ::testing::Test {
  protected:
   void SetUp() override {
     warm();
+    warm_up();
     before_ = fake_cuda::live();
     fake_cuda::take_mistakes();
   }
+  /// Creates what a test's code keeps for the life of the process.
+  virtual void warm_up() {}
   void TearDown() override {
     fake_cuda::fail_call("", 0);
     EXPECT_EQ(fake_cuda::take_mistakes(), std::vector<std::string>{});

@@ -116,6 +116,7 @@ float Product::sum(std::uint64_t row, std::uint64_t column, std::uint64_t begin,
 void Product::run() const {
   check();
   ++products()[static_cast<std::size_t>(algorithm)];
+  if (!device().compute) return;
   const bool split = reduction_of(algorithm) != CUBLASLT_REDUCTION_SCHEME_NONE;
   const std::uint64_t middle = split ? sizes.k / 2 : sizes.k;
   for (std::uint64_t column = 0; column < sizes.n; ++column)

@@ -93,6 +93,10 @@ void set_memory(std::size_t bytes) {
   device().memory = bytes;
 }
 
+void set_compute(bool on) {
+  device().compute = on;
+}
+
 void set_devices(int count, int major, int status) {
   found() = {count, major, status};
 }

@@ -38,6 +38,9 @@ void set_algorithm_ms(int index, double ms);
 std::int64_t products_by(int index);
 /// Times between two events that were taken while another stream had work.
 std::int64_t disturbed_times();
+/// Whether kernels and products compute (at first they do); if not, new memory is zero instead of NaN, and a run is fast
+/// whose results do not matter.
+void set_compute(bool on);
 /// Work that was put on streams and has not run.
 std::size_t waiting_work();
 /// After a fault: drops all work, and the device is usable again.

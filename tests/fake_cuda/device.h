@@ -111,6 +111,7 @@ struct Device {
   cudaError_t last_error = cudaSuccess;
   cudaError_t fault = cudaSuccess;  // of work; every later call returns it
   std::vector<std::string> mistakes;
+  bool compute = true;
   double clock_ms = 0;
   std::int64_t disturbed_times = 0;
   std::uint64_t random = 1;

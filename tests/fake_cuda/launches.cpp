@@ -91,5 +91,7 @@ cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void** a
   if (!valid(grid, block)) return call.end(cudaErrorInvalidConfiguration);
   if (shared_bytes > found->second.dynamic_bytes) return call.end(cudaErrorInvalidValue);
   const Grid shape{{grid.x, grid.y, grid.z}, {block.x, block.y, block.z}};
-  return call.end(put(stream, [shape, run = found->second.pack(arguments)] { run(shape); }));
+  return call.end(put(stream, [shape, run = found->second.pack(arguments)] {
+    if (device().compute) run(shape);
+  }));
 }

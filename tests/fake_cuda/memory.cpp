@@ -99,6 +99,7 @@ cudaError_t cudaMalloc(void** out, std::size_t bytes) {
   free = device().memory - free;
   if (bytes > free) return call.end(cudaErrorMemoryAllocation);
   *out = attune::simulated::allocate_memory(bytes);
+  if (!device().compute) std::memset(*out, 0, bytes);
   device().blocks.emplace(static_cast<const std::byte*>(*out), bytes);
   return call.end(cudaSuccess);
 }

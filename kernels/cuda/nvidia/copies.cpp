@@ -40,7 +40,10 @@ class Staging {
       CUDA_CHECK(cudaEventSynchronize(place.left));
     std::memcpy(place.host, host, bytes);
     CUDA_CHECK(cudaMemcpyAsync(device, place.host, bytes, cudaMemcpyHostToDevice, stream));
-    CUDA_CHECK(cudaEventRecord(place.left, stream));
+    if (const cudaError_t status = cudaEventRecord(place.left, stream); status != cudaSuccess) {
+      report(cudaStreamSynchronize(stream), "cudaStreamSynchronize");  // else the place would change under the copy
+      check(status, "cudaEventRecord");
+    }
   }
 
   std::mutex mutex_;

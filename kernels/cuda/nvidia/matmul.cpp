@@ -378,7 +378,9 @@ void matmul(const kernels::CudaContext& context, const Matmul& args) {
                     all_aligned(args),
                     tf32};
   Plan& plan = kept.plan_for(shape, args, tf32, context.stream());
-  CUDA_CHECK(plan.run(kept.handle, plan.chosen, args, kept.workspace.data(), context.stream()));
+  const cublasStatus_t status = plan.run(kept.handle, plan.chosen, args, kept.workspace.data(), context.stream());
+  if (status != CUBLAS_STATUS_SUCCESS)
+    check(status, str_cat("cublasLtMatmul of [", args.m, ", ", args.k, "] and [", args.k, ", ", args.n, "]").c_str());
 }
 
 }  // namespace attune::cuda

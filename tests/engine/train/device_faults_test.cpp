@@ -8,41 +8,12 @@
 #include "engine/tensor/context.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/simulated/failing_calls.h"
-#include "models/classifier.h"
-#include "tests/engine/train/train_fixture.h"
+#include "tests/engine/train/device_run.h"
 
 namespace attune::testing {
 namespace {
 
 using simulated::Call;
-
-// The weights after two epochs of three steps, captured where a shape comes again. Throws what the device throws.
-std::vector<double> device_run() {
-  const auto model = started_model(tiny_config(), DType::kFloat32);
-  place(*model, Device::kCuda, DType::kFloat32);
-  const Dataset examples = invented_examples(6, 5, 11, 3);
-  TrainOptions options;
-  options.epochs = 2;
-  options.batch_size = 2;
-  options.eval_every = 3;
-  options.eval_batches = 1;
-  options.schedule = {.kind = LrSchedule::Kind::kConstant, .peak = 1e-2};
-  options.adamw.max_grad_norm = 1;
-  options.ema_decay = 0.9;
-  Trainer trainer(
-      *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-      two_classes(), {examples, examples, {.max_length = 6, .pad_id = 11}, Device::kCuda}, options);
-  Recorder recorder;
-  trainer.run(recorder, [] { return false; });
-  trainer.use_result();
-  EXPECT_GT(trainer.graphs(), 0);
-  std::vector<double> out;
-  for (const auto& [name, parameter] : parameters_of(*model)) {
-    const Tensor values = parameter.exact().to(Device::kCpu).cast(DType::kFloat64);
-    out.insert(out.end(), values.values<double>().begin(), values.values<double>().end());
-  }
-  return out;
-}
 
 // At most 10 of the calls: the first, the last, and others between them.
 std::set<std::int64_t> chosen(std::int64_t calls) {

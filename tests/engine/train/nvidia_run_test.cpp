@@ -1,0 +1,106 @@
+// Training runs through kernels/cuda/nvidia on the fake CUDA runtime: the simulated device's bits, and each call of the
+// runtime and of cuBLASLt fails once.
+#include <cstdio>
+#include <set>
+
+#include "engine/tensor/context.h"
+#include "kernels/cuda/context.h"
+#include "kernels/cuda/device_info.h"
+#include "tests/cuda/nvidia_fixture.h"
+#include "tests/engine/train/device_run.h"
+
+namespace attune::testing {
+namespace {
+
+std::vector<std::string> simulated_weights() {
+  std::vector<std::string> out;
+  FILE* program = popen("ATTUNE_SIMULATE_GPU=1 " ATTUNE_DEVICE_WEIGHTS, "r");
+  std::string line;
+  for (int c; program != nullptr && (c = std::fgetc(program)) != EOF;) {
+    if (c == '\n')
+      out.push_back(std::exchange(line, {}));
+    else
+      line.push_back(static_cast<char>(c));
+  }
+  EXPECT_EQ(pclose(program), 0);
+  return out;
+}
+
+std::string text_of(const std::vector<double>& values) {
+  std::string out;
+  char text[64];
+  for (const double value : values) {
+    std::snprintf(text, sizeof text, "%a ", value);
+    out += text;
+  }
+  return out;
+}
+
+// The weights after each of device_runs().
+const std::vector<std::string>& weights() {
+  static const std::vector<std::string> out = [] {
+    std::vector<std::string> texts;
+    for (const DeviceRunOptions& how : device_runs()) texts.push_back(text_of(device_run(how)));
+    return texts;
+  }();
+  return out;
+}
+
+class NvidiaRun : public NvidiaTest {
+ protected:
+  void warm_up() override {  // the contexts of the process, their plans of products and tables
+    weights();
+    release_cuda_memory();
+  }
+};
+
+TEST_F(NvidiaRun, HasTheBitsOfTheSimulatedDevice) {
+  EXPECT_STREQ(cuda::backend_name(), "nvidia");
+  EXPECT_EQ(weights(), simulated_weights());
+}
+
+// How a message names a call.
+std::string words_for(const std::string& call) {
+  if (call == "cudaLaunchKernel") return "cuda: kernel ";
+  if (call == "cudaStreamSynchronize" || call == "cudaEventSynchronize") return "work on the gpu failed";
+  return call;
+}
+
+// Each failing call ends the run with a line that names it. What a destructor does not throw it prints.
+TEST_F(NvidiaRun, EachFailingCallIsReportedAndLeavesNothing) {
+  const DeviceRunOptions how{.evaluations = false, .epochs = 1};
+  const std::vector<double> expected = device_run(how);
+  fake_cuda::set_compute(false);
+  release_cuda_memory();  // new memory is zero
+  device_run(how);
+  fake_cuda::fail_call("", 0);
+  device_run(how);
+  const std::int64_t calls = fake_cuda::calls();
+  const std::size_t in_use = cuda::arena_use().in_use;
+  const fake_cuda::Live alive = fake_cuda::live();
+  for (std::int64_t at = 1; at <= calls; ++at) {
+    fake_cuda::fail_call("", at);
+    ::testing::internal::CaptureStderr();
+    std::string message;
+    try {
+      device_run(how);
+    } catch (const Error& error) {
+      message = error.what();
+    }
+    const std::string printed = ::testing::internal::GetCapturedStderr();
+    const std::string failed = fake_cuda::failed_call();
+    SCOPED_TRACE(str_cat("call ", at, " of ", calls, ": ", failed, ": ", message, printed));
+    const std::string said = message + printed;
+    EXPECT_TRUE(said.find(failed) != std::string::npos || said.find(words_for(failed)) != std::string::npos);
+    EXPECT_EQ(message.find('\n'), std::string::npos);
+    EXPECT_EQ(cuda::arena_use().in_use, in_use);
+    EXPECT_EQ(fake_cuda::live(), alive);
+    ASSERT_EQ(fake_cuda::take_mistakes(), std::vector<std::string>{});
+  }
+  fake_cuda::fail_call("", 0);
+  fake_cuda::set_compute(true);
+  EXPECT_EQ(device_run(how), expected) << "after the failures";
+}
+
+}  // namespace
+}  // namespace attune::testing
