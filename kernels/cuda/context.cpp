@@ -14,11 +14,23 @@ namespace attune::kernels {
 struct CudaContext::Kept {
   struct Constant {
     cuda::Buffer buffer;
-    bool captured = false;  // a graph may read it
+    std::uint64_t number = 0;  // in the order they were made
+    bool captured = false;     // a graph may read it
   };
   std::map<std::string, Constant> constants;
+  std::uint64_t made = 0;
 
   Kept() { CHECK(cuda::available(), cuda::unavailable_reason()); }
+
+  /// The memory of the oldest constant of this size that no graph reads; if there is none, new memory.
+  cuda::Buffer take_oldest(std::size_t bytes) {
+    auto oldest = constants.end();
+    for (auto at = constants.begin(); at != constants.end(); ++at)
+      if (!at->second.captured && at->first.size() == bytes &&
+          (oldest == constants.end() || at->second.number < oldest->second.number))
+        oldest = at;
+    return oldest == constants.end() ? cuda::Buffer(bytes) : std::move(constants.extract(oldest).mapped().buffer);
+  }
 };
 
 CudaContext::CudaContext(cuda::Priority priority)
@@ -35,16 +47,18 @@ const void* CudaContext::constant(std::span<const std::byte> bytes) const {
   const std::string key(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   auto found = kept_->constants.find(key);
   if (found == kept_->constants.end()) {
-    constexpr std::size_t kMaxConstants = 64;  // limits the number of tables that do not repeat
-    if (kept_->constants.size() >= kMaxConstants && !stream_.capturing()) {
-      stream_.synchronize();
-      std::erase_if(kept_->constants, [](const auto& entry) { return !entry.second.captured; });
+    // Limits the number of tables that do not repeat. Work on the stream that reads an old one comes before the copy.
+    constexpr std::size_t kMaxConstants = 64;
+    const bool reuse = kept_->constants.size() >= kMaxConstants && !stream_.capturing();
+    cuda::Buffer buffer = reuse ? kept_->take_oldest(bytes.size()) : cuda::Buffer(bytes.size());
+    if (stream_.capturing()) {  // the copy is no part of the graph
+      const cuda::Stream once;
+      cuda::copy_to_device(buffer.data(), bytes.data(), bytes.size(), once);
+      once.synchronize();
+    } else {
+      cuda::copy_to_device(buffer.data(), bytes.data(), bytes.size(), stream_);
     }
-    cuda::Buffer buffer(bytes.size());
-    const cuda::Stream once;  // not the context's own, which may be under capture
-    cuda::copy_to_device(buffer.data(), bytes.data(), bytes.size(), once);
-    once.synchronize();
-    found = kept_->constants.emplace(key, Kept::Constant{std::move(buffer)}).first;
+    found = kept_->constants.emplace(key, Kept::Constant{std::move(buffer), kept_->made++}).first;
   }
   found->second.captured = found->second.captured || stream_.capturing();
   return found->second.buffer.data();

@@ -12,7 +12,7 @@ namespace attune::fake_cuda {
 
 /// From now on counts calls anew, and lets the `at`-th (from 1) of those named `call` fail, once; "": of all; 0: none.
 /// It fails with `status`, or with 0 as such a call typically does: memory is exhausted, or an unknown error. Calls that
-/// destroy something do so all the same.
+/// wait, or destroy something, do so all the same: they report errors of earlier work.
 void fail_call(const std::string& call, std::int64_t at, int status = 0);
 /// Calls since then.
 std::int64_t calls(const std::string& call = "");
@@ -39,7 +39,7 @@ std::int64_t products_by(int index);
 /// Times between two events that were taken while another stream had work.
 std::int64_t disturbed_times();
 /// Whether kernels and products compute (at first they do); if not, new memory is zero instead of NaN, and a run is fast
-/// whose results do not matter.
+/// whose results do not matter. Kernels do not know large blocks that were made meanwhile.
 void set_compute(bool on);
 /// Work that was put on streams and has not run.
 std::size_t waiting_work();

@@ -103,6 +103,7 @@ struct Device {
   std::recursive_mutex mutex;
   std::size_t memory = std::size_t{1} << 30;
   std::map<const std::byte*, std::size_t> blocks, pinned;  // sizes by address
+  std::set<void*> pages;                                   // large blocks that were made while nothing computes
   Handles<CUstream_st> streams;
   Handles<CUevent_st> events;
   Handles<CUgraph_st> graphs;

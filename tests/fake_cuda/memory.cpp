@@ -1,6 +1,7 @@
 // Memory of the fake device, and copies. Device memory is the simulator's, so that the kernels that the simulator runs
 // are checked against it.
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -32,6 +33,26 @@ bool is_pinned(const void* host) {
   if (after == pinned.begin()) return false;
   --after;
   return static_cast<const std::byte*>(host) < after->first + after->second;
+}
+
+// The simulator's memory, filled with NaN, or with zeros if nothing computes. Large blocks are then pages that cost
+// nothing until they are used.
+void* allocate_block(std::size_t bytes) {
+  if (device().compute || bytes < std::size_t{1} << 20) {
+    void* block = simulated::allocate_memory(bytes);
+    if (!device().compute) std::memset(block, 0, bytes);
+    return block;
+  }
+  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(pages != MAP_FAILED, "fake device: no memory for ", bytes, " bytes");
+  device().pages.insert(pages);
+  return pages;
+}
+void free_block(void* block, std::size_t bytes) {
+  if (device().pages.erase(block) == 1)
+    munmap(block, bytes);
+  else
+    simulated::free_memory(block);
 }
 
 Task copy_from_host(void* to, const void* from, std::size_t bytes) {
@@ -98,8 +119,7 @@ cudaError_t cudaMalloc(void** out, std::size_t bytes) {
   for (const auto& [begin, size] : device().blocks) free += size;
   free = device().memory - free;
   if (bytes > free) return call.end(cudaErrorMemoryAllocation);
-  *out = attune::simulated::allocate_memory(bytes);
-  if (!device().compute) std::memset(*out, 0, bytes);
+  *out = allocate_block(bytes);
   device().blocks.emplace(static_cast<const std::byte*>(*out), bytes);
   return call.end(cudaSuccess);
 }
@@ -112,8 +132,8 @@ cudaError_t cudaFree(void* block) {
   const auto found = device().blocks.find(static_cast<const std::byte*>(block));
   if (found == device().blocks.end()) return call.end(cudaErrorInvalidValue);
   run_all();
+  free_block(block, found->second);
   device().blocks.erase(found);
-  attune::simulated::free_memory(block);
   return call.end(cudaSuccess);
 }
 

@@ -13,29 +13,27 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <iomanip>
 #include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <sstream>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <vector>
 
 #include "base/bfloat16.h"
 #include "base/check.h"
-#include "base/environment.h"
 #include "base/math.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"
+#include "kernels/cuda/nvidia/matmul_choices.h"
 #include "kernels/cuda/nvidia/stream_state.h"
 
 namespace attune::cuda {
@@ -63,17 +61,48 @@ std::uint32_t reductions_of(cudaDataType_t type) {
   return CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE | (type == CUDA_R_32F ? CUBLASLT_REDUCTION_SCHEME_INPLACE : 0);
 }
 
+// Objects of cuBLASLt.
+struct Destroy {
+  void operator()(cublasLtHandle_t x) const { report(cublasLtDestroy(x), "cublasLtDestroy"); }
+  void operator()(cublasLtMatmulDesc_t x) const { report(cublasLtMatmulDescDestroy(x), "cublasLtMatmulDescDestroy"); }
+  void operator()(cublasLtMatrixLayout_t x) const {
+    report(cublasLtMatrixLayoutDestroy(x), "cublasLtMatrixLayoutDestroy");
+  }
+  void operator()(cublasLtMatmulPreference_t x) const {
+    report(cublasLtMatmulPreferenceDestroy(x), "cublasLtMatmulPreferenceDestroy");
+  }
+};
+template <class Pointer>
+using Owned = std::unique_ptr<std::remove_pointer_t<Pointer>, Destroy>;
+
+// What create(&pointer) makes.
+template <class Pointer, class Create>
+Owned<Pointer> owned(Create&& create) {
+  Pointer made = nullptr;
+  create(&made);
+  return Owned<Pointer>(made);
+}
+
+std::string name_of_product(const Matmul& args) {
+  return str_cat("[", args.m, ", ", args.k, "] and [", args.k, ", ", args.n, "]");
+}
+// As CUDA_CHECK, for a call whose success depends on the product.
+void check_product(cublasStatus_t status, const char* call, const Matmul& args) {
+  if (status != CUBLAS_STATUS_SUCCESS) check(status, str_cat(call, " of ", name_of_product(args)).c_str());
+}
+
 // One shape's descriptors and algorithm.
 struct Plan {
-  cublasLtMatmulDesc_t product = nullptr;
-  cublasLtMatrixLayout_t first = nullptr, second = nullptr, result = nullptr;
+  Owned<cublasLtMatmulDesc_t> product;
+  Owned<cublasLtMatrixLayout_t> first, second, result;
   std::vector<cublasLtMatmulAlgo_t> candidates;  // the library's best proposal first
   cublasLtMatmulAlgo_t chosen{};
 
   Plan(cublasLtHandle_t handle, const Matmul& args, bool tf32) {
     const cudaDataType_t type = type_of(args.dtype);
-    CUDA_CHECK(
-        cublasLtMatmulDescCreate(&product, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    product = owned<cublasLtMatmulDesc_t>([&](auto* out) {
+      CUDA_CHECK(cublasLtMatmulDescCreate(out, tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F, CUDA_R_32F));
+    });
     set(CUBLASLT_MATMUL_DESC_TRANSA, args.transpose_b ? CUBLAS_OP_T : CUBLAS_OP_N);
     set(CUBLASLT_MATMUL_DESC_TRANSB, args.transpose_a ? CUBLAS_OP_T : CUBLAS_OP_N);
     if (args.bias != nullptr) {
@@ -81,36 +110,30 @@ struct Plan {
       set(CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, type);
       set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
     }
-    const auto layout = [&](cublasLtMatrixLayout_t& out, std::int64_t rows, std::int64_t columns) {
-      CUDA_CHECK(cublasLtMatrixLayoutCreate(&out, type, static_cast<std::uint64_t>(rows),
-                                            static_cast<std::uint64_t>(columns), rows));
+    const auto layout = [&](std::int64_t rows, std::int64_t columns) {
+      return owned<cublasLtMatrixLayout_t>([&](auto* out) {
+        CUDA_CHECK(cublasLtMatrixLayoutCreate(out, type, static_cast<std::uint64_t>(rows),
+                                              static_cast<std::uint64_t>(columns), rows));
+      });
     };
-    args.transpose_b ? layout(first, args.k, args.n) : layout(first, args.n, args.k);
-    args.transpose_a ? layout(second, args.m, args.k) : layout(second, args.k, args.m);
-    layout(result, args.n, args.m);
-    ask(handle, type, all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype)));
+    first = args.transpose_b ? layout(args.k, args.n) : layout(args.n, args.k);
+    second = args.transpose_a ? layout(args.m, args.k) : layout(args.k, args.m);
+    result = layout(args.n, args.m);
+    ask(handle, args, type);
     chosen = candidates.front();
   }
-  ~Plan() {
-    report(cublasLtMatrixLayoutDestroy(result), "cublasLtMatrixLayoutDestroy");
-    report(cublasLtMatrixLayoutDestroy(second), "cublasLtMatrixLayoutDestroy");
-    report(cublasLtMatrixLayoutDestroy(first), "cublasLtMatrixLayoutDestroy");
-    report(cublasLtMatmulDescDestroy(product), "cublasLtMatmulDescDestroy");
-  }
-  Plan(const Plan&) = delete;
-  Plan& operator=(const Plan&) = delete;
 
   template <class V>
   void set(cublasLtMatmulDescAttributes_t attribute, const V& value) {
-    CUDA_CHECK(cublasLtMatmulDescSetAttribute(product, attribute, &value, sizeof value));
+    CUDA_CHECK(cublasLtMatmulDescSetAttribute(product.get(), attribute, &value, sizeof value));
   }
 
   /// Whether an algorithm that another process has chosen can run here.
   bool allows(cublasLtHandle_t handle, const cublasLtMatmulAlgo_t& algorithm) const {
     cublasLtMatmulHeuristicResult_t found{};
-    return cublasLtMatmulAlgoCheck(handle, product, first, second, result, result, &algorithm, &found) ==
-               CUBLAS_STATUS_SUCCESS &&
-           found.workspaceSize <= kWorkspaceBytes;
+    const cublasStatus_t status = cublasLtMatmulAlgoCheck(handle, product.get(), first.get(), second.get(),
+                                                          result.get(), result.get(), &algorithm, &found);
+    return status == CUBLAS_STATUS_SUCCESS && found.workspaceSize <= kWorkspaceBytes;
   }
 
   /// Puts the product on a stream. An algorithm may turn out to be none for it.
@@ -118,115 +141,45 @@ struct Plan {
                      void* workspace, const Stream& stream) {
     if (args.bias != nullptr) set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
     const float alpha = 1, beta = args.accumulate ? 1 : 0;
-    return cublasLtMatmul(handle, product, &alpha, args.b, first, args.a, second, &beta, args.c, result, args.c, result,
-                          &algorithm, workspace, kWorkspaceBytes, stream.state().stream);
+    return cublasLtMatmul(handle, product.get(), &alpha, args.b, first.get(), args.a, second.get(), &beta, args.c,
+                          result.get(), args.c, result.get(), &algorithm, workspace, kWorkspaceBytes,
+                          stream.state().stream);
   }
 
  private:
-  void ask(cublasLtHandle_t handle, cudaDataType_t type, std::uint32_t alignment) {
-    cublasLtMatmulPreference_t preference;
-    CUDA_CHECK(cublasLtMatmulPreferenceCreate(&preference));
+  void ask(cublasLtHandle_t handle, const Matmul& args, cudaDataType_t type) {
+    const auto preference =
+        owned<cublasLtMatmulPreference_t>([](auto* out) { CUDA_CHECK(cublasLtMatmulPreferenceCreate(out)); });
     const auto prefer = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
-      CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &value, sizeof value));
+      CUDA_CHECK(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof value));
     };
     prefer(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kWorkspaceBytes);
     prefer(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, reductions_of(type));
+    const std::uint32_t alignment = all_aligned(args) ? 16 : static_cast<std::uint32_t>(size_of(args.dtype));
     for (auto attribute : {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
                            CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES})
       prefer(attribute, alignment);
     std::array<cublasLtMatmulHeuristicResult_t, 16> found{};
     int count = 0;
     const cublasStatus_t status =
-        cublasLtMatmulAlgoGetHeuristic(handle, product, first, second, result, result, preference,
-                                       static_cast<int>(found.size()), found.data(), &count);
-    report(cublasLtMatmulPreferenceDestroy(preference), "cublasLtMatmulPreferenceDestroy");
-    CUDA_CHECK(status);
+        cublasLtMatmulAlgoGetHeuristic(handle, product.get(), first.get(), second.get(), result.get(), result.get(),
+                                       preference.get(), static_cast<int>(found.size()), found.data(), &count);
+    check_product(status, "cublasLtMatmulAlgoGetHeuristic", args);
     for (int i = 0; i < count; ++i)
       if (found[static_cast<std::size_t>(i)].state == CUBLAS_STATUS_SUCCESS)
         candidates.push_back(found[static_cast<std::size_t>(i)].algo);
-    CHECK(!candidates.empty(), "cuda: cuBLASLt has no algorithm for a matrix product of ", name_of_product());
-  }
-
-  std::string name_of_product() const {
-    std::uint64_t columns = 0, rows = 0;
-    CUDA_CHECK(
-        cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_ROWS, &columns, sizeof columns, nullptr));
-    CUDA_CHECK(cublasLtMatrixLayoutGetAttribute(result, CUBLASLT_MATRIX_LAYOUT_COLS, &rows, sizeof rows, nullptr));
-    return str_cat("[", rows, ", ", columns, "]");
+    CHECK(!candidates.empty(), "cuda: cuBLASLt has no algorithm for a product of ", name_of_product(args));
   }
 };
 
-// The choices of earlier runs on this machine.
-class Choices {
- public:
-  Choices() {
-    if (const char* named = std::getenv("ATTUNE_MATMUL_CACHE")) {
-      path_ = named;
-    } else {
-      const std::string cache = user_cache_folder();
-      if (cache.empty()) return;
-      std::string device = device_info().name;
-      for (char& c : device) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '-';
-      int driver = 0;
-      CUDA_CHECK(cudaDriverGetVersion(&driver));
-      path_ = std::filesystem::path(cache) / "attune" /
-              str_cat("matmul-", device, "-", cublasLtGetVersion(), "-", driver, ".txt");
-    }
-    read();
-  }
-
-  /// The first choice noted for the shape that is usable.
-  template <class Usable>
-  std::optional<cublasLtMatmulAlgo_t> find(const Shape& shape, Usable&& usable) const {
-    const auto [begin, end] = known_.equal_range(text_of(shape));
-    const auto found = std::find_if(begin, end, [&](const auto& line) { return usable(line.second); });
-    return found == end ? std::nullopt : std::optional(found->second);
-  }
-  /// Notes a choice. Of processes that choose at the same time the first to note it has chosen for all: find it. A file
-  /// that cannot be written costs the next run its own timing, nothing else.
-  void note(const Shape& shape, const cublasLtMatmulAlgo_t& choice) {
-    if (path_.empty()) return;
-    std::error_code ignored;
-    std::filesystem::create_directories(path_.parent_path(), ignored);
-    std::ofstream(path_, std::ios::app) << text_of(shape) + ": " + text_of(choice) + "\n";
-    read();
-  }
-
- private:
-  void read() {
-    known_.clear();
-    std::ifstream in(path_);
-    for (std::string line; std::getline(in, line);)
-      if (const auto colon = line.rfind(": "); colon != std::string::npos)
-        if (const auto algorithm = algorithm_of(line.substr(colon + 2)))
-          known_.emplace(line.substr(0, colon), *algorithm);
-  }
-  // With what else the library's proposals depend on.
-  static std::string text_of(const Shape& shape) {
-    std::ostringstream out;
-    out.exceptions(std::ios::badbit);  // as in str_cat
-    std::apply([&](auto... part) { ((out << part << " "), ...); }, shape);
-    out << kWorkspaceBytes << " " << reductions_of(type_of(std::get<DType>(shape)));
-    return out.str();
-  }
-  // The words of an algorithm, in hexadecimal digits.
-  static std::string text_of(const cublasLtMatmulAlgo_t& algorithm) {
-    std::ostringstream out;
-    out.exceptions(std::ios::badbit);  // as in str_cat
-    for (const std::uint64_t word : algorithm.data) out << std::hex << std::setw(16) << std::setfill('0') << word;
-    return out.str();
-  }
-  static std::optional<cublasLtMatmulAlgo_t> algorithm_of(const std::string& text) {
-    cublasLtMatmulAlgo_t out{};
-    if (text.size() != 16 * std::size(out.data) || text.find_first_not_of("0123456789abcdef") != std::string::npos)
-      return std::nullopt;
-    for (std::size_t i = 0; i < std::size(out.data); ++i)
-      out.data[i] = std::strtoull(text.substr(16 * i, 16).c_str(), nullptr, 16);
-    return out;
-  }
-  std::filesystem::path path_;
-  std::multimap<std::string, cublasLtMatmulAlgo_t> known_;  // by shape, in the file's order
-};
+// The shape as the file of choices has it, with what else the library's proposals depend on.
+std::string text_of(const Shape& shape) {
+  std::ostringstream out;
+  out.exceptions(std::ios::badbit);  // as in str_cat
+  std::apply([&](auto... part) { ((out << part << " "), ...); }, shape);
+  out << kWorkspaceBytes << " " << reductions_of(type_of(std::get<DType>(shape)));
+  return out.str();
+}
 
 // The operands of trial products, values of mixed sizes and signs, the same on every run: several sets, so that a
 // product finds what it reads in memory and not in the cache, as in a step.
@@ -306,10 +259,10 @@ cublasLtMatmulAlgo_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& 
       if (round == 0 && !run(i, 2)) continue;
       if (round > 0 && times[i] == std::numeric_limits<double>::infinity()) continue;  // it cannot run
       begin.record(stream);
-      run(i, kRepeats);
+      const bool ran = run(i, kRepeats);
       end.record(stream);
       stream.synchronize();
-      times[i] = std::min(times[i], Event::elapsed_ms(begin, end));
+      times[i] = ran ? std::min(times[i], Event::elapsed_ms(begin, end)) : std::numeric_limits<double>::infinity();
     }
   std::size_t best = 0;  // a later candidate must be clearly faster: the order is the library's judgement
   for (std::size_t i = 1; i < times.size(); ++i)
@@ -317,40 +270,44 @@ cublasLtMatmulAlgo_t fastest(cublasLtHandle_t handle, Plan& plan, const Matmul& 
   return plan.candidates[best];
 }
 
+// While a stream is captured, the device may not be waited for: then only for what was put on the stream before.
+void wait_for_earlier_work(const Stream& stream) {
+  if (const auto& capture = stream.state().capture)
+    CUDA_CHECK(cudaEventSynchronize(capture->before));
+  else
+    CUDA_CHECK(cudaDeviceSynchronize());
+}
+
 }  // namespace
 
 struct MatmulPlans {
-  cublasLtHandle_t handle = nullptr;
+  Owned<cublasLtHandle_t> handle = owned<cublasLtHandle_t>([](auto* out) { CUDA_CHECK(cublasLtCreate(out)); });
   std::mutex mutex;
   std::map<Shape, Plan> plans;
-  Buffer workspace{kWorkspaceBytes};  // for the context's stream
-  std::optional<Choices> choices;     // none: nothing is timed
+  Buffer workspace{kWorkspaceBytes};     // for the context's stream
+  std::optional<MatmulChoices> choices;  // none: nothing is timed
 
   MatmulPlans() {
-    CUDA_CHECK(cublasLtCreate(&handle));
     const char* tuning = std::getenv("ATTUNE_MATMUL_TUNING");
     if (tuning == nullptr || std::string(tuning) != "0") choices.emplace();
   }
-  ~MatmulPlans() {
-    plans.clear();
-    report(cublasLtDestroy(handle), "cublasLtDestroy");
-  }
 
   Plan& plan_for(const Shape& shape, const Matmul& args, bool tf32, const Stream& stream) {
-    const auto [at, fresh] = plans.try_emplace(shape, handle, args, tf32);
+    const auto [at, fresh] = plans.try_emplace(shape, handle.get(), args, tf32);
     Plan& plan = at->second;
     if (!fresh || !choices || plan.candidates.size() == 1) return plan;
     const auto known = [&] {
-      return choices->find(shape, [&](const cublasLtMatmulAlgo_t& choice) { return plan.allows(handle, choice); });
+      return choices->find(text_of(shape),
+                           [&](const cublasLtMatmulAlgo_t& choice) { return plan.allows(handle.get(), choice); });
     };
     if (const auto before = known()) {
       plan.chosen = *before;
       return plan;
     }
     try {
-      if (!stream.capturing()) CUDA_CHECK(cudaDeviceSynchronize());  // what runs meanwhile would be timed as well
-      const cublasLtMatmulAlgo_t own = fastest(handle, plan, args);
-      choices->note(shape, own);
+      wait_for_earlier_work(stream);  // what runs meanwhile would be timed as well
+      const cublasLtMatmulAlgo_t own = fastest(handle.get(), plan, args);
+      choices->note(text_of(shape), own);
       plan.chosen = known().value_or(own);
     } catch (const OutOfMemory&) {  // no room to try: the first proposal
     }
@@ -378,9 +335,8 @@ void matmul(const kernels::CudaContext& context, const Matmul& args) {
                     all_aligned(args),
                     tf32};
   Plan& plan = kept.plan_for(shape, args, tf32, context.stream());
-  const cublasStatus_t status = plan.run(kept.handle, plan.chosen, args, kept.workspace.data(), context.stream());
-  if (status != CUBLAS_STATUS_SUCCESS)
-    check(status, str_cat("cublasLtMatmul of [", args.m, ", ", args.k, "] and [", args.k, ", ", args.n, "]").c_str());
+  check_product(plan.run(kept.handle.get(), plan.chosen, args, kept.workspace.data(), context.stream()),
+                "cublasLtMatmul", args);
 }
 
 }  // namespace attune::cuda

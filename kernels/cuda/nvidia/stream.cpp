@@ -31,6 +31,18 @@ std::shared_ptr<Graph::State> finish_capture(const Stream::State& state) {
   return capture;
 }
 
+// Graphs take memory of their own: where there is none, what the arena keeps for reuse makes room.
+template <class Call>
+void with_room(Call&& call, const char* name) {
+  cudaError_t status = call();
+  if (status == cudaErrorMemoryAllocation) {
+    static_cast<void>(cudaGetLastError());  // the error is handled; the next call must not see it
+    arena_release();
+    status = call();
+  }
+  check(status, name);
+}
+
 }  // namespace
 
 struct Event::State {
@@ -42,6 +54,7 @@ struct Event::State {
 Graph::State::~State() {
   if (executable != nullptr) report(cudaGraphExecDestroy(executable), "cudaGraphExecDestroy");
   if (graph != nullptr) report(cudaGraphDestroy(graph), "cudaGraphDestroy");
+  if (before != nullptr) report(cudaEventDestroy(before), "cudaEventDestroy");
   if (!staged.empty()) report(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // a launch may still read them
   for (const auto& [host, bytes] : staged) pinned_free(host, bytes);
 }
@@ -75,9 +88,12 @@ void Stream::wait(const Event& event) const {
 
 void Stream::begin_capture() const {
   CHECK(!state_->capture, "the stream is being captured already");
+  const auto capture = std::make_shared<Graph::State>();
+  CUDA_CHECK(cudaEventCreateWithFlags(&capture->before, cudaEventDisableTiming));
+  CUDA_CHECK(cudaEventRecord(capture->before, state_->stream));
+  capture->streams.push_back(state_.get());
   CUDA_CHECK(cudaStreamBeginCapture(state_->stream, cudaStreamCaptureModeRelaxed));
-  state_->capture = std::make_shared<Graph::State>();
-  state_->capture->streams.push_back(state_.get());
+  state_->capture = capture;
 }
 
 void Stream::abandon_capture() const {
@@ -91,7 +107,7 @@ Graph Stream::end_capture() const {
   CHECK(state_->capture != nullptr, "the stream is not being captured");
   const std::shared_ptr<Graph::State> graph = finish_capture(*state_);
   CUDA_CHECK(cudaStreamEndCapture(state_->stream, &graph->graph));
-  CUDA_CHECK(cudaGraphInstantiate(&graph->executable, graph->graph, 0));
+  with_room([&] { return cudaGraphInstantiate(&graph->executable, graph->graph, 0); }, "cudaGraphInstantiate");
   return Graph(graph);
 }
 
@@ -128,7 +144,7 @@ Graph::~Graph() = default;
 Graph::Graph(Graph&&) noexcept = default;
 Graph& Graph::operator=(Graph&&) noexcept = default;
 void Graph::launch(const Stream& stream) const {
-  CUDA_CHECK(cudaGraphLaunch(state_->executable, stream.state().stream));
+  with_room([&] { return cudaGraphLaunch(state_->executable, stream.state().stream); }, "cudaGraphLaunch");
 }
 
 }  // namespace attune::cuda

@@ -17,6 +17,7 @@ namespace attune::cuda {
 
 struct Graph::State {
   CapturedSegments segments;
+  cudaEvent_t before = nullptr;  // what the stream was given before the capture
   cudaGraph_t graph = nullptr;
   cudaGraphExec_t executable = nullptr;
   std::vector<std::pair<void*, std::size_t>> staged;  // page-locked memory that recorded copies read

@@ -52,6 +52,7 @@ class NvidiaRun : public NvidiaTest {
     weights();
     release_cuda_memory();
   }
+  std::size_t tables() const override { return 64; }
 };
 
 TEST_F(NvidiaRun, HasTheBitsOfTheSimulatedDevice) {
@@ -98,6 +99,7 @@ TEST_F(NvidiaRun, EachFailingCallIsReportedAndLeavesNothing) {
     ASSERT_EQ(fake_cuda::take_mistakes(), std::vector<std::string>{});
   }
   fake_cuda::fail_call("", 0);
+  release_cuda_memory();
   fake_cuda::set_compute(true);
   EXPECT_EQ(device_run(how), expected) << "after the failures";
 }
