@@ -14,6 +14,7 @@
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/stream.h"
 #include "tests/fake_cuda/control.h"
+#include "tests/support/message_of.h"
 
 namespace attune::testing {
 
@@ -24,6 +25,37 @@ inline const bool kOwnChoices = [] {
   std::atexit([] { std::remove(path.c_str()); });
   return setenv("ATTUNE_MATMUL_CACHE", path.c_str(), 1) == 0;
 }();
+
+/// Lets each call of `run` fail once. Returns a line for each failure that `run` reported neither by an error of one line
+/// that names the call nor, in a destructor, on the standard error, and for objects that it left. `silent` says which
+/// calls may fail without a word.
+template <class Run, class Silent>
+std::vector<std::string> unreported_failures(Run&& run, Silent&& silent) {
+  std::vector<std::string> out;
+  run();
+  fake_cuda::fail_call("", 0);
+  run();
+  const std::int64_t calls = fake_cuda::calls();
+  const fake_cuda::Live alive = fake_cuda::live();
+  for (std::int64_t at = 1; at <= calls; ++at) {
+    fake_cuda::fail_call("", at);
+    ::testing::internal::CaptureStderr();
+    const std::string message = message_of(run), printed = ::testing::internal::GetCapturedStderr();
+    const std::string call = fake_cuda::failed_call(), said = message + printed;
+    const auto names = [&](const char* words) { return said.find(words) != std::string::npos; };
+    const bool waits = call == "cudaStreamSynchronize" || call == "cudaEventSynchronize";
+    const bool reported = names(call.c_str()) || (call == "cudaLaunchKernel" && names("cuda: kernel ")) ||
+                          (waits && names("work on the gpu failed")) || (said.empty() && silent(call));
+    const std::string where = str_cat(call, ", call ", at, " of ", calls, ": ", said);
+    if (!reported) out.push_back("unchecked error: " + where);
+    if (message.find('\n') != std::string::npos) out.push_back("more than a line: " + where);
+    fake_cuda::Live now = fake_cuda::live();
+    if (now != alive) out.push_back(str_cat("leak: ", where, ": ", now, " instead of ", alive));
+    if (now != alive) break;
+  }
+  fake_cuda::fail_call("", 0);
+  return out;
+}
 
 class NvidiaTest : public ::testing::Test {
  protected:

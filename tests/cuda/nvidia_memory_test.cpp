@@ -45,5 +45,22 @@ TEST_F(NvidiaMemory, TheSourceOfACopyMayChangeAtOnce) {
   }
 }
 
+TEST_F(NvidiaMemory, EachFailingCallIsReportedAndLeavesNothing) {
+  const std::vector<int> host = counted(100000);
+  std::vector<int> out(host.size());
+  const auto run = [&] {
+    const cuda::Stream stream;
+    const cuda::Buffer first(host.size() * sizeof(int)), second(first.bytes());
+    cuda::copy_to_device(first.data(), host.data(), first.bytes(), stream);
+    cuda::copy_on_device(second.data(), first.data(), first.bytes(), stream);
+    cuda::set_zero(first.data(), first.bytes(), stream);
+    cuda::copy_to_host(out.data(), second.data(), first.bytes(), stream);
+    stream.synchronize();
+    cuda::free_bytes();
+  };
+  const auto silent = [](const std::string& call) { return call == "cudaMalloc"; };  // it is tried again
+  EXPECT_EQ(testing::unreported_failures(run, silent), std::vector<std::string>{});
+}
+
 }  // namespace
 }  // namespace attune

@@ -10,6 +10,8 @@
 
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
+#include "kernels/cuda/nvidia/cuda_check.h"
+#include "kernels/cuda/nvidia/stream_state.h"
 #include "tests/cuda/nvidia_fixture.h"
 #include "tests/fake_cuda/launches.h"
 #include "tests/support/message_of.h"
@@ -101,6 +103,26 @@ TEST_F(NvidiaStream, GraphsReplayWhatWasRecordedWithTheBytesOfThen) {
   EXPECT_EQ(value_of(y, stream), 104.0f);
 }
 
+TEST_F(NvidiaStream, TheMemoryOfAGraphStaysWithIt) {
+  const cuda::Stream stream;
+  const cuda::Buffer x(4);
+  set(x, 1, stream);
+  stream.begin_capture();
+  {
+    const cuda::Scratch scratch(4, stream);
+    cuda::copy_on_device(scratch.as<void>(), x.data(), 4, stream);
+    cuda::copy_on_device(x.data(), scratch.as<void>(), 4, stream);
+  }
+  std::optional<cuda::Graph> graph = stream.end_capture();
+  cuda::arena_release();
+  graph->launch(stream);
+  EXPECT_EQ(value_of(x, stream), 1.0f);
+  EXPECT_GT(cuda::arena_use().reserved, 0u);
+  graph.reset();
+  cuda::arena_release();
+  EXPECT_EQ(cuda::arena_use().reserved, 0u);
+}
+
 TEST_F(NvidiaStream, ACaptureThatIsNotJoinedOrIsInvalidEndsWithAnError) {
   const cuda::Stream stream, aside(cuda::Priority::kSecond);
   const cuda::Buffer x(4);
@@ -150,6 +172,28 @@ TEST_F(NvidiaStream, LaunchesThatNoDeviceTakesNameTheKernel) {
   EXPECT_NE(launch({1}, 0).find("this build has no kernels for fake device, of compute capability 8.0"),
             std::string::npos);
   stream.synchronize();
+}
+
+// What the tests of failing calls must find.
+TEST_F(NvidiaStream, AnUncheckedErrorAndALeakAreFound) {
+  const cuda::Stream stream;
+  const cuda::Buffer x(4);
+  const auto never = [](const std::string&) { return false; };
+  const auto careless = [&] { static_cast<void>(cudaMemsetAsync(x.data(), 0, 4, stream.state().stream)); };
+  EXPECT_EQ(testing::unreported_failures(careless, never),
+            std::vector<std::string>{"unchecked error: cudaMemsetAsync, call 1 of 1: "});
+  cudaEvent_t leaked = nullptr;
+  const auto leaky = [&] {
+    cudaEvent_t event = nullptr;
+    CUDA_CHECK(cudaEventCreate(&event));
+    leaked = event;
+    CUDA_CHECK(cudaEventRecord(event, stream.state().stream));
+    CUDA_CHECK(cudaEventDestroy(event));
+  };
+  const std::vector<std::string> found = testing::unreported_failures(leaky, never);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].find("leak: cudaEventRecord, call 2 of 3"), 0u) << found[0];
+  CUDA_CHECK(cudaEventDestroy(leaked));
 }
 
 // A graph takes memory of its own: what the arena keeps for reuse makes room.
@@ -239,6 +283,21 @@ TEST_F(NvidiaDevice, PinnedBlocksAreUsedAgain) {
   cuda::pinned_free(block, 5000);
   EXPECT_EQ(cuda::pinned_allocate(8192), block);
   cuda::pinned_free(block, 8192);
+}
+
+// Each kernel is waited for, so that a fault is that of the kernel it is reported for.
+TEST(NvidiaDeviceDeathTest, LaunchesAreWaitedForOnRequest) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto launch = [] {
+    setenv("ATTUNE_CUDA_SYNC", "1", 1);
+    fake_cuda::register_function(fault_kernel);
+    const cuda::Stream stream;
+    const std::string said = testing::message_of(
+        [&] { cuda::launch("fault", fault_kernel, {1}, {1}, 0, stream, static_cast<float*>(nullptr)); });
+    std::fputs(said.c_str(), stderr);
+    std::exit(0);
+  };
+  EXPECT_EXIT(launch(), ::testing::ExitedWithCode(0), "cuda: kernel fault: an illegal memory access was encountered");
 }
 
 // What the process finds at its first call, in a process of its own.

@@ -15,6 +15,7 @@ struct Counts {
   std::int64_t all = 0, at = 0;
   std::string failing, failed;
   int status = 0;
+  bool once = true;
 };
 Counts& counts() {
   static auto* instance = new Counts;
@@ -40,8 +41,8 @@ Call::Call(const char* name, int status_on_request) : lock_(device().mutex) {
   Counts& c = counts();
   const std::int64_t of_name = ++c.calls[name];
   ++c.all;
-  if (c.at != 0 && (c.failing.empty() ? c.all : of_name) == c.at && (c.failing.empty() || c.failing == name)) {
-    c.at = 0;
+  if (c.at != 0 && (c.failing.empty() ? c.all : of_name) >= c.at && (c.failing.empty() || c.failing == name)) {
+    if (c.once) c.at = 0;
     c.failed = name;
     status_ = c.status != 0 ? c.status : status_on_request;
   } else if (device().fault != cudaSuccess) {
@@ -63,6 +64,11 @@ void fail_call(const std::string& call, std::int64_t at, int status) {
   counts().failing = call;
   counts().at = at;
   counts().status = status;
+}
+
+void fail_calls_from(const std::string& call, std::int64_t at) {
+  fail_call(call, at);
+  counts().once = false;
 }
 
 std::int64_t calls(const std::string& call) {

@@ -10,10 +10,12 @@
 
 namespace attune::fake_cuda {
 
-/// From now on counts calls anew, and lets the `at`-th (from 1) of those named `call` fail, once; "": of all; 0: none.
+/// From now on counts calls anew, and lets the `at`-th (from 1) of those named `call` fail; "": of all; 0: none.
 /// It fails with `status`, or with 0 as such a call typically does: memory is exhausted, or an unknown error. Calls that
 /// wait, or destroy something, do so all the same: they report errors of earlier work.
 void fail_call(const std::string& call, std::int64_t at, int status = 0);
+/// The same for this one and all later ones.
+void fail_calls_from(const std::string& call, std::int64_t at);
 /// Calls since then.
 std::int64_t calls(const std::string& call = "");
 /// The name of the call that failed last on request; empty: none did since fail_call().

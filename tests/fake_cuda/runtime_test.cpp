@@ -146,6 +146,39 @@ TEST_F(FakeCuda, ACaptureDependsOnNothingOutside) {
   EXPECT_EQ(cudaStreamBeginCapture(nullptr, cudaStreamCaptureModeRelaxed), cudaErrorStreamCaptureUnsupported);
 }
 
+void write(int* to, int value) {
+  *to = value;
+}
+
+// Of two pieces of work that nothing orders, each comes first in some replay.
+TEST_F(FakeCuda, AMissingEdgeOfAGraphShows) {
+  register_function(&write, 1024);
+  auto* to = static_cast<int*>(memory);
+  const auto launch = [&](cudaStream_t stream, int value) {
+    void* arguments[] = {&to, &value};
+    return cudaLaunchKernel(reinterpret_cast<const void*>(&write), {}, {}, arguments, 0, stream);
+  };
+  begin();
+  fork();
+  EXPECT_EQ(launch(second, 2), cudaSuccess);
+  EXPECT_EQ(launch(first, 1), cudaSuccess);  // the same memory
+  ASSERT_EQ(cudaEventRecord(event, second), cudaSuccess);
+  ASSERT_EQ(cudaStreamWaitEvent(first, event, 0), cudaSuccess);
+  cudaGraph_t graph = nullptr;
+  cudaGraphExec_t executable = nullptr;
+  ASSERT_EQ(cudaStreamEndCapture(first, &graph), cudaSuccess);
+  ASSERT_EQ(cudaGraphInstantiate(&executable, graph, 0), cudaSuccess);
+  std::set<int> seen;
+  for (int i = 0; i < 64; ++i) {
+    EXPECT_EQ(cudaGraphLaunch(executable, first), cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(first), cudaSuccess);
+    seen.insert(*to);
+  }
+  EXPECT_EQ(seen, (std::set<int>{1, 2}));
+  EXPECT_EQ(cudaGraphExecDestroy(executable), cudaSuccess);
+  EXPECT_EQ(cudaGraphDestroy(graph), cudaSuccess);
+}
+
 TEST_F(FakeCuda, FindsASourceThatChangesTooEarly) {
   int host[16] = {1};
   for (void* source : {static_cast<void*>(host), pinned}) {
@@ -205,10 +238,6 @@ TEST_F(FakeCuda, HandlesEndWithTheirObjects) {
   EXPECT_EQ(take_mistakes().at(0).substr(0, 14), "default stream");
 }
 
-void write(int* to, int value) {
-  *to = value;
-}
-
 TEST_F(FakeCuda, LaunchesAreCheckedAndRunLate) {
   auto* to = static_cast<int*>(memory);
   int value = 7;
@@ -217,7 +246,8 @@ TEST_F(FakeCuda, LaunchesAreCheckedAndRunLate) {
   const auto launch = [&](dim3 grid, dim3 block, std::size_t shared) {
     return cudaLaunchKernel(kernel, grid, block, arguments, shared, first);
   };
-  EXPECT_EQ(launch({}, {}, 0), cudaErrorInvalidDeviceFunction);
+  const void* unknown = this;
+  EXPECT_EQ(cudaLaunchKernel(unknown, {}, {}, arguments, 0, first), cudaErrorInvalidDeviceFunction);
   register_function(&write, 1024);
   EXPECT_EQ(launch({0, 1, 1}, {}, 0), cudaErrorInvalidConfiguration);
   EXPECT_EQ(launch({}, {1025, 1, 1}, 0), cudaErrorInvalidConfiguration);

@@ -321,6 +321,11 @@ std::shared_ptr<MatmulPlans> make_matmul_plans() {
 
 void matmul(const kernels::CudaContext& context, const Matmul& args) {
   if (args.m == 0 || args.n == 0) return;
+  if (args.k == 0 && args.bias == nullptr) {  // a sum of nothing, which cuBLASLt does not take
+    if (!args.accumulate)
+      set_zero(args.c, static_cast<std::size_t>(args.m * args.n) * size_of(args.dtype), context.stream());
+    return;
+  }
   MatmulPlans& kept = context.matmul_plans();
   const std::scoped_lock lock(kept.mutex);
   const bool tf32 = args.dtype == DType::kFloat32 && context.matmul_precision() == MatmulPrecision::kTensorFloat32;
