@@ -78,7 +78,7 @@ void Grad::add(const Tensor& gradient) const {
   state_->gathered = gradient;
 }
 
-TableRows Grad::rows() const {
+HostRows Grad::rows() const {
   const Tensor host_marks = state_->late->marks().marks.to(Device::kCpu), host = state_->gathered.to(Device::kCpu);
   const std::span<const std::int32_t> marks = host_marks.values<std::int32_t>();
   std::vector<std::int32_t> ids;
@@ -92,7 +92,7 @@ TableRows Grad::rows() const {
   return {Tensor::from(ids, {std::ssize(ids)}), values};
 }
 
-void Grad::set_rows(const TableRows& rows) const {
+void Grad::set_rows(const HostRows& rows) const {
   const LateRows& late = *state_->late;
   late.catch_up(*state_->table, rows.ids.to(state_->device));  // a row with a gradient is never late
   ops::clear_row_gradient(late.marks());

@@ -37,7 +37,7 @@ struct RowTarget {
 };
 
 /// Some rows of a table, on the host.
-struct TableRows {
+struct HostRows {
   Tensor ids;     // int32 [N], ascending
   Tensor values;  // [N, C]
 };
@@ -62,9 +62,9 @@ class Grad {
   /// Adds a finished gradient; the first one is shared, not copied.
   void add(const Tensor& gradient) const;
   /// The rows of a table with late rows that have a gradient, if it has one.
-  TableRows rows() const;
+  HostRows rows() const;
   /// Replaces its gradient by that of these rows.
-  void set_rows(const TableRows& rows) const;
+  void set_rows(const HostRows& rows) const;
   /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;
