@@ -1,5 +1,6 @@
 // Parsing: nlohmann's parser reads the text token by token and calls a handler, which builds the tree and keeps to the
 // limits. Neither is recursive, so deep nesting cannot exhaust the stack.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <unordered_set>
 
@@ -99,12 +100,17 @@ class Parser {
     return true;
   }
 
+  // Most objects are small: their keys are compared with each other, which needs no memory.
   void check_keys(const Node::Object& object) const {
+    constexpr std::size_t kSmall = 16;
     std::unordered_set<std::string_view> keys;
-    keys.reserve(object.size());
-    for (const Member& member : object)
-      if (!keys.insert(member.key).second)
-        fail(ParseRule::kDuplicateKey, "has the key '", printable(member.key), "' twice in one object");
+    if (object.size() > kSmall) keys.reserve(object.size());
+    for (auto member = object.begin(); member != object.end(); ++member) {
+      const bool fresh = object.size() > kSmall
+                             ? keys.insert(member->key).second
+                             : std::ranges::find(object.begin(), member, member->key, &Member::key) == member;
+      if (!fresh) fail(ParseRule::kDuplicateKey, "has the key '", printable(member->key), "' twice in one object");
+    }
   }
 
   const std::string& name_;

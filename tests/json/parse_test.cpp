@@ -95,6 +95,13 @@ TEST(JsonParse, AKeyComesOnce) {
   EXPECT_NO_THROW(json::parse(R"({"a": {"a": [{"a": 1}, {"a": 1}]}})", "t"));
   EXPECT_EQ(message_of([] { json::parse("{\"a\\n\": 1, \"a\\n\": 2}", "t"); }),
             "t: has the key 'a\\x0a' twice in one object");
+  for (const int keys : {2, 16, 17, 100}) {
+    std::string text = "{\"0\": 0";
+    for (int i = 1; i < keys; ++i) text += str_cat(", \"", i, "\": 0");
+    EXPECT_NO_THROW(json::parse(text + "}", "t")) << keys;
+    EXPECT_EQ(rule_of(str_cat(text, ", \"", keys - 1, "\": 0}")), ParseRule::kDuplicateKey) << keys;
+    EXPECT_EQ(rule_of(text + ", \"0\": 0}"), ParseRule::kDuplicateKey) << keys;
+  }
 }
 
 TEST(JsonParse, Files) {
