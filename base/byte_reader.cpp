@@ -14,7 +14,8 @@
 namespace attune {
 namespace {
 
-// The first block is small: most files are. Once it was full, blocks are large.
+// The first block is small: most files are; it has room for a byte after the file, so that one more read sees the end.
+// Once it was full, blocks are large.
 constexpr std::size_t kFirstBlock = std::size_t{1} << 16, kBlock = std::size_t{1} << 20;
 
 }  // namespace
@@ -29,7 +30,7 @@ ByteReader::ByteReader(const std::string& path) : name_(path), file_(open_descri
 
 bool ByteReader::fill() {
   if (block_.empty())
-    block_.resize(kFirstBlock);
+    block_.resize(expected_ == 0 ? kFirstBlock : std::min(kFirstBlock, expected_ + 1));
   else if (end_ == block_.size())
     block_.resize(kBlock);
   at_ = end_ = 0;

@@ -28,7 +28,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t kPerFolder = 12500, kTotal = 4 * kPerFolder;
 constexpr std::int64_t kMaxReviewBytes = 1 << 24;  // the longest has 14 KB; sizes in an archive are not trusted
-constexpr std::size_t kReadBytes = 1 << 20;
+constexpr std::size_t kReadBytes = 1 << 16;
 constexpr std::uint32_t kSeed = 123;
 constexpr std::int64_t kTrainRows = 35000, kValidationRows = 5000;
 
@@ -64,11 +64,11 @@ class Collector {
   // Text mode: CRLF and CR become LF.
   static std::string universal_newlines(const std::string& raw) {
     std::string out;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-      if (raw[i] != '\r')
-        out += raw[i];
-      else if (i + 1 == raw.size() || raw[i + 1] != '\n')
-        out += '\n';
+    for (std::size_t at = 0; at < raw.size();) {
+      const std::size_t end = std::min(raw.find('\r', at), raw.size());
+      out.append(raw, at, end - at);
+      if (end < raw.size()) out += '\n';
+      at = end + (raw.compare(end, 2, "\r\n") == 0 ? 2 : 1);
     }
     return out;
   }
@@ -91,6 +91,20 @@ std::optional<std::pair<std::string, std::string>> review_name(std::string_view 
     if (parent == folder || parent.ends_with("/" + std::string(folder)))
       return std::pair(std::string(folder), std::string(path.substr(slash + 1)));
   return std::nullopt;
+}
+
+// The text of a member that should have `size` bytes; fewer if it is cut short. Memory grows with the bytes that are there.
+template <class Check>
+std::string member_text(archive* reader, std::size_t size, const Check& check) {
+  std::string out;
+  for (la_ssize_t read = 1; read > 0 && out.size() < size;) {
+    const std::size_t begin = out.size();
+    out.resize(std::min(size, begin + kReadBytes));
+    read = archive_read_data(reader, out.data() + begin, out.size() - begin);
+    check(read);
+    out.resize(begin + static_cast<std::size_t>(std::max<la_ssize_t>(read, 0)));
+  }
+  return out;
 }
 
 }  // namespace
@@ -127,10 +141,8 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
     if (!review || archive_entry_filetype(entry) != AE_IFREG) continue;
     const la_int64_t size = archive_entry_size(entry);
     CHECK(size >= 0 && size <= kMaxReviewBytes, path, ": ", name, " has ", size, " bytes; that is no review");
-    std::string text(static_cast<std::size_t>(size), '\0');
-    const la_ssize_t read = archive_read_data(reader.get(), text.data(), text.size());
-    check(read);
-    CHECK(read == size, path, ": ", name, " is cut short");
+    const std::string text = member_text(reader.get(), static_cast<std::size_t>(size), check);
+    CHECK(std::ssize(text) == size, path, ": ", name, " is cut short");
     collector.add(review->first, review->second, text);
   }
   return collector.finish();

@@ -223,6 +223,9 @@ TEST(Imdb, ArchivesThatAreNotTheDataSetAreNamed) {
   write_archive(folder / "latin.tar.gz", members);
   expect_contains(archive_message(folder / "latin.tar.gz"),
                   "latin.tar.gz: train/neg/7_1.txt is not valid UTF-8 at its byte 3");
+  members.back() = {"aclImdb/train/neg/7_1.txt", std::string(200000, 'x') + "\xe9"};  // more than is read at a time
+  write_archive(folder / "long.tar.gz", members);
+  expect_contains(archive_message(folder / "long.tar.gz"), "train/neg/7_1.txt is not valid UTF-8 at its byte 200000");
   members.back() = {"elsewhere/aclImdb/train/pos/1_9.txt", "again"};
   write_archive(folder / "twice.tar.gz", members);
   expect_contains(archive_message(folder / "twice.tar.gz"), "train/pos/1_9.txt is there twice");

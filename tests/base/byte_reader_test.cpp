@@ -6,6 +6,7 @@
 #include <chrono>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -52,6 +53,36 @@ TEST(ByteReaderTest, SkipsAMarkThatComesInParts) {
   ByteReader reader(path);
   EXPECT_EQ(lines_after_mark(reader), std::vector<std::string>{"one"});
   writer.join();
+}
+
+// Blocks end at other places than files do.
+TEST(ByteReaderTest, GivesEveryByteOfAFile) {
+  const testing::TempDir folder;
+  const std::string path = folder / "text";
+  constexpr std::size_t kSmall = std::size_t{1} << 16, kLarge = std::size_t{1} << 20;
+  for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kSmall - 1, kSmall, kSmall + 1, kSmall + kLarge + 1}) {
+    std::string text(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>(i % 251);
+    std::ofstream(path, std::ios::binary) << text;
+    ByteReader reader(path);
+    std::string read;
+    for (std::string_view block = reader.block(); !block.empty(); block = reader.block()) read += block;
+    EXPECT_TRUE(read == text) << size;
+    EXPECT_EQ(reader.peek(), ByteReader::kEnd) << size;
+  }
+}
+
+// A file may grow after it was opened.
+TEST(ByteReaderTest, GivesBytesThatAreWrittenLater) {
+  const testing::TempDir folder;
+  const std::string path = folder / "text";
+  std::ofstream file(path);
+  file << "one" << std::flush;
+  ByteReader reader(path);
+  file << ", two" << std::flush;
+  std::string line;
+  EXPECT_TRUE(reader.line(line));
+  EXPECT_EQ(line, "one, two");
 }
 
 TEST(ByteReaderTest, AFileThatIsCutIsAnError) {
