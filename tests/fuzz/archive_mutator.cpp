@@ -30,11 +30,16 @@ std::string unpacked(const std::string& bytes, std::size_t max_size) {
 }
 
 std::uint32_t crc32(const std::string& bytes) {
+  static const auto after_byte = [] {
+    std::array<std::uint32_t, 256> out;
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      out[i] = i;
+      for (int bit = 0; bit < 8; ++bit) out[i] = out[i] >> 1 ^ ((out[i] & 1) != 0 ? 0xEDB88320u : 0);
+    }
+    return out;
+  }();
   std::uint32_t crc = 0xFFFFFFFFu;
-  for (const char c : bytes) {
-    crc ^= static_cast<unsigned char>(c);
-    for (int bit = 0; bit < 8; ++bit) crc = crc >> 1 ^ ((crc & 1) != 0 ? 0xEDB88320u : 0);
-  }
+  for (const char c : bytes) crc = crc >> 8 ^ after_byte[(crc ^ static_cast<unsigned char>(c)) & 0xFF];
   return ~crc;
 }
 

@@ -34,12 +34,13 @@ class MemoryFile {
   MemoryFile(const MemoryFile&) = delete;
   MemoryFile& operator=(const MemoryFile&) = delete;
   std::string path() const;
-  void replace(std::string_view bytes) const;
+  void replace(std::string_view bytes);
   /// Standard input begins with the file's first byte.
   void be_standard_input() const;
 
  private:
   int fd_;
+  std::size_t size_ = 0;
 };
 
 /// A folder below TMPDIR whose files are in memory.

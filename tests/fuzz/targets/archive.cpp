@@ -7,7 +7,7 @@
 namespace attune::fuzz {
 
 void run(std::string_view input) {
-  static const MemoryFile file;
+  static MemoryFile file;
   file.replace(input);
   try {
     (void)read_imdb_archive(file.path(), [](std::int64_t, std::int64_t) {}, {.bytes = 1 << 20, .members = 100});

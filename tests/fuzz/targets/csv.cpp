@@ -31,7 +31,7 @@ std::string written(const Rows& rows) {
 }  // namespace
 
 void run(std::string_view input) {
-  static const MemoryFile file, again;
+  static MemoryFile file, again;
   file.replace(input);
   const Rows rows = read(file.path());
   accepted();

@@ -23,7 +23,7 @@ void use(const StoredDataset& stored, LabelReader& reader) {
 }  // namespace
 
 void run(std::string_view input) {
-  static const MemoryFile file;
+  static MemoryFile file;
   file.replace(input);
   limit_tensors(std::size_t{1} << 22);
   const StoredDataset stored = open_dataset(file.path(), "stored");

@@ -7,7 +7,7 @@
 namespace attune::fuzz {
 
 void run(std::string_view input) {
-  static const MemoryFile file;
+  static MemoryFile file;
   file.replace(input);
   file.be_standard_input();
   succeeds([] {

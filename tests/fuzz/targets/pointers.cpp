@@ -16,7 +16,7 @@ void run(std::string_view input) {
   static MemoryFolder folder({"latest", "models--a--b/refs/main", "step-00000001.safetensors",
                               "models--a--b/snapshots/1f/config.json", "run.json"});
   static const bool set = setenv("HF_HUB_CACHE", folder.path().c_str(), 1) == 0;
-  static const MemoryFile log;
+  static MemoryFile log;
   require(set, "the environment can be set");
   const auto parts = parts_of(input, 2);
   folder.put(0, parts[1]);

@@ -7,7 +7,7 @@
 namespace attune::fuzz {
 
 void run(std::string_view input) {
-  static const MemoryFile memory;
+  static MemoryFile memory;
   memory.replace(input);
   limit_tensors(std::size_t{1} << 24);
   const SafetensorsFile file(memory.path());

@@ -22,10 +22,13 @@ void run(std::string_view input) {
   limit_tensors(std::size_t{1} << 24);
   const auto parts = parts_of(input, 3);
   folder.put(0, kConfigs[parts[0].empty() ? 0 : static_cast<unsigned char>(parts[0][0]) % std::size(kConfigs)]);
-  folder.take_out(1);
-  folder.take_out(2);
-  if (!parts[1].empty()) folder.put(1, parts[1]);
-  folder.put(parts[1].empty() ? 2 : 3, parts[2]);
+  const bool indexed = !parts[1].empty();
+  if (indexed)
+    folder.put(1, parts[1]);
+  else
+    folder.take_out(1);
+  folder.put(indexed ? 3 : 2, parts[2]);
+  folder.take_out(indexed ? 2 : 3);
   TorchGenerator generator(1);
   const OpenedClassifier opened = open_classifier(folder.path(), {}, generator);
   accepted();
