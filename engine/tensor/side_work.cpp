@@ -99,6 +99,14 @@ void SideWork::sum_columns(const cuda::ColumnSum& sum, Tensor x) {
   if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kMaxHeld) state_->launch_sums();
 }
 
+void SideWork::lead(const cuda::Stream& stream) {
+  if (!state_->sums.empty()) state_->launch_sums();
+  cuda::Event launched;
+  launched.record(cuda_context().stream());
+  stream.wait(launched);
+  if (!state_->pending.empty()) stream.wait(*state_->pending.back().done);  // the last one, after the others
+}
+
 void SideWork::join() {
   if (state_ == nullptr) return;
   if (!state_->sums.empty()) state_->launch_sums();

@@ -16,6 +16,7 @@
 #include "engine/tensor/tensor.h"
 #include "kernels/context.h"
 #include "kernels/cuda/columns.h"
+#include "kernels/cuda/stream.h"
 
 namespace attune {
 
@@ -28,6 +29,8 @@ class SideWork {
   SideWork(const SideWork&) = delete;
   SideWork& operator=(const SideWork&) = delete;
 
+  /// Later work of `stream` starts after all that was given so far, sums included.
+  void lead(const cuda::Stream& stream);
   /// To be called at the end. The destructor does it too, but cannot report an error.
   void join();
 

@@ -43,6 +43,9 @@ void Stream::abandon_capture() const {}
 bool Stream::capturing() const {
   return false;
 }
+void* Stream::native() const {
+  return nullptr;
+}
 
 struct Event::State {};
 Event::Event() {

@@ -38,6 +38,8 @@ class Stream {
   /// Forgets what was recorded.
   void abandon_capture() const;
   bool capturing() const;
+  /// What other libraries of the device call it: a cudaStream_t; the address of the State of the simulated device.
+  void* native() const;
 
   struct State;
   State& state() const { return *state_; }

@@ -17,6 +17,7 @@
 #include "kernels/mean_squared_error.h"
 #include "kernels/moving_average.h"
 #include "kernels/pool.h"
+#include "kernels/rank_sum.h"
 #include "kernels/residual.h"
 #include "kernels/rope.h"
 #include "kernels/scale.h"
@@ -31,6 +32,7 @@
 #include "tests/kernels/oracles/mean_squared_error.h"
 #include "tests/kernels/oracles/moving_average.h"
 #include "tests/kernels/oracles/pool.h"
+#include "tests/kernels/oracles/rank_sum.h"
 #include "tests/kernels/oracles/residual.h"
 #include "tests/kernels/oracles/rope.h"
 #include "tests/kernels/oracles/scale.h"
@@ -371,6 +373,13 @@ TEST(Definition, InPlaceAddAndScale) {
   EXPECT_EQ(onto_base, oracle::residual(base, x));
   EXPECT_EQ(onto_x, oracle::residual(base, x));
   EXPECT_EQ(scaled, oracle::scale(x, 3));
+}
+
+TEST(Definition, RankSum) {
+  const Numbers x = random_numbers(3 * 37);
+  Numbers y(37);
+  rank_sum(CpuContext{}, {.y = y.data(), .x = x.data(), .ranks = 3, .n = 37, .dtype = kDouble});
+  EXPECT_EQ(y, oracle::rank_sum(x, 37));
 }
 
 TEST(Definition, Activations) {

@@ -6,6 +6,7 @@
 #include "kernels/dropout.h"
 #include "kernels/fill.h"
 #include "kernels/glu.h"
+#include "kernels/rank_sum.h"
 #include "kernels/residual.h"
 #include "kernels/scale.h"
 #include "tests/kernels/case_parts.h"
@@ -120,6 +121,18 @@ OpCase cast_case(std::int64_t n) {
     });
   };
   op.forward_work.bytes = {16.0 * n, 12.0 * n};
+  return op;
+}
+
+OpCase rank_sum_case(std::int64_t ranks, std::int64_t n) {
+  OpCase op{.op = "rank_sum", .label = sizes({ranks, n}), .tolerance = kElementwise};
+  op.inputs = {{.name = "x", .n = ranks * n, .differentiable = false}};
+  op.outputs = {{.name = "y", .n = n, .differentiable = false}};
+  op.forward = [=](const Call& c) {
+    c.run(
+        [&](const auto& on) { rank_sum(on, {.y = c["y"], .x = c["x"], .ranks = ranks, .n = n, .dtype = c.dtype()}); });
+  };
+  op.forward_work.bytes = elements(static_cast<double>(ranks + 1) * static_cast<double>(n));
   return op;
 }
 

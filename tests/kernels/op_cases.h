@@ -17,6 +17,7 @@ OpCase glu_case(std::int64_t rows, std::int64_t channels, kernels::Activation ki
 OpCase fill_case(std::int64_t n);
 OpCase scale_case(std::int64_t n);
 OpCase cast_case(std::int64_t n);
+OpCase rank_sum_case(std::int64_t ranks, std::int64_t n);
 OpCase dropout_case(std::int64_t rows, std::int64_t channels, float p);
 OpCase residual_case(std::int64_t rows, std::int64_t channels, float p);
 

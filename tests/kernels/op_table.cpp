@@ -29,6 +29,7 @@ std::vector<OpCase> test_cases() {
     out.push_back(fill_case(n));
     out.push_back(scale_case(n));
     out.push_back(cast_case(n));
+    for (const std::int64_t ranks : {1, 2, 5}) out.push_back(rank_sum_case(ranks, n));
   }
   for (std::int64_t width : kWidths) {
     for (Activation kind : kActivations) out.push_back(glu_case(3, width, kind));
@@ -116,6 +117,7 @@ std::vector<OpCase> speed_cases(SpeedSizes sizes) {
     out.push_back(fill_case(words * width));
     out.push_back(scale_case(tokens * width));
     out.push_back(cast_case(tokens * width));
+    out.push_back(rank_sum_case(8, tokens * width));
     out.push_back(dropout_case(tokens, width, 0.1f));
     out.push_back(residual_case(tokens, width, 0));
     out.push_back(residual_case(tokens, width, 0.1f));

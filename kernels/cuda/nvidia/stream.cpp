@@ -115,6 +115,10 @@ bool Stream::capturing() const {
   return state_->capture != nullptr;
 }
 
+void* Stream::native() const {
+  return state_->stream;
+}
+
 Event::Event() : state_(std::make_shared<State>()) {
   CUDA_CHECK(cudaEventCreate(&state_->event));
 }

@@ -83,16 +83,19 @@ struct Event::State {
   std::chrono::steady_clock::time_point reached;
 };
 
-void enqueue(const Stream& stream, Work work) {
-  Stream::State& s = stream.state();
-  if (s.capture) {  // what several streams record is replayed in the order of the calls
-    s.capture->work.push_back(std::move(work));
-    ++s.recorded;
+void Stream::State::put(Work work) {
+  if (capture) {  // what several streams record is replayed in the order of the calls
+    capture->work.push_back(std::move(work));
+    ++recorded;
     return;
   }
-  s.queue.push_back(std::move(work));
-  ++s.enqueued;
-  if (synchronous()) s.run_until(s.enqueued);
+  queue.push_back(std::move(work));
+  ++enqueued;
+  if (synchronous()) run_until(enqueued);
+}
+
+void enqueue(const Stream& stream, Work work) {
+  stream.state().put(std::move(work));
 }
 
 void enqueue_grid(const Stream& stream, const simulated::GridShape& shape, const void*, std::function<void()> thread) {
@@ -158,6 +161,10 @@ void Stream::abandon_capture() const {
 
 bool Stream::capturing() const {
   return state_->capture != nullptr;
+}
+
+void* Stream::native() const {
+  return state_.get();
 }
 
 Event::Event() : state_(std::make_shared<State>()) {}

@@ -27,6 +27,10 @@ struct Stream::State {
   std::uint64_t enqueued = 0, done = 0;
   std::uint64_t recorded = 0, joined = 0;  // pieces in the capture, and those that the first stream has waited for
 
+  virtual ~State() = default;
+  /// Puts work on the stream, or into its capture. Virtual: a library that was given the stream's native() can call it
+  /// without the program's symbols.
+  virtual void put(Work work);
   /// Runs the queue up to piece `until` of the stream's history. After a fault the rest is dropped, as on a device.
   void run_until(std::uint64_t until);
 };

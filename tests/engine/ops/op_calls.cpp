@@ -21,6 +21,7 @@
 #include "engine/ops/moving_average.h"
 #include "engine/ops/pool.h"
 #include "engine/ops/position_ids.h"
+#include "engine/ops/rank_sum.h"
 #include "engine/ops/residual.h"
 #include "engine/ops/rope.h"
 #include "engine/ops/scale.h"
@@ -78,6 +79,9 @@ std::vector<OpCall> elementwise_calls() {
       {"scale",
        {{"x", {kFirst, floats({2, 3})}}, {"y", {kRequired, floats({2, 3})}}},
        [](const Get& at) { ops::scale(into(at("y")), at("x"), 2); }},
+      {"rank sum",
+       {{"x", {kFirst, floats({2, 3})}}, {"y", {kRequired, floats({3})}}},
+       [](const Get& at) { ops::rank_sum(InPlace(at("y")), at("x")); }},
       {"cast", {{"x", {kFirst, floats({2, 3})}}}, [](const Get& at) { ops::cast(at("x"), DType::kFloat64); }},
       {"fill", {{"y", {kFirst, floats({2, 3})}}}, [](const Get& at) { ops::fill(InPlace(at("y")), 1); }},
   };
