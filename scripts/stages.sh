@@ -30,5 +30,6 @@ with_nvcc() {
     summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
   fi
   run "nvcc: configure" cmake --preset cuda -B "$folder" "${cudnn[@]}" "${@:2}"
+  grep -q '^ATTUNE_NCCL:BOOL=ON$' "$folder/CMakeCache.txt" || summary+="==== NCCL: it or MPI is not installed, compiled without"$'\n'
   run "nvcc: build, not run" cmake --build "$folder" --parallel "$jobs"
 }

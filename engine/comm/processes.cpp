@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -82,9 +83,14 @@ class Mpi : public MpiProcesses {
     wait(put({.sum = {}, .bytes = bytes, .gathered = &out}));
     return out;
   }
+  void watch_for(std::function<std::string()> failure) override {
+    const std::scoped_lock lock(mutex_);
+    failure_ = std::move(failure);
+  }
   void leave() override {
     if (!thread_.joinable()) return;
-    gather({});  // nobody misses signs of life of a process that has left
+    watch_for({});  // others may end before this one has looked again
+    gather({});     // nobody misses signs of life of a process that has left
     {
       const std::scoped_lock lock(mutex_);
       leaving_ = true;
@@ -205,12 +211,27 @@ class Mpi : public MpiProcesses {
     const bool slept =
         now - looked_ > options_.patience / 2;  // this process was stopped: others may have waited for it
     looked_ = now;
+    watch_this_process(now);
     if (calls_.beat() || slept) heard_ = now;
     if (now - heard_ < options_.patience) return;
     const int lost = (calls_.rank + calls_.world - 1) % calls_.world;
     const std::string name = names_.empty() ? "" : str_cat(" (", names_[static_cast<std::size_t>(lost)], ")");
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(options_.patience).count();
     fail(str_cat("rank ", lost, name, " has not been heard of for ", seconds, " s; the run ends"));
+  }
+
+  // All ranks may have an error of the same cause: one after the other, so that the first one's line is the only one. A
+  // launcher takes a second to end the others.
+  void watch_this_process(Clock::time_point now) {
+    std::function<std::string()> failure;
+    {
+      const std::scoped_lock lock(mutex_);
+      failure = failure_;
+    }
+    const std::string line = failure ? failure() : "";
+    if (line.empty()) return;
+    if (!failed_) failed_ = now;
+    if (now - *failed_ >= std::min(calls_.rank, 10) * 1500ms) fail(line);
   }
 
   [[noreturn]] void fail(const std::string& line) {
@@ -226,10 +247,12 @@ class Mpi : public MpiProcesses {
   std::vector<std::string> names_;
   std::vector<float> sent_, received_;
   Clock::time_point looked_{}, heard_{};
+  std::optional<Clock::time_point> failed_;  // this process, before its turn to end the run
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::function<std::string()> failure_;
   Ticket put_ = 0, done_ = 0;
   std::atomic<int> waiting_{0};
   bool open_ = false, leaving_ = false;

@@ -24,6 +24,9 @@ class MpiProcesses : public Communicator {
   /// The rank among the processes on this machine, and their number.
   virtual int local_rank() const = 0;
   virtual int local_world() const = 0;
+  /// Asked again and again from now on, by another thread, for an error of this process; a text ends the run as a rank
+  /// that is lost does.
+  virtual void watch_for(std::function<std::string()> failure) = 0;
   /// Ends MPI after the last exchange; every rank must call it. A process that ends without it ends all.
   virtual void leave() = 0;
 };

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <string>
+#include <utility>
 
+#include "base/check.h"
 #include "base/parallel.h"
 #include "engine/comm/processes.h"
 
@@ -11,6 +14,7 @@ namespace attune::testing {
 namespace {
 
 std::unique_ptr<MpiProcesses> joined;
+std::unique_ptr<DeviceExchange> joined_exchange;
 
 class Joined : public ::testing::Environment {
   void SetUp() override {
@@ -28,6 +32,16 @@ class Joined : public ::testing::Environment {
 
 Communicator& joined_processes() {
   return joined ? *joined : single_process();
+}
+
+DeviceExchange* joined_devices() {
+  const std::string module = ATTUNE_NCCL_MODULE;
+  if (!joined || joined_exchange || module.empty()) return joined_exchange.get();
+  JoinedDevices devices = join_devices(module, *joined);
+  CHECK(devices.exchange != nullptr, devices.missing);
+  joined_exchange = std::move(devices.exchange);
+  joined->watch_for([] { return joined_exchange->failure(); });
+  return joined_exchange.get();
 }
 
 }  // namespace attune::testing

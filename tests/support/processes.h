@@ -2,10 +2,14 @@
 #pragma once
 
 #include "engine/comm/communicator.h"
+#include "engine/comm/device_exchange.h"
 
 namespace attune::testing {
 
 /// Those that the launcher has started; this one alone if there is no launcher.
 Communicator& joined_processes();
+/// The exchange between their simulated devices, by the stand-in for NCCL (tests/support/nccl); null for one process, or
+/// in a build that has no stand-in.
+DeviceExchange* joined_devices();
 
 }  // namespace attune::testing
