@@ -16,8 +16,8 @@ const Tensor kUndefined;
 }  // namespace
 
 Grad::Grad(const Tensor& like, bool requires_grad)
-    : state_(std::make_shared<State>(
-          State{like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), nullptr, nullptr, {}, 0})) {}
+    : state_(std::make_shared<State>(State{
+          like.shape(), like.dtype(), like.device(), requires_grad, Tensor(), Tensor(), nullptr, nullptr, {}, 0})) {}
 
 const Tensor& Grad::tensor() const {
   if (compact()) spread(false);
@@ -46,8 +46,8 @@ GradTarget Grad::target() const {
     state_->late->catch_up(*state_->table, {});
     spread(true);
   } else if (!gathered.defined()) {
-    gathered = Tensor::empty(state_->shape, state_->dtype, state_->device);
-  } else if (!gathered.unique()) {
+    gathered = state_->home.defined() ? state_->home : Tensor::empty(state_->shape, state_->dtype, state_->device);
+  } else if (!state_->home.defined() && !gathered.unique()) {
     gathered = gathered.clone();  // shared with the gradient of another variable
   }
   return {gathered, mode};
@@ -73,7 +73,8 @@ RowTarget Grad::row_target(const Tensor& ids, std::int64_t version) const {
 void Grad::add(const Tensor& gradient) const {
   if (!requires_grad()) return;
   if (FiniteWatch* watch = FiniteWatch::current()) watch->note_gradient(*this);
-  if (state_->gathered.defined() || state_->late != nullptr) return ops::scale(target(), gradient);
+  if (state_->gathered.defined() || state_->late != nullptr || state_->home.defined())
+    return ops::scale(target(), gradient);
   ++state_->writes;
   state_->gathered = gradient;
 }
@@ -115,6 +116,19 @@ Tensor Grad::take() const {
 
 void Grad::clear() const {
   if (state_ != nullptr) state_->gathered = Tensor();
+}
+
+void Grad::set_home(const Tensor& home) const {
+  CHECK(state_->late == nullptr, "the gradient of a table with late rows cannot have a home");
+  Tensor& gathered = state_->gathered;
+  if (home.defined()) Arguments("set_home", "home", home).require("home", home, state_->shape, state_->dtype);
+  if (gathered.defined() && home.defined()) {
+    home.copy_from(gathered);
+    gathered = home;
+  } else if (gathered.defined()) {
+    gathered = gathered.clone();
+  }
+  state_->home = home;
 }
 
 std::string Grad::name_of(std::int64_t element) const {

@@ -68,6 +68,9 @@ class Grad {
   /// The gradient accumulated so far, in bytes that no other tensor shares; removes it from this variable.
   Tensor take() const;
   void clear() const;
+  /// From now on the gradient lies in the bytes of `home`, which is of the variable's shape, type and device; an undefined
+  /// one ends that. A gradient that is there already moves. Not for a table whose rows are late.
+  void set_home(const Tensor& home) const;
   /// How often an op was given the place to write this gradient to, or a gradient was added.
   std::int64_t writes() const { return state_ == nullptr ? 0 : state_->writes; }
   /// The name of an element of the variable, for errors (Variable::set_names).
@@ -83,6 +86,7 @@ class Grad {
     Device device;
     bool requires_grad;
     Tensor gathered;                 // compact if its shape is not that of the value
+    Tensor home;                     // where it lies; undefined: each time in bytes of its own
     std::shared_ptr<LateRows> late;  // null: all rows are always up to date
     std::shared_ptr<Tensor> table;   // whose rows are late
     std::vector<std::string> names;  // of equal parts of the rows

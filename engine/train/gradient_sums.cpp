@@ -124,7 +124,7 @@ Tensor GradientSums::sum(const Tensor& mine, double share) {
   const auto value = std::make_shared<float>();
   const std::span<float> one(value.get(), 1);
   copy_out(mine, one);
-  *value = static_cast<float>(*value * share);
+  *value *= static_cast<float>(share);
   processes_.wait(processes_.start_sum(one, value));
   Tensor out = Tensor::empty(mine.shape(), mine.dtype(), mine.device());
   copy_in(out, one);

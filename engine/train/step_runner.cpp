@@ -29,7 +29,11 @@ struct StepRunner::Pending {
 
 StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
     : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {
-  if (options.processes != nullptr) sums_.emplace(*options.processes, optimizer.parameters());
+  if (options.processes == nullptr) return;
+  if (options.devices != nullptr)
+    device_sums_.emplace(*options.devices, optimizer.parameters());
+  else
+    sums_.emplace(*options.processes, optimizer.parameters());
 }
 
 StepRunner::~StepRunner() {
@@ -51,20 +55,24 @@ Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass,
 
 // The same for a batch that is shared; the loss is that of the whole batch. If the update follows, the gradients are
 // those of all processes.
-Tensor StepRunner::shared_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update) {
+template <class Sums>
+Tensor StepRunner::shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass,
+                                   const Update& update) {
   const auto& [examples, share, part, before] = update.batch;
-  if (!update.ends) return sums_->sum(backward(batch, pass, share), part);
-  sums_->begin();
-  const Tensor loss = backward(batch, pass, share, [&] { sums_->look(); });
-  sums_->finish();
-  return sums_->sum(loss, part);
+  if (!update.ends) return sums.sum(backward(batch, pass, share), part);
+  sums.begin();
+  const Tensor loss = backward(batch, pass, share, [&] { sums.look(); });
+  sums.finish();
+  return sums.sum(loss, part);
 }
 
 void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass,
                       const Update& update) {
   if (group_begins_) optimizer_.zero_grad();
   store.gather(batch, update.batch.before);
-  const Tensor loss = sums_ ? shared_backward(batch, pass, update) : backward(batch, pass, update.batch.share);
+  const Tensor loss = device_sums_ ? shared_backward(*device_sums_, batch, pass, update)
+                      : sums_      ? shared_backward(*sums_, batch, pass, update)
+                                   : backward(batch, pass, update.batch.share);
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
   loss_.copy_from(loss);
   optimizer_.stop_at(loss_);
@@ -73,13 +81,23 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   if (options_.average != nullptr) options_.average->update();
 }
 
+// Whether a graph may have the exchange of this batch. A graph contains the batch's numbers: only steps with those of the
+// first one are captured. Where they depend on the examples (class weights, texts of several windows), others are not.
+bool StepRunner::capturable(const StepBatch& chosen) {
+  if (sums_) return false;
+  if (!device_sums_) return true;
+  if (!device_sums_->capturable()) return false;
+  if (!captured_) captured_ = {.examples = {}, .share = chosen.share, .part = chosen.part, .before = chosen.before};
+  return chosen.share == captured_->share && chosen.part == captured_->part && chosen.before == captured_->before;
+}
+
 void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
                        std::optional<double> learning_rate) {
   if (learning_rate && options_.average != nullptr) options_.average->begin_step(optimizer_.steps());
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
-  const bool graphs = options_.graphs && !sums_ && store.device() == Device::kCuda &&
-                      options_.accumulation_steps == 1 && learning_rate && optimizer_.capturable();
+  const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
+                      learning_rate && optimizer_.capturable() && capturable(chosen);
   if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));

@@ -4,7 +4,8 @@
 // it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are then
 // copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
 // is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
-// examples, the dropout step, the learning rate) and makes one launch.
+// examples, the dropout step, the learning rate) and makes one launch. If several processes share the run, a graph also
+// contains the exchange between GPUs; gradients that are exchanged through the hosts rule graphs out.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include "engine/autograd/finite_watch.h"
 #include "engine/optim/adamw.h"
 #include "engine/train/captured_shapes.h"
+#include "engine/train/device_gradient_sums.h"
 #include "engine/train/evaluator.h"
 #include "engine/train/gradient_sums.h"
 #include "engine/train/moving_average.h"
@@ -51,6 +53,7 @@ struct StepOptions {
   bool graphs = true;                   // capture and replay if the device can
   MovingAverage* average = nullptr;     // of the parameters, moved after every optimizer step; null: none
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
+  DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
 };
 
 class StepRunner {
@@ -93,7 +96,9 @@ class StepRunner {
   };
   Tensor backward(const LabelledBatch& batch, const ForwardPass& pass, double share,
                   const std::function<void()>& after_step = {});
-  Tensor shared_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
+  template <class Sums>
+  Tensor shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
+  bool capturable(const StepBatch& chosen);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
 
@@ -104,7 +109,9 @@ class StepRunner {
   bool group_begins_ = true;          // the next step is the first since the last update
   Tensor step_at_;                    // int32 [1]: the dropout step, read by captured work
   Tensor loss_;                       // of the latest step
-  std::optional<GradientSums> sums_;  // none: no other process
+  std::optional<GradientSums> sums_;  // none: no other process, or on devices
+  std::optional<DeviceGradientSums> device_sums_;
+  std::optional<StepBatch> captured_;  // its numbers are those of every captured step of a shared run
   CapturedShapes shapes_;
   std::deque<Pending> pending_;
 };

@@ -50,7 +50,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
                .accumulation_steps = options.accumulation_steps,
                .graphs = options.graphs,
                .average = average_.get(),
-               .processes = data.processes.alone() ? nullptr : &data.processes}) {
+               .processes = data.processes.alone() ? nullptr : &data.processes,
+               .devices = data.devices}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,

@@ -96,6 +96,7 @@ struct TrainData {
   BatchForm form;
   Device device = Device::kCpu;
   Communicator& processes = single_process();  // those that share the run; all have the same splits and options
+  DeviceExchange* devices = nullptr;           // by which they add gradients on GPUs; null: through their hosts
 };
 
 /// When a run's state is saved during training.
