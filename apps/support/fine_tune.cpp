@@ -349,8 +349,9 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
   Description description{start, RunReport(job, flags)};
   flags.placement.place_model(job.model);
-  Trainer trainer(job.model, logits, job.task,
-                  {job.train, job.validation, job.form, flags.placement.device(), processes()},
+  const Device device = flags.placement.device();
+  DeviceExchange* const exchange = device == Device::kCuda ? exchange_of_gpus() : nullptr;
+  Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, device, processes(), exchange},
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   warn_of_padding(job, flags);

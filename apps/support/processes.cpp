@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include "base/check.h"
 #include "base/parallel.h"
@@ -23,9 +25,22 @@ using NamedValues = std::vector<std::pair<std::string, std::string>>;
 
 // Never destroyed: a process that ends with an error ends without MPI, which ends all others.
 MpiProcesses* joined = nullptr;
+// The same; null: they have none, or it was not asked for. The thread of MPI's calls reads it.
+std::atomic<DeviceExchange*> gpu_exchange = nullptr;
 
-std::string module_path() {
-  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libattune_mpi.so").string();
+std::string module_path(const char* name) {
+  return (std::filesystem::read_symlink("/proc/self/exe").parent_path() / name).string();
+}
+
+// The run ends: what still waits for other GPUs must not keep this one.
+void on_failure(const std::string& line) {
+  std::fprintf(stderr, "error: %s\n", line.c_str());
+  if (DeviceExchange* const exchange = gpu_exchange) exchange->abort();
+}
+
+std::string failure_of_devices() {
+  const std::string failure = gpu_exchange.load()->failure();
+  return failure.empty() ? "" : str_cat("the exchange of gradients between GPUs failed: ", failure, "; the run ends");
 }
 
 // Makes one GPU visible to this process: of those that the environment lists, or of all. A list of one stays: srun may
@@ -80,8 +95,7 @@ std::string difference(const std::string& rank_0, const std::string& other) {
 
 void join_launched(int threads, int patience) {
   if (launched_world() <= 1) return;
-  const auto on_failure = [](const std::string& line) { std::fprintf(stderr, "error: %s\n", line.c_str()); };
-  joined = join_processes(module_path(), {std::chrono::seconds(patience), on_failure}).release();
+  joined = join_processes(module_path("libattune_mpi.so"), {std::chrono::seconds(patience), on_failure}).release();
   const int share = share_of_processors();  // on every rank: --threads may differ
   if (threads == 0) set_num_threads(share);
   if (joined->local_world() > 1) choose_gpu(joined->local_rank());
@@ -91,6 +105,20 @@ void join_launched(int threads, int patience) {
   }
   if (std::freopen("/dev/null", "w", stdout) == nullptr) throw IoError("/dev/null", "cannot be opened");
   std::cerr.setstate(std::ios::failbit);  // warnings; errors are printed without it
+}
+
+DeviceExchange* exchange_of_gpus() {
+  static bool asked = false;
+  if (joined == nullptr || std::exchange(asked, true)) return gpu_exchange;
+  JoinedDevices found = join_devices(module_path("libattune_nccl.so"), *joined);
+  if (found.exchange == nullptr) {
+    std::cerr << "warning: gradients are exchanged through the host, which takes longer: NCCL cannot be used: "
+              << found.missing << std::endl;
+    return nullptr;
+  }
+  gpu_exchange = found.exchange.release();
+  joined->watch_for(failure_of_devices);
+  return gpu_exchange;
 }
 
 Communicator& processes() {

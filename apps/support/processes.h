@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/comm/communicator.h"
+#include "engine/comm/device_exchange.h"
 
 namespace attune {
 
@@ -20,6 +21,9 @@ namespace attune {
 void join_launched(int threads, int patience);
 /// The processes that were joined; this one alone if none were.
 Communicator& processes();
+/// What the GPUs of these processes exchange gradients by; null without other processes, or without NCCL, which a
+/// warning then says. Every rank calls it, when its GPU is in use.
+DeviceExchange* exchange_of_gpus();
 /// Whether this process prints and writes files.
 inline bool leads() {
   return processes().rank() == 0;
