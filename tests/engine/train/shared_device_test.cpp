@@ -9,8 +9,11 @@
 
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/exchange_stream.h"
+#include "engine/tensor/side_work.h"
 #include "engine/train/device_gradient_sums.h"
 #include "engine/train/gradient_sums.h"
+#include "kernels/cuda/context.h"
+#include "kernels/fill.h"
 #include "tests/engine/train/train_fixture.h"
 #include "tests/support/message_of.h"
 #include "tests/support/processes.h"
@@ -121,6 +124,45 @@ TEST(DeviceGradientSums, HaveTheBitsOfSumsOnTheHost) {
           << pass << " " << on_devices[i].name;
   }
   EXPECT_EQ(sums.buckets(), 4u);  // 7, 129 and 1; 5000; 300 and others; the rest
+}
+
+// Gradients that a second stream writes, and that wait for a common launch.
+TEST(DeviceGradientSums, WaitForSideWork) {
+  SKIP_WITHOUT_DEVICES();
+  const auto parameter = [] {
+    return Parameter(Tensor::zeros({100}, kFloat, Device::kCuda), Parameter::Rounding::kAllowed);
+  };
+  const Parameter weight = parameter(), bias = parameter(), first = parameter();
+  DeviceGradientSums sums(*joined_devices(), {{"weight", weight}, {"bias", bias}, {"first", first}}, 200);
+  for (int pass = 0; pass < 3; ++pass) {
+    for (const Parameter& each : {weight, bias, first}) each.grad().clear();
+    const auto value = static_cast<float>(10 * pass + joined_processes().rank() + 1);
+    const Tensor rows = Tensor::from(std::vector<float>(200, value), {2, 100}).to(Device::kCuda);
+    SideWork side;
+    sums.begin();
+    side.run({}, [&, target = weight.grad().target().tensor](const kernels::CudaContext& context) {
+      kernels::fill(context, {.y = target.raw(), .n = 100, .value = value, .dtype = kFloat});
+    });
+    side.sum_columns({.out = bias.grad().target().out(),
+                      .second = {},
+                      .x = rows.raw(),
+                      .rows = 2,
+                      .channels = 100,
+                      .row_stride = 100,
+                      .dtype = kFloat},
+                     rows);
+    sums.look();
+    ExchangeStream::get().context().stream().synchronize();  // runs only what the exchange waits for
+    first.grad().add(rows.view({200}).rows(0, 100));
+    sums.look();
+    side.join();
+    sums.finish();
+    float sum = 0;
+    for (int r = 0; r < joined_processes().world(); ++r) sum += static_cast<float>(10 * pass + r + 1);
+    EXPECT_EQ(on_host(weight.grad().tensor()), std::vector<float>(100, sum)) << pass;
+    EXPECT_EQ(on_host(bias.grad().tensor()), std::vector<float>(100, 2 * sum)) << pass;
+    EXPECT_EQ(on_host(first.grad().tensor()), std::vector<float>(100, sum)) << pass;
+  }
 }
 
 TEST(DeviceGradientSums, AddLossesAsTheHostDoes) {
