@@ -7,17 +7,7 @@
 #include "kernels/cuda/memory.h"
 
 namespace attune {
-
 namespace {
-
-struct PinnedBlock {
-  explicit PinnedBlock(std::size_t size) : bytes(size), host(cuda::pinned_allocate(size)) {}
-  ~PinnedBlock() { cuda::pinned_free(host, bytes); }
-  PinnedBlock(const PinnedBlock&) = delete;
-  PinnedBlock& operator=(const PinnedBlock&) = delete;
-  std::size_t bytes;
-  void* host;
-};
 
 // Waits before memory of the host is freed that a copy may still write to.
 template <class Awaited>
@@ -31,6 +21,15 @@ void settle(const Awaited& awaited) {
 }  // namespace
 
 struct HostCopy::Arrival {
+  struct PinnedBlock {
+    explicit PinnedBlock(std::size_t size) : bytes(size), host(cuda::pinned_allocate(size)) {}
+    ~PinnedBlock() { cuda::pinned_free(host, bytes); }
+    PinnedBlock(const PinnedBlock&) = delete;
+    PinnedBlock& operator=(const PinnedBlock&) = delete;
+    std::size_t bytes;
+    void* host;
+  };
+
   explicit Arrival(const Tensor& x) : landing(x.bytes()) {
     const cuda::Stream& stream = cuda_context().stream();
     cuda::copy_to_host(landing.host, x.raw(), landing.bytes, stream);

@@ -26,9 +26,9 @@ inline const bool kOwnChoices = [] {
   return setenv("ATTUNE_MATMUL_CACHE", path.c_str(), 1) == 0;
 }();
 
-/// Lets each call of `run` fail once. Returns a line for each failure that `run` reported neither by an error of one line
-/// that names the call nor, in a destructor, on the standard error, and for objects that it left. `silent` says which
-/// calls may fail without a word.
+/// Lets each call of `run` fail once. Returns a line for each failure that `run` reported neither by an error of one
+/// line that names the call nor, in a destructor, on the standard error, and for objects that it left. `silent` says
+/// which calls may fail without a word.
 template <class Run, class Silent>
 std::vector<std::string> unreported_failures(Run&& run, Silent&& silent) {
   std::vector<std::string> out;

@@ -136,6 +136,13 @@ TEST_F(NvidiaStream, ACaptureThatIsNotJoinedOrIsInvalidEndsWithAnError) {
   fork();
   EXPECT_EQ(testing::message_of([&] { stream.end_capture(); }),
             "cuda: cudaStreamEndCapture(state_->stream, &graph->graph): capturing stream has unjoined work");
+  stream.begin_capture();
+  const cudaError_t status = cudaDeviceSynchronize();  // no capture survives it
+  EXPECT_EQ(status, cudaErrorStreamCaptureUnsupported);
+  EXPECT_EQ(
+      testing::message_of([&] { stream.end_capture(); }),
+      "cuda: cudaStreamEndCapture(state_->stream, &graph->graph): operation failed due to a previous error during "
+      "capture");
   fork();
   EXPECT_THROW(stream.synchronize(), Error);
   EXPECT_THROW(stream.begin_capture(), Error);

@@ -11,8 +11,8 @@
 namespace attune::fake_cuda {
 
 /// From now on counts calls anew, and lets the `at`-th (from 1) of those named `call` fail; "": of all; 0: none.
-/// It fails with `status`, or with 0 as such a call typically does: memory is exhausted, or an unknown error. Calls that
-/// wait, or destroy something, do so all the same: they report errors of earlier work.
+/// It fails with `status`, or with 0 as such a call typically does: memory is exhausted, or an unknown error. Calls
+/// that wait, or destroy something, do so all the same: they report errors of earlier work.
 void fail_call(const std::string& call, std::int64_t at, int status = 0);
 /// The same for this one and all later ones.
 void fail_calls_from(const std::string& call, std::int64_t at);
@@ -40,8 +40,8 @@ void set_algorithm_ms(int index, double ms);
 std::int64_t products_by(int index);
 /// Times between two events that were taken while another stream had work.
 std::int64_t disturbed_times();
-/// Whether kernels and products compute (at first they do); if not, new memory is zero instead of NaN, and a run is fast
-/// whose results do not matter. Kernels do not know large blocks that were made meanwhile.
+/// Whether kernels and products compute (at first they do). If not, new memory is zero instead of NaN, and a run is
+/// fast whose results do not matter. Kernels do not know large blocks that were made meanwhile.
 void set_compute(bool on);
 /// Work that was put on streams and has not run.
 std::size_t waiting_work();

@@ -1,5 +1,5 @@
-// The fake runtime itself: what the CUDA programming guide forbids fails as it says, and a mistake that a GPU would hide
-// is found by its name.
+// The fake runtime itself: what the CUDA programming guide forbids fails as it says, and a mistake that a GPU would
+// hide is found by its name.
 #include <gtest/gtest.h>
 
 #include <cstring>

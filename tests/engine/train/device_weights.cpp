@@ -1,4 +1,5 @@
-// Prints the weights after each of device_runs(), a run in a line, in hexadecimal digits: on the device it is linked with.
+// Prints the weights after each of device_runs(), a run in a line, in hexadecimal digits: of the device that it is
+// linked with.
 #include <cstdio>
 
 #include "tests/engine/train/device_run.h"

@@ -65,11 +65,14 @@ TEST_F(NvidiaRun, EachFailingCallIsReportedAndLeavesNothing) {
   const std::size_t in_use = cuda::arena_use().in_use;
   fake_cuda::set_compute(false);
   release_cuda_memory();  // new memory is zero
-  const auto run = [&] {
-    device_run(how);
-    EXPECT_EQ(cuda::arena_use().in_use, in_use);
-  };
-  EXPECT_EQ(unreported_failures(run, [](const std::string&) { return false; }), std::vector<std::string>{});
+  for (const DeviceRunOptions& form :
+       {how, DeviceRunOptions{.dtype = DType::kBFloat16, .packed = true, .graphs = false, .epochs = 1}}) {
+    const auto run = [&] {
+      device_run(form);
+      EXPECT_EQ(cuda::arena_use().in_use, in_use);
+    };
+    EXPECT_EQ(unreported_failures(run, [](const std::string&) { return false; }), std::vector<std::string>{});
+  }
 
   // Each allocation, and those that are tried instead of it.
   const auto runs_out_of_memory = [&](std::int64_t at) {
