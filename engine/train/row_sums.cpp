@@ -19,7 +19,7 @@ std::vector<std::int32_t> rows_of_all(Communicator& processes, std::span<const s
     std::memcpy(out.data() + before, theirs.data(), theirs.size());
   }
   std::ranges::sort(out);
-  out.erase(std::ranges::unique(out).begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
 }
 
