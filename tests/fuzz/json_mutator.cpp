@@ -3,13 +3,10 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 namespace attune::fuzz {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Keys and words of every format that attune reads.
 constexpr const char* kWords[] = {

@@ -40,7 +40,7 @@ std::size_t mutate(std::span<const Part> parts, std::uint8_t* data, std::size_t 
   Random random(seed);
   const std::vector<std::string_view> given = parts_of({reinterpret_cast<const char*>(data), size}, parts.size());
   std::vector<std::string> pieces(given.begin(), given.end());
-  for (std::uint32_t changes = 1 + random.below(3); changes > 0; --changes) {
+  for (int changes = random.one_in(4) ? 2 : 1; changes > 0; --changes) {
     const std::size_t which = random.below(static_cast<std::uint32_t>(parts.size()));
     pieces[which] = changed(parts[which], pieces[which], max_size, random);
     if (which + 1 < pieces.size()) std::erase(pieces[which], '\x1E');

@@ -5,14 +5,11 @@
 #include <array>
 #include <cstring>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "tests/fuzz/json_mutator.h"
 
 namespace attune::fuzz {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string sha256(const std::string& bytes) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
