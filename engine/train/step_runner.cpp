@@ -31,7 +31,7 @@ StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer&
     : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {
   if (options.processes == nullptr) return;
   if (options.devices != nullptr)
-    device_sums_.emplace(*options.devices, optimizer.parameters());
+    device_sums_.emplace(*options.devices, optimizer.parameters(), options.exchange_bucket);
   else
     sums_.emplace(*options.processes, optimizer.parameters());
 }

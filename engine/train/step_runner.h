@@ -54,6 +54,7 @@ struct StepOptions {
   MovingAverage* average = nullptr;     // of the parameters, moved after every optimizer step; null: none
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
   DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
+  std::int64_t exchange_bucket = DeviceGradientSums::kBucket;
 };
 
 class StepRunner {

@@ -51,7 +51,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
                .graphs = options.graphs,
                .average = average_.get(),
                .processes = data.processes.alone() ? nullptr : &data.processes,
-               .devices = data.devices}) {
+               .devices = data.devices,
+               .exchange_bucket = options.exchange_bucket}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
   CHECK(options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,

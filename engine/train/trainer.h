@@ -58,6 +58,7 @@ struct TrainOptions {
   std::int64_t patience = 0;            // stop after so many evaluations that are not better; 0: do not
   double ema_decay = 0;                 // of the moving average of the weights; 0: none
   AdamWOptions adamw;
+  std::int64_t exchange_bucket = DeviceGradientSums::kBucket;  // elements of gradients that GPUs exchange at once
 };
 
 /// One batch, after its update.

@@ -308,6 +308,7 @@ class SharedDevices : public ::testing::TestWithParam<Case> {
     options.schedule.peak = 1e-3;
     options.adamw.max_grad_norm = 0.5;
     options.graphs = way == Way::kDevicesInGraphs;
+    options.exchange_bucket = 400;
     Trainer trainer(
         *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); }, *task,
         {.train = examples,
