@@ -16,7 +16,7 @@ namespace attune {
 
 class WordTable {
  public:
-  WordTable() : slots_(512) {}
+  WordTable() : slots_(16) {}
 
   std::int32_t size() const { return static_cast<std::int32_t>(starts_.size()) - 1; }
   /// The word with this id, 0 <= id < size(); valid until the next insert.
