@@ -7,6 +7,8 @@
 
 #include "base/check.h"
 #include "base/math.h"
+#include "engine/ops/fill.h"
+#include "engine/ops/moving_average.h"
 #include "engine/ops/rank_sum.h"
 #include "engine/ops/scale.h"
 
@@ -112,14 +114,29 @@ void DeviceGradientSums::start(const Bucket& bucket) {
   devices_.gather(values.raw(), bytes, stream.native());
 }
 
+Tensor DeviceGradientSums::own_loss(const Shape& shape) const {
+  return losses_.rows(devices_.rank(), devices_.rank() + 1).view(shape);
+}
+
 Tensor DeviceGradientSums::sum(const Tensor& mine, double share) {
+  ops::scale({own_loss(mine.shape())}, mine, share);
+  return sum_of_losses(mine);
+}
+
+Tensor DeviceGradientSums::sum(const Tensor& mine, const Tensor& share) {
+  const InPlace own(own_loss(mine.shape()));
+  ops::fill(own, 0);
+  const ops::AveragedTensor moved[] = {{own, mine}};
+  ops::moving_average(moved, share);  // from 0 it moves by the share of the value
+  return sum_of_losses(mine);
+}
+
+Tensor DeviceGradientSums::sum_of_losses(const Tensor& like) {
   const ExchangeStream& stream = ExchangeStream::get();
-  const std::int64_t rank = devices_.rank();
-  ops::scale({losses_.rows(rank, rank + 1).view(mine.shape())}, mine, share);
   stream.follow();
   devices_.gather(losses_.raw(), sizeof(float), stream.native());
   stream.join();
-  const Tensor out = Tensor::empty(mine.shape(), mine.dtype(), mine.device());
+  const Tensor out = Tensor::empty(like.shape(), like.dtype(), like.device());
   ops::rank_sum(InPlace(out.view({1})), losses_);
   return out;
 }

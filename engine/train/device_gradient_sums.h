@@ -39,6 +39,8 @@ class DeviceGradientSums {
   void finish();
   /// `mine`: float32.
   Tensor sum(const Tensor& mine, double share);
+  /// The same with a share that is read when the work runs: float64 [1] on the device.
+  Tensor sum(const Tensor& mine, const Tensor& share);
 
   /// Whether a pass may be captured.
   bool capturable() const { return order_.known(); }
@@ -52,6 +54,8 @@ class DeviceGradientSums {
   void arrange();
   void place(const std::vector<std::size_t>& slots);
   void start(const Bucket& bucket);
+  Tensor own_loss(const Shape& shape) const;
+  Tensor sum_of_losses(const Tensor& like);
 
   DeviceExchange& devices_;
   std::int64_t max_elements_;

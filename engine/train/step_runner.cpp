@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <type_traits>
 #include <utility>
 
 #include "base/math.h"
@@ -42,14 +43,17 @@ StepRunner::~StepRunner() {
 
 // Adds the gradients of a batch to those of the parameters; its loss.
 Tensor StepRunner::backward(const LabelledBatch& batch, const ForwardPass& pass, double share,
-                            const std::function<void()>& after_step) {
+                            const std::function<void()>& after_step, const Tensor& share_at) {
   Tape tape;
   Variable loss;
   {
     const Tape::Recording recording(tape);
     loss = task_.loss(logits_(batch.tokens, pass), batch.labels);
   }
-  tape.backward(loss, share, after_step);
+  if (share_at.defined())
+    tape.backward({loss}, {share_at.view(loss.shape())}, after_step);
+  else
+    tape.backward(loss, share, after_step);
   return loss.value();
 }
 
@@ -61,8 +65,11 @@ Tensor StepRunner::shared_backward(Sums& sums, const LabelledBatch& batch, const
   const auto& [examples, share, part, before] = update.batch;
   if (!update.ends) return sums.sum(backward(batch, pass, share), part);
   sums.begin();
-  const Tensor loss = backward(batch, pass, share, [&] { sums.look(); });
+  const Tensor loss = backward(
+      batch, pass, share, [&] { sums.look(); }, update.share_at);
   sums.finish();
+  if constexpr (std::is_same_v<Sums, DeviceGradientSums>)
+    if (update.part_at.defined()) return sums.sum(loss, update.part_at);
   return sums.sum(loss, part);
 }
 
@@ -81,14 +88,15 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   if (options_.average != nullptr) options_.average->update();
 }
 
-// Whether a graph may have the exchange of this batch. A graph contains the batch's numbers: only steps with those of the
-// first one are captured. Where they depend on the examples (class weights, texts of several windows), others are not.
+// Whether a graph may have the exchange of this batch. A graph contains the place of the batch in the whole one: only
+// steps with that of the first one are captured. Where it depends on the examples (texts of several windows), others are
+// not.
 bool StepRunner::capturable(const StepBatch& chosen) {
   if (sums_) return false;
   if (!device_sums_) return true;
   if (!device_sums_->capturable()) return false;
-  if (!captured_) captured_ = {.examples = {}, .share = chosen.share, .part = chosen.part, .before = chosen.before};
-  return chosen.share == captured_->share && chosen.part == captured_->part && chosen.before == captured_->before;
+  if (!captured_before_) captured_before_ = chosen.before;
+  return chosen.before == *captured_before_;
 }
 
 void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
@@ -103,8 +111,16 @@ void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));
     pass.step_at = step_at_;
   }
+  Update update{.batch = chosen, .ends = learning_rate.has_value()};
+  if (graphs && device_sums_) {
+    if (!share_at_.defined()) share_at_ = Tensor::empty({1}, DType::kFloat32, store.device());
+    if (!part_at_.defined()) part_at_ = Tensor::empty({1}, DType::kFloat64, store.device());
+    share_at_.copy_from(Tensor::from(std::vector<float>{static_cast<float>(chosen.share)}, {1}));
+    part_at_.copy_from(Tensor::from(std::vector<double>{chosen.part}, {1}));
+    update.share_at = share_at_, update.part_at = part_at_;
+  }
   shapes_.run(store, chosen.examples, graphs, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
-    work(store, batch, pass, {.batch = chosen, .ends = learning_rate.has_value()});
+    work(store, batch, pass, update);
     return {};
   });
   group_begins_ = learning_rate.has_value();

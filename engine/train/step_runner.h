@@ -94,9 +94,12 @@ class StepRunner {
   struct Update {
     const StepBatch& batch;
     bool ends;  // the optimizer's step
+    // On the device, read by captured work in place of those of the batch; or undefined.
+    Tensor share_at = {};  // float32 [1]
+    Tensor part_at = {};   // float64 [1]
   };
   Tensor backward(const LabelledBatch& batch, const ForwardPass& pass, double share,
-                  const std::function<void()>& after_step = {});
+                  const std::function<void()>& after_step = {}, const Tensor& share_at = {});
   template <class Sums>
   Tensor shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   bool capturable(const StepBatch& chosen);
@@ -109,10 +112,11 @@ class StepRunner {
   StepOptions options_;
   bool group_begins_ = true;          // the next step is the first since the last update
   Tensor step_at_;                    // int32 [1]: the dropout step, read by captured work
+  Tensor share_at_, part_at_;         // of the batch of a shared run, read by captured work (Update)
   Tensor loss_;                       // of the latest step
   std::optional<GradientSums> sums_;  // none: no other process, or on devices
   std::optional<DeviceGradientSums> device_sums_;
-  std::optional<StepBatch> captured_;  // its numbers are those of every captured step of a shared run
+  std::optional<std::int64_t> captured_before_;  // sequences before the batch in every captured step of a shared run
   CapturedShapes shapes_;
   std::deque<Pending> pending_;
 };
