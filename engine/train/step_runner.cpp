@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <string>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
+#include "base/check.h"
 #include "base/math.h"
 #include "engine/autograd/tape.h"
 #include "engine/tensor/captured_work.h"
@@ -88,15 +91,21 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   if (options_.average != nullptr) options_.average->update();
 }
 
-// Whether a graph may have the exchange of this batch. A graph contains the place of the batch in the whole one: only
-// steps with that of the first one are captured. Where it depends on the examples (texts of several windows), others are
-// not.
-bool StepRunner::capturable(const StepBatch& chosen) {
+// Whether a graph may have the exchange of this batch. NCCL wants an exchange captured on all ranks or on none, and graphs
+// launched together that were captured together (its manual, "Using NCCL with CUDA Graphs"): only steps are captured in
+// which the parts of all ranks have one shape. A graph also contains the place of the part in the batch: that of the
+// first captured step.
+bool StepRunner::capturable(const ExampleStore& store, const StepBatch& chosen) {
   if (sums_) return false;
   if (!device_sums_) return true;
   if (!device_sums_->capturable()) return false;
   if (!captured_before_) captured_before_ = chosen.before;
-  return chosen.before == *captured_before_;
+  const auto& [count, sequences, rows, padded_length, max_length] = store.shape_of(chosen.examples);
+  std::string mine = str_cat(count, " ", sequences, " ", rows, " ", padded_length, " ", max_length);
+  if (chosen.before != *captured_before_) mine += " elsewhere";
+  const std::vector<std::string> all = options_.processes->gather(mine);
+  return std::ranges::all_of(all, [&](const std::string& other) { return other == mine; }) &&
+         chosen.before == *captured_before_;
 }
 
 void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::int64_t step,
@@ -105,7 +114,7 @@ void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::
   if (learning_rate) optimizer_.begin_step(*learning_rate);
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
   const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
-                      learning_rate && optimizer_.capturable() && capturable(chosen);
+                      learning_rate && optimizer_.capturable() && capturable(store, chosen);
   if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));

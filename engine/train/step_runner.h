@@ -5,7 +5,8 @@
 // copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
 // is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
 // examples, the dropout step, the learning rate) and makes one launch. If several processes share the run, a graph also
-// contains the exchange between GPUs; gradients that are exchanged through the hosts rule graphs out.
+// contains the exchange between GPUs, and a step is captured only if the parts of all processes have one shape; gradients
+// that are exchanged through the hosts rule graphs out.
 #pragma once
 
 #include <cstdint>
@@ -102,7 +103,7 @@ class StepRunner {
                   const std::function<void()>& after_step = {}, const Tensor& share_at = {});
   template <class Sums>
   Tensor shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
-  bool capturable(const StepBatch& chosen);
+  bool capturable(const ExampleStore& store, const StepBatch& chosen);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
 

@@ -340,10 +340,14 @@ TEST_P(SharedDevices, HaveTheBitsOfSumsOnTheHostAndTheNumbersOfOneProcess) {
   const Outcome hosts = run(Way::kHosts), devices = run(Way::kDevices), replayed = run(Way::kDevicesInGraphs, &graphs);
   EXPECT_TRUE(devices == hosts);
   EXPECT_TRUE(replayed == hosts);
-  EXPECT_EQ(graphs > 0, GetParam().accumulation_steps == 1);
-  if (!GetParam().packed) {  // one shape: the second step is captured, and replayed with the numbers of the third
+  if (GetParam().accumulation_steps > 1) {
+    EXPECT_EQ(graphs, 0);
+  } else if (!GetParam()
+                  .packed) {  // one shape: the second step is captured, and replayed with the numbers of the third
     EXPECT_EQ(graphs, 1);
   }
+  for (const std::string& other : joined_processes().gather(std::to_string(graphs)))
+    EXPECT_EQ(other, std::to_string(graphs)) << "graphs are captured by all ranks or by none";
   // All ranks have the same.
   const std::string_view mine(reinterpret_cast<const char*>(devices.weights.data()),
                               devices.weights.size() * sizeof(float));
