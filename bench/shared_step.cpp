@@ -68,6 +68,13 @@ class Watched : public Communicator {
     }
     return processes_.start_sum(values, std::move(owner));
   }
+  // Not held back: the step here has a state that is whole.
+  Ticket start_sum_of_parts(std::span<float> values, std::shared_ptr<const void> owner) override {
+    return processes_.start_sum_of_parts(values, std::move(owner));
+  }
+  Ticket start_share(std::span<std::byte> bytes, std::shared_ptr<const void> owner) override {
+    return processes_.start_share(bytes, std::move(owner));
+  }
   void wait(Ticket sum) override {
     if (!hold_back_) return processes_.wait(sum);
     for (auto& [values, owner] : held_) last_ = processes_.start_sum(values, std::move(owner));

@@ -74,6 +74,26 @@ struct GradNorm {
 void grad_norm(const CpuContext&, const GradNorm&);
 void grad_norm(const CudaContext&, const GradNorm&);
 
+/// The sums that the norm adds are of the squares of so many elements of a tensor; the last of a tensor may have fewer.
+inline constexpr std::int64_t kNormPiece = 16384;
+
+/// The norm in two parts, with the bits of grad_norm: the sums of all pieces, tensor by tensor, and the root of their
+/// sum. So processes may each have the sums of some pieces.
+struct GradSquares {
+  double* sums;  // [pieces] in the context's memory
+  std::span<const GradNormTensor> tensors;
+};
+struct NormOfSquares {
+  double* norm;        // [1] in the context's memory
+  const double* sums;  // [pieces] in the context's memory
+  std::int64_t pieces;
+};
+
+void grad_squares(const CpuContext&, const GradSquares&);
+void grad_squares(const CudaContext&, const GradSquares&);
+void norm_of_squares(const CpuContext&, const NormOfSquares&);
+void norm_of_squares(const CudaContext&, const NormOfSquares&);
+
 /// The factor of clipping: max_norm / (norm + 1e-6) where that is below 1 (torch.nn.utils.clip_grad_norm_), NaN if the
 /// norm is not finite; max_norm <= 0 never clips.
 constexpr double clip_scale(double norm, double max_norm) {

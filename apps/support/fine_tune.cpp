@@ -73,6 +73,7 @@ RunOptions shared_options(const FineTuneJob& job, const TrainingFlags& flags) {
   out.emplace_back("--checkpoint_every", std::to_string(flags.checkpoint_every));
   out.emplace_back("--no_final_evaluation", flags.no_final_evaluation ? "true" : "false");
   out.emplace_back("--resume", flags.resume.has_value() ? "true" : "false");
+  out.emplace_back("--shard_optimizer", flags.shard_optimizer ? "true" : "false");
   return out;
 }
 
@@ -273,9 +274,9 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
                    RunKeeper& keeper, TrainReport& report, Description& description) {
-  bool finished = trainer.run(report, interrupted, {flags.checkpoint_every, [&](const RunState& state) {
-                                                      if (leads()) keeper.save(state, report.state());
-                                                    }});
+  bool finished =
+      trainer.run(report, interrupted,
+                  {flags.checkpoint_every, [&](const RunState& state) { keeper.save(state, report.state()); }});
   description.training_seconds = trainer.seconds();
   report.clear_progress();
   std::printf(finished ? "Training completed in %.2f minutes.\n" : "Training interrupted after %.2f minutes.\n",
@@ -288,7 +289,8 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
 
   if (processes().any(!flags.output.empty() || !flags.lora.adapter.empty())) trainer.check();
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
-  if (!finished) keeper.close(trainer.state(), report.state());
+  const auto close = [&] { trainer.save_state([&](const RunState& state) { keeper.close(state, report.state()); }); };
+  if (!finished) close();
   trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
@@ -297,7 +299,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
   if (finished) {
-    keeper.close(trainer.state(), report.state());
+    close();
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
   if (!flags.output.empty()) write_run(job, flags, trainer, report, description, finished);
@@ -355,6 +357,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());
   warn_of_padding(job, flags);
+  if (flags.shard_optimizer && !processes().alone()) print_share_of_state(trainer);
   if (flags.placement.device() == Device::kCuda) print_memory_prediction(trainer, job, flags, recompute);
   const std::string frozen = flags.resume && !flags.lora.adapter.empty() ? weights_digest(job.model, true) : "";
   keeper.restore(trainer);

@@ -2,11 +2,15 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
+#include <iostream>
 
+#include "apps/support/processes.h"
 #include "engine/tensor/context.h"
+#include "engine/train/trainer.h"
 
 namespace attune {
 
@@ -29,6 +33,16 @@ std::string memory_in_use_text(Device device) {
   std::size_t all = 0, resident = 0;  // pages
   std::ifstream("/proc/self/statm") >> all >> resident;
   return memory_size_text(resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+}
+
+void print_share_of_state(const Trainer& trainer) {
+  std::size_t all = 0, most = 0;
+  for (const std::string& bytes : processes().gather(std::to_string(trainer.state_bytes()))) {
+    all += std::stoull(bytes);
+    most = std::max<std::size_t>(most, std::stoull(bytes));
+  }
+  std::cout << "Optimizer state: at most " << memory_size_text(most) << " of " << memory_size_text(all)
+            << " in each process" << std::endl;
 }
 
 std::string memory_advice(const std::vector<std::string>& ways) {

@@ -177,6 +177,10 @@ void TrainingFlags::declare_run(CommandLine& app) {
   app.add_flag("--recompute", recompute,
                "Recompute each block's activations in the backward pass: less memory, about a third more time")
       ->group("Training");
+  app.add_flag("--shard_optimizer", shard_optimizer,
+               "Divide AdamW's moments, and the averages of --ema_decay, over the processes of mpirun or srun: less "
+               "memory in each, the same bits. Of one process it changes nothing")
+      ->group("Training");
   add(app, "Training", "--threads", threads, "CPU threads; 0: all cores, divided among the processes of this machine")
       ->check(thread_count());
   add(app, "Training", "--peer_timeout", peer_timeout,
@@ -321,6 +325,7 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
   options.eval_every = eval_freq;
   options.eval_batches = eval_iter;
   options.ema_decay = ema_decay;
+  options.shard_optimizer = shard_optimizer;
   options.keep_best = keep_best;
   options.patience = patience;
   options.schedule = schedule();
@@ -335,17 +340,17 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",         "--data",       "--train",
-                                             "--validation",   "--test",       "--split",
-                                             "--split_output", "--split_seed", "--text_column",
-                                             "--label_column", "--tokenizer",  "--model_dir",
-                                             "--config",       "--threads",    "--peer_timeout",
-                                             "--no_graphs",    "--recompute",  "--output",
-                                             "--log_file",     "--resume",     "--no_final_evaluation",
-                                             "--no_report",    "--keep",       "--checkpoint_every",
-                                             "--cache",        "--no_cache",   "--trust_labels",
-                                             "--save_adapter", "--options",    "--without",
-                                             "--tensorboard"};
+  static const std::set<std::string> free = {"--help",         "--data",           "--train",
+                                             "--validation",   "--test",           "--split",
+                                             "--split_output", "--split_seed",     "--text_column",
+                                             "--label_column", "--tokenizer",      "--model_dir",
+                                             "--config",       "--threads",        "--peer_timeout",
+                                             "--no_graphs",    "--recompute",      "--output",
+                                             "--log_file",     "--resume",         "--no_final_evaluation",
+                                             "--no_report",    "--keep",           "--checkpoint_every",
+                                             "--cache",        "--no_cache",       "--trust_labels",
+                                             "--save_adapter", "--options",        "--without",
+                                             "--tensorboard",  "--shard_optimizer"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));
@@ -360,6 +365,7 @@ std::vector<std::string> TrainingFlags::memory_savers(std::int64_t row_length) c
     out.emplace_back("a smaller --batch_size (--accumulation_steps makes up for it)");
   if (row_length > 1) out.emplace_back("a smaller --context_length");
   for (std::string& way : placement.memory_savers()) out.push_back(std::move(way));
+  if (!processes().alone() && !shard_optimizer) out.emplace_back("--shard_optimizer");
   if (layers() != TrainableLayers::kLastLayer || trains_lora()) {
     if (!recompute) out.emplace_back("--recompute");
     out.emplace_back(trains_lora() ? "fewer --lora_targets" : "fewer --trainable_layers");

@@ -58,7 +58,7 @@ struct TrainingFlags {
   // results
   std::string options_file, without, output, log_file, tensorboard;
   bool no_final_evaluation = false, no_report = false, no_graphs = false, recompute = false,
-       independent_evaluation = false;
+       independent_evaluation = false, shard_optimizer = false;
   std::int64_t checkpoint_every = 0, keep = 2;
   const RunHooks* hooks = nullptr;    // of the caller; null: none
   std::optional<std::string> resume;  // the checkpoint; empty: that of the output folder

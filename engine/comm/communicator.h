@@ -8,6 +8,7 @@
 // adds in the order of the ranks, so that its bits depend on the values and on nothing else.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,7 +20,7 @@ namespace attune {
 
 class Communicator {
  public:
-  /// Identifies a sum that was started.
+  /// Identifies an exchange that was started.
   using Ticket = std::int64_t;
 
   virtual ~Communicator() = default;
@@ -30,8 +31,13 @@ class Communicator {
   /// Starts to replace `values` by their sums over all ranks. They may not be used before wait() has returned. `owner`
   /// has their memory, and is kept until the sum is done, even if an error ends the caller before that.
   virtual Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) = 0;
-  /// Returns when this sum and all that were started before it are done.
-  virtual void wait(Ticket sum) = 0;
+  /// The same for `values` in world() equal parts, [world, n], of which part rank() becomes its sum. The others become
+  /// undefined.
+  virtual Ticket start_sum_of_parts(std::span<float> values, std::shared_ptr<const void> owner) = 0;
+  /// The opposite: `bytes` are in world() equal parts, [world, n], and part r becomes that of rank r.
+  virtual Ticket start_share(std::span<std::byte> bytes, std::shared_ptr<const void> owner) = 0;
+  /// Returns when this exchange and all that were started before it are done.
+  virtual void wait(Ticket exchange) = 0;
   /// The bytes of every rank, in the order of the ranks. The lengths may differ.
   virtual std::vector<std::string> gather(std::string_view bytes) = 0;
 

@@ -45,11 +45,9 @@ std::string name_of_process() {
   return str_cat(host.data(), ", process ", getpid());
 }
 
-// One exchange.
+// One exchange: `make`, of what `owner` has.
 struct Job {
-  std::span<float> sum;    // a sum, of what `owner` has; or
-  std::string_view bytes;  // a gather, of this
-  std::vector<std::string>* gathered = nullptr;
+  std::function<void()> make;
   std::shared_ptr<const void> owner = {};
 };
 
@@ -70,7 +68,13 @@ class Mpi : public MpiProcesses {
   int local_world() const override { return calls_.local_world; }
 
   Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) override {
-    return put({.sum = values, .bytes = {}, .owner = std::move(owner)});
+    return put({[this, values] { sum_now(values); }, std::move(owner)});
+  }
+  Ticket start_sum_of_parts(std::span<float> values, std::shared_ptr<const void> owner) override {
+    return put({[this, values] { sum_parts_now(values); }, std::move(owner)});
+  }
+  Ticket start_share(std::span<std::byte> bytes, std::shared_ptr<const void> owner) override {
+    return put({[this, bytes] { share_now(bytes); }, std::move(owner)});
   }
   void wait(Ticket ticket) override {
     std::unique_lock lock(mutex_);
@@ -80,7 +84,7 @@ class Mpi : public MpiProcesses {
   }
   std::vector<std::string> gather(std::string_view bytes) override {
     std::vector<std::string> out;
-    wait(put({.sum = {}, .bytes = bytes, .gathered = &out}));
+    wait(put({[&] { gather_now(bytes, out); }}));
     return out;
   }
   void watch_for(std::function<std::string()> failure) override {
@@ -140,7 +144,7 @@ class Mpi : public MpiProcesses {
         const Job job = std::move(jobs_.front());
         jobs_.pop_front();
         lock.unlock();
-        job.gathered != nullptr ? gather_now(job.bytes, *job.gathered) : sum_now(job.sum);
+        job.make();
       }
       lock.lock();
       ++done_;
@@ -171,17 +175,49 @@ class Mpi : public MpiProcesses {
     const auto ranks = static_cast<std::size_t>(calls_.world);
     const std::size_t part = ceil_div(values.size(), ranks);
     sent_.resize(part * ranks);
-    received_.resize(part * ranks);
     std::ranges::copy(values, sent_.begin());
     std::fill(sent_.begin() + std::ssize(values), sent_.end(), 0.0f);
-    const std::int64_t bytes = narrow<std::int32_t>(part * sizeof(float));
-    calls_.start_exchange(sent_.data(), received_.data(), bytes);
+    const std::span<const float> sum = sum_of_sent(part);
+    calls_.start_gather(sum.data(), sent_.data(), narrow<std::int32_t>(sum.size_bytes()));
+    complete();
+    std::copy_n(sent_.begin(), values.size(), values.begin());
+  }
+
+  // Sends part r of sent_, [world, part], to rank r; the sum of what all have sent to this one.
+  std::span<const float> sum_of_sent(std::size_t part) {
+    const auto ranks = static_cast<std::size_t>(calls_.world);
+    received_.resize(part * ranks);
+    calls_.start_exchange(sent_.data(), received_.data(), narrow<std::int32_t>(part * sizeof(float)));
     complete();
     for (std::size_t r = 1; r < ranks; ++r)
       for (std::size_t i = 0; i < part; ++i) received_[i] += received_[r * part + i];
-    calls_.start_gather(received_.data(), sent_.data(), bytes);
-    complete();
-    std::copy_n(sent_.begin(), values.size(), values.begin());
+    return std::span(received_).first(part);
+  }
+
+  // Some columns of the parts at a time.
+  void sum_parts_now(std::span<float> values) {
+    const auto ranks = static_cast<std::size_t>(calls_.world), own = static_cast<std::size_t>(calls_.rank);
+    const std::size_t part = values.size() / ranks, room = std::max<std::size_t>(kPiece / ranks, 1);
+    for (std::size_t begin = 0, n = 0; begin < part; begin += n) {
+      n = std::min(part - begin, room);
+      sent_.resize(n * ranks);
+      for (std::size_t r = 0; r < ranks; ++r)
+        std::ranges::copy(values.subspan(r * part + begin, n), sent_.begin() + static_cast<std::ptrdiff_t>(r * n));
+      std::ranges::copy(sum_of_sent(n), values.subspan(own * part + begin).begin());
+    }
+  }
+
+  void share_now(std::span<std::byte> bytes) {
+    const auto ranks = static_cast<std::size_t>(calls_.world), own = static_cast<std::size_t>(calls_.rank);
+    const std::size_t part = bytes.size() / ranks, room = std::max<std::size_t>(kPiece * sizeof(float) / ranks, 1);
+    for (std::size_t begin = 0, n = 0; begin < part; begin += n) {
+      n = std::min(part - begin, room);
+      shared_.resize(n * ranks);
+      calls_.start_gather(&bytes[own * part + begin], shared_.data(), narrow<std::int32_t>(n));
+      complete();
+      for (std::size_t r = 0; r < ranks; ++r)
+        std::ranges::copy(std::span(shared_).subspan(r * n, n), bytes.subspan(r * part + begin).begin());
+    }
   }
 
   void gather_now(std::string_view bytes, std::vector<std::string>& out) {
@@ -246,6 +282,7 @@ class Mpi : public MpiProcesses {
   MpiCalls calls_{};
   std::vector<std::string> names_;
   std::vector<float> sent_, received_;
+  std::vector<std::byte> shared_;
   Clock::time_point looked_{}, heard_{};
   std::optional<Clock::time_point> failed_;  // this process, before its turn to end the run
 

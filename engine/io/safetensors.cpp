@@ -343,10 +343,10 @@ void write_safetensors_with_digests(AtomicFile& file, const std::vector<NamedTen
   write_to(file, sources_of(tensors), with_digests, true);
 }
 
-void write_safetensors_given_digests(const std::string& path, const std::vector<NamedTensor>& tensors,
+void write_safetensors_given_digests(const std::string& path, std::vector<TensorSource> tensors,
                                      const MetadataOfDigests& metadata) {
   AtomicFile file(path);
-  write_to(file, sources_of(tensors), metadata, true);
+  write_to(file, std::move(tensors), metadata, true);
   file.commit();
 }
 

@@ -96,7 +96,7 @@ void write_safetensors(AtomicFile& file, std::vector<TensorSource> tensors, cons
 void write_safetensors_with_digests(AtomicFile& file, const std::vector<NamedTensor>& tensors,
                                     const Metadata& metadata);
 /// With metadata that depends on these digests.
-void write_safetensors_given_digests(const std::string& path, const std::vector<NamedTensor>& tensors,
+void write_safetensors_given_digests(const std::string& path, std::vector<TensorSource> tensors,
                                      const MetadataOfDigests& metadata);
 
 }  // namespace attune

@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "base/math.h"
 #include "engine/ops/run_on.h"
 #include "kernels/adamw.h"
 
@@ -23,6 +24,34 @@ void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
   }
   run_on(norm.tensor.device(), [&](const auto& context) {
     kernels::grad_norm(context, {.norm = static_cast<double*>(norm.tensor.raw()), .tensors = raw});
+  });
+}
+
+const std::int64_t kNormPiece = kernels::kNormPiece;
+
+void grad_squares(const InPlace& sums, std::span<const Tensor> gradients) {
+  const Arguments args("gradient squares", "sums", sums.tensor);
+  std::vector<kernels::GradNormTensor> raw;
+  std::int64_t pieces = 0;
+  for (const Tensor& values : gradients) {
+    args.require("gradient", values, values.shape(), values.dtype());
+    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
+    pieces += ceil_div(values.numel(), kNormPiece);
+  }
+  args.require("sums", sums.tensor, {pieces}, DType::kFloat64);
+  run_on(sums.tensor.device(), [&](const auto& context) {
+    kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw});
+  });
+}
+
+void norm_of_squares(const InPlace& norm, const Tensor& sums) {
+  const Arguments args("norm of squares", "norm", norm.tensor);
+  args.require("norm", norm.tensor, {1}, DType::kFloat64);
+  args.require("sums", sums, {sums.numel()}, DType::kFloat64);
+  run_on(norm.tensor.device(), [&](const auto& context) {
+    kernels::norm_of_squares(context, {.norm = static_cast<double*>(norm.tensor.raw()),
+                                       .sums = static_cast<const double*>(sums.raw()),
+                                       .pieces = sums.numel()});
   });
 }
 

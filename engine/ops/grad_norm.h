@@ -17,6 +17,14 @@ struct Gradient {
 /// norm: float64 [1], set to the root of the sum of squares over all gradients, which are on its device.
 void grad_norm(const InPlace& norm, std::span<const Gradient> gradients);
 
+/// Elements whose squares are added first: a part of a gradient that begins at a multiple of it gives sums of the whole.
+extern const std::int64_t kNormPiece;
+/// The norm in two parts, with its bits. sums: float64 [pieces], of the squares of each piece of kNormPiece elements of
+/// each gradient, the last of which may have fewer.
+void grad_squares(const InPlace& sums, std::span<const Tensor> gradients);
+/// norm: float64 [1], set to the root of the sum of `sums`.
+void norm_of_squares(const InPlace& norm, const Tensor& sums);
+
 /// stop: float64 [1], set to NaN if the loss, one number, is not finite, and not changed otherwise.
 void stop_at_loss(const InPlace& stop, const Tensor& loss);
 

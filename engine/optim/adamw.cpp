@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/math.h"
 #include "engine/ops/adamw_rows.h"
 #include "engine/ops/grad_norm.h"
 
@@ -46,8 +47,15 @@ class AdamWOptimizer::LateTable : public LateRows {
   std::int64_t version_ = 0;
 };
 
-AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options)
-    : options_(options) {
+Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters) {
+  std::vector<std::int64_t> sizes;
+  for (const NamedParameter& named : parameters) sizes.push_back(named.parameter.late_value().numel());
+  return Shares(processes, sizes, ops::kNormPiece);
+}
+
+AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options,
+                               const Shares* shares)
+    : shares_(shares), options_(options) {
   CHECK(!parameters.empty(), "optimizer: no parameter is trainable");
   for (NamedParameter& named : parameters) {
     const Parameter& parameter = named.parameter;
@@ -60,9 +68,11 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
       slot.v = slot.late->v();
       parameter.set_late_rows(slot.late);
     } else {
+      if (shares_ != nullptr) slot.own = shares_->own(slots_.size() - 1);
+      const Shape shape = slot.own ? Shape{slot.own->size()} : value.shape();
       const DType dtype = statistics_dtype(value.dtype());
-      slot.m = Tensor::zeros(value.shape(), dtype, value.device());
-      slot.v = Tensor::zeros(value.shape(), dtype, value.device());
+      slot.m = Tensor::zeros(shape, dtype, value.device());
+      slot.v = Tensor::zeros(shape, dtype, value.device());
     }
     slot.named = std::move(named);
   }
@@ -94,6 +104,7 @@ std::int64_t AdamWOptimizer::group_of(const std::string& name) {
 // A table that another optimizer changes late has only that one's moments to catch up with.
 bool AdamWOptimizer::is_late_table(const Parameter& parameter) const {
   const Tensor& value = parameter.late_value();
+  if (shares_ != nullptr) return false;
   if (parameter.reads() != Parameter::Reads::kRows || parameter.late_rows() != nullptr) return false;
   if (value.dtype() != statistics_dtype(value.dtype())) return false;
   switch (options_.late_tables) {
@@ -128,11 +139,45 @@ bool AdamWOptimizer::capturable() const {
 }
 
 void AdamWOptimizer::measure() {
-  std::vector<ops::Gradient> gradients;
-  for (const Slot& slot : slots_)
-    if (const Grad& grad = slot.named.parameter.grad(); grad.defined()) gradients.push_back(grad.kept());
-  ops::grad_norm(InPlace(norm_), gradients);
+  if (shares_ != nullptr) {
+    measure_shares();
+  } else {
+    std::vector<ops::Gradient> gradients;
+    for (const Slot& slot : slots_)
+      if (const Grad& grad = slot.named.parameter.grad(); grad.defined()) gradients.push_back(grad.kept());
+    ops::grad_norm(InPlace(norm_), gradients);
+  }
   ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
+}
+
+// Each process adds the squares of its share, piece by piece; all add the pieces in the order of a state that is whole.
+void AdamWOptimizer::measure_shares() {
+  const auto pieces = [](const Shares::Part& part) { return ceil_div(part.size(), ops::kNormPiece); };
+  std::vector<Tensor> gradients;
+  std::int64_t own = 0;
+  for (const Slot& slot : slots_) {
+    if (!slot.named.parameter.grad().defined()) continue;
+    gradients.push_back(slot.own_of(slot.named.parameter.grad().tensor()));
+    own += pieces(*slot.own);
+  }
+  const Tensor squares = Tensor::empty({own}, DType::kFloat64, device());
+  ops::grad_squares(InPlace(squares), gradients);
+  const Tensor host = squares.to(Device::kCpu);
+  const std::vector<std::string> all =
+      shares_->processes().gather({static_cast<const char*>(host.raw()), host.bytes()});
+  std::vector<std::size_t> at(all.size());
+  std::string sums;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].named.parameter.grad().defined()) continue;
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      const auto size = static_cast<std::size_t>(pieces(shares_->part(i, static_cast<int>(r)))) * sizeof(double);
+      sums.append(all[r], at[r], size);
+      at[r] += size;
+    }
+  }
+  const Tensor sum = Tensor::empty({std::ssize(sums) / std::int64_t{sizeof(double)}}, DType::kFloat64);
+  std::ranges::copy(sums, static_cast<char*>(sum.raw()));
+  ops::norm_of_squares(InPlace(norm_), sum.to(device()));
 }
 
 void AdamWOptimizer::stop_at(const Tensor& loss) const {
@@ -159,12 +204,13 @@ void AdamWOptimizer::update() {
       ++slot.missed;
     } else if (slot.late != nullptr) {
       slot.late->update(parameter, scalars(slot.missed).rows(slot.group, slot.group + 1), clip_);
-    } else {
-      calls[slot.missed].push_back({.param = InPlace(parameter.value()),
-                                    .grad = parameter.grad().tensor(),
+    } else if (slot.m.numel() > 0) {
+      const Tensor& master = parameter.master();
+      calls[slot.missed].push_back({.param = InPlace(slot.own_of(parameter.value())),
+                                    .grad = slot.own_of(parameter.grad().tensor()),
                                     .m = InPlace(slot.m),
                                     .v = InPlace(slot.v),
-                                    .master = InPlace(parameter.master()),
+                                    .master = InPlace(master.defined() ? slot.own_of(master) : master),
                                     .group = slot.group});
     }
   }
@@ -190,6 +236,12 @@ AdamWState AdamWOptimizer::state() const {
   return out;
 }
 
+std::size_t AdamWOptimizer::bytes() const {
+  std::size_t out = 0;
+  for (const Slot& slot : slots_) out += slot.m.bytes() + slot.v.bytes();
+  return out;
+}
+
 void AdamWOptimizer::restore(const AdamWState& state) {
   CHECK(state.moments.size() == slots_.size(), "the optimizer's state is of ", state.moments.size(),
         " parameters, but ", slots_.size(), " are trained");
@@ -199,8 +251,8 @@ void AdamWOptimizer::restore(const AdamWState& state) {
     CHECK(from.name == slot.named.name, "the optimizer's state is of the parameter ", from.name, ", where ",
           slot.named.name, " is trained");
     slot.named.parameter.value();  // no step before this one may change a row later
-    slot.m.copy_from(from.m);
-    slot.v.copy_from(from.v);
+    slot.m.copy_from(slot.own_of(from.m));
+    slot.v.copy_from(slot.own_of(from.v));
     slot.missed = from.missed;
   }
   steps_ = state.steps;

@@ -6,14 +6,19 @@
 //
 // Of a large table a step changes only the rows that have a gradient, and the others later, when they are read
 // (kernels/adamw_rows.h). No bit depends on it.
+//
+// The state may be divided over processes: each has the moments of its share of every parameter, and changes that share
+// alone. A share is whole pieces of the norm, so that norm and update have the bits of a state that is not divided.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "engine/comm/shares.h"
 #include "engine/nn/module.h"
 #include "engine/ops/adamw.h"
 
@@ -39,18 +44,22 @@ struct AdamWOptions {
 /// The state that later steps depend on, parameter by parameter. The tensors share the optimizer's bytes.
 struct AdamWState {
   struct Moments {
-    std::string name;  // of the parameter
-    Tensor m, v;
+    std::string name;         // of the parameter
+    Tensor m, v;              // if the state is divided, those of this process's share, as one dimension
     std::int64_t missed = 0;  // steps without a gradient
   };
   std::int64_t steps = 0;
   std::vector<Moments> moments;
 };
 
+/// The shares of these parameters for a state that is divided over processes.
+Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters);
+
 class AdamWOptimizer {
  public:
-  /// Holds two moments per element of each parameter given.
-  AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options);
+  /// Holds two moments per element of each parameter given; with `shares`, of the own part of each (state_shares), and
+  /// no table then has late rows. `shares` must outlive it.
+  AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options, const Shares* shares = nullptr);
   /// Leaves no row late.
   ~AdamWOptimizer();
   AdamWOptimizer(const AdamWOptimizer&) = delete;
@@ -68,7 +77,8 @@ class AdamWOptimizer {
   /// If the loss (one number, on the parameters' device) is not finite, this update and all later ones change nothing.
   void stop_at(const Tensor& loss) const;
   /// Measures and clips the gradients, and applies them. From the first update on whose gradients are not finite,
-  /// nothing changes any more. Only starts work on the device.
+  /// nothing changes any more. Only starts work on the device. If the state is divided: reads and changes the own share
+  /// of every parameter, whose gradients are those of all processes, and is collective.
   void update();
   /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device.
   const Tensor& norm() const { return norm_; }
@@ -83,8 +93,11 @@ class AdamWOptimizer {
   std::vector<NamedParameter> parameters() const;
 
   AdamWState state() const;
-  /// Continues from where state() was taken. Throws Error if the state belongs to other parameters.
+  /// Continues from where state() was taken, whole also if the state is divided here. Throws Error if the state belongs
+  /// to other parameters.
   void restore(const AdamWState& state);
+  /// Bytes of the moments in this process.
+  std::size_t bytes() const;
 
  private:
   class LateTable;
@@ -94,14 +107,19 @@ class AdamWOptimizer {
     Tensor m, v;
     std::int64_t missed = 0;                    // steps without a gradient
     std::shared_ptr<LateTable> late = nullptr;  // null: every step changes all of it
+    std::optional<Shares::Part> own = {};       // none: all of it
+
+    Tensor own_of(const Tensor& whole) const { return own ? whole.elements(own->begin, own->end) : whole; }
   };
   Device device() const { return slots_.front().m.device(); }
   bool is_late_table(const Parameter& parameter) const;
   std::int64_t group_of(const std::string& name);
   Tensor scalars_at(std::int64_t step) const;
   void measure();
+  void measure_shares();
   ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps}; }
 
+  const Shares* shares_;  // null: the state is whole
   std::vector<Slot> slots_;
   std::vector<AdamWGroup> groups_;
   Tensor scalars_;  // ops::adamw_scalars of parameters that have missed no step: float64 [groups, 3]

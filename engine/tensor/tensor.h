@@ -59,6 +59,8 @@ class Tensor {
   Tensor view(const Shape& shape) const;
   /// Rows [begin, end) of the outermost dimension, sharing bytes.
   Tensor rows(std::int64_t begin, std::int64_t end) const;
+  /// Elements [begin, end) of all, as one dimension, sharing bytes.
+  Tensor elements(std::int64_t begin, std::int64_t end) const { return view({numel()}).rows(begin, end); }
   /// A copy with its own bytes.
   Tensor clone() const;
   /// A copy on `device`; the tensor itself if it is there already.

@@ -11,7 +11,7 @@ namespace {
 // Large enough that an exchange is more than its latency, small enough that the last one, which nothing hides, is short.
 constexpr std::size_t kBucket = std::size_t{1} << 20;  // elements
 
-// Copies between a gradient and float32 on the host.
+// Copies between a gradient, or elements of it, and float32 on the host.
 void copy_out(const Tensor& gradient, std::span<float> to) {
   const Tensor host = gradient.to(Device::kCpu).cast(DType::kFloat32);
   std::ranges::copy(host.values<float>(), to.begin());
@@ -25,12 +25,27 @@ void copy_in(const Tensor& gradient, std::span<const float> from) {
 
 }  // namespace
 
-GradientSums::GradientSums(Communicator& processes, std::vector<NamedParameter> parameters) : processes_(processes) {
-  for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named)});
+GradientSums::GradientSums(Communicator& processes, std::vector<NamedParameter> parameters, const Shares* shares)
+    : processes_(processes), shares_(shares) {
+  for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named), .array = slots_.size()});
 }
 
-std::span<float> GradientSums::values_of(const Slot& slot) {
-  return std::span(*values_).subspan(slot.offset, slot.size);
+Shares::Part GradientSums::part_of(const Slot& slot, int part) const {
+  return shares_ == nullptr ? Shares::Part{0, slot.named.parameter.late_value().numel()}
+                            : shares_->part(slot.array, part);
+}
+
+template <class Visit>
+void GradientSums::for_parts(const Bucket& bucket, const Visit& visit) {
+  for (int p = 0; p < parts(); ++p) {
+    std::size_t at = bucket.offset + static_cast<std::size_t>(p) * bucket.part;
+    for (std::size_t i = bucket.first; i < bucket.last; ++i) {
+      const Shares::Part part = part_of(slots_[i], p);
+      const auto size = static_cast<std::size_t>(part.size());
+      visit(slots_[i], p, part, std::span(*values_).subspan(at, size));
+      at += size;
+    }
+  }
 }
 
 void GradientSums::begin() {
@@ -73,30 +88,40 @@ void GradientSums::arrange() {
     return late;
   });
   std::ranges::stable_sort(slots_, {}, &Slot::final_at);
-  std::size_t offset = 0;
+  std::size_t size = 0;  // of the latest bucket
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const auto size = static_cast<std::size_t>(slots_[i].named.parameter.grad().tensor().numel());
-    if (buckets_.empty() || buckets_.back().size + size > kBucket)
-      buckets_.push_back({.first = i, .last = i, .offset = offset, .size = 0});
-    slots_[i].offset = offset;
-    slots_[i].size = size;
-    offset += size;
+    const auto more = static_cast<std::size_t>(slots_[i].named.parameter.late_value().numel());
+    if (buckets_.empty() || size + more > kBucket) {
+      buckets_.push_back({.first = i, .last = i});
+      size = 0;
+    }
     buckets_.back().last = i + 1;
-    buckets_.back().size += size;
+    size += more;
+  }
+  std::size_t offset = 0;
+  for (Bucket& bucket : buckets_) {
+    bucket.offset = offset;
+    for (int p = 0; p < parts(); ++p) {
+      std::size_t part = 0;
+      for (std::size_t i = bucket.first; i < bucket.last; ++i)
+        part += static_cast<std::size_t>(part_of(slots_[i], p).size());
+      bucket.part = std::max(bucket.part, part);
+    }
+    offset += bucket.size(parts());
   }
   values_->resize(offset);
   arranged_ = true;
 }
 
 void GradientSums::start(Bucket& bucket) {
-  for (std::size_t i = bucket.first; i < bucket.last; ++i) {
-    const Slot& slot = slots_[i];
+  for_parts(bucket, [&](const Slot& slot, int, const Shares::Part& part, std::span<float> values) {
     const Grad& grad = slot.named.parameter.grad();
     CHECK(grad.defined(), "the parameter ", slot.named.name,
           " has no gradient, unlike at the first step of this process");
-    copy_out(grad.tensor(), values_of(slot));
-  }
-  bucket.sum = processes_.start_sum(std::span(*values_).subspan(bucket.offset, bucket.size), values_);
+    copy_out(grad.tensor().elements(part.begin, part.end), values);
+  });
+  const std::span<float> all = std::span(*values_).subspan(bucket.offset, bucket.size(parts()));
+  bucket.sum = shares_ == nullptr ? processes_.start_sum(all, values_) : processes_.start_sum_of_parts(all, values_);
 }
 
 void GradientSums::finish() {
@@ -108,14 +133,15 @@ void GradientSums::finish() {
   for (RowSums& table : tables_) table.start();
   for (const Bucket& bucket : buckets_) {
     processes_.wait(bucket.sum);
-    for (std::size_t i = bucket.first; i < bucket.last; ++i) {
-      const Grad& grad = slots_[i].named.parameter.grad();
-      CHECK(slots_[i].written() == slots_[i].writes, "the gradient of ", slots_[i].named.name,
+    for_parts(bucket, [&](const Slot& slot, int p, const Shares::Part& part, std::span<const float> values) {
+      if (shares_ != nullptr && p != processes_.rank()) return;
+      const Grad& grad = slot.named.parameter.grad();
+      CHECK(slot.written() == slot.writes, "the gradient of ", slot.named.name,
             " was written to another number of times than at the first step");
       const Tensor sum = grad.take();
-      copy_in(sum, values_of(slots_[i]));
+      copy_in(sum.elements(part.begin, part.end), values);
       grad.add(sum);
-    }
+    });
   }
   for (RowSums& table : tables_) table.finish();
 }

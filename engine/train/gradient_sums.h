@@ -9,6 +9,9 @@
 //
 // Sums are float32, in the order of the ranks (engine/comm/communicator.h). A gradient on a device is copied to the host
 // and back, at the end of backward.
+//
+// If the optimizer's state is divided over the processes, each needs the sums of its shares alone: a bucket then lies in
+// one part for each rank, and half as much is exchanged.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +20,7 @@
 #include <vector>
 
 #include "engine/comm/communicator.h"
+#include "engine/comm/shares.h"
 #include "engine/nn/module.h"
 #include "engine/train/row_sums.h"
 
@@ -24,14 +28,15 @@ namespace attune {
 
 class GradientSums {
  public:
-  GradientSums(Communicator& processes, std::vector<NamedParameter> parameters);
+  /// `shares`, which must outlive it: of these parameters; null: every process needs whole sums.
+  GradientSums(Communicator& processes, std::vector<NamedParameter> parameters, const Shares* shares = nullptr);
 
   /// Before the backward pass after which gradients are added.
   void begin();
   /// After each step of this pass.
   void look();
-  /// After the pass: replaces the gradient of every parameter by the sum over all processes. Throws Error if other
-  /// parameters have a gradient than at the first pass.
+  /// After the pass: replaces the gradient of every parameter, or the own share of it, by the sum over all processes.
+  /// Throws Error if other parameters have a gradient than at the first pass.
   void finish();
   /// The sum of `share` times one number of each process, on the device and in the type of `mine`.
   Tensor sum(const Tensor& mine, double share);
@@ -39,22 +44,29 @@ class GradientSums {
  private:
   struct Slot {
     NamedParameter named;
-    std::int64_t before = 0;           // Grad::writes() at begin()
-    std::int64_t writes = 0;           // of a pass
-    std::int64_t final_at = 0;         // the step of the first pass that wrote last
-    std::size_t offset = 0, size = 0;  // in values_
+    std::size_t array = 0;      // its number among the parameters
+    std::int64_t before = 0;    // Grad::writes() at begin()
+    std::int64_t writes = 0;    // of a pass
+    std::int64_t final_at = 0;  // the step of the first pass that wrote last
     std::int64_t written() const { return named.parameter.grad().writes() - before; }
   };
   struct Bucket {
-    std::size_t first, last;  // slots [first, last)
-    std::size_t offset, size;
+    std::size_t first, last;           // slots [first, last)
+    std::size_t offset = 0, part = 0;  // in values_: [parts, part]
     Communicator::Ticket sum = 0;
+    std::size_t size(int parts) const { return part * static_cast<std::size_t>(parts); }
   };
-  std::span<float> values_of(const Slot& slot);
+  /// The parts of a bucket: one for each rank, or one for all.
+  int parts() const { return shares_ == nullptr ? 1 : processes_.world(); }
+  Shares::Part part_of(const Slot& slot, int part) const;
+  /// Calls visit(slot, part, values) for every part of each gradient of a bucket.
+  template <class Visit>
+  void for_parts(const Bucket& bucket, const Visit& visit);
   void arrange();
   void start(Bucket& bucket);
 
   Communicator& processes_;
+  const Shares* shares_;
   std::vector<Slot> slots_;   // after the first pass: those with a gradient, in the order in which it is final
   std::vector<Slot> unused_;  // those without one
   std::vector<Bucket> buckets_;

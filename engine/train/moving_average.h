@@ -5,11 +5,15 @@
 // device the step only starts work, and may be captured with that of the optimizer.
 //
 // with_average() exchanges the two, so that a model computes with its averages.
+//
+// The averages may be divided over processes: each has those of its share of every parameter. While they are in use, the
+// parameters have all averages, and each process keeps its share of the values.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "engine/comm/shares.h"
 #include "engine/nn/module.h"
 #include "engine/train/run_state.h"
 
@@ -17,9 +21,9 @@ namespace attune {
 
 class MovingAverage {
  public:
-  /// Of the trained parameters. Throws Error if the decay is not in (0, 1). No parameter may have late rows: all of it
-  /// must be up to date after every step.
-  MovingAverage(const Module& model, double decay);
+  /// Of the trained parameters, or of the own share of each. Throws Error if the decay is not in (0, 1). No parameter
+  /// may have late rows: all of it must be up to date after every step. `shares` must outlive it.
+  MovingAverage(const Module& model, double decay, const Shares* shares = nullptr);
   MovingAverage(const MovingAverage&) = delete;
   MovingAverage& operator=(const MovingAverage&) = delete;
 
@@ -32,7 +36,7 @@ class MovingAverage {
   void update() const;
 
   /// Exchanges the averages and the values of the parameters; put_back() does it again. No bit changes. If one of the
-  /// two fails, the average stays in use, and begin_step() refuses.
+  /// two fails, the average stays in use, and begin_step() refuses. Collective if they are divided.
   void use();
   void put_back();
   /// put_back() after another error, which is the one to report.
@@ -44,12 +48,17 @@ class MovingAverage {
   void add_to(RunState& state) const;
   /// Continues from such a state. Throws Error naming the parameter if it has no average of it.
   void restore(const RunState& state);
+  /// Bytes of the averages in this process.
+  std::size_t bytes() const;
 
  private:
   void exchange();
+  /// What tensors_[i] is the average of.
+  Tensor own_values(std::size_t i) const;
 
   std::vector<NamedParameter> parameters_;
   double decay_;
+  const Shares* shares_;         // null: the averages are whole
   std::vector<Tensor> tensors_;  // float32 or float64, on the devices of the parameters
   Tensor scratch_;               // for a part of one of them, so that exchanging them needs no memory
   Tensor rate_;                  // float64 [1]: 1 - decay of the step

@@ -1,5 +1,6 @@
 #include "engine/train/run_state.h"
 
+#include <algorithm>
 #include <map>
 
 #include "base/check.h"
@@ -14,10 +15,10 @@ constexpr char kFormat[] = "1", kFormatWithBestModel[] = "2", kFormatWithAverage
 constexpr char kFormatKey[] = "attune_checkpoint", kRunKey[] = "run", kDigestKey[] = "run_sha256";
 
 // Every tensor with its name in the file.
-std::vector<NamedTensor> tensors_of(const RunState& state) {
-  std::vector<NamedTensor> out;
+std::vector<TensorSource> tensors_of(const RunState& state) {
+  std::vector<TensorSource> out;
   const auto add = [&](const std::string& kind, const std::string& name, const Tensor& tensor) {
-    if (tensor.defined()) out.push_back({kind + "." + name, tensor});
+    if (tensor.defined()) out.push_back(source_of({kind + "." + name, tensor}));
   };
   for (const RunState::Parameter& parameter : state.parameters) {
     add("value", parameter.name, parameter.value);
@@ -26,19 +27,21 @@ std::vector<NamedTensor> tensors_of(const RunState& state) {
     add("gradient", parameter.name, parameter.gradient);
     add("best", parameter.name, parameter.best);
     add("average", parameter.name, parameter.average);
+    out.insert(out.end(), parameter.divided.begin(), parameter.divided.end());
   }
   return out;
 }
 
 std::string format_of(const RunState& state) {
+  const auto is_average = [](const TensorSource& source) { return source.name.starts_with("average."); };
   for (const RunState::Parameter& parameter : state.parameters)
-    if (parameter.average.defined()) return kFormatWithAverage;
+    if (parameter.average.defined() || std::ranges::any_of(parameter.divided, is_average)) return kFormatWithAverage;
   return state.best_model ? kFormatWithBestModel : kFormat;
 }
 
 // "float32 (8, 64)"
-std::string form_of(const Tensor& tensor) {
-  return str_cat(tensor.dtype(), " ", tensor.shape());
+std::string form_of(DType dtype, const Shape& shape) {
+  return str_cat(dtype, " ", shape);
 }
 
 json::Value scalars_of(const RunState& s) {
@@ -145,8 +148,9 @@ std::map<std::string, Tensor> read_tensors(const SafetensorsFile& file, const js
     CHECK(entry != nullptr, file.path(), ": there is no tensor '", name, "'");
     file.check(*entry, digest.string());
     const Tensor& read = out[name] = file.read(*entry);
-    CHECK(form_of(read) == form.string(), file.path(), ": the tensor '", name, "' is damaged: it is ", form_of(read),
-          ", not ", form.string());
+    const std::string found = form_of(read.dtype(), read.shape());
+    CHECK(found == form.string(), file.path(), ": the tensor '", name, "' is damaged: it is ", found, ", not ",
+          form.string());
   });
   return out;
 }
@@ -154,10 +158,11 @@ std::map<std::string, Tensor> read_tensors(const SafetensorsFile& file, const js
 }  // namespace
 
 void write_run_state(const std::string& path, const RunState& state) {
-  const std::vector<NamedTensor> tensors = tensors_of(state);
+  const std::vector<TensorSource> tensors = tensors_of(state);
   write_safetensors_given_digests(path, tensors, [&](const std::map<std::string, std::string>& digests) {
     json::Value scalars = scalars_of(state), said = json::Value::object();
-    for (const auto& [name, tensor] : tensors) said.set(name, json::Value::array({form_of(tensor), digests.at(name)}));
+    for (const TensorSource& tensor : tensors)
+      said.set(tensor.name, json::Value::array({form_of(tensor.dtype, tensor.shape), digests.at(tensor.name)}));
     scalars.set("tensors", said);
     const std::string text = scalars.dump();
     return Metadata{{kFormatKey, format_of(state)}, {kRunKey, text}, {kDigestKey, sha256_hex(text)}};

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/tensor/tensor.h"
+#include "engine/io/safetensors.h"
 
 namespace attune {
 
@@ -47,6 +47,9 @@ struct RunState {
     std::int64_t missed = 0;  // optimizer steps without a gradient
     Tensor best = {};         // the value at the best evaluation; undefined if it is not kept, or frozen
     Tensor average = {};      // the moving average; undefined if it is not kept, or frozen
+    /// Those of these tensors that are divided over processes, by their names in the file (engine/train/divided.h); they
+    /// are undefined above.
+    std::vector<TensorSource> divided = {};
   };
 
   std::int64_t step = 0;                   // batches done
@@ -71,7 +74,8 @@ struct RunState {
   std::vector<Parameter> parameters;  // of the model, in its order
 };
 
-/// Writes a checkpoint atomically; tensors on a device are copied to the host one at a time. Throws IoError.
+/// Writes a checkpoint atomically; tensors on a device are copied to the host one at a time, and divided ones are read
+/// in the same way. Throws IoError.
 void write_run_state(const std::string& path, const RunState& state);
 /// Reads one, its tensors to the host. Throws IoError; Error naming the file, and the tensor or the scalars, if a bit
 /// is damaged, a part is missing, or the format is another.

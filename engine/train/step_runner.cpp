@@ -13,6 +13,7 @@
 #include "engine/tensor/captured_work.h"
 #include "engine/tensor/context.h"
 #include "engine/tensor/host_copy.h"
+#include "engine/train/divided.h"
 
 namespace attune {
 namespace {
@@ -34,10 +35,10 @@ struct StepRunner::Pending {
 StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
     : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {
   if (options.processes == nullptr) return;
-  if (options.devices != nullptr)
+  if (options.devices != nullptr && options.shares == nullptr)
     device_sums_.emplace(*options.devices, optimizer.parameters(), options.exchange_bucket);
   else
-    sums_.emplace(*options.processes, optimizer.parameters());
+    sums_.emplace(*options.processes, optimizer.parameters(), options.shares);
 }
 
 StepRunner::~StepRunner() {
@@ -88,6 +89,7 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
   optimizer_.stop_at(loss_);
   if (!update.ends) return;
   optimizer_.update();
+  if (options_.shares != nullptr) share_values(*options_.shares, optimizer_.parameters());
   if (options_.average != nullptr) options_.average->update();
 }
 

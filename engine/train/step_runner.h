@@ -56,6 +56,7 @@ struct StepOptions {
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
   DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;
+  const Shares* shares = nullptr;  // those of the optimizer's state, if it is divided: then through the hosts, too
 };
 
 class StepRunner {

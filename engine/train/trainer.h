@@ -57,6 +57,7 @@ struct TrainOptions {
   std::string keep_best = {};           // the measure that the best model is chosen by; empty: keep the last one
   std::int64_t patience = 0;            // stop after so many evaluations that are not better; 0: do not
   double ema_decay = 0;                 // of the moving average of the weights; 0: none
+  bool shard_optimizer = false;         // moments and averages are divided over the processes; no bit depends on it
   AdamWOptions adamw;
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;  // elements of gradients that GPUs exchange at once
 };
@@ -102,8 +103,8 @@ struct TrainData {
 
 /// When a run's state is saved during training.
 struct SavePlan {
-  std::int64_t every = 0;  // batches; 0: never
-  std::function<void(const RunState& state)> save = {};
+  std::int64_t every = 0;                                // batches; 0: never
+  std::function<void(const RunState& state)> save = {};  // as in Trainer::save_state
 };
 
 class Trainer {
@@ -124,8 +125,12 @@ class Trainer {
   void check();
 
   /// The state of the run between batches, without the parts that the caller adds (log, options, version). Its tensors
-  /// share the run's bytes: use it before the run continues.
+  /// share the run's bytes: use it before the run continues. What is divided over processes can only be saved.
   RunState state() const;
+  /// Calls save(state()) on rank 0 of the processes that share the run, where it can be written whole. Collective.
+  void save_state(const std::function<void(const RunState& state)>& save) const;
+  /// Bytes of the optimizer's moments and of the moving average in this process.
+  std::size_t state_bytes() const;
   /// Continues from where state() was taken, with the same bits as that run. Throws Error naming the parameter if it is
   /// the state of another model, or a number that does not fit this run.
   void restore(const RunState& state);
@@ -208,6 +213,7 @@ class Trainer {
   TrainData data_;
   TrainOptions options_;
   TorchGenerator generator_;
+  std::unique_ptr<Shares> shares_;  // of the trained parameters, if their optimizer's state is divided
   AdamWOptimizer optimizer_;
   std::unique_ptr<MovingAverage> average_;  // null: the run has none
   ExampleStore train_, validation_;

@@ -210,17 +210,25 @@ double squares_of(const GradNormTensor& tensor, std::int64_t from, std::int64_t 
 
 }  // namespace
 
-void grad_norm(const CpuContext&, const GradNorm& args) {
-  const std::vector<std::int64_t> first = first_pieces(args.tensors);
-  std::vector<double> sums(static_cast<std::size_t>(first.back()));
-  for_pieces(
-      args.tensors, first, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
-        sums[static_cast<std::size_t>(piece)] =
-            dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() { return squares_of<T>(tensor, from, n); });
-      });
+void grad_squares(const CpuContext&, const GradSquares& args) {
+  static_assert(kNormPiece == kElementGrain);
+  for_pieces(args.tensors, first_pieces(args.tensors),
+             [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+               args.sums[piece] = dispatch_float(tensor.dtype, "gradient norm",
+                                                 [&]<class T>() { return squares_of<T>(tensor, from, n); });
+             });
+}
+
+void norm_of_squares(const CpuContext&, const NormOfSquares& args) {
   double sum = 0;
-  for (double piece : sums) sum += piece;
+  for (std::int64_t i = 0; i < args.pieces; ++i) sum += args.sums[i];
   *args.norm = std::sqrt(sum);
+}
+
+void grad_norm(const CpuContext& context, const GradNorm& args) {
+  std::vector<double> sums(static_cast<std::size_t>(first_pieces(args.tensors).back()));
+  grad_squares(context, {.sums = sums.data(), .tensors = args.tensors});
+  norm_of_squares(context, {.norm = args.norm, .sums = sums.data(), .pieces = std::ssize(sums)});
 }
 
 void stop_at_loss(const CpuContext&, const StopAtLoss& args) {

@@ -32,7 +32,8 @@ struct Traits {
   static constexpr int kThreads = 256;
   static constexpr int kChunk = kThreads * 8;       // of adamw
   static constexpr int kNormChunk = kThreads * 64;  // of the norm
-  static constexpr int kNormThreads = 1024;         // of the block that adds the chunks' sums
+  static_assert(kNormChunk == kNormPiece);
+  static constexpr int kNormThreads = 1024;  // of the block that adds the chunks' sums
 };
 
 // A tensor as the kernels see it.
@@ -211,6 +212,25 @@ std::int32_t is_bfloat16(DType dtype) {
   return cuda::dispatch_device_float(dtype, "adamw", [&]<class T>() { return sizeof(T) == sizeof(BFloat16) ? 1 : 0; });
 }
 
+// The table of the norm's tensors.
+Table norm_table(std::span<const GradNormTensor> tensors) {
+  Table table{.chunk = Traits::kNormChunk};
+  for (const GradNormTensor& t : tensors)
+    table.add({.param = nullptr,
+               .grad = t.data,
+               .m = nullptr,
+               .v = nullptr,
+               .master = nullptr,
+               .marks = t.marks,
+               .channels = t.channels,
+               .n = t.n,
+               .first_chunk = 0,
+               .wide = 0,
+               .bfloat16 = is_bfloat16(t.dtype),
+               .group = 0});
+  return table;
+}
+
 }  // namespace
 
 void adamw(const CudaContext& context, const AdamW& args) {
@@ -237,27 +257,24 @@ void adamw(const CudaContext& context, const AdamW& args) {
                table.on_device(context), table.count(), recipe);
 }
 
-void grad_norm(const CudaContext& context, const GradNorm& args) {
-  Table table{.chunk = Traits::kNormChunk};
-  for (const GradNormTensor& t : args.tensors)
-    table.add({.param = nullptr,
-               .grad = t.data,
-               .m = nullptr,
-               .v = nullptr,
-               .master = nullptr,
-               .marks = t.marks,
-               .channels = t.channels,
-               .n = t.n,
-               .first_chunk = 0,
-               .wide = 0,
-               .bfloat16 = is_bfloat16(t.dtype),
-               .group = 0});
-  const cuda::Scratch sums(static_cast<std::size_t>(table.chunks) * sizeof(double), context.stream());
+void grad_squares(const CudaContext& context, const GradSquares& args) {
+  const Table table = norm_table(args.tensors);
   if (table.chunks > 0)
     cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
-                 context.stream(), sums.as<double>(), table.on_device(context), table.count());
-  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kNormThreads}, 0, context.stream(), args.norm,
-               sums.as<double>(), static_cast<int>(table.chunks));
+                 context.stream(), args.sums, table.on_device(context), table.count());
+}
+
+void norm_of_squares(const CudaContext& context, const NormOfSquares& args) {
+  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kNormThreads}, 0, context.stream(), args.norm, args.sums,
+               narrow<int>(args.pieces));
+}
+
+void grad_norm(const CudaContext& context, const GradNorm& args) {
+  std::int64_t pieces = 0;
+  for (const GradNormTensor& t : args.tensors) pieces += ceil_div(t.n, kNormPiece);
+  const cuda::Scratch sums(static_cast<std::size_t>(pieces) * sizeof(double), context.stream());
+  grad_squares(context, {.sums = sums.as<double>(), .tensors = args.tensors});
+  norm_of_squares(context, {.norm = args.norm, .sums = sums.as<double>(), .pieces = pieces});
 }
 
 void stop_at_loss(const CudaContext& context, const StopAtLoss& args) {

@@ -54,9 +54,19 @@ if [ -d "$minilm" ]; then
   same_log minilm minilm3
 fi
 
-# Resumed with another number of processes.
+# With an optimizer's state that is divided: the same bits, and less of it in each process.
+run 3 sharded "$train_gpt" "${gpt[@]}" --shard_optimizer || fail "a divided state: $(cat "$folder/sharded.err")"
+cmp "$folder/gpt3/model.safetensors" "$folder/sharded/model.safetensors" || fail "a divided state changes the model"
+expect "what a divided state prints" "$(grep -v 'minutes\|^Saved\|^Token ids' "$folder/gpt3.out")" \
+  "$(grep -v 'minutes\|^Saved\|^Token ids\|^Optimizer state' "$folder/sharded.out")"
+grep -qE '^Optimizer state: at most [0-9.]+ MiB of [0-9.]+ MiB in each process$' "$folder/sharded.out" || fail "the share of the state is not printed"
+"$train_gpt" "${gpt[@]}" --shard_optimizer --output "$folder/one" >"$folder/one.out" || fail "one process with --shard_optimizer"
+cmp "$folder/gpt/model.safetensors" "$folder/one/model.safetensors" || fail "--shard_optimizer changes the model of one process"
+
+# Resumed with another number of processes, and with a state that is divided or not.
 run 2 part "$train_gpt" "${gpt[@]}" --max_steps 7 --checkpoint_every 3 --no_final_evaluation
-run 3 part "$train_gpt" "${gpt[@]}" --resume
+run 3 part "$train_gpt" "${gpt[@]}" --resume --shard_optimizer --max_steps 11 --no_final_evaluation || fail "resumed, divided: $(cat "$folder/part.err")"
+run 2 part "$train_gpt" "${gpt[@]}" --resume || fail "resumed from a divided state: $(cat "$folder/part.err")"
 same_log gpt part
 
 # What differs between the processes.
@@ -68,6 +78,7 @@ differs() {
   grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got $(cat "$folder/err")"
 }
 differs "seeds" "rank 1 has --seed '2', rank 0 has '1'" -n 1 "$train_gpt" "${gpt[@]}" --seed 1 : -n 1 "$train_gpt" "${gpt[@]}" --seed 2
+differs "a divided state" "rank 1 has --shard_optimizer 'true', rank 0 has 'false'" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --shard_optimizer
 mkdir "$folder/other"
 cp "$folder/data/"*.csv "$folder/other"
 sed -i '$d' "$folder/other/train.csv"

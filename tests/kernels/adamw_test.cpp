@@ -85,6 +85,25 @@ TEST(GradNormTest, SumsAllTensors) {
   EXPECT_EQ(norm, 0);
 }
 
+// As processes add it that each have some pieces of some tensors.
+TEST(GradNormTest, HasItsBitsFromPieces) {
+  std::vector<float> a(5 * kNormPiece + 77), b(300);
+  for (std::size_t i = 0; i < a.size(); ++i) a[i] = std::sin(static_cast<float>(i)) * (i % 5 == 0 ? 1e-3f : 7.0f);
+  for (std::size_t i = 0; i < b.size(); ++i) b[i] = std::cos(static_cast<float>(i));
+  const GradNormTensor whole[] = {{a.data(), std::ssize(a), DType::kFloat32},
+                                  {b.data(), std::ssize(b), DType::kFloat32}};
+  double expected = -1, norm = -1;
+  grad_norm(CpuContext{}, {.norm = &expected, .tensors = whole});
+  const std::int64_t cut = 2 * kNormPiece;
+  const GradNormTensor begin[] = {{a.data(), cut, DType::kFloat32}},
+                       end[] = {{a.data() + cut, std::ssize(a) - cut, DType::kFloat32}, whole[1]};
+  std::vector<double> sums(7);
+  grad_squares(CpuContext{}, {.sums = sums.data(), .tensors = begin});
+  grad_squares(CpuContext{}, {.sums = sums.data() + 2, .tensors = end});
+  norm_of_squares(CpuContext{}, {.norm = &norm, .sums = sums.data(), .pieces = std::ssize(sums)});
+  EXPECT_EQ(norm, expected);
+}
+
 TEST(ClipScaleTest, StaysNotANumberAfterTheFirstStepThatIsNotFinite) {
   const float good_loss = 3e38f, bad_loss = std::numeric_limits<float>::infinity();
   const double norm = 4, bad_norm = std::numeric_limits<double>::infinity();

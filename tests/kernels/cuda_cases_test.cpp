@@ -359,6 +359,26 @@ TEST_F(CudaCases, TheNormHoldsSquaresOfEveryNumber) {
   }
 }
 
+TEST_F(CudaCases, TheNormHasItsBitsFromPieces) {
+  CudaBackend backend;
+  const CudaContext& context = *std::get<const CudaContext*>(backend.context());
+  std::vector<float> gradient(3 * kNormPiece + 5);
+  for (std::size_t i = 0; i < gradient.size(); ++i) gradient[i] = std::sin(static_cast<float>(i));
+  const DeviceArray<float> data(backend, gradient);
+  DeviceArray<double> sums(backend, std::vector<double>(4, -1)), norms(backend, std::vector<double>(2, -1));
+  auto* const norm = static_cast<double*>(norms.data());
+  auto* const sum = static_cast<double*>(sums.data());
+  const auto* const values = static_cast<const float*>(data.data());
+  const GradNormTensor whole{values, std::ssize(gradient), DType::kFloat32}, first{values, kNormPiece, DType::kFloat32},
+      rest{values + kNormPiece, std::ssize(gradient) - kNormPiece, DType::kFloat32};
+  grad_norm(context, {.norm = norm, .tensors = {&whole, 1}});
+  grad_squares(context, {.sums = sum, .tensors = {&first, 1}});
+  grad_squares(context, {.sums = sum + 1, .tensors = {&rest, 1}});
+  norm_of_squares(context, {.norm = norm + 1, .sums = sum, .pieces = 4});
+  EXPECT_EQ(norms.values()[0], norms.values()[1]);
+  EXPECT_GT(norms.values()[0], 100);
+}
+
 TEST_F(CudaCases, Float64HasNoKernel) {
   const CudaContext context;
   const cuda::Buffer memory(64);

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 
+#include "engine/comm/shares.h"
 #include "tests/support/processes.h"
 
 namespace attune::testing {
@@ -51,6 +53,35 @@ TEST(Processes, SeveralSumsMayBeOutstanding) {
   }
 }
 
+// As many values as fit into one exchange, and more.
+TEST(Processes, SumsOfPartsAreThoseOfWholeSums) {
+  Communicator& all = joined_processes();
+  const auto world = static_cast<std::size_t>(all.world()), rank = static_cast<std::size_t>(all.rank());
+  for (const std::size_t part : {1u, 2u, 1000u, 3000001u}) {
+    std::vector<float> whole = values_of(all.rank(), world * part), mine = whole;
+    all.wait(all.start_sum(whole, nullptr));
+    all.wait(all.start_sum_of_parts(mine, nullptr));
+    const auto own = [&](const std::vector<float>& values) {
+      const std::span<const float> found = std::span(values).subspan(rank * part, part);
+      return std::vector<float>(found.begin(), found.end());
+    };
+    EXPECT_EQ(own(mine), own(whole)) << part;
+  }
+}
+
+TEST(Processes, ShareGivesThePartOfEveryRank) {
+  Communicator& all = joined_processes();
+  const auto world = static_cast<std::size_t>(all.world()), rank = static_cast<std::size_t>(all.rank());
+  for (const std::size_t part : {1u, 3u, 5000u, 20000001u}) {
+    const auto of_rank = [&](std::size_t r) { return static_cast<std::byte>('a' + r + part % 13); };
+    std::vector<std::byte> bytes(world * part), expected;
+    std::ranges::fill(std::span(bytes).subspan(rank * part, part), of_rank(rank));
+    for (std::size_t r = 0; r < world; ++r) expected.insert(expected.end(), part, of_rank(r));
+    all.wait(all.start_share(bytes, nullptr));
+    EXPECT_TRUE(bytes == expected) << part;
+  }
+}
+
 TEST(Processes, GatherGivesTheBytesOfEveryRank) {
   Communicator& all = joined_processes();
   for (const std::size_t size : {0u, 1u, 5000u, (2u << 22) - 2}) {  // of rank 0; the others have more, and more pieces
@@ -67,6 +98,51 @@ TEST(Processes, AnyIsTrueIfOneRankSaysSo) {
   Communicator& all = joined_processes();
   EXPECT_FALSE(all.any(false));
   for (int r = 0; r < all.world(); ++r) EXPECT_TRUE(all.any(r == all.rank())) << r;
+}
+
+// Any number of processes, as one of them sees it; it exchanges nothing.
+class Imagined : public Communicator {
+ public:
+  Imagined(int rank, int world) : rank_(rank), world_(world) {}
+  int rank() const override { return rank_; }
+  int world() const override { return world_; }
+  Ticket start_sum(std::span<float>, std::shared_ptr<const void>) override { return 0; }
+  Ticket start_sum_of_parts(std::span<float>, std::shared_ptr<const void>) override { return 0; }
+  Ticket start_share(std::span<std::byte>, std::shared_ptr<const void>) override { return 0; }
+  void wait(Ticket) override {}
+  std::vector<std::string> gather(std::string_view) override { return {}; }
+
+ private:
+  int rank_, world_;
+};
+
+TEST(Shares, CoverEveryArrayOnceInWholePiecesAndInEqualAmounts) {
+  std::mt19937 random(5);
+  for (int i = 0; i < 300; ++i) {
+    const int world = 1 + static_cast<int>(random() % 9);
+    const std::int64_t grain = 1 + static_cast<std::int64_t>(random() % 40);
+    std::vector<std::int64_t> sizes(random() % 30);
+    for (std::int64_t& size : sizes) size = static_cast<std::int64_t>(random() % (random() % 2 == 0 ? 10 : 3000));
+    Imagined first(0, world), last(world - 1, world);
+    const Shares shares(first, sizes, grain), of_last(last, sizes, grain);
+    ASSERT_EQ(shares.arrays(), sizes.size());
+    std::vector<std::int64_t> held(static_cast<std::size_t>(world));
+    for (std::size_t array = 0; array < sizes.size(); ++array) {
+      std::int64_t end = 0;
+      for (int r = 0; r < world; ++r) {
+        const Shares::Part part = shares.part(array, r);
+        EXPECT_EQ(part.begin, end);
+        EXPECT_TRUE(part.begin % grain == 0 || part.size() == 0);
+        EXPECT_EQ(part, of_last.part(array, r));  // all processes agree
+        held[static_cast<std::size_t>(r)] += part.size();
+        end = part.end;
+      }
+      EXPECT_EQ(end, sizes[array]);
+      EXPECT_EQ(of_last.own(array), shares.part(array, world - 1));
+    }
+    const auto [least, most] = std::ranges::minmax(held);
+    EXPECT_LE(most - least, 2 * grain);
+  }
 }
 
 }  // namespace

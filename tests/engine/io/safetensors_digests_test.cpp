@@ -19,7 +19,7 @@ TEST(SafetensorsDigests, MetadataMayDependOnThem) {
   const TempDir dir;
   const Tensor wide = Tensor::from(std::vector<double>{1, -2.5}, {2}),
                rounded = Tensor::from(std::vector<float>{1, -2, 0.5}, {3, 1}).cast(DType::kBFloat16);
-  write_safetensors_given_digests(dir / "file", {{"rounded", rounded}, {"wide", wide}},
+  write_safetensors_given_digests(dir / "file", {source_of({"rounded", rounded}), source_of({"wide", wide})},
                                   [](const std::map<std::string, std::string>& digests) { return digests; });
   const SafetensorsFile file(dir / "file");
   ASSERT_EQ(file.metadata().size(), 2u);
@@ -34,7 +34,7 @@ TEST(SafetensorsDigests, MetadataMayDependOnThem) {
     EXPECT_EQ(std::memcmp(read.raw(), tensor.raw(), tensor.bytes()), 0);
   }
   EXPECT_THROW(
-      write_safetensors_given_digests(dir / "longer", {{"wide", wide}},
+      write_safetensors_given_digests(dir / "longer", {source_of({"wide", wide})},
                                       [](const auto& digests) {
                                         const bool first = digests.at("wide")[0] == '0';
                                         return Metadata{{"key", first ? "" : "longer than a header's padding"}};

@@ -29,7 +29,13 @@ class Counting : public Communicator {
     floats_ += values.size();
     return processes_.start_sum(values, std::move(owner));
   }
-  void wait(Ticket sum) override { processes_.wait(sum); }
+  Ticket start_sum_of_parts(std::span<float> values, std::shared_ptr<const void> owner) override {
+    return processes_.start_sum_of_parts(values, std::move(owner));
+  }
+  Ticket start_share(std::span<std::byte> bytes, std::shared_ptr<const void> owner) override {
+    return processes_.start_share(bytes, std::move(owner));
+  }
+  void wait(Ticket exchange) override { processes_.wait(exchange); }
   std::vector<std::string> gather(std::string_view bytes) override { return processes_.gather(bytes); }
 
  private:

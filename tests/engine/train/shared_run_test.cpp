@@ -4,11 +4,15 @@
 
 #include <chrono>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "engine/tensor/storage.h"
+#include "engine/train/run_state.h"
 #include "tests/engine/train/train_fixture.h"
+#include "tests/support/data.h"
 #include "tests/support/message_of.h"
 #include "tests/support/processes.h"
 
@@ -29,13 +33,18 @@ struct Case {
   Device device = Device::kCpu;
   std::int64_t batch_size = 12;
   const Task& task = two_classes();
+  bool sharded = false;  // the optimizer's state
+  double ema_decay = 0;
+  bool groups = false;  // of learning rates and weight decay
+  bool frozen = false;  // the first block
+  bool large = false;   // the table of tokens is several pieces
 
   // The simulated device is slow: less of everything.
   bool small() const { return device == Device::kCuda; }
   std::size_t examples() const { return small() ? 37 : 100; }
   std::int64_t first_steps() const { return small() ? 2 : 6; }
   Gpt2Config config() const {
-    return {.vocab_size = 100,
+    return {.vocab_size = large ? 2000 : 100,
             .n_positions = 24,
             .n_embd = small() ? 16 : 32,
             .n_layer = small() ? 1 : 2,
@@ -55,7 +64,15 @@ class SharedRun {
         validation_(invented_examples(of.small() ? 13 : 41, of.small() ? 8 : 24, 99, 5)),
         model_(started_model(of.config(), DType::kFloat32)) {
     place(*model_, of.device, DType::kFloat32);
+    if (of.frozen) set_trainable(*model_, [](const std::string& name) { return !name.starts_with("blocks.0."); });
     TrainOptions options;
+    options.shard_optimizer = of.sharded;
+    options.ema_decay = of.ema_decay;
+    if (of.groups)
+      options.adamw.group_of = [](const std::string& name) {
+        return AdamWGroup{.learning_rate_scale = name.starts_with("blocks.1.") ? 1 : 0.5,
+                          .decays = name.ends_with("weight")};
+      };
     options.epochs = of.small() ? 1 : 2;
     options.batch_size = of.batch_size;
     options.accumulation_steps = of.accumulation_steps;
@@ -79,8 +96,18 @@ class SharedRun {
     trainer_->run(recorder_, [] { return false; });
   }
   RunState state() const { return trainer_->state(); }
+  /// Its state from a file, as all ranks read it.
+  RunState saved(Communicator& processes) const {
+    const TempDir folder;
+    const std::string file = processes.gather(folder / "state").front();
+    trainer_->save_state([&](const RunState& state) { write_run_state(file, state); });
+    RunState out = read_run_state(file);
+    processes.gather({});  // the file stays until all have read it
+    return out;
+  }
   const Recorder& recorder() const { return recorder_; }
   Trainer& trainer() { return *trainer_; }
+  const Trainer& trainer() const { return *trainer_; }
   /// From now on the logits are not finite.
   void spoil() { spoilt_ = true; }
   Evaluation evaluate() { return trainer_->evaluate_all(validation_, false, {}); }
@@ -148,7 +175,7 @@ TEST_P(SharedRuns, ResumeToTheSameBitsAlsoFromARunOfOneProcess) {
       rest(GetParam(), joined_processes());
   whole.run();
   begin.run();
-  rest.restore(begin.state());
+  rest.restore(begin.saved(joined_processes()));
   rest.run();
   EXPECT_EQ(rest.weights(), whole.weights());
 
@@ -165,11 +192,148 @@ TEST_P(SharedRuns, ResumeToTheSameBitsAlsoFromARunOfOneProcess) {
 
 INSTANTIATE_TEST_SUITE_P(
     All, SharedRuns,
-    ::testing::Values(Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
-                      Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
-                      Case{.name = "Weighted", .packed = true, .accumulation_steps = 2, .task = weighted_classes()},
-                      Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3}),
+    ::testing::Values(
+        Case{.name = "Padded"}, Case{.name = "Packed", .packed = true},
+        Case{.name = "Dropout", .packed = true, .dropout = 0.1f},
+        Case{.name = "Weighted", .packed = true, .accumulation_steps = 2, .task = weighted_classes()},
+        Case{.name = "Accumulated", .packed = true, .accumulation_steps = 3},
+        Case{.name = "Sharded", .packed = true, .sharded = true, .large = true},
+        Case{.name = "ShardedAverage", .packed = true, .accumulation_steps = 2, .sharded = true, .ema_decay = 0.9}),
     [](const auto& param) { return param.param.name; });
+
+// What a run of this case has that must not depend on how its state is divided.
+struct Outcome {
+  std::vector<double> losses, norms, evaluations;
+  std::vector<float> weights, result;
+  friend bool operator==(const Outcome&, const Outcome&) = default;
+};
+
+Outcome outcome_of(SharedRun& run) {
+  run.run();
+  Outcome out{
+      .losses = losses_of(run.recorder()), .norms = {}, .evaluations = {}, .weights = run.weights(), .result = {}};
+  for (const StepRecord& step : run.recorder().steps) out.norms.push_back(step.grad_norm.value_or(-1));
+  for (const EvaluationRecord& e : run.recorder().evaluations)
+    for (const double value : {e.train_loss, e.validation_loss, e.measure->value}) out.evaluations.push_back(value);
+  run.trainer().use_result();
+  out.result = run.weights();
+  return out;
+}
+
+class ShardedRuns : public ::testing::TestWithParam<Case> {
+ protected:
+  static Case with(bool sharded) {
+    Case out = GetParam();
+    out.sharded = sharded;
+    return out;
+  }
+};
+
+TEST_P(ShardedRuns, HaveTheBitsOfRunsWithWholeStates) {
+  SharedRun sharded(with(true), joined_processes()), whole(with(false), joined_processes());
+  EXPECT_TRUE(outcome_of(sharded) == outcome_of(whole));
+}
+
+TEST_P(ShardedRuns, HoldTheirShareOfTheState) {
+  Communicator& all = joined_processes();
+  const SharedRun sharded(with(true), all), whole(with(false), all);
+  const std::size_t of_whole = whole.trainer().state_bytes(), copies = GetParam().ema_decay > 0 ? 3 : 2;
+  std::size_t sum = 0;
+  for (const std::string& bytes : all.gather(std::to_string(sharded.trainer().state_bytes())))
+    sum += std::stoull(bytes);
+  EXPECT_EQ(sum, of_whole);
+  const std::size_t piece = copies * 4 * 16384;  // a rank has at most two more than another
+  EXPECT_LE(sharded.trainer().state_bytes(), of_whole / static_cast<std::size_t>(all.world()) + 2 * piece);
+}
+
+TEST_P(ShardedRuns, ResumeFromEachOtherToTheSameBits) {
+  Communicator& all = joined_processes();
+  SharedRun uninterrupted(with(false), all);
+  uninterrupted.run();
+  const std::int64_t steps = GetParam().first_steps();
+  for (const bool before : {false, true})
+    for (const bool after : {false, true}) {
+      SharedRun begin(with(before), all, steps), rest(with(after), all);
+      begin.run();
+      rest.restore(begin.saved(all));
+      rest.run();
+      EXPECT_TRUE(rest.weights() == uninterrupted.weights()) << before << after;
+      // What they save at the end is equal too, while the result is in the weights' place.
+      rest.trainer().use_result();
+      const RunState saved = rest.saved(all), expected = uninterrupted.saved(all);
+      for (std::size_t i = 0; i < saved.parameters.size(); ++i) {
+        const RunState::Parameter &a = saved.parameters[i], &b = expected.parameters[i];
+        for (const auto& [x, y] : {std::pair(&a.value, &b.value),
+                                   {&a.m, &b.m},
+                                   {&a.v, &b.v},
+                                   {&a.average, &b.average},
+                                   {&a.best, &b.best}}) {
+          ASSERT_EQ(x->defined(), y->defined()) << a.name;
+          if (!x->defined()) continue;
+          ASSERT_EQ(x->shape(), y->shape()) << a.name;
+          EXPECT_EQ(std::memcmp(x->raw(), y->raw(), x->bytes()), 0) << a.name;
+        }
+      }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, ShardedRuns,
+    ::testing::Values(Case{.name = "Plain", .large = true}, Case{.name = "Average", .ema_decay = 0.9, .large = true},
+                      Case{.name = "Groups", .accumulation_steps = 2, .groups = true, .large = true},
+                      Case{.name = "Frozen", .dropout = 0.1f, .frozen = true},
+                      Case{.name = "Device", .packed = true, .device = Device::kCuda}),
+    [](const auto& param) { return param.param.name; });
+
+TEST(ShardedRun, OfOneProcessGoesOnInAnyNumber) {
+  const Case sharded{.name = "", .sharded = true, .ema_decay = 0.9, .large = true};
+  SharedRun alone(sharded, single_process()), first(sharded, single_process(), 6), rest(sharded, joined_processes());
+  alone.run();
+  first.run();
+  rest.restore(first.state());
+  rest.run();
+  SharedRun shared(sharded, joined_processes(), 6), last(sharded, single_process());
+  shared.run();
+  last.restore(shared.saved(joined_processes()));
+  last.run();
+  for (std::size_t i = 0; i < rest.recorder().steps.size(); ++i) {
+    EXPECT_NEAR(rest.recorder().steps[i].loss, alone.recorder().steps[6 + i].loss, 1e-6) << i;
+    EXPECT_NEAR(last.recorder().steps[i].loss, alone.recorder().steps[6 + i].loss, 1e-6) << i;
+  }
+}
+
+// A checkpoint needs no more memory than its largest tensor, on rank 0.
+TEST(ShardedRun, SavesOneTensorAtATime) {
+  Communicator& all = joined_processes();
+  SharedRun run({.name = "", .sharded = true, .ema_decay = 0.9, .large = true}, all, 3);
+  run.run();
+  const std::size_t before = host_memory().in_use, largest = 2000 * 32 * sizeof(float);
+  reset_host_memory_peak();
+  const TempDir folder;
+  run.trainer().save_state([&](const RunState& state) { write_run_state(folder / "state", state); });
+  EXPECT_LE(host_memory().peak, before + largest * 9 / 8 + 64);
+  EXPECT_EQ(host_memory().in_use, before);
+}
+
+// A disk that is full is no end of the run: the other processes go on with rank 0.
+TEST(ShardedRun, GoesOnIfItsStateCannotBeSaved) {
+  Communicator& all = joined_processes();
+  SharedRun run({.name = "", .sharded = true}, all, 3), unsaved({.name = "", .sharded = true}, all, 3);
+  unsaved.run();
+  run.run();
+  for (const bool in_a_tensor : {false, true}) {
+    const std::string error = message_of([&] {
+      run.trainer().save_state([&](const RunState& state) {
+        if (in_a_tensor && !all.alone())
+          state.parameters.front().divided.front().read([](auto) { throw Error("the disk is full"); });
+        throw Error("the disk is full");
+      });
+    });
+    EXPECT_EQ(error, all.rank() == 0 ? "the disk is full" : "");
+  }
+  EXPECT_TRUE(run.weights() == unsaved.weights());
+  EXPECT_EQ(all.gather("still here").size(), static_cast<std::size_t>(all.world()));
+}
 
 TEST(SharedRun, OnADeviceHasTheNumbersOfOneProcess) {
   const Case device{.name = "Device", .packed = true, .dropout = 0.1f, .device = Device::kCuda};
