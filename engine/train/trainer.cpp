@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/math.h"
+#include "engine/data/batch_part.h"
 #include "engine/tensor/finite.h"
 #include "engine/train/windows.h"
 
@@ -60,13 +61,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
                .shares = shares_.get()}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);
-  CHECK(options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,
+  CHECK(options.batch_tokens > 0 || options.batch_size % data.processes.world() == 0, "a batch of ", options.batch_size,
         " texts cannot be shared equally by ", data.processes.world(), " processes");
-  CHECK(options.batch_tokens == 0 || data.processes.alone(), "batches by tokens cannot be shared by several processes");
-  CHECK(
-      data.processes.alone() || std::ranges::count(task.options().class_weights, 0.0) == 0,
-      "a run with a class weight of 0 cannot be shared by several processes: a process may have only texts that do not "
-      "count");
   CHECK(options.batch_tokens >= 0, "a batch must have at least 1 token, not ", options.batch_tokens);
   CHECK(options.batch_tokens == 0 || data.train.size() > 0, data.train.name, ": there are no training examples");
   CHECK(options.batch_tokens > 0 || data.train.size() >= options.batch_size, data.train.name, ": ", data.train.size(),
@@ -119,8 +115,11 @@ std::size_t Trainer::predict_peak_memory() {
   // A packed batch is filled up with rows, as if it had some more examples.
   const std::int64_t multiple = data_.form.packed ? packed_row_multiple(training_rows(), 1) : 1;
   std::int64_t rows = training_rows();
-  if (!data_.processes.alone())  // a process has a part of the batch
-    rows = max_windows(data_.train, options_.batch_size / data_.processes.world()) * length;
+  if (const std::int64_t world = data_.processes.world(); world > 1) {  // a process has a part of the batch
+    rows = options_.batch_tokens == 0
+               ? max_windows(data_.train, options_.batch_size / world) * length
+               : std::min(rows, ceil_div(options_.batch_tokens, world) + max_windows(data_.train, 1) * length);
+  }
   std::int64_t examples = ceil_div(ceil_div(rows, multiple) * multiple, length);
   if (!data_.form.packed && options_.batch_tokens > 0) examples = std::max<std::int64_t>(rows / length, 1);
   return runner_.predict_peak_memory(data_.train, data_.form, examples, length);
@@ -221,18 +220,22 @@ StepBatch Trainer::step_batch(std::int64_t i) const {
   return {epoch_pass_->batch(i), weight(i) / sum};
 }
 
-// Of a batch, the examples that are this process's.
+// Of a batch, the examples that are this process's. If none of them counts, then one that counts, with no share: it
+// gives every gradient a value, which is zero.
 StepBatch Trainer::own(const StepBatch& whole) const {
   const Communicator& processes = data_.processes;
   if (processes.alone()) return whole;
-  const std::size_t size = whole.examples.size() / static_cast<std::size_t>(processes.world());
-  const std::size_t first = static_cast<std::size_t>(processes.rank()) * size;
-  const auto examples = whole.examples.subspan(first, size);
-  const double part = task_.weight(train_.labels(), examples) / task_.weight(train_.labels(), whole.examples);
+  const auto weight = [&](std::span<const std::int32_t> examples) { return task_.weight(train_.labels(), examples); };
+  const std::span<const std::int32_t> all = whole.examples;
+  auto examples = part_of_batch(all, processes.rank(), processes.world(),
+                                options_.batch_tokens > 0 ? train_rows_ : std::span<const std::int32_t>());
+  const double part = weight(examples) / weight(all);  // NaN, as the loss, if nothing of the batch counts
+  for (std::size_t i = 0; i < all.size() && (examples.empty() || part == 0); ++i)
+    if (examples = all.subspan(i, 1); weight(examples) > 0) break;
   return {.examples = examples,
           .share = whole.share * part,
           .part = part,
-          .before = train_.sequences_of(whole.examples.first(first))};
+          .before = train_.sequences_of(all.first(static_cast<std::size_t>(examples.data() - all.data())))};
 }
 
 // Every epoch and the run end with an optimizer step, even if the group of batches is not full.

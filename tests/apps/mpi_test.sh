@@ -45,6 +45,19 @@ for kind in gpt bert; do
 done
 "$predict" --model_dir "$folder/gpt3" --text "It never lost me." >/dev/null || fail "the model cannot be read"
 
+# Batches by tokens, perhaps of fewer texts than processes; and a class that does not count.
+tokens=(--data "$folder/data" --context_length 16 --eval_freq 5 --eval_iter 2 --num_epochs 1 --threads 1 --tokenizer "$folder/tokenizer" --weights random
+  --config "$folder/config.json" --trainable_layers all --learning_rate 1e-2)
+for kind in tokens counts; do
+  command=("$train_gpt" "${tokens[@]}" --batch_tokens 40 --no_padding --group_by_length --accumulation_steps 2)
+  [ $kind = tokens ] || command=("$train_gpt" "${gpt[@]}" --class_weights 0,1)
+  "${command[@]}" --output "$folder/$kind" --log_file "$folder/$kind.log" >/dev/null
+  for world in 2 4; do
+    run $world "$kind$world" "${command[@]}" || fail "$kind with $world processes: $(cat "$folder/$kind$world.err")"
+    same_log $kind "$kind$world"
+  done
+done
+
 # A real model, where it is.
 minilm=${ATTUNE_DATA:-}/models/all-MiniLM-L6-v2
 if [ -d "$minilm" ]; then
@@ -85,7 +98,6 @@ sed -i '$d' "$folder/other/train.csv"
 differs "data" "the processes of a run differ: rank 2 has training examples" -n 2 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --data "$folder/other"
 differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
-differs "class weights of 0" "a run with a class weight of 0 cannot be shared" -n 2 "$train_gpt" "${gpt[@]}" --class_weights 0,1
 differs "numbers that are not finite" "evaluation stopped: the logits of example" -n 2 "$train_gpt" "${gpt[@]}" --learning_rate 1e30
 cp "$train_gpt" "$folder/train_gpt"
 # Variables of a launcher that this MPI knows nothing of, as of a shell that another one has started.
