@@ -94,7 +94,7 @@ std::string difference(const std::string& rank_0, const std::string& other) {
 }  // namespace
 
 void join_launched(int threads, int patience) {
-  if (launched_world() <= 1) return;
+  if (launched_world() <= 1 || joined != nullptr) return;
   joined = join_processes(module_path("libattune_mpi.so"), {std::chrono::seconds(patience), on_failure}).release();
   const int share = share_of_processors();  // on every rank: --threads may differ
   if (threads == 0) set_num_threads(share);

@@ -16,8 +16,8 @@ namespace attune {
 
 /// Joins the processes that the launcher has started, if it has started several. A rank that is not heard of for
 /// `patience` seconds then ends the run, with one line. Divides the processors among the processes of this machine if
-/// `threads` is 0, and gives each a GPU of its own. The output of all ranks but 0 is dropped. Once, before anything is
-/// computed. Throws Error if the processes cannot be joined.
+/// `threads` is 0, and gives each a GPU of its own. The output of all ranks but 0 is dropped. Before anything is computed;
+/// later calls change nothing. Throws Error if the processes cannot be joined.
 void join_launched(int threads, int patience);
 /// The processes that were joined; this one alone if none were.
 Communicator& processes();

@@ -17,11 +17,6 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
     Flags flags;
     flags.declare(app);
     if (!app.parse(argc, argv)) return 0;
-    if (flags.common.seeds.empty() || flags.published.list) {
-      const int code = train(flags);
-      leave_processes();
-      return code;
-    }
     const auto one = [&](std::vector<std::string> arguments, const RunHooks& hooks) {
       arguments.insert(arguments.begin(), program.name);
       std::vector<char*> pointers;
@@ -33,7 +28,10 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
       flags_of_one.common.hooks = &hooks;
       return train(flags_of_one);
     };
-    return train_seeds(flags.common, {argv + 1, argv + argc}, one);
+    const bool several = !flags.common.seeds.empty() && !flags.published.list;
+    const int code = several ? train_seeds(flags.common, {argv + 1, argv + argc}, one) : train(flags);
+    leave_processes();
+    return code;
   };
   // Not a copy, which would need memory before run_program can report that there is none.
   return run_program(program, std::cref(body));

@@ -11,10 +11,10 @@
 
 #include "apps/support/command_line.h"
 #include "apps/support/interrupt.h"
+#include "apps/support/processes.h"
 #include "apps/support/text_table.h"
 #include "base/printable.h"
 #include "base/whole_number.h"
-#include "engine/comm/processes.h"
 #include "engine/io/files.h"
 #include "engine/train/checkpoints.h"
 
@@ -43,8 +43,6 @@ std::string file_of(const std::string& file, std::uint64_t seed) {
 void check_flags(const TrainingFlags& flags) {
   if (flags.no_final_evaluation)
     throw UsageError("--seeds compares the final evaluations of the runs, and --no_final_evaluation makes none");
-  if (launched_world() > 1)
-    throw UsageError("--seeds makes its runs in one process: start it without mpirun, or each run by itself");
   if (flags.resume && !flags.resume->empty())
     throw UsageError("--seeds goes on with the runs of --output: --resume has no value then");
   if (flags.resume && flags.output.empty())
@@ -222,6 +220,20 @@ std::string SeedRuns::table() const {
   return table_text(lines);
 }
 
+// What all processes must have in common before the first run.
+std::vector<std::pair<std::string, std::string>> options_of_all(const TrainingFlags& flags) {
+  std::vector<std::pair<std::string, std::string>> out = flags.deciding_options();
+  out.emplace_back("--resume", flags.resume.has_value() ? "true" : "false");
+  return out;
+}
+
+// Whether the run with a seed goes on from a checkpoint; one that was killed before its first begins again. On all
+// processes what the one finds that writes them.
+bool run_goes_on(const TrainingFlags& flags, std::uint64_t seed) {
+  const bool may = flags.resume && !flags.output.empty();
+  return processes().any(leads() && may && has_checkpoint(checkpoints_folder(folder_of(flags.output, seed))));
+}
+
 // The command line of the run with a seed.
 std::vector<std::string> arguments_of(const TrainingFlags& flags, const std::vector<std::string>& given,
                                       std::uint64_t seed, bool first) {
@@ -235,8 +247,7 @@ std::vector<std::string> arguments_of(const TrainingFlags& flags, const std::vec
   if (flags.output.empty()) return out;
   const std::string folder = folder_of(flags.output, seed);
   out.push_back("--output=" + folder);
-  // A run that was killed before its first checkpoint begins again.
-  if (flags.resume && has_checkpoint(checkpoints_folder(folder))) out.emplace_back("--resume");
+  if (run_goes_on(flags, seed)) out.emplace_back("--resume");
   return out;
 }
 
@@ -280,17 +291,22 @@ Spread spread_of(const std::vector<double>& values) {
 int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& arguments, const OneRun& run) {
   const std::vector<std::uint64_t> seeds = seed_list(flags.seeds);
   check_flags(flags);
-  const std::unique_ptr<LockedFolder> output = flags.lock_output();
-  SeedRuns runs(flags, seeds);
+  join_launched(flags.threads, flags.peer_timeout);
+  if (!processes().alone()) check_same_run(options_of_all(flags));
+  TrainingFlags own = flags;
+  if (!leads()) own.output = "";  // only the first process writes
+  const std::unique_ptr<LockedFolder> output = own.lock_output();
+  SeedRuns runs(own, seeds);
   for (std::size_t i = 0; i < seeds.size(); ++i) {
     std::cout << (i == 0 ? "" : "\n") << "Seed " << seeds[i] << " (" << i + 1 << " of " << seeds.size() << ")";
-    if (runs.finished(seeds[i])) {
+    if (processes().any(runs.finished(seeds[i]))) {
       std::cout << ": finished before" << std::endl;
       continue;
     }
     std::cout << std::endl;
     const RunHooks hooks = runs.hooks(seeds[i]);
-    const int code = interrupted() ? kInterruptedExit : run(arguments_of(flags, arguments, seeds[i], i == 0), hooks);
+    const int code = processes().any(interrupted()) ? kInterruptedExit
+                                                    : run(arguments_of(flags, arguments, seeds[i], i == 0), hooks);
     if (code != 0) return code;
     CHECK(runs.finished(seeds[i]), "the run of seed ", seeds[i], " has no measures");
   }
