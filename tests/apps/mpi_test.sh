@@ -48,9 +48,12 @@ done
 # Batches by tokens, perhaps of fewer texts than processes; and a class that does not count.
 tokens=(--data "$folder/data" --context_length 16 --eval_freq 5 --eval_iter 2 --num_epochs 1 --threads 1 --tokenizer "$folder/tokenizer" --weights random
   --config "$folder/config.json" --trainable_layers all --learning_rate 1e-2)
-for kind in tokens counts; do
-  command=("$train_gpt" "${tokens[@]}" --batch_tokens 40 --no_padding --group_by_length --accumulation_steps 2)
-  [ $kind = tokens ] || command=("$train_gpt" "${gpt[@]}" --class_weights 0,1)
+for kind in tokens counts few; do  # few: fewer texts than processes, also to evaluate
+  case $kind in
+    tokens) command=("$train_gpt" "${tokens[@]}" --batch_tokens 40 --no_padding --group_by_length --accumulation_steps 2) ;;
+    counts) command=("$train_gpt" "${gpt[@]}" --class_weights 0,1) ;;
+    few) command=("$train_gpt" "${tokens[@]}" --batch_tokens 90 --max_train_examples 3 --max_eval_examples 2 --trust_labels) ;;
+  esac
   "${command[@]}" --output "$folder/$kind" --log_file "$folder/$kind.log" >/dev/null
   for world in 2 4; do
     run $world "$kind$world" "${command[@]}" || fail "$kind with $world processes: $(cat "$folder/$kind$world.err")"
@@ -73,6 +76,9 @@ cmp "$folder/gpt3/model.safetensors" "$folder/sharded/model.safetensors" || fail
 expect "what a divided state prints" "$(grep -v 'minutes\|^Saved\|^Token ids' "$folder/gpt3.out")" \
   "$(grep -v 'minutes\|^Saved\|^Token ids\|^Optimizer state' "$folder/sharded.out")"
 grep -qE '^Optimizer state: at most [0-9.]+ MiB of [0-9.]+ MiB in each process$' "$folder/sharded.out" || fail "the share of the state is not printed"
+more=("$train_gpt" "${gpt[@]}" --trainable_layers lora --ema_decay 0.9 --keep_best loss --layer_decay 0.9 --decay_matrices_only --max_grad_norm 0.5)
+run 2 lora "${more[@]}" && run 2 lora_sharded "${more[@]}" --shard_optimizer || fail "LoRA with a divided state: $(cat "$folder/lora_sharded.err")"
+cmp "$folder/lora/model.safetensors" "$folder/lora_sharded/model.safetensors" || fail "a divided state changes the model of LoRA"
 "$train_gpt" "${gpt[@]}" --shard_optimizer --output "$folder/one" >"$folder/one.out" || fail "one process with --shard_optimizer"
 cmp "$folder/gpt/model.safetensors" "$folder/one/model.safetensors" || fail "--shard_optimizer changes the model of one process"
 
@@ -81,6 +87,15 @@ run 2 part "$train_gpt" "${gpt[@]}" --max_steps 7 --checkpoint_every 3 --no_fina
 run 3 part "$train_gpt" "${gpt[@]}" --resume --shard_optimizer --max_steps 11 --no_final_evaluation || fail "resumed, divided: $(cat "$folder/part.err")"
 run 2 part "$train_gpt" "${gpt[@]}" --resume || fail "resumed from a divided state: $(cat "$folder/part.err")"
 same_log gpt part
+
+# Each run of --seeds is shared.
+command=("$train_gpt" "${gpt[@]}" --num_epochs 1)
+run 2 seed2 "${command[@]}" --seed 2
+run 2 seeds "${command[@]}" --seeds 1 || fail "seeds: $(cat "$folder/seeds.err")"
+run 2 seeds "${command[@]}" --seeds 1,2 --resume || fail "seeds, resumed: $(cat "$folder/seeds.err")"
+cmp "$folder/seed2/model.safetensors" "$folder/seeds/seed-2/model.safetensors" || fail "a run of --seeds is not the run of its seed"
+expect "finished runs of --seeds" 1 "$(grep -c 'Seed 1 (1 of 2): finished before' "$folder/seeds.out")"
+expect "the table of --seeds" 1 "$(grep -c '^Runs: 2 ' "$folder/seeds.out")"
 
 # What differs between the processes.
 differs() {
@@ -92,13 +107,22 @@ differs() {
 }
 differs "seeds" "rank 1 has --seed '2', rank 0 has '1'" -n 1 "$train_gpt" "${gpt[@]}" --seed 1 : -n 1 "$train_gpt" "${gpt[@]}" --seed 2
 differs "a divided state" "rank 1 has --shard_optimizer 'true', rank 0 has 'false'" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --shard_optimizer
+differs "lists of seeds" "rank 1 has --seeds '1..3', rank 0 has '1..2'" -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..2 : -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..3
+differs "seeds of one process" "rank 1 has other options than rank 0" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..3
 mkdir "$folder/other"
 cp "$folder/data/"*.csv "$folder/other"
 sed -i '$d' "$folder/other/train.csv"
 differs "data" "the processes of a run differ: rank 2 has training examples" -n 2 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --data "$folder/other"
 differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
+differs "more processes than texts" "3 training examples do not fill one batch of 4" -n 4 "$train_gpt" "${gpt[@]}" --batch_size 4 --max_train_examples 3 --trust_labels
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
 differs "numbers that are not finite" "evaluation stopped: the logits of example" -n 2 "$train_gpt" "${gpt[@]}" --learning_rate 1e30
+version=$(sed -n 's/.*"attune": "\([^"]*\)".*/\1/p' "$folder/gpt/run.json")
+mkdir "$folder/newer"
+cp "$(dirname "$train_gpt")/libattune_mpi.so" "$folder/newer"
+sed "s/${version//./\\.}/9${version#?}/g" "$train_gpt" >"$folder/newer/train_gpt"
+chmod +x "$folder/newer/train_gpt"
+differs "versions" "rank 1 has version '9${version#?}', rank 0 has '$version'" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$folder/newer/train_gpt" "${gpt[@]}"
 cp "$train_gpt" "$folder/train_gpt"
 # Variables of a launcher that this MPI knows nothing of, as of a shell that another one has started.
 PMI_SIZE=2 PMI_RANK=0 "$train_gpt" "${gpt[@]}" >"$folder/out" 2>"$folder/err" && fail "a launcher of another MPI: the run succeeds"
