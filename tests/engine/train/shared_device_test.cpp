@@ -274,6 +274,7 @@ struct Case {
   float dropout = 0;
   std::int64_t accumulation_steps = 1;
   std::vector<double> class_weights = {};
+  std::size_t examples = 36;  // three steps
 };
 
 // What is the same for all ways to add gradients.
@@ -298,7 +299,7 @@ class SharedDevices : public ::testing::TestWithParam<Case> {
                             .embd_pdrop = of.dropout,
                             .attn_pdrop = of.dropout,
                             .resid_pdrop = of.dropout};
-    const Dataset examples = invented_examples(36, 8, 99, 4);
+    const Dataset examples = invented_examples(of.examples, 8, 99, 4);
     const auto model = started_model(config, kFloat);
     const std::unique_ptr<Task> task = make_task(
         "single_label_classification", {.outputs = 2, .device = Device::kCuda, .class_weights = of.class_weights});
@@ -360,7 +361,7 @@ TEST_P(SharedDevices, HaveTheBitsOfSumsOnTheHostAndTheNumbersOfOneProcess) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, SharedDevices,
-                         ::testing::Values(Case{.name = "Packed", .dropout = 0.1f},
+                         ::testing::Values(Case{.name = "Packed", .dropout = 0.1f, .examples = 108},
                                            Case{.name = "PaddedBFloat16", .dtype = DType::kBFloat16, .packed = false},
                                            Case{.name = "Accumulated", .accumulation_steps = 2},
                                            Case{.name = "Weighted", .packed = false, .class_weights = {0.3, 2.5}}),

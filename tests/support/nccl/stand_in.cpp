@@ -4,7 +4,8 @@
 // The processes must be on one machine: they share a file in memory with a mailbox for each pair of ranks, a sender and a
 // receiver, that holds one piece of a message. An operation is work of the simulated stream, so that it happens in the
 // stream's order, again at each replay of a graph, and only when the host waits for it. As with NCCL, it waits for the
-// others for ever, and messages of a pair are in the order of the calls.
+// others for ever, and messages of a pair are in the order of the calls. If an operation is not captured by all ranks or by
+// none, or graphs are launched together that were not captured together, the communicator has an error.
 //
 // ATTUNE_NCCL_STAND_IN=no_devices: ncclCommInitRank fails. fail_after=N: from the N-th operation on, none is done, and
 // the communicator has an error.
@@ -31,6 +32,7 @@ constexpr std::size_t kPiece = std::size_t{1} << 16;
 
 struct Mailbox {
   std::atomic<std::size_t> bytes;  // of the piece in it; 0: empty
+  long capture;                    // of the operation that sent it
   char piece[kPiece];
 };
 
@@ -69,10 +71,14 @@ struct ncclComm {
   Mailbox& box(int sender, int receiver) const { return shared->boxes[sender * world + receiver]; }
 
   // Moves a piece if the mailbox allows it; whether it did.
-  bool advance(Message& message) const {
+  bool advance(Message& message, long capture) {
     Mailbox& own = message.sends ? box(rank, message.peer) : box(message.peer, rank);
     const std::size_t there = own.bytes.load(std::memory_order_acquire);
     if (message.sends == (there != 0)) return false;
+    if (message.sends)
+      own.capture = capture;
+    else if (own.capture != capture)
+      failed = true;
     const std::size_t piece = message.sends ? std::min(message.bytes, kPiece) : there;
     message.sends ? std::memcpy(own.piece, message.data, piece) : std::memcpy(message.data, own.piece, piece);
     own.bytes.store(message.sends ? piece : 0, std::memory_order_release);
@@ -81,13 +87,13 @@ struct ncclComm {
     return true;
   }
 
-  void run(std::vector<Message> messages) {
+  void run(std::vector<Message> messages, long capture) {
     failed = failed || operations++ == fail_after;
     std::erase_if(messages, [](const Message& message) { return message.bytes == 0; });
     while (!messages.empty() && !aborted) {
       bool moved = false;
       if (!failed)
-        for (Message& message : messages) moved |= advance(message);
+        for (Message& message : messages) moved |= advance(message, capture);
       std::erase_if(messages, [](const Message& message) { return message.bytes == 0; });
       if (!moved) std::this_thread::sleep_for(std::chrono::microseconds(20));
     }
@@ -102,9 +108,20 @@ std::vector<Message> group;
 ncclComm_t group_communicator = nullptr;
 cudaStream_t group_stream = nullptr;
 
+// The number of the capture that the stream is in; 0: none.
+long capture_of(const attune::cuda::Stream::State& stream) {
+  static std::weak_ptr<attune::cuda::Graph::State> latest;
+  static long captures = 0;
+  if (!stream.capture) return 0;
+  if (latest.lock() != stream.capture) ++captures;
+  latest = stream.capture;
+  return captures;
+}
+
 ncclResult_t start(std::vector<Message> messages, ncclComm_t communicator, cudaStream_t stream) {
   auto* const state = reinterpret_cast<attune::cuda::Stream::State*>(stream);
-  state->put([=, messages = std::move(messages)] { communicator->run(messages); });
+  state->put(
+      [=, capture = capture_of(*state), messages = std::move(messages)] { communicator->run(messages, capture); });
   return ncclSuccess;
 }
 
