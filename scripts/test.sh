@@ -12,6 +12,10 @@ jobs=$(nproc)
 . scripts/stages.sh
 
 run "dependencies" scripts/setup.sh clang-format-14 libopenmpi-dev openmpi-bin
+# What fragment_layouts_test compares with.
+if [ -d /usr/local/cuda/include ] && ! scripts/fetch_cute.sh build/cute; then
+  summary+="==== CuTe: its headers could not be fetched, layouts of fragments not compared"$'\n'
+fi
 run "configure" cmake --preset release
 run "build" cmake --build --preset release --parallel "$jobs"
 [ $# -gt 0 ] || set -- -LE slow
