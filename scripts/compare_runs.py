@@ -9,6 +9,7 @@ Exits with 2 after a mistake on the command line, 1 if a file is no run.json.
 import argparse
 import json
 import pathlib
+import signal
 import sys
 
 # Measures that are shown without --all, of one class, several labels, and numbers.
@@ -76,6 +77,7 @@ def table(titles, rows):
 
 
 def main():
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` ends it silently
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=pathlib.Path, metavar="RUN")
     parser.add_argument("--all", action="store_true")

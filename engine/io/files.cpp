@@ -143,17 +143,18 @@ void check_replaceable(const std::string& path) {
 }
 
 void check_room(const std::string& folder, std::uint64_t total, std::uint64_t largest) {
-  const auto megabytes = [](std::uint64_t bytes) { return str_cat((bytes + 999'999) / 1'000'000, " MB"); };
+  // What is needed is rounded up, what is there down.
+  const auto needed = [](std::uint64_t bytes) { return str_cat((bytes + 999'999) / 1'000'000, " MB"); };
+  const auto there = [](std::uint64_t bytes) { return str_cat(bytes / 1'000'000, " MB"); };
   std::error_code error;  // what cannot be examined is reported when the files are written; some systems say 0
   const std::filesystem::space_info space = std::filesystem::space(folder, error);
   if (!error && space.capacity > 0 && space.available < total)
-    throw IoError(folder, str_cat("files of ", megabytes(total), " will be saved, but the disk has only ",
-                                  megabytes(space.available), " free"));
+    throw IoError(folder, str_cat("files of ", needed(total), " will be saved, but the disk has only ",
+                                  there(space.available), " free"));
   rlimit limit{};
   if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < largest)
-    throw IoError(folder,
-                  str_cat("a file of ", megabytes(largest), " will be saved, but the limit on the size of files ",
-                          "(ulimit -f) is ", megabytes(limit.rlim_cur)));
+    throw IoError(folder, str_cat("a file of ", needed(largest), " will be saved, but the limit on the size of files ",
+                                  "(ulimit -f) is ", there(limit.rlim_cur)));
 }
 
 void write_file(const std::string& path, std::string_view text) {
