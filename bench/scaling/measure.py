@@ -8,7 +8,9 @@ usage: bench/scaling/measure.py [--bin DIR] [--minilm DIR] [--rounds N] [--netwo
 import argparse
 import json
 import os
+import signal
 import statistics
+import sys
 
 from model import Line, exposed
 from network import Network, OneMachine
@@ -50,6 +52,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=10, help="of each measurement (default: 10)")
     parser.add_argument("--networks", default=",".join(f"'{name}'" for name in NETWORKS), help="of those in this file, in quotes")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # the namespaces are removed
     networks = {name: NETWORKS[name] for name in (quoted.strip("'") for quoted in options.networks.split("','"))}
 
     models = {"GPT 2 x 256": ["--batch_size", "24", "--length", "128"]}

@@ -63,6 +63,7 @@ ROWS = [Row("GPT-2 124M", 12, 12, 124_441_346, 50_257 * 768, 4.32),
         Row("ModernBERT-large", 28, 28, 395_833_346, 50_368 * 1024, 14.41)]
 
 MEASURED_TEXTS = 8
+BUCKET_BYTES = 4 << 22    # engine/train/device_gradient_sums.h
 UPDATE_BYTES = 28  # of AdamW for a parameter
 DEVICE_BANDWIDTH = 2.9e12  # bytes a second that it reached there
 
@@ -73,20 +74,14 @@ NVLINK = Line(latency=5e-6, bandwidth=0.8 * 450e9, gap=1e-6)
 NETWORK = Line(latency=15e-6, bandwidth=0.8 * 50e9, gap=1e-6)
 
 
-def bucket_bytes(processes):
-    """As engine/train/gradient_sums.cpp has them."""
-    return 4 * max(1 << 20, processes << 14)
-
-
 def step(row, texts, processes):
     """Seconds of a step of one process alone and of several, each with so many texts of 256 tokens."""
     update = row.parameters * UPDATE_BYTES / DEVICE_BANDWIDTH
     compute = (row.step_ms / 1000 - update) * texts / MEASURED_TEXTS
     line = NVLINK if processes <= NODE else NETWORK
-    size = bucket_bytes(processes)
     ready, costs = [], []
     blocks_bytes, table_bytes = 4 * (row.parameters - row.table), 4 * row.table
-    count = max(round(blocks_bytes / size), 1)
+    count = max(round(blocks_bytes / BUCKET_BYTES), 1)
     for bucket in range(count):
         ready.append(compute * (1 - row.backward_share() * (1 - (bucket + 1) / count)))
         costs.append(line.exchange(blocks_bytes / count, processes))

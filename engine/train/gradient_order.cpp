@@ -8,7 +8,7 @@
 namespace attune {
 
 GradientOrder::GradientOrder(std::vector<NamedParameter> parameters) {
-  for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named)});
+  for (NamedParameter& named : parameters) slots_.push_back({.named = std::move(named), .number = slots_.size()});
 }
 
 void GradientOrder::begin() {

@@ -28,13 +28,17 @@ class GradientOrder {
   bool known() const { return known_; }
   /// The parameters with a gradient, in the order in which it becomes final; all before the end of the first pass.
   std::size_t size() const { return slots_.size(); }
+  const NamedParameter& named(std::size_t i) const { return slots_[i].named; }
   const Parameter& parameter(std::size_t i) const { return slots_[i].named.parameter; }
+  /// Its number among those that the constructor was given.
+  std::size_t number(std::size_t i) const { return slots_[i].number; }
   /// Whether the gradient of parameter i is final in this pass.
   bool is_final(std::size_t i) const { return slots_[i].written() == slots_[i].writes; }
 
  private:
   struct Slot {
     NamedParameter named;
+    std::size_t number = 0;
     std::int64_t before = 0;    // Grad::writes() at begin()
     std::int64_t writes = 0;    // of a pass
     std::int64_t final_at = 0;  // the step of the first pass that wrote last

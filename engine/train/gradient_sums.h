@@ -1,9 +1,8 @@
 // The gradients of the processes of a run, added.
 //
-// A parameter's gradient is final when backward has run the first op that reads the parameter. Backward goes through a
-// model from its end, so gradients become final one after the other, in the same order at every step. They lie in
-// buckets in that order, and the sum of a bucket is started as soon as its last gradient is final: it goes on while
-// backward computes the others. The first backward pass finds the order out, and adds at its end.
+// Gradients lie in buckets, in the order in which they become final (engine/train/gradient_order.h). The sum of a bucket
+// is started as soon as its last gradient is final: it goes on while backward computes the others. The first pass finds
+// the order out, and adds at its end.
 //
 // Of a table whose rows are late, only the rows that the batch uses are added, at the end (engine/train/row_sums.h).
 //
@@ -22,6 +21,7 @@
 #include "engine/comm/communicator.h"
 #include "engine/comm/shares.h"
 #include "engine/nn/module.h"
+#include "engine/train/gradient_order.h"
 #include "engine/train/row_sums.h"
 
 namespace attune {
@@ -42,23 +42,15 @@ class GradientSums {
   Tensor sum(const Tensor& mine, double share);
 
  private:
-  struct Slot {
-    NamedParameter named;
-    std::size_t array = 0;      // its number among the parameters
-    std::int64_t before = 0;    // Grad::writes() at begin()
-    std::int64_t writes = 0;    // of a pass
-    std::int64_t final_at = 0;  // the step of the first pass that wrote last
-    std::int64_t written() const { return named.parameter.grad().writes() - before; }
-  };
   struct Bucket {
-    std::size_t first, last;           // slots [first, last)
-    std::size_t offset = 0, part = 0;  // in values_: [parts, part]
+    std::vector<std::size_t> slots = {};  // of order_
+    std::size_t offset = 0, part = 0;     // in values_: [parts, part]
     Communicator::Ticket sum = 0;
     std::size_t size(int parts) const { return part * static_cast<std::size_t>(parts); }
   };
   /// The parts of a bucket: one for each rank, or one for all.
   int parts() const { return shares_ == nullptr ? 1 : processes_.world(); }
-  Shares::Part part_of(const Slot& slot, int part) const;
+  Shares::Part part_of(std::size_t slot, int part) const;
   /// Calls visit(slot, part, values) for every part of each gradient of a bucket.
   template <class Visit>
   void for_parts(const Bucket& bucket, const Visit& visit);
@@ -67,13 +59,10 @@ class GradientSums {
 
   Communicator& processes_;
   const Shares* shares_;
-  std::vector<Slot> slots_;   // after the first pass: those with a gradient, in the order in which it is final
-  std::vector<Slot> unused_;  // those without one
-  std::vector<Bucket> buckets_;
-  std::vector<RowSums> tables_;                                                          // of those with late rows
-  bool arranged_ = false;                                                                // the first pass is done
-  std::size_t started_ = 0;                                                              // buckets of this pass
-  std::int64_t step_ = 0;                                                                // of this pass
+  GradientOrder order_;
+  std::vector<Bucket> buckets_;  // empty before the end of the first pass
+  std::vector<RowSums> tables_;  // of those with late rows
+  std::size_t started_ = 0;      // buckets of this pass
   std::shared_ptr<std::vector<float>> values_ = std::make_shared<std::vector<float>>();  // sums that go on keep them
 };
 

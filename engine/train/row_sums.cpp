@@ -27,7 +27,6 @@ std::vector<std::int32_t> rows_of_all(Communicator& processes, std::span<const s
 
 void RowSums::start() {
   const Grad& grad = table_.parameter.grad();
-  CHECK(grad.defined(), "the parameter ", table_.name, " has no gradient, unlike at the first step of this process");
   const HostRows own = grad.rows();
   rows_ = rows_of_all(processes_, own.ids.values<std::int32_t>());
   const std::int64_t channels = own.values.shape()[1];
