@@ -36,12 +36,12 @@ std::string memory_in_use_text(Device device) {
 }
 
 void print_share_of_state(const Trainer& trainer) {
-  std::size_t all = 0, most = 0;
+  std::size_t all = 0, largest = 0;
   for (const std::string& bytes : processes().gather(std::to_string(trainer.state_bytes()))) {
     all += std::stoull(bytes);
-    most = std::max<std::size_t>(most, std::stoull(bytes));
+    largest = std::max<std::size_t>(largest, std::stoull(bytes));
   }
-  std::cout << "Optimizer state: at most " << memory_size_text(most) << " of " << memory_size_text(all)
+  std::cout << "Optimizer state: at most " << memory_size_text(largest) << " of " << memory_size_text(all)
             << " in each process" << std::endl;
 }
 

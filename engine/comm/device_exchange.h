@@ -38,8 +38,8 @@ struct JoinedDevices {
   std::string missing = {};
 };
 
-/// Joins the GPUs of the processes, each the present one of its process; `module` is libattune_nccl.so. All ranks have
-/// an exchange, or none has one: `missing` then is the reason of the first rank that has one.
+/// Joins the GPUs of the processes: the current device of each. `module` is libattune_nccl.so. All ranks get an exchange,
+/// or none gets one, and `missing` is the reason of the lowest rank that has a reason. Collective.
 JoinedDevices join_devices(const std::string& module, Communicator& processes);
 
 }  // namespace attune

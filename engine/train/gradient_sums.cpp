@@ -64,7 +64,7 @@ void GradientSums::look() {
 
 // Fills the buckets by what the first pass has shown.
 void GradientSums::arrange() {
-  const std::size_t most = std::max(kBucket, static_cast<std::size_t>(processes_.world()) * kMessage);
+  const std::size_t max_elements = std::max(kBucket, static_cast<std::size_t>(processes_.world()) * kMessage);
   std::size_t size = 0;  // of the latest bucket
   for (std::size_t slot = 0; slot < order_.size(); ++slot) {
     const Parameter& parameter = order_.parameter(slot);
@@ -73,7 +73,7 @@ void GradientSums::arrange() {
       continue;
     }
     const auto more = static_cast<std::size_t>(parameter.late_value().numel());
-    if (buckets_.empty() || size + more > most) {
+    if (buckets_.empty() || size + more > max_elements) {
       buckets_.emplace_back();
       size = 0;
     }

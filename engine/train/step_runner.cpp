@@ -95,8 +95,8 @@ void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, con
 
 // Whether a graph may have the exchange of this batch. NCCL wants an exchange captured on all ranks or on none, and graphs
 // launched together that were captured together (its manual, "Using NCCL with CUDA Graphs"): only steps are captured in
-// which the parts of all ranks have one shape. A graph also contains the place of the part in the batch: that of the
-// first captured step.
+// which the parts of all ranks have one shape. A graph also contains the place of the part in the batch: only steps are
+// captured whose part has the place that it had when this was asked first.
 bool StepRunner::capturable(const ExampleStore& store, const StepBatch& chosen) {
   if (sums_) return false;
   if (!device_sums_) return true;
