@@ -1,6 +1,7 @@
 #include "engine/train/divided.h"
 
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "base/check.h"
@@ -124,16 +125,25 @@ void save_divided(Communicator& processes, RunState state, const std::function<v
       (*asked)->read({});
     }
   }
-  const struct End {
-    Communicator& processes;
-    ~End() { processes.gather({}); }
-  } end{processes};
+  bool exchanging = false;
   for (TensorSource* source : divided)
-    source->read = [&processes, name = source->name, read = source->read](const TakeBytes& take) {
+    source->read = [&processes, &exchanging, name = source->name, read = source->read](const TakeBytes& take) {
+      exchanging = true;
       processes.gather(name);
-      read(take);
+      read([&](std::span<const std::byte> bytes) {
+        exchanging = false;
+        take(bytes);
+      });
     };
-  save(state);
+  std::exception_ptr error;
+  try {
+    save(state);
+  } catch (...) {
+    if (exchanging) throw;  // the others wait for another exchange than the one that ends this: no run can go on
+    error = std::current_exception();
+  }
+  processes.gather({});
+  if (error) std::rethrow_exception(error);
 }
 
 }  // namespace attune
