@@ -5,7 +5,6 @@
 #include <map>
 #include <utility>
 
-#include "base/check.h"
 #include "base/math.h"
 #include "engine/ops/fill.h"
 #include "engine/ops/moving_average.h"

@@ -5,8 +5,6 @@
 #include <span>
 #include <string_view>
 
-#include "base/check.h"
-
 namespace attune {
 namespace {
 

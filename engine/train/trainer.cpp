@@ -20,11 +20,12 @@ void name_parameters(const Module& model) {
     if (parameter.names().empty()) parameter.set_names({name});
 }
 
-// A moving average reads every row after every step, so none may be late; and if processes share a run, a rank knows
-// only the rows that it has read.
-AdamWOptions optimizer_options(const TrainOptions& options, const Communicator& processes) {
+// A moving average reads every row after every step, so none may be late; and the devices of several processes add whole
+// tables.
+AdamWOptions optimizer_options(const TrainOptions& options, const TrainData& data) {
   AdamWOptions out = options.adamw;
-  if (options.ema_decay != 0 || !processes.alone()) out.late_tables = LateTables::kNone;
+  const bool whole_sums = !data.processes.alone() && data.device == Device::kCuda;
+  if (options.ema_decay != 0 || whole_sums) out.late_tables = LateTables::kNone;
   return out;
 }
 
@@ -41,7 +42,7 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       shares_(options.shard_optimizer && !data.processes.alone()
                   ? std::make_unique<Shares>(state_shares(data.processes, parameters_of(model, true)))
                   : nullptr),
-      optimizer_(parameters_of(model, true), optimizer_options(options, data.processes), shares_.get()),
+      optimizer_(parameters_of(model, true), optimizer_options(options, data), shares_.get()),
       average_(options.ema_decay != 0 ? std::make_unique<MovingAverage>(model, options.ema_decay, shares_.get())
                                       : nullptr),
       train_(store(data.train, training_rows())),

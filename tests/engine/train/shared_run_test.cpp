@@ -2,6 +2,7 @@
 // processes (CMakeLists.txt); every process also runs alone, to compare.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstring>
@@ -48,6 +49,7 @@ struct Case {
   std::int64_t batch_tokens = 0;
   bool group_by_length = false;
   double learning_rate = 1e-3;  // batches of few texts have large gradients, and rounding grows with the steps
+  LateTables late_tables = LateTables::kAll;
 
   // The simulated device is slow: less of everything.
   bool small() const { return device == Device::kCuda; }
@@ -95,6 +97,7 @@ class SharedRun {
     options.schedule.peak = of.learning_rate;
     options.keep_best = "loss";
     options.adamw.max_grad_norm = 0.5;
+    options.adamw.late_tables = of.late_tables;
     trainer_ = std::make_unique<Trainer>(
         *model_, [this](const TokenBatch& batch, const ForwardPass& pass) { return logits(batch, pass); }, of.task,
         TrainData{examples_,
@@ -109,6 +112,10 @@ class SharedRun {
     trainer_->run(recorder_, [] { return false; });
   }
   RunState state() const { return trainer_->state(); }
+  bool has_late_rows() const {
+    return std::ranges::any_of(parameters_of(*model_),
+                               [](const NamedParameter& named) { return named.parameter.late_rows() != nullptr; });
+  }
   /// Its state from a file, as all ranks read it.
   RunState saved(Communicator& processes) const {
     const TempDir folder;
@@ -167,6 +174,16 @@ void expect_near(const Recorder& shared, const Recorder& alone) {
     EXPECT_NEAR(shared.evaluations[i].measure->value, alone.evaluations[i].measure->value, 1e-6) << i;
   }
   ASSERT_EQ(shared.epochs.size(), alone.epochs.size());
+}
+
+TEST(SharedRun, TokenTablesThatChangeLateHaveTheBitsOfOthers) {
+  SharedRun late({.name = "", .packed = true}, joined_processes()),
+      other({.name = "", .packed = true, .late_tables = LateTables::kNone}, joined_processes());
+  EXPECT_TRUE(late.has_late_rows());
+  EXPECT_FALSE(other.has_late_rows());
+  late.run();
+  other.run();
+  EXPECT_EQ(late.weights(), other.weights());
 }
 
 class SharedRuns : public ::testing::TestWithParam<Case> {};
@@ -421,7 +438,8 @@ TEST(SharedRun, SumsThatWereStartedOutliveTheirGradients) {
 }
 
 TEST(SharedRun, PredictsLessMemoryForItsPartOfABatchByTokens) {
-  const Case of{.name = "", .packed = true, .device = Device::kCuda, .batch_tokens = 200};
+  const Case of{
+      .name = "", .packed = true, .device = Device::kCuda, .batch_tokens = 200, .late_tables = LateTables::kNone};
   SharedRun shared(of, joined_processes()), alone(of, single_process());
   const std::size_t whole = alone.trainer().predict_peak_memory(), part = shared.trainer().predict_peak_memory();
   const double share = static_cast<double>(part) / static_cast<double>(whole);
@@ -430,8 +448,10 @@ TEST(SharedRun, PredictsLessMemoryForItsPartOfABatchByTokens) {
 
 TEST(SharedRun, PredictsTheMemoryOfItsPartOfABatch) {
   const int world = joined_processes().world();
-  SharedRun shared({.name = "", .packed = true, .device = Device::kCuda}, joined_processes());
-  SharedRun alone({.name = "", .packed = true, .device = Device::kCuda, .batch_size = 12 / world}, single_process());
+  Case of{.name = "", .packed = true, .device = Device::kCuda, .late_tables = LateTables::kNone};
+  SharedRun shared(of, joined_processes());
+  of.batch_size /= world;
+  SharedRun alone(of, single_process());
   const auto of_part = static_cast<double>(alone.trainer().predict_peak_memory());
   EXPECT_NEAR(static_cast<double>(shared.trainer().predict_peak_memory()), of_part, of_part * 0.01);
 }
