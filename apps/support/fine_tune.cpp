@@ -352,7 +352,8 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   Description description{start, RunReport(job, flags)};
   flags.placement.place_model(job.model);
   const Device device = flags.placement.device();
-  DeviceExchange* const exchange = device == Device::kCuda ? exchange_of_gpus() : nullptr;
+  const bool between_gpus = device == Device::kCuda && !flags.shard_optimizer;
+  DeviceExchange* const exchange = between_gpus ? exchange_of_gpus() : nullptr;
   Trainer trainer(job.model, logits, job.task, {job.train, job.validation, job.form, device, processes(), exchange},
                   flags.train_options(job.model));
   warn_of_warmup(trainer.schedule());

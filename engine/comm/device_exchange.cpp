@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "engine/comm/nccl_calls.h"
 
 namespace attune {
@@ -26,7 +27,7 @@ class Nccl : public DeviceExchange {
     check(calls_.exchange(send, receive, bytes, stream));
   }
   void gather(void* values, std::size_t bytes, void* stream) override { check(calls_.gather(values, bytes, stream)); }
-  std::string failure() override { return calls_.failure(); }
+  std::string failure() override { return one_line(calls_.failure()); }
 
   // In a thread that the end of the process does not wait for: NCCL may itself wait, for a device that has failed.
   void abort() override {
@@ -48,7 +49,7 @@ class Nccl : public DeviceExchange {
 
  private:
   static void check(const std::string& error) {
-    if (!error.empty()) throw Error("the exchange of gradients between GPUs failed: " + error);
+    if (!error.empty()) throw Error("the exchange of gradients between GPUs failed: " + one_line(error));
   }
 
   const NcclCalls& calls_;
@@ -76,9 +77,7 @@ const NcclCalls* load(const std::string& module, std::string& missing) {
 std::string first_reason(Communicator& processes, std::string_view mine) {
   const std::vector<std::string> all = processes.gather(mine);
   const auto found = std::ranges::find_if(all, [](const std::string& reason) { return !reason.empty(); });
-  std::string out = found == all.end() ? "" : *found;
-  std::ranges::replace(out, '\n', ' ');
-  return out;
+  return found == all.end() ? "" : one_line(*found);
 }
 
 }  // namespace

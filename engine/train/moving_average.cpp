@@ -81,6 +81,7 @@ void MovingAverage::put_back() {
 }
 
 void MovingAverage::try_to_put_back() noexcept {
+  if (shares_ != nullptr) return;
   try {
     put_back();
   } catch (const std::exception&) {  // a device that has failed: the average stays in use, and no step can follow

@@ -39,7 +39,8 @@ class MovingAverage {
   /// two fails, the average stays in use, and begin_step() refuses. Collective if they are divided.
   void use();
   void put_back();
-  /// put_back() after another error, which is the one to report.
+  /// put_back() after another error, which is the one to report. Not if the averages are divided: the other processes
+  /// may not have this error.
   void try_to_put_back() noexcept;
   /// Whether the parameters have the averages, and this the values.
   bool in_use() const { return in_use_; }
@@ -66,7 +67,7 @@ class MovingAverage {
 };
 
 /// compute(), while the parameters have their averages; as they are if there is no average (null), or it is in use
-/// already. If compute() throws, the values are put back first.
+/// already. If compute() throws, the values are put back first (try_to_put_back).
 template <class F>
 auto with_average(MovingAverage* average, F&& compute) -> decltype(compute()) {
   if (average == nullptr || average->in_use()) return compute();
