@@ -348,7 +348,9 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   if (!processes().alone()) check_same_run(shared_options(job, flags));
   RunKeeper keeper(flags, kept ? run_options(job, flags) : RunOptions{});
   const bool described = !flags.output.empty() || !flags.options_file.empty();
-  const RunStart start{std::chrono::system_clock::now(), described ? weights_digest(job.model) : ""};
+  const bool alone = processes().alone();
+  const RunStart start{std::chrono::system_clock::now(), described || !alone ? weights_digest(job.model) : ""};
+  if (!alone) check_same_run({{"weights of the model", start.weights}, {"checkpoint of --resume", keeper.digest()}});
   Description description{start, RunReport(job, flags)};
   flags.placement.place_model(job.model);
   const Device device = flags.placement.device();

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <utility>
 
+#include "apps/support/processes.h"
 #include "base/check.h"
 
 namespace attune {
@@ -27,7 +28,7 @@ Progress::Progress(std::string label, std::int64_t total, std::int64_t before)
       last_(begin_ - kRedraw) {}
 
 bool Progress::shown() {
-  return isatty(STDERR_FILENO) == 1;
+  return leads() && isatty(STDERR_FILENO) == 1;
 }
 
 Progress::~Progress() {

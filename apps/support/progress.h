@@ -16,7 +16,7 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// Whether a bar is seen: standard error is a terminal.
+  /// Whether a bar is seen: standard error is a terminal, and this process prints.
   static bool shown();
 
   /// Shows that `done` units are done, followed by `detail`; redraws at most ten times a second.

@@ -36,6 +36,8 @@ class RunKeeper {
 
   /// Bytes of the log file that belong to the resumed checkpoint; none: a new log.
   std::optional<std::int64_t> log_offset() const { return log_offset_; }
+  /// RunState::digest of the resumed checkpoint; empty: there is none.
+  std::string digest() const { return state_ ? state_->digest : ""; }
   /// RunHistory::text() of the resumed checkpoint; empty: there is none.
   const std::string& history() const { return history_; }
   /// Restores the checkpoint, if one was requested.

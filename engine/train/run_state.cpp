@@ -187,6 +187,7 @@ RunState read_run_state(const std::string& path) {
     parameter.average = tensor("average", parameter.name);
     CHECK(parameter.value.defined(), path, ": there is no tensor 'value.", parameter.name, "'");
   }
+  state.digest = file.metadata().at(kDigestKey);
   const std::string& format = file.metadata().at(kFormatKey);
   CHECK(format == format_of(state), path, ": its contents are those of format ", format_of(state), ", not ", format);
   return state;

@@ -71,6 +71,8 @@ struct RunState {
   std::vector<std::pair<std::string, std::string>> options;  // what the run was requested, by name; and its data
   std::string history;  // what the caller notes of the steps so far, UTF-8; empty: nothing
 
+  std::string digest = {};  // of all of it, if it was read from a file
+
   std::vector<Parameter> parameters;  // of the model, in its order
 };
 

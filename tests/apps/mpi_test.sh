@@ -117,6 +117,12 @@ differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" 
 differs "more processes than texts" "3 training examples do not fill one batch of 4" -n 4 "$train_gpt" "${gpt[@]}" --batch_size 4 --max_train_examples 3 --trust_labels
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
 differs "numbers that are not finite" "evaluation stopped: the logits of example" -n 2 "$train_gpt" "${gpt[@]}" --learning_rate 1e30
+# Inside of an accumulation group, where the weights of two checkpoints are equal.
+group=("${gpt[@]}" --accumulation_steps 4 --no_final_evaluation)
+for steps in 2 3; do "$train_gpt" "${group[@]}" --checkpoint_every 1 --max_steps $steps --output "$folder/group$steps" >/dev/null; done
+differs "checkpoints" "rank 1 has checkpoint of --resume '" -n 1 "$train_gpt" "${group[@]}" --resume "$folder/group3" : \
+  -n 1 "$train_gpt" "${group[@]}" --resume "$folder/group2"
+differs "weights" "rank 1 has weights of the model '" -n 1 "$train_bert" "${data[@]}" --model_dir "$folder/bert" : -n 1 "$train_bert" "${data[@]}" --model_dir "$folder/bert2"
 version=$(sed -n 's/.*"attune": "\([^"]*\)".*/\1/p' "$folder/gpt/run.json")
 mkdir "$folder/newer"
 cp "$(dirname "$train_gpt")/libattune_mpi.so" "$folder/newer"
