@@ -59,9 +59,9 @@ def main():
     if options.minilm:
         models["MiniLM"] = ["--model_dir", os.path.abspath(options.minilm), "--batch_size", "24", "--length", "128"]
     program = os.path.abspath(f"{options.bin}/bench_shared_step")
-    row(["model", "network", "processes", "alone", "without exchange", "sums after backward: model", "measured", "as in training: model",
-         "measured", "hidden", "efficiency"])
-    row(["---", "---"] + ["--:"] * 9)
+    row(["model", "network", "processes", "without exchange", "sums after backward: model, measured", "as in training: model, measured", "hidden",
+         "efficiency"])
+    row(["---", "---"] + ["--:"] * 6)
     for model, sizes in models.items():
         command = [program, *sizes, "--rounds", str(options.rounds)]
         alone = None
@@ -74,11 +74,12 @@ def main():
                     median = {key: statistics.median(result[f"{key}_ms"]) for key in ("compute", "sums_after", "sums_during")}
                     if processes == 1:
                         alone = median["compute"]
+                        print(f"{model}: {alone:.0f} ms alone", file=sys.stderr)
                         continue
                     after, during = predict(result)
                     spent, left = median["sums_after"] - median["compute"], median["sums_during"] - median["compute"]
-                    row([model, name, processes, f"{alone:.0f}", f"{median['compute']:.0f}", f"{after:.0f}", f"{median['sums_after']:.0f}",
-                         f"{during:.0f}", f"{median['sums_during']:.0f}", f"{100 * (1 - left / spent):.0f} %",
+                    row([model, name, processes, f"{median['compute']:.0f}", f"{after:.0f}, {median['sums_after']:.0f}",
+                         f"{during:.0f}, {median['sums_during']:.0f}", f"{100 * (1 - left / spent):.0f} %",
                          f"{100 * alone / processes / median['sums_during']:.0f} %"])
 
 

@@ -63,7 +63,7 @@ ROWS = [Row("GPT-2 124M", 12, 12, 124_441_346, 50_257 * 768, 4.32),
         Row("ModernBERT-large", 28, 28, 395_833_346, 50_368 * 1024, 14.41)]
 
 MEASURED_TEXTS = 8
-BUCKET_BYTES = 4 << 22    # engine/train/device_gradient_sums.h
+BUCKET_BYTES = 2 << 22  # engine/train/device_gradient_sums.h, in bfloat16
 UPDATE_BYTES = 28  # of AdamW for a parameter
 DEVICE_BANDWIDTH = 2.9e12  # bytes a second that it reached there
 
@@ -80,7 +80,7 @@ def step(row, texts, processes):
     compute = (row.step_ms / 1000 - update) * texts / MEASURED_TEXTS
     line = NVLINK if processes <= NODE else NETWORK
     ready, costs = [], []
-    blocks_bytes, table_bytes = 4 * (row.parameters - row.table), 4 * row.table
+    blocks_bytes, table_bytes = 2 * (row.parameters - row.table), 4 * row.table  # bfloat16, float32
     count = max(round(blocks_bytes / BUCKET_BYTES), 1)
     for bucket in range(count):
         ready.append(compute * (1 - row.backward_share() * (1 - (bucket + 1) / count)))
