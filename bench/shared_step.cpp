@@ -3,7 +3,6 @@
 //
 // In turn, every round: a step that exchanges nothing, one whose sums all start after backward, one as in training, and
 // the sums alone. Rank 0 prints one line of JSON.
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/parallel.h"
+#include "bench/bench_main.h"
 #include "bench/step_case.h"
 #include "engine/comm/processes.h"
 #include "engine/optim/adamw.h"
@@ -30,14 +30,7 @@ void Options::declare(CLI::App& app) {
   const auto add = [&](const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->capture_default_str();
   };
-  add("--model", step.model, "A published shape, or gpt: of the four sizes below")->check(CLI::IsMember(case_names()));
-  add("--layers", step.gpt.n_layer, "Transformer blocks of gpt");
-  add("--width", step.gpt.n_embd, "Embedding width of gpt");
-  add("--heads", step.gpt.n_head, "Attention heads of gpt");
-  add("--vocabulary", step.gpt.vocab_size, "Vocabulary size of gpt");
-  add("--model_dir", step.folder, "Folder with a config.json and, if it has any, weights, in place of --model");
-  add("--batch_size", step.batch_size, "Texts per step of all processes")->check(CLI::PositiveNumber);
-  add("--length", step.length, "Tokens per text")->check(CLI::PositiveNumber);
+  step.declare(app);
   add("--rounds", rounds, "Counted rounds")->check(CLI::PositiveNumber);
   add("--threads", threads, "Threads of each process")->check(CLI::PositiveNumber);
 }
@@ -228,14 +221,11 @@ void join_and_bench(const Options& options) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Times the training step of a run of several processes: mpirun -n 2 bench_shared_step");
+  CLI::App app(
+      "Times the training step of a run of several processes: mpirun -n 2 bench_shared_step. --batch_size counts "
+      "the texts of all",
+      "shared_step");
   attune::Options options;
   options.declare(app);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    attune::join_and_bench(options);
-  } catch (const attune::Error& error) {
-    std::cerr << "shared_step: error: " << error.what() << "\n";
-    return dynamic_cast<const attune::UsageError*>(&error) != nullptr ? 2 : 1;
-  }
+  return attune::bench_main(app, argc, argv, [&] { attune::join_and_bench(options); });
 }

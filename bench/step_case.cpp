@@ -1,5 +1,6 @@
 #include "bench/step_case.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -119,6 +120,20 @@ std::string description_of(const CaseOptions& options, const std::string& name, 
 }
 
 }  // namespace
+
+void CaseOptions::declare(CLI::App& app) {
+  const auto add = [&](const char* name, auto& value, const char* text) {
+    return app.add_option(name, value, text)->capture_default_str();
+  };
+  add("--model", model, "A published shape, or gpt: of the four sizes below")->check(CLI::IsMember(case_names()));
+  add("--layers", gpt.n_layer, "Transformer blocks of gpt");
+  add("--width", gpt.n_embd, "Embedding width of gpt");
+  add("--heads", gpt.n_head, "Attention heads of gpt");
+  add("--vocabulary", gpt.vocab_size, "Vocabulary size of gpt");
+  add("--model_dir", folder, "Folder with a config.json and, if it has any, weights, in place of --model");
+  add("--batch_size", batch_size, "Texts per step")->check(CLI::PositiveNumber);
+  add("--length", length, "Tokens per text")->check(CLI::PositiveNumber);
+}
 
 std::vector<std::string> case_names() {
   std::vector<std::string> out = {"gpt"};

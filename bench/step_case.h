@@ -11,6 +11,10 @@
 #include "models/gpt2/gpt2.h"
 #include "models/registry.h"
 
+namespace CLI {
+class App;
+}
+
 namespace attune {
 
 struct CaseOptions {
@@ -21,6 +25,9 @@ struct CaseOptions {
   std::int64_t batch_size = 8, length = 256;
   std::string lengths = "full";  // of the texts: full, or imdb
   bool dropout = true;           // as config.json has it, or none
+
+  /// The options of the model and of the batch's sizes.
+  void declare(CLI::App& app);
 };
 
 /// gpt, gpt2, bert, distilbert, roberta-large, modernbert-base, modernbert-large.

@@ -6,7 +6,6 @@
 // step is timed; on a device blocks of ten steps are, each until the losses of all ten are on the host.
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -14,6 +13,7 @@
 #include <numeric>
 
 #include "base/parallel.h"
+#include "bench/bench_main.h"
 #include "bench/step_case.h"
 #include "engine/optim/adamw.h"
 #include "engine/tensor/context.h"
@@ -37,16 +37,9 @@ void Options::declare(CLI::App& app) {
   const auto add = [&](const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->capture_default_str();
   };
-  add("--model", step.model, "A published shape, or gpt: of the four sizes below")->check(CLI::IsMember(case_names()));
-  add("--layers", step.gpt.n_layer, "Transformer blocks of gpt");
-  add("--width", step.gpt.n_embd, "Embedding width of gpt");
-  add("--heads", step.gpt.n_head, "Attention heads of gpt");
-  add("--vocabulary", step.gpt.vocab_size, "Vocabulary size of gpt");
-  add("--model_dir", step.folder, "Folder with a config.json and, if it has any, weights, in place of --model");
+  step.declare(app);
   add("--trainable_layers", step.trainable_layers,
       "all, last_block, last_two_blocks or last_layer; without it the last block of roberta-large and all of others");
-  add("--batch_size", step.batch_size, "Texts per step")->check(CLI::PositiveNumber);
-  add("--length", step.length, "Tokens per text")->check(CLI::PositiveNumber);
   add("--lengths", step.lengths, "full: every text has --length tokens; imdb: like the reviews, cut at --length")
       ->check(CLI::IsMember({"full", "imdb"}));
   app.add_flag("!--no_dropout", step.dropout, "Without the model's dropout");
@@ -157,14 +150,8 @@ void bench(const Options& options) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Times one training step");
+  CLI::App app("Times one training step", "train_step");
   attune::Options options;
   options.declare(app);
-  CLI11_PARSE(app, argc, argv);
-  try {
-    attune::bench(options);
-  } catch (const attune::Error& error) {
-    std::cerr << "train_step: error: " << error.what() << "\n";
-    return dynamic_cast<const attune::UsageError*>(&error) != nullptr ? 2 : 1;
-  }
+  return attune::bench_main(app, argc, argv, [&] { attune::bench(options); });
 }
