@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/math.h"
 #include "engine/ops/adamw_rows.h"
 #include "engine/ops/grad_norm.h"
 
@@ -47,15 +46,9 @@ class AdamWOptimizer::LateTable : public LateRows {
   std::int64_t version_ = 0;
 };
 
-Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters) {
-  std::vector<std::int64_t> sizes;
-  for (const NamedParameter& named : parameters) sizes.push_back(named.parameter.late_value().numel());
-  return Shares(processes, sizes, ops::kNormPiece);
-}
-
 AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options,
-                               const Shares* shares)
-    : shares_(shares), options_(options) {
+                               std::optional<AdamWShare> share)
+    : share_(std::move(share)), options_(options) {
   CHECK(!parameters.empty(), "optimizer: no parameter is trainable");
   for (NamedParameter& named : parameters) {
     const Parameter& parameter = named.parameter;
@@ -68,8 +61,8 @@ AdamWOptimizer::AdamWOptimizer(std::vector<NamedParameter> parameters, const Ada
       slot.v = slot.late->v();
       parameter.set_late_rows(slot.late);
     } else {
-      if (shares_ != nullptr) slot.own = shares_->own(slots_.size() - 1);
-      const Shape shape = slot.own ? Shape{slot.own->size()} : value.shape();
+      if (share_) slot.own = share_->own.at(slots_.size() - 1);
+      const Shape shape = slot.own ? Shape{slot.own->end - slot.own->begin} : value.shape();
       const DType dtype = statistics_dtype(value.dtype());
       slot.m = Tensor::zeros(shape, dtype, value.device());
       slot.v = Tensor::zeros(shape, dtype, value.device());
@@ -104,7 +97,7 @@ std::int64_t AdamWOptimizer::group_of(const std::string& name) {
 // A table that another optimizer changes late has only that one's moments to catch up with.
 bool AdamWOptimizer::is_late_table(const Parameter& parameter) const {
   const Tensor& value = parameter.late_value();
-  if (shares_ != nullptr) return false;
+  if (share_) return false;
   if (parameter.reads() != Parameter::Reads::kRows || parameter.late_rows() != nullptr) return false;
   if (value.dtype() != statistics_dtype(value.dtype())) return false;
   switch (options_.late_tables) {
@@ -139,45 +132,21 @@ bool AdamWOptimizer::capturable() const {
 }
 
 void AdamWOptimizer::measure() {
-  if (shares_ != nullptr) {
-    measure_shares();
-  } else {
-    std::vector<ops::Gradient> gradients;
-    for (const Slot& slot : slots_)
-      if (const Grad& grad = slot.named.parameter.grad(); grad.defined()) gradients.push_back(grad.kept());
-    ops::grad_norm(InPlace(norm_), gradients);
-  }
-  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
-}
-
-// Each process adds the squares of its share, piece by piece; all add the pieces in the order of a state that is whole.
-void AdamWOptimizer::measure_shares() {
-  const auto pieces = [](const Shares::Part& part) { return ceil_div(part.size(), ops::kNormPiece); };
-  std::vector<Tensor> gradients;
-  std::int64_t own = 0;
-  for (const Slot& slot : slots_) {
-    if (!slot.named.parameter.grad().defined()) continue;
-    gradients.push_back(slot.own_of(slot.named.parameter.grad().tensor()));
-    own += pieces(*slot.own);
-  }
-  const Tensor squares = Tensor::empty({own}, DType::kFloat64, device());
-  ops::grad_squares(InPlace(squares), gradients);
-  const Tensor host = squares.to(Device::kCpu);
-  const std::vector<std::string> all =
-      shares_->processes().gather({static_cast<const char*>(host.raw()), host.bytes()});
-  std::vector<std::size_t> at(all.size());
-  std::string sums;
+  std::vector<ops::Gradient> gradients;
+  std::vector<AdamWShare::Gradient> own;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    if (!slots_[i].named.parameter.grad().defined()) continue;
-    for (std::size_t r = 0; r < all.size(); ++r) {
-      const auto size = static_cast<std::size_t>(pieces(shares_->part(i, static_cast<int>(r)))) * sizeof(double);
-      sums.append(all[r], at[r], size);
-      at[r] += size;
-    }
+    const Grad& grad = slots_[i].named.parameter.grad();
+    if (!grad.defined()) continue;
+    if (share_)
+      own.push_back({i, slots_[i].own_of(grad.tensor())});
+    else
+      gradients.push_back(grad.kept());
   }
-  const Tensor sum = Tensor::empty({std::ssize(sums) / std::int64_t{sizeof(double)}}, DType::kFloat64);
-  std::ranges::copy(sums, static_cast<char*>(sum.raw()));
-  ops::norm_of_squares(InPlace(norm_), sum.to(device()));
+  if (share_)
+    share_->measure(InPlace(norm_), own);
+  else
+    ops::grad_norm(InPlace(norm_), gradients);
+  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
 }
 
 void AdamWOptimizer::stop_at(const Tensor& loss) const {

@@ -18,7 +18,6 @@
 #include <string>
 #include <vector>
 
-#include "engine/comm/shares.h"
 #include "engine/nn/module.h"
 #include "engine/ops/adamw.h"
 
@@ -52,14 +51,28 @@ struct AdamWState {
   std::vector<Moments> moments;
 };
 
-/// The shares of these parameters for a state that is divided over processes.
-Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters);
+/// What a process holds of a state that is divided over several.
+struct AdamWShare {
+  /// Elements [begin, end) of a parameter, from a multiple of ops::kNormPiece on.
+  struct Part {
+    std::int64_t begin, end;
+  };
+  /// A parameter by its number, and its own part of the gradient.
+  struct Gradient {
+    std::size_t parameter;
+    Tensor values;
+  };
+  std::vector<Part> own;  // of each parameter
+  /// Sets `norm` (float64 [1]) to that of all parts of these gradients, as ops::grad_norm does to that of whole ones.
+  std::function<void(const InPlace& norm, const std::vector<Gradient>& own)> measure;
+};
 
 class AdamWOptimizer {
  public:
-  /// Holds two moments per element of each parameter given; with `shares`, of the own part of each (state_shares), and
-  /// no table then has late rows. `shares` must outlive it.
-  AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options, const Shares* shares = nullptr);
+  /// Holds two moments per element of each parameter given; with a share, of the own part of each, and no table then has
+  /// late rows.
+  AdamWOptimizer(std::vector<NamedParameter> parameters, const AdamWOptions& options,
+                 std::optional<AdamWShare> share = {});
   /// Leaves no row late.
   ~AdamWOptimizer();
   AdamWOptimizer(const AdamWOptimizer&) = delete;
@@ -78,7 +91,7 @@ class AdamWOptimizer {
   void stop_at(const Tensor& loss) const;
   /// Measures and clips the gradients, and applies them. From the first update on whose gradients are not finite,
   /// nothing changes any more. Only starts work on the device. If the state is divided: reads and changes the own share
-  /// of every parameter, whose gradients are those of all processes, and is collective.
+  /// of every parameter, whose gradients are those of all processes; AdamWShare::measure may be collective.
   void update();
   /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device.
   const Tensor& norm() const { return norm_; }
@@ -107,7 +120,7 @@ class AdamWOptimizer {
     Tensor m, v;
     std::int64_t missed = 0;                    // steps without a gradient
     std::shared_ptr<LateTable> late = nullptr;  // null: every step changes all of it
-    std::optional<Shares::Part> own = {};       // none: all of it
+    std::optional<AdamWShare::Part> own = {};   // none: all of it
 
     Tensor own_of(const Tensor& whole) const { return own ? whole.elements(own->begin, own->end) : whole; }
   };
@@ -116,10 +129,9 @@ class AdamWOptimizer {
   std::int64_t group_of(const std::string& name);
   Tensor scalars_at(std::int64_t step) const;
   void measure();
-  void measure_shares();
   ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps}; }
 
-  const Shares* shares_;  // null: the state is whole
+  std::optional<AdamWShare> share_;  // none: the state is whole
   std::vector<Slot> slots_;
   std::vector<AdamWGroup> groups_;
   Tensor scalars_;  // ops::adamw_scalars of parameters that have missed no step: float64 [groups, 3]

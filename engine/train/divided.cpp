@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/math.h"
 #include "engine/ops/cast.h"
+#include "engine/ops/grad_norm.h"
 
 namespace attune {
 namespace {
@@ -48,7 +50,52 @@ class PartsOfRank {
   std::int64_t done_ = 0;  // elements of its part
 };
 
+// Each process adds the squares of its share, piece by piece; all add the pieces in the order of a state that is whole.
+void measure_norm(const Shares& shares, const InPlace& norm, const std::vector<AdamWShare::Gradient>& own) {
+  const auto pieces = [&](std::size_t array, int rank) {
+    return ceil_div(shares.part(array, rank).size(), ops::kNormPiece);
+  };
+  std::vector<Tensor> gradients;
+  std::int64_t own_pieces = 0;
+  for (const auto& [parameter, values] : own) {
+    gradients.push_back(values);
+    own_pieces += pieces(parameter, shares.processes().rank());
+  }
+  const Tensor squares = Tensor::empty({own_pieces}, DType::kFloat64, norm.tensor.device());
+  ops::grad_squares(InPlace(squares), gradients);
+  const Tensor host = squares.to(Device::kCpu);
+  const std::vector<std::string> all = shares.processes().gather({static_cast<const char*>(host.raw()), host.bytes()});
+  std::vector<std::size_t> at(all.size());
+  std::string sums;
+  for (const auto& [parameter, values] : own)
+    for (std::size_t r = 0; r < all.size(); ++r) {
+      const auto size = static_cast<std::size_t>(pieces(parameter, static_cast<int>(r))) * sizeof(double);
+      sums.append(all[r], at[r], size);
+      at[r] += size;
+    }
+  const Tensor sum = Tensor::empty({std::ssize(sums) / std::int64_t{sizeof(double)}}, DType::kFloat64);
+  std::ranges::copy(sums, static_cast<char*>(sum.raw()));
+  ops::norm_of_squares(norm, sum.to(norm.tensor.device()));
+}
+
 }  // namespace
+
+Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters) {
+  std::vector<std::int64_t> sizes;
+  for (const NamedParameter& named : parameters) sizes.push_back(named.parameter.late_value().numel());
+  return Shares(processes, sizes, ops::kNormPiece);
+}
+
+AdamWShare adamw_share(const Shares& shares) {
+  AdamWShare out{.own = {}, .measure = [&shares](const InPlace& norm, const std::vector<AdamWShare::Gradient>& own) {
+                   measure_norm(shares, norm, own);
+                 }};
+  for (std::size_t i = 0; i < shares.arrays(); ++i) {
+    const auto [begin, end] = shares.own(i);
+    out.own.push_back({begin, end});
+  }
+  return out;
+}
 
 Tensor own_part(const Shares& shares, std::size_t array, const Tensor& whole) {
   const auto [begin, end] = shares.own(array);

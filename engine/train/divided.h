@@ -10,9 +10,15 @@
 #include "engine/comm/shares.h"
 #include "engine/io/safetensors.h"
 #include "engine/nn/module.h"
+#include "engine/optim/adamw.h"
 #include "engine/train/run_state.h"
 
 namespace attune {
+
+/// The shares of these parameters for an optimizer's state.
+Shares state_shares(Communicator& processes, const std::vector<NamedParameter>& parameters);
+/// What this process holds of that state; `shares` must outlive it.
+AdamWShare adamw_share(const Shares& shares);
 
 /// What this process has of array `array` of the shares: those elements of `whole`, as one dimension.
 Tensor own_part(const Shares& shares, std::size_t array, const Tensor& whole);

@@ -9,6 +9,7 @@
 #include "base/math.h"
 #include "engine/data/batch_part.h"
 #include "engine/tensor/finite.h"
+#include "engine/train/divided.h"
 #include "engine/train/windows.h"
 
 namespace attune {
@@ -42,7 +43,8 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
       shares_(options.shard_optimizer && !data.processes.alone()
                   ? std::make_unique<Shares>(state_shares(data.processes, parameters_of(model, true)))
                   : nullptr),
-      optimizer_(parameters_of(model, true), optimizer_options(options, data), shares_.get()),
+      optimizer_(parameters_of(model, true), optimizer_options(options, data),
+                 shares_ ? std::optional(adamw_share(*shares_)) : std::nullopt),
       average_(options.ema_decay != 0 ? std::make_unique<MovingAverage>(model, options.ema_decay, shares_.get())
                                       : nullptr),
       train_(store(data.train, training_rows())),
