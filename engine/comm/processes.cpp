@@ -56,7 +56,13 @@ class Mpi : public MpiProcesses {
  public:
   Mpi(OpenMpi* open, const MpiOptions& options) : options_(options), thread_([this, open] { exchange(open); }) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return open_; });
+    const auto limit = kJoinPatience * options_.patience;
+    if (changed_.wait_for(lock, limit, [&] { return open_; })) return;
+    // MPI waits, perhaps for ever: for a process that has ended, or that is no program of attune.
+    if (options_.on_failure)
+      options_.on_failure(str_cat("not all of the ", launched_world(), " processes have joined within ",
+                                  std::chrono::duration_cast<std::chrono::seconds>(limit).count(), " s; the run ends"));
+    std::_Exit(1);
   }
   ~Mpi() override {
     if (thread_.joinable()) abort();
@@ -276,6 +282,7 @@ class Mpi : public MpiProcesses {
   }
 
   static constexpr auto kBeat = 100ms;
+  static constexpr int kJoinPatience = 3;  // times the patience of a run: programs begin at different times
   static constexpr std::size_t kPiece = std::size_t{1} << 22;  // of one call of MPI: values, or bytes of each rank
 
   MpiOptions options_;

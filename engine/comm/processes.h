@@ -11,7 +11,7 @@
 namespace attune {
 
 struct MpiOptions {
-  /// A rank is lost if nothing was heard of it for so long.
+  /// A rank is lost if nothing was heard of it for so long, or if it has not joined after three times as long.
   std::chrono::milliseconds patience{20000};
   /// Called by another thread when a rank is lost, with one line that names it, or when exchanges fail. Afterwards all
   /// processes end.

@@ -115,6 +115,8 @@ sed -i '$d' "$folder/other/train.csv"
 differs "data" "the processes of a run differ: rank 2 has training examples" -n 2 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --data "$folder/other"
 differs "a batch" "a batch of 12 texts cannot be shared equally by 5 processes" -n 5 "$train_gpt" "${gpt[@]}"
 differs "more processes than texts" "3 training examples do not fill one batch of 4" -n 4 "$train_gpt" "${gpt[@]}" --batch_size 4 --max_train_examples 3 --trust_labels
+differs "a process that ends before it joins" "not all of the 2 processes have joined within 3 s; the run ends" \
+  -n 1 "$train_gpt" "${gpt[@]}" --peer_timeout 1 : -n 1 true
 differs "a mistake of all" "--num_epochs: must be" -n 3 "$train_gpt" "${gpt[@]}" --num_epochs 0
 differs "numbers that are not finite" "evaluation stopped: the logits of example" -n 2 "$train_gpt" "${gpt[@]}" --learning_rate 1e30
 # Inside of an accumulation group, where the weights of two checkpoints are equal.
