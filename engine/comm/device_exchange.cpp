@@ -6,10 +6,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "base/printable.h"
 #include "engine/comm/nccl_calls.h"
 
@@ -73,25 +75,69 @@ const NcclCalls* load(const std::string& module, std::string& missing) {
   return open();
 }
 
-// The first reason of a rank, as one line; empty if all have none.
-std::string first_reason(Communicator& processes, std::string_view mine) {
-  const std::vector<std::string> all = processes.gather(mine);
+// The first reason of a rank, as one line, with the rank if others have another one or none; empty if all have none.
+std::string first_reason(const std::vector<std::string>& all) {
   const auto found = std::ranges::find_if(all, [](const std::string& reason) { return !reason.empty(); });
-  return found == all.end() ? "" : one_line(*found);
+  if (found == all.end()) return {};
+  const bool same = std::ranges::count(all, *found) == std::ssize(all);
+  return same ? one_line(*found) : str_cat("rank ", found - all.begin(), ": ", one_line(*found));
+}
+
+// A call of NcclCalls::open by another thread. NCCL waits for ever for a rank that failed before it met the others, or
+// that they cannot reach: then the thread stays behind, until the end of the process.
+class Opening {
+ public:
+  Opening(const NcclCalls& calls, const NcclId& id, int rank, int world) {
+    std::thread([result = result_, &calls, id, rank, world] {
+      std::string error;
+      try {
+        error = calls.open(id, rank, world);
+      } catch (const std::exception& thrown) {  // memory, for one
+        error = str_cat("an error: ", thrown.what());
+      }
+      const std::scoped_lock lock(result->mutex);
+      result->error = std::move(error);
+    }).detach();
+  }
+  /// The error, empty if there is none; none: NCCL still waits.
+  std::optional<std::string> error() const {
+    const std::scoped_lock lock(result_->mutex);
+    return result_->error;
+  }
+
+ private:
+  struct Result {
+    std::mutex mutex;
+    std::optional<std::string> error;
+  };
+  std::shared_ptr<Result> result_ = std::make_shared<Result>();
+};
+
+// Why not all ranks could open NCCL; empty if they could. Ranks ask each other until all have, or one has failed.
+std::string open_on_all(const NcclCalls& calls, const NcclId& id, MpiProcesses& processes) {
+  const Opening opening(calls, id, processes.rank(), processes.world());
+  const auto limit = processes.join_limit();
+  for (const auto begin = Clock::now();; std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
+    const std::optional<std::string> mine = opening.error();
+    if (std::string reason = first_reason(processes.gather(mine.value_or(""))); !reason.empty()) return reason;
+    if (!processes.any(!mine)) return {};
+    if (processes.any(Clock::now() - begin > limit))
+      return str_cat("not all GPUs have joined within ",
+                     std::chrono::duration_cast<std::chrono::seconds>(limit).count(), " s");
+  }
 }
 
 }  // namespace
 
-JoinedDevices join_devices(const std::string& module, Communicator& processes) {
+JoinedDevices join_devices(const std::string& module, MpiProcesses& processes) {
   std::string mine;
   const NcclCalls* const calls = load(module, mine);
   NcclId id{};
   if (calls != nullptr && processes.rank() == 0) mine = calls->make_id(id);
-  if (std::string reason = first_reason(processes, mine); !reason.empty()) return {.missing = std::move(reason)};
+  if (std::string reason = first_reason(processes.gather(mine)); !reason.empty()) return {.missing = std::move(reason)};
   const std::vector<std::string> ids = processes.gather({id.data(), id.size()});
   std::ranges::copy(ids.front(), id.begin());
-  mine = calls->open(id, processes.rank(), processes.world());
-  if (std::string reason = first_reason(processes, mine); !reason.empty()) return {.missing = std::move(reason)};
+  if (std::string reason = open_on_all(*calls, id, processes); !reason.empty()) return {.missing = std::move(reason)};
   return {.exchange = std::make_unique<Nccl>(*calls, processes)};
 }
 

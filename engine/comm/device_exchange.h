@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "engine/comm/communicator.h"
+#include "engine/comm/processes.h"
 
 namespace attune {
 
@@ -38,8 +38,9 @@ struct JoinedDevices {
   std::string missing = {};
 };
 
-/// Joins the GPUs of the processes: the current device of each. `module` is libattune_nccl.so. All ranks get an exchange,
-/// or none gets one, and `missing` is the reason of the lowest rank that has a reason. Collective.
-JoinedDevices join_devices(const std::string& module, Communicator& processes);
+/// Joins the GPUs of the processes: the first device that each sees. `module` is libattune_nccl.so. All ranks get an
+/// exchange, or none gets one, and `missing` is the reason of the lowest rank that has a reason; one is that not all have
+/// joined within MpiProcesses::join_limit(). Collective.
+JoinedDevices join_devices(const std::string& module, MpiProcesses& processes);
 
 }  // namespace attune

@@ -17,7 +17,8 @@ using NcclId = std::array<char, 128>;
 struct NcclCalls {
   /// On rank 0, for all.
   std::string (*make_id)(NcclId& id);
-  /// Returns when all ranks have called it. Each has another GPU, the present one of its process.
+  /// Returns when all ranks have called it, and never if one does not. Each has another GPU, the first that its process
+  /// sees. By any thread.
   std::string (*open)(const NcclId& id, int rank, int world);
 
   /// Work of the stream: sends `bytes` bytes to each rank and receives as many from each, [world, bytes] both.

@@ -56,12 +56,12 @@ class Mpi : public MpiProcesses {
  public:
   Mpi(OpenMpi* open, const MpiOptions& options) : options_(options), thread_([this, open] { exchange(open); }) {
     std::unique_lock lock(mutex_);
-    const auto limit = kJoinPatience * options_.patience;
-    if (changed_.wait_for(lock, limit, [&] { return open_; })) return;
+    if (changed_.wait_for(lock, join_limit(), [&] { return open_; })) return;
     // MPI waits, perhaps for ever: for a process that has ended, or that is no program of attune.
     if (options_.on_failure)
       options_.on_failure(str_cat("not all of the ", launched_world(), " processes have joined within ",
-                                  std::chrono::duration_cast<std::chrono::seconds>(limit).count(), " s; the run ends"));
+                                  std::chrono::duration_cast<std::chrono::seconds>(join_limit()).count(),
+                                  " s; the run ends"));
     std::_Exit(1);
   }
   ~Mpi() override {
@@ -72,6 +72,7 @@ class Mpi : public MpiProcesses {
   int world() const override { return calls_.world; }
   int local_rank() const override { return calls_.local_rank; }
   int local_world() const override { return calls_.local_world; }
+  std::chrono::milliseconds join_limit() const override { return 3 * options_.patience; }
 
   Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) override {
     return put({[this, values] { sum_now(values); }, std::move(owner)});
@@ -282,7 +283,6 @@ class Mpi : public MpiProcesses {
   }
 
   static constexpr auto kBeat = 100ms;
-  static constexpr int kJoinPatience = 3;  // times the patience of a run: programs begin at different times
   static constexpr std::size_t kPiece = std::size_t{1} << 22;  // of one call of MPI: values, or bytes of each rank
 
   MpiOptions options_;

@@ -11,7 +11,8 @@
 namespace attune {
 
 struct MpiOptions {
-  /// A rank is lost if nothing was heard of it for so long, or if it has not joined after three times as long.
+  /// A rank is lost if nothing was heard of it for so long, or if it has not joined after three times as long, since
+  /// programs begin at different times.
   std::chrono::milliseconds patience{20000};
   /// Called by another thread when a rank is lost, with one line that names it, or when exchanges fail. Afterwards all
   /// processes end.
@@ -24,6 +25,8 @@ class MpiProcesses : public Communicator {
   /// The rank among the processes on this machine, and their number.
   virtual int local_rank() const = 0;
   virtual int local_world() const = 0;
+  /// How long to wait until all have joined.
+  virtual std::chrono::milliseconds join_limit() const = 0;
   /// Asked again and again from now on, by another thread, for an error of this process; a text ends the run as a rank
   /// that is lost does.
   virtual void watch_for(std::function<std::string()> failure) = 0;

@@ -32,7 +32,13 @@ run 3 devices with || fail "between devices: $(cat "$folder/devices.err")"
 expect "warnings with NCCL" "" "$(grep warning "$folder/devices.err" || true)"
 ATTUNE_NCCL_STAND_IN=no_devices run 3 refused with || fail "NCCL without devices: $(cat "$folder/refused.err")"
 grep -qF 'NCCL cannot be used: ncclCommInitRank: the stand-in refuses (stand-in)' "$folder/refused.err" || fail "NCCL without devices: $(cat "$folder/refused.err")"
-for other in devices refused; do
+# A rank that fails before it has met the others, and one that never meets them. (1 s of patience, for 3 s.)
+ATTUNE_NCCL_STAND_IN=refuses=1 run 3 one_refused with || fail "NCCL fails on one rank: $(cat "$folder/one_refused.err")"
+grep -qF 'NCCL cannot be used: rank 1: ncclCommInitRank: the stand-in refuses (stand-in)' "$folder/one_refused.err" ||
+  fail "NCCL fails on one rank: $(cat "$folder/one_refused.err")"
+ATTUNE_NCCL_STAND_IN=never=2 run 3 never with --peer_timeout 1 || fail "NCCL never opens: $(cat "$folder/never.err")"
+grep -qF 'NCCL cannot be used: not all GPUs have joined within 3 s' "$folder/never.err" || fail "NCCL never opens: $(cat "$folder/never.err")"
+for other in devices refused one_refused never; do
   expect "the losses of $other" "$(losses hosts)" "$(losses $other)"
   cmp "$folder/hosts/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: other weights than through the hosts"
 done

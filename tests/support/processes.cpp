@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +21,8 @@ class Joined : public ::testing::Environment {
   void SetUp() override {
     if (launched_world() == 1) return;
     set_num_threads(1);  // there are more processes than processors
+    // NCCL refuses two processes of one machine on one GPU: here all share it, as if each had a machine of its own.
+    setenv("NCCL_HOSTID", std::to_string(launched_rank()).c_str(), 1);
     joined = join_processes(ATTUNE_MPI_MODULE, {});
   }
   void TearDown() override {

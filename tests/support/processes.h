@@ -8,8 +8,8 @@ namespace attune::testing {
 
 /// Those that the launcher has started; this one alone if there is no launcher.
 Communicator& joined_processes();
-/// The exchange between their simulated devices, by the stand-in for NCCL (tests/support/nccl); null for one process, or
-/// in a build that has no stand-in.
+/// The exchange between their simulated devices by the stand-in for NCCL (tests/support/nccl), or by NCCL on a GPU that
+/// they share; null for one process, or in a build that has neither.
 DeviceExchange* joined_devices();
 
 }  // namespace attune::testing

@@ -37,7 +37,7 @@ std::vector<float> on_host(const Tensor& x) {
 }
 
 #define SKIP_WITHOUT_DEVICES() \
-  if (joined_devices() == nullptr) GTEST_SKIP() << "one process, or no stand-in for NCCL"
+  if (joined_devices() == nullptr) GTEST_SKIP() << "one process, or no NCCL"
 
 TEST(DeviceExchange, MovesPartsBetweenDevicesAlsoInGraphs) {
   SKIP_WITHOUT_DEVICES();

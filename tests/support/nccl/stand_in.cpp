@@ -7,8 +7,9 @@
 // others for ever, and messages of a pair are in the order of the calls. If an operation is not captured by all ranks or by
 // none, or graphs are launched together that were not captured together, the communicator has an error.
 //
-// ATTUNE_NCCL_STAND_IN=no_devices: ncclCommInitRank fails. fail_after=N: from the N-th operation on, none is done, and
-// the communicator has an error.
+// ATTUNE_NCCL_STAND_IN=no_devices: ncclCommInitRank fails on all ranks. refuses=R: it fails on rank R, before that one has
+// met the others, who wait for it. never=R: it never returns on rank R. fail_after=N: from the N-th operation on, none is
+// done, and the communicator has an error.
 #include <fcntl.h>
 #include <nccl.h>
 #include <sys/mman.h>
@@ -149,6 +150,8 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
 ncclResult_t ncclCommInitRank(ncclComm_t* communicator, int world, ncclUniqueId id, int rank) {
   const char* const wanted = std::getenv("ATTUNE_NCCL_STAND_IN");
   const bool fails = wanted != nullptr && std::string(wanted) == "no_devices";
+  if (option("refuses") == rank) return ncclInvalidUsage;
+  while (option("never") == rank) std::this_thread::sleep_for(std::chrono::seconds(1));
   const int file = shm_open(id.internal, O_RDWR, 0600);
   if (file < 0 || ftruncate(file, static_cast<off_t>(file_size(world))) != 0) return ncclSystemError;
   void* const memory = mmap(nullptr, file_size(world), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
