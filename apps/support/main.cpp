@@ -29,7 +29,7 @@ void open_missing_streams() {
 }
 
 // Prints the one line of an error, after all results; if memory is exhausted, without asking for more. Returns `code`.
-int print_error(const char* name, const char* what, int code) noexcept {
+int print_error(const char* name, const char* what, int code, const char* where = "") noexcept {
   std::cout.flush();
   std::fflush(stdout);
   std::string line;
@@ -38,7 +38,8 @@ int print_error(const char* name, const char* what, int code) noexcept {
   } catch (const std::bad_alloc&) {
     line.clear();
   }
-  for (const char* part : {name, ": error: ", line.empty() ? what : line.c_str(), "\n"}) std::fputs(part, stderr);
+  for (const char* part : {name, ": error: ", where, line.empty() ? what : line.c_str(), "\n"})
+    std::fputs(part, stderr);
   return code;
 }
 
@@ -47,7 +48,9 @@ int print_error(const char* name, const char* what, int code) noexcept {
 int ended_with_error(const char* name, const char* what, int code) noexcept {
   if (launched_world() <= 1) return print_error(name, what, code);
   for (int waits = launched_rank() > 0 ? 20 : 0; waits > 0 && !interrupted(); --waits) usleep(100000);
-  if (launched_rank() == 0 || !interrupted()) print_error(name, what, code);
+  char where[32] = "";
+  if (launched_rank() > 0) std::snprintf(where, sizeof where, "rank %d: ", launched_rank());
+  if (launched_rank() == 0 || !interrupted()) print_error(name, what, code, where);
   std::fflush(nullptr);
   _exit(code);
 }
@@ -61,6 +64,11 @@ int run_program(const Program& program, const std::function<int(CommandLine& app
     CommandLine app(program.description, program.name);
     const int code = body(app);
     flush_results();
+    if (launched_world() >
+        1) {  // a thread may still wait for ranks that could not join (engine/comm/device_exchange.cpp)
+      std::fflush(nullptr);
+      _exit(code);
+    }
     return code;
   } catch (const UsageError& error) {
     return ended_with_error(program.name, error.what(), 2);

@@ -185,7 +185,7 @@ void TrainingFlags::declare_run(CommandLine& app) {
       ->check(thread_count());
   add(app, "Training", "--peer_timeout", peer_timeout,
       "If mpirun or srun has started several processes: seconds after which one that gives no sign of life ends the "
-      "run")
+      "run; all must join within three times as long")
       ->check(count_from(1, 86400));
 }
 

@@ -75,12 +75,11 @@ const NcclCalls* load(const std::string& module, std::string& missing) {
   return open();
 }
 
-// The first reason of a rank, as one line, with the rank if others have another one or none; empty if all have none.
+// The first reason of a rank, as one line that names it; empty if all have none.
 std::string first_reason(const std::vector<std::string>& all) {
   const auto found = std::ranges::find_if(all, [](const std::string& reason) { return !reason.empty(); });
   if (found == all.end()) return {};
-  const bool same = std::ranges::count(all, *found) == std::ssize(all);
-  return same ? one_line(*found) : str_cat("rank ", found - all.begin(), ": ", one_line(*found));
+  return str_cat("rank ", found - all.begin(), ": ", one_line(*found));
 }
 
 // A call of NcclCalls::open by another thread. NCCL waits for ever for a rank that failed before it met the others, or

@@ -72,7 +72,7 @@ class Mpi : public MpiProcesses {
   int world() const override { return calls_.world; }
   int local_rank() const override { return calls_.local_rank; }
   int local_world() const override { return calls_.local_world; }
-  std::chrono::milliseconds join_limit() const override { return 3 * options_.patience; }
+  std::chrono::milliseconds join_limit() const final { return 3 * options_.patience; }
 
   Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) override {
     return put({[this, values] { sum_now(values); }, std::move(owner)});

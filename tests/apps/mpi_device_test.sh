@@ -27,17 +27,17 @@ run() { "${mpirun[@]}" -n "$1" "$folder/$3/train_gpt" "${gpt[@]}" "${@:4}" --out
 losses() { sed 's/, *"tokens_per_second": *[^}]*//' "$folder/$1.log"; }
 
 run 3 hosts without || fail "through the hosts: $(cat "$folder/hosts.err")"
-expect "lines of the warning" 1 "$(grep -c '^warning: gradients are exchanged through the host, which takes longer: NCCL cannot be used: it cannot be loaded (.*libattune_nccl.so.*); attune needs libnccl-dev when it is built, and libnccl2 when it runs$' "$folder/hosts.err")"
+expect "lines of the warning" 1 "$(grep -c '^warning: gradients are exchanged through the host, which takes longer: NCCL cannot be used: rank 0: it cannot be loaded (.*libattune_nccl.so.*); attune needs libnccl-dev when it is built, and libnccl2 when it runs$' "$folder/hosts.err")"
 run 3 devices with || fail "between devices: $(cat "$folder/devices.err")"
 expect "warnings with NCCL" "" "$(grep warning "$folder/devices.err" || true)"
 ATTUNE_NCCL_STAND_IN=no_devices run 3 refused with || fail "NCCL without devices: $(cat "$folder/refused.err")"
-grep -qF 'NCCL cannot be used: ncclCommInitRank: the stand-in refuses (stand-in)' "$folder/refused.err" || fail "NCCL without devices: $(cat "$folder/refused.err")"
-# A rank that fails before it has met the others, and one that never meets them. (1 s of patience, for 3 s.)
+grep -qF 'NCCL cannot be used: rank 0: ncclCommInitRank: the stand-in refuses (stand-in)' "$folder/refused.err" || fail "NCCL without devices: $(cat "$folder/refused.err")"
+# A rank that fails before it has met the others, and one that never meets them. (2 s of patience, for 6 s.)
 ATTUNE_NCCL_STAND_IN=refuses=1 run 3 one_refused with || fail "NCCL fails on one rank: $(cat "$folder/one_refused.err")"
 grep -qF 'NCCL cannot be used: rank 1: ncclCommInitRank: the stand-in refuses (stand-in)' "$folder/one_refused.err" ||
   fail "NCCL fails on one rank: $(cat "$folder/one_refused.err")"
-ATTUNE_NCCL_STAND_IN=never=2 run 3 never with --peer_timeout 1 || fail "NCCL never opens: $(cat "$folder/never.err")"
-grep -qF 'NCCL cannot be used: not all GPUs have joined within 3 s' "$folder/never.err" || fail "NCCL never opens: $(cat "$folder/never.err")"
+ATTUNE_NCCL_STAND_IN=never=2 run 3 never with --peer_timeout 2 || fail "NCCL never opens: $(cat "$folder/never.err")"
+grep -qF 'NCCL cannot be used: not all GPUs have joined within 6 s' "$folder/never.err" || fail "NCCL never opens: $(cat "$folder/never.err")"
 for other in devices refused one_refused never; do
   expect "the losses of $other" "$(losses hosts)" "$(losses $other)"
   cmp "$folder/hosts/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: other weights than through the hosts"

@@ -106,6 +106,7 @@ differs() {
   grep -qF -- "$pattern" "$folder/err" || fail "$name: expected '$pattern', got $(cat "$folder/err")"
 }
 differs "seeds" "rank 1 has --seed '2', rank 0 has '1'" -n 1 "$train_gpt" "${gpt[@]}" --seed 1 : -n 1 "$train_gpt" "${gpt[@]}" --seed 2
+differs "a mistake of one rank" "train_gpt: error: rank 1: there is no option --mistake" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --mistake
 differs "a divided state" "rank 1 has --shard_optimizer 'true', rank 0 has 'false'" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --shard_optimizer
 differs "lists of seeds" "rank 1 has --seeds '1..3', rank 0 has '1..2'" -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..2 : -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..3
 differs "seeds of one process" "rank 1 has other options than rank 0" -n 1 "$train_gpt" "${gpt[@]}" : -n 1 "$train_gpt" "${gpt[@]}" --seeds 1..3

@@ -150,8 +150,11 @@ ncclResult_t ncclGetUniqueId(ncclUniqueId* id) {
 ncclResult_t ncclCommInitRank(ncclComm_t* communicator, int world, ncclUniqueId id, int rank) {
   const char* const wanted = std::getenv("ATTUNE_NCCL_STAND_IN");
   const bool fails = wanted != nullptr && std::string(wanted) == "no_devices";
-  if (option("refuses") == rank) return ncclInvalidUsage;
-  while (option("never") == rank) std::this_thread::sleep_for(std::chrono::seconds(1));
+  if (option("refuses") >= 0 || option("never") >= 0) {  // the ranks never meet
+    shm_unlink(id.internal);
+    if (option("refuses") == rank) return ncclInvalidUsage;
+    while (true) std::this_thread::sleep_for(std::chrono::seconds(1));
+  }
   const int file = shm_open(id.internal, O_RDWR, 0600);
   if (file < 0 || ftruncate(file, static_cast<off_t>(file_size(world))) != 0) return ncclSystemError;
   void* const memory = mmap(nullptr, file_size(world), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
