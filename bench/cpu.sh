@@ -55,6 +55,12 @@ products() {
       env "${environment[@]}" taskset -c "0-$((threads - 1))" "$bin/bench_matmul" --threads "$threads" --rounds 5 --milliseconds 20 "${peers[@]}"
       echo
     done
+  done
+  for level in amx avx512 avx2; do
+    case $level in
+      amx) grep -q amx_bf16 /proc/cpuinfo || continue ;;
+      avx512) grep -q avx512vl /proc/cpuinfo || continue ;;
+    esac
     printf '### Products in bfloat16, %s, 1 thread\n\n' "$level"
     ATTUNE_CPU_LEVEL=$level taskset -c 0 "$bin/bench_matmul" --bfloat16 --threads 1 --rounds 3 --milliseconds 20
     echo
@@ -76,8 +82,12 @@ steps() {
     [ $level = avx512 ] || environment+=(DNNL_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 ATEN_CPU_CAPABILITY=avx2)
     printf '### Training steps, 8 x 256, %s, %s threads\n\n' "$level" "$cores"
     compare fp32:eager:eager,fp32:eager:sdpa,fp32:compile:sdpa "$work/gpt-2x256,$minilm,bert,gpt2"
-    if [ $level = avx512 ] && grep -q avx512_bf16 /proc/cpuinfo; then compare bf16:eager:sdpa "$minilm,bert"; fi
   done
+  if grep -qE 'avx512_bf16|amx_bf16' /proc/cpuinfo; then
+    local environment=()
+    printf '### Training steps in bfloat16, 8 x 256, %s threads\n\n' "$cores"
+    compare bf16:eager:sdpa "$minilm,bert"
+  fi
 }
 
 predictions() {

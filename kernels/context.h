@@ -17,8 +17,8 @@ struct CpuContext {
   bool bfloat16_products = false;
 };
 
-/// Whether this process has an instruction for products of bfloat16 numbers: the processor, the compiler and
-/// ATTUNE_CPU_LEVEL may each be without it.
+/// Whether products of bfloat16 numbers are faster here than those of float32: processor, compiler and ATTUNE_CPU_LEVEL
+/// must each have the instructions.
 bool fast_bfloat16_products();
 
 /// Runs on a GPU, or on the simulator that stands in for one: kernels/cuda/device_info.h.

@@ -36,8 +36,8 @@ void PlacementFlags::prepare() const {
     set_bfloat16_products(precision == "bf16");
     if (precision == "bf16" && !fast_bfloat16_products())
       std::cerr
-          << "warning: AVX512-BF16 is not available (processor, compiler or ATTUNE_CPU_LEVEL): --precision bf16 is "
-             "slower than fp32"
+          << "warning: neither AMX nor the AVX512-BF16 of AMD is available (processor, compiler or ATTUNE_CPU_LEVEL): "
+             "--precision bf16 is slower than fp32"
           << std::endl;
     return;
   }

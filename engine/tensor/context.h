@@ -17,7 +17,7 @@ kernels::CudaContext& cuda_context();
 const kernels::CpuContext& cpu_context();
 /// Whether products of float32 matrices on the CPU round their operands to bfloat16 from now on.
 void set_bfloat16_products(bool on);
-/// Whether the CPU has an instruction for such products (kernels/context.h).
+/// Whether they are faster then (kernels/context.h).
 bool fast_bfloat16_products();
 
 /// Whether products of float32 matrices on the CUDA device round their operands to TF32 from now on.

@@ -18,26 +18,20 @@
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kDepth = 512;                          // most of k in a block
-constexpr std::int64_t kMinTaskRows = 24, kMaxTaskRows = 96;  // of C; whole tiles of every instruction set
-constexpr std::int64_t kRowTasks = 16;                        // target, so that the last task is a small part
+constexpr std::int64_t kDepth = 512;       // most of k in a block
+constexpr std::int64_t kMinTaskRows = 24;  // of C, rounded up to whole tiles
+constexpr std::int64_t kRowTasks = 16;     // target, so that the last task is a small part
 constexpr std::int64_t kTaskColumns = 192;
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
-
-template <class P>
-constexpr std::int64_t whole_steps(std::int64_t depth) {
-  return ceil_div(depth, kStep<P>) * kStep<P>;
-}
 
 // A block of k, with the rows of A and the columns of B that are packed for it.
 template <class P>
 struct Block {
   std::int64_t d, depth, row, rows, column, columns;
-  P* panels = nullptr;  // of A, kernel.rows high; null: read in place
-  P* strips = nullptr;  // of B, kernel.columns() wide; the last one may be narrower
-
-  std::int64_t packed_depth() const { return whole_steps<P>(depth); }
+  std::int64_t packed_depth;  // whole steps
+  P* panels = nullptr;        // of A, kernel.rows high; null: read in place
+  P* strips = nullptr;        // of B, kernel.columns() wide; the last one may be narrower
 };
 
 // Rows and columns of C.
@@ -57,9 +51,9 @@ class Product {
  public:
   explicit Product(const Gemm<T>& g)
       : g_(g),
-        kernel_(kernel_of<T, P>(cpu_level(), has_bfloat16_products(cpu_level()))),
-        depth_(
-            whole_steps<P>(std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth)))))),
+        kernel_(kernel_of<T, P>(cpu_level(), bfloat16_products(cpu_level()))),
+        depth_(kernel_.whole_steps(
+            std::max<std::int64_t>(1, ceil_div(g.k, std::max<std::int64_t>(1, ceil_div(g.k, kDepth)))))),
         packed_columns_(kPackedColumns / kernel_.columns() * kernel_.columns()) {}
 
   void run() const {
@@ -79,7 +73,7 @@ class Product {
   template <class Body>
   void for_each_block(std::int64_t packed_rows, Body&& body) const;
   std::int64_t strip_elements(const Block<P>& block) const {
-    return ceil_div(block.columns, kernel_.lanes) * kernel_.lanes * block.packed_depth();
+    return ceil_div(block.columns, kernel_.lanes) * kernel_.lanes * block.packed_depth;
   }
   std::int64_t vectors_of(std::int64_t columns) const {
     return std::min(kernel_.vectors, ceil_div(columns, kernel_.lanes));
@@ -94,6 +88,9 @@ class Product {
     kernel_.pack_rows(panel, a_at(i, d), g_.transpose_a ? 1 : g_.lda, g_.transpose_a ? g_.lda : 1, rows, depth);
   }
   void round_rows(const Block<P>& block, std::int64_t row, std::int64_t rows) const;
+  // Whether packed rows of A lie along k.
+  bool panels_along_k() const { return kernel_.turn_rows != nullptr || (kRounds && !g_.transpose_a); }
+  void clear_after_rows(const Block<P>& block, std::int64_t panel_rows) const;
   void pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const;
   void pack_strips(const Block<P>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
                    std::int64_t depth) const;
@@ -118,7 +115,8 @@ void Product<T, P>::for_each_block(std::int64_t packed_rows, Body&& body) const 
                        .row = row,
                        .rows = std::min(packed_rows, g_.m - row),
                        .column = column,
-                       .columns = std::min(packed_columns_, g_.n - column)};
+                       .columns = std::min(packed_columns_, g_.n - column),
+                       .packed_depth = kernel_.whole_steps(std::min(depth_, g_.k - d))};
         body(block);
       }
 }
@@ -128,19 +126,31 @@ template <class T, class P>
 void Product<T, P>::round_rows(const Block<P>& block, std::int64_t row, std::int64_t rows) const {
   if constexpr (kRounds)
     for (std::int64_t i = row; i < row + rows; ++i) {
-      P* out = block.panels + i * block.packed_depth();
+      P* out = block.panels + i * block.packed_depth;
       const std::int64_t depth = i < block.rows ? block.depth : 0;
       if (depth > 0) vectorized<round_row<P, T>>(out, a_at(block.row + i, block.d), depth);
-      std::fill(out + depth, out + block.packed_depth(), P{});
+      std::fill(out + depth, out + block.packed_depth, P{});
     }
+}
+
+// Of panels along k, what completes the last steps, and the last panel.
+template <class T, class P>
+void Product<T, P>::clear_after_rows(const Block<P>& block, std::int64_t panel_rows) const {
+  for (std::int64_t i = 0; i < panel_rows; ++i)
+    std::fill_n(block.panels + i * block.packed_depth + (i < block.rows ? block.depth : 0),
+                block.packed_depth - (i < block.rows ? block.depth : 0), P{});
 }
 
 // d and depth are a part of the block's.
 template <class T, class P>
 void Product<T, P>::pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const {
   const std::int64_t height = kernel_.rows;
+  if (kernel_.turn_rows != nullptr) {
+    kernel_.turn_rows(block.panels + d, block.packed_depth, a_at(block.row, block.d + d), g_.lda, block.rows, depth);
+    return;
+  }
   for (std::int64_t i = 0; i < block.rows; i += height)
-    pack_panel(block.panels + i * block.packed_depth() + d * height, block.row + i, std::min(height, block.rows - i),
+    pack_panel(block.panels + i * block.packed_depth + d * height, block.row + i, std::min(height, block.rows - i),
                block.d + d, depth);
 }
 
@@ -149,9 +159,12 @@ void Product<T, P>::pack_strips(const Block<P>& block, std::int64_t column, std:
                                 std::int64_t depth) const {
   for (std::int64_t j = column; j < column + columns; j += kernel_.columns()) {
     const std::int64_t count = std::min(kernel_.columns(), column + columns - j), vectors = vectors_of(count);
-    kernel_.pack_columns[vectors - 1](block.strips + j * block.packed_depth() + d * vectors * kernel_.lanes,
+    kernel_.pack_columns[vectors - 1](block.strips + j * block.packed_depth + d * vectors * kernel_.lanes,
                                       b_at(block.d + d, block.column + j), g_.transpose_b ? g_.ldb : 1,
                                       g_.transpose_b ? 1 : g_.ldb, count, depth);
+    if (d + depth < block.depth) continue;
+    const std::int64_t packed = ceil_div(block.depth, kTogether<P>) * kTogether<P>, width = vectors * kernel_.lanes;
+    std::fill_n(block.strips + j * block.packed_depth + packed * width, (block.packed_depth - packed) * width, P{});
   }
 }
 
@@ -160,11 +173,12 @@ void Product<T, P>::run_on_all_threads() const {
   for_each_block(kPackedRows, [&](Block<P>& block) {
     block.strips = scratch<P>(ScratchSlot::kGemmB, strip_elements(block));
     const std::int64_t whole_panels = ceil_div(block.rows, kernel_.rows) * kernel_.rows;
-    if (g_.transpose_a || kRounds) block.panels = scratch<P>(ScratchSlot::kGemmA, whole_panels * block.packed_depth());
+    if (g_.transpose_a || kRounds) block.panels = scratch<P>(ScratchSlot::kGemmA, whole_panels * block.packed_depth);
     if (g_.transpose_b)
       parallel_for(block.columns, kernel_.columns(), [&](std::int64_t begin, std::int64_t end) {
         pack_strips(block, begin, end - begin, 0, block.depth);
       });
+    if (kRounds && g_.transpose_a && panels_along_k()) clear_after_rows(block, whole_panels);
     if (kRounds && !g_.transpose_a)
       parallel_for(whole_panels, kernel_.rows,
                    [&](std::int64_t begin, std::int64_t end) { round_rows(block, begin, end - begin); });
@@ -173,7 +187,8 @@ void Product<T, P>::run_on_all_threads() const {
         if (!g_.transpose_b) pack_strips(block, 0, block.columns, begin, end - begin);
         if (g_.transpose_a) pack_panels(block, begin, end - begin);
       });
-    const std::int64_t rows = std::clamp(ceil_div(block.rows, kRowTasks * kMinTaskRows) * kMinTaskRows, kMinTaskRows,
+    const std::int64_t least_rows = ceil_div(kMinTaskRows, kernel_.rows) * kernel_.rows,
+                       rows = std::clamp(ceil_div(block.rows, kRowTasks * least_rows) * least_rows, least_rows,
                                          kMaxTaskRows),
                        columns = ceil_div(kTaskColumns, kernel_.columns()) * kernel_.columns(),
                        groups = ceil_div(block.columns, columns);
@@ -187,22 +202,23 @@ void Product<T, P>::run_on_all_threads() const {
 
 template <class T, class P>
 void Product<T, P>::multiply(const Block<P>& block, const Part& part) const {
+  if (kernel_.begin != nullptr) kernel_.begin();
   for (std::int64_t i = 0; i < part.rows; i += kernel_.rows)
     multiply_panel(block, {part.row + i, std::min(kernel_.rows, part.rows - i), part.column, part.columns});
+  if (kernel_.end != nullptr) kernel_.end();
 }
 
 // At most as many rows as a tile has.
 template <class T, class P>
 void Product<T, P>::multiply_panel(const Block<P>& block, const Part& panel) const {
   Tile<T, P> tile{.ldc = g_.ldc, .depth = block.depth, .alpha = g_.alpha};
-  bool along_rows = false;
+  bool along_rows = kRounds && panels_along_k();  // also where k is 0 and nothing is packed
   if (block.panels != nullptr) {
-    tile.a = block.panels + (panel.row - block.row) * block.packed_depth();
-    along_rows = kRounds && !g_.transpose_a;
-    tile.lda = along_rows ? block.packed_depth() : kernel_.rows;
+    tile.a = block.panels + (panel.row - block.row) * block.packed_depth;
+    tile.lda = along_rows ? block.packed_depth : kernel_.rows;
   } else if constexpr (!kRounds) {  // rounded rows have panels, or k is 0 and A is not read
     if (panel.rows < kernel_.rows) {
-      P* padded = scratch<P>(ScratchSlot::kGemmLastRows, kernel_.rows * block.packed_depth());
+      P* padded = scratch<P>(ScratchSlot::kGemmLastRows, kernel_.rows * block.packed_depth);
       pack_panel(padded, panel.row, panel.rows, block.d, block.depth);
       tile.a = padded;
       tile.lda = kernel_.rows;
@@ -216,7 +232,7 @@ void Product<T, P>::multiply_panel(const Block<P>& block, const Part& panel) con
   for (std::int64_t j = panel.column; j < panel.column + panel.columns; j += kernel_.columns()) {
     const std::int64_t columns = std::min(kernel_.columns(), panel.column + panel.columns - j),
                        vectors = vectors_of(columns), width = vectors * kernel_.lanes;
-    tile.b = block.strips + (j - block.column) * block.packed_depth();
+    tile.b = block.strips + (j - block.column) * block.packed_depth;
     tile.c = g_.c + panel.row * g_.ldc + j;
     if (block.d > 0 || g_.accumulate)
       tile.base = tile.c, tile.ldbase = g_.ldc;
@@ -233,11 +249,12 @@ void Product<T, P>::multiply_panel(const Block<P>& block, const Part& panel) con
 template <class T, class P>
 void Product<T, P>::partial_tile(const Tile<T, P>& tile, typename Kernel<T, P>::Function function, const Part& part,
                                  std::int64_t width) const {
-  T out[kMaxTileElements], base[kMaxTileElements] = {};
+  T out[kMaxTileElements], base[kMaxTileElements];
   Tile<T, P> whole = tile;
   whole.c = out;
   whole.ldc = width;
   if (tile.base != nullptr) {
+    std::fill_n(base, kernel_.rows * width, T(0));
     for (std::int64_t r = 0; r < part.rows; ++r)
       std::copy_n(tile.base + r * tile.ldbase, part.columns, base + r * width);
     whole.base = base;

@@ -1,7 +1,7 @@
 // The matrix product under linear and attention:  C = alpha op(A) op(B),  row-major, op = identity or transpose,
 // written to C, added to it, or added to a bias row.
 //
-// Every element of C is summed over k in ascending order (of bfloat16 operands in pairs, the second of a pair first),
+// Every element of C is summed over k in ascending order (of bfloat16 operands in pairs, the second of a pair first; by AMX as in gemm_amx.cpp),
 // in blocks that depend on k alone: neither m, n nor the number of threads changes a bit, and a row of C is the same in
 // a large product as in a small one.
 #pragma once

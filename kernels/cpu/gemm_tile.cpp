@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kernels/cpu/gemm_amx.h"
 #include "kernels/cpu/simd.h"
 
 namespace attune::kernels {
@@ -77,6 +78,10 @@ struct PairInstruction {
 };
 #endif
 
+// B is fetched ahead of its use: 4 % faster with AVX-512 on an Intel Xeon, neither better nor worse with AVX2.
+constexpr std::int64_t kAhead = 8;  // steps of k
+constexpr std::int64_t kLine = 64;  // bytes of a cache line
+
 template <class Way, int rows, int vectors, bool along_rows, class T, class P>
 ATTUNE_INLINE void run_tile(const Tile<T, P>& t) {
   using V = typename Way::Sum;
@@ -87,13 +92,16 @@ ATTUNE_INLINE void run_tile(const Tile<T, P>& t) {
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < vectors; ++v) __builtin_prefetch(t.c + r * t.ldc + v * kLanes, 1);
   V sum[rows][vectors] = {};
-  for (std::int64_t d = 0; d < depth; d += kStep<P>, b += vectors * kLanes * kStep<P>) {
+  for (std::int64_t d = 0; d < depth; d += kTogether<P>, b += vectors * kLanes * kTogether<P>) {
+    constexpr std::int64_t kRow = vectors * kLanes * kTogether<P>;
+    for (std::int64_t at = 0; at < kRow; at += kLine / static_cast<std::int64_t>(sizeof(P)))
+      __builtin_prefetch(b + kAhead * kRow + at);
     typename Way::Right right[vectors];
-    for (int v = 0; v < vectors; ++v) Way::load_right(right[v], b + v * kLanes * kStep<P>);
+    for (int v = 0; v < vectors; ++v) Way::load_right(right[v], b + v * kLanes * kTogether<P>);
 #pragma GCC unroll 8  // all loops over `sum` are unrolled, or it would live in memory
     for (int r = 0; r < rows; ++r) {
       typename Way::Left left;
-      Way::load_left(left, along_rows ? a + r * lda + d : a + d * lda + r * kStep<P>);
+      Way::load_left(left, along_rows ? a + r * lda + d : a + d * lda + r * kTogether<P>);
       for (int v = 0; v < vectors; ++v) Way::add(sum[r][v], left, right[v]);
     }
   }
@@ -110,9 +118,9 @@ ATTUNE_INLINE void run_tile(const Tile<T, P>& t) {
     }
 }
 
-// out[d][i] = x[i][d] for a 4 x 4 block: rows of 4 are loaded and stored whole, turned in registers.
-template <class T, int width>
-ATTUNE_INLINE void turn_4x4(T* out, const T* x, std::int64_t stride) {
+// out[d * width + i] = x[i * stride + d] for a 4 x 4 block: rows of 4 are loaded and stored whole, turned in registers.
+template <class T>
+ATTUNE_INLINE void turn_4x4(T* out, std::int64_t width, const T* x, std::int64_t stride) {
   using V = typename Vector<T, 4 * sizeof(T)>::type;
   V r[4];
   for (int i = 0; i < 4; ++i) std::memcpy(&r[i], x + i * stride, sizeof(V));
@@ -133,7 +141,7 @@ ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int6
   else if (full && stride_d == 1 && width % 4 == 0)
     for (; d + 4 <= depth; d += 4)
       for (std::int64_t i = 0; i < width; i += 4)
-        turn_4x4<T, width>(out + d * width + i, x + i * stride_i + d, stride_i);
+        turn_4x4<T>(out + d * width + i, width, x + i * stride_i + d, stride_i);
   for (; d < depth; ++d)
     for (std::int64_t i = 0; i < width; ++i) out[d * width + i] = i < count ? x[i * stride_i + d * stride_d] : T(0);
 }
@@ -155,9 +163,8 @@ ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i
         for (std::int64_t e = 0; e < kTurned; ++e) rows[i * kTurned + e] = to_bfloat16(x[i * stride_i + d + e]);
       for (std::int64_t pair = 0; pair < kTurned / 2; pair += 4)
         for (std::int64_t i = 0; i < width; i += 4)
-          turn_4x4<std::uint32_t, width>(reinterpret_cast<std::uint32_t*>(out + d * width) + pair * width + i,
-                                         reinterpret_cast<const std::uint32_t*>(rows + i * kTurned) + pair,
-                                         kTurned / 2);
+          turn_4x4(reinterpret_cast<std::uint32_t*>(out + d * width) + pair * width + i, width,
+                   reinterpret_cast<const std::uint32_t*>(rows + i * kTurned) + pair, kTurned / 2);
     }
   else if (count == width && stride_i == 1)
     for (; d + 2 <= depth; d += 2) {
@@ -192,6 +199,7 @@ ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i
   constexpr Kernel<T, P> NAME##_kernel{ROWS,                                                                        \
                                        VECTORS,                                                                     \
                                        NAME##_lanes<T>,                                                             \
+                                       kTogether<P>,                                                                \
                                        {NAME<T, P, 1, true>, NAME<T, P, 2, true>, NAME<T, P, 3, true>},             \
                                        {NAME<T, P, 1, false>, NAME<T, P, 2, false>, NAME<T, P, 3, false>},          \
                                        NAME##_pack<T, P, ROWS>,                                                     \
@@ -209,23 +217,69 @@ ATTUNE_TILE(avx512, ATTUNE_AVX512, Step, 64, 8, 3)
 template <class, class, int>
 using InstructionStep = PairInstruction;
 ATTUNE_TILE(avx512_bf16, ATTUNE_AVX512, InstructionStep, 64, 8, 3)
+
+// As Kernel::Turn.
+ATTUNE_INLINE void run_turn(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
+                            std::int64_t count, std::int64_t depth) {
+  constexpr std::int64_t kColumns = 16, kPairs = 4;  // in one piece: pairs of k, turned as one element
+  std::int64_t d = 0;
+  for (; d + 2 * kPairs <= depth; d += 2 * kPairs) {
+    std::int64_t i = 0;
+    for (; i + kColumns <= count; i += kColumns) {
+      std::uint32_t pairs[kPairs][kColumns];
+      for (std::int64_t pair = 0; pair < kPairs; ++pair) {
+        const float *first = x + (d + 2 * pair) * stride_d + i, *second = first + stride_d;
+        for (std::int64_t c = 0; c < kColumns; ++c) pairs[pair][c] = pair_of(first[c], second[c]);
+      }
+      for (std::int64_t c = 0; c < kColumns; c += 4) {
+        std::uint32_t turned[4][kPairs];
+        turn_4x4(turned[0], kPairs, pairs[0] + c, kColumns);
+        for (std::int64_t r = 0; r < 4; ++r) std::memcpy(out + (i + c + r) * stride + d, turned[r], sizeof(turned[r]));
+      }
+    }
+    for (; i < count; ++i)
+      for (std::int64_t e = d; e < d + 2 * kPairs; ++e) out[i * stride + e] = to_bfloat16(x[e * stride_d + i]);
+  }
+  for (; d < depth; ++d)
+    for (std::int64_t i = 0; i < count; ++i) out[i * stride + d] = to_bfloat16(x[d * stride_d + i]);
+}
+
+ATTUNE_AVX512 void amx_turn(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
+                            std::int64_t count, std::int64_t depth) {
+  run_turn(out, stride, x, stride_d, count, depth);
+}
+constexpr Kernel<float, BFloat16> amx_kernel{
+    .rows = amx::kRows,
+    .vectors = 2,
+    .lanes = amx::kLanes,
+    .step = amx::kStepDepth,
+    .rows_of_a = {amx::tile<1>, amx::tile<2>, nullptr},
+    .columns_of_a = {nullptr, nullptr, nullptr},
+    .pack_rows = nullptr,
+    .pack_columns = {avx512_bf16_pack<float, BFloat16, amx::kLanes>, avx512_bf16_pack<float, BFloat16, 2 * amx::kLanes>,
+                     nullptr},
+    .turn_rows = amx_turn,
+    .begin = amx::begin,
+    .end = amx::end};
 #endif
 
 }  // namespace
 
 template <class T, class P>
-const Kernel<T, P>& kernel_of([[maybe_unused]] CpuLevel level, [[maybe_unused]] bool instruction) {
+const Kernel<T, P>& kernel_of([[maybe_unused]] CpuLevel level, [[maybe_unused]] BFloat16Products products) {
 #ifdef ATTUNE_X86_LEVELS
-  if constexpr (std::is_same_v<P, BFloat16>)
-    if (instruction) return avx512_bf16_kernel<T, P>;
+  if constexpr (std::is_same_v<P, BFloat16>) {
+    if (products == BFloat16Products::kAmx) return amx_kernel;
+    if (products == BFloat16Products::kInstruction) return avx512_bf16_kernel<T, P>;
+  }
   if (level == CpuLevel::kAvx512) return avx512_kernel<T, P>;
   if (level == CpuLevel::kAvx2) return avx2_kernel<T, P>;
 #endif
   return baseline_kernel<T, P>;
 }
 
-template const Kernel<float, float>& kernel_of(CpuLevel, bool);
-template const Kernel<float, BFloat16>& kernel_of(CpuLevel, bool);
-template const Kernel<double, double>& kernel_of(CpuLevel, bool);
+template const Kernel<float, float>& kernel_of(CpuLevel, BFloat16Products);
+template const Kernel<float, BFloat16>& kernel_of(CpuLevel, BFloat16Products);
+template const Kernel<double, double>& kernel_of(CpuLevel, BFloat16Products);
 
 }  // namespace attune::kernels

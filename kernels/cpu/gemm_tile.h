@@ -5,6 +5,7 @@
 #include <type_traits>
 
 #include "base/bfloat16.h"
+#include "base/math.h"
 #include "kernels/cpu/simd.h"
 
 namespace attune::kernels {
@@ -13,11 +14,14 @@ namespace attune::kernels {
 inline constexpr int kMaxTileVectors = 3;
 
 /// Elements of the largest tile.
-inline constexpr int kMaxTileElements = 8 * 48;
+inline constexpr int kMaxTileElements = 32 * 32;
 
-/// Elements of k that a tile takes in one step, next to each other in packed operands: pairs of bfloat16.
+/// Most rows of C in one task; a multiple of the rows of every tile.
+inline constexpr std::int64_t kMaxTaskRows = 96;
+
+/// Elements of k that lie next to each other in packed operands: pairs of bfloat16.
 template <class P>
-inline constexpr std::int64_t kStep = std::is_same_v<P, BFloat16> ? 2 : 1;
+inline constexpr std::int64_t kTogether = std::is_same_v<P, BFloat16> ? 2 : 1;
 
 /// What a tile computes:  C[rows, columns] = base + alpha A[rows, depth] B[depth, columns], with operands of type P.
 template <class T, class P>
@@ -38,22 +42,29 @@ template <class T, class P>
 struct Kernel {
   using Function = void (*)(const Tile<T, P>&);
   /// out[d][i] = x[i * stride_i + d * stride_d], rounded, for i < count, 0 from there to the width. One stride is 1.
-  /// With steps of two, out[d / 2][i][d % 2], and 0 for a d that completes the last pair.
+  /// In pairs, out[d / 2][i][d % 2], and 0 for a d that completes the last pair.
   using Pack = void (*)(P* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
+                        std::int64_t depth);
+  /// out[i * stride + d] = x[d * stride_d + i], rounded, for i < count and d < depth.
+  using Turn = void (*)(P* out, std::int64_t stride, const T* x, std::int64_t stride_d, std::int64_t count,
                         std::int64_t depth);
 
   std::int64_t rows, vectors, lanes;
+  std::int64_t step;                       // elements of k that a tile takes at once: zeros complete the last ones
   Function rows_of_a[kMaxTileVectors];     // A[i][d] = a[i * lda + d]
   Function columns_of_a[kMaxTileVectors];  // A[i][d] = a[d * lda + i], or pairs, as they are packed
   Pack pack_rows;                          // of A: `rows` wide
   Pack pack_columns[kMaxTileVectors];      // of B
+  Turn turn_rows = nullptr;   // of A, if its packed rows lie along k (then columns_of_a, pack_rows are null)
+  void (*begin)() = nullptr;  // to be called by a thread before and after its tiles; null: nothing to do
+  void (*end)() = nullptr;
 
   std::int64_t columns() const { return vectors * lanes; }
+  std::int64_t whole_steps(std::int64_t depth) const { return ceil_div(depth, step) * step; }
 };
 
-/// T is float or double; P is T, or BFloat16 under float. `instruction`: bfloat16 by the instruction of AVX512-BF16,
-/// which has_bfloat16_products(level) must allow.
+/// T is float or double; P is T, or BFloat16 under float, whose products bfloat16_products(level) must allow.
 template <class T, class P>
-const Kernel<T, P>& kernel_of(CpuLevel level, bool instruction);
+const Kernel<T, P>& kernel_of(CpuLevel level, BFloat16Products products = BFloat16Products::kPortable);
 
 }  // namespace attune::kernels

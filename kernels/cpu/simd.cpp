@@ -1,5 +1,8 @@
 #include "kernels/cpu/simd.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <string_view>
@@ -19,14 +22,28 @@ CpuLevel level_of_machine() {
   return CpuLevel::kBaseline;
 }
 
+std::string_view name_asked_for() {
+  const char* const variable = std::getenv("ATTUNE_CPU_LEVEL");
+  return variable == nullptr ? "amx" : variable;
+}
+
 CpuLevel level_asked_for() {
-  const char* variable = std::getenv("ATTUNE_CPU_LEVEL");
-  const std::string_view name = variable == nullptr ? "avx512" : variable;
-  if (name == "avx512") return CpuLevel::kAvx512;
+  const std::string_view name = name_asked_for();
+  if (name == "amx" || name == "avx512") return CpuLevel::kAvx512;
   if (name == "avx2") return CpuLevel::kAvx2;
-  CHECK(name == "baseline", "ATTUNE_CPU_LEVEL must be baseline, avx2 or avx512, not \"", name, "\"");
+  CHECK(name == "baseline", "ATTUNE_CPU_LEVEL must be baseline, avx2, avx512 or amx, not \"", name, "\"");
   return CpuLevel::kBaseline;
 }
+
+#ifdef ATTUNE_X86_LEVELS
+// Whether the processor has AMX for bfloat16, and the system lets this process use it.
+bool amx_allowed() {
+  // Linux gives the registers to a process that asks for them (arch_prctl, ARCH_REQ_XCOMP_PERM, XTILEDATA).
+  constexpr int kRequest = 0x1023, kTileData = 18;
+  return __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") &&
+         syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
+}
+#endif
 
 }  // namespace
 
@@ -35,16 +52,22 @@ CpuLevel cpu_level() {
   return level;
 }
 
-bool has_bfloat16_products([[maybe_unused]] CpuLevel level) {
+BFloat16Products bfloat16_products([[maybe_unused]] CpuLevel level) {
 #ifdef ATTUNE_X86_LEVELS
-  return level == CpuLevel::kAvx512 && __builtin_cpu_supports("avx512bf16");
-#else
-  return false;
+  static const bool amx = name_asked_for() == "amx" && amx_allowed();
+  if (level == CpuLevel::kAvx512 && amx) return BFloat16Products::kAmx;
+  if (level == CpuLevel::kAvx512 && __builtin_cpu_supports("avx512bf16")) return BFloat16Products::kInstruction;
 #endif
+  return BFloat16Products::kPortable;
 }
 
 bool fast_bfloat16_products() {
-  return has_bfloat16_products(cpu_level());
+  const BFloat16Products products = bfloat16_products(cpu_level());
+#ifdef ATTUNE_X86_LEVELS
+  // Intel's processors take longer for the instruction than for two of float32.
+  if (products == BFloat16Products::kInstruction) return __builtin_cpu_is("amd");
+#endif
+  return products == BFloat16Products::kAmx;
 }
 
 }  // namespace attune::kernels

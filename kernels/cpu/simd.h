@@ -24,13 +24,17 @@ namespace attune::kernels {
 /// (x86-64-v4). Elsewhere than on x86-64 there is only the baseline.
 enum class CpuLevel { kBaseline, kAvx2, kAvx512 };
 
-/// The highest level of this machine, or the lower one that ATTUNE_CPU_LEVEL names (baseline, avx2, avx512) when the
-/// program starts to compute. Throws Error for another name.
+/// The highest level of this machine, or the lower one that ATTUNE_CPU_LEVEL names (baseline, avx2, avx512; amx is
+/// avx512 here) when the program starts to compute. Throws Error for another name.
 CpuLevel cpu_level();
 
-/// Whether code for this level may use the instruction of AVX512-BF16. It takes numbers under 2^-126 for zero, and else
-/// computes the sums of other levels.
-bool has_bfloat16_products(CpuLevel level);
+/// How products of bfloat16 numbers are computed: as those of float32; by the instruction of AVX512-BF16, which takes
+/// numbers under 2^-126 for zero, and else computes the same sums; by AMX, which also adds them in another order
+/// (kernels/cpu/gemm_amx.cpp).
+enum class BFloat16Products { kPortable, kInstruction, kAmx };
+
+/// The best that code for this level may use here. ATTUNE_CPU_LEVEL=avx512 excludes AMX.
+BFloat16Products bfloat16_products(CpuLevel level);
 
 #ifdef ATTUNE_X86_LEVELS
 template <auto function, class... Args>
