@@ -133,7 +133,8 @@ JoinedDevices join_devices(const std::string& module, MpiProcesses& processes) {
   const NcclCalls* const calls = load(module, mine);
   NcclId id{};
   if (calls != nullptr && processes.rank() == 0) mine = calls->make_id(id);
-  if (std::string reason = first_reason(processes.gather(mine)); !reason.empty()) return {.missing = std::move(reason)};
+  if (std::string reason = first_reason(processes.gather(mine)); calls == nullptr || !reason.empty())
+    return {.missing = std::move(reason)};
   const std::vector<std::string> ids = processes.gather({id.data(), id.size()});
   std::ranges::copy(ids.front(), id.begin());
   if (std::string reason = open_on_all(*calls, id, processes); !reason.empty()) return {.missing = std::move(reason)};
