@@ -28,7 +28,7 @@ inline const Task& one_class_counts() {
   return *task;
 }
 
-struct SharedCase {
+struct SharedCase {  // NOLINT(clang-analyzer-optin.performance.Padding): in the order of reading
   const char* name;
   bool packed = false;
   float dropout = 0;
