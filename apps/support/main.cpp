@@ -43,7 +43,13 @@ int print_error(const char* name, const char* what, int code, const char* where 
   return code;
 }
 
-// Returns `code`, or ends the process with it: under a launcher, where other threads may still exchange with others.
+// Ends the process without destructors, while other threads may still exchange with other processes, or wait for them.
+[[noreturn]] void end_at_once(int code) {
+  std::fflush(nullptr);
+  _exit(code);
+}
+
+// Returns `code`, or under a launcher ends the process with it.
 // The launcher then ends all processes: those that wait first leave the line to rank 0 if all have the same error.
 int ended_with_error(const char* name, const char* what, int code) noexcept {
   if (launched_world() <= 1) return print_error(name, what, code);
@@ -51,8 +57,7 @@ int ended_with_error(const char* name, const char* what, int code) noexcept {
   char where[32] = "";
   if (launched_rank() > 0) std::snprintf(where, sizeof where, "rank %d: ", launched_rank());
   if (launched_rank() == 0 || !interrupted()) print_error(name, what, code, where);
-  std::fflush(nullptr);
-  _exit(code);
+  end_at_once(code);
 }
 
 }  // namespace
@@ -64,11 +69,7 @@ int run_program(const Program& program, const std::function<int(CommandLine& app
     CommandLine app(program.description, program.name);
     const int code = body(app);
     flush_results();
-    if (launched_world() >
-        1) {  // a thread may still wait for ranks that could not join (engine/comm/device_exchange.cpp)
-      std::fflush(nullptr);
-      _exit(code);
-    }
+    if (launched_world() > 1) end_at_once(code);
     return code;
   } catch (const UsageError& error) {
     return ended_with_error(program.name, error.what(), 2);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -17,6 +18,40 @@
 
 namespace attune {
 namespace {
+
+// A call that NCCL may never return from, by a thread of its own. If it does not, the thread stays behind until the end of
+// the process.
+class DetachedCall {
+ public:
+  /// `call` returns its error, empty if there is none.
+  explicit DetachedCall(std::function<std::string()> call) {
+    std::thread([state = state_, call = std::move(call)] {
+      std::string error;
+      try {
+        error = call();
+      } catch (const std::exception& thrown) {  // memory, for one
+        error = str_cat("an error: ", thrown.what());
+      }
+      const std::scoped_lock lock(state->mutex);
+      state->error = std::move(error);
+      state->changed.notify_all();
+    }).detach();
+  }
+  /// Waits so long for it at most. None: it has not returned.
+  std::optional<std::string> error_within(std::chrono::milliseconds limit) const {
+    std::unique_lock lock(state_->mutex);
+    state_->changed.wait_for(lock, limit, [&] { return state_->error.has_value(); });
+    return state_->error;
+  }
+
+ private:
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::optional<std::string> error;
+  };
+  std::shared_ptr<State> state_ = std::make_shared<State>();
+};
 
 class Nccl : public DeviceExchange {
  public:
@@ -31,22 +66,12 @@ class Nccl : public DeviceExchange {
   void gather(void* values, std::size_t bytes, void* stream) override { check(calls_.gather(values, bytes, stream)); }
   std::string failure() override { return one_line(calls_.failure()); }
 
-  // In a thread that the end of the process does not wait for: NCCL may itself wait, for a device that has failed.
+  // NCCL may itself wait, for a device that has failed.
   void abort() override {
-    struct Wait {
-      std::mutex mutex;
-      std::condition_variable changed;
-      bool done = false;
-    };
-    const auto wait = std::make_shared<Wait>();
-    std::thread([wait, abort = calls_.abort] {
+    DetachedCall([abort = calls_.abort] {
       abort();
-      const std::scoped_lock lock(wait->mutex);
-      wait->done = true;
-      wait->changed.notify_all();
-    }).detach();
-    std::unique_lock lock(wait->mutex);
-    wait->changed.wait_for(lock, std::chrono::seconds(1), [&] { return wait->done; });
+      return std::string();
+    }).error_within(std::chrono::seconds(1));
   }
 
  private:
@@ -82,42 +107,15 @@ std::string first_reason(const std::vector<std::string>& all) {
   return str_cat("rank ", found - all.begin(), ": ", one_line(*found));
 }
 
-// A call of NcclCalls::open by another thread. NCCL waits for ever for a rank that failed before it met the others, or
-// that they cannot reach: then the thread stays behind, until the end of the process.
-class Opening {
- public:
-  Opening(const NcclCalls& calls, const NcclId& id, int rank, int world) {
-    std::thread([result = result_, &calls, id, rank, world] {
-      std::string error;
-      try {
-        error = calls.open(id, rank, world);
-      } catch (const std::exception& thrown) {  // memory, for one
-        error = str_cat("an error: ", thrown.what());
-      }
-      const std::scoped_lock lock(result->mutex);
-      result->error = std::move(error);
-    }).detach();
-  }
-  /// The error, empty if there is none; none: NCCL still waits.
-  std::optional<std::string> error() const {
-    const std::scoped_lock lock(result_->mutex);
-    return result_->error;
-  }
-
- private:
-  struct Result {
-    std::mutex mutex;
-    std::optional<std::string> error;
-  };
-  std::shared_ptr<Result> result_ = std::make_shared<Result>();
-};
-
-// Why not all ranks could open NCCL; empty if they could. Ranks ask each other until all have, or one has failed.
+// Why not all ranks could open NCCL; empty if they could. It waits for ever for a rank that failed before it met the
+// others, or that they cannot reach: ranks ask each other until all have opened it, or one has failed.
 std::string open_on_all(const NcclCalls& calls, const NcclId& id, MpiProcesses& processes) {
-  const Opening opening(calls, id, processes.rank(), processes.world());
+  const DetachedCall opening(
+      [&calls, id, rank = processes.rank(), world = processes.world()] { return calls.open(id, rank, world); });
   const auto limit = processes.join_limit();
-  for (const auto begin = Clock::now();; std::this_thread::sleep_for(std::chrono::milliseconds(10))) {
-    const std::optional<std::string> mine = opening.error();
+  const auto begin = Clock::now();
+  while (true) {
+    const std::optional<std::string> mine = opening.error_within(std::chrono::milliseconds(10));
     if (std::string reason = first_reason(processes.gather(mine.value_or(""))); !reason.empty()) return reason;
     if (!processes.any(!mine)) return {};
     if (processes.any(Clock::now() - begin > limit))

@@ -64,7 +64,7 @@ BFloat16Products bfloat16_products([[maybe_unused]] CpuLevel level) {
 bool fast_bfloat16_products() {
   const BFloat16Products products = bfloat16_products(cpu_level());
 #ifdef ATTUNE_X86_LEVELS
-  // Intel's processors take longer for the instruction than for two of float32.
+  // An Intel Xeon took longer for the instruction than for float32 (bench/results/cpu-intel-xeon.md), a Zen 4 half as long.
   if (products == BFloat16Products::kInstruction) return __builtin_cpu_is("amd");
 #endif
   return products == BFloat16Products::kAmx;
