@@ -37,7 +37,8 @@ Dim3 unflatten(std::uint64_t index, Dim3 size) {
 }
 
 bool same_place(const SourceLocation& a, const SourceLocation& b) {
-  return a.line() == b.line() && a.column() == b.column() && std::strcmp(a.file_name(), b.file_name()) == 0;
+  return a.line() == b.line() && a.column() == b.column() &&
+         (a.file_name() == b.file_name() || std::strcmp(a.file_name(), b.file_name()) == 0);
 }
 
 std::string place(const SourceLocation& where) {
@@ -118,6 +119,7 @@ void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_se
   shape_ = shape;
   block_ = block;
   body_ = &thread;
+  for (auto& meetings : meetings_) meetings.clear();
   random_state_ = block_seed | 1;
   error_ = nullptr;
   if (time_ > 0xF0000000u) {  // long before it wraps
@@ -236,34 +238,43 @@ void BlockRunner::release_barrier() {
   if (counting_) counter_.barrier();
 }
 
+Meeting& BlockRunner::meeting_of(int warp, unsigned mask) {
+  std::vector<Meeting>& meetings = meetings_[static_cast<std::size_t>(warp)];
+  Meeting* free = nullptr;
+  for (Meeting& meeting : meetings) {
+    if (meeting.arrived == 0)
+      free = &meeting;
+    else if (meeting.mask == mask)
+      return meeting;
+  }
+  return free != nullptr ? *free : meetings.emplace_back();
+}
+
 void BlockRunner::collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete,
                              const SourceLocation& where, bool orders_memory) {
   ThreadState& t = *self_;
   if ((mask >> t.lane() & 1u) == 0)
     fail(Fault::kBadMask, str_cat(operation, " at ", place(where), " with a mask that does not name the calling lane"));
+  const std::size_t base = static_cast<std::size_t>(t.warp()) * kWarpSize;
+  if (base + static_cast<std::size_t>(std::bit_width(mask)) > threads_.size())
+    fail(Fault::kBadMask,
+         str_cat(operation, " at ", place(where), " with a mask that names lanes the block does not have"));
+  Meeting& meeting = meeting_of(t.warp(), mask);
+  if (meeting.arrived == 0)
+    meeting.mask = mask, meeting.first = &t;
+  else if (meeting.first->operation != operation || !same_place(meeting.first->where, where))
+    fail(Fault::kDivergentCollective, str_cat(operation, " at ", place(where), ", while ", describe(*meeting.first)));
   t.operation = operation;
   t.mask = mask;
-  t.payload = payload;
   t.where = where;
-  const std::size_t base = static_cast<std::size_t>(t.warp()) * kWarpSize;
-  void* payloads[kWarpSize] = {};
-  for (unsigned rest = mask; rest != 0; rest &= rest - 1) {
-    const std::size_t i = base + static_cast<std::size_t>(std::countr_zero(rest));
-    if (i >= threads_.size())
-      fail(Fault::kBadMask,
-           str_cat(operation, " at ", place(where), " with a mask that names lanes the block does not have"));
-    const ThreadState& other = threads_[i];
-    if (&other != &t) {
-      if (other.wait != ThreadState::Wait::kCollective || other.mask != mask) {  // has not arrived yet, or never will
-        wait(ThreadState::Wait::kCollective, where);
-        return;
-      }
-      if (other.operation != operation || !same_place(other.where, where))
-        fail(Fault::kDivergentCollective, str_cat(operation, " at ", place(where), ", while ", describe(other)));
-    }
-    payloads[i - base] = other.payload;
+  meeting.payloads[t.lane()] = payload;
+  meeting.arrived |= 1u << t.lane();
+  if (meeting.arrived != mask) {
+    wait(ThreadState::Wait::kCollective, where);
+    return;
   }
-  complete(payloads, mask);
+  meeting.arrived = 0;
+  complete(meeting.payloads, mask);
   if (counting_) counter_.meet(t.warp(), mask);
   if (orders_memory) ++time_;
   for (unsigned rest = mask; rest != 0; rest &= rest - 1) {

@@ -64,7 +64,6 @@ struct ThreadState {
   // The collective this lane waits in.
   const char* operation = nullptr;
   unsigned mask = 0;
-  void* payload = nullptr;
   // Shared-memory bookkeeping.
   std::uint32_t synced = 0;  // time of its last __syncwarp
   std::vector<AsyncCopy> copies;
@@ -72,6 +71,13 @@ struct ThreadState {
 
   int warp() const { return id / kWarpSize; }
   int lane() const { return id % kWarpSize; }
+};
+
+/// The collective of one mask that lanes of a warp are in.
+struct Meeting {
+  unsigned mask = 0, arrived = 0;      // lanes; arrived is 0: the entry is free
+  const ThreadState* first = nullptr;  // that arrived
+  void* payloads[kWarpSize] = {};
 };
 
 /// Runs blocks one after the other on the OS thread it belongs to.
@@ -114,6 +120,7 @@ class BlockRunner {
   void wait(ThreadState::Wait state, const SourceLocation& where);
   void run_warp(int warp);
   unsigned ready_lanes(int warp) const;
+  Meeting& meeting_of(int warp, unsigned mask);
   void release_barrier();
   void diagnose_stuck() const;
   void abort_all();
@@ -121,6 +128,7 @@ class BlockRunner {
 
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<ThreadState> threads_;
+  std::array<std::vector<Meeting>, kMaxThreads / kWarpSize> meetings_;  // by warp
   SharedMemory shared_;
   GridShape shape_{};
   Dim3 block_;
