@@ -1,7 +1,6 @@
 #include "kernels/cuda/simulated/tensor_core.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -47,35 +46,47 @@ const MmaPayload& lane_of(void* const* payloads, int i) {
   return *static_cast<const MmaPayload*>(payloads[i]);
 }
 
-// The exponent of a finite number that is not zero, or a bit less than any such.
-int exponent_of(double x) {
-  const auto biased = static_cast<int>(std::bit_cast<std::uint64_t>(x) >> 52 & 0x7FF);
-  return biased - 1023;
+// The exponent of a finite number; a bit less than any such for 0, more than any two together for infinity and NaN.
+int exponent_of(float x) {
+  const auto biased = static_cast<int>(std::bit_cast<std::uint64_t>(static_cast<double>(x)) >> 52 & 0x7FF);
+  return biased == 0x7FF ? 8192 : biased - 1023;
 }
 double power_of_two(int exponent) {
   return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52);
 }
 
-// The result of a tensor core for c + a[0] b[0] + a[1] b[1] + ...: exact products and c are aligned to the largest
-// exponent among them, cut off a little below float32's last bit, added, and the sum is cut off again: never rounded,
-// unlike a chain of fused multiply-adds. How little differs between generations; one bit is a cautious choice. Fasi,
-// Higham, Mikaitis, Pranesh: "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330 (2021).
-template <int Group>
-float multiply_add(float c, const float* a, const float* b) {
-  constexpr int kGuardBits = 1;
-  std::array<double, Group> products;
-  float rounded = c;
-  int top = exponent_of(c);
-  for (int i = 0; i < Group; ++i) {
-    products[static_cast<std::size_t>(i)] = static_cast<double>(a[i]) * static_cast<double>(b[i * kN]);
-    rounded += a[i] * b[i * kN];
-    if (products[static_cast<std::size_t>(i)] != 0) top = std::max(top, exponent_of(a[i]) + exponent_of(b[i * kN]));
+// Elements of an operand: [rows, columns].
+template <int Rows, int Columns>
+struct Operand {
+  float values[Rows][Columns];
+  int exponents[Rows][Columns];
+
+  void set(int row, int column, float x) {
+    values[row][column] = x;
+    exponents[row][column] = exponent_of(x);
   }
-  if (!std::isfinite(rounded) || top < -126) return rounded;
+};
+
+// The result of a tensor core for element m, n of c + A B, with elements k to k + Group of the depth: exact products and c
+// are aligned to the largest exponent among them, cut off a little below float32's last bit, added, and the sum is cut off
+// again: never rounded, unlike a chain of fused multiply-adds. How little differs between generations; one bit is a cautious
+// choice. Fasi, Higham, Mikaitis, Pranesh: "Numerical behavior of NVIDIA tensor cores", PeerJ Computer Science 7:e330 (2021).
+template <int Group, int K>
+float multiply_add(float c, const Operand<kM, K>& a, const Operand<K, kN>& b, int m, int n, int k) {
+  constexpr int kGuardBits = 1;
+  constexpr int kMaxExponent = 120;  // of a sum that is certainly finite
+  int top = exponent_of(c);
+  for (int i = k; i < k + Group; ++i) top = std::max(top, a.exponents[m][i] + b.exponents[i][n]);
+  if (top < -126 || top > kMaxExponent) {
+    float rounded = c;
+    for (int i = k; i < k + Group; ++i) rounded += a.values[m][i] * b.values[i][n];
+    if (top < -126 || !std::isfinite(rounded)) return rounded;
+  }
   const int unit = top - 23 - kGuardBits;
   const double scale = power_of_two(-unit);
   auto sum = static_cast<std::int64_t>(static_cast<double>(c) * scale);
-  for (const double product : products) sum += static_cast<std::int64_t>(product * scale);
+  for (int i = k; i < k + Group; ++i)
+    sum += static_cast<std::int64_t>(static_cast<double>(a.values[m][i]) * static_cast<double>(b.values[i][n]) * scale);
   constexpr std::uint64_t kBeyondFloat = (std::uint64_t{1} << 29) - 1;
   const auto bits = std::bit_cast<std::uint64_t>(static_cast<double>(sum) * power_of_two(unit));
   return static_cast<float>(std::bit_cast<double>(bits & ~kBeyondFloat));
@@ -83,14 +94,14 @@ float multiply_add(float c, const float* a, const float* b) {
 
 // D += A B on gathered operands, scattered back to the fragments; half of the depth is added at a time.
 template <int K>
-void multiply(void* const* payloads, const float (&a)[kM][K], const float (&b)[K][kN]) {
+void multiply(void* const* payloads, const Operand<kM, K>& a, const Operand<K, kN>& b) {
   float d[kM][kN];
   for (int l = 0; l < kWarpSize; ++l)
     for (int i = 0; i < 4; ++i) d[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = lane_of(payloads, l).d[i];
   constexpr int kGroup = K / 2;
   for (int m = 0; m < kM; ++m)
     for (int n = 0; n < kN; ++n)
-      for (int k = 0; k < K; k += kGroup) d[m][n] = multiply_add<kGroup>(d[m][n], &a[m][k], &b[k][n]);
+      for (int k = 0; k < K; k += kGroup) d[m][n] = multiply_add<kGroup>(d[m][n], a, b, m, n, k);
   for (int l = 0; l < kWarpSize; ++l)
     for (int i = 0; i < 4; ++i) lane_of(payloads, l).d[i] = d[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2];
 }
@@ -100,17 +111,18 @@ float half_of(std::uint32_t pair, int which) {
 }
 
 void complete_bf16(void* const* payloads, unsigned) {
-  float a[kM][16], b[16][kN];
+  Operand<kM, 16> a;
+  Operand<16, kN> b;
   for (int l = 0; l < kWarpSize; ++l) {
     const MmaPayload& lane = lane_of(payloads, l);
     const int g = l / 4, t = l % 4;
     for (int j = 0; j < 2; ++j) {
-      a[g][2 * t + j] = half_of(lane.a[0], j);
-      a[g + 8][2 * t + j] = half_of(lane.a[1], j);
-      a[g][2 * t + 8 + j] = half_of(lane.a[2], j);
-      a[g + 8][2 * t + 8 + j] = half_of(lane.a[3], j);
-      b[2 * t + j][g] = half_of(lane.b[0], j);
-      b[2 * t + 8 + j][g] = half_of(lane.b[1], j);
+      a.set(g, 2 * t + j, half_of(lane.a[0], j));
+      a.set(g + 8, 2 * t + j, half_of(lane.a[1], j));
+      a.set(g, 2 * t + 8 + j, half_of(lane.a[2], j));
+      a.set(g + 8, 2 * t + 8 + j, half_of(lane.a[3], j));
+      b.set(2 * t + j, g, half_of(lane.b[0], j));
+      b.set(2 * t + 8 + j, g, half_of(lane.b[1], j));
     }
   }
   multiply(payloads, a, b);
@@ -122,16 +134,17 @@ float tf32_of(std::uint32_t bits) {
 }
 
 void complete_tf32(void* const* payloads, unsigned) {
-  float a[kM][8], b[8][kN];
+  Operand<kM, 8> a;
+  Operand<8, kN> b;
   for (int l = 0; l < kWarpSize; ++l) {
     const MmaPayload& lane = lane_of(payloads, l);
     const int g = l / 4, t = l % 4;
-    a[g][t] = tf32_of(lane.a[0]);
-    a[g + 8][t] = tf32_of(lane.a[1]);
-    a[g][t + 4] = tf32_of(lane.a[2]);
-    a[g + 8][t + 4] = tf32_of(lane.a[3]);
-    b[t][g] = tf32_of(lane.b[0]);
-    b[t + 4][g] = tf32_of(lane.b[1]);
+    a.set(g, t, tf32_of(lane.a[0]));
+    a.set(g + 8, t, tf32_of(lane.a[1]));
+    a.set(g, t + 4, tf32_of(lane.a[2]));
+    a.set(g + 8, t + 4, tf32_of(lane.a[3]));
+    b.set(t, g, tf32_of(lane.b[0]));
+    b.set(t + 4, g, tf32_of(lane.b[1]));
   }
   multiply(payloads, a, b);
 }
