@@ -4,13 +4,13 @@ the 64 warps that leaves. Compiles the kernels: minutes, no GPU needed.
 
 usage: scripts/kernel_resources.py [architecture, 80 by default] [kernel source, all by default]...
 """
-import concurrent.futures
 import os
 import pathlib
 import re
-import subprocess
 import sys
 import tempfile
+
+from cuda_kernels import all_sources, check_architecture, compile_cubin, of_each, plain_names, run
 
 # Limits of a multiprocessor, by architecture: KiB of shared memory; a block takes 1 KiB more than it requests. The other limits are the same on
 # all of these: 65,536 registers, allocated to warps 256 at a time, 64 warps and 32 blocks ("Compute Capabilities" in the CUDA C++ Programming Guide).
@@ -36,29 +36,16 @@ LAYERNORM = {f"layernorm_{direction}_kernel<{name}": 8 * 768 * (floats * 4 + siz
              for direction, floats in (("forward", 1), ("backward", 3)) for name, size in (("float", 4), ("BFloat16", 2))}
 
 
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        sys.exit(f"kernel_resources: {' '.join(map(str, command))} failed:\n{done.stderr}")
-    return done.stdout + done.stderr
-
-
 def dynamic_shared():
     with tempfile.TemporaryDirectory() as folder:
         run("g++", "-std=c++20", "-O1", "-Wno-unknown-pragmas", "-I.", "-x", "c++", "-", "-o", f"{folder}/say", input=ATTENTION)
         return LAYERNORM | {name: int(size) for name, size in (line.rsplit(" ", 1) for line in run(f"{folder}/say").splitlines())}
 
 
-def plain(mangled):
-    name = re.sub(r"^void |\(attune::Activation\)|attune::(kernels::)?|\(anonymous namespace\)::", "", run("c++filt", mangled).strip())
-    return name[: name.index("(")] if "(" in name else name
-
-
 def compile_source(source, arch):
     """(mangled name, registers, bytes spilled, static shared memory, threads of a block) of every kernel of the source."""
     with tempfile.TemporaryDirectory() as folder:
-        said = run("nvcc", "-std=c++20", "--expt-relaxed-constexpr", "-O3", "-I.", "-gencode", f"arch=compute_{arch},code=sm_{arch}",
-                   "-Xptxas", "-v", "-cubin", "--keep", "--keep-dir", folder, "-o", f"{folder}/out.cubin", str(source))
+        said = compile_cubin(source, arch, f"{folder}/out.cubin", "-Xptxas", "-v", "--keep", "--keep-dir", folder)
         ptx = "".join(path.read_text() for path in pathlib.Path(folder).glob("*.ptx"))
     threads = {name: int(size) for name, size in re.findall(r"\.entry (\w+)\(.*?\.maxntid (\d+)", ptx, re.S)}
     for name, part in re.findall(r"Compiling entry function '(\w+)'(.*?)(?=Compiling entry function|\Z)", said, re.S):
@@ -78,14 +65,12 @@ def warps_of(registers, shared, threads, arch):
 
 
 def main(arch="80", *sources):
-    if arch not in SHARED_KIB:
-        sys.exit(f"kernel_resources: architecture {arch} is none of {', '.join(SHARED_KIB)}")
-    sources = sources or sorted(pathlib.Path("kernels/cuda").glob("*.cu"))
+    check_architecture(arch)
     dynamic = dynamic_shared()
-    with concurrent.futures.ThreadPoolExecutor(max(1, len(os.sched_getaffinity(0)))) as pool:
-        kernels = [kernel for found in pool.map(lambda source: list(compile_source(source, arch)), sources) for kernel in found]
+    kernels = [kernel for found in of_each(lambda source: list(compile_source(source, arch)), sources or all_sources()) for kernel in found]
+    names = plain_names(mangled for mangled, *_ in kernels)
     print(f"{'':58} registers spilled  static dynamic threads  warps")
-    for name, registers, spilled, static, threads in sorted((plain(mangled), *rest) for mangled, *rest in kernels):
+    for name, registers, spilled, static, threads in sorted((names[mangled], *rest) for mangled, *rest in kernels):
         asked = next((size for start, size in dynamic.items() if re.match(re.escape(start) + r"\b", name)), 0)
         warps, limit = warps_of(registers, static + asked, threads, arch)
         print(f"{name:58} {registers:9} {spilled:7} {static:7} {asked:7} {threads:7} {warps:6} {limit}".rstrip())
