@@ -73,19 +73,21 @@ __device__ Entry own_entry(const Entry* entries, int count) {
 
 template <class T, int W>
 __device__ void update(const Entry& e, const AdamWFactors& s, std::int64_t i) {
-  T* param = static_cast<T*>(e.param) + i;
+  T* const param = in_global(static_cast<T*>(e.param) + i);
+  float* const m_of = in_global(e.m + i);
+  float* const v_of = in_global(e.v + i);
   float g[W], m[W], v[W], p[W];
-  load(g, static_cast<const T*>(e.grad) + i);
-  load(m, e.m + i);
-  load(v, e.v + i);
+  load(g, in_global(static_cast<const T*>(e.grad) + i));
+  load(m, m_of);
+  load(v, v_of);
   if constexpr (sizeof(T) == sizeof(float))
     load(p, param);
   else
-    load(p, e.master + i);
+    load(p, in_global(e.master + i));
   for (int j = 0; j < W; ++j) adamw_step(p[j], m[j], v[j], g[j], s);
-  store(e.m + i, m);
-  store(e.v + i, v);
-  if constexpr (sizeof(T) != sizeof(float)) store(e.master + i, p);
+  store(m_of, m);
+  store(v_of, v);
+  if constexpr (sizeof(T) != sizeof(float)) store(in_global(e.master + i), p);
   store(param, p);
 }
 
@@ -107,15 +109,15 @@ __device__ bool any_row(const Entry& e, const Range& chunk) {
   const std::int64_t rows = (chunk.end - 1) / e.channels + 1;
   int found = 0;
   for (std::int64_t row = chunk.begin / e.channels + threadIdx.x; row < rows; row += Traits::kThreads)
-    if (load_global(e.marks + row) >= kFirstSlot) found = 1;
+    if (load_global(in_global(e.marks + row)) >= kFirstSlot) found = 1;
   return block_sum(found) > 0;
 }
 
 // Element `column` of a row of a row gradient.
 __device__ float row_element(const Entry& e, std::int64_t row, std::int64_t column) {
-  const std::int32_t mark = load_global(e.marks + row);
+  const std::int32_t mark = load_global(in_global(e.marks + row));
   if (mark < kFirstSlot) return 0;
-  return load_global(static_cast<const float*>(e.grad) + (mark - kFirstSlot) * e.channels + column);
+  return load_global(in_global(static_cast<const float*>(e.grad) + (mark - kFirstSlot) * e.channels + column));
 }
 
 // The sum of W squares: of numbers whose squares are far from the limits of float32 in float32, which saves most of the
@@ -144,8 +146,10 @@ __device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_el
 
 template <class T>
 __device__ double dense_squares(const Entry& e, const Range& chunk) {
-  const T* grad = static_cast<const T*>(e.grad);
-  return own_squares<16 / sizeof(T)>(e, chunk, [grad](auto& g, std::int64_t i) { load(g, grad + i); });
+  // Counted from the chunk's begin, which leaves registers for two more blocks of a multiprocessor.
+  const T* grad = static_cast<const T*>(e.grad) + chunk.begin;
+  return own_squares<16 / sizeof(T)>(e, {0, chunk.end - chunk.begin},
+                                     [grad](auto& g, std::int64_t i) { load(g, in_global(grad + i)); });
 }
 
 __device__ double row_squares(const Entry& e, const Range& chunk) {

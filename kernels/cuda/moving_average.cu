@@ -43,10 +43,11 @@ __global__ void __launch_bounds__(Traits::kThreads)
   const float share = static_cast<float>(load_global(rate));
   for_own_elements<Traits::kThreads, 4, 2>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
     float average[decltype(width)::value], value[decltype(width)::value];
-    load(average, e.average + i);
-    load(value, e.value + i);
+    float* const own_average = in_global(e.average + i);
+    load(average, own_average);
+    load(value, in_global(e.value + i));
     for (int j = 0; j < decltype(width)::value; ++j) average[j] = fmaf(share, value[j] - average[j], average[j]);
-    store(e.average + i, average);
+    store(own_average, average);
   });
 }
 

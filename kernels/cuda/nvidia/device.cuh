@@ -50,6 +50,14 @@ __device__ __forceinline__ V move_word(const V* p) {
   return both.value;
 }
 
+/// p, the address of an access, as one in global memory. The compiler cannot know this of a pointer that was itself read
+/// from memory, and makes a generic access.
+template <class V>
+__device__ __forceinline__ V* in_global(V* p) {
+  __builtin_assume(__isGlobal(p));
+  return p;
+}
+
 template <class V>
 __device__ __forceinline__ V load_global(const V* p) {
   return move_word(p);

@@ -11,6 +11,11 @@
 namespace attune::device {
 
 template <class V>
+V* in_global(V* p) {
+  return p;  // each access is checked
+}
+
+template <class V>
 V load_global(const V* p) {
   const auto* const address = static_cast<const void*>(p);  // V may be a pointer itself
   simulated::on_global_access(address, sizeof(V), "a load");
