@@ -4,7 +4,8 @@
 #   slow               the tests with the label slow
 #   fuzz               100,000 executions of each fuzz target, after each has found its planted faults
 #   demo               a build of the demo's programs, as scripts/demo.sh builds them
-#   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors
+#   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors,
+#                      and a comparison of the compiled kernels with their limits
 #   tidy               clang-tidy on every file that the release build compiles
 #   sanitizers[:I/N]   the whole suite under AddressSanitizer and UBSan; of N pieces the I-th one (all: the eight pieces in turn)
 #
@@ -37,7 +38,10 @@ for name in "$@"; do
       run "demo: configure" cmake --preset release -B build/demo-release -DATTUNE_CUDA=none -DATTUNE_UNITY=ON -DATTUNE_BUILD_TESTS=OFF -DATTUNE_BUILD_BENCH=OFF
       run "demo: build, not run" cmake --build build/demo-release --parallel "$jobs" --target prepare_imdb tokenize train_gpt predict
       ;;
-    cuda) with_nvcc build/cuda ;;
+    cuda)
+      with_nvcc build/cuda
+      compiled_code build/cuda 80 90a
+      ;;
     tidy) run "clang-tidy" scripts/tidy.sh ;;
     sanitizers | sanitizers:*)
       run "sanitizers: configure" cmake --preset asan

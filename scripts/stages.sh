@@ -33,3 +33,14 @@ with_nvcc() {
   grep -q '^ATTUNE_NCCL:BOOL=ON$' "$folder/CMakeCache.txt" || summary+="==== NCCL: it or MPI is not installed, compiled without"$'\n'
   run "nvcc: build, not run" cmake --build "$folder" --parallel "$jobs"
 }
+
+# compiled_code FOLDER ARCHITECTURE...: compares what with_nvcc has built with the limits of scripts/compiled_code_limits.txt.
+compiled_code() {
+  local folder=$1 arch
+  command -v nvcc >/dev/null || return 0
+  if ! scripts/fetch_nvdisasm.sh build/nvdisasm; then
+    summary+="==== nvdisasm: not installed and could not be fetched, compiled code not checked"$'\n'
+    return
+  fi
+  for arch in "${@:2}"; do run "compiled code for sm_$arch" scripts/compiled_code.py --check --arch "$arch" --objects "$folder"; done
+}

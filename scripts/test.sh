@@ -3,7 +3,8 @@
 # data to run the tests that need it; without it they are skipped.
 #
 # Without arguments further stages follow: CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread schedules; and,
-# if the CUDA toolkit is installed, a build of the programs with nvcc for one GPU, with warnings as errors. CONTRIBUTING.md says what runs when.
+# if the CUDA toolkit is installed, a build of the programs with nvcc for one GPU, with warnings as errors, and a comparison of its kernels' machine code
+# with limits. CONTRIBUTING.md says what runs when.
 #
 # usage: scripts/test.sh [ctest arguments: of the first tests, and no further stage; -L slow: the slow ones]
 set -euo pipefail
@@ -16,6 +17,10 @@ run "dependencies" scripts/setup.sh clang-format-14 libopenmpi-dev openmpi-bin
 if [ -d /usr/local/cuda/include ] && ! scripts/fetch_cute.sh build/cute; then
   summary+="==== CuTe: its headers could not be fetched, layouts of fragments not compared"$'\n'
 fi
+# What compiled_code_detects and the last stage run.
+if [ -d /usr/local/cuda/bin ] && ! scripts/fetch_nvdisasm.sh build/nvdisasm; then
+  summary+="==== nvdisasm: not installed and could not be fetched, faults planted in compiled code not looked for"$'\n'
+fi
 run "configure" cmake --preset release
 run "build" cmake --build --preset release --parallel "$jobs"
 [ $# -gt 0 ] || set -- -LE slow
@@ -27,3 +32,4 @@ run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target 
 run "sanitizers: kernels on the simulated device" ctest --preset asan -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
 
 with_nvcc build/cuda-programs -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D ATTUNE_UNITY=ON -D CMAKE_CUDA_ARCHITECTURES=90a-real
+compiled_code build/cuda-programs 90a
