@@ -38,6 +38,10 @@ with_nvcc() {
 compiled_code() {
   local folder=$1 arch
   command -v nvcc >/dev/null || return 0
+  if ! nvcc --version | grep -q 'release 13\.0,'; then
+    summary+="==== compiled code: the limits are those of nvcc 13.0, not compared"$'\n'
+    return
+  fi
   if ! scripts/fetch_nvdisasm.sh build/nvdisasm; then
     summary+="==== nvdisasm: not installed and could not be fetched, compiled code not checked"$'\n'
     return
