@@ -60,6 +60,7 @@ class ArenaPools {
   void* allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
                  const BlockPool::FreeSegment& free_segment);
   void free(void* block);
+  std::size_t size_of(const void* block) const { return pool_of(block).size_of(block); }
   /// Returns unused segments to the device.
   void release(const BlockPool::FreeSegment& free_segment);
   void graph_begins() { ++graphs_; }
@@ -72,6 +73,8 @@ class ArenaPools {
   std::size_t reserved() const { return ordinary_.reserved() + captured_.reserved(); }
 
  private:
+  const BlockPool& pool_of(const void* block) const { return ordinary_.owns(block) ? ordinary_ : captured_; }
+
   BlockPool ordinary_, captured_;
   std::size_t graphs_ = 0, in_use_ = 0, peak_ = 0;
 };

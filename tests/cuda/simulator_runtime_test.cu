@@ -150,45 +150,5 @@ TEST(SimulatorRuntime, EqualConstantsShareOneCopy) {
   EXPECT_NE(context.constant(std::as_bytes(std::span(b))), first);
 }
 
-// The arena follows the stream: a freed block lives until the work before has run, a captured one as long as its graph.
-TEST(SimulatorRuntime, TheArenaFollowsTheStream) {
-  const cuda::Stream stream;
-  const cuda::ArenaUse before = cuda::arena_use();
-  cuda::reset_arena_peak();
-  auto* x = static_cast<float*>(cuda::arena_allocate(sizeof(float), stream));
-  EXPECT_EQ(cuda::arena_use().in_use, before.in_use + sizeof(float));
-  const float one = 1;
-  cuda::copy_to_device(x, &one, sizeof one, stream);
-  add(x, 1, stream);
-  float out = 0;
-  cuda::copy_to_host(&out, x, sizeof out, stream);
-  cuda::arena_free(x, stream);
-  EXPECT_EQ(cuda::arena_use().in_use, before.in_use);
-  stream.synchronize();
-  EXPECT_EQ(out, 2.0f);
-  EXPECT_EQ(cuda::arena_use().peak, before.in_use + sizeof(float));
-}
-
-TEST(SimulatorRuntime, CapturedMemoryLivesAsLongAsItsGraph) {
-  DeviceArray<float> sum(std::vector<float>{0});
-  const cuda::Stream stream;
-  auto* earlier = static_cast<float*>(cuda::arena_allocate(sizeof(float), stream));
-  const float start = 3;
-  cuda::copy_to_device(earlier, &start, sizeof start, stream);
-  stream.begin_capture();
-  auto* inside = static_cast<float*>(cuda::arena_allocate(sizeof(float), stream));
-  cuda::copy_on_device(inside, earlier, sizeof(float), stream);
-  add(inside, 1, stream);
-  cuda::copy_on_device(sum.data(), inside, sizeof(float), stream);
-  cuda::arena_free(inside, stream);
-  cuda::arena_free(earlier, stream);
-  const cuda::Graph graph = stream.end_capture();
-  for (int i = 0; i < 2; ++i) {
-    graph.launch(stream);
-    stream.synchronize();
-    EXPECT_EQ(sum.host()[0], 4.0f);
-  }
-}
-
 }  // namespace
 }  // namespace attune

@@ -1,12 +1,16 @@
-// Memory of the simulated device. Every block is a separate heap block, so that an access past its end is detected; the
-// arena only counts, and keeps the memory that graphs may still access.
+// Memory of the simulated device. The arena hands out what a GPU's does: the same pools, cut in the same way, and a
+// freed block is handed out again at once. Work on the stream finds the blocks of its own time (memory.h).
+//
+// The pools see segments of the sizes that a GPU's have. The memory behind is half as large again, and a block begins at
+// one and a half times its distance from the segment's begin: so each is followed by bytes that no other has.
 #include <algorithm>
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <new>
-#include <set>
 
 #include "base/check.h"
+#include "kernels/cuda/block_pool.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/simulated/failing_calls.h"
@@ -18,44 +22,59 @@
 namespace attune::cuda {
 namespace {
 
-// Sizes of the arena's blocks: of those in use, and of those that are free but not the device's yet, because work that
-// reads them is not done or is part of a graph.
-struct Arena {
-  std::map<void*, std::size_t> blocks, freed;
-  std::size_t in_use = 0, peak = 0, reserved = 0;
+// Of a distance in the pool's segments.
+std::size_t spread(std::size_t bytes) {
+  return bytes / 2 * 3;
+}
 
-  void give_back(void* block) {
-    const auto found = freed.find(block);
-    reserved -= found->second;
-    freed.erase(found);
-    simulated::free_memory(block);
-  }
+struct ArenaBlock {
+  void* pooled;  // as the pools call it
+  simulated::SegmentBlock block;
+  std::weak_ptr<Graph::State> graph;  // whose capture it was allocated in
+};
+
+struct Arena {
+  ArenaPools pools;
+  std::map<std::byte*, std::size_t> segments;
+  std::map<void*, ArenaBlock> blocks;
+  std::uint64_t blocks_made = 0;
 };
 Arena& arena() {
-  static Arena* instance = new Arena;
+  static Arena* instance = new Arena;  // blocks may be freed by static destructors
   return *instance;
 }
 
-// The arena's blocks that belong to graphs.
-std::set<void*>& captured_blocks() {
-  static auto* instance = new std::set<void*>;
-  return *instance;
+void* new_segment(std::size_t bytes) {
+  if (bytes > free_bytes()) return nullptr;
+  void* segment = simulated::allocate_segment(spread(bytes), bytes);
+  if (segment != nullptr) arena().segments[static_cast<std::byte*>(segment)] = bytes;
+  return segment;
+}
+
+void free_segment(void* segment) {
+  run_all_streams();
+  arena().segments.erase(static_cast<std::byte*>(segment));
+  simulated::free_segment(segment);
+}
+
+[[noreturn]] void out_of_memory(std::size_t bytes) {
+  throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free_bytes(), " of ",
+                            device_info().total_bytes, " free on ", device_info().name));
 }
 
 }  // namespace
 
+Graph::State::State() {
+  arena().pools.graph_begins();
+}
 Graph::State::~State() {
-  for (void* block : memory) {
-    captured_blocks().erase(block);
-    if (arena().freed.contains(block)) arena().give_back(block);  // else whoever holds it frees it
-  }
+  arena().pools.graph_ends();
 }
 
 void* allocate(std::size_t bytes) {
   simulated::on_call(simulated::Call::kAllocation);
-  if (const std::size_t free = free_bytes(); bytes > free)
-    throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes asked for, ", free, " of ", device_info().total_bytes,
-                              " free on ", device_info().name));
+  if (bytes > free_bytes()) arena_release();
+  if (bytes > free_bytes()) out_of_memory(bytes);
   return simulated::allocate_memory(bytes);
 }
 
@@ -67,44 +86,51 @@ void deallocate(void* device) noexcept {
 
 void* arena_allocate(std::size_t bytes, const Stream& stream) {
   CHECK(stream.state().priority == Priority::kFirst, "arena: work on a second stream may not allocate");
+  simulated::on_call(simulated::Call::kAllocation);
   Arena& a = arena();
-  void* block = allocate(bytes);
-  a.blocks[block] = bytes;
-  a.in_use += bytes;
-  a.reserved += bytes;
-  a.peak = std::max(a.peak, a.in_use);
-  if (Stream::State& s = stream.state(); s.capture) {
-    s.capture->memory.push_back(block);
-    captured_blocks().insert(block);
-  }
-  return block;
+  void* pooled = a.pools.allocate(bytes, stream.capturing(), new_segment, free_segment);
+  if (pooled == nullptr) out_of_memory(bytes);
+  std::byte* const segment = std::prev(a.segments.upper_bound(static_cast<std::byte*>(pooled)))->first;
+  const auto offset = static_cast<std::size_t>(static_cast<std::byte*>(pooled) - segment);
+  const simulated::SegmentBlock block{.begin = segment + spread(offset),
+                                      .bytes = std::max<std::size_t>(bytes, 1),
+                                      .place = spread(a.pools.size_of(pooled)),
+                                      .number = ++a.blocks_made};
+  const std::shared_ptr<Graph::State>& capture = stream.state().capture;
+  a.blocks[block.begin] = {pooled, block, capture};
+  if (capture) capture->held[block.number] = block;
+  stream.state().put([block] { simulated::begin_block(block); });
+  return block.begin;
 }
 
 void arena_free(void* device, const Stream& stream) noexcept {
   if (device == nullptr) return;
   Arena& a = arena();
-  const auto found = a.blocks.find(device);
-  a.in_use -= found->second;
-  a.freed.insert(a.blocks.extract(found));
-  if (captured_blocks().contains(device)) return;
-  Stream::State& s = stream.state();
-  if (s.capture) {
-    s.capture->memory.push_back(device);
-    captured_blocks().insert(device);
-  } else {
-    enqueue(stream, [device] { arena().give_back(device); });
+  const ArenaBlock freed = a.blocks.extract(device).mapped();
+  a.pools.free(freed.pooled);
+  const Work end = [block = freed.block] { simulated::end_block(block); };
+  const std::shared_ptr<Graph::State> graph = freed.graph.lock();
+  if (graph && graph == stream.state().capture) {
+    graph->held.erase(freed.block.number);
+    stream.state().put(end);
+    return;
   }
+  stream.state().put_uncaptured(end);
+  if (graph) graph->work.push_back(end);  // a later launch begins it again
 }
 
 ArenaUse arena_use() {
-  return {arena().in_use, arena().peak, arena().reserved};
+  const ArenaPools& pools = arena().pools;
+  return {pools.in_use(), pools.peak(), pools.reserved()};
 }
 
 void reset_arena_peak() {
-  arena().peak = arena().in_use;
+  arena().pools.reset_peak();
 }
 
-void arena_release() {}  // freed memory returns to the device at once
+void arena_release() {
+  arena().pools.release(free_segment);
+}
 
 std::size_t free_bytes() {
   return device_info().total_bytes - std::min(simulated::memory_in_use(), device_info().total_bytes);

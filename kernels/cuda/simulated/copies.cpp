@@ -11,23 +11,13 @@
 #include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
-namespace {
-
-void check_memory(const void* device, std::size_t bytes, const char* what) {
-  if (!simulated::is_device_memory(device, bytes))
-    throw simulated::SimulatorFault(simulated::Fault::kOutOfBounds,
-                                    str_cat(what, " of ", bytes, " bytes outside of device memory"));
-}
-
-}  // namespace
-
 void copy_to_device(void* device, const void* host, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
   simulated::on_call(simulated::Call::kCopy);
   std::vector<std::byte> staged(bytes);
   std::memcpy(staged.data(), host, bytes);
   enqueue(stream, [device, staged = std::move(staged)] {
-    check_memory(device, staged.size(), "a copy to the device");
+    simulated::check_device_memory(device, staged.size(), "a copy to the device");
     std::memcpy(device, staged.data(), staged.size());
   });
 }
@@ -36,7 +26,7 @@ void copy_to_host(void* host, const void* device, std::size_t bytes, const Strea
   if (bytes == 0) return;
   simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
-    check_memory(device, bytes, "a copy to the host");
+    simulated::check_device_memory(device, bytes, "a copy to the host");
     std::memcpy(host, device, bytes);
   });
 }
@@ -45,8 +35,8 @@ void copy_on_device(void* to, const void* from, std::size_t bytes, const Stream&
   if (bytes == 0) return;
   simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
-    check_memory(from, bytes, "a copy from the device");
-    check_memory(to, bytes, "a copy to the device");
+    simulated::check_device_memory(from, bytes, "a copy from the device");
+    simulated::check_device_memory(to, bytes, "a copy to the device");
     std::memmove(to, from, bytes);
   });
 }
@@ -55,7 +45,7 @@ void set_zero(void* device, std::size_t bytes, const Stream& stream) {
   if (bytes == 0) return;
   simulated::on_call(simulated::Call::kCopy);
   enqueue(stream, [=] {
-    check_memory(device, bytes, "clearing");
+    simulated::check_device_memory(device, bytes, "clearing");
     std::memset(device, 0, bytes);
   });
 }

@@ -18,7 +18,7 @@ V* in_global(V* p) {
 template <class V>
 V load_global(const V* p) {
   const auto* const address = static_cast<const void*>(p);  // V may be a pointer itself
-  simulated::on_global_access(address, sizeof(V), "a load");
+  simulated::on_global_access(address, sizeof(V), simulated::Access::kLoad);
   V v;
   std::memcpy(static_cast<void*>(&v), address, sizeof(V));
   return v;
@@ -26,7 +26,7 @@ V load_global(const V* p) {
 
 template <class V>
 void store_global(V* p, const V& v) {
-  simulated::on_global_access(p, sizeof(V), "a store");
+  simulated::on_global_access(p, sizeof(V), simulated::Access::kStore);
   std::memcpy(p, &v, sizeof(V));
 }
 
@@ -66,7 +66,7 @@ void cp_async(void* to, const void* from, bool valid = true) {
   simulated::BlockRunner& block = simulated::runner();
   simulated::AsyncCopy copy{static_cast<std::byte*>(to), {}, Bytes, block.self().open_group};
   if (valid) {
-    simulated::on_global_access(from, Bytes, "a cp.async");
+    simulated::on_global_access(from, Bytes, simulated::Access::kAsyncCopy);
     std::memcpy(copy.bytes.data(), from, Bytes);
   }
   block.shared().on_async_issue(copy.to, Bytes, block);

@@ -13,6 +13,7 @@ enum class Fault : std::uint8_t {
   kDivergentCollective,  // lanes named in a mask do not all reach the same warp collective
   kBadMask,              // a lane calls a collective whose mask does not name it, or reads from a lane outside the mask
   kOutOfBounds,          // an access outside every allocation of its memory space
+  kFreedMemory,          // an access to memory of the arena that no block has when the stream comes to it
   kMisaligned,           // an access whose address is no multiple of its size
   kUninitialised,        // a read of shared memory that no thread of this block has written
   kRace,                 // two threads touch the same shared bytes, one writing, with no barrier between
@@ -32,6 +33,8 @@ constexpr const char* name_of(Fault fault) {
       return "bad mask";
     case Fault::kOutOfBounds:
       return "out of bounds";
+    case Fault::kFreedMemory:
+      return "freed memory";
     case Fault::kMisaligned:
       return "misaligned access";
     case Fault::kUninitialised:

@@ -159,7 +159,7 @@ inline void on_atomic(const void* address, std::size_t bytes) {
   if (block.shared().contains(address))
     block.shared().on_atomic(address, bytes, block);
   else
-    on_global_access(address, bytes, "an atomic");
+    on_global_access(address, bytes, Access::kAtomic);
 }
 
 }  // namespace attune::simulated

@@ -38,20 +38,17 @@ void assign(BFloat16& to, float x) {
 }
 
 void check_operand(const void* data, std::int64_t elements, std::size_t size, const char* what) {
-  if (!simulated::is_device_memory(data, static_cast<std::size_t>(elements) * size))
-    throw simulated::SimulatorFault(
-        simulated::Fault::kOutOfBounds,
-        str_cat("out of bounds: matmul: ", what, " is not device memory of ", elements, " elements"));
+  simulated::check_device_memory(data, static_cast<std::size_t>(elements) * size, what);
 }
 
 constexpr std::int64_t kBlock = 64;
 
 template <class T>
 void run(const Matmul& args, bool tf32) {
-  check_operand(args.a, args.m * args.k, sizeof(T), "a");
-  check_operand(args.b, args.k * args.n, sizeof(T), "b");
-  check_operand(args.c, args.m * args.n, sizeof(T), "c");
-  if (args.bias != nullptr) check_operand(args.bias, args.n, sizeof(T), "bias");
+  check_operand(args.a, args.m * args.k, sizeof(T), "matmul: a");
+  check_operand(args.b, args.k * args.n, sizeof(T), "matmul: b");
+  check_operand(args.c, args.m * args.n, sizeof(T), "matmul: c");
+  if (args.bias != nullptr) check_operand(args.bias, args.n, sizeof(T), "matmul: bias");
   const T* a = static_cast<const T*>(args.a);
   const T* b = static_cast<const T*>(args.b);
   std::vector<float> rows_of_b(static_cast<std::size_t>(args.k * args.n));

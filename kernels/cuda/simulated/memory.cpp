@@ -1,18 +1,21 @@
 #include "kernels/cuda/simulated/memory.h"
 
+#include <sanitizer/asan_interface.h>
+
 #include <atomic>
 #include <cstring>
 #include <map>
 #include <mutex>
 #include <new>
 #include <shared_mutex>
+#include <utility>
 
 #include "kernels/cuda/simulated/block.h"
 
 namespace attune::simulated {
 namespace {
 
-constexpr std::size_t kAlignment = 256;
+constexpr std::align_val_t kAlignment{256}, kSegmentAlignment{512};
 
 struct Range {
   const std::byte* begin = nullptr;
@@ -22,31 +25,103 @@ struct Range {
   }
 };
 
-struct Blocks {
-  std::shared_mutex mutex;
-  std::map<const std::byte*, std::size_t> blocks;
-  std::size_t in_use = 0;
-  std::atomic<std::uint64_t> frees{0};  // caches of threads are valid as long as nothing was freed
+struct LiveBlock {
+  std::size_t bytes = 0, place = 0;
+  std::uint64_t number = 0;  // of a block in a segment
+};
+struct Segment {
+  std::size_t bytes = 0, counted = 0;
 };
 
-Blocks& memory_blocks() {
-  static Blocks* instance = new Blocks;  // blocks may be freed by static destructors
+struct Memory {
+  std::shared_mutex mutex;
+  std::map<std::byte*, LiveBlock> blocks;
+  std::map<std::byte*, Segment> segments;
+  std::size_t in_use = 0;
+  std::atomic<std::uint64_t> ends{0};  // caches of threads are valid as long as no block has ended
+};
+using BlockAt = std::map<std::byte*, LiveBlock>::iterator;
+
+Memory& memory() {
+  static Memory* instance = new Memory;  // blocks may be freed by static destructors
   return *instance;
 }
 
+template <class Map>
+auto last_not_after(Map& map, const std::byte* p) {
+  const auto after = map.upper_bound(const_cast<std::byte*>(p));
+  return after == map.begin() ? map.end() : std::prev(after);
+}
+
+void fill_with_nan(std::byte* begin, std::size_t bytes) {
+  ASAN_UNPOISON_MEMORY_REGION(begin, bytes);
+  std::memset(begin, kPoison, bytes);
+}
+
+BlockAt end(Memory& m, BlockAt block) {
+  fill_with_nan(block->first, block->second.place);
+  ASAN_POISON_MEMORY_REGION(block->first, block->second.place);
+  ++m.ends;
+  return m.blocks.erase(block);
+}
+
+// Ends the blocks that have a part of these bytes.
+void end_all(Memory& m, std::byte* begin, std::size_t bytes) {
+  auto at = last_not_after(m.blocks, begin);
+  if (at == m.blocks.end())
+    at = m.blocks.begin();
+  else if (at->first + at->second.place <= begin)
+    ++at;
+  while (at != m.blocks.end() && at->first < begin + bytes) at = end(m, at);
+}
+
 Range find(const std::byte* p) {
-  Blocks& t = memory_blocks();
-  const std::shared_lock lock(t.mutex);
-  auto after = t.blocks.upper_bound(p);
-  if (after == t.blocks.begin()) return {};
-  --after;
-  return {after->first, after->first + after->second};
+  Memory& m = memory();
+  const std::shared_lock lock(m.mutex);
+  const auto at = last_not_after(m.blocks, p);
+  if (at == m.blocks.end()) return {};
+  return {at->first, at->first + at->second.bytes};
+}
+
+struct Misuse {
+  Fault fault;
+  std::string what;
+};
+
+// What is wrong with an access that no block holds.
+Misuse misuse_of(const std::byte* p, std::size_t bytes, const char* what) {
+  Memory& m = memory();
+  const std::shared_lock lock(m.mutex);
+  const auto block = last_not_after(m.blocks, p);
+  const auto segment = last_not_after(m.segments, p);
+  const bool in_segment = segment != m.segments.end() && p < segment->first + segment->second.bytes;
+  constexpr std::size_t kNear = 4096;  // of a block outside of segments
+  if (block != m.blocks.end() && p < block->first + (in_segment ? block->second.place : block->second.bytes + kNear))
+    return {Fault::kOutOfBounds,
+            str_cat(what, " of ", bytes, " bytes at byte ", p - block->first, " of a block of ", block->second.bytes)};
+  if (in_segment)
+    return {Fault::kFreedMemory, str_cat(what, " of ", bytes, " bytes that belong to no block at this point")};
+  return {Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory")};
+}
+
+const char* name_of(Access access) {
+  switch (access) {
+    case Access::kLoad:
+      return "a load";
+    case Access::kStore:
+      return "a store";
+    case Access::kAtomic:
+      return "an atomic";
+    case Access::kAsyncCopy:
+      return "a cp.async";
+  }
+  return "?";
 }
 
 // The blocks a thread touched last; kernels use a handful.
 struct Recent {
   static constexpr unsigned kCount = 8;
-  std::uint64_t frees = 0;
+  std::uint64_t ends = 0;
   unsigned next = 0;
   Range ranges[kCount];
 };
@@ -55,59 +130,101 @@ struct Recent {
 
 void* allocate_memory(std::size_t bytes) {
   const std::size_t size = bytes == 0 ? 1 : bytes;
-  void* block = ::operator new (size, std::align_val_t{kAlignment}, std::nothrow);
+  void* block = ::operator new(size, kAlignment, std::nothrow);
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
   std::memset(block, kPoison, size);
-  Blocks& t = memory_blocks();
-  const std::unique_lock lock(t.mutex);
-  t.blocks[static_cast<const std::byte*>(block)] = size;
-  t.in_use += size;
+  Memory& m = memory();
+  const std::unique_lock lock(m.mutex);
+  m.blocks[static_cast<std::byte*>(block)] = {size, size, 0};
+  m.in_use += size;
   return block;
 }
 
 void free_memory(void* device) noexcept {
   if (device == nullptr) return;
-  Blocks& t = memory_blocks();
+  Memory& m = memory();
   {
-    const std::unique_lock lock(t.mutex);
-    const auto found = t.blocks.find(static_cast<const std::byte*>(device));
-    t.in_use -= found->second;
-    t.blocks.erase(found);
-    ++t.frees;
+    const std::unique_lock lock(m.mutex);
+    const auto found = m.blocks.find(static_cast<std::byte*>(device));
+    m.in_use -= found->second.bytes;
+    m.blocks.erase(found);
+    ++m.ends;
   }
-  ::operator delete (device, std::align_val_t{kAlignment});
+  ::operator delete(device, kAlignment);
+}
+
+void* allocate_segment(std::size_t bytes, std::size_t counted) {
+  auto* segment = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
+  if (segment == nullptr) return nullptr;
+  ASAN_POISON_MEMORY_REGION(segment, bytes);
+  Memory& m = memory();
+  const std::unique_lock lock(m.mutex);
+  m.segments[segment] = {bytes, counted};
+  m.in_use += counted;
+  return segment;
+}
+
+void free_segment(void* segment) noexcept {
+  Memory& m = memory();
+  {
+    const std::unique_lock lock(m.mutex);
+    const auto found = m.segments.find(static_cast<std::byte*>(segment));
+    end_all(m, found->first, found->second.bytes);
+    m.in_use -= found->second.counted;
+    m.segments.erase(found);
+  }
+  ::operator delete(segment, kAlignment);
+}
+
+void begin_block(const SegmentBlock& block) {
+  Memory& m = memory();
+  const std::unique_lock lock(m.mutex);
+  if (const auto found = m.blocks.find(block.begin); found != m.blocks.end() && found->second.number == block.number)
+    return;
+  end_all(m, block.begin, block.place);
+  fill_with_nan(block.begin, block.place);
+  ASAN_POISON_MEMORY_REGION(block.begin + block.bytes, block.place - block.bytes);
+  m.blocks[block.begin] = {block.bytes, block.place, block.number};
+}
+
+void end_block(const SegmentBlock& block) {
+  Memory& m = memory();
+  const std::unique_lock lock(m.mutex);
+  if (const auto found = m.blocks.find(block.begin); found != m.blocks.end() && found->second.number == block.number)
+    end(m, found);
 }
 
 std::size_t memory_in_use() {
-  Blocks& t = memory_blocks();
-  const std::shared_lock lock(t.mutex);
-  return t.in_use;
+  Memory& m = memory();
+  const std::shared_lock lock(m.mutex);
+  return m.in_use;
 }
 
-bool is_device_memory(const void* address, std::size_t bytes) {
+void check_device_memory(const void* address, std::size_t bytes, const char* what) {
   const auto* p = static_cast<const std::byte*>(address);
-  return bytes == 0 || find(p).holds(p, bytes);
+  if (bytes == 0 || find(p).holds(p, bytes)) return;
+  const Misuse misuse = misuse_of(p, bytes, what);
+  throw SimulatorFault(misuse.fault, str_cat(name_of(misuse.fault), ": ", misuse.what));
 }
 
-void on_global_access(const void* address, std::size_t bytes, const char* what) {
+void on_global_access(const void* address, std::size_t bytes, Access access) {
   thread_local Recent recent;
   const auto* p = static_cast<const std::byte*>(address);
-  const std::uint64_t frees = memory_blocks().frees.load(std::memory_order_relaxed);
-  if (frees != recent.frees) {
+  const std::uint64_t ends = memory().ends.load(std::memory_order_relaxed);
+  if (ends != recent.ends) {
     recent = Recent{};
-    recent.frees = frees;
+    recent.ends = ends;
   }
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
-    runner().fail(Fault::kMisaligned, str_cat(what, " of ", bytes, " bytes at an address that is no multiple of it"));
+    runner().fail(Fault::kMisaligned,
+                  str_cat(name_of(access), " of ", bytes, " bytes at an address that is no multiple of it"));
   runner().count_global(address, bytes);
   for (const Range& range : recent.ranges)
     if (range.holds(p, bytes)) return;
   const Range range = find(p);
   if (!range.holds(p, bytes)) {
-    if (range.begin != nullptr && p >= range.begin && p < range.end + 4096)
-      runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes at byte ", p - range.begin,
-                                                 " of a block of ", range.end - range.begin));
-    runner().fail(Fault::kOutOfBounds, str_cat(what, " of ", bytes, " bytes outside of device memory"));
+    const Misuse misuse = misuse_of(p, bytes, name_of(access));
+    runner().fail(misuse.fault, misuse.what);
   }
   recent.ranges[recent.next] = range;
   recent.next = (recent.next + 1) % Recent::kCount;

@@ -45,11 +45,14 @@ void run_all(Stream::State& stream) noexcept {
   }
 }
 
-// The capture that a stream began ends for all streams that it forked to.
-std::shared_ptr<Graph::State> finish_capture(const Stream::State& state) {
+// The capture that a stream began ends for all streams that it forked to. Other work may use what it allocated from now
+// on.
+std::shared_ptr<Graph::State> finish_capture(Stream::State& state) {
   std::shared_ptr<Graph::State> capture = state.capture;
   for (Stream::State* stream : capture->streams) stream->capture.reset();
   capture->streams.clear();
+  for (const auto& [number, held] : std::exchange(capture->held, {}))
+    state.put([block = held] { simulated::begin_block(block); });
   return capture;
 }
 
@@ -89,6 +92,10 @@ void Stream::State::put(Work work) {
     ++recorded;
     return;
   }
+  put_uncaptured(std::move(work));
+}
+
+void Stream::State::put_uncaptured(Work work) {
   queue.push_back(std::move(work));
   ++enqueued;
   if (synchronous()) run_until(enqueued);

@@ -4,19 +4,26 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <vector>
 
+#include "kernels/cuda/simulated/memory.h"
 #include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
 
 using Work = std::function<void()>;
 
+/// The arena keeps the segments of captured work as long as one lives: a replay still writes there.
 struct Graph::State {
-  std::vector<Work> work;
-  std::vector<void*> memory;            // of the captured calls; reserved as long as they may be replayed
-  std::vector<Stream::State*> streams;  // captured into it; the first began the capture
+  std::deque<Work> work;                                  // grows while launches refer to it
+  std::map<std::uint64_t, simulated::SegmentBlock> held;  // of the arena, allocated in the capture and not freed there
+  std::vector<Stream::State*> streams;                    // captured into it; the first began the capture
+
+  State();
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
   ~State();
 };
 
@@ -31,6 +38,8 @@ struct Stream::State {
   /// Puts work on the stream, or into its capture. Virtual: a library that was given the stream's native() can call it
   /// without the program's symbols.
   virtual void put(Work work);
+  /// Puts work on the stream, also while it is being captured.
+  void put_uncaptured(Work work);
   /// Runs the queue up to piece `until` of the stream's history. After a fault the rest is dropped, as on a device.
   void run_until(std::uint64_t until);
 };

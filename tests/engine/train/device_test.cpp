@@ -163,18 +163,6 @@ TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEverySchedule) {
     }
 }
 
-std::vector<std::byte> bits_of(const Module& model) {
-  std::vector<std::byte> out;
-  for (const auto& [name, parameter] : parameters_of(model))
-    for (const Tensor& x : {parameter.value(), parameter.master()}) {
-      if (!x.defined()) continue;
-      const Tensor host = x.to(Device::kCpu);
-      const auto* bytes = static_cast<const std::byte*>(host.raw());
-      out.insert(out.end(), bytes, bytes + host.bytes());
-    }
-  return out;
-}
-
 bool on_gpu() {
   return std::string(cuda::backend_name()) == "nvidia";
 }
@@ -333,33 +321,6 @@ TEST_F(DeviceTraining, AveragesOfTheWeights) {
   }
 }
 
-// Batches of 1 to 5 texts in turn, with two graphs: what was dropped is captured again, and results stay right.
-TEST_F(DeviceTraining, GraphsOfManyShapesAreDropped) {
-  const Dataset examples = invented_examples(5, 6, 11, 3);
-  const auto model = started_model(tiny_config(), DType::kFloat32);
-  place(*model, Device::kCuda, DType::kFloat32);
-  const ExampleStore store(examples, {.max_length = 6, .pad_id = 11}, Device::kCuda);
-  CapturedShapes limited(2), unlimited;
-  const NoGrad no_grad;
-  const auto logits = [&](CapturedShapes& shapes, std::int32_t count) {
-    std::vector<std::int32_t> chosen(static_cast<std::size_t>(count));
-    std::iota(chosen.begin(), chosen.end(), 5 - count);
-    const std::vector<Tensor>& results =
-        shapes.run(store, chosen, true, [&](const LabelledBatch& batch) -> std::vector<Tensor> {
-          store.gather(batch);
-          return {model->forward(batch.tokens, {.training = false}).value()};
-        });
-    const Tensor host = results.front().to(Device::kCpu);
-    return std::vector<float>(host.values<float>().begin(), host.values<float>().end());
-  };
-  for (const std::int32_t count : {1, 1, 2, 1, 3, 1, 4, 2, 5, 3, 3, 1, 5}) {
-    EXPECT_EQ(logits(limited, count), logits(unlimited, count)) << count;
-    EXPECT_LE(limited.graphs(), 2);
-  }
-  EXPECT_EQ(limited.graphs(), 2);
-  EXPECT_EQ(unlimited.graphs(), 5);
-}
-
 // What is frozen is rounded on the device, but its float32 value is what a checkpoint gets.
 TEST_F(DeviceTraining, FrozenParametersKeepTheirFloat32Values) {
   const auto model = started_model(small_config(), DType::kFloat32);
@@ -410,23 +371,25 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
 }
 
 TEST_F(DeviceTraining, PeakMemoryIsPredicted) {
-  // Larger on a GPU, whose arena rounds blocks up.
+  // Large enough that it matters little how the arena rounds blocks up.
   Gpt2Config config = small_config();
+  config.n_positions = 16, config.n_embd = 32, config.n_inner = 64;
   if (on_gpu()) config.n_positions = 64, config.n_embd = 128, config.n_inner = 512;
+  const double least = on_gpu() ? 0.8 : 0.95;
   const auto length = static_cast<std::int32_t>(config.n_positions);
   for (const bool graphs : {false, true})
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const double activations = needed_of_predicted(config, dtype, length, 16, graphs);
       EXPECT_LE(activations, 1);
-      EXPECT_GT(activations, 0.8);
+      EXPECT_GT(activations, least);
       if (graphs && dtype == DType::kFloat32) {
         const double tokens = needed_of_predicted(config, dtype, length, 16, graphs, true);
         EXPECT_LE(tokens, 1);
-        EXPECT_GT(tokens, 0.8);
+        EXPECT_GT(tokens, least);
       }
       // Few tokens under a large table: the gradients are most of the memory, and do not grow with the batch.
       Gpt2Config wide = config;
-      wide.vocab_size = 6000;
+      wide.vocab_size = on_gpu() ? 6000 : 3000;
       const double table = needed_of_predicted(wide, dtype, length / 2, 24, graphs);
       EXPECT_LE(table, 1);
       EXPECT_GT(table, 0.8);

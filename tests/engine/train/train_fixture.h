@@ -69,6 +69,19 @@ inline std::unique_ptr<Gpt2Classifier> started_model(const Gpt2Config& config, D
   return model;
 }
 
+/// The bytes of all parameters, and of what they were rounded from.
+inline std::vector<std::byte> bits_of(const Module& model) {
+  std::vector<std::byte> out;
+  for (const auto& [name, parameter] : parameters_of(model))
+    for (const Tensor& x : {parameter.value(), parameter.master()}) {
+      if (!x.defined()) continue;
+      const Tensor host = x.to(Device::kCpu);
+      const auto* bytes = static_cast<const std::byte*>(host.raw());
+      out.insert(out.end(), bytes, bytes + host.bytes());
+    }
+  return out;
+}
+
 /// Such a model with its trainer; both splits are the same examples.
 class TinyRun {
  public:
