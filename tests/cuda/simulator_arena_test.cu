@@ -1,6 +1,7 @@
 // The arena of the simulated device: blocks are handed out again at once, as on a GPU, work finds those of its own time,
 // and each way to rely on memory that is another's by then shows as a fault or as NaN.
 #include <gtest/gtest.h>
+#include <sanitizer/asan_interface.h>
 
 #include <cmath>
 #include <optional>
@@ -102,6 +103,12 @@ TEST_F(SimulatorArena, AnAccessMustLieInOneLiveBlock) {
   EXPECT_EQ(fault_at(x, kFloats), Fault::kOutOfBounds);  // though another block follows
   EXPECT_EQ(fault_at(y, -1), Fault::kOutOfBounds);
   EXPECT_EQ(fault_at(z, 5), Fault::kOutOfBounds);
+#ifdef __SANITIZE_ADDRESS__  // which sees accesses past the helpers
+  EXPECT_EQ(__asan_region_is_poisoned(x, kBytes), nullptr);
+  EXPECT_TRUE(__asan_address_is_poisoned(x + kFloats));
+  EXPECT_EQ(__asan_region_is_poisoned(z, 5 * sizeof(float)), nullptr);
+  EXPECT_TRUE(__asan_address_is_poisoned(z + 5));
+#endif
   free(y);
   EXPECT_EQ(fault_at(y, 0), Fault::kFreedMemory);
   set(x, 1);

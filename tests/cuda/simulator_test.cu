@@ -253,8 +253,8 @@ TEST(SimulatorDetects, UninitialisedSharedMemory) {
   for (float x : out.host()) EXPECT_TRUE(std::isnan(x));
 }
 
-__global__ void last_one_wins_kernel(int* out) {
-  device::store_global(out, static_cast<int>(blockIdx.x * 64 + threadIdx.x));
+__global__ void first_one_wins_kernel(int* out) {
+  atomicCAS(out, -1, static_cast<int>(blockIdx.x * 64 + threadIdx.x));
 }
 
 TEST(SimulatorDetects, OrderDependence) {
@@ -262,8 +262,8 @@ TEST(SimulatorDetects, OrderDependence) {
   std::set<int> winners, warps, blocks;
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     simulated::set_seed(seed);
-    DeviceArray<int> out(1);
-    run(last_one_wins_kernel, {4}, {64}, 0, out.data());
+    DeviceArray<int> out(std::vector<int>{-1});
+    run(first_one_wins_kernel, {4}, {64}, 0, out.data());
     winners.insert(out.host()[0]);
     blocks.insert(out.host()[0] / 64);
   }

@@ -90,13 +90,14 @@ void run_grid(const GridShape& shape, const std::function<void()>& thread) {
   std::iota(order.begin(), order.end(), 0u);
   std::uint64_t state = mix(seed());
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[(state = mix(state)) % i]);
+  LaunchOrder launch(blocks);
   constexpr std::int64_t kBlocksPerPiece = 4;
   static const PerThread<BlockRunner> runners;
   parallel_for(narrow<std::int64_t>(blocks), kBlocksPerPiece, [&](std::int64_t begin, std::int64_t end) {
     BlockRunner& block_runner = runners.get();
     for (std::int64_t i = begin; i < end; ++i) {
       const std::uint64_t index = order[static_cast<std::size_t>(i)];
-      block_runner.run(shape, unflatten(index, shape.grid), mix(seed() ^ mix(index)), thread);
+      block_runner.run(shape, launch, index, thread);
     }
   });
 }
@@ -111,16 +112,17 @@ std::uint32_t BlockRunner::random() {
   return static_cast<std::uint32_t>(random_state_ >> 32);
 }
 
-void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_seed,
+void BlockRunner::run(const GridShape& shape, LaunchOrder& order, std::uint64_t block,
                       const std::function<void()>& thread) {
   const std::size_t count = shape.block.count();
   while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
   threads_.resize(count);
   shape_ = shape;
-  block_ = block;
+  block_ = unflatten(block, shape.grid);
+  order_.begin(order, block);
   body_ = &thread;
   for (auto& meetings : meetings_) meetings.clear();
-  random_state_ = block_seed | 1;
+  random_state_ = mix(seed() ^ mix(block)) | 1;
   error_ = nullptr;
   if (time_ > 0xF0000000u) {  // long before it wraps
     shared_.forget();
@@ -143,7 +145,7 @@ void BlockRunner::run(const GridShape& shape, Dim3 block, std::uint64_t block_se
   counting_ = counting();
   if (counting_) counter_.begin(static_cast<int>(ceil_div<std::size_t>(count, kWarpSize)));
   running = this;
-  blockIdx = {block.x, block.y, block.z};
+  blockIdx = {block_.x, block_.y, block_.z};
   blockDim = {shape.block.x, shape.block.y, shape.block.z};
   gridDim = {shape.grid.x, shape.grid.y, shape.grid.z};
   const int warps = static_cast<int>(ceil_div<std::size_t>(count, kWarpSize));
@@ -332,6 +334,11 @@ void BlockRunner::abort_all() {
     fibers_[static_cast<std::size_t>(t.id)]->resume();
   }
   aborting_ = false;
+}
+
+void BlockRunner::fail_race(std::uint64_t other_block, const std::string& what) const {
+  fail(Fault::kBlockRace, str_cat(what, ", where block ", tuple(unflatten(other_block, shape_.grid)),
+                                  " is, too; at least one writes, and no fence and atomic order them"));
 }
 
 void BlockRunner::fail(Fault fault, const std::string& what) const {

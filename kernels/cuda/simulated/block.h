@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/simulated/block_order.h"
 #include "kernels/cuda/simulated/counters.h"
 #include "kernels/cuda/simulated/fault.h"
 #include "kernels/cuda/simulated/fiber.h"
@@ -86,11 +87,12 @@ class BlockRunner {
   BlockRunner();
   ~BlockRunner();
 
-  void run(const GridShape& shape, Dim3 block, std::uint64_t block_seed, const std::function<void()>& thread);
+  void run(const GridShape& shape, LaunchOrder& order, std::uint64_t block, const std::function<void()>& thread);
 
   // The operations of a running CUDA thread.
   ThreadState& self() { return *self_; }
   SharedMemory& shared() { return shared_; }
+  BlockOrder& order() { return order_; }
   std::uint32_t time() const { return time_; }
   std::uint32_t barrier_time() const { return barrier_time_; }
   void barrier(const SourceLocation& where);
@@ -109,6 +111,8 @@ class BlockRunner {
   void count_product() {
     if (counting_ && self_->lane() == 0) counter_.product();
   }
+  /// Throws SimulatorFault for an access of the running thread that races with one of another block.
+  [[noreturn]] void fail_race(std::uint64_t other_block, const std::string& what) const;
   /// Throws SimulatorFault for the running thread.
   [[noreturn]] void fail(Fault fault, const std::string& what) const;
   std::string describe(const ThreadState& thread) const;
@@ -130,6 +134,7 @@ class BlockRunner {
   std::vector<ThreadState> threads_;
   std::array<std::vector<Meeting>, kMaxThreads / kWarpSize> meetings_;  // by warp
   SharedMemory shared_;
+  BlockOrder order_;
   GridShape shape_{};
   Dim3 block_;
   const std::function<void()>* body_ = nullptr;

@@ -17,6 +17,7 @@ enum class Fault : std::uint8_t {
   kMisaligned,           // an access whose address is no multiple of its size
   kUninitialised,        // a read of shared memory that no thread of this block has written
   kRace,                 // two threads touch the same shared bytes, one writing, with no barrier between
+  kBlockRace,            // two blocks of a launch touch the same global bytes, one writing, and nothing orders them
   kAsyncPending,         // shared memory under a cp.async is touched before its wait
   kBadLaunch,            // a grid, block or shared-memory size no device accepts
 };
@@ -41,6 +42,8 @@ constexpr const char* name_of(Fault fault) {
       return "uninitialised shared memory";
     case Fault::kRace:
       return "missing barrier";
+    case Fault::kBlockRace:
+      return "race between blocks";
     case Fault::kAsyncPending:
       return "cp.async not waited for";
     case Fault::kBadLaunch:

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <mutex>
 #include <type_traits>
 
 #include "kernels/cuda/simulated/block.h"
@@ -154,24 +155,28 @@ T __reduce_max_sync(unsigned mask, T value, const AttuneWhere& where = AttuneWhe
 
 namespace attune::simulated {
 
-inline void on_atomic(const void* address, std::size_t bytes) {
+/// The atomic itself must be done as long as the result lives.
+inline std::unique_lock<std::mutex> on_atomic(const void* address, std::size_t bytes) {
   BlockRunner& block = runner();
-  if (block.shared().contains(address))
+  if (block.shared().contains(address)) {
     block.shared().on_atomic(address, bytes, block);
-  else
-    on_global_access(address, bytes, Access::kAtomic);
+    return {};
+  }
+  std::unique_lock lock = block.order().on_atomic(address);
+  on_global_access(address, bytes, Access::kAtomic);
+  return lock;
 }
 
 }  // namespace attune::simulated
 
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
-  attune::simulated::on_atomic(address, sizeof(T));
+  const auto lock = attune::simulated::on_atomic(address, sizeof(T));
   return std::atomic_ref<T>(*address).fetch_add(value);
 }
 template <class T>
 T atomicMax(T* address, std::type_identity_t<T> value) {
-  attune::simulated::on_atomic(address, sizeof(T));
+  const auto lock = attune::simulated::on_atomic(address, sizeof(T));
   std::atomic_ref<T> ref(*address);
   T old = ref.load();
   while (old < value && !ref.compare_exchange_weak(old, value)) {
@@ -180,7 +185,7 @@ T atomicMax(T* address, std::type_identity_t<T> value) {
 }
 template <class T>
 T atomicCAS(T* address, std::type_identity_t<T> compare, std::type_identity_t<T> value) {
-  attune::simulated::on_atomic(address, sizeof(T));
+  const auto lock = attune::simulated::on_atomic(address, sizeof(T));
   std::atomic_ref<T>(*address).compare_exchange_strong(compare, value);
   return compare;
 }
@@ -196,4 +201,5 @@ inline int __popc(unsigned bits) {
 }
 inline void __threadfence() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
+  attune::simulated::runner().order().fence();
 }

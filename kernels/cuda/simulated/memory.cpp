@@ -3,12 +3,15 @@
 #include <sanitizer/asan_interface.h>
 
 #include <atomic>
+#include <bit>
+#include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <new>
-#include <shared_mutex>
 #include <utility>
+#include <vector>
 
 #include "kernels/cuda/simulated/block.h"
 
@@ -17,9 +20,20 @@ namespace {
 
 constexpr std::align_val_t kAlignment{256}, kSegmentAlignment{512};
 
+// Cells of a block (block_order.h), made at the first access of a kernel.
+struct Cells {
+  struct Free {
+    void operator()(Cell* cells) const { std::free(cells); }
+  };
+  std::unique_ptr<Cell[], Free> cells;
+  std::size_t count = 0;
+  std::uint64_t era = 0;
+};
+
 struct Range {
   const std::byte* begin = nullptr;
   const std::byte* end = nullptr;
+  Cell* cells = nullptr;
   bool holds(const std::byte* p, std::size_t bytes) const {
     return p >= begin && p < end && bytes <= static_cast<std::size_t>(end - p);
   }
@@ -28,17 +42,19 @@ struct Range {
 struct LiveBlock {
   std::size_t bytes = 0, place = 0;
   std::uint64_t number = 0;  // of a block in a segment
+  Cells cells;
 };
 struct Segment {
   std::size_t bytes = 0, counted = 0;
 };
 
 struct Memory {
-  std::shared_mutex mutex;
+  std::mutex mutex;
   std::map<std::byte*, LiveBlock> blocks;
   std::map<std::byte*, Segment> segments;
   std::size_t in_use = 0;
-  std::atomic<std::uint64_t> ends{0};  // caches of threads are valid as long as no block has ended
+  std::map<std::size_t, std::vector<Cells>> unused_cells;  // by their number
+  std::atomic<std::uint64_t> ends{0};                      // caches of threads are valid as long as no block has ended
 };
 using BlockAt = std::map<std::byte*, LiveBlock>::iterator;
 
@@ -58,10 +74,35 @@ void fill_with_nan(std::byte* begin, std::size_t bytes) {
   std::memset(begin, kPoison, bytes);
 }
 
+void keep_cells(Memory& m, LiveBlock& block) {
+  if (block.cells.count != 0) m.unused_cells[block.cells.count].push_back(std::move(block.cells));
+}
+
+// A block's cells for launches of an era. Null if there is no memory for them.
+Cell* cells_for(Memory& m, LiveBlock& block, std::uint64_t era) {
+  Cells& own = block.cells;
+  if (own.count == 0) {
+    const std::size_t count = std::bit_ceil((block.bytes + kCellBytes - 1) / kCellBytes);
+    if (std::vector<Cells>& unused = m.unused_cells[count]; !unused.empty()) {
+      own = std::move(unused.back());
+      unused.pop_back();
+    } else {
+      own.cells.reset(static_cast<Cell*>(std::calloc(count, sizeof(Cell))));
+      if (own.cells == nullptr) return nullptr;
+      own.count = count;
+      own.era = era;
+    }
+  }
+  if (own.era != era) std::fill_n(own.cells.get(), own.count, Cell{});
+  own.era = era;
+  return own.cells.get();
+}
+
 BlockAt end(Memory& m, BlockAt block) {
   fill_with_nan(block->first, block->second.place);
   ASAN_POISON_MEMORY_REGION(block->first, block->second.place);
   ++m.ends;
+  keep_cells(m, block->second);
   return m.blocks.erase(block);
 }
 
@@ -75,12 +116,12 @@ void end_all(Memory& m, std::byte* begin, std::size_t bytes) {
   while (at != m.blocks.end() && at->first < begin + bytes) at = end(m, at);
 }
 
-Range find(const std::byte* p) {
+Range find(const std::byte* p, std::uint64_t era = 0) {
   Memory& m = memory();
-  const std::shared_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   const auto at = last_not_after(m.blocks, p);
   if (at == m.blocks.end()) return {};
-  return {at->first, at->first + at->second.bytes};
+  return {at->first, at->first + at->second.bytes, era == 0 ? nullptr : cells_for(m, at->second, era)};
 }
 
 struct Misuse {
@@ -91,7 +132,7 @@ struct Misuse {
 // What is wrong with an access that no block holds.
 Misuse misuse_of(const std::byte* p, std::size_t bytes, const char* what) {
   Memory& m = memory();
-  const std::shared_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   const auto block = last_not_after(m.blocks, p);
   const auto segment = last_not_after(m.segments, p);
   const bool in_segment = segment != m.segments.end() && p < segment->first + segment->second.bytes;
@@ -121,10 +162,31 @@ const char* name_of(Access access) {
 // The blocks a thread touched last; kernels use a handful.
 struct Recent {
   static constexpr unsigned kCount = 8;
-  std::uint64_t ends = 0;
+  std::uint64_t ends = 0, era = 0;
   unsigned next = 0;
   Range ranges[kCount];
 };
+
+// The live block that holds an access of the running thread. Throws SimulatorFault.
+const Range& block_of(const std::byte* p, std::size_t bytes, Access access, std::uint64_t era) {
+  thread_local Recent recent;
+  const std::uint64_t ends = memory().ends.load(std::memory_order_relaxed);
+  if (ends != recent.ends || era != recent.era) {
+    recent = Recent{};
+    recent.ends = ends;
+    recent.era = era;
+  }
+  for (const Range& range : recent.ranges)
+    if (range.holds(p, bytes)) return range;
+  const Range found = find(p, era);
+  if (!found.holds(p, bytes)) {
+    const Misuse misuse = misuse_of(p, bytes, name_of(access));
+    runner().fail(misuse.fault, misuse.what);
+  }
+  Range& range = recent.ranges[recent.next];
+  recent.next = (recent.next + 1) % Recent::kCount;
+  return range = found;
+}
 
 }  // namespace
 
@@ -134,8 +196,8 @@ void* allocate_memory(std::size_t bytes) {
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
   std::memset(block, kPoison, size);
   Memory& m = memory();
-  const std::unique_lock lock(m.mutex);
-  m.blocks[static_cast<std::byte*>(block)] = {size, size, 0};
+  const std::scoped_lock lock(m.mutex);
+  m.blocks[static_cast<std::byte*>(block)] = {.bytes = size, .place = size, .number = 0, .cells = {}};
   m.in_use += size;
   return block;
 }
@@ -144,9 +206,10 @@ void free_memory(void* device) noexcept {
   if (device == nullptr) return;
   Memory& m = memory();
   {
-    const std::unique_lock lock(m.mutex);
+    const std::scoped_lock lock(m.mutex);
     const auto found = m.blocks.find(static_cast<std::byte*>(device));
     m.in_use -= found->second.bytes;
+    keep_cells(m, found->second);
     m.blocks.erase(found);
     ++m.ends;
   }
@@ -158,7 +221,7 @@ void* allocate_segment(std::size_t bytes, std::size_t counted) {
   if (segment == nullptr) return nullptr;
   ASAN_POISON_MEMORY_REGION(segment, bytes);
   Memory& m = memory();
-  const std::unique_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   m.segments[segment] = {bytes, counted};
   m.in_use += counted;
   return segment;
@@ -167,7 +230,7 @@ void* allocate_segment(std::size_t bytes, std::size_t counted) {
 void free_segment(void* segment) noexcept {
   Memory& m = memory();
   {
-    const std::unique_lock lock(m.mutex);
+    const std::scoped_lock lock(m.mutex);
     const auto found = m.segments.find(static_cast<std::byte*>(segment));
     end_all(m, found->first, found->second.bytes);
     m.in_use -= found->second.counted;
@@ -178,25 +241,25 @@ void free_segment(void* segment) noexcept {
 
 void begin_block(const SegmentBlock& block) {
   Memory& m = memory();
-  const std::unique_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   if (const auto found = m.blocks.find(block.begin); found != m.blocks.end() && found->second.number == block.number)
     return;
   end_all(m, block.begin, block.place);
   fill_with_nan(block.begin, block.place);
   ASAN_POISON_MEMORY_REGION(block.begin + block.bytes, block.place - block.bytes);
-  m.blocks[block.begin] = {block.bytes, block.place, block.number};
+  m.blocks[block.begin] = {.bytes = block.bytes, .place = block.place, .number = block.number, .cells = {}};
 }
 
 void end_block(const SegmentBlock& block) {
   Memory& m = memory();
-  const std::unique_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   if (const auto found = m.blocks.find(block.begin); found != m.blocks.end() && found->second.number == block.number)
     end(m, found);
 }
 
 std::size_t memory_in_use() {
   Memory& m = memory();
-  const std::shared_lock lock(m.mutex);
+  const std::scoped_lock lock(m.mutex);
   return m.in_use;
 }
 
@@ -208,26 +271,18 @@ void check_device_memory(const void* address, std::size_t bytes, const char* wha
 }
 
 void on_global_access(const void* address, std::size_t bytes, Access access) {
-  thread_local Recent recent;
+  BlockRunner& block = runner();
   const auto* p = static_cast<const std::byte*>(address);
-  const std::uint64_t ends = memory().ends.load(std::memory_order_relaxed);
-  if (ends != recent.ends) {
-    recent = Recent{};
-    recent.ends = ends;
-  }
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
-    runner().fail(Fault::kMisaligned,
-                  str_cat(name_of(access), " of ", bytes, " bytes at an address that is no multiple of it"));
-  runner().count_global(address, bytes);
-  for (const Range& range : recent.ranges)
-    if (range.holds(p, bytes)) return;
-  const Range range = find(p);
-  if (!range.holds(p, bytes)) {
-    const Misuse misuse = misuse_of(p, bytes, name_of(access));
-    runner().fail(misuse.fault, misuse.what);
-  }
-  recent.ranges[recent.next] = range;
-  recent.next = (recent.next + 1) % Recent::kCount;
+    block.fail(Fault::kMisaligned,
+               str_cat(name_of(access), " of ", bytes, " bytes at an address that is no multiple of it"));
+  block.count_global(address, bytes);
+  const Range& range = block_of(p, bytes, access, block.order().era());
+  if (range.cells == nullptr) return;
+  const auto offset = static_cast<std::size_t>(p - range.begin);
+  if (const auto other = block.order().on_access(range.cells + offset / kCellBytes, offset % kCellBytes, bytes, access))
+    block.fail_race(*other, str_cat(name_of(access), " of ", bytes, " bytes at ", address, ", byte ", offset,
+                                    " of a block of ", range.end - range.begin));
 }
 
 }  // namespace attune::simulated

@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "kernels/cuda/simulated/block_order.h"
+
 namespace attune::simulated {
 
 /// Each byte of memory that nothing was written to: NaN in every float format.
@@ -38,7 +40,6 @@ void end_block(const SegmentBlock& block);
 /// Bytes of all blocks and segments.
 std::size_t memory_in_use();
 
-enum class Access : std::uint8_t { kLoad, kStore, kAtomic, kAsyncCopy };
 /// Checks an access of the running CUDA thread. Throws SimulatorFault.
 void on_global_access(const void* address, std::size_t bytes, Access access);
 /// Checks `what` that the host does in the place of a kernel. Throws SimulatorFault.
