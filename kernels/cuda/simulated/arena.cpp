@@ -99,7 +99,7 @@ void* arena_allocate(std::size_t bytes, const Stream& stream) {
   const std::shared_ptr<Graph::State>& capture = stream.state().capture;
   a.blocks[block.begin] = {pooled, block, capture};
   if (capture) capture->held[block.number] = block;
-  stream.state().put([block] { simulated::begin_block(block); });
+  stream.state().put({.run = [block] { simulated::begin_block(block); }});
   return block.begin;
 }
 
@@ -108,7 +108,7 @@ void arena_free(void* device, const Stream& stream) noexcept {
   Arena& a = arena();
   const ArenaBlock freed = a.blocks.extract(device).mapped();
   a.pools.free(freed.pooled);
-  const Work end = [block = freed.block] { simulated::end_block(block); };
+  const simulated::Piece end{.run = [block = freed.block] { simulated::end_block(block); }};
   const std::shared_ptr<Graph::State> graph = freed.graph.lock();
   if (graph && graph == stream.state().capture) {
     graph->held.erase(freed.block.number);

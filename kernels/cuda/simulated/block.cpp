@@ -64,6 +64,11 @@ void check_launch(const GridShape& shape) {
     refuse(shape.shared_bytes, " bytes of shared memory; a block may use ", kMaxShared);
 }
 
+BlockRunner& runner_of_thread() {
+  static const PerThread<BlockRunner> runners;
+  return runners.get();
+}
+
 // The place of a lane among the threads of its block.
 std::size_t index_of(int warp, int lane) {
   return static_cast<std::size_t>(warp) * kWarpSize + static_cast<std::size_t>(lane);
@@ -92,14 +97,28 @@ void run_grid(const GridShape& shape, const std::function<void()>& thread) {
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[(state = mix(state)) % i]);
   LaunchOrder launch(blocks);
   constexpr std::int64_t kBlocksPerPiece = 4;
-  static const PerThread<BlockRunner> runners;
   parallel_for(narrow<std::int64_t>(blocks), kBlocksPerPiece, [&](std::int64_t begin, std::int64_t end) {
-    BlockRunner& block_runner = runners.get();
+    BlockRunner& block_runner = runner_of_thread();
     for (std::int64_t i = begin; i < end; ++i) {
       const std::uint64_t index = order[static_cast<std::size_t>(i)];
       block_runner.run(shape, launch, index, thread);
     }
   });
+}
+
+std::vector<BlockCounts> run_blocks(const GridShape& shape, std::span<const std::uint64_t> blocks,
+                                    const std::function<void()>& thread) {
+  check_launch(shape);
+  std::vector<BlockCounts> out(blocks.size());
+  LaunchOrder launch(shape.grid.count());
+  parallel_for(narrow<std::int64_t>(blocks.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+    BlockRunner& block_runner = runner_of_thread();
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      CHECK(blocks[i] < shape.grid.count(), "block ", blocks[i], " of a grid of ", shape.grid.count());
+      out[i] = block_runner.run_counted(shape, launch, blocks[i], thread);
+    }
+  });
+  return out;
 }
 
 BlockRunner::BlockRunner() = default;
@@ -114,6 +133,20 @@ std::uint32_t BlockRunner::random() {
 
 void BlockRunner::run(const GridShape& shape, LaunchOrder& order, std::uint64_t block,
                       const std::function<void()>& thread) {
+  counting_ = counting();
+  run_block(shape, order, block, thread);
+  if (counting_) add_counts(shape.name, counter_.end().kernel);
+}
+
+BlockCounts BlockRunner::run_counted(const GridShape& shape, LaunchOrder& order, std::uint64_t block,
+                                     const std::function<void()>& thread) {
+  counting_ = true;
+  run_block(shape, order, block, thread);
+  return counter_.end();
+}
+
+void BlockRunner::run_block(const GridShape& shape, LaunchOrder& order, std::uint64_t block,
+                            const std::function<void()>& thread) {
   const std::size_t count = shape.block.count();
   while (fibers_.size() < count) fibers_.push_back(std::make_unique<Fiber>());
   threads_.resize(count);
@@ -142,7 +175,6 @@ void BlockRunner::run(const GridShape& shape, LaunchOrder& order, std::uint64_t 
     fibers_[i]->start([](void* self) { static_cast<BlockRunner*>(self)->thread_main(); }, this);
   }
 
-  counting_ = counting();
   if (counting_) counter_.begin(static_cast<int>(ceil_div<std::size_t>(count, kWarpSize)));
   running = this;
   blockIdx = {block_.x, block_.y, block_.z};
@@ -173,7 +205,6 @@ void BlockRunner::run(const GridShape& shape, LaunchOrder& order, std::uint64_t 
   self_ = nullptr;
   shared_.end_block();
   if (error_) std::rethrow_exception(error_);
-  if (counting_) add_counts(shape.name, counter_.end());
 }
 
 // The lanes of a warp that wait for nothing.

@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <source_location>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,10 @@ std::uint64_t seed();
 
 /// Calls thread() once per CUDA thread of the grid. Throws SimulatorFault.
 void run_grid(const GridShape& shape, const std::function<void()>& thread);
+
+/// Runs only these blocks of the grid, by their index, and returns what each of them did.
+std::vector<BlockCounts> run_blocks(const GridShape& shape, std::span<const std::uint64_t> blocks,
+                                    const std::function<void()>& thread);
 
 /// A warp collective that is running: what each lane hands in and gets back.
 using CompleteCollective = void (*)(void* const* payloads, unsigned mask);
@@ -88,6 +93,9 @@ class BlockRunner {
   ~BlockRunner();
 
   void run(const GridShape& shape, LaunchOrder& order, std::uint64_t block, const std::function<void()>& thread);
+  /// The same, counted.
+  BlockCounts run_counted(const GridShape& shape, LaunchOrder& order, std::uint64_t block,
+                          const std::function<void()>& thread);
 
   // The operations of a running CUDA thread.
   ThreadState& self() { return *self_; }
@@ -100,10 +108,8 @@ class BlockRunner {
   void collective(const char* operation, unsigned mask, void* payload, CompleteCollective complete,
                   const SourceLocation& where, bool orders_memory = false);
   // Accesses and products of the running thread, where they are counted.
-  void count_global(const void* address, std::size_t bytes) {
-    if (counting_)
-      counter_.global(self_->warp(), self_->lane(), reinterpret_cast<std::uintptr_t>(address),
-                      static_cast<std::uint32_t>(bytes));
+  void count_global(const void* address, std::size_t bytes, Access access) {
+    if (counting_) counter_.global(self_->warp(), self_->lane(), address, static_cast<std::uint32_t>(bytes), access);
   }
   void count_shared(std::size_t offset, std::size_t bytes) {
     if (counting_) counter_.shared(self_->warp(), self_->lane(), offset, static_cast<std::uint32_t>(bytes));
@@ -120,6 +126,7 @@ class BlockRunner {
  private:
   struct Abort {};
 
+  void run_block(const GridShape& shape, LaunchOrder& order, std::uint64_t block, const std::function<void()>& thread);
   void thread_main();
   void wait(ThreadState::Wait state, const SourceLocation& where);
   void run_warp(int warp);

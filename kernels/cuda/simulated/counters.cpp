@@ -82,13 +82,16 @@ void BlockCounter::begin(int warps) {
     }
   counts_ = {};
   counts_.blocks = 1;
+  memory_.clear();
 }
 
-void BlockCounter::record(Accesses& accesses, int lane, std::uint64_t address, std::uint32_t bytes) {
+BlockCounter::Request& BlockCounter::record(Accesses& accesses, int lane, std::uint64_t address, std::uint32_t bytes) {
   const std::size_t at = accesses.next[static_cast<std::size_t>(lane)]++;
   if (at >= accesses.requests.size()) accesses.requests.resize(at + 1);
-  accesses.requests[at].address[static_cast<std::size_t>(lane)] = address;
-  accesses.requests[at].bytes[static_cast<std::size_t>(lane)] = bytes;
+  Request& request = accesses.requests[at];
+  request.address[static_cast<std::size_t>(lane)] = address;
+  request.bytes[static_cast<std::size_t>(lane)] = bytes;
+  return request;
 }
 
 void BlockCounter::meet(Accesses& accesses, unsigned mask) {
@@ -119,30 +122,39 @@ void BlockCounter::count_global(const Request& request) {
       sectors.push_back(s);
   }
   std::sort(sectors.begin(), sectors.end());
-  counts_.global_sectors += static_cast<std::uint64_t>(std::unique(sectors.begin(), sectors.end()) - sectors.begin());
+  sectors.erase(std::unique(sectors.begin(), sectors.end()), sectors.end());
+  counts_.global_sectors += sectors.size();
   ++counts_.global_requests;
+
+  const MemoryBlock block = memory_block(request.place);
+  SectorCounts& memory = memory_[block.number];
+  memory.bytes = block.bytes;
+  if (request.access != Access::kStore) memory.read += sectors.size();
+  if (request.access == Access::kStore || request.access == Access::kAtomic) memory.written += sectors.size();
 }
 
 void BlockCounter::count_shared(const Request& request) {
   const std::uint32_t widest = *std::max_element(request.bytes.begin(), request.bytes.end());
   const std::size_t phase = widest <= 4 ? 32 : widest <= 8 ? 16 : 8;  // lanes served together
   for (std::size_t first = 0; first < 32; first += phase) {
-    std::array<std::vector<std::uint64_t>, kBanks> words;
+    std::array<std::array<std::uint64_t, 32>, kBanks> words;  // a phase has at most 32
+    std::array<std::size_t, kBanks> sizes{};
     for (std::size_t lane = first; lane < first + phase; ++lane)
       for (std::uint64_t byte = 0; byte < request.bytes[lane]; byte += kWordBytes) {
         const std::uint64_t word = (request.address[lane] + byte) / kWordBytes;
-        std::vector<std::uint64_t>& bank = words[word % kBanks];
-        if (std::find(bank.begin(), bank.end(), word) == bank.end()) bank.push_back(word);
+        auto& bank = words[word % kBanks];
+        std::size_t& size = sizes[word % kBanks];
+        const auto end = bank.begin() + static_cast<std::ptrdiff_t>(size);
+        if (std::find(bank.begin(), end, word) == end) bank[size++] = word;
       }
-    std::size_t deepest = 0;
-    for (const auto& bank : words) deepest = std::max(deepest, bank.size());
+    const std::size_t deepest = *std::max_element(sizes.begin(), sizes.end());
     counts_.shared_wavefronts += deepest;
     counts_.shared_ideal += deepest > 0 ? 1 : 0;
   }
   ++counts_.shared_requests;
 }
 
-KernelCounts BlockCounter::end() {
+BlockCounts BlockCounter::end() {
   const auto asked = [](const Request& request) {
     return std::any_of(request.bytes.begin(), request.bytes.end(), [](auto b) { return b != 0; });
   };
@@ -152,7 +164,7 @@ KernelCounts BlockCounter::end() {
     for (const Request& request : warp.shared.requests)
       if (asked(request)) count_shared(request);
   }
-  return counts_;
+  return {counts_, memory_};
 }
 
 }  // namespace attune::simulated

@@ -14,6 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/cuda/simulated/memory.h"
+
 namespace attune::simulated {
 
 /// One kernel's counts over all launches.
@@ -29,6 +31,18 @@ struct KernelCounts {
   }
 };
 
+/// Sectors of a block of device memory that warps accessed.
+struct SectorCounts {
+  std::uint64_t read = 0, written = 0;  // an atomic is both
+  std::size_t bytes = 0;                // of the block
+};
+
+/// What one block of a grid did.
+struct BlockCounts {
+  KernelCounts kernel;
+  std::map<std::uint64_t, SectorCounts> memory;  // by the number of the block of memory
+};
+
 void set_counting(bool on);
 bool counting();
 /// Counts by kernel name since the process began.
@@ -40,8 +54,10 @@ void print_counts(std::ostream& out);
 class BlockCounter {
  public:
   void begin(int warps);
-  void global(int warp, int lane, std::uint64_t address, std::uint32_t bytes) {
-    record(warps_[static_cast<std::size_t>(warp)].global, lane, address, bytes);
+  void global(int warp, int lane, const void* address, std::uint32_t bytes, Access access) {
+    Request& request =
+        record(warps_[static_cast<std::size_t>(warp)].global, lane, reinterpret_cast<std::uintptr_t>(address), bytes);
+    request.access = access, request.place = address;
   }
   /// `address` counts from the start of the shared memory.
   void shared(int warp, int lane, std::uint64_t address, std::uint32_t bytes) {
@@ -51,12 +67,14 @@ class BlockCounter {
   void meet(int warp, unsigned mask);
   void barrier();
   void product() { ++counts_.products; }
-  KernelCounts end();
+  BlockCounts end();
 
  private:
   struct Request {
     std::array<std::uint64_t, 32> address;
     std::array<std::uint32_t, 32> bytes{};  // 0: the lane is skipped
+    Access access = Access::kLoad;          // to global memory
+    const void* place = nullptr;            // of a lane, there
   };
   struct Accesses {
     std::vector<Request> requests;
@@ -66,13 +84,14 @@ class BlockCounter {
     Accesses global, shared;
   };
 
-  static void record(Accesses& accesses, int lane, std::uint64_t address, std::uint32_t bytes);
+  static Request& record(Accesses& accesses, int lane, std::uint64_t address, std::uint32_t bytes);
   static void meet(Accesses& accesses, unsigned mask);
   void count_global(const Request& request);
   void count_shared(const Request& request);
 
   std::vector<Warp> warps_;
   KernelCounts counts_;
+  std::map<std::uint64_t, SectorCounts> memory_;
 };
 
 }  // namespace attune::simulated

@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/cuda/simulated/block.h"
+#include "kernels/cuda/simulated/piece.h"
 #include "kernels/cuda/stream.h"
 
 namespace attune::cuda {
@@ -14,7 +14,7 @@ namespace attune::cuda {
 using simulated::Dim3;
 
 /// Puts work on a stream.
-void enqueue(const Stream& stream, std::function<void()> work);
+void enqueue(const Stream& stream, simulated::Piece piece);
 
 /// Puts a grid on a stream: `thread` is called for each of its threads. `kernel` is only a key.
 void enqueue_grid(const Stream& stream, const simulated::GridShape& shape, const void* kernel,

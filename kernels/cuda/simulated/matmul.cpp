@@ -88,8 +88,10 @@ std::shared_ptr<MatmulPlans> make_matmul_plans() {
 
 void matmul(const kernels::CudaContext& context, const Matmul& args) {
   const bool tf32 = context.matmul_precision() == MatmulPrecision::kTensorFloat32;
-  dispatch_device_float(args.dtype, "matmul",
-                        [&]<class T>() { enqueue(context.stream(), [args, tf32] { run<T>(args, tf32); }); });
+  dispatch_device_float(args.dtype, "matmul", [&]<class T>() {
+    enqueue(context.stream(),
+            {.run = [args, tf32] { run<T>(args, tf32); }, .kind = simulated::Piece::Kind::kProduct, .product = args});
+  });
 }
 
 }  // namespace attune::cuda

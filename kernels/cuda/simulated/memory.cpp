@@ -1,6 +1,7 @@
 #include "kernels/cuda/simulated/memory.h"
 
 #include <sanitizer/asan_interface.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <bit>
@@ -18,6 +19,7 @@
 namespace attune::simulated {
 namespace {
 
+constexpr std::uint64_t kOutsideSegments = std::uint64_t{1} << 63;  // in the number of a block
 constexpr std::align_val_t kAlignment{256}, kSegmentAlignment{512};
 
 // Cells of a block (block_order.h), made at the first access of a kernel.
@@ -41,7 +43,7 @@ struct Range {
 
 struct LiveBlock {
   std::size_t bytes = 0, place = 0;
-  std::uint64_t number = 0;  // of a block in a segment
+  std::uint64_t number = 0;
   Cells cells;
 };
 struct Segment {
@@ -53,6 +55,8 @@ struct Memory {
   std::map<std::byte*, LiveBlock> blocks;
   std::map<std::byte*, Segment> segments;
   std::size_t in_use = 0;
+  bool sparse = false;
+  std::uint64_t blocks_made = 0;                           // outside of segments
   std::map<std::size_t, std::vector<Cells>> unused_cells;  // by their number
   std::atomic<std::uint64_t> ends{0};                      // caches of threads are valid as long as no block has ended
 };
@@ -71,7 +75,7 @@ auto last_not_after(Map& map, const std::byte* p) {
 
 void fill_with_nan(std::byte* begin, std::size_t bytes) {
   ASAN_UNPOISON_MEMORY_REGION(begin, bytes);
-  std::memset(begin, kPoison, bytes);
+  if (!memory().sparse) std::memset(begin, kPoison, bytes);
 }
 
 void keep_cells(Memory& m, LiveBlock& block) {
@@ -81,6 +85,7 @@ void keep_cells(Memory& m, LiveBlock& block) {
 // A block's cells for launches of an era. Null if there is no memory for them.
 Cell* cells_for(Memory& m, LiveBlock& block, std::uint64_t era) {
   Cells& own = block.cells;
+  if (m.sparse) return nullptr;
   if (own.count == 0) {
     const std::size_t count = std::bit_ceil((block.bytes + kCellBytes - 1) / kCellBytes);
     if (std::vector<Cells>& unused = m.unused_cells[count]; !unused.empty()) {
@@ -159,6 +164,20 @@ const char* name_of(Access access) {
   return "?";
 }
 
+// Memory of the host, or null.
+std::byte* new_bytes(std::size_t bytes, std::align_val_t alignment) {
+  if (!memory().sparse) return static_cast<std::byte*>(::operator new(bytes, alignment, std::nothrow));
+  void* out = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return out == MAP_FAILED ? nullptr : static_cast<std::byte*>(out);
+}
+
+void delete_bytes(std::byte* begin, std::size_t bytes, std::align_val_t alignment) noexcept {
+  if (memory().sparse)
+    munmap(begin, bytes);
+  else
+    ::operator delete(begin, alignment);
+}
+
 // The blocks a thread touched last; kernels use a handful.
 struct Recent {
   static constexpr unsigned kCount = 8;
@@ -192,12 +211,12 @@ const Range& block_of(const std::byte* p, std::size_t bytes, Access access, std:
 
 void* allocate_memory(std::size_t bytes) {
   const std::size_t size = bytes == 0 ? 1 : bytes;
-  void* block = ::operator new(size, kAlignment, std::nothrow);
+  std::byte* const block = new_bytes(size, kAlignment);
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
-  std::memset(block, kPoison, size);
+  fill_with_nan(block, size);
   Memory& m = memory();
   const std::scoped_lock lock(m.mutex);
-  m.blocks[static_cast<std::byte*>(block)] = {.bytes = size, .place = size, .number = 0, .cells = {}};
+  m.blocks[block] = {.bytes = size, .place = size, .number = kOutsideSegments | ++m.blocks_made, .cells = {}};
   m.in_use += size;
   return block;
 }
@@ -205,19 +224,21 @@ void* allocate_memory(std::size_t bytes) {
 void free_memory(void* device) noexcept {
   if (device == nullptr) return;
   Memory& m = memory();
+  std::size_t bytes = 0;
   {
     const std::scoped_lock lock(m.mutex);
     const auto found = m.blocks.find(static_cast<std::byte*>(device));
-    m.in_use -= found->second.bytes;
+    bytes = found->second.bytes;
+    m.in_use -= bytes;
     keep_cells(m, found->second);
     m.blocks.erase(found);
     ++m.ends;
   }
-  ::operator delete(device, kAlignment);
+  delete_bytes(static_cast<std::byte*>(device), bytes, kAlignment);
 }
 
 void* allocate_segment(std::size_t bytes, std::size_t counted) {
-  auto* segment = static_cast<std::byte*>(::operator new(bytes, kAlignment, std::nothrow));
+  std::byte* const segment = new_bytes(bytes, kAlignment);
   if (segment == nullptr) return nullptr;
   ASAN_POISON_MEMORY_REGION(segment, bytes);
   Memory& m = memory();
@@ -229,14 +250,16 @@ void* allocate_segment(std::size_t bytes, std::size_t counted) {
 
 void free_segment(void* segment) noexcept {
   Memory& m = memory();
+  std::size_t bytes = 0;
   {
     const std::scoped_lock lock(m.mutex);
     const auto found = m.segments.find(static_cast<std::byte*>(segment));
-    end_all(m, found->first, found->second.bytes);
+    bytes = found->second.bytes;
+    end_all(m, found->first, bytes);
     m.in_use -= found->second.counted;
     m.segments.erase(found);
   }
-  ::operator delete(segment, kAlignment);
+  delete_bytes(static_cast<std::byte*>(segment), bytes, kAlignment);
 }
 
 void begin_block(const SegmentBlock& block) {
@@ -263,6 +286,21 @@ std::size_t memory_in_use() {
   return m.in_use;
 }
 
+void set_sparse_memory() {
+  Memory& m = memory();
+  CHECK(m.sparse || memory_in_use() == 0, "sparse memory: there is device memory already");
+  m.sparse = true;
+}
+
+MemoryBlock memory_block(const void* address) {
+  const auto* p = static_cast<const std::byte*>(address);
+  Memory& m = memory();
+  const std::scoped_lock lock(m.mutex);
+  const auto at = last_not_after(m.blocks, p);
+  if (at == m.blocks.end() || p >= at->first + at->second.bytes) return {};
+  return {at->second.number, at->second.bytes};
+}
+
 void check_device_memory(const void* address, std::size_t bytes, const char* what) {
   const auto* p = static_cast<const std::byte*>(address);
   if (bytes == 0 || find(p).holds(p, bytes)) return;
@@ -276,7 +314,7 @@ void on_global_access(const void* address, std::size_t bytes, Access access) {
   if (reinterpret_cast<std::uintptr_t>(p) % bytes != 0)
     block.fail(Fault::kMisaligned,
                str_cat(name_of(access), " of ", bytes, " bytes at an address that is no multiple of it"));
-  block.count_global(address, bytes);
+  block.count_global(address, bytes, access);
   const Range& range = block_of(p, bytes, access, block.order().era());
   if (range.cells == nullptr) return;
   const auto offset = static_cast<std::size_t>(p - range.begin);

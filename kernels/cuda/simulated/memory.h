@@ -40,6 +40,19 @@ void end_block(const SegmentBlock& block);
 /// Bytes of all blocks and segments.
 std::size_t memory_in_use();
 
+/// A block of device memory. No other block ever has its number.
+struct MemoryBlock {
+  std::uint64_t number = 0;
+  std::size_t bytes = 0;
+};
+/// The live block that an address lies in; none: number 0.
+MemoryBlock memory_block(const void* address);
+
+/// From now on memory takes memory of the host only where something is written, for models of which little is computed: it
+/// starts as zeros, and a block as what its place had. Races between blocks are not looked for. Throws Error if there is
+/// device memory of the other kind.
+void set_sparse_memory();
+
 /// Checks an access of the running CUDA thread. Throws SimulatorFault.
 void on_global_access(const void* address, std::size_t bytes, Access access);
 /// Checks `what` that the host does in the place of a kernel. Throws SimulatorFault.

@@ -52,7 +52,7 @@ std::shared_ptr<Graph::State> finish_capture(Stream::State& state) {
   for (Stream::State* stream : capture->streams) stream->capture.reset();
   capture->streams.clear();
   for (const auto& [number, held] : std::exchange(capture->held, {}))
-    state.put([block = held] { simulated::begin_block(block); });
+    state.put({.run = [block = held] { simulated::begin_block(block); }});
   return capture;
 }
 
@@ -60,11 +60,11 @@ std::shared_ptr<Graph::State> finish_capture(Stream::State& state) {
 
 void Stream::State::run_until(std::uint64_t until) {
   while (done < until && !queue.empty()) {
-    const Work work = std::move(queue.front());
+    const Piece piece = std::move(queue.front());
     queue.pop_front();
     ++done;
     try {
-      work();
+      simulated::perform(piece);
     } catch (...) {
       done += queue.size();
       queue.clear();
@@ -86,28 +86,28 @@ struct Event::State {
   std::chrono::steady_clock::time_point reached;
 };
 
-void Stream::State::put(Work work) {
+void Stream::State::put(Piece piece) {
   if (capture) {  // what several streams record is replayed in the order of the calls
-    capture->work.push_back(std::move(work));
+    capture->work.push_back(std::move(piece));
     ++recorded;
     return;
   }
-  put_uncaptured(std::move(work));
+  put_uncaptured(std::move(piece));
 }
 
-void Stream::State::put_uncaptured(Work work) {
-  queue.push_back(std::move(work));
+void Stream::State::put_uncaptured(Piece piece) {
+  queue.push_back(std::move(piece));
   ++enqueued;
   if (synchronous()) run_until(enqueued);
 }
 
-void enqueue(const Stream& stream, Work work) {
-  stream.state().put(std::move(work));
+void enqueue(const Stream& stream, Piece piece) {
+  stream.state().put(std::move(piece));
 }
 
 void enqueue_grid(const Stream& stream, const simulated::GridShape& shape, const void*, std::function<void()> thread) {
   simulated::on_call(simulated::Call::kLaunch);
-  enqueue(stream, [shape, thread = std::move(thread)] { simulated::run_grid(shape, thread); });
+  enqueue(stream, {.kind = Piece::Kind::kKernel, .shape = shape, .thread = std::move(thread)});
 }
 
 Stream::Stream(Priority priority) : state_(std::make_unique<State>()) {
@@ -139,9 +139,11 @@ void Stream::wait(const Event& event) const {
     if (state_->capture->streams.front() == state_.get()) from->joined = std::max(from->joined, event.state().recorded);
     return;
   }
-  enqueue(*this, [stream = event.state().stream, position = event.state().position] {
-    if (stream != nullptr) stream->run_until(position);
-  });
+  enqueue(*this, {.run =
+                      [stream = event.state().stream, position = event.state().position] {
+                        if (stream != nullptr) stream->run_until(position);
+                      },
+                  .kind = Piece::Kind::kEvent});
 }
 
 void Stream::begin_capture() const {
@@ -178,7 +180,8 @@ Event::Event() : state_(std::make_shared<State>()) {}
 Event::~Event() = default;
 
 void Event::record(const Stream& stream) {
-  enqueue(stream, [s = state_] { s->reached = std::chrono::steady_clock::now(); });
+  enqueue(stream,
+          {.run = [s = state_] { s->reached = std::chrono::steady_clock::now(); }, .kind = Piece::Kind::kEvent});
   state_->stream = &stream.state();
   state_->position = stream.state().enqueued;
   state_->recorded = stream.state().recorded;
@@ -201,7 +204,9 @@ Graph& Graph::operator=(Graph&&) noexcept = default;
 void Graph::launch(const Stream& stream) const {
   simulated::on_call(simulated::Call::kCapture);
   // As on a GPU, what was launched keeps the graph and its memory until it is done.
-  for (const Work& work : state_->work) enqueue(stream, [graph = state_, &work] { work(); });
+  std::vector<const Piece*> pieces;
+  for (const Piece& piece : state_->work) pieces.push_back(&piece);
+  enqueue(stream, {.run = [graph = state_] {}, .kind = Piece::Kind::kGraph, .graph = std::move(pieces)});
 }
 
 }  // namespace attune::cuda

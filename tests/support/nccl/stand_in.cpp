@@ -122,8 +122,9 @@ long capture_of(const attune::cuda::Stream::State& stream) {
 
 ncclResult_t start(std::vector<Message> messages, ncclComm_t communicator, cudaStream_t stream) {
   auto* const state = reinterpret_cast<attune::cuda::Stream::State*>(stream);
-  state->put(
-      [=, capture = capture_of(*state), messages = std::move(messages)] { communicator->run(messages, capture); });
+  state->put({.run = [=, capture = capture_of(*state), messages = std::move(messages)] {
+    communicator->run(messages, capture);
+  }});
   return ncclSuccess;
 }
 
