@@ -98,12 +98,13 @@ Dataset random_texts(const CaseOptions& options, std::int64_t vocab_size, std::i
 }
 
 // The folder's weights, if it has any; otherwise random ones, as the family starts.
-std::unique_ptr<Classifier> filled_model(const json::Value& config, const std::string& folder,
-                                         const ModelOptions& options) {
+std::unique_ptr<Classifier> filled_model(const json::Value& config, const CaseOptions& options) {
   TorchGenerator generator(123);
-  if (!folder.empty() && std::filesystem::exists(folder + "/model.safetensors"))
-    return open_classifier(folder, options, generator).model;
-  auto model = build_classifier(config, options);
+  const ModelOptions built{.dropout = options.dropout ? std::nullopt : std::optional<float>(0.0F)};
+  if (!options.folder.empty() && std::filesystem::exists(options.folder + "/model.safetensors"))
+    return open_classifier(options.folder, built, generator).model;
+  auto model = build_classifier(config, built);
+  if (!options.random) return model;
   std::vector<std::string> names;
   for (const ParameterRow& row : model->table().rows()) names.push_back(row.hf_name);
   initialize_rows(*model, names, generator);
@@ -148,8 +149,7 @@ StepCase make_case(const CaseOptions& options) {
   const bool encoder = family_of(shape.config).kind == Family::Kind::kEncoder;
   StepCase out{.description = description_of(options, shape.name, trained),
                .trainable_layers = trained,
-               .model = filled_model(shape.config, options.folder,
-                                     {.dropout = options.dropout ? std::nullopt : std::optional<float>(0.0F)}),
+               .model = filled_model(shape.config, options),
                .form = {},
                .texts = {}};
   const Classifier& model = *out.model;

@@ -25,6 +25,7 @@ struct CaseOptions {
   std::int64_t batch_size = 8, length = 256;
   std::string lengths = "full";  // of the texts: full, or imdb
   bool dropout = true;           // as config.json has it, or none
+  bool random = true;            // the weights, if there is no folder; otherwise as the model's layers begin
 
   /// The options of the model and of the batch's sizes.
   void declare(CLI::App& app);

@@ -73,9 +73,27 @@ auto last_not_after(Map& map, const std::byte* p) {
   return after == map.begin() ? map.end() : std::prev(after);
 }
 
-void fill_with_nan(std::byte* begin, std::size_t bytes) {
+// Whole pages are given back to the host, and are zeros when they are next read.
+void clear_sparse(std::byte* begin, std::size_t bytes) {
+  constexpr std::size_t kPage = 4096;
+  if (bytes < 2 * kPage) {
+    std::memset(begin, 0, bytes);
+    return;
+  }
+  const std::size_t head = (kPage - reinterpret_cast<std::uintptr_t>(begin) % kPage) % kPage,
+                    pages = (bytes - head) / kPage * kPage;
+  std::memset(begin, 0, head);
+  CHECK(madvise(begin + head, pages, MADV_DONTNEED) == 0, "sparse memory: madvise fails");
+  std::memset(begin + head + pages, 0, bytes - head - pages);
+}
+
+// With NaN, or sparse memory with zeros.
+void fill(std::byte* begin, std::size_t bytes) {
   ASAN_UNPOISON_MEMORY_REGION(begin, bytes);
-  if (!memory().sparse) std::memset(begin, kPoison, bytes);
+  if (memory().sparse)
+    clear_sparse(begin, bytes);
+  else
+    std::memset(begin, kPoison, bytes);
 }
 
 void keep_cells(Memory& m, LiveBlock& block) {
@@ -104,7 +122,7 @@ Cell* cells_for(Memory& m, LiveBlock& block, std::uint64_t era) {
 }
 
 BlockAt end(Memory& m, BlockAt block) {
-  fill_with_nan(block->first, block->second.place);
+  fill(block->first, block->second.place);
   ASAN_POISON_MEMORY_REGION(block->first, block->second.place);
   ++m.ends;
   keep_cells(m, block->second);
@@ -213,7 +231,7 @@ void* allocate_memory(std::size_t bytes) {
   const std::size_t size = bytes == 0 ? 1 : bytes;
   std::byte* const block = new_bytes(size, kAlignment);
   CHECK(block != nullptr, "out of memory: ", bytes, " bytes could not be allocated on the simulated gpu");
-  fill_with_nan(block, size);
+  fill(block, size);
   Memory& m = memory();
   const std::scoped_lock lock(m.mutex);
   m.blocks[block] = {.bytes = size, .place = size, .number = kOutsideSegments | ++m.blocks_made, .cells = {}};
@@ -268,7 +286,7 @@ void begin_block(const SegmentBlock& block) {
   if (const auto found = m.blocks.find(block.begin); found != m.blocks.end() && found->second.number == block.number)
     return;
   end_all(m, block.begin, block.place);
-  fill_with_nan(block.begin, block.place);
+  fill(block.begin, block.place);
   ASAN_POISON_MEMORY_REGION(block.begin + block.bytes, block.place - block.bytes);
   m.blocks[block.begin] = {.bytes = block.bytes, .place = block.place, .number = block.number, .cells = {}};
 }

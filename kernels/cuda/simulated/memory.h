@@ -48,9 +48,9 @@ struct MemoryBlock {
 /// The live block that an address lies in; none: number 0.
 MemoryBlock memory_block(const void* address);
 
-/// From now on memory takes memory of the host only where something is written, for models of which little is computed: it
-/// starts as zeros, and a block as what its place had. Races between blocks are not looked for. Throws Error if there is
-/// device memory of the other kind.
+/// From now on memory takes memory of the host only where something is written, for models of which little is computed:
+/// blocks begin as zeros, not as NaN. Races between blocks are not looked for. Throws Error if there is device memory of the
+/// other kind.
 void set_sparse_memory();
 
 /// Checks an access of the running CUDA thread. Throws SimulatorFault.
