@@ -118,6 +118,12 @@ std::vector<NodeWork> CapturedStep::work() const {
   return out;
 }
 
+void check_update(const std::vector<LedgerNode>& nodes) {
+  const auto writes = [](const LedgerNode& node) { return node.kernel == "adamw" && node.sectors_written > 0; };
+  CHECK(std::ranges::any_of(nodes, writes),
+        "the step has no update: its loss or the norm of its gradient is not finite");
+}
+
 CapturedStep capture_step(const CaseOptions& options, const Ledger::Options& sampling) {
   Ledger ledger(sampling);
   CaseOptions unfilled = options;
@@ -142,6 +148,7 @@ CapturedStep capture_step(const CaseOptions& options, const Ledger::Options& sam
   CapturedStep out;
   out.description = step.description;
   out.nodes = ledger.nodes();
+  check_update(out.nodes);
   out.layers = layers_of(out.nodes, model);
   out.needs = needs_of(step, out.nodes);
   return out;

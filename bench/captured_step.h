@@ -37,6 +37,10 @@ struct CapturedStep {
   std::vector<NodeWork> work() const;
 };
 
+/// Throws Error if the update writes nothing: it is left out after a loss or a norm that is not finite, and so would be most of its
+/// bytes.
+void check_update(const std::vector<LedgerNode>& nodes);
+
 /// Runs the second step of bench_train_step, in bfloat16, in the block simulator under a ledger. Throws Error as Ledger and
 /// make_case() do.
 CapturedStep capture_step(const CaseOptions& options, const Ledger::Options& sampling);

@@ -21,7 +21,7 @@ constexpr std::size_t kReserved = 1024;            // bytes of shared memory tha
 // devices report them. Link: 64 bytes per clock.
 // Products: 798 to 800 TFLOP/s at 8192 (nvidia-h200.md), 0.81 of the data sheet's; on an A100 the same share of 312.
 // mma.sync: 62.9 % of the peak on Hopper (Luo et al., arXiv 2402.13499), all of it on Ampere, at the clock of a
-// product. Launch: 1.1 to 1.3 us for each small kernel of a graph of 2,000 (pytorch issue 161104).
+// product. Launch: 1.1 to 1.3 us for each small kernel of a graph of 2,000 (pytorch/pytorch#161104).
 constexpr std::array<Machine, 3> kMachines = {
     {{"A100", 108, 164 << 10, 1.8e12, 40e6, 5.1e12, 90e9, 253e12, 253e12, false, 1.2e-6},
      {"H100", 132, 228 << 10, 3.0e12, 50e6, 7.1e12, 112e9, 798e12, 502e12, true, 1.2e-6},

@@ -94,6 +94,13 @@ TEST_P(SmallStep, SampledCountsAreThoseOfAllBlocks) {
   EXPECT_GT(difference(few, whole), off);  // what is sampled until the error is small is nearer
 }
 
+TEST(CapturedStep, MustHaveAnUpdate) {
+  LedgerNode update{.kernel = "adamw", .grid = {}, .block = {}, .sectors_written = 32, .work = {}};
+  check_update({update});
+  update.sectors_written = 0;
+  EXPECT_THROW(check_update({update}), Error);
+}
+
 TEST_P(SmallStep, LayersInTheMiddleAreEqual) {
   const CapturedStep& step = sampled_step(GetParam());
   const std::map<int, int> nodes = nodes_by_layer(step);

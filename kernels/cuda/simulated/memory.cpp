@@ -2,6 +2,7 @@
 
 #include <sanitizer/asan_interface.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <bit>
@@ -75,13 +76,13 @@ auto last_not_after(Map& map, const std::byte* p) {
 
 // Whole pages are given back to the host, and are zeros when they are next read.
 void clear_sparse(std::byte* begin, std::size_t bytes) {
-  constexpr std::size_t kPage = 4096;
-  if (bytes < 2 * kPage) {
+  static const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  if (bytes < 2 * page) {
     std::memset(begin, 0, bytes);
     return;
   }
-  const std::size_t head = (kPage - reinterpret_cast<std::uintptr_t>(begin) % kPage) % kPage,
-                    pages = (bytes - head) / kPage * kPage;
+  const std::size_t head = (page - reinterpret_cast<std::uintptr_t>(begin) % page) % page,
+                    pages = (bytes - head) / page * page;
   std::memset(begin, 0, head);
   CHECK(madvise(begin + head, pages, MADV_DONTNEED) == 0, "sparse memory: madvise fails");
   std::memset(begin + head + pages, 0, bytes - head - pages);
