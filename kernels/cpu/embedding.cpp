@@ -14,7 +14,7 @@ constexpr std::int64_t kSlice = 64;  // channels one thread scatters: every toke
 
 // y = a + b + c in this order; null is skipped.
 template <class T>
-ATTUNE_INLINE void sum_rows(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
+ATTUNE_INLINE void add_embeddings(T* y, const T* a, const T* b, const T* c, std::int64_t channels) {
   for (std::int64_t i = 0; i < channels; ++i) y[i] = a[i];
   if (b != nullptr)
     for (std::int64_t i = 0; i < channels; ++i) y[i] += b[i];
@@ -57,8 +57,8 @@ void embedding_forward(const CpuContext&, const EmbeddingForward& args) {
         const auto row = [&](const EmbeddingTable& t) {
           return t.table == nullptr ? nullptr : static_cast<const T*>(t.table) + t.ids[n] * args.channels;
         };
-        vectorized<sum_rows<T>>(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types),
-                                row(args.positions), args.channels);
+        vectorized<add_embeddings<T>>(static_cast<T*>(args.y) + n * args.channels, row(args.words), row(args.types),
+                                      row(args.positions), args.channels);
       }
     });
   });

@@ -15,12 +15,13 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct ActivationTraits {
   static constexpr int kThreads = 256;
 };
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads) activation_forward_kernel(T* y, const T* x, std::int64_t n) {
+__global__ void __launch_bounds__(ActivationTraits::kThreads)
+    activation_forward_kernel(T* y, const T* x, std::int64_t n) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float v[W];
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(Traits::kThreads) activation_forward_kernel(T*
 }
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(ActivationTraits::kThreads)
     activation_backward_kernel(T* dx, const T* dy, const T* x, std::int64_t n, bool accumulate) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
@@ -49,8 +50,8 @@ void activation_forward(const CudaContext& context, const ActivationForward& arg
       cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
         constexpr int W = decltype(width)::value;
         cuda::launch("activation_forward", activation_forward_kernel<T, W, kind>,
-                     {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0, context.stream(),
-                     static_cast<T*>(args.y), static_cast<const T*>(args.x), args.n);
+                     {cuda::blocks_for(args.n, ActivationTraits::kThreads * W)}, {ActivationTraits::kThreads}, 0,
+                     context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x), args.n);
       });
     });
   });
@@ -64,9 +65,9 @@ void activation_backward(const CudaContext& context, const ActivationBackward& a
           args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy, args.x), [&](auto width) {
             constexpr int W = decltype(width)::value;
             cuda::launch("activation_backward", activation_backward_kernel<T, W, kind>,
-                         {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0, context.stream(),
-                         static_cast<T*>(args.dx.data), static_cast<const T*>(args.dy), static_cast<const T*>(args.x),
-                         args.n, args.dx.accumulate());
+                         {cuda::blocks_for(args.n, ActivationTraits::kThreads * W)}, {ActivationTraits::kThreads}, 0,
+                         context.stream(), static_cast<T*>(args.dx.data), static_cast<const T*>(args.dy),
+                         static_cast<const T*>(args.x), args.n, args.dx.accumulate());
           });
     });
   });

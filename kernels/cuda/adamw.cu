@@ -28,7 +28,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct AdamWTraits {
   static constexpr int kThreads = 256;
   static constexpr int kChunk = kThreads * 8;       // of adamw
   static constexpr int kNormChunk = kThreads * 64;  // of the norm
@@ -91,11 +91,12 @@ __device__ void update(const Entry& e, const AdamWFactors& s, std::int64_t i) {
   store(param, p);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* entries, int count, AdamWRecipe recipe) {
+__global__ void __launch_bounds__(AdamWTraits::kThreads)
+    adamw_kernel(const Entry* entries, int count, AdamWRecipe recipe) {
   const Entry e = own_entry(entries, count);
   const AdamWFactors factors = factors_of(recipe, e.group);
   if (factors.grad_scale != factors.grad_scale) return;  // NaN
-  for_own_elements<Traits::kThreads, 4, 1>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
+  for_own_elements<AdamWTraits::kThreads, 4, 1>(e, own_range<AdamWTraits::kChunk>(e), [&](auto width, std::int64_t i) {
     constexpr int W = decltype(width)::value;
     if (e.bfloat16 != 0)
       update<BFloat16, W>(e, factors, i);
@@ -108,7 +109,7 @@ __global__ void __launch_bounds__(Traits::kThreads) adamw_kernel(const Entry* en
 __device__ bool any_row(const Entry& e, const Range& chunk) {
   const std::int64_t rows = (chunk.end - 1) / e.channels + 1;
   int found = 0;
-  for (std::int64_t row = chunk.begin / e.channels + threadIdx.x; row < rows; row += Traits::kThreads)
+  for (std::int64_t row = chunk.begin / e.channels + threadIdx.x; row < rows; row += AdamWTraits::kThreads)
     if (load_global(in_global(e.marks + row)) >= kFirstSlot) found = 1;
   return block_sum(found) > 0;
 }
@@ -136,7 +137,7 @@ __device__ double squares_of(const float (&g)[W]) {
 template <int W, class Load>
 __device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_elements) {
   double sum = 0;
-  for_own_elements<Traits::kThreads, W, 4>(e, chunk, [&](auto width, std::int64_t i) {
+  for_own_elements<AdamWTraits::kThreads, W, 4>(e, chunk, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
     load_elements(g, i);
     sum += squares_of(g);
@@ -163,9 +164,9 @@ __device__ double row_squares(const Entry& e, const Range& chunk) {
   });
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
+__global__ void __launch_bounds__(AdamWTraits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
   const Entry e = own_entry(entries, count);
-  const Range chunk = own_range<Traits::kNormChunk>(e);
+  const Range chunk = own_range<AdamWTraits::kNormChunk>(e);
   const double own = e.marks != nullptr ? row_squares(e, chunk)
                      : e.bfloat16 != 0  ? dense_squares<BFloat16>(e, chunk)
                                         : dense_squares<float>(e, chunk);
@@ -173,10 +174,10 @@ __global__ void __launch_bounds__(Traits::kThreads) squares_kernel(double* sums,
   if (threadIdx.x == 0) store_global(sums + blockIdx.x, sum);
 }
 
-__global__ void __launch_bounds__(Traits::kNormThreads) norm_kernel(double* norm, const double* sums, int count) {
+__global__ void __launch_bounds__(AdamWTraits::kNormThreads) norm_kernel(double* norm, const double* sums, int count) {
   double sum = 0;
 #pragma unroll 4
-  for (int i = static_cast<int>(threadIdx.x); i < count; i += Traits::kNormThreads) sum += load_global(sums + i);
+  for (int i = static_cast<int>(threadIdx.x); i < count; i += AdamWTraits::kNormThreads) sum += load_global(sums + i);
   sum = block_sum(sum);
   if (threadIdx.x == 0) store_global(norm, sqrt(sum));
 }
@@ -218,7 +219,7 @@ std::int32_t is_bfloat16(DType dtype) {
 
 // The table of the norm's tensors.
 Table norm_table(std::span<const GradNormTensor> tensors) {
-  Table table{.chunk = Traits::kNormChunk};
+  Table table{.chunk = AdamWTraits::kNormChunk};
   for (const GradNormTensor& t : tensors)
     table.add({.param = nullptr,
                .grad = t.data,
@@ -238,7 +239,7 @@ Table norm_table(std::span<const GradNormTensor> tensors) {
 }  // namespace
 
 void adamw(const CudaContext& context, const AdamW& args) {
-  Table table{.chunk = Traits::kChunk};
+  Table table{.chunk = AdamWTraits::kChunk};
   for (const AdamWTensor& t : args.tensors) {
     CHECK(t.dtype == DType::kFloat32 || t.master != nullptr, "adamw: ", name_of(t.dtype),
           " parameters need a float32 master copy");
@@ -257,20 +258,20 @@ void adamw(const CudaContext& context, const AdamW& args) {
   }
   if (table.entries.empty()) return;
   const auto recipe = AdamWRecipe::of(args.scalars, args.grad_scale, args.beta1, args.beta2, args.eps);
-  cuda::launch("adamw", adamw_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0, context.stream(),
-               table.on_device(context), table.count(), recipe);
+  cuda::launch("adamw", adamw_kernel, {static_cast<unsigned>(table.chunks)}, {AdamWTraits::kThreads}, 0,
+               context.stream(), table.on_device(context), table.count(), recipe);
 }
 
 void grad_squares(const CudaContext& context, const GradSquares& args) {
   const Table table = norm_table(args.tensors);
   if (table.chunks > 0)
-    cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {Traits::kThreads}, 0,
+    cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {AdamWTraits::kThreads}, 0,
                  context.stream(), args.sums, table.on_device(context), table.count());
 }
 
 void norm_of_squares(const CudaContext& context, const NormOfSquares& args) {
-  cuda::launch("grad_norm_sum", norm_kernel, {1}, {Traits::kNormThreads}, 0, context.stream(), args.norm, args.sums,
-               narrow<int>(args.pieces));
+  cuda::launch("grad_norm_sum", norm_kernel, {1}, {AdamWTraits::kNormThreads}, 0, context.stream(), args.norm,
+               args.sums, narrow<int>(args.pieces));
 }
 
 void grad_norm(const CudaContext& context, const GradNorm& args) {

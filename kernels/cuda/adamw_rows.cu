@@ -20,7 +20,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct AdamWRowsTraits {
   static constexpr int kThreads = 256;
   static constexpr int kRows = kThreads / kWarp;  // of a block whose warps own rows
 };
@@ -72,20 +72,20 @@ __device__ void catch_up(const Rows& t, std::int64_t at, int from, int to) {
 }
 
 template <int W>
-__global__ void __launch_bounds__(Traits::kThreads) catch_up_ids_kernel(Rows t, const std::int32_t* ids) {
+__global__ void __launch_bounds__(AdamWRowsTraits::kThreads) catch_up_ids_kernel(Rows t, const std::int32_t* ids) {
   std::int32_t& mark = shared_variable<std::int32_t>();
   const int row = load_global(ids + blockIdx.x), steps = load_global(t.steps);
   if (threadIdx.x == 0) store_shared(&mark, atomicMax(t.marks + row, steps));
   __syncthreads();
   const int from = load_shared(&mark);
   if (from >= steps) return;
-  for (std::int64_t c = threadIdx.x * W; c < t.channels; c += Traits::kThreads * W)
+  for (std::int64_t c = threadIdx.x * W; c < t.channels; c += AdamWRowsTraits::kThreads * W)
     catch_up<W>(t, row * t.channels + c, from, steps);
 }
 
 // The row of this warp.
 __device__ int own_row() {
-  return static_cast<int>(blockIdx.x) * Traits::kRows + static_cast<int>(threadIdx.x / kWarp);
+  return static_cast<int>(blockIdx.x) * AdamWRowsTraits::kRows + static_cast<int>(threadIdx.x / kWarp);
 }
 
 // Makes the steps up to the first `steps` that this warp's row has missed.
@@ -99,13 +99,14 @@ __device__ void catch_up_row(const Rows& t, int row, int mark, int steps) {
 }
 
 template <int W>
-__global__ void __launch_bounds__(Traits::kThreads) catch_up_all_kernel(Rows t) {
+__global__ void __launch_bounds__(AdamWRowsTraits::kThreads) catch_up_all_kernel(Rows t) {
   const int row = own_row();
   if (row < t.rows) catch_up_row<W>(t, row, load_global(t.marks + row), load_global(t.steps));
 }
 
 template <int W>
-__global__ void __launch_bounds__(Traits::kThreads) adamw_rows_kernel(Rows t, const float* values, AdamWRecipe recipe) {
+__global__ void __launch_bounds__(AdamWRowsTraits::kThreads)
+    adamw_rows_kernel(Rows t, const float* values, AdamWRecipe recipe) {
   const int row = own_row();
   if (row >= t.rows) return;
   const int mark = load_global(t.marks + row), steps = load_global(t.steps);
@@ -169,11 +170,11 @@ void adamw_catch_up(const CudaContext& context, const AdamWCatchUp& args) {
   cuda::with_width<float>(is_wide(args.table), [&](auto width) {
     constexpr int W = decltype(width)::value;
     if (args.ids == nullptr)
-      cuda::launch("adamw_catch_up_all", catch_up_all_kernel<W>, {cuda::blocks_for(rows.rows, Traits::kRows)},
-                   {Traits::kThreads}, 0, context.stream(), rows);
+      cuda::launch("adamw_catch_up_all", catch_up_all_kernel<W>, {cuda::blocks_for(rows.rows, AdamWRowsTraits::kRows)},
+                   {AdamWRowsTraits::kThreads}, 0, context.stream(), rows);
     else if (args.count > 0)
-      cuda::launch("adamw_catch_up", catch_up_ids_kernel<W>, {narrow<unsigned>(args.count)}, {Traits::kThreads}, 0,
-                   context.stream(), rows, args.ids);
+      cuda::launch("adamw_catch_up", catch_up_ids_kernel<W>, {narrow<unsigned>(args.count)},
+                   {AdamWRowsTraits::kThreads}, 0, context.stream(), rows, args.ids);
   });
 }
 
@@ -182,8 +183,9 @@ void adamw_rows(const CudaContext& context, const AdamWRows& args) {
   const Rows rows = rows_of(table);
   const auto recipe = AdamWRecipe::of(args.scalars, args.grad_scale, table.beta1, table.beta2, table.eps);
   cuda::with_width<float>(is_wide(table, args.values), [&](auto width) {
-    cuda::launch("adamw_rows", adamw_rows_kernel<decltype(width)::value>, {cuda::blocks_for(rows.rows, Traits::kRows)},
-                 {Traits::kThreads}, 0, context.stream(), rows, static_cast<const float*>(args.values), recipe);
+    cuda::launch("adamw_rows", adamw_rows_kernel<decltype(width)::value>,
+                 {cuda::blocks_for(rows.rows, AdamWRowsTraits::kRows)}, {AdamWRowsTraits::kThreads}, 0,
+                 context.stream(), rows, static_cast<const float*>(args.values), recipe);
   });
   cuda::launch("adamw_keep_step", keep_step_kernel, {1}, {1}, 0, context.stream(), rows, recipe);
 }

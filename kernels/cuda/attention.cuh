@@ -7,13 +7,12 @@
 
 #include "kernels/attention.h"
 #include "kernels/cuda/device/dropout.cuh"
+#include "kernels/cuda/device/log2e.cuh"
 #include "kernels/cuda/device/reduce.cuh"
 #include "kernels/cuda/device/tile.cuh"
 #include "kernels/cuda/dispatch.h"
 
 namespace attune::device {
-
-inline constexpr float kLog2E = 1.4426950408889634f;
 
 /// Tile sizes. A warp owns 16 rows of a block's own tile (queries, or keys in the dK dV kernel). The block walks over
 /// tiles of the others, of fewer rows for float32 and D = 128, to save registers and shared memory.
@@ -56,7 +55,7 @@ inline AttentionPlan plan_of(const kernels::AttentionLayout& layout, std::int64_
 }
 
 /// A run of positions in a sequence.
-struct Range {
+struct PositionRange {
   int begin, end;
 };
 
@@ -82,14 +81,14 @@ struct Sequence {
   __device__ std::int64_t statistic(const AttentionPlan& plan, int i) const { return head * plan.rows + first_row + i; }
 
   /// Whether all of the queries may see all of the keys.
-  __device__ bool all_allowed(const AttentionPlan& plan, Range queries, Range keys) const {
+  __device__ bool all_allowed(const AttentionPlan& plan, PositionRange queries, PositionRange keys) const {
     return queries.end <= length && keys.end <= key_length && (!plan.causal || keys.end - 1 <= queries.begin) &&
            (plan.window < 0 ||
             (keys.end - 1 <= queries.begin + plan.window && queries.end - 1 <= keys.begin + plan.window));
   }
   /// Keys that any of the queries may see.
-  __device__ Range keys_of(const AttentionPlan& plan, Range queries) const {
-    Range keys{0, key_length};
+  __device__ PositionRange keys_of(const AttentionPlan& plan, PositionRange queries) const {
+    PositionRange keys{0, key_length};
     if (plan.causal && queries.end < keys.end) keys.end = queries.end;
     if (plan.window >= 0) {
       if (queries.begin - plan.window > 0) keys.begin = queries.begin - plan.window;
@@ -98,9 +97,9 @@ struct Sequence {
     return keys;
   }
   /// Queries that may see any of the keys.
-  __device__ Range queries_of(const AttentionPlan& plan, Range keys) const {
+  __device__ PositionRange queries_of(const AttentionPlan& plan, PositionRange keys) const {
     if (keys.begin >= key_length) return {0, 0};
-    Range queries{0, length};
+    PositionRange queries{0, length};
     if (plan.causal) queries.begin = keys.begin;
     if (plan.window >= 0) {
       if (keys.begin - plan.window > queries.begin) queries.begin = keys.begin - plan.window;
@@ -109,16 +108,18 @@ struct Sequence {
     return queries;
   }
   /// Keys that query i may see, and queries that may see key j.
-  __device__ Range keys_of_query(const AttentionPlan& plan, int i) const {
-    return i < length ? keys_of(plan, {i, i + 1}) : Range{0, 0};
+  __device__ PositionRange keys_of_query(const AttentionPlan& plan, int i) const {
+    return i < length ? keys_of(plan, {i, i + 1}) : PositionRange{0, 0};
   }
-  __device__ Range queries_of_key(const AttentionPlan& plan, int j) const { return queries_of(plan, {j, j + 1}); }
+  __device__ PositionRange queries_of_key(const AttentionPlan& plan, int j) const {
+    return queries_of(plan, {j, j + 1});
+  }
 };
 
 /// Makes scores -inf outside of the columns that each of the lane's two rows has to do with. The accumulators begin at
 /// column `first`.
 template <int N>
-__device__ __forceinline__ void mask_columns(float (&s)[N][4], const Range (&columns)[2], int first) {
+__device__ __forceinline__ void mask_columns(float (&s)[N][4], const PositionRange (&columns)[2], int first) {
   const int lane_first = first + 2 * (lane_id() % 4);
 #pragma unroll
   for (int half = 0; half < 2; ++half) {

@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   T* k_tile = dout_tile + Traits::kOwn * kStride;
   T* v_tile = k_tile + kKeys * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
-  const Range keys =
+  const PositionRange keys =
       s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
   load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(q_tile, args.q + row(block_query), plan.row_stride,
                                                         s.length - block_query, plan.head_size);
@@ -164,7 +164,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
                                                         s.key_length - block_key, plan.head_size);
   cp_async_commit();
 
-  const Range queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
+  const PositionRange queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
   const bool drops = kDropout && plan.dropout.row_keys != nullptr;
   const float scale = plan.scale * kLog2E;
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};

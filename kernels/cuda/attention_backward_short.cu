@@ -59,7 +59,7 @@ struct ShortBackward {
     groups[1] = 2 * W - 1 - groups[0];
   }
 
-  __device__ Range queries_at(int tile) const {
+  __device__ PositionRange queries_at(int tile) const {
     return {tile, tile + kQueries < s.length ? tile + kQueries : s.length};
   }
 
@@ -109,8 +109,8 @@ struct ShortBackward {
   }
 
   /// Whether any of the queries sees any key of a group.
-  __device__ bool meets(int group, Range queries) const {
-    const Range seen_by = s.queries_of(plan, {16 * group, 16 * group + 16});
+  __device__ bool meets(int group, PositionRange queries) const {
+    const PositionRange seen_by = s.queries_of(plan, {16 * group, 16 * group + 16});
     return seen_by.begin < queries.end && seen_by.end > queries.begin;
   }
 
@@ -174,7 +174,7 @@ struct ShortBackward {
     for (int first = 16 * (groups[0] % 4); first < kQueries; first += 16 * (W < 4 ? W : 4)) {
       const int rows = s.length - tile - first, column = groups[0] / 4 * kColumns;
       if (rows <= 0) return;
-      const Range keys = s.keys_of(plan, {tile + first, tile + first + (rows < 16 ? rows : 16)});
+      const PositionRange keys = s.keys_of(plan, {tile + first, tile + first + (rows < 16 ? rows : 16)});
       float dq[kColumns / 8][4] = {};
 #pragma unroll 4
       for (int j = keys.begin / 16 * 16; j < keys.end; j += 16) {
@@ -225,7 +225,7 @@ struct ShortBackward {
       if (more) keys = load_queries(tile + kQueries, Traits::kStages - 1 - stage, keys);
 #pragma unroll 1
       for (int column = 0; column < kQueries; column += kChunk) {
-        const Range queries{tile + column, tile + column + kChunk};
+        const PositionRange queries{tile + column, tile + column + kChunk};
         if (meets(groups[1], queries))
           add_queries<2>(tile, stage, column);
         else if (meets(groups[0], queries))

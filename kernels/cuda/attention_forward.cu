@@ -24,7 +24,7 @@ using namespace device;
 constexpr float kLn2 = 0.6931471805599453f;
 
 template <class T>
-struct Forward {
+struct AttentionForwardArguments {
   T* out;
   float* lse;
   const T* q;
@@ -74,7 +74,8 @@ struct OnlineSoftmax {
 };
 
 template <class T, int D, bool kVector, bool kDropout>
-__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads)
+    attention_forward_kernel(AttentionForwardArguments<T> args) {
   using Traits = AttentionTraits<T, D>;
   constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
   const AttentionPlan& plan = args.plan;
@@ -89,7 +90,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_for
   T* own_q = q_tile + (first_query - block_query) * kStride;
   const auto row = [&](int i) { return s.row(i, plan.row_stride, plan.head_size); };
 
-  const Range keys =
+  const PositionRange keys =
       s.keys_of(plan, {block_query, block_query + Traits::kOwn < s.length ? block_query + Traits::kOwn : s.length});
   const int begin = keys.begin / kKeys * kKeys;
   load_tile<Traits::kOwn, D, Traits::kThreads, kVector>(q_tile, args.q + row(block_query), plan.row_stride,
@@ -168,12 +169,12 @@ void attention_forward(const CudaContext& context, const AttentionForward& args)
   if (auto* cudnn = context.cudnn_attention()) return cuda::cudnn_attention_forward(context, *cudnn, args);
   const AttentionLayout& layout = args.layout;
   cuda::dispatch_device_float(args.dtype, "attention", [&]<class T>() {
-    const Forward<T> arguments{.out = static_cast<T*>(args.out),
-                               .lse = static_cast<float*>(args.lse),
-                               .q = static_cast<const T*>(args.q),
-                               .k = static_cast<const T*>(args.k),
-                               .v = static_cast<const T*>(args.v),
-                               .plan = plan_of(layout, args.row_stride)};
+    const AttentionForwardArguments<T> arguments{.out = static_cast<T*>(args.out),
+                                                 .lse = static_cast<float*>(args.lse),
+                                                 .q = static_cast<const T*>(args.q),
+                                                 .k = static_cast<const T*>(args.k),
+                                                 .v = static_cast<const T*>(args.v),
+                                                 .plan = plan_of(layout, args.row_stride)};
     const bool pointers = cuda::aligned(args.out, args.q, args.k, args.v);
     cuda::dispatch_head<T>("attention", layout, args.row_stride, pointers, [&](auto size, auto vectors, auto dropout) {
       constexpr int D = decltype(size)::value;

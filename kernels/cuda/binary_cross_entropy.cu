@@ -14,7 +14,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct BinaryCrossEntropyTraits {
   static constexpr int kThreads = 256;
 };
 
@@ -41,7 +41,7 @@ __device__ __forceinline__ Element element(const T* logits, const float* labels,
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(BinaryCrossEntropyTraits::kThreads)
     binary_cross_entropy_forward_kernel(float* loss, const T* logits, const float* labels, const float* pos_weights,
                                         std::int64_t n, int classes) {
   float sum = 0;
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(BinaryCrossEntropyTraits::kThreads)
     binary_cross_entropy_backward_kernel(T* dlogits, bool accumulate, const float* dloss, const T* logits,
                                          const float* labels, const float* pos_weights, std::int64_t n, int classes) {
   const std::int64_t i = global_index();
@@ -69,9 +69,10 @@ __global__ void __launch_bounds__(Traits::kThreads)
 
 void binary_cross_entropy_forward(const CudaContext& context, const BinaryCrossEntropyForward& args) {
   cuda::dispatch_device_float(args.dtype, "binary cross entropy", [&]<class T>() {
-    cuda::launch("binary_cross_entropy_forward", binary_cross_entropy_forward_kernel<T>, {1}, {Traits::kThreads}, 0,
-                 context.stream(), static_cast<float*>(args.loss), static_cast<const T*>(args.logits), args.labels,
-                 static_cast<const float*>(args.pos_weights), args.rows * args.classes, narrow<int>(args.classes));
+    cuda::launch("binary_cross_entropy_forward", binary_cross_entropy_forward_kernel<T>, {1},
+                 {BinaryCrossEntropyTraits::kThreads}, 0, context.stream(), static_cast<float*>(args.loss),
+                 static_cast<const T*>(args.logits), args.labels, static_cast<const float*>(args.pos_weights),
+                 args.rows * args.classes, narrow<int>(args.classes));
   });
 }
 
@@ -80,10 +81,10 @@ void binary_cross_entropy_backward(const CudaContext& context, const BinaryCross
   cuda::dispatch_device_float(args.dtype, "binary cross entropy backward", [&]<class T>() {
     const std::int64_t n = args.rows * args.classes;
     cuda::launch("binary_cross_entropy_backward", binary_cross_entropy_backward_kernel<T>,
-                 {cuda::blocks_for(n, Traits::kThreads)}, {Traits::kThreads}, 0, context.stream(),
-                 static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(), static_cast<const float*>(args.dloss),
-                 static_cast<const T*>(args.logits), args.labels, static_cast<const float*>(args.pos_weights), n,
-                 narrow<int>(args.classes));
+                 {cuda::blocks_for(n, BinaryCrossEntropyTraits::kThreads)}, {BinaryCrossEntropyTraits::kThreads}, 0,
+                 context.stream(), static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(),
+                 static_cast<const float*>(args.dloss), static_cast<const T*>(args.logits), args.labels,
+                 static_cast<const float*>(args.pos_weights), n, narrow<int>(args.classes));
   });
 }
 

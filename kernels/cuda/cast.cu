@@ -14,12 +14,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct CastTraits {
   static constexpr int kThreads = 256, kElements = 4;
 };
 
 template <class To, class From, int W>
-__global__ void __launch_bounds__(Traits::kThreads) cast_kernel(To* y, const From* x, std::int64_t n) {
+__global__ void __launch_bounds__(CastTraits::kThreads) cast_kernel(To* y, const From* x, std::int64_t n) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float v[W];
@@ -29,8 +29,9 @@ __global__ void __launch_bounds__(Traits::kThreads) cast_kernel(To* y, const Fro
 
 template <class To, class From, int W>
 void run(const CudaContext& context, const Cast& args) {
-  cuda::launch("cast", cast_kernel<To, From, W>, {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads},
-               0, context.stream(), static_cast<To*>(args.y), static_cast<const From*>(args.x), args.n);
+  cuda::launch("cast", cast_kernel<To, From, W>, {cuda::blocks_for(args.n, CastTraits::kThreads * W)},
+               {CastTraits::kThreads}, 0, context.stream(), static_cast<To*>(args.y), static_cast<const From*>(args.x),
+               args.n);
 }
 
 }  // namespace
@@ -39,8 +40,8 @@ void cast(const CudaContext& context, const Cast& args) {
   if (args.n == 0) return;
   cuda::dispatch_device_float(args.to, "cast", [&]<class To>() {
     cuda::dispatch_device_float(args.from, "cast", [&]<class From>() {
-      if (args.n % Traits::kElements == 0 && cuda::aligned(args.y, args.x))
-        run<To, From, Traits::kElements>(context, args);
+      if (args.n % CastTraits::kElements == 0 && cuda::aligned(args.y, args.x))
+        run<To, From, CastTraits::kElements>(context, args);
       else
         run<To, From, 1>(context, args);
     });

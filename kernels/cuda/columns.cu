@@ -20,14 +20,14 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct ColumnsTraits {
   static constexpr int kThreads = 256;
   static constexpr int kMaxColumns = 32;  // of a block
 };
 
 template <int W>
 struct Shape {
-  static constexpr int kAcross = W == 1 ? Traits::kMaxColumns : 4;  // vectors across a block
+  static constexpr int kAcross = W == 1 ? ColumnsTraits::kMaxColumns : 4;  // vectors across a block
   static constexpr int kColumns = kAcross * W;
 };
 
@@ -48,7 +48,7 @@ struct Matrices {
 };
 
 struct WarpSums {
-  alignas(16) float sums[Traits::kThreads / kWarp][Traits::kMaxColumns];
+  alignas(16) float sums[ColumnsTraits::kThreads / kWarp][ColumnsTraits::kMaxColumns];
 };
 
 template <class T, int W>
@@ -61,7 +61,7 @@ __device__ void sum_own_columns(const Matrix& args) {
   float sums[W] = {};
   if (c < args.all) {
 #pragma unroll 8
-    for (int n = thread / kAcross; n < args.rows; n += Traits::kThreads / kAcross) {
+    for (int n = thread / kAcross; n < args.rows; n += ColumnsTraits::kThreads / kAcross) {
       float v[W];
       load(v, x + n * args.row_stride);
       for (int i = 0; i < W; ++i) sums[i] += v[i];
@@ -74,14 +74,14 @@ __device__ void sum_own_columns(const Matrix& args) {
   const int column = first + thread;
   if (thread >= kColumns || column >= args.all) return;
   float total[1] = {};
-  for (int w = 0; w < Traits::kThreads / kWarp; ++w) total[0] += load_shared(&partials.sums[w][thread]);
+  for (int w = 0; w < ColumnsTraits::kThreads / kWarp; ++w) total[0] += load_shared(&partials.sums[w][thread]);
   if (column < args.channels)
     store_gradient(static_cast<T*>(args.out) + column, total, args.accumulate);
   else
     store_gradient(static_cast<T*>(args.second) + (column - args.channels), total, args.accumulate_second);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads, 4) column_sum_kernel(Matrices args) {
+__global__ void __launch_bounds__(ColumnsTraits::kThreads, 4) column_sum_kernel(Matrices args) {
   int own = 0;
   while (own + 1 < args.count && args.matrices[own + 1].first_block <= blockIdx.x) ++own;
   const Matrix& matrix = args.matrices[own];
@@ -124,7 +124,7 @@ void sum_columns(const kernels::CudaContext& context, std::span<const ColumnSum>
       dispatch_device_float(sum.dtype, "column sum", [&]<class T>() { matrix = matrix_of<T>(sum, blocks, own); });
       blocks += own;
     }
-    launch("column_sum", column_sum_kernel, {blocks}, {Traits::kThreads}, 0, context.stream(), args);
+    launch("column_sum", column_sum_kernel, {blocks}, {ColumnsTraits::kThreads}, 0, context.stream(), args);
   }
 }
 

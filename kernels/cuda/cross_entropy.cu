@@ -16,7 +16,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct CrossEntropyTraits {
   static constexpr int kThreads = 128;
   static constexpr int kRows = kThreads / kWarp;  // of a block
 };
@@ -54,10 +54,10 @@ Targets targets_of(const Args& args) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(CrossEntropyTraits::kThreads)
     cross_entropy_forward_kernel(float* losses, const T* logits, const std::int32_t* labels, Targets targets,
                                  std::int64_t rows, int classes) {
-  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * Traits::kRows + threadIdx.x / kWarp;
+  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * CrossEntropyTraits::kRows + threadIdx.x / kWarp;
   if (b >= rows) return;
   const T* z = logits + b * classes;
   const int lane = static_cast<int>(threadIdx.x % kWarp), label = load_global(labels + b);
@@ -71,7 +71,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
   if (lane == 0) store_global(losses + b, loss);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(CrossEntropyTraits::kThreads)
     cross_entropy_mean_kernel(float* loss, float* total_weight, const float* losses, const std::int32_t* labels,
                               Targets targets, std::int64_t rows) {
   float sum = 0, weight = 0;
@@ -87,11 +87,11 @@ __global__ void __launch_bounds__(Traits::kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(CrossEntropyTraits::kThreads)
     cross_entropy_backward_kernel(T* dlogits, bool accumulate, const float* dloss, const float* total_weight,
                                   const T* logits, const std::int32_t* labels, Targets targets, std::int64_t rows,
                                   int classes) {
-  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * Traits::kRows + threadIdx.x / kWarp;
+  const std::int64_t b = static_cast<std::int64_t>(blockIdx.x) * CrossEntropyTraits::kRows + threadIdx.x / kWarp;
   if (b >= rows) return;
   const T* z = logits + b * classes;
   const int lane = static_cast<int>(threadIdx.x % kWarp), label = load_global(labels + b);
@@ -116,12 +116,13 @@ void cross_entropy_forward(const CudaContext& context, const CrossEntropyForward
   cuda::dispatch_device_float(args.dtype, "cross entropy", [&]<class T>() {
     float* losses = static_cast<float*>(args.losses);
     const Targets targets = targets_of(args);
-    cuda::launch("cross_entropy_forward", cross_entropy_forward_kernel<T>, {cuda::blocks_for(args.rows, Traits::kRows)},
-                 {Traits::kThreads}, 0, context.stream(), losses, static_cast<const T*>(args.logits), args.labels,
-                 targets, args.rows, narrow<int>(args.classes));
-    cuda::launch("cross_entropy_mean", cross_entropy_mean_kernel, {1}, {Traits::kThreads}, 0, context.stream(),
-                 static_cast<float*>(args.loss), static_cast<float*>(args.total_weight), losses, args.labels, targets,
-                 args.rows);
+    cuda::launch("cross_entropy_forward", cross_entropy_forward_kernel<T>,
+                 {cuda::blocks_for(args.rows, CrossEntropyTraits::kRows)}, {CrossEntropyTraits::kThreads}, 0,
+                 context.stream(), losses, static_cast<const T*>(args.logits), args.labels, targets, args.rows,
+                 narrow<int>(args.classes));
+    cuda::launch("cross_entropy_mean", cross_entropy_mean_kernel, {1}, {CrossEntropyTraits::kThreads}, 0,
+                 context.stream(), static_cast<float*>(args.loss), static_cast<float*>(args.total_weight), losses,
+                 args.labels, targets, args.rows);
   });
 }
 
@@ -129,10 +130,11 @@ void cross_entropy_backward(const CudaContext& context, const CrossEntropyBackwa
   if (!args.dlogits) return;
   cuda::dispatch_device_float(args.dtype, "cross entropy backward", [&]<class T>() {
     cuda::launch("cross_entropy_backward", cross_entropy_backward_kernel<T>,
-                 {cuda::blocks_for(args.rows, Traits::kRows)}, {Traits::kThreads}, 0, context.stream(),
-                 static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(), static_cast<const float*>(args.dloss),
-                 static_cast<const float*>(args.total_weight), static_cast<const T*>(args.logits), args.labels,
-                 targets_of(args), args.rows, narrow<int>(args.classes));
+                 {cuda::blocks_for(args.rows, CrossEntropyTraits::kRows)}, {CrossEntropyTraits::kThreads}, 0,
+                 context.stream(), static_cast<T*>(args.dlogits.data), args.dlogits.accumulate(),
+                 static_cast<const float*>(args.dloss), static_cast<const float*>(args.total_weight),
+                 static_cast<const T*>(args.logits), args.labels, targets_of(args), args.rows,
+                 narrow<int>(args.classes));
   });
 }
 

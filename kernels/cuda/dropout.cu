@@ -17,12 +17,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct DropoutTraits {
   static constexpr int kThreads = 128;
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(DropoutTraits::kThreads)
     dropout_kernel(T* y, const T* added, const T* x, RowVectors vectors, DropoutPlan plan) {
   std::int64_t n, c;
   if (!vectors.own<W>(n, c)) return;
@@ -54,8 +54,8 @@ void run(const CudaContext& context, const char* name, const Call& call) {
         call.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(call.y, call.added, call.x), [&](auto width) {
           constexpr int W = decltype(width)::value;
           const auto vectors = RowVectors::of(call.rows, call.channels, W);
-          cuda::launch(name, dropout_kernel<T, W>, {vectors.blocks(Traits::kThreads)}, {Traits::kThreads}, 0,
-                       context.stream(), static_cast<T*>(call.y), static_cast<const T*>(call.added),
+          cuda::launch(name, dropout_kernel<T, W>, {vectors.blocks(DropoutTraits::kThreads)}, {DropoutTraits::kThreads},
+                       0, context.stream(), static_cast<T*>(call.y), static_cast<const T*>(call.added),
                        static_cast<const T*>(call.x), vectors, plan_of(call.mask));
         });
   });

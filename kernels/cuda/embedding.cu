@@ -21,7 +21,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct EmbeddingTraits {
   static constexpr int kThreads = 128;
   static constexpr int kChunk = 32;  // sorted tokens of a block
 };
@@ -33,7 +33,7 @@ struct Tables {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(EmbeddingTraits::kThreads)
     embedding_forward_kernel(T* y, Tables<T> tables, RowVectors vectors) {
   const std::int64_t channels = static_cast<std::int64_t>(vectors.per_row) * W;
   std::int64_t n, c;
@@ -71,11 +71,11 @@ struct Scatter {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) embedding_scatter_kernel(Scatter<T> args) {
+__global__ void __launch_bounds__(EmbeddingTraits::kThreads) embedding_scatter_kernel(Scatter<T> args) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W;
   if (c >= args.channels) return;
-  const int begin = static_cast<int>(blockIdx.x) * Traits::kChunk;
-  const int end = begin + Traits::kChunk < args.count ? begin + Traits::kChunk : args.count;
+  const int begin = static_cast<int>(blockIdx.x) * EmbeddingTraits::kChunk;
+  const int end = begin + EmbeddingTraits::kChunk < args.count ? begin + EmbeddingTraits::kChunk : args.count;
   const auto id_at = [&](int i) { return i < 0 || i >= args.count ? -1 : load_global(args.sorted_ids + i); };
   float* partials = args.partials + static_cast<std::int64_t>(blockIdx.x) * 2 * args.channels + c;
   float sum[W] = {};
@@ -100,9 +100,9 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_scatter_kernel(Sca
 
 // The block of a chunk in which a shared run begins adds the run's parts.
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatter<T> args) {
+__global__ void __launch_bounds__(EmbeddingTraits::kThreads) embedding_join_kernel(Scatter<T> args) {
   const std::int64_t c = (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * W;
-  const int begin = static_cast<int>(blockIdx.x) * Traits::kChunk, end = begin + Traits::kChunk;
+  const int begin = static_cast<int>(blockIdx.x) * EmbeddingTraits::kChunk, end = begin + EmbeddingTraits::kChunk;
   if (c >= args.channels || end >= args.count) return;
   const int id = load_global(args.sorted_ids + end);
   if (load_global(args.sorted_ids + end - 1) != id || id == args.padding_id)
@@ -119,7 +119,7 @@ __global__ void __launch_bounds__(Traits::kThreads) embedding_join_kernel(Scatte
   }
   float sum[W];
   load(sum, args.partials + (static_cast<std::int64_t>(blockIdx.x) * 2 + 1) * args.channels + c);
-  const int next_chunk = (low + Traits::kChunk - 1) / Traits::kChunk;
+  const int next_chunk = (low + EmbeddingTraits::kChunk - 1) / EmbeddingTraits::kChunk;
 #pragma unroll 8
   for (int chunk = static_cast<int>(blockIdx.x) + 1; chunk < next_chunk; ++chunk) {
     float v[W];
@@ -142,8 +142,8 @@ void embedding_forward(const CudaContext& context, const EmbeddingForward& args)
     cuda::with_width<T>(wide, [&](auto width) {
       constexpr int W = decltype(width)::value;
       const auto vectors = RowVectors::of(args.tokens, args.channels, W);
-      cuda::launch("embedding_forward", embedding_forward_kernel<T, W>, {vectors.blocks(Traits::kThreads)},
-                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), tables, vectors);
+      cuda::launch("embedding_forward", embedding_forward_kernel<T, W>, {vectors.blocks(EmbeddingTraits::kThreads)},
+                   {EmbeddingTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), tables, vectors);
     });
   });
 }
@@ -156,7 +156,7 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
       cuda::set_zero(args.dtable.data, static_cast<std::size_t>(args.rows * args.channels) * sizeof(T),
                      context.stream());
     if (count == 0) return;
-    const unsigned chunks = cuda::blocks_for(count, Traits::kChunk);
+    const unsigned chunks = cuda::blocks_for(count, EmbeddingTraits::kChunk);
     const cuda::Scratch sorted(static_cast<std::size_t>(2 * count) * sizeof(std::int32_t), context.stream());
     const cuda::Scratch partials(std::size_t{chunks} * 2 * static_cast<std::size_t>(args.channels) * sizeof(float),
                                  context.stream());
@@ -178,11 +178,11 @@ void embedding_backward(const CudaContext& context, const EmbeddingBackward& arg
     const bool wide = args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dtable.data, args.dy);
     const auto run = [&](auto width) {
       constexpr int W = decltype(width)::value;
-      const cuda::Dim3 grid{chunks, cuda::blocks_for(args.channels, Traits::kThreads * W)};
-      cuda::launch("embedding_scatter", embedding_scatter_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(),
-                   scatter);
-      cuda::launch("embedding_join", embedding_join_kernel<T, W>, grid, {Traits::kThreads}, 0, context.stream(),
-                   scatter);
+      const cuda::Dim3 grid{chunks, cuda::blocks_for(args.channels, EmbeddingTraits::kThreads * W)};
+      cuda::launch("embedding_scatter", embedding_scatter_kernel<T, W>, grid, {EmbeddingTraits::kThreads}, 0,
+                   context.stream(), scatter);
+      cuda::launch("embedding_join", embedding_join_kernel<T, W>, grid, {EmbeddingTraits::kThreads}, 0,
+                   context.stream(), scatter);
     };
     if (wide)
       run(std::integral_constant<int, 4>{});  // 16 bytes of partials

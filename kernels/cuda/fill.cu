@@ -14,12 +14,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct FillTraits {
   static constexpr int kThreads = 256;
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) fill_kernel(T* y, std::int64_t n, float value) {
+__global__ void __launch_bounds__(FillTraits::kThreads) fill_kernel(T* y, std::int64_t n, float value) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float x[W];
@@ -33,8 +33,9 @@ void fill(const CudaContext& context, const Fill& args) {
   cuda::dispatch_device_float(args.dtype, "fill", [&]<class T>() {
     cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y), [&](auto width) {
       constexpr int W = decltype(width)::value;
-      cuda::launch("fill", fill_kernel<T, W>, {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.y), args.n, static_cast<float>(args.value));
+      cuda::launch("fill", fill_kernel<T, W>, {cuda::blocks_for(args.n, FillTraits::kThreads * W)},
+                   {FillTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), args.n,
+                   static_cast<float>(args.value));
     });
   });
 }

@@ -18,7 +18,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct GatherBatchTraits {
   static constexpr int kThreads = 256;
 };
 
@@ -33,8 +33,9 @@ __device__ Example example_of(const GatherBatch& args, int b) {
   return {start, static_cast<int>(args.kept(load_global(args.store.starts + e + 1) - start))};
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) batch_offsets_kernel(GatherBatch args) {
-  const int count = static_cast<int>(args.count), per_thread = (count + Traits::kThreads - 1) / Traits::kThreads;
+__global__ void __launch_bounds__(GatherBatchTraits::kThreads) batch_offsets_kernel(GatherBatch args) {
+  const int count = static_cast<int>(args.count),
+            per_thread = (count + GatherBatchTraits::kThreads - 1) / GatherBatchTraits::kThreads;
   const int thread_begin = static_cast<int>(threadIdx.x) * per_thread;
   const int begin = thread_begin < count ? thread_begin : count;
   const int end = begin + per_thread < count ? begin + per_thread : count;
@@ -55,7 +56,7 @@ __global__ void __launch_bounds__(Traits::kThreads) batch_offsets_kernel(GatherB
   store_global(args.key_lengths + count, 0);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) batch_rows_kernel(GatherBatch args) {
+__global__ void __launch_bounds__(GatherBatchTraits::kThreads) batch_rows_kernel(GatherBatch args) {
   const int n = static_cast<int>(global_index()), count = static_cast<int>(args.count);
   if (n < args.all_label_words()) {
     const int width = static_cast<int>(args.label_words), labelled = load_global(args.labelled + n / width);
@@ -90,9 +91,9 @@ void gather_batch(const CudaContext& context, const GatherBatch& args) {
   CHECK(args.count > 0 && args.first_key + args.count < 65536, "batch: ", args.count, " examples");
   const std::int64_t threads = std::max(args.rows, args.all_label_words());
   CHECK(threads < (std::int64_t{1} << 31), "batch: ", args.rows, " rows and ", args.all_label_words(), " labels");
-  cuda::launch("batch_offsets", batch_offsets_kernel, {1}, {Traits::kThreads}, 0, context.stream(), args);
-  cuda::launch("batch_rows", batch_rows_kernel, {cuda::blocks_for(threads, Traits::kThreads)}, {Traits::kThreads}, 0,
-               context.stream(), args);
+  cuda::launch("batch_offsets", batch_offsets_kernel, {1}, {GatherBatchTraits::kThreads}, 0, context.stream(), args);
+  cuda::launch("batch_rows", batch_rows_kernel, {cuda::blocks_for(threads, GatherBatchTraits::kThreads)},
+               {GatherBatchTraits::kThreads}, 0, context.stream(), args);
 }
 
 }  // namespace attune::kernels

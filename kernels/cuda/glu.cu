@@ -15,12 +15,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct GluTraits {
   static constexpr int kThreads = 128;
 };
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads) glu_forward_kernel(T* y, const T* u, RowVectors vectors) {
+__global__ void __launch_bounds__(GluTraits::kThreads) glu_forward_kernel(T* y, const T* u, RowVectors vectors) {
   const std::int64_t channels = static_cast<std::int64_t>(vectors.per_row) * W;
   std::int64_t n, i;
   if (!vectors.own<W>(n, i)) return;
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(Traits::kThreads) glu_forward_kernel(T* y, con
 }
 
 template <class T, int W, Activation kind>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(GluTraits::kThreads)
     glu_backward_kernel(T* du, const T* dy, const T* u, RowVectors vectors, bool accumulate) {
   const std::int64_t channels = static_cast<std::int64_t>(vectors.per_row) * W;
   std::int64_t n, i;
@@ -58,8 +58,8 @@ void glu_forward(const CudaContext& context, const GluForward& args) {
       cuda::with_width<T>(args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.u), [&](auto width) {
         constexpr int W = decltype(width)::value;
         const auto vectors = RowVectors::of(args.rows, args.channels, W);
-        cuda::launch("glu_forward", glu_forward_kernel<T, W, kind>, {vectors.blocks(Traits::kThreads)},
-                     {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.u),
+        cuda::launch("glu_forward", glu_forward_kernel<T, W, kind>, {vectors.blocks(GluTraits::kThreads)},
+                     {GluTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.u),
                      vectors);
       });
     });
@@ -74,8 +74,8 @@ void glu_backward(const CudaContext& context, const GluBackward& args) {
           args.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.du.data, args.dy, args.u), [&](auto width) {
             constexpr int W = decltype(width)::value;
             const auto vectors = RowVectors::of(args.rows, args.channels, W);
-            cuda::launch("glu_backward", glu_backward_kernel<T, W, kind>, {vectors.blocks(Traits::kThreads)},
-                         {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.du.data),
+            cuda::launch("glu_backward", glu_backward_kernel<T, W, kind>, {vectors.blocks(GluTraits::kThreads)},
+                         {GluTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.du.data),
                          static_cast<const T*>(args.dy), static_cast<const T*>(args.u), vectors, args.du.accumulate());
           });
     });

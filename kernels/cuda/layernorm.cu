@@ -32,7 +32,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct LayerNormTraits {
   static constexpr int kWarps = 8;                        // of a block, fewer for long rows
   static constexpr std::size_t kSharedBytes = 110 << 10;  // two blocks on a Hopper multiprocessor
   static constexpr std::int64_t kMaxBlocks = 264;         // of the backward kernel: two per multiprocessor of an H100
@@ -66,12 +66,13 @@ struct SharedRows {
 int warps_for(std::size_t row_bytes) {
   const std::size_t available = cuda::device_info().shared_bytes - 1024;  // less what kernels declare themselves
   CHECK(row_bytes <= available, "layernorm: rows of ", row_bytes, " bytes are longer than CUDA kernels support");
-  return static_cast<int>(std::clamp<std::size_t>(
-      std::min(Traits::kSharedBytes, available) / std::max<std::size_t>(row_bytes, 1), 1, Traits::kWarps));
+  return static_cast<int>(
+      std::clamp<std::size_t>(std::min(LayerNormTraits::kSharedBytes, available) / std::max<std::size_t>(row_bytes, 1),
+                              1, LayerNormTraits::kWarps));
 }
 
 template <class T>
-struct Forward {
+struct LayerNormForwardArguments {
   T* y;
   float* stream;
   float* sum;
@@ -88,7 +89,8 @@ struct Forward {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_forward_kernel(Forward<T> args) {
+__global__ void __launch_bounds__(LayerNormTraits::kWarps* kWarp)
+    layernorm_forward_kernel(LayerNormForwardArguments<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
   if (n >= args.rows) return;
@@ -182,8 +184,8 @@ struct Staged {
   }
 };
 
-struct RowStatistics {
-  float mean[Traits::kWarps], rstd[Traits::kWarps];
+struct RowMoments {
+  float mean[LayerNormTraits::kWarps], rstd[LayerNormTraits::kWarps];
 };
 
 // ds of the vector at channel c of row n, to wherever it is wanted.
@@ -200,8 +202,8 @@ __device__ __forceinline__ void store_ds(const Backward<T>& args, float (&ds)[W]
 
 // Stages row n as the warp's own, with its statistics, and computes its ds.
 template <class T, int W>
-__device__ __forceinline__ void backward_row(const Backward<T>& args, const Staged<T>& staged,
-                                             RowStatistics& statistics, int warp, std::int64_t n) {
+__device__ __forceinline__ void backward_row(const Backward<T>& args, const Staged<T>& staged, RowMoments& statistics,
+                                             int warp, std::int64_t n) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W, own = warp * channels;
   const std::int64_t at = n * channels;
   const float mean = load_global(args.mean + n), rstd = load_global(args.rstd + n);
@@ -248,7 +250,7 @@ __device__ __forceinline__ void backward_row(const Backward<T>& args, const Stag
 // Adds the first `rows` staged rows to the block's partial sums of dweight and dbias, which begin as zeros.
 template <class T, int W>
 __device__ __forceinline__ void add_parameters(const Backward<T>& args, const Staged<T>& staged,
-                                               const RowStatistics& statistics, int rows, bool begin) {
+                                               const RowMoments& statistics, int rows, bool begin) {
   const int channels = args.channels;
   float* partial = args.partials + static_cast<std::int64_t>(blockIdx.x) * 2 * channels;
   for (int c = static_cast<int>(threadIdx.x) * W; c < channels; c += static_cast<int>(blockDim.x) * W) {
@@ -266,8 +268,8 @@ __device__ __forceinline__ void add_parameters(const Backward<T>& args, const St
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kWarps* kWarp) layernorm_backward_kernel(Backward<T> args) {
-  RowStatistics& statistics = shared_variable<RowStatistics>();
+__global__ void __launch_bounds__(LayerNormTraits::kWarps* kWarp) layernorm_backward_kernel(Backward<T> args) {
+  RowMoments& statistics = shared_variable<RowMoments>();
   SharedRows cut(args.channels);
   const Staged<T> staged{.sum = cut.cut<float>(true),
                          .dsum = cut.cut<float>(args.dsum != nullptr),
@@ -296,7 +298,7 @@ std::size_t backward_row_bytes(const LayerNormBackward& args) {
 }
 
 std::int64_t backward_blocks(std::int64_t rows, int warps) {
-  return std::min(ceil_div<std::int64_t>(rows, warps), Traits::kMaxBlocks);
+  return std::min(ceil_div<std::int64_t>(rows, warps), LayerNormTraits::kMaxBlocks);
 }
 
 }  // namespace
@@ -306,19 +308,20 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
     const bool wide = args.channels % cuda::kVectorWidth<float> == 0 &&
                       cuda::aligned(args.y, args.stream, args.sum, args.x, args.residual, args.weight, args.bias);
     const bool residual = args.residual != nullptr;
-    const Forward<T> arguments{.y = static_cast<T*>(args.y),
-                               .stream = static_cast<float*>(args.stream),
-                               .sum = static_cast<float*>(args.sum),
-                               .mean = static_cast<float*>(args.mean),
-                               .rstd = static_cast<float*>(args.rstd),
-                               .branch = residual ? static_cast<const T*>(args.x) : nullptr,
-                               .residual = static_cast<const float*>(residual ? args.residual : args.x),
-                               .weight = static_cast<const float*>(args.weight),
-                               .bias = static_cast<const float*>(args.bias),
-                               .rows = args.rows,
-                               .channels = narrow<int>(args.channels),
-                               .eps = static_cast<float>(args.eps),
-                               .dropout = plan_of(args.dropout)};
+    const LayerNormForwardArguments<T> arguments{
+        .y = static_cast<T*>(args.y),
+        .stream = static_cast<float*>(args.stream),
+        .sum = static_cast<float*>(args.sum),
+        .mean = static_cast<float*>(args.mean),
+        .rstd = static_cast<float*>(args.rstd),
+        .branch = residual ? static_cast<const T*>(args.x) : nullptr,
+        .residual = static_cast<const float*>(residual ? args.residual : args.x),
+        .weight = static_cast<const float*>(args.weight),
+        .bias = static_cast<const float*>(args.bias),
+        .rows = args.rows,
+        .channels = narrow<int>(args.channels),
+        .eps = static_cast<float>(args.eps),
+        .dropout = plan_of(args.dropout)};
     const std::size_t row_bytes =
         static_cast<std::size_t>(args.channels) * (sizeof(float) + (residual ? sizeof(T) : 0));
     const int warps = warps_for(row_bytes);

@@ -14,7 +14,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct MaxPoolTraits {
   static constexpr int kThreads = 128;
 };
 
@@ -41,13 +41,14 @@ __device__ Owned owned(const T* x, const MaxPoolLayout& layout) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads) max_pool_forward_kernel(T* y, const T* x, MaxPoolLayout layout) {
+__global__ void __launch_bounds__(MaxPoolTraits::kThreads)
+    max_pool_forward_kernel(T* y, const T* x, MaxPoolLayout layout) {
   const Owned own = owned(x, layout);
   if (own.b < layout.sequences) store_global(y + own.b * layout.channels + own.c, from_f<T>(own.value));
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(MaxPoolTraits::kThreads)
     max_pool_backward_kernel(T* dx, bool accumulate, const T* dy, const T* x, MaxPoolLayout layout) {
   Owned own = owned(x, layout);
   if (own.b > layout.sequences) return;
@@ -67,8 +68,8 @@ void max_pool_forward(const CudaContext& context, const MaxPoolForward& args) {
   const std::int64_t threads = args.layout.sequences * args.layout.channels;
   if (threads == 0) return;
   cuda::dispatch_device_float(args.dtype, "maximum", [&]<class T>() {
-    cuda::launch("max_pool_forward", max_pool_forward_kernel<T>, {cuda::blocks_for(threads, Traits::kThreads)},
-                 {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x),
+    cuda::launch("max_pool_forward", max_pool_forward_kernel<T>, {cuda::blocks_for(threads, MaxPoolTraits::kThreads)},
+                 {MaxPoolTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x),
                  args.layout);
   });
 }
@@ -77,8 +78,8 @@ void max_pool_backward(const CudaContext& context, const MaxPoolBackward& args) 
   const std::int64_t threads = (args.layout.sequences + 1) * args.layout.channels;
   if (!args.dx || threads == 0) return;
   cuda::dispatch_device_float(args.dtype, "maximum backward", [&]<class T>() {
-    cuda::launch("max_pool_backward", max_pool_backward_kernel<T>, {cuda::blocks_for(threads, Traits::kThreads)},
-                 {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(),
+    cuda::launch("max_pool_backward", max_pool_backward_kernel<T>, {cuda::blocks_for(threads, MaxPoolTraits::kThreads)},
+                 {MaxPoolTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(),
                  static_cast<const T*>(args.dy), static_cast<const T*>(args.x), args.layout);
   });
 }

@@ -14,12 +14,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct MeanSquaredErrorTraits {
   static constexpr int kThreads = 256;
 };
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(MeanSquaredErrorTraits::kThreads)
     mean_squared_error_forward_kernel(float* loss, const T* predictions, const float* labels, std::int64_t n) {
   float sum = 0;
   for (std::int64_t i = threadIdx.x; i < n; i += blockDim.x) {
@@ -31,7 +31,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
 }
 
 template <class T>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(MeanSquaredErrorTraits::kThreads)
     mean_squared_error_backward_kernel(T* dpredictions, bool accumulate, const float* dloss, const T* predictions,
                                        const float* labels, std::int64_t n) {
   const std::int64_t i = global_index();
@@ -45,9 +45,9 @@ __global__ void __launch_bounds__(Traits::kThreads)
 
 void mean_squared_error_forward(const CudaContext& context, const MeanSquaredErrorForward& args) {
   cuda::dispatch_device_float(args.dtype, "mean squared error", [&]<class T>() {
-    cuda::launch("mean_squared_error_forward", mean_squared_error_forward_kernel<T>, {1}, {Traits::kThreads}, 0,
-                 context.stream(), static_cast<float*>(args.loss), static_cast<const T*>(args.predictions), args.labels,
-                 args.n);
+    cuda::launch("mean_squared_error_forward", mean_squared_error_forward_kernel<T>, {1},
+                 {MeanSquaredErrorTraits::kThreads}, 0, context.stream(), static_cast<float*>(args.loss),
+                 static_cast<const T*>(args.predictions), args.labels, args.n);
   });
 }
 
@@ -55,8 +55,8 @@ void mean_squared_error_backward(const CudaContext& context, const MeanSquaredEr
   if (!args.dpredictions) return;
   cuda::dispatch_device_float(args.dtype, "mean squared error backward", [&]<class T>() {
     cuda::launch("mean_squared_error_backward", mean_squared_error_backward_kernel<T>,
-                 {cuda::blocks_for(args.n, Traits::kThreads)}, {Traits::kThreads}, 0, context.stream(),
-                 static_cast<T*>(args.dpredictions.data), args.dpredictions.accumulate(),
+                 {cuda::blocks_for(args.n, MeanSquaredErrorTraits::kThreads)}, {MeanSquaredErrorTraits::kThreads}, 0,
+                 context.stream(), static_cast<T*>(args.dpredictions.data), args.dpredictions.accumulate(),
                  static_cast<const float*>(args.dloss), static_cast<const T*>(args.predictions), args.labels, args.n);
   });
 }

@@ -18,7 +18,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct MovingAverageTraits {
   static constexpr int kThreads = 256;
   static constexpr int kChunk = kThreads * 8;
 };
@@ -31,7 +31,7 @@ struct Entry {
   std::int32_t wide;  // no padding: equal tables are equal bytes
 };
 
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(MovingAverageTraits::kThreads)
     moving_average_kernel(const Entry* entries, int count, const double* rate) {
   const Entry* own = entries + own_tensor(entries, count);
   Entry e;
@@ -41,14 +41,15 @@ __global__ void __launch_bounds__(Traits::kThreads)
   e.first_chunk = load_global(&own->first_chunk);
   e.wide = load_global(&own->wide);
   const float share = static_cast<float>(load_global(rate));
-  for_own_elements<Traits::kThreads, 4, 2>(e, own_range<Traits::kChunk>(e), [&](auto width, std::int64_t i) {
-    float average[decltype(width)::value], value[decltype(width)::value];
-    float* const own_average = in_global(e.average + i);
-    load(average, own_average);
-    load(value, in_global(e.value + i));
-    for (int j = 0; j < decltype(width)::value; ++j) average[j] = fmaf(share, value[j] - average[j], average[j]);
-    store(own_average, average);
-  });
+  for_own_elements<MovingAverageTraits::kThreads, 4, 2>(
+      e, own_range<MovingAverageTraits::kChunk>(e), [&](auto width, std::int64_t i) {
+        float average[decltype(width)::value], value[decltype(width)::value];
+        float* const own_average = in_global(e.average + i);
+        load(average, own_average);
+        load(value, in_global(e.value + i));
+        for (int j = 0; j < decltype(width)::value; ++j) average[j] = fmaf(share, value[j] - average[j], average[j]);
+        store(own_average, average);
+      });
 }
 
 }  // namespace
@@ -64,11 +65,11 @@ void moving_average(const CudaContext& context, const MovingAverage& args) {
                        .n = t.n,
                        .first_chunk = narrow<std::int32_t>(chunks),
                        .wide = cuda::aligned(t.average, t.value) ? 1 : 0});
-    chunks += ceil_div(t.n, std::int64_t{Traits::kChunk});
+    chunks += ceil_div(t.n, std::int64_t{MovingAverageTraits::kChunk});
   }
   if (entries.empty()) return;
   const auto* table = static_cast<const Entry*>(context.constant(std::as_bytes(std::span(entries))));
-  cuda::launch("moving_average", moving_average_kernel, {narrow<unsigned>(chunks)}, {Traits::kThreads}, 0,
+  cuda::launch("moving_average", moving_average_kernel, {narrow<unsigned>(chunks)}, {MovingAverageTraits::kThreads}, 0,
                context.stream(), table, static_cast<int>(entries.size()), args.rate);
 }
 

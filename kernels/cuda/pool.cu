@@ -15,14 +15,14 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct PoolTraits {
   static constexpr int kColumns = 32, kRows = 8;  // forward block
   static constexpr int kThreads = 128;            // backward block
 };
 
 template <int W>
 struct Partials {
-  alignas(16) float sums[Traits::kRows][Traits::kColumns * W];
+  alignas(16) float sums[PoolTraits::kRows][PoolTraits::kColumns * W];
 };
 
 __device__ RowRange rows_of(const PooledLayout& layout, std::int64_t b) {
@@ -31,16 +31,16 @@ __device__ RowRange rows_of(const PooledLayout& layout, std::int64_t b) {
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
+__global__ void __launch_bounds__(PoolTraits::kColumns* PoolTraits::kRows)
     pool_forward_kernel(T* y, const T* x, PooledLayout layout) {
   Partials<W>& partials = shared_variable<Partials<W>>();
   const std::int64_t b = blockIdx.x, channels = layout.channels;
   const RowRange rows = rows_of(layout, b);
   const int own = static_cast<int>(threadIdx.x) * W;
-  const std::int64_t c = static_cast<std::int64_t>(blockIdx.y) * Traits::kColumns * W + own;
+  const std::int64_t c = static_cast<std::int64_t>(blockIdx.y) * PoolTraits::kColumns * W + own;
   float sums[W] = {};
   if (c < channels)
-    for (int n = rows.begin + static_cast<int>(threadIdx.y); n < rows.end; n += Traits::kRows) {
+    for (int n = rows.begin + static_cast<int>(threadIdx.y); n < rows.end; n += PoolTraits::kRows) {
       float v[W];
       load(v, x + n * channels + c);
       for (int i = 0; i < W; ++i) sums[i] += v[i];
@@ -48,7 +48,7 @@ __global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
   store_shared_floats(&partials.sums[threadIdx.y][own], sums);
   __syncthreads();
   if (threadIdx.y != 0 || c >= channels) return;
-  for (int j = 1; j < Traits::kRows; ++j) {
+  for (int j = 1; j < PoolTraits::kRows; ++j) {
     float other[W];
     load_shared_floats(other, &partials.sums[j][own]);
     for (int i = 0; i < W; ++i) sums[i] += other[i];
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(Traits::kColumns* Traits::kRows)
 }
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(PoolTraits::kThreads)
     pool_backward_kernel(T* dx, bool accumulate, const T* dy, PooledLayout layout, RowVectors vectors) {
   const std::int64_t channels = layout.channels;
   std::int64_t n, c;
@@ -84,7 +84,7 @@ __global__ void __launch_bounds__(Traits::kThreads)
   store_gradient(dx + n * channels + c, g, accumulate);
 }
 
-__global__ void __launch_bounds__(Traits::kThreads) pooled_keys_kernel(PooledKeys args) {
+__global__ void __launch_bounds__(PoolTraits::kThreads) pooled_keys_kernel(PooledKeys args) {
   const std::int64_t b = global_index();
   if (b < args.layout.sequences)
     store_global(args.keys + b, load_global(args.row_keys + rows_of(args.layout, b).begin));
@@ -94,36 +94,36 @@ __global__ void __launch_bounds__(Traits::kThreads) pooled_keys_kernel(PooledKey
 
 void pool_forward(const CudaContext& context, const PoolForward& args) {
   cuda::dispatch_device_float(args.dtype, "pooling", [&]<class T>() {
-    cuda::with_width<T>(
-        args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
-          constexpr int W = decltype(width)::value;
-          cuda::launch(
-              "pool_forward", pool_forward_kernel<T, W>,
-              {narrow<unsigned>(args.layout.sequences), cuda::blocks_for(args.layout.channels, Traits::kColumns * W)},
-              {Traits::kColumns, Traits::kRows}, 0, context.stream(), static_cast<T*>(args.y),
-              static_cast<const T*>(args.x), args.layout);
-        });
+    cuda::with_width<T>(args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x),
+                        [&](auto width) {
+                          constexpr int W = decltype(width)::value;
+                          cuda::launch("pool_forward", pool_forward_kernel<T, W>,
+                                       {narrow<unsigned>(args.layout.sequences),
+                                        cuda::blocks_for(args.layout.channels, PoolTraits::kColumns * W)},
+                                       {PoolTraits::kColumns, PoolTraits::kRows}, 0, context.stream(),
+                                       static_cast<T*>(args.y), static_cast<const T*>(args.x), args.layout);
+                        });
   });
 }
 
 void pool_backward(const CudaContext& context, const PoolBackward& args) {
   if (!args.dx) return;
   cuda::dispatch_device_float(args.dtype, "pooling backward", [&]<class T>() {
-    cuda::with_width<T>(args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy),
-                        [&](auto width) {
-                          constexpr int W = decltype(width)::value;
-                          const auto vectors = RowVectors::of(args.layout.rows, args.layout.channels, W);
-                          cuda::launch("pool_backward", pool_backward_kernel<T, W>, {vectors.blocks(Traits::kThreads)},
-                                       {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data),
-                                       args.dx.accumulate(), static_cast<const T*>(args.dy), args.layout, vectors);
-                        });
+    cuda::with_width<T>(
+        args.layout.channels % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.dx.data, args.dy), [&](auto width) {
+          constexpr int W = decltype(width)::value;
+          const auto vectors = RowVectors::of(args.layout.rows, args.layout.channels, W);
+          cuda::launch("pool_backward", pool_backward_kernel<T, W>, {vectors.blocks(PoolTraits::kThreads)},
+                       {PoolTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.dx.data), args.dx.accumulate(),
+                       static_cast<const T*>(args.dy), args.layout, vectors);
+        });
   });
 }
 
 void pooled_keys(const CudaContext& context, const PooledKeys& args) {
   if (args.layout.sequences == 0) return;
-  cuda::launch("pooled_keys", pooled_keys_kernel, {cuda::blocks_for(args.layout.sequences, Traits::kThreads)},
-               {Traits::kThreads}, 0, context.stream(), args);
+  cuda::launch("pooled_keys", pooled_keys_kernel, {cuda::blocks_for(args.layout.sequences, PoolTraits::kThreads)},
+               {PoolTraits::kThreads}, 0, context.stream(), args);
 }
 
 }  // namespace attune::kernels

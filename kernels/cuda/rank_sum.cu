@@ -14,12 +14,13 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct RankSumTraits {
   static constexpr int kThreads = 256;
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) rank_sum_kernel(T* y, const T* x, std::int64_t n, int ranks) {
+__global__ void __launch_bounds__(RankSumTraits::kThreads)
+    rank_sum_kernel(T* y, const T* x, std::int64_t n, int ranks) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
   float sum[W];
@@ -38,9 +39,9 @@ void rank_sum(const CudaContext& context, const RankSum& args) {
   cuda::dispatch_device_float(args.dtype, "rank sum", [&]<class T>() {
     cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
       constexpr int W = decltype(width)::value;
-      cuda::launch("rank_sum", rank_sum_kernel<T, W>, {cuda::blocks_for(args.n, Traits::kThreads * W)},
-                   {Traits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x),
-                   args.n, narrow<int>(args.ranks));
+      cuda::launch("rank_sum", rank_sum_kernel<T, W>, {cuda::blocks_for(args.n, RankSumTraits::kThreads * W)},
+                   {RankSumTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y),
+                   static_cast<const T*>(args.x), args.n, narrow<int>(args.ranks));
     });
   });
 }

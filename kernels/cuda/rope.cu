@@ -15,7 +15,7 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct RopeTraits {
   static constexpr int kThreads = 128;
 };
 
@@ -30,7 +30,7 @@ struct RopeArguments {
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads) rope_kernel(T* x, RopeArguments args) {
+__global__ void __launch_bounds__(RopeTraits::kThreads) rope_kernel(T* x, RopeArguments args) {
   std::int64_t n, first_channel;
   if (!args.vectors.own<W>(n, first_channel)) return;
   const int i = static_cast<int>(first_channel), head = i / args.half, d = i % args.half;
@@ -69,8 +69,8 @@ void rope(const CudaContext& context, const Rope& args) {
                                     .vectors = RowVectors::of(args.rows, args.heads * half, W),
                                     .half = narrow<int>(half),
                                     .sign = args.inverse ? -1.0f : 1.0f};
-      cuda::launch("rope", rope_kernel<T, W>, {arguments.vectors.blocks(Traits::kThreads)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.x), arguments);
+      cuda::launch("rope", rope_kernel<T, W>, {arguments.vectors.blocks(RopeTraits::kThreads)}, {RopeTraits::kThreads},
+                   0, context.stream(), static_cast<T*>(args.x), arguments);
     });
   });
 }

@@ -14,20 +14,20 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct RowGradientTraits {
   static constexpr int kThreads = 256;
   static constexpr int kRows = kThreads / kWarp;  // of a block that spreads
 };
 
-__global__ void __launch_bounds__(Traits::kThreads) clear_kernel(RowMarks marks) {
+__global__ void __launch_bounds__(RowGradientTraits::kThreads) clear_kernel(RowMarks marks) {
   const std::int64_t row = global_index();
   if (row >= marks.rows || load_global(marks.marks + row) < kFirstSlot) return;
   store_global(marks.marks + row, load_global(marks.steps));
 }
 
 template <int W>
-__global__ void __launch_bounds__(Traits::kThreads) spread_kernel(SpreadRowGradient args) {
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * Traits::kRows + threadIdx.x / kWarp;
+__global__ void __launch_bounds__(RowGradientTraits::kThreads) spread_kernel(SpreadRowGradient args) {
+  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * RowGradientTraits::kRows + threadIdx.x / kWarp;
   if (row >= args.marks.rows) return;
   const int lane = static_cast<int>(threadIdx.x % kWarp);
   const std::int32_t slot = load_global(args.marks.marks + row) - kFirstSlot;
@@ -47,8 +47,8 @@ __global__ void __launch_bounds__(Traits::kThreads) spread_kernel(SpreadRowGradi
 }  // namespace
 
 void clear_row_gradient(const CudaContext& context, const RowMarks& marks) {
-  cuda::launch("clear_row_gradient", clear_kernel, {cuda::blocks_for(marks.rows, Traits::kThreads)}, {Traits::kThreads},
-               0, context.stream(), marks);
+  cuda::launch("clear_row_gradient", clear_kernel, {cuda::blocks_for(marks.rows, RowGradientTraits::kThreads)},
+               {RowGradientTraits::kThreads}, 0, context.stream(), marks);
 }
 
 void spread_row_gradient(const CudaContext& context, const SpreadRowGradient& args) {
@@ -56,7 +56,8 @@ void spread_row_gradient(const CudaContext& context, const SpreadRowGradient& ar
   const bool wide = args.channels % 4 == 0 && cuda::aligned(args.dense, args.values);
   cuda::with_width<float>(wide, [&](auto width) {
     cuda::launch("spread_row_gradient", spread_kernel<decltype(width)::value>,
-                 {cuda::blocks_for(args.marks.rows, Traits::kRows)}, {Traits::kThreads}, 0, context.stream(), args);
+                 {cuda::blocks_for(args.marks.rows, RowGradientTraits::kRows)}, {RowGradientTraits::kThreads}, 0,
+                 context.stream(), args);
   });
 }
 

@@ -14,12 +14,12 @@ namespace {
 
 using namespace device;
 
-struct Traits {
+struct ScaleTraits {
   static constexpr int kThreads = 256;
 };
 
 template <class T, int W>
-__global__ void __launch_bounds__(Traits::kThreads)
+__global__ void __launch_bounds__(ScaleTraits::kThreads)
     scale_kernel(T* y, const T* x, std::int64_t n, float alpha, bool accumulate) {
   const std::int64_t at = global_index() * W;
   if (at >= n) return;
@@ -35,9 +35,9 @@ void scale(const CudaContext& context, const Scale& args) {
   cuda::dispatch_device_float(args.dtype, "scale", [&]<class T>() {
     cuda::with_width<T>(args.n % cuda::kVectorWidth<T> == 0 && cuda::aligned(args.y, args.x), [&](auto width) {
       constexpr int W = decltype(width)::value;
-      cuda::launch("scale", scale_kernel<T, W>, {cuda::blocks_for(args.n, Traits::kThreads * W)}, {Traits::kThreads}, 0,
-                   context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x), args.n,
-                   static_cast<float>(args.alpha), args.mode == GradMode::kAccumulate);
+      cuda::launch("scale", scale_kernel<T, W>, {cuda::blocks_for(args.n, ScaleTraits::kThreads * W)},
+                   {ScaleTraits::kThreads}, 0, context.stream(), static_cast<T*>(args.y), static_cast<const T*>(args.x),
+                   args.n, static_cast<float>(args.alpha), args.mode == GradMode::kAccumulate);
     });
   });
 }

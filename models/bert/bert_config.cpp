@@ -39,7 +39,7 @@ const Spelling& find_spelling(const json::Value& config) {
 }
 
 // Refuses options that would change the arithmetic.
-void check_supported(const json::Value& config) {
+void check_bert_options(const json::Value& config) {
   if (const std::string kind = config.string_or("position_embedding_type", "absolute"); kind != "absolute")
     config["position_embedding_type"].fail("'" + printable(kind) + "' is not supported (absolute is)");
   for (const char* key : {"is_decoder", "add_cross_attention", "sinusoidal_pos_embds"})
@@ -69,7 +69,7 @@ const Family& bert_family() {
 BertConfig BertConfig::read(const json::Value& config) {
   const Spelling& spelling = find_spelling(config);
   const bool distilled = spelling.family == BertFamily::kDistilBert;
-  check_supported(config);
+  check_bert_options(config);
   BertConfig out;
   out.family = spelling.family;
   out.vocab_size = size_of(config, "vocab_size", kMaxRows);

@@ -38,7 +38,7 @@ double read_theta(const json::Value& config, const char* layer_type, const char*
 }
 
 // Refuses options that would change the arithmetic.
-void check_supported(const json::Value& config) {
+void check_modernbert_options(const json::Value& config) {
   for (const char* key : {"attention_bias", "mlp_bias", "norm_bias", "classifier_bias"})
     if (config.boolean_or(key, false)) config[key].fail("true is not supported");
   if (const auto scaling = config.find("rope_scaling")) scaling->fail("is not supported");
@@ -69,7 +69,7 @@ const Family& modernbert_family() {
 ModernBertConfig ModernBertConfig::read(const json::Value& config) {
   if (const json::Value type = config["model_type"]; type.string() != "modernbert")
     type.fail("is '" + printable(type.string()) + "' where 'modernbert' is needed");
-  check_supported(config);
+  check_modernbert_options(config);
   ModernBertConfig out;
   out.vocab_size = size_of(config, "vocab_size", kMaxRows);
   out.hidden_size = size_of(config, "hidden_size", kMaxWidth);

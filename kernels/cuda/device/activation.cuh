@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "kernels/activation.h"
+#include "kernels/cuda/device/log2e.cuh"
 #include "kernels/cuda/platform.cuh"
 
 namespace attune::device {
@@ -23,7 +24,6 @@ struct ValueAndSlope {
 /// e^x for a result of type T.
 template <class T>
 __device__ __forceinline__ float exp_for(float x) {
-  constexpr float kLog2E = 1.4426950408889634f;
   if constexpr (sizeof(T) == sizeof(float))
     return expf(x);
   else
