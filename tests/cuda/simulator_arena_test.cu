@@ -20,7 +20,7 @@ using simulated::Fault;
 using testing::DeviceArray;
 
 constexpr int kFloats = 128;  // of a block: its size is that of its place
-constexpr std::size_t kBytes = kFloats * sizeof(float);
+constexpr std::size_t kBlockBytes = kFloats * sizeof(float);
 
 __global__ void set_kernel(float* x, float value) {
   device::store_global(x + threadIdx.x, value);
@@ -29,13 +29,15 @@ __global__ void set_kernel(float* x, float value) {
 __global__ void combine_kernel(float* to, const float* from, float a, float b) {
   device::store_global(to + threadIdx.x, a * device::load_global(from + threadIdx.x) + b);
 }
-__global__ void load_at_kernel(const float* x, int i) {
+__global__ void load_one_kernel(const float* x, int i) {
   device::load_global(x + i);
 }
 
 class SimulatorArena : public ::testing::Test {
  protected:
-  float* allocate(std::size_t bytes = kBytes) const { return static_cast<float*>(cuda::arena_allocate(bytes, stream)); }
+  float* allocate(std::size_t bytes = kBlockBytes) const {
+    return static_cast<float*>(cuda::arena_allocate(bytes, stream));
+  }
   void free(float* block) const { cuda::arena_free(block, stream); }
   void set(float* x, float value) const { cuda::launch("set", set_kernel, {1}, {kFloats}, 0, stream, x, value); }
   void combine(float* to, const float* from, float a, float b) const {
@@ -58,7 +60,7 @@ class SimulatorArena : public ::testing::Test {
     return std::nullopt;
   }
   std::optional<Fault> fault_at(const float* x, int i) const {
-    cuda::launch("load_at", load_at_kernel, {1}, {1}, 0, stream, x, i);
+    cuda::launch("load_one", load_one_kernel, {1}, {1}, 0, stream, x, i);
     return fault();
   }
   template <class Work>
@@ -104,7 +106,7 @@ TEST_F(SimulatorArena, AnAccessMustLieInOneLiveBlock) {
   EXPECT_EQ(fault_at(y, -1), Fault::kOutOfBounds);
   EXPECT_EQ(fault_at(z, 5), Fault::kOutOfBounds);
 #ifdef __SANITIZE_ADDRESS__  // which sees accesses past the helpers
-  EXPECT_EQ(__asan_region_is_poisoned(x, kBytes), nullptr);
+  EXPECT_EQ(__asan_region_is_poisoned(x, kBlockBytes), nullptr);
   EXPECT_TRUE(__asan_address_is_poisoned(x + kFloats));
   EXPECT_EQ(__asan_region_is_poisoned(z, 5 * sizeof(float)), nullptr);
   EXPECT_TRUE(__asan_address_is_poisoned(z + 5));

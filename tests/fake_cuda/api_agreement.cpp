@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <type_traits>
 
-namespace {
+namespace attune::fake_cuda::api_agreement {
 
 // The value and the type of a name.
 static_assert(cudaSuccess == 0 && cudaErrorInvalidValue == 1 && cudaErrorMemoryAllocation == 2);
@@ -113,4 +113,4 @@ static_assert(std::is_same_v<decltype(&cublasLtMatmul),
                                         Layout, const void*, const void*, Layout, void*, Layout,
                                         const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t)>);
 
-}  // namespace
+}  // namespace attune::fake_cuda::api_agreement

@@ -18,7 +18,7 @@ namespace {
 
 using namespace kernels;
 
-double rounded(double x) {
+double rounded_to_bfloat16(double x) {
   return to_float(to_bfloat16(static_cast<float>(x)));
 }
 
@@ -39,7 +39,7 @@ TEST(AttentionError, AtMostTwiceANaiveRun) {
     const Values inputs = rounded_inputs(op, random_inputs(op), DType::kBFloat16);
     const Values reference = run(op, cpu_backend(), inputs, {.dtype = DType::kFloat64});
     const Values values = run(op, backend, inputs, {.dtype = DType::kBFloat16});
-    const oracle::Attention naive = oracle::attention(spec, inputs.at("qkv"), inputs.at("dout"), rounded);
+    const oracle::Attention naive = oracle::attention(spec, inputs.at("qkv"), inputs.at("dout"), rounded_to_bfloat16);
     EXPECT_LE(worst(values.at("out"), reference.at("out")), 2 * worst(naive.out, reference.at("out"))) << spec.label;
     EXPECT_LE(worst(values.at("grad qkv"), reference.at("grad qkv")), 2 * worst(naive.dqkv, reference.at("grad qkv")))
         << spec.label;

@@ -18,13 +18,6 @@
 namespace attune::testing {
 namespace {
 
-Tensor floats(const Shape& shape) {
-  return Tensor::zeros(shape, DType::kFloat32);
-}
-Tensor ints(const std::vector<std::int32_t>& values) {
-  return Tensor::from(values, {std::ssize(values)});
-}
-
 class Boundary : public ::testing::TestWithParam<OpCall> {
  protected:
   // The error of the call with the argument `name` replaced; empty where there is none.

@@ -30,12 +30,6 @@
 namespace attune::testing {
 namespace {
 
-Tensor floats(const Shape& shape) {
-  return Tensor::zeros(shape, DType::kFloat32);
-}
-Tensor ints(const std::vector<std::int32_t>& values) {
-  return Tensor::from(values, {std::ssize(values)});
-}
 Tensor doubles(const std::vector<double>& values) {
   return Tensor::from(values, {std::ssize(values)});
 }

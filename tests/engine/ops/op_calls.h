@@ -12,6 +12,15 @@
 
 namespace attune::testing {
 
+/// Zeros, float32, of this shape.
+inline Tensor floats(const Shape& shape) {
+  return Tensor::zeros(shape, DType::kFloat32);
+}
+/// [values], int32.
+inline Tensor ints(const std::vector<std::int32_t>& values) {
+  return Tensor::from(values, {std::ssize(values)});
+}
+
 /// What is checked of an argument.
 enum class Kind : std::uint8_t {
   kRequired,

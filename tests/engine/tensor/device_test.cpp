@@ -9,17 +9,12 @@
 #include "engine/tensor/host_copy.h"
 #include "engine/tensor/tensor.h"
 #include "kernels/cuda/device_info.h"
+#include "tests/engine/tensor/values_of.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
 
-using Floats = std::vector<float>;
-
-Floats values_of(const Tensor& x) {
-  const Tensor host = x.to(Device::kCpu);
-  return {host.values<float>().begin(), host.values<float>().end()};
-}
 Tensor on_host(const Floats& values) {
   return Tensor::from(values, {std::ssize(values)});
 }

@@ -5,16 +5,11 @@
 
 #include <vector>
 
+#include "tests/engine/tensor/values_of.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats values_of(const Tensor& x) {
-  return {x.values<float>().begin(), x.values<float>().end()};
-}
 
 TEST(Tensor, UndefinedHasNoBytes) {
   const Tensor none;

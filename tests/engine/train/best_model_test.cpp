@@ -5,15 +5,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <limits>
 
+#include "tests/engine/train/not_a_number.h"
 #include "tests/engine/train/resume_case.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
 namespace {
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 // A rate that is too large: the validation loss falls and rises again. Four epochs of four batches.
 TrainOptions restless(const std::string& measure, std::int64_t patience = 0) {

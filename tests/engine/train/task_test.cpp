@@ -8,6 +8,7 @@
 #include <map>
 
 #include "engine/train/calibration.h"
+#include "tests/engine/train/not_a_number.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
@@ -16,7 +17,6 @@ namespace {
 using Doubles = std::vector<double>;
 using Names = std::vector<std::string>;
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 double sigmoid(double z) {
