@@ -183,7 +183,7 @@ struct ShortBackward {
         for (int n = 0; n < kColumns / 8; n += 2) {
           F::B b[2];
           F::load_b_by_row(b, tiles.k, kStride, j, column + 8 * n);
-          F::multiply(dq[n], a, b[0]), F::multiply(dq[n + 1], a, b[1]);
+          F::multiply(dq[n], dq[n + 1], a, b);
         }
       }
 #pragma unroll

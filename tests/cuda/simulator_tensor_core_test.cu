@@ -91,5 +91,50 @@ TEST(SimulatorTensorCore, CutsOffWhatItAdds) {
   EXPECT_EQ(c.host(), std::vector<float>(128, 1 + 3 * 0x1p-23f));
 }
 
+// Of a lane's invented registers: a [2][4], b [2][2] and d [2][4], the same for every call.
+struct Registers {
+  std::uint32_t a[2][4], b[2][2];
+  float d[2][4];
+
+  __device__ explicit Registers(unsigned lane) {
+    for (unsigned i = 0; i < 8; ++i)
+      a[i / 4][i % 4] = device::float_bits(0.125f * static_cast<float>(lane * 7 + i * 5));
+    for (unsigned i = 0; i < 4; ++i) b[i / 2][i % 2] = device::float_bits(1.5f - static_cast<float>(lane * 3 + i * 11));
+    for (unsigned i = 0; i < 8; ++i) d[i / 4][i % 4] = static_cast<float>(lane + i);
+  }
+};
+
+// Instructions of one collective, d[0] and d[1] of a lane in `together`; alone, in `apart`.
+template <bool kSplit>
+__global__ void instructions_kernel(float* together, float* apart) {
+  const unsigned lane = threadIdx.x;
+  Registers x(lane), y(lane);
+  if constexpr (kSplit) {
+    device::mma_tf32_split(x.d[0], x.a[0], x.a[1], x.b[0], x.b[1]);
+    device::mma_tf32(y.d[0], y.a[1], y.b[0]);
+    device::mma_tf32(y.d[0], y.a[0], y.b[1]);
+    device::mma_tf32(y.d[0], y.a[0], y.b[0]);
+  } else {
+    device::mma_bf16_pair(x.d[0], x.d[1], x.a[0], x.b[0], x.b[1]);
+    device::mma_bf16(y.d[0], y.a[0], y.b[0]);
+    device::mma_bf16(y.d[1], y.a[0], y.b[1]);
+  }
+  for (unsigned i = 0; i < 8; ++i) {
+    device::store_global(together + 8 * lane + i, x.d[i / 4][i % 4]);
+    device::store_global(apart + 8 * lane + i, y.d[i / 4][i % 4]);
+  }
+}
+
+TEST(SimulatorTensorCore, InstructionsOfOneCollectiveAreThoseAlone) {
+  DeviceArray<float> together(256), apart(256);
+  run(instructions_kernel<false>, {1}, {32}, 0, together.data(), apart.data());
+  EXPECT_EQ(together.host(), apart.host());
+  EXPECT_NE(together.host()[0], 0);
+  const std::vector<float> of_pairs = together.host();
+  run(instructions_kernel<true>, {1}, {32}, 0, together.data(), apart.data());
+  EXPECT_EQ(together.host(), apart.host());
+  EXPECT_NE(together.host(), of_pairs);
+}
+
 }  // namespace
 }  // namespace attune

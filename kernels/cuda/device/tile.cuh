@@ -74,7 +74,10 @@ struct Fragments<BFloat16> {
     return {{pack_bf16(low[0], low[1]), pack_bf16(low[2], low[3]), pack_bf16(high[0], high[1]),
              pack_bf16(high[2], high[3])}};
   }
-  static __device__ __forceinline__ void multiply(float (&d)[4], const A& a, const B& b) { mma_bf16(d, a.r, b.r); }
+  /// d0 += a b[0], d1 += a b[1].
+  static __device__ __forceinline__ void multiply(float (&d0)[4], float (&d1)[4], const A& a, const B (&b)[2]) {
+    mma_bf16_pair(d0, d1, a.r, b[0].r, b[1].r);
+  }
 };
 
 template <>
@@ -106,18 +109,20 @@ struct Fragments<float> {
   static __device__ __forceinline__ A from_accumulators(const float (&acc)[N][4], int step) {
     return {{acc[step][0], acc[step][2], acc[step][1], acc[step][3]}};
   }
+  static __device__ __forceinline__ void multiply(float (&d0)[4], float (&d1)[4], const A& a, const B (&b)[2]) {
+    multiply(d0, a, b[0]);
+    multiply(d1, a, b[1]);
+  }
+
+ private:
   static __device__ __forceinline__ void multiply(float (&d)[4], const A& a, const B& b) {
     std::uint32_t a_high[4], a_rest[4], b_high[2], b_rest[2];
     for (int i = 0; i < 4; ++i) split(a.r[i], a_high[i], a_rest[i]);
     for (int i = 0; i < 2; ++i) split(b.r[i], b_high[i], b_rest[i]);
     float sum[4] = {};
-    mma_tf32(sum, a_rest, b_high);
-    mma_tf32(sum, a_high, b_rest);
-    mma_tf32(sum, a_high, b_high);
+    mma_tf32_split(sum, a_high, a_rest, b_high, b_rest);
     for (int i = 0; i < 4; ++i) d[i] += sum[i];
   }
-
- private:
   static __device__ __forceinline__ void split(float x, std::uint32_t& high, std::uint32_t& rest) {
     high = float_to_tf32(x);
     rest = float_to_tf32(x - bits_float(high));
@@ -140,9 +145,7 @@ __device__ __forceinline__ void multiply_transposed(float (&acc)[R][N][4], const
       typename F::B fb[2];
       F::load_b_by_column(fb, b, stride, k, 8 * n);
 #pragma unroll
-      for (int r = 0; r < G; ++r)
-#pragma unroll
-        for (int i = 0; i < 2; ++i) F::multiply(acc[First + r][n + i], fa[r], fb[i]);
+      for (int r = 0; r < G; ++r) F::multiply(acc[First + r][n], acc[First + r][n + 1], fa[r], fb);
     }
   }
 }
@@ -170,9 +173,7 @@ __device__ __forceinline__ void multiply_accumulators(float (&acc)[R][N][4], con
       typename F::B fb[2];
       F::load_b_by_row(fb, b, stride, step * F::kDepth, 8 * n);
 #pragma unroll
-      for (int r = 0; r < G; ++r)
-#pragma unroll
-        for (int i = 0; i < 2; ++i) F::multiply(acc[First + r][n + i], fa[r], fb[i]);
+      for (int r = 0; r < G; ++r) F::multiply(acc[First + r][n], acc[First + r][n + 1], fa[r], fb);
     }
   }
 }

@@ -142,6 +142,12 @@ __device__ __forceinline__ void mma_bf16(float (&d)[4], const std::uint32_t (&a)
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
+/// d0 += a b0, d1 += a b1: one collective of the simulator, two instructions of a GPU.
+__device__ __forceinline__ void mma_bf16_pair(float (&d0)[4], float (&d1)[4], const std::uint32_t (&a)[4],
+                                              const std::uint32_t (&b0)[2], const std::uint32_t (&b1)[2]) {
+  mma_bf16(d0, a, b0);
+  mma_bf16(d1, a, b1);
+}
 /// d += a b on m16n8k8 fragments.
 __device__ __forceinline__ void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2]) {
   asm volatile(
@@ -149,6 +155,15 @@ __device__ __forceinline__ void mma_tf32(float (&d)[4], const std::uint32_t (&a)
       "%3};"
       : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+/// d += (a_high + a_rest) (b_high + b_rest) without rest * rest: three instructions, the largest product last, and one
+/// collective of the simulator.
+__device__ __forceinline__ void mma_tf32_split(float (&d)[4], const std::uint32_t (&a_high)[4],
+                                               const std::uint32_t (&a_rest)[4], const std::uint32_t (&b_high)[2],
+                                               const std::uint32_t (&b_rest)[2]) {
+  mma_tf32(d, a_rest, b_high);
+  mma_tf32(d, a_high, b_rest);
+  mma_tf32(d, a_high, b_high);
 }
 
 __device__ __forceinline__ std::uint32_t float_bits(float x) {

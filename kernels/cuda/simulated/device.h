@@ -101,12 +101,24 @@ inline void ldmatrix_x4_trans(std::uint32_t (&r)[4], const void* row,
 /// d += a b on m16n8k16 fragments.
 inline void mma_bf16(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
                      const AttuneWhere& where = AttuneWhere::current()) {
-  simulated::mma_bf16(d, a, b, where);
+  simulated::mma_bf16({{{d, a, b}}}, where);
+}
+/// d0 += a b0, d1 += a b1: one collective of the simulator, two instructions of a GPU.
+inline void mma_bf16_pair(float (&d0)[4], float (&d1)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b0)[2],
+                          const std::uint32_t (&b1)[2], const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::mma_bf16({{{d0, a, b0}, {d1, a, b1}}}, where);
 }
 /// d += a b on m16n8k8 fragments.
 inline void mma_tf32(float (&d)[4], const std::uint32_t (&a)[4], const std::uint32_t (&b)[2],
                      const AttuneWhere& where = AttuneWhere::current()) {
-  simulated::mma_tf32(d, a, b, where);
+  simulated::mma_tf32({{{d, a, b}}}, where);
+}
+/// d += (a_high + a_rest) (b_high + b_rest) without rest * rest: three instructions, the largest product last, and one
+/// collective of the simulator.
+inline void mma_tf32_split(float (&d)[4], const std::uint32_t (&a_high)[4], const std::uint32_t (&a_rest)[4],
+                           const std::uint32_t (&b_high)[2], const std::uint32_t (&b_rest)[2],
+                           const AttuneWhere& where = AttuneWhere::current()) {
+  simulated::mma_tf32({{{d, a_rest, b_high}, {d, a_high, b_rest}, {d, a_high, b_high}}}, where);
 }
 
 inline float bf16_to_float(BFloat16 x) {

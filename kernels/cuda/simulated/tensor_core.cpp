@@ -36,14 +36,9 @@ void complete_load(void* const* payloads, unsigned) {
   }
 }
 
-struct MmaPayload {
-  float* d;
-  const std::uint32_t* a;
-  const std::uint32_t* b;
-};
-
-const MmaPayload& lane_of(void* const* payloads, int i) {
-  return *static_cast<const MmaPayload*>(payloads[i]);
+// Instruction i of lane l.
+const Mma& lane_of(void* const* payloads, int l, std::size_t i) {
+  return (*static_cast<const std::span<const Mma>*>(payloads[l]))[i];
 }
 
 // The exponent of a finite number; a bit less than any such for 0, more than any two together for infinity and NaN.
@@ -92,61 +87,96 @@ float multiply_add(float c, const Operand<kM, K>& a, const Operand<K, kN>& b, in
   return static_cast<float>(std::bit_cast<double>(bits & ~kBeyondFloat));
 }
 
-// D += A B on gathered operands, scattered back to the fragments; half of the depth is added at a time.
+// D += A B of instruction i on gathered operands, scattered back to the fragments; half of the depth is added at a time.
 template <int K>
-void multiply(void* const* payloads, const Operand<kM, K>& a, const Operand<K, kN>& b) {
+void multiply(void* const* payloads, std::size_t i, const Operand<kM, K>& a, const Operand<K, kN>& b) {
   float d[kM][kN];
   for (int l = 0; l < kWarpSize; ++l)
-    for (int i = 0; i < 4; ++i) d[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2] = lane_of(payloads, l).d[i];
+    for (int j = 0; j < 4; ++j) d[l / 4 + 8 * (j / 2)][2 * (l % 4) + j % 2] = lane_of(payloads, l, i).d[j];
   constexpr int kGroup = K / 2;
   for (int m = 0; m < kM; ++m)
     for (int n = 0; n < kN; ++n)
       for (int k = 0; k < K; k += kGroup) d[m][n] = multiply_add<kGroup>(d[m][n], a, b, m, n, k);
   for (int l = 0; l < kWarpSize; ++l)
-    for (int i = 0; i < 4; ++i) lane_of(payloads, l).d[i] = d[l / 4 + 8 * (i / 2)][2 * (l % 4) + i % 2];
+    for (int j = 0; j < 4; ++j) lane_of(payloads, l, i).d[j] = d[l / 4 + 8 * (j / 2)][2 * (l % 4) + j % 2];
 }
 
 float half_of(std::uint32_t pair, int which) {
   return to_float(BFloat16{static_cast<std::uint16_t>(which == 0 ? pair : pair >> 16)});
 }
 
-void complete_bf16(void* const* payloads, unsigned) {
-  Operand<kM, 16> a;
-  Operand<16, kN> b;
-  for (int l = 0; l < kWarpSize; ++l) {
-    const MmaPayload& lane = lane_of(payloads, l);
-    const int g = l / 4, t = l % 4;
+struct Bf16 {
+  static constexpr int kDepth = 16;
+
+  static void gather_a(Operand<kM, kDepth>& a, const std::uint32_t* lane, int g, int t) {
     for (int j = 0; j < 2; ++j) {
-      a.set(g, 2 * t + j, half_of(lane.a[0], j));
-      a.set(g + 8, 2 * t + j, half_of(lane.a[1], j));
-      a.set(g, 2 * t + 8 + j, half_of(lane.a[2], j));
-      a.set(g + 8, 2 * t + 8 + j, half_of(lane.a[3], j));
-      b.set(2 * t + j, g, half_of(lane.b[0], j));
-      b.set(2 * t + 8 + j, g, half_of(lane.b[1], j));
+      a.set(g, 2 * t + j, half_of(lane[0], j));
+      a.set(g + 8, 2 * t + j, half_of(lane[1], j));
+      a.set(g, 2 * t + 8 + j, half_of(lane[2], j));
+      a.set(g + 8, 2 * t + 8 + j, half_of(lane[3], j));
     }
   }
-  multiply(payloads, a, b);
-}
+  static void gather_b(Operand<kDepth, kN>& b, const std::uint32_t* lane, int g, int t) {
+    for (int j = 0; j < 2; ++j) {
+      b.set(2 * t + j, g, half_of(lane[0], j));
+      b.set(2 * t + 8 + j, g, half_of(lane[1], j));
+    }
+  }
+};
 
 // The tensor core reads the upper 19 bits of a tf32 register.
 float tf32_of(std::uint32_t bits) {
   return std::bit_cast<float>(bits & 0xFFFFE000u);
 }
 
-void complete_tf32(void* const* payloads, unsigned) {
-  Operand<kM, 8> a;
-  Operand<8, kN> b;
-  for (int l = 0; l < kWarpSize; ++l) {
-    const MmaPayload& lane = lane_of(payloads, l);
-    const int g = l / 4, t = l % 4;
-    a.set(g, t, tf32_of(lane.a[0]));
-    a.set(g + 8, t, tf32_of(lane.a[1]));
-    a.set(g, t + 4, tf32_of(lane.a[2]));
-    a.set(g + 8, t + 4, tf32_of(lane.a[3]));
-    b.set(t, g, tf32_of(lane.b[0]));
-    b.set(t + 4, g, tf32_of(lane.b[1]));
+struct Tf32 {
+  static constexpr int kDepth = 8;
+
+  static void gather_a(Operand<kM, kDepth>& a, const std::uint32_t* lane, int g, int t) {
+    a.set(g, t, tf32_of(lane[0]));
+    a.set(g + 8, t, tf32_of(lane[1]));
+    a.set(g, t + 4, tf32_of(lane[2]));
+    a.set(g + 8, t + 4, tf32_of(lane[3]));
   }
-  multiply(payloads, a, b);
+  static void gather_b(Operand<kDepth, kN>& b, const std::uint32_t* lane, int g, int t) {
+    b.set(t, g, tf32_of(lane[0]));
+    b.set(t + 4, g, tf32_of(lane[1]));
+  }
+};
+
+// The latest two operands that were gathered: instructions of one collective share some. All lanes are at one call, which hands in the same
+// variables in each of them: where one lane shares an operand, all do.
+template <class Operand>
+class Gathered {
+ public:
+  // The operand whose first lane has its registers at `first`; gather(l) sets the elements of lane l.
+  template <class Gather>
+  const Operand& get(const std::uint32_t* first, Gather gather) {
+    for (int i = 0; i < 2; ++i)
+      if (first_[i] == first) return operands_[i];
+    oldest_ = 1 - oldest_;
+    first_[oldest_] = first;
+    for (int l = 0; l < kWarpSize; ++l) gather(operands_[oldest_], l);
+    return operands_[oldest_];
+  }
+
+ private:
+  Operand operands_[2];
+  const std::uint32_t* first_[2] = {};
+  int oldest_ = 1;
+};
+
+template <class Type>
+void complete_mma(void* const* payloads, unsigned) {
+  Gathered<Operand<kM, Type::kDepth>> a;
+  Gathered<Operand<Type::kDepth, kN>> b;
+  const std::size_t count = static_cast<const std::span<const Mma>*>(payloads[0])->size();
+  for (std::size_t i = 0; i < count; ++i) {
+    const Mma& first = lane_of(payloads, 0, i);
+    multiply(payloads, i,
+             a.get(first.a, [&](auto& out, int l) { Type::gather_a(out, lane_of(payloads, l, i).a, l / 4, l % 4); }),
+             b.get(first.b, [&](auto& out, int l) { Type::gather_b(out, lane_of(payloads, l, i).b, l / 4, l % 4); }));
+  }
 }
 
 }  // namespace
@@ -158,16 +188,14 @@ void ldmatrix(std::uint32_t* registers, int tiles, bool transpose, const void* r
   block.collective("ldmatrix", kFullMask, &payload, complete_load, where);
 }
 
-void mma_bf16(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where) {
-  MmaPayload payload{d, a, b};
-  runner().count_product();
-  runner().collective("mma.m16n8k16.bf16", kFullMask, &payload, complete_bf16, where);
+void mma_bf16(std::span<const Mma> instructions, const SourceLocation& where) {
+  for (std::size_t i = 0; i < instructions.size(); ++i) runner().count_product();
+  runner().collective("mma.m16n8k16.bf16", kFullMask, &instructions, complete_mma<Bf16>, where);
 }
 
-void mma_tf32(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where) {
-  MmaPayload payload{d, a, b};
-  runner().count_product();
-  runner().collective("mma.m16n8k8.tf32", kFullMask, &payload, complete_tf32, where);
+void mma_tf32(std::span<const Mma> instructions, const SourceLocation& where) {
+  for (std::size_t i = 0; i < instructions.size(); ++i) runner().count_product();
+  runner().collective("mma.m16n8k8.tf32", kFullMask, &instructions, complete_mma<Tf32>, where);
 }
 
 }  // namespace attune::simulated

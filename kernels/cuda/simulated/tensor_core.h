@@ -8,17 +8,27 @@
 //   m16n8k8 tf32    A: a0 (g, t) a1 (g+8, t) a2 (g, t+4) a3 (g+8, t+4)   B: b0 (t, g) b1 (t+4, g)
 //   C, D            c0 (g, 2t) c1 (g, 2t+1) c2 (g+8, 2t) c3 (g+8, 2t+1), float32
 //
-// Products are exact in float32 and summed there in order of k; a GPU sums in another order and with its own rounding.
+// tensor_core.cpp says how products are added.
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernels/cuda/simulated/block.h"
 
 namespace attune::simulated {
 
 void ldmatrix(std::uint32_t* registers, int tiles, bool transpose, const void* row, const SourceLocation& where);
-void mma_bf16(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where);
-void mma_tf32(float* d, const std::uint32_t* a, const std::uint32_t* b, const SourceLocation& where);
+
+/// One instruction of a lane, d += a b.
+struct Mma {
+  float* d;
+  const std::uint32_t* a;
+  const std::uint32_t* b;
+};
+
+/// Instructions one after the other, in one collective: lanes are switched once for all of them.
+void mma_bf16(std::span<const Mma> instructions, const SourceLocation& where);
+void mma_tf32(std::span<const Mma> instructions, const SourceLocation& where);
 
 }  // namespace attune::simulated
