@@ -78,7 +78,7 @@ TEST_P(Gpt2Golden, TrainingRuns) {
   expect_training_runs(smallest_case("gpt2"), GetParam());
 }
 
-TEST_P(Gpt2Golden, TrainingRunsOfLargerCases) {
+TEST_P(Gpt2Golden, TrainingRunsInLargerCases) {
   ATTUNE_DATA_OR_SKIP(data);
   expect_training_runs(larger_cases("gpt2"), GetParam());
 }
