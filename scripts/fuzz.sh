@@ -32,7 +32,10 @@ for target in ${targets[@]+"${targets[@]}"}; do names+=("fuzz_$target"); done
 cmake --build --preset fuzz --parallel "$jobs" --target "${names[@]:-fuzz}"
 [ ${#targets[@]} -gt 0 ] || for program in build/fuzz/fuzz/fuzz_*; do targets+=("${program##*/fuzz_}"); done
 
-scratch=$(mktemp -d)
+# In memory if nothing else is asked for: some targets make links for each input.
+memory=/tmp
+[ ! -w /dev/shm ] || memory=/dev/shm
+scratch=$(mktemp -d -p "${TMPDIR:-$memory}")
 trap 'rm -rf "$scratch"' EXIT
 mkdir -p build/fuzz/crashes
 export TMPDIR=$scratch scratch runs seconds first=${targets[0]}
@@ -47,12 +50,19 @@ export limits="-rss_limit_mb=2048 -malloc_limit_mb=512 -timeout=120 -report_slow
 number() { awk -v name="stat::$1:" '$1 == name {print $2}' "$2"; }
 export -f number
 
+# seeds TARGET: the option that names its corpus. A list and not the folder: libFuzzer writes each input that it keeps into the first folder, thousands of
+# files that nobody reads.
+seeds() {
+  printf '%s,' "tests/fuzz/corpus/$1"/* | sed 's/,$//' >"$scratch/$1.seeds"
+  echo "-seed_inputs=@$scratch/$1.seeds"
+}
+export -f seeds
+
 fuzz() {
   local target=$1 log=$scratch/$1.log begin=$SECONDS verdict=passed failed=0
-  mkdir "$scratch/$target"
   # shellcheck disable=SC2086
   "build/fuzz/fuzz/fuzz_$target" -runs="$([ "$runs" -gt 0 ] && echo "$runs" || echo -1)" -max_total_time="$seconds" $limits -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/crashes/$target-" "$scratch/$target" "tests/fuzz/corpus/$target" >"$log" 2>&1 || failed=1
+    -artifact_prefix="build/fuzz/crashes/$target-" "$(seeds "$target")" >"$log" 2>&1 || failed=1
   if [ "$failed" -eq 1 ]; then
     verdict=$(grep -m 1 -oE 'build/fuzz/crashes/[a-z_]+-(crash|leak|oom|timeout)-[0-9a-f]+' "$log" || true)
     verdict="FAILED: ${verdict:-$(tail -n 1 "$log")}"
@@ -68,14 +78,14 @@ self_check() {
   [ "$target" != "$first" ] || faults+=' undefined exception leak memory time'  # these depend on the harness alone
   # Without a fault the corpus must pass: else a run that cannot start would count as one that finds everything.
   # shellcheck disable=SC2086
-  if ! "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits "tests/fuzz/corpus/$target" >"$log" 2>&1; then
+  if ! "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits "$(seeds "$target")" >"$log" 2>&1; then
     printf '%-17s FAILS WITHOUT A FAULT: %s\n' "$target" "$(tail -n 1 "$log")"
     return 1
   fi
   for fault in $faults; do
     # shellcheck disable=SC2086
     if ATTUNE_FUZZ_FAULT=$fault "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits -artifact_prefix="$scratch/$target-" \
-      "tests/fuzz/corpus/$target" >"$log" 2>&1; then
+      "$(seeds "$target")" >"$log" 2>&1; then
       missed+=" $fault"
     fi
   done
