@@ -6,6 +6,8 @@
 # if the CUDA toolkit is installed, a build of the programs with nvcc for one GPU, with warnings as errors, and a comparison of its kernels' machine code
 # with limits. CONTRIBUTING.md says what runs when.
 #
+# ATTUNE_UNITY=ON in the environment: compiles in groups of files, as the option of that name does. For a build that is made once.
+#
 # usage: scripts/test.sh [ctest arguments: of the first tests, and no further stage; -L slow: the slow ones]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -21,7 +23,7 @@ fi
 if [ -d /usr/local/cuda/bin ] && ! scripts/fetch_nvdisasm.sh build/nvdisasm; then
   summary+="==== nvdisasm: not installed and could not be fetched, faults planted in compiled code not looked for"$'\n'
 fi
-run "configure" cmake --preset release
+run "configure" cmake --preset release -D ATTUNE_UNITY="${ATTUNE_UNITY:-OFF}"
 run "build" cmake --build --preset release --parallel "$jobs"
 [ $# -gt 0 ] || set -- -LE slow
 run "tests" ctest --preset release --parallel 2 "$@"
