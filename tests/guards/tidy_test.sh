@@ -7,10 +7,10 @@ script=$1
 command -v clang-tidy-19 >/dev/null || { echo "SKIPPED: clang-tidy 19 is not installed"; exit 77; }
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree/build/release" "$tree/base"
+mkdir -p "$tree/build/tidy" "$tree/base"
 cp "$(dirname "$script")/../.clang-tidy" "$tree"
 printf '[\n{\n  "directory": "%s",\n  "command": "c++ -std=c++20 -Wno-restrict -c %s/base/a.cpp",\n  "file": "%s/base/a.cpp"\n}\n]\n' "$tree" "$tree" "$tree" \
-  >"$tree/build/release/compile_commands.json"
+  >"$tree/build/tidy/compile_commands.json"
 fires() { if "$script" --project "$tree" >"$tree/out"; then echo "not found: $1"; exit 1; fi; grep -q "$2" "$tree/out" || { cat "$tree/out"; exit 1; }; }
 echo 'int twice(int x) { return 2 * x; }' >"$tree/base/a.cpp"
 "$script" --project "$tree" >/dev/null || { echo "fails on a clean file"; exit 1; }

@@ -1,3 +1,4 @@
+// What a tensor holds, for comparisons.
 #pragma once
 
 #include <vector>
