@@ -37,7 +37,7 @@ struct MaxPoolBackward {
 /// Whether `value` takes the place of `best`, the value of an earlier row.
 template <class T>
 constexpr bool is_larger(T value, T best) {
-  return value > best || (value != value && best == best);
+  return value > best || (value != value && best == best);  // NOLINT(misc-redundant-expression): of NaN
 }
 
 void max_pool_forward(const CpuContext&, const MaxPoolForward&);

@@ -18,6 +18,7 @@ TEST(Tensor, UndefinedHasNoBytes) {
 }
 
 TEST(Tensor, CopiesOfAHandleShareBytes) {
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the copy is what is tested
   const Tensor x = Tensor::from(Floats{1, 2, 3}, {3}), y = x;
   EXPECT_FALSE(x.unique());
   y.values<float>()[1] = 7;
