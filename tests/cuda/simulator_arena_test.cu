@@ -166,7 +166,7 @@ TEST_F(SimulatorArena, GraphsInChangingOrderGiveTheBitsOfTheWorkItself) {
     std::vector<std::pair<float, std::size_t>> shapes{{0.3f, 100}, {-0.7f, 3000}, {0.9f, 513}};
     std::vector<cuda::Graph> graphs;
     if (capture)
-      for (const auto& [a, other] : shapes) graphs.push_back(captured([&] { step(x.data(), a, other); }));
+      for (const auto& shape : shapes) graphs.push_back(captured([&] { step(x.data(), shape.first, shape.second); }));
     for (const std::size_t i : {0, 1, 2, 2, 0, 1, 0, 2, 1, 1}) {
       if (capture)
         graphs[i].launch(stream);

@@ -51,8 +51,8 @@ void look(int /*signal*/) {
 // here, and tell it the result. It hears of allocations of 1 MiB and more, since -malloc_limit_mb limits those.
 void (*their_malloc_hook)(const volatile void*, std::size_t) = nullptr;
 void (*their_free_hook)(const volatile void*) = nullptr;
-std::atomic<std::int64_t> held =
-    0;  // allocations of this input that were not released; a lost one hides a leak in one execution at most
+// Allocations of this input that were not released. Threads may lose one: it hides a leak in one execution at most.
+std::atomic<std::int64_t> held = 0;
 constexpr std::size_t kLarge = std::size_t{1} << 20;
 
 void malloc_hook(const volatile void* at, std::size_t size) {
@@ -216,7 +216,7 @@ int __wrap_munmap(void* at, std::size_t length) {
   return __real_munmap(at, length);
 }
 
-// libFuzzer's request to be told of each allocation.
+// libFuzzer registers its hooks here.
 int __real___sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void*, std::size_t),
                                                      void (*free_hook)(const volatile void*));
 int __wrap___sanitizer_install_malloc_and_free_hooks(void (*theirs)(const volatile void*, std::size_t),
