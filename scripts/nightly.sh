@@ -39,7 +39,7 @@ for name in "$@"; do
       run "demo: build, not run" cmake --build build/demo-release --parallel "$jobs" --target prepare_imdb tokenize train_gpt predict
       ;;
     cuda)
-      with_nvcc build/cuda
+      with_nvcc build/cuda all
       compiled_code build/cuda 80 90a
       ;;
     tidy) run "clang-tidy" scripts/tidy.sh ;;

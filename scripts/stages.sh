@@ -14,9 +14,9 @@ run() {
 }
 trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' EXIT
 
-# with_nvcc FOLDER OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
+# with_nvcc FOLDER TARGET OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
 with_nvcc() {
-  local folder=$1 cudnn=()
+  local folder=$1 target=$2 cudnn=()
   [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
   if ! command -v nvcc >/dev/null; then
     summary+="==== nvcc: not installed, skipped"$'\n'
@@ -29,9 +29,9 @@ with_nvcc() {
   else
     summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
   fi
-  run "nvcc: configure" cmake --preset cuda -B "$folder" "${cudnn[@]}" "${@:2}"
+  run "nvcc: configure" cmake --preset cuda -B "$folder" "${cudnn[@]}" "${@:3}"
   grep -q '^ATTUNE_NCCL:BOOL=ON$' "$folder/CMakeCache.txt" || summary+="==== NCCL: it or MPI is not installed, compiled without"$'\n'
-  run "nvcc: build, not run" cmake --build "$folder" --parallel "$jobs"
+  run "nvcc: build, not run" cmake --build "$folder" --parallel "$jobs" --target "$target"
 }
 
 # compiled_code FOLDER ARCHITECTURE...: compares what with_nvcc has built with the limits of scripts/compiled_code_limits.txt.

@@ -3,8 +3,8 @@
 # data to run the tests that need it; without it they are skipped.
 #
 # Without arguments further stages follow: CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread schedules; and,
-# if the CUDA toolkit is installed, a build of the programs with nvcc for one GPU, with warnings as errors, and a comparison of its kernels' machine code
-# with limits. CONTRIBUTING.md says what runs when.
+# if the CUDA toolkit is installed, a build of the kernels with nvcc for one GPU, with warnings as errors, and a comparison of their machine code with limits.
+# CONTRIBUTING.md says what runs when.
 #
 # ATTUNE_UNITY=ON in the environment: compiles in groups of files, as the option of that name does. For a build that is made once.
 #
@@ -33,5 +33,5 @@ run "sanitizers: configure" cmake --preset asan
 run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test
 run "sanitizers: kernels on the simulated device" ctest --preset asan -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
 
-with_nvcc build/cuda-programs -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D ATTUNE_UNITY=ON -D CMAKE_CUDA_ARCHITECTURES=90a-real
-compiled_code build/cuda-programs 90a
+with_nvcc build/cuda-kernels attune_cuda_code -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D CMAKE_CUDA_ARCHITECTURES=90a-real
+compiled_code build/cuda-kernels 90a
