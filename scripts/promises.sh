@@ -16,16 +16,16 @@ lines='
 2 | a save is atomic, whatever call of the system fails | tried +[0-9]+, survived +[0-9]+ | tests faults_cli
 3 | every flipped bit of a checkpoint is reported | [0-9]+ of [0-9]+ flipped bits are reported | tests train_test
 4 | no reader crashes: fuzzing under sanitizers, 7 s for each input | [0-9]+ executions.* | scripts/fuzz.sh --seconds 7
-5 | the gradient of every op, in float64 against differences within 1e-6 | [0-9]+ tests? from [0-9]+ test suites? ran | tests kernels_gradient_test
-6 | attention in bfloat16: at most twice the error of a naive run; models: at most the error of the reference library | bfloat16, logits: [0-9.]+ times the reference.s distance | tests "kernels_cuda_test|kernels_cuda_test_attention|golden_encoder_test_on_device" --parallel 2
+5 | the gradient of every op, in float64 against differences within 1e-6 | [0-9]+ tests? from [0-9]+ test suites? ran | tests "kernels_gradient_test|kernels_gradient_test_large"
+6 | attention in bfloat16: at most twice the error of a naive run; models: at most the error of the reference library | bfloat16, logits: [0-9.]+ times the reference.s distance | tests "kernels_cuda_test|kernels_cuda_test_attention|kernels_cuda_test_more_attention|golden_encoder_test_on_device" --parallel 2
 7 | equal runs have equal bits, at no flag | [0-9]+ of [0-9]+ repeats of a step, with 1 to 5 threads, give equal bits | tests "train_test"
 8 | no report of memcheck, racecheck, initcheck and synccheck | needs a GPU | gpu
-9 | a number that is not finite stops the run at its step, and is named | [0-9]+ tests? from [0-9]+ test suites? ran | tests not_finite_test
+9 | a number that is not finite stops the run at its step, and is named | [0-9]+ tests? from [0-9]+ test suites? ran | tests "not_finite_test|not_finite_test_slow_ways"
 10 | an allocation that fails ends a program with one line | memory +tried +[0-9]+, survived +[0-9]+ | tests "faults_cli|device_faults_test|runtime"
 11 | every CUDA call and launch is checked | [0-9]+ calls are checked | tests "cuda_calls|guards_detect"
 12 | padding changes no prediction | [0-9]+ tests? from [0-9]+ test suites? ran | tests "golden_encoder_test|example_store_test|batch_independence_test|kernels_composition_test"
 13 | ids equal those of the reference library, on 50,000 reviews and on random strings | [0-9]+ tests? from [0-9]+ test suites? ran | tests "reviews_golden_test|tokenizer_golden_test|tokenizers_differential"
-14 | a kernel that leaves an output unwritten or writes outside is found | [0-9]+ tests? from [0-9]+ test suites? ran | tests "kernels_test|kernels_cuda_test|kernels_cuda_test_attention"
+14 | a kernel that leaves an output unwritten or writes outside is found | [0-9]+ tests? from [0-9]+ test suites? ran | tests "kernels_test|kernels_cuda_test|kernels_cuda_test_attention|kernels_cuda_test_more_attention"
 15 | every flipped bit of the tensors of a saved model is reported when it is loaded | [0-9]+ tests? from [0-9]+ test suites? ran | tests "io_test|registry_test|save_cli"
 '
 

@@ -2,11 +2,15 @@
 # Runs of several processes on the command line: the losses and the model of one process, whatever the number; resuming with another
 # number; one line for what differs between the processes; and a rank that dies or stops ends the run and loses nothing.
 #
-# usage: mpi_test.sh TRAIN_GPT TRAIN_BERT PREDICT TOKENIZE PREPARE_IMDB MPIRUN...
+# usage: mpi_test.sh PART TRAIN_GPT TRAIN_BERT PREDICT TOKENIZE PREPARE_IMDB MPIRUN...
+#   PART: all, or sample: each kind of run with one number of processes, and one rank that is killed
 set -euo pipefail
-train_gpt=$1 train_bert=$2 predict=$3 tokenize=$4 prepare_imdb=$5
-mpirun=("${@:6}")
+part=$1 train_gpt=$2 train_bert=$3 predict=$4 tokenize=$5 prepare_imdb=$6
+mpirun=("${@:7}")
 program=$train_gpt
+declare -A worlds=([gpt]="3 2 4" [bert]="2 3 4" [tokens]="2 4" [counts]="2 4" [few]="2 4")
+killed_ranks="0 1 2"
+[ "$part" = all ] || worlds=([gpt]=3 [bert]=2 [tokens]=4 [counts]=2 [few]=4) killed_ranks=0
 . "$(dirname "$0")/checks.sh"
 trap 'pkill -KILL -f -- "--output $folder" || true; rm -rf "$folder"' EXIT
 
@@ -34,14 +38,15 @@ for kind in gpt bert; do
   command=("$train_gpt" "${gpt[@]}")
   [ $kind = gpt ] || command=("$train_bert" "${data[@]}" --model_dir "$folder/pretrained" --trainable_layers all --learning_rate 1e-2 --accumulation_steps 2)
   "${command[@]}" --output "$folder/$kind" --log_file "$folder/$kind.log" >"$folder/$kind.out"
-  for world in 2 3 4; do
+  for world in ${worlds[$kind]}; do
     run $world "$kind$world" "${command[@]}" || fail "$kind with $world processes: $(cat "$folder/$kind$world.err")"
     same_log $kind "$kind$world"
     expect "what is printed by $world processes" "$(grep -v 'minutes\|^Saved\|^Token ids' "$folder/$kind.out")" \
       "$(grep -v 'minutes\|^Saved\|^Token ids\|^Processes: '$world'$' "$folder/$kind$world.out")"
   done
-  run 2 "${kind}again" "${command[@]}"
-  cmp "$folder/${kind}2/model.safetensors" "$folder/${kind}again/model.safetensors" || fail "$kind: two equal runs of two processes differ"
+  world=${worlds[$kind]%% *}
+  run $world "${kind}again" "${command[@]}"
+  cmp "$folder/$kind$world/model.safetensors" "$folder/${kind}again/model.safetensors" || fail "$kind: two equal runs of $world processes differ"
 done
 "$predict" --model_dir "$folder/gpt3" --text "It never lost me." >/dev/null || fail "the model cannot be read"
 
@@ -55,7 +60,7 @@ for kind in tokens counts few; do  # few: fewer texts than processes, also to ev
     few) command=("$train_gpt" "${tokens[@]}" --batch_tokens 90 --max_train_examples 3 --max_eval_examples 2 --trust_labels) ;;
   esac
   "${command[@]}" --output "$folder/$kind" --log_file "$folder/$kind.log" >/dev/null
-  for world in 2 4; do
+  for world in ${worlds[$kind]}; do
     run $world "$kind$world" "${command[@]}" || fail "$kind with $world processes: $(cat "$folder/$kind$world.err")"
     same_log $kind "$kind$world"
   done
@@ -147,7 +152,7 @@ begin() {
     tr '\0' '\n' <"/proc/$id/environ" 2>/dev/null | sed -n "s/^OMPI_COMM_WORLD_RANK=\(.*\)/\1 $id/p"; done)
 }
 process() { sed -n "s/^$1 //p" <<<"$ranks"; }
-for rank in 0 1 2; do
+for rank in $killed_ranks; do
   begin 3 killed
   sleep "0.$((RANDOM % 9))"
   kill -9 "$(process $rank)"

@@ -1,5 +1,6 @@
 // Training on the CUDA device, a GPU or the simulator: the CPU's run, the same bits on every run and in every schedule,
-// captured or not, packed or padded.
+// captured or not, packed or padded. A test of a name with InEveryKindOfRun does the same for all models, types and
+// options in place of a few; it is slow on the simulator.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -138,29 +139,46 @@ TEST_F(DeviceTraining, AParameterThatTheModelIgnoresEndsTheFirstStep) {
   }
 }
 
+// A run of one of the models.
+using ModelRun = DeviceRun (*)(const How& how);
+
+void expect_the_cpus(ModelRun run, bool packed) {
+  const DeviceRun cpu = run({.device = Device::kCpu, .packed = packed}), device = run({.packed = packed});
+  EXPECT_EQ(cpu.losses.size(), 6u);
+  EXPECT_EQ(cpu.evaluations.size(), 6u);
+  expect_near(device.evaluations, cpu.evaluations, 1e-5);
+  expect_near(device.losses, cpu.losses, 1e-5);
+  expect_near(device.norms, cpu.norms, 1e-4);
+}
+
 TEST_F(DeviceTraining, IsTheCpusRun) {
-  for (const bool packed : {false, true})
-    for (const auto& run : {gpt_run, bert_run}) {
-      const DeviceRun cpu = run({.device = Device::kCpu, .packed = packed}), device = run({.packed = packed});
-      EXPECT_EQ(cpu.losses.size(), 6u);
-      EXPECT_EQ(cpu.evaluations.size(), 6u);
-      expect_near(device.evaluations, cpu.evaluations, 1e-5);
-      expect_near(device.losses, cpu.losses, 1e-5);
-      expect_near(device.norms, cpu.norms, 1e-4);
-    }
+  expect_the_cpus(gpt_run, true);
+  expect_the_cpus(bert_run, false);
+}
+
+TEST_F(DeviceTraining, IsTheCpusRunInEveryKindOfRun) {
+  expect_the_cpus(gpt_run, false);
+  expect_the_cpus(bert_run, true);
+}
+
+void expect_equal_bits_in_every_schedule(ModelRun run, DType dtype) {
+  const DeviceRun first = run({.dtype = dtype, .packed = true, .epochs = 1});
+  for (const std::uint64_t schedule : {2, 3}) {
+    const DeviceRun again = run({.dtype = dtype, .packed = true, .schedule = schedule, .epochs = 1});
+    EXPECT_EQ(again.losses, first.losses);
+    EXPECT_EQ(again.norms, first.norms);
+    EXPECT_EQ(again.weights, first.weights);
+  }
 }
 
 TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEverySchedule) {
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16})
-    for (const auto& run : {gpt_run, bert_run}) {
-      const DeviceRun first = run({.dtype = dtype, .packed = true, .epochs = 1});
-      for (const std::uint64_t schedule : {2, 3}) {
-        const DeviceRun again = run({.dtype = dtype, .packed = true, .schedule = schedule, .epochs = 1});
-        EXPECT_EQ(again.losses, first.losses);
-        EXPECT_EQ(again.norms, first.norms);
-        EXPECT_EQ(again.weights, first.weights);
-      }
-    }
+  expect_equal_bits_in_every_schedule(gpt_run, DType::kFloat32);
+  expect_equal_bits_in_every_schedule(bert_run, DType::kBFloat16);
+}
+
+TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEveryScheduleInEveryKindOfRun) {
+  expect_equal_bits_in_every_schedule(gpt_run, DType::kBFloat16);
+  expect_equal_bits_in_every_schedule(bert_run, DType::kFloat32);
 }
 
 bool on_gpu() {
@@ -218,48 +236,67 @@ TEST_F(DeviceTraining, RepeatedStepsGiveEqualBits) {
   }
 }
 
+void expect_captured_as_direct(DType dtype) {
+  const DeviceRun captured = bert_run({.dtype = dtype, .packed = true}),
+                  direct = bert_run({.dtype = dtype, .graphs = false, .packed = true});
+  EXPECT_GT(captured.graphs, 0);
+  EXPECT_EQ(direct.graphs, 0);
+  EXPECT_EQ(captured.losses, direct.losses);
+  EXPECT_EQ(captured.evaluations, direct.evaluations);
+  EXPECT_EQ(captured.weights, direct.weights);
+}
+
 TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselves) {
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const DeviceRun captured = bert_run({.dtype = dtype, .packed = true}),
-                    direct = bert_run({.dtype = dtype, .graphs = false, .packed = true});
-    EXPECT_GT(captured.graphs, 0);
-    EXPECT_EQ(direct.graphs, 0);
-    EXPECT_EQ(captured.losses, direct.losses);
-    EXPECT_EQ(captured.evaluations, direct.evaluations);
-    EXPECT_EQ(captured.weights, direct.weights);
-  }
+  expect_captured_as_direct(DType::kBFloat16);
+}
+
+TEST_F(DeviceTraining, CapturedStepsAreTheStepsThemselvesInEveryKindOfRun) {
+  expect_captured_as_direct(DType::kFloat32);
 }
 
 // Evaluations and steps of several batches included.
+void expect_late_rows_change_no_bit(ModelRun run, How how) {
+  how.late_tables = LateTables::kNone;
+  const DeviceRun plain = run(how);
+  how.late_tables = LateTables::kAll;
+  const DeviceRun late = run(how);
+  EXPECT_EQ(late.graphs, plain.graphs);
+  EXPECT_EQ(late.losses, plain.losses);
+  EXPECT_EQ(late.norms, plain.norms);
+  EXPECT_EQ(late.evaluations, plain.evaluations);
+  EXPECT_EQ(late.weights, plain.weights);
+}
+
 TEST_F(DeviceTraining, LateRowsChangeNoBit) {
-  const auto expect_same = [](const auto& run, How how) {
-    how.late_tables = LateTables::kNone;
-    const DeviceRun plain = run(how);
-    how.late_tables = LateTables::kAll;
-    const DeviceRun late = run(how);
-    EXPECT_EQ(late.graphs, plain.graphs);
-    EXPECT_EQ(late.losses, plain.losses);
-    EXPECT_EQ(late.norms, plain.norms);
-    EXPECT_EQ(late.evaluations, plain.evaluations);
-    EXPECT_EQ(late.weights, plain.weights);
-  };
-  expect_same(gpt_run, {.packed = true, .epochs = 3});
-  expect_same(bert_run, {.dtype = DType::kBFloat16, .packed = true, .epochs = 3});
-  expect_same(gpt_run, {.dtype = DType::kBFloat16, .graphs = false, .recompute = true});
-  expect_same(bert_run, {.graphs = false, .accumulation_steps = 3});
-  for (const auto& run : {gpt_run, bert_run}) {
-    expect_same(run, {.device = Device::kCpu, .epochs = 4});
-    expect_same(run, {.device = Device::kCpu, .packed = true, .recompute = true, .accumulation_steps = 2});
+  expect_late_rows_change_no_bit(gpt_run, {.packed = true});
+  expect_late_rows_change_no_bit(bert_run, {.dtype = DType::kBFloat16, .graphs = false, .accumulation_steps = 3});
+  for (const ModelRun run : {gpt_run, bert_run}) {
+    expect_late_rows_change_no_bit(run, {.device = Device::kCpu, .epochs = 4});
+    expect_late_rows_change_no_bit(
+        run, {.device = Device::kCpu, .packed = true, .recompute = true, .accumulation_steps = 2});
   }
 }
 
+TEST_F(DeviceTraining, LateRowsChangeNoBitInEveryKindOfRun) {
+  expect_late_rows_change_no_bit(gpt_run, {.packed = true, .epochs = 3});
+  expect_late_rows_change_no_bit(bert_run, {.dtype = DType::kBFloat16, .packed = true, .epochs = 3});
+  expect_late_rows_change_no_bit(gpt_run, {.dtype = DType::kBFloat16, .graphs = false, .recompute = true});
+  expect_late_rows_change_no_bit(bert_run, {.graphs = false, .accumulation_steps = 3});
+}
+
+void expect_recomputed_as_plain(ModelRun run) {
+  const DeviceRun plain = run({.packed = true}), recomputed = run({.packed = true, .recompute = true});
+  EXPECT_GT(recomputed.graphs, 0);
+  EXPECT_EQ(recomputed.losses, plain.losses);
+  EXPECT_EQ(recomputed.weights, plain.weights);
+}
+
 TEST_F(DeviceTraining, RecomputedStepsAreTheStepsThemselves) {
-  for (const auto& run : {gpt_run, bert_run}) {
-    const DeviceRun plain = run({.packed = true}), recomputed = run({.packed = true, .recompute = true});
-    EXPECT_GT(recomputed.graphs, 0);
-    EXPECT_EQ(recomputed.losses, plain.losses);
-    EXPECT_EQ(recomputed.weights, plain.weights);
-  }
+  expect_recomputed_as_plain(gpt_run);
+}
+
+TEST_F(DeviceTraining, RecomputedStepsAreTheStepsThemselvesInEveryKindOfRun) {
+  expect_recomputed_as_plain(bert_run);
 }
 
 TEST_F(DeviceTraining, BFloat16FollowsFloat32) {
@@ -280,44 +317,56 @@ TEST_F(DeviceTraining, GradientsAccumulateOverBatches) {
   EXPECT_EQ(device.norms.size(), 4u);
 }
 
-TEST_F(DeviceTraining, BatchesByTokensAreTheCpusAndTheStepsThemselves) {
-  for (const std::int64_t accumulation : {1, 3}) {
-    How how{.packed = true, .accumulation_steps = accumulation, .batch_tokens = 30};
-    const DeviceRun captured = bert_run(how);
-    how.graphs = false;
-    const DeviceRun direct = bert_run(how);
-    how.device = Device::kCpu;
-    const DeviceRun cpu = bert_run(how);
-    EXPECT_EQ(captured.graphs > 1, accumulation == 1);
-    EXPECT_EQ(captured.losses, direct.losses);
-    EXPECT_EQ(captured.weights, direct.weights);
-    EXPECT_EQ(captured.losses.size(), cpu.losses.size());
-    expect_near(captured.losses, cpu.losses, 1e-5);
-    expect_near(captured.norms, cpu.norms, 1e-4);
-  }
+void expect_batches_by_tokens(std::int64_t accumulation) {
+  How how{.packed = true, .accumulation_steps = accumulation, .batch_tokens = 30};
+  const DeviceRun captured = bert_run(how);
+  how.graphs = false;
+  const DeviceRun direct = bert_run(how);
+  how.device = Device::kCpu;
+  const DeviceRun cpu = bert_run(how);
+  EXPECT_EQ(captured.graphs > 1, accumulation == 1);
+  EXPECT_EQ(captured.losses, direct.losses);
+  EXPECT_EQ(captured.weights, direct.weights);
+  EXPECT_EQ(captured.losses.size(), cpu.losses.size());
+  expect_near(captured.losses, cpu.losses, 1e-5);
+  expect_near(captured.norms, cpu.norms, 1e-4);
 }
 
-// The average is the CPU's, captured or not, and training does not notice it: the weights are exchanged and put back bit
-// by bit, the rounded ones too.
+TEST_F(DeviceTraining, BatchesByTokensAreTheCpusAndTheStepsThemselves) {
+  expect_batches_by_tokens(1);
+}
+
+TEST_F(DeviceTraining, BatchesByTokensAreTheCpusAndTheStepsThemselvesInEveryKindOfRun) {
+  expect_batches_by_tokens(3);
+}
+
+// Training does not notice the average: the weights are exchanged and put back bit by bit, the rounded ones too.
+DeviceRun averaged_run(DType dtype) {
+  How how{.dtype = dtype, .packed = true, .ema_decay = 0.9};
+  const DeviceRun captured = bert_run(how);
+  how.ema_decay = 0;
+  const DeviceRun plain = bert_run(how);
+  EXPECT_GT(captured.graphs, 0);
+  EXPECT_EQ(captured.weights, plain.weights);
+  EXPECT_EQ(captured.losses, plain.losses);
+  EXPECT_NE(captured.evaluations, plain.evaluations);
+  EXPECT_EQ(captured.averages.size(), captured.weights.size());
+  EXPECT_NE(captured.averages, captured.weights);
+  return captured;
+}
+
 TEST_F(DeviceTraining, AveragesOfTheWeights) {
+  const DeviceRun device = averaged_run(DType::kFloat32),
+                  cpu = bert_run({.device = Device::kCpu, .packed = true, .ema_decay = 0.9});
+  expect_near(device.averages, cpu.averages, 1e-4, 1e-5);
+  expect_near(device.evaluations, cpu.evaluations, 1e-5);
+}
+
+TEST_F(DeviceTraining, AveragesOfTheWeightsInEveryKindOfRun) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    How how{.dtype = dtype, .packed = true, .ema_decay = 0.9};
-    const DeviceRun captured = bert_run(how);
-    how.graphs = false;
-    const DeviceRun direct = bert_run(how);
-    how.ema_decay = 0;
-    const DeviceRun plain = bert_run(how);
-    EXPECT_GT(captured.graphs, 0);
+    const DeviceRun captured = averaged_run(dtype),
+                    direct = bert_run({.dtype = dtype, .graphs = false, .packed = true, .ema_decay = 0.9});
     EXPECT_EQ(captured.averages, direct.averages);
-    EXPECT_EQ(captured.weights, plain.weights);
-    EXPECT_EQ(captured.losses, plain.losses);
-    EXPECT_NE(captured.evaluations, plain.evaluations);
-    EXPECT_EQ(captured.averages.size(), captured.weights.size());
-    EXPECT_NE(captured.averages, captured.weights);
-    if (dtype == DType::kBFloat16) continue;
-    const DeviceRun cpu = bert_run({.device = Device::kCpu, .packed = true, .ema_decay = 0.9});
-    expect_near(captured.averages, cpu.averages, 1e-4, 1e-5);
-    expect_near(captured.evaluations, cpu.evaluations, 1e-5);
   }
 }
 
@@ -370,30 +419,43 @@ double needed_of_predicted(const Gpt2Config& config, DType dtype, std::int32_t l
   return static_cast<double>(cuda::arena_use().peak) / predicted;
 }
 
-TEST_F(DeviceTraining, PeakMemoryIsPredicted) {
-  // Large enough that it matters little how the arena rounds blocks up.
+// Large enough that it matters little how the arena rounds blocks up.
+Gpt2Config config_of_much_memory() {
   Gpt2Config config = small_config();
   config.n_positions = 16, config.n_embd = 32, config.n_inner = 64;
   if (on_gpu()) config.n_positions = 64, config.n_embd = 128, config.n_inner = 512;
-  const double least = on_gpu() ? 0.8 : 0.95;
+  return config;
+}
+
+void expect_peak_is_predicted(DType dtype, bool graphs, bool by_tokens_with_average = false) {
+  const Gpt2Config config = config_of_much_memory();
   const auto length = static_cast<std::int32_t>(config.n_positions);
+  const double activations = needed_of_predicted(config, dtype, length, 16, graphs, by_tokens_with_average);
+  EXPECT_LE(activations, 1);
+  EXPECT_GT(activations, on_gpu() ? 0.8 : 0.95);
+}
+
+// Few tokens under a large table: the gradients are most of the memory, and do not grow with the batch.
+void expect_peak_of_a_large_table_is_predicted(DType dtype, bool graphs) {
+  Gpt2Config wide = config_of_much_memory();
+  wide.vocab_size = on_gpu() ? 6000 : 3000;
+  const double table = needed_of_predicted(wide, dtype, static_cast<std::int32_t>(wide.n_positions) / 2, 24, graphs);
+  EXPECT_LE(table, 1);
+  EXPECT_GT(table, 0.8);
+}
+
+TEST_F(DeviceTraining, PeakMemoryIsPredicted) {
+  expect_peak_is_predicted(DType::kBFloat16, true);
+  expect_peak_of_a_large_table_is_predicted(DType::kFloat32, true);
+}
+
+TEST_F(DeviceTraining, PeakMemoryIsPredictedInEveryKindOfRun) {
   for (const bool graphs : {false, true})
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      const double activations = needed_of_predicted(config, dtype, length, 16, graphs);
-      EXPECT_LE(activations, 1);
-      EXPECT_GT(activations, least);
-      if (graphs && dtype == DType::kFloat32) {
-        const double tokens = needed_of_predicted(config, dtype, length, 16, graphs, true);
-        EXPECT_LE(tokens, 1);
-        EXPECT_GT(tokens, least);
-      }
-      // Few tokens under a large table: the gradients are most of the memory, and do not grow with the batch.
-      Gpt2Config wide = config;
-      wide.vocab_size = on_gpu() ? 6000 : 3000;
-      const double table = needed_of_predicted(wide, dtype, length / 2, 24, graphs);
-      EXPECT_LE(table, 1);
-      EXPECT_GT(table, 0.8);
+      expect_peak_is_predicted(dtype, graphs);
+      expect_peak_of_a_large_table_is_predicted(dtype, graphs);
     }
+  expect_peak_is_predicted(DType::kFloat32, true, true);
 }
 
 // Results that arrive together share the time they took.

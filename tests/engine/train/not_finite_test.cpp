@@ -260,9 +260,11 @@ const How kWays[] = {
     {.name = "CpuRecompute", .recompute = true},
     {.name = "CpuAccumulated", .accumulation_steps = 2, .late_tables = LateTables::kAll},
     {.name = "CpuLateRows", .late_tables = LateTables::kAll},
-    {.name = "Device", .device = Device::kCuda},
     {.name = "DeviceGraphs", .device = Device::kCuda, .graphs = true},
     {.name = "DeviceGraphsBFloat16", .device = Device::kCuda, .dtype = DType::kBFloat16, .graphs = true},
+};
+const How kSlowWays[] = {
+    {.name = "Device", .device = Device::kCuda},
     {.name = "DeviceGraphsRecompute", .device = Device::kCuda, .graphs = true, .recompute = true},
     {.name = "DeviceGraphsLateRows", .device = Device::kCuda, .graphs = true, .late_tables = LateTables::kAll},
     {.name = "DeviceAccumulated",
@@ -271,8 +273,9 @@ const How kWays[] = {
      .accumulation_steps = 2,
      .late_tables = LateTables::kAll},
 };
-INSTANTIATE_TEST_SUITE_P(Ways, NotFiniteNumbers, ::testing::ValuesIn(kWays),
-                         [](const auto& how) { return std::string(how.param.name); });
+const auto name_of_way = [](const auto& how) { return std::string(how.param.name); };
+INSTANTIATE_TEST_SUITE_P(Ways, NotFiniteNumbers, ::testing::ValuesIn(kWays), name_of_way);
+INSTANTIATE_TEST_SUITE_P(SlowWays, NotFiniteNumbers, ::testing::ValuesIn(kSlowWays), name_of_way);
 
 }  // namespace
 }  // namespace attune::testing

@@ -259,41 +259,51 @@ Dataset training_examples() {
   return with_windows({1, 3, 2, 1, 5, 1, 1, 2, 4, 1, 1, 3}, 9);
 }
 
-TEST(Windows, OneOfEachTextChangesNoBit) {
+void expect_no_bit_changes(Device device, bool packed) {
   const Dataset examples = with_windows(std::vector<std::int64_t>(12, 1), 9);
   Dataset plain = examples;
   plain.windows = {};
-  for (const Device device : devices())
-    for (const bool packed : {false, true}) {
-      const WindowPooling pooling = packed ? WindowPooling::kMean : WindowPooling::kMax;
-      const How how{.device = device, .packed = packed, .pooling = pooling};
-      const WindowsRun found = run_of(examples, how), expected = run_of(plain, how, false);
-      EXPECT_EQ(found.losses, expected.losses);
-      EXPECT_EQ(found.evaluations, expected.evaluations);
-      EXPECT_EQ(found.weights, expected.weights);
-    }
+  const How how{.device = device, .packed = packed, .pooling = packed ? WindowPooling::kMean : WindowPooling::kMax};
+  const WindowsRun found = run_of(examples, how), expected = run_of(plain, how, false);
+  EXPECT_EQ(found.losses, expected.losses);
+  EXPECT_EQ(found.evaluations, expected.evaluations);
+  EXPECT_EQ(found.weights, expected.weights);
+}
+
+TEST(Windows, OneOfEachTextChangesNoBit) {
+  for (const bool packed : {false, true}) expect_no_bit_changes(Device::kCpu, packed);
+  if (cuda::available()) expect_no_bit_changes(Device::kCuda, true);
+}
+
+void expect_the_cpus_run_and_graphs(bool packed) {
+  const WindowPooling pooling = packed ? WindowPooling::kMax : WindowPooling::kMean;
+  const How how{.device = Device::kCuda, .packed = packed, .pooling = pooling};
+  const WindowsRun cpu = run_of(training_examples(), {.packed = packed, .pooling = pooling}),
+                   device = run_of(training_examples(), how),
+                   direct = run_of(training_examples(),
+                                   {.device = Device::kCuda, .packed = packed, .graphs = false, .pooling = pooling});
+  ASSERT_EQ(device.losses.size(), 8u);
+  ASSERT_EQ(device.evaluations.size(), cpu.evaluations.size());
+  for (std::size_t i = 0; i < device.losses.size(); ++i) EXPECT_NEAR(device.losses[i], cpu.losses[i], 1e-5);
+  for (std::size_t i = 0; i < device.evaluations.size(); ++i)
+    EXPECT_NEAR(device.evaluations[i], cpu.evaluations[i], 1e-5);
+  EXPECT_GE(device.graphs, 1);
+  EXPECT_EQ(direct.graphs, 0);
+  EXPECT_EQ(device.losses, direct.losses);
+  EXPECT_EQ(device.evaluations, direct.evaluations);
+  EXPECT_EQ(device.weights, direct.weights);
 }
 
 TEST(Windows, ADevicesRunIsTheCpusAndReplaysGraphs) {
   if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  for (const bool packed : {false, true}) {
-    const WindowPooling pooling = packed ? WindowPooling::kMax : WindowPooling::kMean;
-    const How how{.device = Device::kCuda, .packed = packed, .pooling = pooling};
-    const WindowsRun cpu = run_of(training_examples(), {.packed = packed, .pooling = pooling}),
-                     device = run_of(training_examples(), how),
-                     direct = run_of(training_examples(),
-                                     {.device = Device::kCuda, .packed = packed, .graphs = false, .pooling = pooling});
-    ASSERT_EQ(device.losses.size(), 8u);
-    ASSERT_EQ(device.evaluations.size(), cpu.evaluations.size());
-    for (std::size_t i = 0; i < device.losses.size(); ++i) EXPECT_NEAR(device.losses[i], cpu.losses[i], 1e-5);
-    for (std::size_t i = 0; i < device.evaluations.size(); ++i)
-      EXPECT_NEAR(device.evaluations[i], cpu.evaluations[i], 1e-5);
-    EXPECT_GE(device.graphs, 1);
-    EXPECT_EQ(direct.graphs, 0);
-    EXPECT_EQ(device.losses, direct.losses);
-    EXPECT_EQ(device.evaluations, direct.evaluations);
-    EXPECT_EQ(device.weights, direct.weights);
-  }
+  expect_the_cpus_run_and_graphs(true);
+}
+
+// Slow on the simulator.
+TEST(Windows, OfPaddedBatchesOnADevice) {
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
+  expect_no_bit_changes(Device::kCuda, false);
+  expect_the_cpus_run_and_graphs(false);
 }
 
 }  // namespace
