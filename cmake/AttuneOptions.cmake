@@ -1,7 +1,7 @@
 # Options and flags that hold for every target.
 option(ATTUNE_BUILD_TESTS "Build the tests (needs GoogleTest)" ON)
 option(ATTUNE_BUILD_BENCH "Build the benchmarks (needs Google Benchmark)" ON)
-option(ATTUNE_FUZZ "Build the fuzz targets of tests/fuzz alone (needs Clang; see the preset fuzz)" OFF)
+option(ATTUNE_FUZZ "Build the fuzz targets of tests/fuzz (needs Clang; see the preset fuzz)" OFF)
 option(ATTUNE_UNITY "Compile the files of a library or a test program in groups: less time for a whole build, more after each change" OFF)
 option(ATTUNE_WERROR "Treat warnings as errors" ON)
 set(ATTUNE_CUDA simulated CACHE STRING "What runs CUDA kernels: simulated (on the CPU, for tests), nvidia, or none (programs for the CPU alone)")

@@ -25,7 +25,7 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-scripts/setup.sh clang-14 libclang-rt-14-dev
+scripts/setup.sh clang-19 libclang-rt-19-dev
 cmake --preset fuzz >/dev/null
 names=()
 for target in ${targets[@]+"${targets[@]}"}; do names+=("fuzz_$target"); done
@@ -44,7 +44,7 @@ export TMPDIR=$scratch scratch runs seconds first=${targets[0]}
 export ASAN_OPTIONS=allocator_may_return_null=1:malloc_context_size=2:quarantine_size_mb=1:thread_local_quarantine_size_kb=64
 # What one input may take (the harness limits processor time). Standard output is closed, since programs print to it. Without the entropic schedule, which costs
 # a third of the time of a run that finds much, and without looking for other runs' inputs.
-export limits="-rss_limit_mb=2048 -malloc_limit_mb=512 -timeout=120 -report_slow_units=120 -close_fd_mask=1 -entropic=0 -reload=0"
+export limits="-rss_limit_mb=2048 -malloc_limit_mb=512 -timeout=120 -report_slow_units=120 -close_fd_mask=1 -entropic=0 -reload=0 -print_funcs=0"
 
 # number NAME LOG: one of libFuzzer's statistics.
 number() { awk -v name="stat::$1:" '$1 == name {print $2}' "$2"; }

@@ -2,7 +2,7 @@
 # What is too slow for scripts/test.sh. All stages take hours of 2 cores; a stage that fails does not stop the others.
 #
 #   slow               the tests with the label slow
-#   fuzz               100,000 executions of each fuzz target, after each has found its planted faults
+#   fuzz               each fuzz target finds the faults that are planted in its harness; then 100,000 executions of each, as in scripts/test.sh
 #   demo               a build of the demo's programs, as scripts/demo.sh builds them
 #   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors,
 #                      and a comparison of the compiled kernels with their limits

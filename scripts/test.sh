@@ -2,9 +2,9 @@
 # Installs missing packages, builds, and runs every test except the slow ones, which scripts/nightly.sh runs. Set ATTUNE_DATA to the folder of the real
 # data to run the tests that need it; without it they are skipped.
 #
-# Without arguments further stages follow: CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread schedules; and,
-# if the CUDA toolkit is installed, a build of the kernels with nvcc for one GPU, with warnings as errors, and a comparison of their machine code with limits.
-# CONTRIBUTING.md says what runs when.
+# Without arguments further stages follow: CUDA kernels on the simulated device under AddressSanitizer and UBSan, each op under three thread schedules;
+# 100,000 executions of each fuzz target; and, if the CUDA toolkit is installed, a build of the kernels with nvcc for one GPU, with warnings as errors, and a
+# comparison of their machine code with limits. CONTRIBUTING.md says what runs when.
 #
 # ATTUNE_UNITY=ON in the environment: compiles in groups of files, as the option of that name does. For a build that is made once.
 #
@@ -29,9 +29,16 @@ run "build" cmake --build --preset release --parallel "$jobs"
 run "tests" ctest --preset release --parallel 2 "$@"
 [ "$*" = "-LE slow" ] || exit 0
 
-run "sanitizers: configure" cmake --preset asan
-run "sanitizers: build" cmake --build --preset asan --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test
-run "sanitizers: kernels on the simulated device" ctest --preset asan -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
+# One build for two stages: the fuzz targets and these tests have most libraries in common.
+preset=fuzz fuzz=fuzz
+if ! scripts/setup.sh clang-19 libclang-rt-19-dev; then
+  preset=asan fuzz=
+  summary+="==== FUZZING: NOT DONE: clang-19 or libclang-rt-19-dev is not installed and could not be; the sanitizers are those of GCC"$'\n'
+fi
+run "sanitizers: configure" cmake --preset $preset
+run "sanitizers: build" cmake --build --preset $preset --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test $fuzz
+run "sanitizers: kernels on the simulated device" ctest --preset $preset -R '^(kernels_cuda|batch_ops|simulator)_test$' --parallel 2
+[ -z "$fuzz" ] || run "fuzzing" scripts/fuzz.sh
 
 with_nvcc build/cuda-kernels attune_cuda_code -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D CMAKE_CUDA_ARCHITECTURES=90a-real
 compiled_code build/cuda-kernels 90a

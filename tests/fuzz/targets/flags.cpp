@@ -61,9 +61,16 @@ void run(std::string_view input) {
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   CommandLine& app = *parsers[static_cast<unsigned char>(input[0]) % parsers.size()];
-  if (!__real__ZN6attune11CommandLine5parseEiPPc(&app, static_cast<int>(arguments.size()), argv.data())) return;
-  accepted();
-  for (const auto& [name, value] : app.values()) require(!name.empty(), "every flag has a name");
+  const auto parse = [&](std::size_t count) {
+    return __real__ZN6attune11CommandLine5parseEiPPc(&app, static_cast<int>(count), argv.data());
+  };
+  succeeds([&] {
+    if (!parse(arguments.size())) return;
+    accepted();
+    for (const auto& [name, value] : app.values()) require(!name.empty(), "every flag has a name");
+  });
+  // The parser lets go of the arguments here, and not at the next input: libFuzzer runs an input again that keeps memory.
+  succeeds([&] { parse(1); });
 }
 
 }  // namespace fuzz
