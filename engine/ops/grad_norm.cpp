@@ -1,5 +1,6 @@
 #include "engine/ops/grad_norm.h"
 
+#include <utility>
 #include <vector>
 
 #include "base/math.h"
@@ -8,20 +9,34 @@
 
 namespace attune::ops {
 
-void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
-  const Arguments args("gradient norm", "norm", norm.tensor);
-  args.require("norm", norm.tensor, {1}, DType::kFloat64);
-  std::vector<kernels::GradNormTensor> raw;
+namespace {
+
+// The gradients as the kernels see them.
+std::vector<kernels::GradNormTensor> checked(const Arguments& args, std::span<const Gradient> gradients) {
+  std::vector<kernels::GradNormTensor> out;
   for (const auto& [values, marks] : gradients) {
     args.require("gradient", values, values.shape(), values.dtype());
-    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
+    out.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
     if (!marks.defined()) continue;
     args.require_rank("gradient", values, 2);
     args.require("marks", marks, {marks.numel()}, DType::kInt32);
-    raw.back().n = marks.numel() * values.shape()[1];
-    raw.back().marks = static_cast<const std::int32_t*>(marks.raw());
-    raw.back().channels = values.shape()[1];
+    out.back().n = marks.numel() * values.shape()[1];
+    out.back().marks = static_cast<const std::int32_t*>(marks.raw());
+    out.back().channels = values.shape()[1];
   }
+  return out;
+}
+
+}  // namespace
+
+std::int64_t Gradient::pieces() const {
+  return ceil_div(marks.defined() ? marks.numel() * values.shape()[1] : values.numel(), kNormPiece);
+}
+
+void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
+  const Arguments args("gradient norm", "norm", norm.tensor);
+  args.require("norm", norm.tensor, {1}, DType::kFloat64);
+  const std::vector<kernels::GradNormTensor> raw = checked(args, gradients);
   run_on(norm.tensor.device(), [&](const auto& context) {
     kernels::grad_norm(context, {.norm = static_cast<double*>(norm.tensor.raw()), .tensors = raw});
   });
@@ -29,18 +44,21 @@ void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
 
 const std::int64_t kNormPiece = kernels::kNormPiece;
 
-void grad_squares(const InPlace& sums, std::span<const Tensor> gradients) {
+void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std::span<const std::int64_t> first) {
   const Arguments args("gradient squares", "sums", sums.tensor);
-  std::vector<kernels::GradNormTensor> raw;
-  std::int64_t pieces = 0;
-  for (const Tensor& values : gradients) {
-    args.require("gradient", values, values.shape(), values.dtype());
-    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
-    pieces += ceil_div(values.numel(), kNormPiece);
+  const std::vector<kernels::GradNormTensor> raw = checked(args, gradients);
+  args.require("sums", sums.tensor, {sums.tensor.numel()}, DType::kFloat64);
+  std::vector<std::int64_t> places(first.begin(), first.end());
+  std::vector<Tensor> read;
+  for (std::int64_t next = 0; const Gradient& gradient : gradients) {
+    if (first.empty()) places.push_back(next);
+    next = places.at(read.size()) + gradient.pieces();
+    CHECK(next <= sums.tensor.numel(), "gradient squares: sums of ", next, " pieces do not fit into sums of shape ",
+          sums.tensor.shape());
+    read.push_back(gradient.values);
   }
-  args.require("sums", sums.tensor, {pieces}, DType::kFloat64);
-  run_on(sums.tensor.device(), [&](const auto& context) {
-    kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw});
+  run_aside(sums.tensor.device(), std::move(read), [&](const auto& context) {
+    kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw, .first = places});
   });
 }
 

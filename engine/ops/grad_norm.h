@@ -13,15 +13,18 @@ namespace attune::ops {
 struct Gradient {
   Tensor values;
   Tensor marks = {};
+  /// Pieces of kNormPiece elements of the whole gradient; the last may have fewer.
+  std::int64_t pieces() const;
 };
 /// norm: float64 [1], set to the root of the sum of squares over all gradients, which are on its device.
 void grad_norm(const InPlace& norm, std::span<const Gradient> gradients);
 
 /// Elements whose squares are added first: a part of a gradient that begins at a multiple of it gives sums of the whole.
 extern const std::int64_t kNormPiece;
-/// The norm in two parts, with its bits. sums: float64 [pieces], of the squares of each piece of kNormPiece elements of
-/// each gradient, the last of which may have fewer.
-void grad_squares(const InPlace& sums, std::span<const Tensor> gradients);
+/// The norm in two parts, with its bits. Sets the sums of squares of each gradient's pieces in `sums`, float64 [N], from
+/// `first` on, which has a place for each gradient; if it is empty, one gradient after the other. During a backward pass
+/// aside (engine/tensor/side_work.h).
+void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std::span<const std::int64_t> first = {});
 /// norm: float64 [1], set to the root of the sum of `sums`.
 void norm_of_squares(const InPlace& norm, const Tensor& sums);
 

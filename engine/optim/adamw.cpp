@@ -131,7 +131,7 @@ bool AdamWOptimizer::capturable() const {
       slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().defined(); });
 }
 
-void AdamWOptimizer::measure() {
+void AdamWOptimizer::measure_whole() const {
   std::vector<ops::Gradient> gradients;
   std::vector<AdamWShare::Gradient> own;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -146,7 +146,6 @@ void AdamWOptimizer::measure() {
     share_->measure(InPlace(norm_), own);
   else
     ops::grad_norm(InPlace(norm_), gradients);
-  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
 }
 
 void AdamWOptimizer::stop_at(const Tensor& loss) const {
@@ -161,8 +160,12 @@ Tensor AdamWOptimizer::scalars_at(std::int64_t step) const {
   return ops::adamw_scalars(rates, spec(), step);
 }
 
-void AdamWOptimizer::update() {
-  measure();
+void AdamWOptimizer::update(const std::function<void(const InPlace& norm)>& measure) {
+  if (measure)
+    measure(InPlace(norm_));
+  else
+    measure_whole();
+  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
   std::map<std::int64_t, std::vector<ops::AdamWTensor>> calls;  // by missed steps
   const auto scalars = [&](std::int64_t missed) {
     return missed == 0 ? scalars_ : scalars_at(steps_ - missed).to(device());

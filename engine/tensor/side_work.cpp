@@ -16,8 +16,9 @@ thread_local SideWork* current_side_work = nullptr;
 
 // Pieces of work that the main stream may be ahead of: more would keep more activations alive.
 constexpr std::size_t kMaxPending = 4;
-// Bytes that sums may wait with: what they read could be free.
-constexpr std::size_t kMaxHeld = std::size_t{128} << 20;
+// Bytes that sums may wait with: a part of a cache of 40 MB or more, which other work uses as well. What they read could
+// also be free.
+constexpr std::size_t kMaxHeld = std::size_t{12} << 20;
 
 const kernels::CudaContext& side_context() {
   static kernels::CudaContext* context = new kernels::CudaContext(cuda::Priority::kSecond);  // as cuda_context()
@@ -75,6 +76,8 @@ SideWork* SideWork::current() {
 }
 
 void SideWork::run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work) {
+  if (std::ranges::any_of(read, [&](const Tensor& tensor) { return state_->writes(tensor.raw()); }))
+    state_->launch_sums();
   if (state_->pending.size() == kMaxPending) state_->join_first();
   const kernels::CudaContext& side = side_context();
   cuda::Event ready;

@@ -21,6 +21,7 @@
 #include "engine/train/captured_shapes.h"
 #include "engine/train/device_gradient_sums.h"
 #include "engine/train/evaluator.h"
+#include "engine/train/gradient_squares.h"
 #include "engine/train/gradient_sums.h"
 #include "engine/train/moving_average.h"
 #include "engine/train/task.h"
@@ -56,6 +57,7 @@ struct StepOptions {
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
   DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;
+  std::size_t norm_launch = GradientSquares::kLaunch;  // bytes of gradients that a GPU measures at once
   const Shares* shares = nullptr;  // those of the optimizer's state, if it is divided: then through the hosts, too
 };
 
@@ -95,7 +97,8 @@ class StepRunner {
 
   struct Update {
     const StepBatch& batch;
-    bool ends;  // the optimizer's step
+    bool ends;              // the optimizer's step
+    bool captured = false;  // or replayed
     // On the device, read by captured work in place of those of the batch; or undefined.
     Tensor share_at = {};  // float32 [1]
     Tensor part_at = {};   // float64 [1]
@@ -104,6 +107,7 @@ class StepRunner {
                   const std::function<void()>& after_step = {}, const Tensor& share_at = {});
   template <class Sums>
   Tensor shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
+  Tensor measured_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   bool capturable(const ExampleStore& store, const StepBatch& chosen);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
@@ -118,6 +122,7 @@ class StepRunner {
   Tensor loss_;                       // of the latest step
   std::optional<GradientSums> sums_;  // none: no other process, or on devices
   std::optional<DeviceGradientSums> device_sums_;
+  std::optional<GradientSquares> squares_;  // none: on the CPU, or the norm is that of the sums of several processes
   std::optional<std::int64_t> captured_before_;  // sequences before the batch in every captured step of a shared run
   CapturedShapes shapes_;
   std::deque<Pending> pending_;

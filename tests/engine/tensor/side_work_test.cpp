@@ -116,6 +116,18 @@ TEST_F(SideWorkTest, SumsOfOneOutputAreInOrder) {
   EXPECT_EQ(sum.to(Device::kCpu).item(), 21);
 }
 
+// Work that reads a sum comes after it, even if the sum still waits for others.
+TEST_F(SideWorkTest, MayReadSumsThatWait) {
+  const Tensor sum = on_device(-1), copy = on_device(-1);
+  const Tensor x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
+  {
+    SideWork side;
+    sum_rows(side, sum, x);
+    copy_aside(copy, sum);
+  }
+  EXPECT_EQ(copy.to(Device::kCpu).item(), 7);
+}
+
 TEST_F(SideWorkTest, SumsArePartOfACapture) {
   const Tensor sum = on_device(0), x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
   const CapturedWork work([&] {
