@@ -244,6 +244,9 @@ LedgerNode Ledger::kernel_node(const Piece& piece) {
     node.work.operations += weight * kProductOperations * products(counts);
     requests += weight * static_cast<double>(counts.kernel.global_requests);
     barriers += weight * static_cast<double>(counts.kernel.barriers);
+    node.requested += weight * static_cast<double>(counts.kernel.global_bytes);
+    node.wavefronts += weight * static_cast<double>(counts.kernel.shared_wavefronts);
+    node.ideal_wavefronts += weight * static_cast<double>(counts.kernel.shared_ideal);
     for (const auto& [tensor, used] : counts.memory) {
       Accessed& use = uses[tensor];
       use.blocks += weight;

@@ -23,6 +23,8 @@ struct LedgerNode {
   std::int64_t m = 0, n = 0, k = 0;              // of a product
   std::uint64_t sampled = 0;                     // blocks that ran
   double sectors_read = 0, sectors_written = 0;  // bytes of the sectors that warps access
+  double requested = 0;                          // bytes that lanes ask for; more than of sectors if they share bytes
+  double wavefronts = 0, ideal_wavefronts = 0;   // of shared memory, and how many there would be without bank conflicts
   std::uint64_t requests = 0, barriers = 0;      // of one block, on average
   NodeWork work;
 };

@@ -34,30 +34,46 @@ struct Options {
   }
 };
 
+std::string percent(double share) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.0f %%", 100 * share);
+  return text.data();
+}
+
 // The nodes of a kernel, or of a layer.
 struct Group {
   std::int64_t nodes = 0;
   double memory_bytes = 0, cache_bytes = 0, operations = 0, seconds = 0, launches = 0;
+  double sectors = 0, requested = 0, wavefronts = 0, ideal_wavefronts = 0;  // of kernels that are not products
 
   void add(const LedgerNode& node, const NodeTime& time) {
     ++nodes;
     memory_bytes += time.memory_bytes, cache_bytes += time.cache_bytes;
     operations += node.work.operations;
     seconds += time.seconds(), launches += time.launch;
+    requested += node.requested, sectors += node.requested > 0 ? node.sectors_read + node.sectors_written : 0;
+    wavefronts += node.wavefronts, ideal_wavefronts += node.ideal_wavefronts;
+  }
+  // Of the bytes of sectors that warps access, the share that lanes ask for.
+  std::string used() const { return sectors == 0 ? "" : percent(std::min(requested / sectors, 1.0)); }
+  // Wavefronts of shared memory by bank conflicts, of those that would do.
+  std::string conflicts() const {
+    return ideal_wavefronts == 0 ? "" : percent(wavefronts / ideal_wavefronts - 1);
   }
 };
 
 void print_row(const std::string& name, const Group& group, double all) {
-  std::printf("| %s | %lld | %.1f | %.1f | %.1f | %.1f | %.1f %% |\n", name.c_str(),
+  std::printf("| %s | %lld | %.1f | %.1f | %.1f | %.1f | %.1f %% | %s | %s |\n", name.c_str(),
               static_cast<long long>(group.nodes), group.memory_bytes / 1e6, group.cache_bytes / 1e6,
-              group.operations / 1e9, 1e6 * group.seconds, 100 * group.seconds / all);
+              group.operations / 1e9, 1e6 * group.seconds, 100 * group.seconds / all, group.used().c_str(),
+              group.conflicts().c_str());
 }
 
 template <class Groups, class NameOf>
 void print_groups(const char* title, const Groups& groups, const Group& all, NameOf&& name_of) {
   std::printf(
-      "\n| %s | nodes | MB from and to memory | MB through L2 | GFLOP | predicted us | share |\n"
-      "|---|--:|--:|--:|--:|--:|--:|\n",
+      "\n| %s | nodes | MB from and to memory | MB through L2 | GFLOP | predicted us | share | sectors used | bank conflicts |\n"
+      "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
       title);
   for (const auto& [key, group] : groups) print_row(name_of(key), group, all.seconds);
   print_row("all", all, all.seconds);
