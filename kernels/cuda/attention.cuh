@@ -34,22 +34,23 @@ struct AttentionPlan {
   const std::int32_t* key_lengths;  // or null
   std::int64_t rows, row_stride;
   int heads, head_size;
-  int window;  // negative: none
-  bool causal;
+  int behind, ahead;  // query i may see keys i - behind .. i + ahead
   float scale;
   DropoutPlan dropout;
 };
 
 inline AttentionPlan plan_of(const kernels::AttentionLayout& layout, std::int64_t row_stride) {
   CHECK(layout.scale > 0, "attention: scale is ", layout.scale, ", not positive");
+  constexpr std::int64_t kAll = 1 << 30;  // positions may be added to it
+  const int reach = narrow<int>(layout.window < 0 ? kAll : std::min(layout.window, kAll));
   return {.offsets = layout.offsets,
           .key_lengths = layout.key_lengths,
           .rows = layout.rows,
           .row_stride = row_stride,
           .heads = narrow<int>(layout.heads),
           .head_size = narrow<int>(layout.head_size),
-          .window = layout.window < 0 ? -1 : narrow<int>(std::min<std::int64_t>(layout.window, 1 << 30)),
-          .causal = layout.causal,
+          .behind = reach,
+          .ahead = layout.causal ? 0 : reach,
           .scale = static_cast<float>(layout.scale),
           .dropout = plan_of(layout.dropout)};
 }
@@ -82,34 +83,25 @@ struct Sequence {
 
   /// Whether all of the queries may see all of the keys.
   __device__ bool all_allowed(const AttentionPlan& plan, PositionRange queries, PositionRange keys) const {
-    return queries.end <= length && keys.end <= key_length && (!plan.causal || keys.end - 1 <= queries.begin) &&
-           (plan.window < 0 ||
-            (keys.end - 1 <= queries.begin + plan.window && queries.end - 1 <= keys.begin + plan.window));
+    const int last_query = queries.end - 1, last_key = keys.end - 1;
+    const int outside = (last_query >= length) | (last_key >= key_length) | (last_key > queries.begin + plan.ahead) |
+                        (last_query > keys.begin + plan.behind);  // no branches
+    return outside == 0;
   }
   /// Keys that any of the queries may see.
   __device__ PositionRange keys_of(const AttentionPlan& plan, PositionRange queries) const {
-    PositionRange keys{0, key_length};
-    if (plan.causal && queries.end < keys.end) keys.end = queries.end;
-    if (plan.window >= 0) {
-      if (queries.begin - plan.window > 0) keys.begin = queries.begin - plan.window;
-      if (queries.end + plan.window < keys.end) keys.end = queries.end + plan.window;
-    }
-    return keys;
+    const int begin = queries.begin - plan.behind, end = queries.end + plan.ahead;
+    return {begin > 0 ? begin : 0, end < key_length ? end : key_length};
   }
   /// Queries that may see any of the keys.
   __device__ PositionRange queries_of(const AttentionPlan& plan, PositionRange keys) const {
-    if (keys.begin >= key_length) return {0, 0};
-    PositionRange queries{0, length};
-    if (plan.causal) queries.begin = keys.begin;
-    if (plan.window >= 0) {
-      if (keys.begin - plan.window > queries.begin) queries.begin = keys.begin - plan.window;
-      if (keys.end + plan.window < queries.end) queries.end = keys.end + plan.window;
-    }
-    return queries;
+    const int begin = keys.begin - plan.ahead, end = keys.end + plan.behind;
+    return {begin > 0 ? begin : 0, keys.begin >= key_length ? 0 : end < length ? end : length};
   }
   /// Keys that query i may see, and queries that may see key j.
   __device__ PositionRange keys_of_query(const AttentionPlan& plan, int i) const {
-    return i < length ? keys_of(plan, {i, i + 1}) : PositionRange{0, 0};
+    const PositionRange keys = keys_of(plan, {i, i + 1});
+    return {keys.begin, i < length ? keys.end : 0};
   }
   __device__ PositionRange queries_of_key(const AttentionPlan& plan, int j) const {
     return queries_of(plan, {j, j + 1});

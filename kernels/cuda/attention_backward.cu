@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   cp_async_commit();
 
   // Of the lane's queries g and g + 8.
-  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
   const float scale = plan.scale * kLog2E;
   float lse[2] = {}, delta[2] = {};
   std::uint32_t row_keys[2] = {};
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   cp_async_commit();
 
   const PositionRange queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
-  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
   const float scale = plan.scale * kLog2E;
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};
   for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {

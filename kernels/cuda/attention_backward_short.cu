@@ -79,6 +79,7 @@ struct ShortBackward {
     load_tile<kQueries, D, Traits::kThreads, true>(tiles.dout + stage * Traits::kTile, args.dout + dense, args.dense,
                                                    rows, plan.head_size);
     load_tile<kQueries, D, Traits::kThreads, true>(tiles.out, args.out + dense, args.dense, rows, plan.head_size);
+#pragma unroll 1
     for (const int end = s.keys_of(plan, queries_at(tile)).end; keys < end; keys += kQueries) {
       load_tile<kQueries, D, Traits::kThreads, true>(tiles.k + keys * kStride, from(args.k, keys), plan.row_stride,
                                                      s.key_length - keys, plan.head_size);

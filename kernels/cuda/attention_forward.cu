@@ -22,6 +22,7 @@ namespace {
 using namespace device;
 
 constexpr float kLn2 = 0.6931471805599453f;
+constexpr float kLargeExponent = 0x1p16f;
 
 template <class T>
 struct AttentionForwardArguments {
@@ -42,6 +43,7 @@ struct OnlineSoftmax {
   // to be multiplied with.
   template <int N>
   __device__ __forceinline__ void update(float (&s)[N][4], float scale, float (&rescale)[2]) {
+    float base[2], factor[2] = {scale, scale};
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       float top = s[0][2 * half];
@@ -50,26 +52,32 @@ struct OnlineSoftmax {
       top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 1));
       top = fmaxf(top, __shfl_xor_sync(kAllLanes, top, 2));
       const float now = fmaxf(largest[half], top * scale);
-      const float base = now == -INFINITY ? 0.0f : now;  // no key yet: all probabilities are 2^-inf = 0
-      rescale[half] = fast_exp2(largest[half] - base);
+      base[half] = now == -INFINITY ? 0.0f : now;  // no key yet: all probabilities are 2^-inf = 0
+      rescale[half] = fast_exp2(largest[half] - base[half]);
       largest[half] = now;
       sum[half] *= rescale[half];
-      // The exponent is one fused multiply-add. It is off by the rounding of `base`, as are the sum and lse. Where
-      // that might be a whole unit, the product is rounded too.
-      float factor = scale;
-      if (fabsf(base) > 0x1p16f) {
+    }
+    // The exponent is one fused multiply-add. It is off by the rounding of `base`, as are the sum and lse. Where that
+    // might be a whole unit, the product is rounded too.
+    if (fmaxf(fabsf(base[0]), fabsf(base[1])) > kLargeExponent)
 #pragma unroll
-        for (int n = 0; n < N; ++n) s[n][2 * half] *= scale, s[n][2 * half + 1] *= scale;
-        factor = 1;
+      for (int half = 0; half < 2; ++half) {
+        const bool large = fabsf(base[half]) > kLargeExponent;
+#pragma unroll
+        for (int n = 0; n < N; ++n)
+#pragma unroll
+          for (int i = 2 * half; i < 2 * half + 2; ++i) s[n][i] *= large ? scale : 1.0f;
+        factor[half] = large ? 1.0f : scale;
       }
+#pragma unroll
+    for (int half = 0; half < 2; ++half)
 #pragma unroll
       for (int n = 0; n < N; ++n)
 #pragma unroll
         for (int i = 2 * half; i < 2 * half + 2; ++i) {
-          s[n][i] = fast_exp2(s[n][i] * factor - base);
+          s[n][i] = fast_exp2(s[n][i] * factor[half] - base[half]);
           sum[half] += s[n][i];
         }
-    }
   }
 };
 
@@ -100,7 +108,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads)
                                                    plan.head_size);
   cp_async_commit();
 
-  const bool drops = kDropout && plan.dropout.row_keys != nullptr;
+  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
   std::uint32_t row_keys[2] = {};
   if (drops)
     for (int half = 0; half < 2; ++half) row_keys[half] = query_key(plan, s, first_query + lane_id() / 4 + 8 * half);
