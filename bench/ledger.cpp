@@ -25,10 +25,10 @@ constexpr std::size_t kCopyBlock = std::size_t{1} << 14;  // bytes of a copy tha
 constexpr std::size_t kLargeCopy = std::size_t{1} << 20;  // copies of more bytes are not made
 
 // Kernels whose results are indices, marks or counts of later ones.
-constexpr std::array<std::string_view, 13> kIndexKernels = {
-    "batch_rows",  "position_ids",      "sequence_tables",   "sort_count",         "sort_move",
-    "pooled_keys", "embedding_scatter", "embedding_join",    "clear_row_gradient", "spread_row_gradient",
-    "adamw_rows",  "adamw_catch_up",    "adamw_catch_up_all"};
+constexpr std::array<std::string_view, 14> kIndexKernels = {
+    "batch_rows",          "position_ids", "sequence_tables",   "sort_block",        "sort_count",
+    "sort_move",           "pooled_keys",  "embedding_scatter", "embedding_join",    "clear_row_gradient",
+    "spread_row_gradient", "adamw_rows",   "adamw_catch_up",    "adamw_catch_up_all"};
 
 bool runs_whole(const Piece& piece) {
   return piece.shape.grid.count() <= kWholeBlocks ||
