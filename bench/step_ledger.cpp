@@ -56,10 +56,8 @@ struct Group {
   }
   // Of the bytes of sectors that warps access, the share that lanes ask for.
   std::string used() const { return sectors == 0 ? "" : percent(std::min(requested / sectors, 1.0)); }
-  // Wavefronts of shared memory by bank conflicts, of those that would do.
-  std::string conflicts() const {
-    return ideal_wavefronts == 0 ? "" : percent(wavefronts / ideal_wavefronts - 1);
-  }
+  // Wavefronts of shared memory that bank conflicts add, by those without conflicts.
+  std::string conflicts() const { return ideal_wavefronts == 0 ? "" : percent(wavefronts / ideal_wavefronts - 1); }
 };
 
 void print_row(const std::string& name, const Group& group, double all) {
@@ -72,7 +70,8 @@ void print_row(const std::string& name, const Group& group, double all) {
 template <class Groups, class NameOf>
 void print_groups(const char* title, const Groups& groups, const Group& all, NameOf&& name_of) {
   std::printf(
-      "\n| %s | nodes | MB from and to memory | MB through L2 | GFLOP | predicted us | share | sectors used | bank conflicts |\n"
+      "\n| %s | nodes | MB from and to memory | MB through L2 | GFLOP | predicted us | share | sectors used | bank "
+      "conflicts |\n"
       "|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
       title);
   for (const auto& [key, group] : groups) print_row(name_of(key), group, all.seconds);
@@ -187,7 +186,8 @@ json::Value json_of(const LedgerNode& node, int layer) {
     out.set("product", json::Value::array({node.m, node.n, node.k}));
   else
     out.set("grid", dim(node.grid)), out.set("block", dim(node.block)), out.set("sampled", node.sampled),
-        out.set("barriers", node.barriers), out.set("requests", node.requests);
+        out.set("barriers", node.barriers), out.set("requests", node.requests), out.set("requested", node.requested),
+        out.set("wavefronts", node.wavefronts), out.set("ideal_wavefronts", node.ideal_wavefronts);
   out.set("bytes_read", node.sectors_read), out.set("bytes_written", node.sectors_written);
   out.set("flops", node.work.operations);
   return out;

@@ -1,6 +1,5 @@
 #include "engine/ops/grad_norm.h"
 
-#include <utility>
 #include <vector>
 
 #include "base/math.h"
@@ -48,16 +47,22 @@ void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std:
   const Arguments args("gradient squares", "sums", sums.tensor);
   const std::vector<kernels::GradNormTensor> raw = checked(args, gradients);
   args.require("sums", sums.tensor, {sums.tensor.numel()}, DType::kFloat64);
+  CHECK(first.empty() || first.size() == gradients.size(), "gradient squares: ", first.size(), " places for ",
+        gradients.size(), " gradients");
   std::vector<std::int64_t> places(first.begin(), first.end());
-  std::vector<Tensor> read;
-  for (std::int64_t next = 0; const Gradient& gradient : gradients) {
-    if (first.empty()) places.push_back(next);
-    next = places.at(read.size()) + gradient.pieces();
-    CHECK(next <= sums.tensor.numel(), "gradient squares: sums of ", next, " pieces do not fit into sums of shape ",
-          sums.tensor.shape());
-    read.push_back(gradient.values);
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < gradients.size(); ++i) {
+    if (first.empty()) places.push_back(end);
+    end = places[i] + gradients[i].pieces();
+    CHECK(places[i] >= 0 && end <= sums.tensor.numel(), "gradient squares: pieces ", places[i], " to ", end,
+          " do not fit into sums of shape ", sums.tensor.shape());
   }
-  run_aside(sums.tensor.device(), std::move(read), [&](const auto& context) {
+  CHECK(!first.empty() || end == sums.tensor.numel(), "gradient squares: ", end, " pieces where sums have shape ",
+        sums.tensor.shape());
+  if (sums_aside(sums.tensor.device()))
+    for (const Gradient& gradient : gradients) SideWork::current()->launch_sums_into(gradient.values);
+  // Gradients live longer than a backward pass. To keep them would make copies of those that are written to again.
+  run_aside(sums.tensor.device(), {}, [&](const auto& context) {
     kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw, .first = places});
   });
 }

@@ -22,8 +22,8 @@ void grad_norm(const InPlace& norm, std::span<const Gradient> gradients);
 /// Elements whose squares are added first: a part of a gradient that begins at a multiple of it gives sums of the whole.
 extern const std::int64_t kNormPiece;
 /// The norm in two parts, with its bits. Sets the sums of squares of each gradient's pieces in `sums`, float64 [N], from
-/// `first` on, which has a place for each gradient; if it is empty, one gradient after the other. During a backward pass
-/// aside (engine/tensor/side_work.h).
+/// its place in `first` on; if that is empty, one gradient after the other, which must fill `sums`. During a backward pass
+/// that is side work (engine/tensor/side_work.h): `sums` may be read after its end, and the gradients must live until then.
 void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std::span<const std::int64_t> first = {});
 /// norm: float64 [1], set to the root of the sum of `sums`.
 void norm_of_squares(const InPlace& norm, const Tensor& sums);

@@ -131,7 +131,7 @@ bool AdamWOptimizer::capturable() const {
       slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().defined(); });
 }
 
-void AdamWOptimizer::measure_whole() const {
+void AdamWOptimizer::measure_at_end() const {
   std::vector<ops::Gradient> gradients;
   std::vector<AdamWShare::Gradient> own;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -161,10 +161,11 @@ Tensor AdamWOptimizer::scalars_at(std::int64_t step) const {
 }
 
 void AdamWOptimizer::update(const std::function<void(const InPlace& norm)>& measure) {
+  DCHECK(!measure || !share_);
   if (measure)
     measure(InPlace(norm_));
   else
-    measure_whole();
+    measure_at_end();
   ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
   std::map<std::int64_t, std::vector<ops::AdamWTensor>> calls;  // by missed steps
   const auto scalars = [&](std::int64_t missed) {

@@ -129,7 +129,7 @@ class AdamWOptimizer {
   bool is_late_table(const Parameter& parameter) const;
   std::int64_t group_of(const std::string& name);
   Tensor scalars_at(std::int64_t step) const;
-  void measure_whole() const;
+  void measure_at_end() const;
   ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps}; }
 
   std::optional<AdamWShare> share_;  // none: the state is whole

@@ -16,10 +16,6 @@ thread_local SideWork* current_side_work = nullptr;
 
 // Pieces of work that the main stream may be ahead of: more would keep more activations alive.
 constexpr std::size_t kMaxPending = 4;
-// Bytes that sums may wait with: a part of a cache of 40 MB or more, which other work uses as well. What they read could
-// also be free.
-constexpr std::size_t kMaxHeld = std::size_t{12} << 20;
-
 const kernels::CudaContext& side_context() {
   static kernels::CudaContext* context = new kernels::CudaContext(cuda::Priority::kSecond);  // as cuda_context()
   context->set_matmul_precision(cuda_context().matmul_precision());
@@ -76,8 +72,6 @@ SideWork* SideWork::current() {
 }
 
 void SideWork::run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work) {
-  if (std::ranges::any_of(read, [&](const Tensor& tensor) { return state_->writes(tensor.raw()); }))
-    state_->launch_sums();
   if (state_->pending.size() == kMaxPending) state_->join_first();
   const kernels::CudaContext& side = side_context();
   cuda::Event ready;
@@ -99,7 +93,11 @@ void SideWork::sum_columns(const cuda::ColumnSum& sum, Tensor x) {
   state_->held += x.bytes();
   state_->sums.push_back(sum);
   state_->summed.push_back(std::move(x));
-  if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kMaxHeld) state_->launch_sums();
+  if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kCachedBytes) state_->launch_sums();
+}
+
+void SideWork::launch_sums_into(const Tensor& output) {
+  if (state_->writes(output.raw())) state_->launch_sums();
 }
 
 void SideWork::lead(const cuda::Stream& stream) {

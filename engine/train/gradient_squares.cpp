@@ -13,7 +13,7 @@ GradientSquares::GradientSquares(std::vector<NamedParameter> parameters, std::si
 
 void GradientSquares::begin(bool ends) {
   order_.begin();
-  measures_ = ends && order_.known();
+  measures_ = ends && sums_.defined();
   next_ = waiting_bytes_ = launches_ = 0;
   waiting_.clear();
   rest_.clear();
@@ -39,7 +39,6 @@ void GradientSquares::look() {
 }
 
 void GradientSquares::launch() {
-  std::ranges::sort(waiting_);
   std::vector<ops::Gradient> gradients;
   std::vector<std::int64_t> first;
   for (const std::size_t i : waiting_) {
@@ -57,6 +56,7 @@ void GradientSquares::end() {
     return;
   }
   order_.end();
+  // Places as ops::grad_norm has them: in the optimizer's order.
   std::vector<std::size_t> by_number(order_.size());
   std::iota(by_number.begin(), by_number.end(), 0);
   std::ranges::sort(by_number, {}, [&](std::size_t i) { return order_.number(i); });
@@ -71,7 +71,7 @@ void GradientSquares::end() {
 
 void GradientSquares::finish(const InPlace& norm) {
   waiting_.insert(waiting_.end(), rest_.begin(), rest_.end());
-  launch();
+  if (!waiting_.empty()) launch();
   ops::norm_of_squares(norm, sums_);
 }
 

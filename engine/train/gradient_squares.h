@@ -11,18 +11,15 @@
 #include <vector>
 
 #include "engine/ops/args.h"
+#include "engine/tensor/side_work.h"
 #include "engine/train/gradient_order.h"
 
 namespace attune {
 
 class GradientSquares {
  public:
-  /// Bytes of the gradients of a launch: few enough that they are still in a cache of 40 MB, enough for a layer of 768
-  /// channels.
-  static constexpr std::size_t kLaunch = std::size_t{12} << 20;
-
-  /// Of the parameters of an optimizer, in its order, on a CUDA device.
-  explicit GradientSquares(std::vector<NamedParameter> parameters, std::size_t launch = kLaunch);
+  /// Of the parameters of an optimizer, in its order, on a CUDA device. `launch`: bytes of the gradients of a launch.
+  explicit GradientSquares(std::vector<NamedParameter> parameters, std::size_t launch = kCachedBytes);
 
   /// Before a backward pass. If it `ends` an optimizer step, its gradients are measured; not in the first pass, which
   /// finds out the order.
@@ -32,7 +29,8 @@ class GradientSquares {
   /// After the pass.
   void end();
 
-  /// Whether the gradients of the latest pass are measured. Not if they became final in another order than in the first.
+  /// Whether the gradients of the latest pass are measured. Not if other parameters have one than in the first pass, or if
+  /// one was written to another number of times.
   bool measured() const { return measures_; }
   /// Measures the rest, and sets norm, float64 [1].
   void finish(const InPlace& norm);

@@ -80,7 +80,8 @@ Tensor StepRunner::shared_backward(Sums& sums, const LabelledBatch& batch, const
   return sums.sum(loss, part);
 }
 
-// The same on one GPU. Work that is captured measures the gradients on the way: tables of their places then do not change.
+// The same on one GPU. The gradients of work that is captured are measured on the way. Where each step has them at other
+// addresses, every launch would need another table of these.
 Tensor StepRunner::measured_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update) {
   squares_->begin(update.ends && update.captured);
   const Tensor loss = backward(batch, pass, update.batch.share, [&] { squares_->look(); });
@@ -203,6 +204,8 @@ std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchFor
   shapes_.set_warm();
   group_begins_ = true;
   optimizer_.zero_grad();
+  if (squares_)
+    squares_.emplace(optimizer_.parameters(), options_.norm_launch);  // a model that recomputes has another order
   release_cuda_memory();
   return peak + others;
 }

@@ -4,7 +4,8 @@
 // it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are then
 // copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
 // is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
-// examples, the dropout step, the learning rate) and makes one launch. If several processes share the run, a graph also
+// examples, the dropout step, the learning rate) and makes one launch. A graph measures most gradients during backward
+// (engine/train/gradient_squares.h). If several processes share the run, a graph also
 // contains the exchange between GPUs, and a step is captured only if the parts of all processes have one shape; gradients
 // that are exchanged through the hosts rule graphs out.
 #pragma once
@@ -57,7 +58,7 @@ struct StepOptions {
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
   DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;
-  std::size_t norm_launch = GradientSquares::kLaunch;  // bytes of gradients that a GPU measures at once
+  std::size_t norm_launch = kCachedBytes;  // bytes of gradients that a GPU measures at once
   const Shares* shares = nullptr;  // those of the optimizer's state, if it is divided: then through the hosts, too
 };
 
@@ -97,8 +98,8 @@ class StepRunner {
 
   struct Update {
     const StepBatch& batch;
-    bool ends;              // the optimizer's step
-    bool captured = false;  // or replayed
+    bool ends;  // the optimizer's step
+    bool captured = false;
     // On the device, read by captured work in place of those of the batch; or undefined.
     Tensor share_at = {};  // float32 [1]
     Tensor part_at = {};   // float64 [1]

@@ -62,5 +62,26 @@ TEST(AttentionError, LargeScoresHaveFiniteGradients) {
   }
 }
 
+// Of the two rows that a lane has, one has scores above the limit from which they are rounded: the other keeps its bits.
+TEST(AttentionError, LargeScoresOfARowChangeNoOther) {
+  if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
+  CudaBackend backend;
+  constexpr std::size_t kRows = 70, kSize = 32;
+  const OpCase op = attention_case({.label = "some_large", .lengths = {kRows}, .heads = 1, .head_size = kSize});
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16})
+    for (const std::size_t large : {0, 1}) {
+      Values inputs = rounded_inputs(op, random_inputs(op), dtype);
+      const std::vector<double> usual = run(op, backend, inputs, {.dtype = dtype}).at("out");
+      const auto is_large = [&](std::size_t row) { return row / 8 % 2 == large; };
+      for (std::size_t row = 0; row < kRows; ++row)
+        for (std::size_t c = 0; is_large(row) && c < kSize; ++c) inputs.at("qkv")[row * 3 * kSize + c] *= 1 << 20;
+      const std::vector<double> out = run(op, backend, inputs, {.dtype = dtype}).at("out");
+      for (std::size_t row = 0; row < kRows; ++row) {
+        const std::span before(&usual[row * kSize], kSize), after(&out[row * kSize], kSize);
+        EXPECT_NE(std::ranges::equal(before, after), is_large(row)) << row << " in " << name_of(dtype);
+      }
+    }
+}
+
 }  // namespace
 }  // namespace attune::testing

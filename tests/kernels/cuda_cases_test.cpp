@@ -377,8 +377,10 @@ TEST_F(CudaCases, TheNormHasItsBitsFromPieces) {
   norm_of_squares(context, {.norm = norm + 1, .sums = sum, .pieces = 4});
   const GradNormTensor swapped[] = {rest, first};
   const std::int64_t places[] = {1, 0};
-  grad_squares(context, {.sums = sum, .tensors = swapped, .first = places});
-  norm_of_squares(context, {.norm = norm + 2, .sums = sum, .pieces = 4});
+  const DeviceArray<double> others(backend, std::vector<double>(4, -1));
+  auto* const other = static_cast<double*>(others.data());
+  grad_squares(context, {.sums = other, .tensors = swapped, .first = places});
+  norm_of_squares(context, {.norm = norm + 2, .sums = other, .pieces = 4});
   EXPECT_EQ(norms.values(), std::vector<double>(3, norms.values()[0]));
   EXPECT_GT(norms.values()[0], 100);
 }

@@ -57,6 +57,7 @@ TEST_F(DeviceGraphs, GraphsThatShareMemoryInChangingOrder) {
   const Dataset examples = invented_examples(5, 6, 11, 3);
   struct Bits {
     std::vector<float> losses, logits;
+    std::vector<double> norms;
     std::vector<std::byte> weights;
     std::int64_t graphs = 0;
   };
@@ -79,15 +80,20 @@ TEST_F(DeviceGraphs, GraphsThatShareMemoryInChangingOrder) {
       const Tensor host = results.front().to(Device::kCpu);
       out.logits.insert(out.logits.end(), host.values<float>().begin(), host.values<float>().end());
     };
+    const auto take = [&] {
+      for (const StepResult& result : runner.take(true)) {
+        out.losses.push_back(static_cast<float>(result.loss));
+        out.norms.push_back(result.grad_norm.value());
+      }
+    };
     std::int64_t step = 0;
     for (const std::int32_t count : {3, 1, 3, 5, 1, 5, 3, 1, 1, 5}) {
       runner.start(store, {examples_from(0, count)}, step++, 1e-2);
       if (step % 2 == 0) evaluate(count == 5 ? 2 : 4);
       const Tensor between = Tensor::zeros({200 * step}, DType::kFloat32, Device::kCuda).clone();
-      if (step % 3 == 0)
-        for (const StepResult& result : runner.take(true)) out.losses.push_back(static_cast<float>(result.loss));
+      if (step % 3 == 0) take();
     }
-    for (const StepResult& result : runner.take(true)) out.losses.push_back(static_cast<float>(result.loss));
+    take();
     out.weights = bits_of(*model);
     out.graphs = runner.graphs() + evaluations.graphs();
     return out;
@@ -97,6 +103,7 @@ TEST_F(DeviceGraphs, GraphsThatShareMemoryInChangingOrder) {
     EXPECT_EQ(captured.graphs, 5);
     EXPECT_EQ(direct.graphs, 0);
     EXPECT_EQ(captured.losses, direct.losses);
+    EXPECT_EQ(captured.norms, direct.norms);
     EXPECT_EQ(captured.logits, direct.logits);
     EXPECT_TRUE(captured.weights == direct.weights);
     EXPECT_TRUE(std::ranges::all_of(captured.losses, [](float loss) { return std::isfinite(loss); }));
