@@ -166,7 +166,8 @@ __device__ double row_squares(const Entry& e, const Range& chunk) {
   });
 }
 
-__global__ void __launch_bounds__(AdamWTraits::kThreads) squares_kernel(double* sums, const Entry* entries, int count) {
+__global__ void __launch_bounds__(AdamWTraits::kThreads, 8)
+    squares_kernel(double* sums, const Entry* entries, int count) {
   const Entry e = own_entry(entries, count);
   const Range chunk = own_range<AdamWTraits::kNormChunk>(e);
   const double own = e.marks != nullptr ? row_squares(e, chunk)

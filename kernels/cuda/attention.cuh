@@ -23,6 +23,8 @@ struct AttentionTraits {
   static constexpr int kOwn = 16 * kWarps;
   static constexpr int kWalked = (sizeof(T) == 4 ? 32 : 64) / (D == 128 ? 2 : 1);
   static constexpr int kStride = D + kRowPad<T>;
+  /// Blocks of the forward kernel whose registers must fit on a multiprocessor; 0: no limit.
+  static constexpr int kForwardBlocks = sizeof(T) == 2 && D == 64 ? 4 : 0;
   /// Dynamic shared memory of a block.
   static constexpr std::size_t kForwardBytes = std::size_t{(kOwn + 2 * kWalked) * kStride} * sizeof(T);
   static constexpr std::size_t kBackwardBytes = std::size_t{2 * (kOwn + kWalked) * kStride} * sizeof(T);
@@ -55,7 +57,7 @@ inline AttentionPlan plan_of(const kernels::AttentionLayout& layout, std::int64_
           .dropout = plan_of(layout.dropout)};
 }
 
-/// A run of positions in a sequence.
+/// A run of positions in a sequence; none if end <= begin.
 struct PositionRange {
   int begin, end;
 };
@@ -85,7 +87,7 @@ struct Sequence {
   __device__ bool all_allowed(const AttentionPlan& plan, PositionRange queries, PositionRange keys) const {
     const int last_query = queries.end - 1, last_key = keys.end - 1;
     const int outside = (last_query >= length) | (last_key >= key_length) | (last_key > queries.begin + plan.ahead) |
-                        (last_query > keys.begin + plan.behind);  // no branches
+                        (last_query > keys.begin + plan.behind);  // |, not ||: no branches
     return outside == 0;
   }
   /// Keys that any of the queries may see.
@@ -141,6 +143,13 @@ __device__ __forceinline__ void mask_queries(float (&s)[N][4], const AttentionPl
   if (sequence.all_allowed(plan, {query, query + 8 * N}, {key, key + 16})) return;
   const int j = key + lane_id() / 4;
   mask_columns(s, {sequence.queries_of_key(plan, j), sequence.queries_of_key(plan, j + 8)}, query);
+}
+
+/// Whether a kernel drops anything: only those without vectors have code for dropout also where there is none
+/// (dispatch_head).
+template <bool kVector, bool kDropout>
+__device__ __forceinline__ bool drops(const AttentionPlan& plan) {
+  return kDropout && (kVector || plan.dropout.row_keys != nullptr);
 }
 
 __device__ __forceinline__ PhiloxBits attention_bits(const AttentionPlan& plan, const Sequence& s, std::uint32_t key,

@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
   cp_async_commit();
 
   // Of the lane's queries g and g + 8.
-  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
+  const bool dropping = drops<kVector, kDropout>(plan);
   const float scale = plan.scale * kLog2E;
   float lse[2] = {}, delta[2] = {};
   std::uint32_t row_keys[2] = {};
@@ -93,7 +93,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
     if (i >= s.length) continue;
     lse[half] = load_lse(args.lse + s.statistic(plan, i));
     delta[half] = load_global(args.delta + s.statistic(plan, i));
-    if (drops) row_keys[half] = query_key(plan, s, i);
+    if (dropping) row_keys[half] = query_key(plan, s, i);
   }
 
   float dq[D / 8][4] = {};
@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dq_
 #pragma unroll
     for (int n = 0; n < kKeys / 8; n += 2) {
       float factors[2][4] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
-      if (drops) dropout_of_queries(factors, plan, s, row_keys, j + 8 * n);
+      if (dropping) dropout_of_queries(factors, plan, s, row_keys, j + 8 * n);
 #pragma unroll
       for (int m = 0; m < 2; ++m)
 #pragma unroll
@@ -165,7 +165,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
   cp_async_commit();
 
   const PositionRange queries = s.queries_of(plan, {block_key, block_key + Traits::kOwn});
-  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
+  const bool dropping = drops<kVector, kDropout>(plan);
   const float scale = plan.scale * kLog2E;
   float dk[D / 8][4] = {}, dv[D / 8][4] = {};
   for (int i = queries.begin / kQueries * kQueries; i < queries.end; i += kQueries) {
@@ -191,7 +191,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads) attention_dk_
 #pragma unroll
     for (int n = 0; n < kQueries / 8; n += 2) {
       float factors[2][4] = {{1, 1, 1, 1}, {1, 1, 1, 1}};
-      if (drops) dropout_of_keys(factors, plan, s, query_key(plan, s, i + 8 * n + drawn_query()), first_key);
+      if (dropping) dropout_of_keys(factors, plan, s, query_key(plan, s, i + 8 * n + drawn_query()), first_key);
 #pragma unroll
       for (int m = 0; m < 2; ++m) {
         const int column = 8 * (n + m) + 2 * (lane_id() % 4);

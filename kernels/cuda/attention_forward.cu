@@ -7,8 +7,8 @@
 // Only tiles at the edge of the mask are masked element by element. Sums in float32; deterministic.
 //
 // Shared memory for D = 64: 27 KiB in bfloat16 (34 KiB float32), for D = 128 51 KiB (66 KiB). An sm_80 multiprocessor
-// has shared memory for five D = 64 blocks of 4 warps, but registers (126 per thread) for only four: 16 warps; D = 128
-// needs 160, which allows three blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D
+// has shared memory for five D = 64 blocks of 4 warps, but registers (128 per thread) for only four: 16 warps; D = 128
+// with dropout needs 168, which allows three blocks. Moves Q, O once and K, V once per 64 queries, mostly from the L2 cache; 4 N T D
 // flops per head: bound by tensor cores from T of a few hundred on.
 //
 // Dao: "FlashAttention-2", arXiv 2307.08691.
@@ -82,7 +82,7 @@ struct OnlineSoftmax {
 };
 
 template <class T, int D, bool kVector, bool kDropout>
-__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads)
+__global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads, AttentionTraits<T, D>::kForwardBlocks)
     attention_forward_kernel(AttentionForwardArguments<T> args) {
   using Traits = AttentionTraits<T, D>;
   constexpr int kKeys = Traits::kWalked, kStride = Traits::kStride;
@@ -108,9 +108,9 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads)
                                                    plan.head_size);
   cp_async_commit();
 
-  const bool drops = kDropout && (kVector || plan.dropout.row_keys != nullptr);
+  const bool dropping = drops<kVector, kDropout>(plan);
   std::uint32_t row_keys[2] = {};
-  if (drops)
+  if (dropping)
     for (int half = 0; half < 2; ++half) row_keys[half] = query_key(plan, s, first_query + lane_id() / 4 + 8 * half);
 
   OnlineSoftmax softmax;
@@ -139,7 +139,7 @@ __global__ void __launch_bounds__(AttentionTraits<T, D>::kThreads)
     for (int n = 0; n < D / 8; ++n)
 #pragma unroll
       for (int e = 0; e < 4; ++e) out[n][e] *= rescale[e / 2];
-    if (drops)
+    if (dropping)
 #pragma unroll
       for (int n = 0; n < kKeys / 8; n += 2) {
         float factors[2][4];

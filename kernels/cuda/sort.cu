@@ -54,7 +54,7 @@ struct BlockSort {
   int count, bits;
 };
 
-// Of each warp and digit.
+// How many rows of each digit each warp has.
 struct TileCounts {
   std::int32_t of[SortTraits::kWarps][SortTraits::kDigits];
 };
@@ -71,8 +71,8 @@ __device__ __forceinline__ int digit_of(std::int32_t id, int shift) {
   return id >> shift & (SortTraits::kDigits - 1);
 }
 
-// The rank of this lane's row among the rows of its digit that the warp has seen, whose counts it keeps up to date. All
-// lanes must call it, those without a row too.
+// The rank of this lane's row among the rows of its digit that the warp has had so far. Adds the warp's rows to its counts.
+// All lanes must call it, those without a row too.
 __device__ __forceinline__ int next_rank(std::int32_t* counts, int digit, bool there) {
   const unsigned below = (1u << lane()) - 1;
   unsigned peers = __ballot_sync(kAllLanes, there ? 1 : 0);
