@@ -50,28 +50,7 @@ row_names() {
 }
 
 output=$root/build/reproduce data='' archive='' models='' bin='' device=cpu precision=fp32 rows='' save='' dry_run=''
-while [ $# -gt 0 ]; do
-  option=$1
-  case $option in
-    --help | -h) usage; exit 0 ;;
-    --dry_run) dry_run=yes; shift; continue ;;
-    --save) save=yes; shift; continue ;;
-    --output | --data | --archive | --models | --bin | --device | --precision | --rows) ;;
-    *) mistake "unknown option '$option'" ;;
-  esac
-  [ -n "${2:-}" ] || mistake "$option needs a value"
-  case $option in
-    --output) output=$2 ;;
-    --data) data=$2 ;;
-    --archive) archive=$2 ;;
-    --models) models=$2 ;;
-    --bin) bin=$2 ;;
-    --device) device=$2 ;;
-    --precision) precision=$2 ;;
-    --rows) rows=$2 ;;
-  esac
-  shift 2
-done
+parse_options "save dry_run" "output data archive models bin device precision rows" "$@"
 
 check_machine
 [ -z "$data" ] || [ -z "$archive" ] || mistake "--data and --archive exclude each other"

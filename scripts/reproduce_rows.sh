@@ -5,6 +5,26 @@ script=$(basename "$0" .sh)
 mistake() { echo "$script: $1 (--help explains the options)" >&2; exit 2; }
 note() { echo "$script: $1"; }
 
+# parse_options "FLAG..." "OPTION..." ARGUMENT...: sets the variables that are named like the options of the command line, to the value of an option and to
+# yes for a flag. --help prints usage and ends the script.
+parse_options() {
+  local flags=" $1 " options=" $2 " name
+  shift 2
+  while [ $# -gt 0 ]; do
+    [[ $1 != --help && $1 != -h ]] || { usage; exit 0; }
+    name=${1#--}
+    [[ $1 =~ ^--[a-z_]+$ && "$flags$options" == *" $name "* ]] || mistake "unknown option '$1'"
+    if [[ $flags == *" $name "* ]]; then
+      printf -v "$name" yes
+      shift
+      continue
+    fi
+    [ -n "${2:-}" ] || mistake "$1 needs a value"
+    printf -v "$name" %s "$2"
+    shift 2
+  done
+}
+
 # Checks --device, --precision and --models; sets $preset, and $bin if --bin was not given.
 check_machine() {
   [[ $device == cpu || $device == cuda ]] || mistake "--device '$device' is unknown; the devices are cpu and cuda"

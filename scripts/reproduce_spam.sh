@@ -60,29 +60,7 @@ END
 }
 
 output=$root/build/reproduce_spam data='' file='' models='' tokenizer='' bin='' device=cpu precision=fp32 rows='' config='' dry_run=''
-while [ $# -gt 0 ]; do
-  option=$1
-  case $option in
-    --help | -h) usage; exit 0 ;;
-    --dry_run) dry_run=yes; shift; continue ;;
-    --output | --data | --file | --models | --tokenizer | --bin | --device | --precision | --rows | --config) ;;
-    *) mistake "unknown option '$option'" ;;
-  esac
-  [ -n "${2:-}" ] || mistake "$option needs a value"
-  case $option in
-    --output) output=$2 ;;
-    --data) data=$2 ;;
-    --file) file=$2 ;;
-    --models) models=$2 ;;
-    --tokenizer) tokenizer=$2 ;;
-    --bin) bin=$2 ;;
-    --device) device=$2 ;;
-    --precision) precision=$2 ;;
-    --rows) rows=$2 ;;
-    --config) config=$2 ;;
-  esac
-  shift 2
-done
+parse_options "dry_run" "output data file models tokenizer bin device precision rows config" "$@"
 
 check_machine
 [ -z "$data" ] || [ -z "$file" ] || mistake "--data and --file exclude each other"
