@@ -21,6 +21,11 @@ inline Tensor ints(const std::vector<std::int32_t>& values) {
   return Tensor::from(values, {std::ssize(values)});
 }
 
+/// [values], float64.
+inline Tensor doubles(const std::vector<double>& values) {
+  return Tensor::from(values, {std::ssize(values)});
+}
+
 /// What is checked of an argument.
 enum class Kind : std::uint8_t {
   kRequired,
@@ -29,6 +34,9 @@ enum class Kind : std::uint8_t {
   kAnyShape,      // its shape and type are free, or decide what other arguments need
   kDecidesDevice  // the argument that the others are compared with; of any shape and type too
 };
+
+inline constexpr Kind kFirst = Kind::kDecidesDevice, kOptional = Kind::kOptional, kRequired = Kind::kRequired,
+                      kAnyWidth = Kind::kAnyWidth, kAnyShape = Kind::kAnyShape;
 
 struct Argument {
   Kind kind;
@@ -50,6 +58,8 @@ struct OpCall {
 
 /// Every op in both directions.
 std::vector<OpCall> op_calls();
+/// Those of the optimizer among them.
+std::vector<OpCall> optimizer_calls();
 
 void PrintTo(const OpCall& call, std::ostream* out);
 

@@ -10,15 +10,13 @@
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
-class SideWorkTest : public ::testing::Test {
+class SideWorkTest : public OnDevice {
  protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
   static Tensor on_device(float value) { return Tensor::from(std::vector<float>{value}, {1}).to(Device::kCuda); }
   static void copy_aside(const Tensor& to, const Tensor& from) {
     SideWork::current()->run({from}, [&](const kernels::CudaContext& side) {

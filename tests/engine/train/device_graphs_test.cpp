@@ -7,18 +7,13 @@
 #include <numeric>
 
 #include "engine/train/step_runner.h"
-#include "kernels/cuda/device_info.h"
 #include "tests/engine/train/train_fixture.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
-class DeviceGraphs : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class DeviceGraphs : public OnDevice {};
 
 std::vector<std::int32_t> examples_from(std::int32_t first, std::int32_t count) {
   std::vector<std::int32_t> chosen(static_cast<std::size_t>(count));

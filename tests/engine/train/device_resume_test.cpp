@@ -2,18 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/tensor/context.h"
-#include "kernels/cuda/device_info.h"
 #include "tests/engine/train/resume_case.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
-class DeviceResume : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class DeviceResume : public OnDevice {};
 
 // A run that is left and gone on with has other graphs and other steps outside of them, and no other bits.
 TEST_F(DeviceResume, ResumedRunsAreUninterruptedOnes) {

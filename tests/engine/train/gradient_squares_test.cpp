@@ -11,18 +11,13 @@
 #include "engine/autograd/functions.h"
 #include "engine/ops/grad_norm.h"
 #include "engine/train/step_runner.h"
-#include "kernels/cuda/device_info.h"
 #include "tests/engine/train/train_fixture.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
-class GradientSquaresTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class GradientSquaresTest : public OnDevice {};
 
 Tensor number_on_device() {
   return Tensor::from(std::vector<double>{-1}, {1}).to(Device::kCuda);

@@ -30,6 +30,13 @@ inline Gpt2Config tiny_config() {
   return {.vocab_size = 12, .n_positions = 6, .n_embd = 8, .n_layer = 1, .n_head = 2, .n_inner = 16};
 }
 
+/// The same with two layers, twice as wide, and dropout.
+inline Gpt2Config small_config() {
+  Gpt2Config config{.vocab_size = 31, .n_positions = 12, .n_embd = 16, .n_layer = 2, .n_head = 2, .n_inner = 32};
+  config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = 0.1F;
+  return config;
+}
+
 /// The task of invented_examples().
 inline const Task& two_classes() {
   static const std::unique_ptr<Task> task = make_task("single_label_classification", {.outputs = 2});
