@@ -46,4 +46,7 @@ if(ATTUNE_SANITIZE)
   target_compile_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   target_link_options(attune_flags INTERFACE -fsanitize=${ATTUNE_SANITIZE})
   target_compile_definitions(attune_flags INTERFACE ATTUNE_SANITIZED)  # engine/tensor/storage.h
+  if(ATTUNE_SANITIZE MATCHES address)
+    target_compile_definitions(attune_flags INTERFACE ATTUNE_ADDRESS_SANITIZED)  # kernels/cuda/simulated/fiber.cpp tells it of its stacks
+  endif()
 endif()

@@ -22,7 +22,7 @@ piece() {
 }
 
 [ $# -gt 0 ] || set -- slow fuzz demo cuda tidy sanitizers
-run "dependencies" scripts/setup.sh clang-format-14 clang-tidy-19
+run "dependencies" scripts/setup.sh "${test_packages[@]}" clang-tidy-19
 for name in "$@"; do
   case $name in
     slow)

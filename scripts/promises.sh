@@ -31,6 +31,8 @@ lines='
 
 output=$(mktemp) failed=0
 trap 'rm -f "$output"' EXIT
+# The last line; of lines that count tests, their sum.
+last_or_sum() { awk '/ tests? from .* ran$/ {n += $1} {last = $0} END {print n ? n " tests" : last}'; }
 build() { cmake --preset release && cmake --build --preset release --parallel "$(nproc)"; }
 [ -n "${NO_BUILD:-}" ] || build >"$output" 2>&1 || { tail -n 30 "$output" >&2; echo "promises: the build failed" >&2; exit 1; }
 while IFS='|' read -r number promise pattern command <&3; do
@@ -43,7 +45,7 @@ while IFS='|' read -r number promise pattern command <&3; do
   elif ! eval "$command" >"$output" 2>&1; then state=FAIL failed=1
   elif grep -qE '\*\*\*Skipped|^SKIPPED' "$output"; then state=SKIPPED failed=1
   else state=PASS; fi
-  [ ! -s "$output" ] || figure=$(grep -oE "$pattern" "$output" | tail -1 || true)
+  [ ! -s "$output" ] || figure=$(grep -oE "$pattern" "$output" | last_or_sum || true)
   printf '%-11s %2d  %s%s, %d s\n' "$state" "$number" "$promise" "${figure:+: $figure}" $((SECONDS - begin))
   : >"$output"
 done 3<<<"$lines"

@@ -6,7 +6,7 @@
 # See --help for the options.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-. "$root/scripts/reproduce_rows.sh"
+. "$root/scripts/reproduce_common.sh"
 
 # name|title in the table|published test accuracy|layers trained
 table_rows=(

@@ -6,7 +6,7 @@
 # See --help for the options.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
-. "$root/scripts/reproduce_rows.sh"
+. "$root/scripts/reproduce_common.sh"
 
 # number|model|what is special|published training, validation and test accuracy|options of train_gpt
 # The recipe multiplies the low-rank change by alpha alone, attune by alpha / rank: its alpha is the recipe's times the rank.

@@ -14,6 +14,9 @@ run() {
 }
 trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' EXIT
 
+# What the tests need besides what a build needs: the layout, and runs of several processes.
+test_packages=(clang-format-14 libopenmpi-dev openmpi-bin)
+
 # with_nvcc FOLDER TARGET OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
 with_nvcc() {
   local folder=$1 target=$2 cudnn=()

@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 jobs=$(nproc)
 . scripts/stages.sh
 
-run "dependencies" scripts/setup.sh clang-format-14 libopenmpi-dev openmpi-bin
+run "dependencies" scripts/setup.sh "${test_packages[@]}"
 # What fragment_layouts_test compares with.
 if [ -d /usr/local/cuda/include ] && ! scripts/fetch_cute.sh build/cute; then
   summary+="==== CuTe: its headers could not be fetched, layouts of fragments not compared"$'\n'
@@ -33,7 +33,7 @@ run "tests" ctest --preset release --parallel 2 "$@"
 preset=fuzz fuzz=fuzz
 if ! scripts/setup.sh clang-19 libclang-rt-19-dev; then
   preset=asan fuzz=
-  summary+="==== FUZZING: NOT DONE: clang-19 or libclang-rt-19-dev is not installed and could not be; the sanitizers are those of GCC"$'\n'
+  summary+="==== fuzzing: not done, clang-19 or libclang-rt-19-dev is not installed and could not be; the sanitizers are those of GCC"$'\n'
 fi
 run "sanitizers: configure" cmake --preset $preset
 run "sanitizers: build" cmake --build --preset $preset --parallel "$jobs" --target kernels_cuda_test batch_ops_test simulator_test $fuzz

@@ -58,7 +58,7 @@ struct SharedRows {
   }
   template <class T>
   __device__ T* own(T* rows) const {
-    return rows + warp * channels;
+    return rows == nullptr ? nullptr : rows + warp * channels;
   }
 };
 

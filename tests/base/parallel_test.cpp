@@ -95,7 +95,7 @@ TEST(Parallel, RefusesZeroThreads) {
   EXPECT_THROW(set_num_threads(0), Error);
 }
 
-#ifndef __SANITIZE_ADDRESS__  // it needs address space that the limit refuses
+#ifndef ATTUNE_ADDRESS_SANITIZED  // it needs address space that the limit refuses
 // In a process of its own: room for a few stacks, not for a thousand. The pool there was still works.
 void start_too_many_threads() {
   set_num_threads(1);

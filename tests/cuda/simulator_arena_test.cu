@@ -105,7 +105,7 @@ TEST_F(SimulatorArena, AnAccessMustLieInOneLiveBlock) {
   EXPECT_EQ(fault_at(x, kFloats), Fault::kOutOfBounds);  // though another block follows
   EXPECT_EQ(fault_at(y, -1), Fault::kOutOfBounds);
   EXPECT_EQ(fault_at(z, 5), Fault::kOutOfBounds);
-#ifdef __SANITIZE_ADDRESS__  // which sees accesses past the helpers
+#ifdef ATTUNE_ADDRESS_SANITIZED  // which sees accesses past the helpers
   EXPECT_EQ(__asan_region_is_poisoned(x, kBlockBytes), nullptr);
   EXPECT_TRUE(__asan_address_is_poisoned(x + kFloats));
   EXPECT_EQ(__asan_region_is_poisoned(z, 5 * sizeof(float)), nullptr);

@@ -25,4 +25,10 @@ done
 expect_error "TF32 on the CPU" 2 "--precision tf32 needs --device cuda" "${common[@]}" --precision tf32
 expect_error "an unknown precision" 2 "--precision 'fp8' is unknown; the precisions are fp32, tf32 and bf16" "${common[@]}" --precision fp8
 expect_error "an unknown device" 2 "--device 'tpu' is unknown" "${common[@]}" --device tpu
+expect_error "an unknown option" 2 "unknown option '--mistake'" --mistake x
+expect_error "an option of the other script" 2 "unknown option '--file'" --file x
+expect_error "two options in one" 2 "unknown option '--data models'" "--data models" x
+expect_error "a missing value" 2 "--rows needs a value" --rows
+expect_error "an empty value" 2 "--output needs a value" --output ""
+"$program" --save --help | grep -q '^usage: ' || fail "--help after another option"
 finish

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <utility>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ATTUNE_ADDRESS_SANITIZED
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -14,7 +14,7 @@ namespace {
 
 namespace context = boost::context;
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef ATTUNE_ADDRESS_SANITIZED
 constexpr std::size_t kStackBytes = std::size_t{512} << 10;  // instrumented frames are several times larger
 void leave_stack(void** fake, const void* bottom, std::size_t size) {
   __sanitizer_start_switch_fiber(fake, bottom, size);

@@ -58,7 +58,7 @@ struct OpCall {
 
 /// Every op in both directions.
 std::vector<OpCall> op_calls();
-/// Those of the optimizer among them.
+/// A part of them: those of the optimizer's ops.
 std::vector<OpCall> optimizer_calls();
 
 void PrintTo(const OpCall& call, std::ostream* out);

@@ -1,3 +1,4 @@
+// The calls of the ops that an optimizer makes: AdamW, late rows, the norm of the gradient, clipping, moving averages.
 #include "engine/ops/adamw.h"
 #include "engine/ops/adamw_rows.h"
 #include "engine/ops/grad_norm.h"

@@ -11,6 +11,7 @@
 #include "engine/optim/lr_schedule.h"
 #include "kernels/cuda/device_info.h"
 #include "tests/engine/optim/table_bits.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
@@ -146,8 +147,10 @@ void expect_equal_bits(Course how) {
 class LateRowsTest : public DeviceTest {
  protected:
   static Course course(int steps) { return {.late = LateTables::kNone, .device = GetParam(), .steps = steps}; }
+  static bool simulated() { return GetParam() == Device::kCuda && !on_gpu(); }
   // More steps than are kept, 64; on the simulator only a few more.
-  static int many() { return GetParam() == Device::kCuda ? 80 : 400; }
+  static int many() { return simulated() ? 80 : 400; }
+  static int fewer() { return simulated() ? 70 : 200; }
 };
 
 TEST_P(LateRowsTest, AfterAnyNumberOfSteps) {
@@ -190,7 +193,7 @@ TEST_P(LateRowsTest, AStepThatIsLeftOut) {
 
 TEST_P(LateRowsTest, SeveralBatchesPerStep) {
   for (const int accumulation : {2, 3}) {
-    Course how = course(GetParam() == Device::kCuda ? 70 : 200);
+    Course how = course(fewer());
     how.accumulation = accumulation;
     how.max_grad_norm = 0.5;
     expect_equal_bits(how);
@@ -232,7 +235,7 @@ TEST_P(LateRowsTest, GradientsOfTheWholeTable) {
 
 TEST_P(LateRowsTest, ReadInBetween) {
   for (const int every : {1, 2, 7}) {
-    Course how = course(GetParam() == Device::kCuda ? 70 : 200);
+    Course how = course(fewer());
     how.read_every = every;
     how.accumulation = every == 2 ? 2 : 1;
     expect_equal_bits(how);
