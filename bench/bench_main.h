@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <functional>
 #include <iostream>
 
@@ -14,6 +15,8 @@ inline int bench_main(CLI::App& app, int argc, char** argv, const std::function<
   CLI11_PARSE(app, argc, argv);
   try {
     work();
+    std::cout.flush();
+    CHECK(std::cout && std::fflush(stdout) == 0 && std::ferror(stdout) == 0, "standard output cannot be written");
   } catch (const Error& error) {
     std::cerr << app.get_name() << ": error: " << error.what() << "\n";
     return dynamic_cast<const UsageError*>(&error) != nullptr ? 2 : 1;
