@@ -56,8 +56,8 @@ check_machine
 [ -z "$data" ] || [ -z "$archive" ] || mistake "--data and --archive exclude each other"
 [ -z "$archive" ] || [ -f "$archive" ] || mistake "--archive $archive: no such file"
 [ -n "$rows" ] || rows=$(row_names)
-rows=",${rows// /},"
-for name in ${rows//,/ }; do
+list_rows
+for name in "${names[@]}"; do
   [[ ", $(row_names)," == *" $name,"* ]] || mistake "--rows: '$name' is unknown; the rows are $(row_names)"
 done
 

@@ -20,9 +20,17 @@ parse_options() {
       continue
     fi
     [ -n "${2:-}" ] || mistake "$1 needs a value"
+    [[ $2 != --* ]] || mistake "$1 needs a value, and '$2' is an option"
     printf -v "$name" %s "$2"
     shift 2
   done
+}
+
+# Turns $rows, names that commas or blanks separate, into ",NAME,...,NAME,", and sets $names to them.
+list_rows() {
+  rows=$(tr -s '[:space:],' ',' <<<",$rows,")
+  [ "$rows" != , ] || mistake "--rows names no row"
+  IFS=, read -ra names <<<"${rows:1}"
 }
 
 # Checks --device, --precision and --models; sets $preset, and $bin if --bin was not given.

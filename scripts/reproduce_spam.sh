@@ -67,9 +67,10 @@ check_machine
 [ -z "$file" ] || [ -f "$file" ] || mistake "--file $file: no such file"
 [ -z "$config" ] || [ -f "$config" ] || mistake "--config $config: no such file"
 [ -z "$config" ] || [ -n "$tokenizer" ] || mistake "--config needs --tokenizer: a model of random weights brings none"
-rows=",${rows// /},"
-for number in ${rows//,/ }; do
-  [[ $number =~ ^[0-9]+$ ]] && [ "$number" -ge 1 ] && [ "$number" -le ${#table_rows[@]} ] ||
+[ -n "$rows" ] || rows=$(seq -s, ${#table_rows[@]})
+list_rows
+for number in "${names[@]}"; do
+  [[ $number =~ ^[1-9][0-9]?$ && $number -le ${#table_rows[@]} ]] ||
     mistake "--rows: '$number' is unknown; the rows are 1 to ${#table_rows[@]}"
 done
 
@@ -140,7 +141,7 @@ done
 prepare_data spam ${file:+--file "$file"}
 for row in "${table_rows[@]}"; do
   IFS='|' read -r number model _ _ _ _ options <<<"$row"
-  [ "$rows" = ,, ] || [[ $rows == *",$number,"* ]] || continue
+  [[ $rows == *",$number,"* ]] || continue
   # shellcheck disable=SC2086  # options are words
   run_row "$number" "$model" $options
 done

@@ -36,6 +36,10 @@ expect "only a row that is not finished runs" 1 "$(grep -c '^reproduce_spam: row
 mkdir -p "$folder/models/gpt2" && for name in config.json model.safetensors; do echo {} >"$folder/models/gpt2/$name"; done
 real=(--bin "$bin" --data "$folder/result/spam" --models "$folder/models" --output "$folder/none" --dry_run)
 export HF_HOME=$folder/no_cache
+expect "rows 1 and 2, not 12" 2 "$("$program" "${real[@]}" --rows "1 2" | wc -l)"
+for wrong in 08 0 20 '*' 99999999999999999999; do
+  expect_error "row $wrong" 2 "--rows: '$wrong' is unknown; the rows are 1 to 19" "${real[@]}" --rows "$wrong"
+done
 expect "a row with its weights" \
   "$bin/train_gpt --data $folder/result/spam --context_length longest_training_example --num_epochs 5 --eval_freq 50 --eval_iter 5 --trainable_token_pos first --device cpu --precision fp32 --model_dir $folder/models/gpt2" \
   "$("$program" "${real[@]}" --rows 2)"

@@ -29,6 +29,9 @@ expect_error "an unknown option" 2 "unknown option '--mistake'" --mistake x
 expect_error "an option of the other script" 2 "unknown option '--file'" --file x
 expect_error "two options in one" 2 "unknown option '--data models'" "--data models" x
 expect_error "a missing value" 2 "--rows needs a value" --rows
+expect_error "a value that is an option" 2 "--rows needs a value, and '--save' is an option" --rows --save
+expect_error "no row" 2 "--rows names no row" "${common[@]}" --rows ' ,'
+expect "rows after blanks" 2 "$("$program" "${common[@]}" --rows $'bert \tlogreg' | wc -l)"
 expect_error "an empty value" 2 "--output needs a value" --output ""
 "$program" --save --help | grep -q '^usage: ' || fail "--help after another option"
 finish
