@@ -297,7 +297,8 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
         save_state(plan.save);
         save_is_due_ = false;
       }
-      if (data_.processes.any(stop_here())) {
+      const bool nothing_left = ended() && batch_ < epoch_pass_->batches();  // it comes too late to end anything
+      if (data_.processes.any(stop_here()) && !nothing_left) {
         report(observer, runner_.take(true));
         return false;
       }

@@ -114,7 +114,7 @@ class Trainer {
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch and
-  /// after every batch of an evaluation of the whole validation split, ended it early. Such an evaluation then comes
+  /// after every batch of an evaluation of the whole validation split, ended it early, before all was done. Such an evaluation then comes
   /// first when the run goes on. Throws Error if a trained parameter has no gradient in the first optimizer step, and
   /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
   /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`

@@ -105,6 +105,20 @@ TEST(Training, StopEndsTheRunAfterTheBatchItIsAskedAt) {
   EXPECT_EQ(stopped.weights(), limited.weights());
 }
 
+// A run whose last batch is done has ended, unless the end of its epoch is left.
+TEST(Training, StopAfterTheLastBatchComesTooLate) {
+  const Dataset examples = invented_examples(16, 6, 11, 3);  // four batches an epoch
+  for (const std::int64_t steps : {6, 8}) {
+    TrainOptions options = quiet(3);
+    options.max_steps = steps;
+    TinyRun run(tiny_config(), examples, options);
+    int asked = 0;
+    EXPECT_EQ(run.run([&] { return ++asked == steps; }), steps == 6);
+    EXPECT_EQ(run.recorder.steps.size(), static_cast<std::size_t>(steps));
+    EXPECT_EQ(run.trainer.state().finished, steps == 6);
+  }
+}
+
 TEST(Training, MoreStepsThanThereAreChangeNothing) {
   const Dataset examples = invented_examples(9, 6, 11, 3);  // the ninth is dropped
   TrainOptions options = quiet(2);
