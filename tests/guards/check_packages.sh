@@ -7,7 +7,11 @@ set -euo pipefail
 project=$1
 table=$project/third_party/README.md dependencies=$project/cmake/AttuneDependencies.cmake
 installed=$(sed -n '/^packages=(/,/^)/p' "$project/scripts/setup.sh" | sed '1d;$d' | xargs -n 1)
-further=$(grep -hoE 'scripts/setup\.sh( [a-z][a-z0-9.+-]+)+' "$project"/scripts/*.sh | cut -d' ' -f2- | xargs -n 1 | sort -u)
+# Those that other scripts name, also in an array of one line: scripts/setup.sh "${some_packages[@]}" PACKAGE...
+further=$({
+  grep -hoE 'scripts/setup\.sh( ("\$\{[a-z_]+\[@\]\}"|[a-z][a-z0-9.+-]+))+' "$project"/scripts/*.sh | cut -d' ' -f2- | xargs -n 1 | grep -v '\$'
+  sed -n 's/^[a-z]*_packages=(\(.*\))$/\1/p' "$project"/scripts/*.sh | xargs -n 1
+} | sort -u)
 named=$(grep -v "^#" "$dependencies" | grep -oE '(attune_missing\("[^"]*" |attune_find\(([^ ]+ ){3})[a-z0-9.+-]+' | awk '{print $NF}' | grep -vx package)
 [ -n "$installed" ] && [ -n "$named" ] || { echo "no packages found in setup.sh or AttuneDependencies.cmake"; exit 1; }
 failures=0

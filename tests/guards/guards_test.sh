@@ -60,6 +60,7 @@ printf 'password = "%s"\n' correcthorse >"$tree/scripts/a" && fires check_secret
 sed -i '/libone/d' "$tree/third_party/README.md" && fires check_packages.sh "a package without row" 'no row with a licence for libone-dev'
 sed -i 's/| MIT/| /' "$tree/third_party/README.md" && fires check_packages.sh "a row without licence" 'no row with a licence for libone-dev'
 sed -i '/tool/d' "$tree/third_party/README.md" && fires check_packages.sh "a tool without row" 'no row with a licence for tool-14'
+echo 'more_packages=(tool-15)' >"$tree/scripts/c.sh" && fires check_packages.sh "a tool of an array without row" 'no row with a licence for tool-15'
 sed -i 's/libone-dev//' "$tree/scripts/setup.sh" && fires check_packages.sh "a package that is not installed" 'no script installs libone-dev'
 sed -i '/attune_missing/d' "$tree/cmake/AttuneDependencies.cmake" && fires check_packages.sh "a library without package" 'searches One'
 echo 'find_package(Two)' >"$tree/kernels/CMakeLists.txt" && fires check_packages.sh "a library of one room" 'find_package.*outside'
