@@ -5,9 +5,9 @@
 // copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
 // is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
 // examples, the dropout step, the learning rate) and makes one launch. A graph measures most gradients during backward
-// (engine/train/gradient_squares.h). If several processes share the run, a graph also
-// contains the exchange between GPUs, and a step is captured only if the parts of all processes have one shape; gradients
-// that are exchanged through the hosts rule graphs out.
+// (engine/train/gradient_squares.h). If several processes share the run, a graph also contains the exchange between GPUs,
+// and a step is captured only if the parts of all processes have one shape; gradients that are exchanged through the
+// hosts rule graphs out.
 #pragma once
 
 #include <cstdint>

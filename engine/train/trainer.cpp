@@ -297,8 +297,7 @@ bool Trainer::run_batches(TrainObserver& observer, const std::function<bool()>& 
         save_state(plan.save);
         save_is_due_ = false;
       }
-      const bool nothing_left = ended() && batch_ < epoch_pass_->batches();  // it comes too late to end anything
-      if (data_.processes.any(stop_here()) && !nothing_left) {
+      if (data_.processes.any(stop_here()) && !trained()) {
         report(observer, runner_.take(true));
         return false;
       }

@@ -114,11 +114,12 @@ class Trainer {
   Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data, const TrainOptions& options);
 
   /// Trains until all epochs or max_steps are done, or the patience is; false if `stop()`, asked after every batch and
-  /// after every batch of an evaluation of the whole validation split, ended it early, before all was done. Such an evaluation then comes
-  /// first when the run goes on. Throws Error if a trained parameter has no gradient in the first optimizer step, and
-  /// NotFiniteError if the loss of a step or the norm of its gradient is not finite; it names the step and, after it has
-  /// run the step again, the first tensor that is not finite. The parameters stay as that step found them. `plan.save`
-  /// is called after everything of the batches before has been reported, and after check().
+  /// after every batch of an evaluation of the whole validation split, ended it early. Such an evaluation then comes
+  /// first when the run goes on. After the last batch of a run that ends inside of an epoch it is too late to stop.
+  /// Throws Error if a trained parameter has no gradient in the first optimizer step, and NotFiniteError if the loss of
+  /// a step or the norm of its gradient is not finite; it names the step and, after it has run the step again, the first
+  /// tensor that is not finite. The parameters stay as that step found them. `plan.save` is called after everything of
+  /// the batches before has been reported, and after check().
   bool run(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan = {});
 
   /// Checks that the model is worth saving. Throws NotFiniteError if a trained weight is not finite, or if the model has
@@ -180,6 +181,8 @@ class Trainer {
   bool run_batches(TrainObserver& observer, const std::function<bool()>& stop, const SavePlan& plan);
   /// Whether no batch follows.
   bool ended() const { return step_ == plan_.total_steps() || (best_model_ && best_model_->out_of_patience()); }
+  /// Whether neither a batch nor the end of an epoch follows: it is too late to stop.
+  bool trained() const { return ended() && (!epoch_pass_ || batch_ < epoch_pass_->batches()); }
   /// Whether an evaluation follows this batch, counted from 0.
   bool evaluates(std::int64_t step) const { return options_.eval_every > 0 && step % options_.eval_every == 0; }
   /// The evaluation after the latest batch. If `stop()`, asked after every batch of the whole validation split, ends it,

@@ -16,7 +16,7 @@ RunState Trainer::state() const {
   if (epoch_pass_) out.pass_seed = epoch_pass_->seed();
   out.optimizer_steps = optimizer_steps_;
   out.group_open = runner_.group_open();
-  out.finished = ended() && (!epoch_pass_ || batch_ < epoch_pass_->batches()) && !evaluation_left_;
+  out.finished = trained() && !evaluation_left_;
   out.evaluation_left = evaluation_left_;
   out.generator = generator_.state();
   out.best = best_;
