@@ -11,6 +11,7 @@
 #include "tests/kernels/attention_case.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/harness.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
@@ -53,12 +54,7 @@ void expect_agreement(CudaBackend& backend, const std::string& whose) {
   }
 }
 
-class AttentionImplementations : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class AttentionImplementations : public OnDevice {};
 
 TEST_F(AttentionImplementations, Own) {
   CudaBackend backend;

@@ -25,18 +25,14 @@
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/device_array.h"
 #include "tests/kernels/harness.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
 using namespace kernels;
 
-class CudaCases : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class CudaCases : public OnDevice {};
 
 // `compact`: the gradient is written as values of some rows, and then spread.
 OpCase scatter_case(const std::string& label, std::vector<std::int32_t> ids, std::int64_t rows, std::int64_t channels,

@@ -13,18 +13,14 @@
 #include "kernels/layernorm.h"
 #include "tests/kernels/cuda_backend.h"
 #include "tests/kernels/device_array.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
 
 using namespace kernels;
 
-class CudaColumns : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class CudaColumns : public OnDevice {};
 
 const CudaContext& context_of(const CudaBackend& backend) {
   return *std::get<const CudaContext*>(backend.context());

@@ -11,6 +11,7 @@
 #include "kernels/cuda/device_info.h"
 #include "tests/engine/tensor/values_of.h"
 #include "tests/support/message_of.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
@@ -19,12 +20,7 @@ Tensor on_host(const Floats& values) {
   return Tensor::from(values, {std::ssize(values)});
 }
 
-class DeviceTensor : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!cuda::available()) GTEST_SKIP() << cuda::unavailable_reason();
-  }
-};
+class DeviceTensor : public OnDevice {};
 
 TEST_F(DeviceTensor, GoesThereAndBack) {
   const Tensor x = on_host({1, 2, 3, 4}), there = x.to(Device::kCuda);

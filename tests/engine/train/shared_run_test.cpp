@@ -12,6 +12,7 @@
 #include "kernels/cuda/device_info.h"
 #include "tests/engine/train/shared_run.h"
 #include "tests/support/message_of.h"
+#include "tests/support/on_device.h"
 
 namespace attune::testing {
 namespace {
@@ -157,7 +158,7 @@ TEST(SharedRun, PredictsTheMemoryOfItsPartOfABatchByTokens) {
   SharedRun more(of, single_process());
   const auto predicted = [](SharedRun& run) { return static_cast<double>(run.trainer().predict_peak_memory()); };
   const double part = predicted(shared), least = predicted(share), most = predicted(more);
-  if (all.world() > 1 && std::string_view(cuda::backend_name()) == "nvidia")
+  if (all.world() > 1 && on_gpu())
     GTEST_SKIP() << "these processes share a GPU, and each prediction has the memory of the others";
   EXPECT_GT(part, least * 0.99);
   EXPECT_LT(part, most * 1.01);
