@@ -1,10 +1,13 @@
 // k is cut into blocks. B's part of a block is packed by all threads into strips as wide as the register tile, each
 // from front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as
 // high as the tile if they do not, or if it is rounded on the way. Then each task owns a part of C: a panel of A stays
-// in the L1 cache while the task's strips of B, which stay in the L2 cache, pass by.
+// close while the task's strips of B pass by. Tasks that follow each other have the same strips, which stay in the L2
+// cache.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
+
+#include <unistd.h>
 
 #include <algorithm>
 #include <type_traits>
@@ -18,12 +21,13 @@
 namespace attune::kernels {
 namespace {
 
-constexpr std::int64_t kDepth = 512;       // most of k in a block
+constexpr std::int64_t kDepth = 768;       // most of k in a block
 constexpr std::int64_t kMinTaskRows = 24;  // of C, rounded up to whole tiles
-constexpr std::int64_t kRowTasks = 16;     // target, so that the last task is a small part
-constexpr std::int64_t kTaskColumns = 192;
+constexpr std::int64_t kRowTasks = 16;     // target
+constexpr std::int64_t kTasks = 32;        // at least, if there are so many tiles: the last one is a small part
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
+constexpr std::int64_t kPanelsAhead = 4;                           // of A, fetched before they are packed
 
 // A block of k, with the rows of A and the columns of B that are packed for it.
 template <class P>
@@ -33,6 +37,16 @@ struct Block {
   P* panels = nullptr;        // of A, kernel.rows high; null: read in place
   P* strips = nullptr;        // of B, kernel.columns() wide; the last one may be narrower
 };
+
+// Of one core.
+std::int64_t l2_cache_bytes() {
+  static const std::int64_t bytes = [] {
+    constexpr std::int64_t kUnknown = 1 << 20;
+    const std::int64_t size = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return size > 0 ? size : kUnknown;
+  }();
+  return bytes;
+}
 
 // Rows and columns of C.
 struct Part {
@@ -94,6 +108,7 @@ class Product {
   void pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const;
   void pack_strips(const Block<P>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
                    std::int64_t depth) const;
+  std::int64_t task_columns(const Block<P>& block, std::int64_t row_tasks) const;
   void multiply(const Block<P>& block, const Part& part) const;
   void multiply_panel(const Block<P>& block, const Part& panel) const;
   void partial_tile(const Tile<T, P>& tile, typename Kernel<T, P>::Function function, const Part& part,
@@ -149,9 +164,12 @@ void Product<T, P>::pack_panels(const Block<P>& block, std::int64_t d, std::int6
     kernel_.turn_rows(block.panels + d, block.packed_depth, a_at(block.row, block.d + d), g_.lda, block.rows, depth);
     return;
   }
-  for (std::int64_t i = 0; i < block.rows; i += height)
-    pack_panel(block.panels + i * block.packed_depth + d * height, block.row + i, std::min(height, block.rows - i),
-               block.d + d, depth);
+  for (std::int64_t i = 0; i < block.rows; i += height) {
+    P* panel = block.panels + i * block.packed_depth + d * height;
+    for (std::int64_t at = 0; at < depth * height; at += kLineBytes / static_cast<std::int64_t>(sizeof(P)))
+      __builtin_prefetch(panel + kPanelsAhead * height * block.packed_depth + at, 1);  // each is on other pages
+    pack_panel(panel, block.row + i, std::min(height, block.rows - i), block.d + d, depth);
+  }
 }
 
 template <class T, class P>
@@ -166,6 +184,16 @@ void Product<T, P>::pack_strips(const Block<P>& block, std::int64_t column, std:
     const std::int64_t packed = ceil_div(block.depth, kTogether<P>) * kTogether<P>, width = vectors * kernel_.lanes;
     std::fill_n(block.strips + j * block.packed_depth + packed * width, (block.packed_depth - packed) * width, P{});
   }
+}
+
+// As many whole strips as half of the L2 cache holds, or fewer: there are to be kTasks.
+template <class T, class P>
+std::int64_t Product<T, P>::task_columns(const Block<P>& block, std::int64_t row_tasks) const {
+  const std::int64_t strips = ceil_div(block.columns, kernel_.columns()),
+                     strip_bytes = kernel_.columns() * block.packed_depth * static_cast<std::int64_t>(sizeof(P)),
+                     cached = std::max<std::int64_t>(1, l2_cache_bytes() / 2 / std::max<std::int64_t>(1, strip_bytes)),
+                     groups = ceil_div(strips, std::min(cached, ceil_div(strips * row_tasks, kTasks)));
+  return ceil_div(strips, groups) * kernel_.columns();
 }
 
 template <class T, class P>
@@ -190,10 +218,9 @@ void Product<T, P>::run_on_all_threads() const {
     const std::int64_t least_rows = ceil_div(kMinTaskRows, kernel_.rows) * kernel_.rows,
                        rows = std::clamp(ceil_div(block.rows, kRowTasks * least_rows) * least_rows, least_rows,
                                          kMaxTaskRows),
-                       columns = ceil_div(kTaskColumns, kernel_.columns()) * kernel_.columns(),
-                       groups = ceil_div(block.columns, columns);
-    parallel_for(ceil_div(block.rows, rows) * groups, 1, [&](std::int64_t task, std::int64_t) {
-      const std::int64_t i = task / groups * rows, j = task % groups * columns;
+                       row_tasks = ceil_div(block.rows, rows), columns = task_columns(block, row_tasks);
+    parallel_for(row_tasks * ceil_div(block.columns, columns), 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t i = task % row_tasks * rows, j = task / row_tasks * columns;
       multiply(block,
                {block.row + i, std::min(rows, block.rows - i), block.column + j, std::min(columns, block.columns - j)});
     });

@@ -19,6 +19,9 @@ inline constexpr int kMaxTileElements = 32 * 32;
 /// Most rows of C in one task; a multiple of the rows of every tile.
 inline constexpr std::int64_t kMaxTaskRows = 96;
 
+/// Of a line of the caches.
+inline constexpr std::int64_t kLineBytes = 64;
+
 /// Elements of k that lie next to each other in packed operands: pairs of bfloat16.
 template <class P>
 inline constexpr std::int64_t kTogether = std::is_same_v<P, BFloat16> ? 2 : 1;
