@@ -154,16 +154,15 @@ struct Options {
 // next contender needs.
 constexpr std::chrono::milliseconds kRest{60};
 
-// One row of the table: GFLOP/s of every contender; last, the median over rounds of our speed by the best peer's.
+// One row of the table: GFLOP/s of every contender; last, the median over rounds of our speed by that of the best peer,
+// which is the one with the highest median: the fastest of each round would be the luckiest, not the best.
 void time_product(const Options& options, const std::vector<Contender>& contenders, const Product& p,
                   const std::string& label, std::vector<double>& ratios) {
   const std::vector<float> a = uniform(p.m * p.k), b = uniform(p.k * p.n);
   std::vector<float> c(static_cast<std::size_t>(p.m * p.n)), first;
   const double operations = 2.0 * static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
   std::vector<std::vector<double>> speeds(contenders.size());
-  std::vector<double> row_ratios;
-  for (int round = 0; round < options.rounds; ++round) {
-    double best_peer = 0;
+  for (int round = 0; round < options.rounds; ++round)
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const auto once = [&] { contenders[i].run(p, a.data(), b.data(), c.data()); };
       std::ranges::fill(c, std::numeric_limits<float>::quiet_NaN());  // what a contender leaves out is seen
@@ -174,18 +173,19 @@ void time_product(const Options& options, const std::vector<Contender>& contende
         for (int r = 0; r < repeats; ++r) once();
       });
       speeds[i].push_back(operations * repeats / seconds / 1e9);
-      if (i > 0) best_peer = std::max(best_peer, speeds[i].back());
       if (round > 0) continue;
       if (i == 0) first = c;
       for (std::size_t e = 0; e < c.size(); ++e)
         CHECK(std::abs(c[e] - first[e]) <= (options.bfloat16 ? 3e-2 : 1e-3) * std::sqrt(static_cast<double>(p.k)),
               contenders[i].name, " gives ", c[e], " instead of ", first[e]);
     }
-    if (best_peer > 0) row_ratios.push_back(speeds[0].back() / best_peer);
-  }
   std::printf("| %s ", label.c_str());
   for (const std::vector<double>& s : speeds) std::printf("| %.0f ", median(s));
-  if (!row_ratios.empty()) {
+  if (contenders.size() > 1) {
+    const auto best = std::max_element(speeds.begin() + 1, speeds.end(),
+                                       [](const auto& x, const auto& y) { return median(x) < median(y); });
+    std::vector<double> row_ratios;
+    for (std::size_t round = 0; round < best->size(); ++round) row_ratios.push_back(speeds[0][round] / (*best)[round]);
     ratios.push_back(median(row_ratios));
     std::printf("| %.2f [%.2f-%.2f] ", median(row_ratios), std::ranges::min(row_ratios), std::ranges::max(row_ratios));
   }
