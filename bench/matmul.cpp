@@ -166,7 +166,7 @@ void time_product(const Options& options, const std::vector<Contender>& contende
     for (std::size_t i = 0; i < contenders.size(); ++i) {
       const auto once = [&] { contenders[i].run(p, a.data(), b.data(), c.data()); };
       std::ranges::fill(c, std::numeric_limits<float>::quiet_NaN());  // what a contender leaves out is seen
-      std::this_thread::sleep_for(kRest);
+      if (num_threads() > 1) std::this_thread::sleep_for(kRest);
       const double warm = seconds_of(once);
       const int repeats = std::max(1, static_cast<int>(options.milliseconds / 1e3 / warm));
       const double seconds = seconds_of([&] {
