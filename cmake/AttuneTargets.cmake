@@ -6,11 +6,15 @@ function(attune_unity)
 endfunction()
 
 # attune_test_options(<target>...): the options of tests and their helpers: -O1, since the libraries that they call do the work and -O3
-#   would take a third more time to compile. In groups too, with ATTUNE_UNITY.
+#   would take a third more time to compile. With ATTUNE_UNITY in groups too, and with the precompiled headers of attune_test_support, which all share:
+#   hence -fPIE, which helpers would else be without.
 function(attune_test_options)
   attune_unity(${ARGN})
   foreach(target ${ARGN})
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1 -fPIE>)
+    if(ATTUNE_UNITY AND NOT target STREQUAL attune_test_support)
+      target_precompile_headers(${target} REUSE_FROM attune_test_support)
+    endif()
   endforeach()
 endfunction()
 
