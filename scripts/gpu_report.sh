@@ -224,7 +224,7 @@ sanitizers() {
     if [ -n "$asan" ]; then
       stage 'configure asan' 90 - cmake --preset asan ${dependencies:+-D ATTUNE_DEPENDENCIES="$dependencies"} &&
         stage 'build asan' 330 - cmake --build build/asan --parallel "$cores" --target kernels_cuda_test simulator_test &&
-        stage 'AddressSanitizer' 330 - ctest --test-dir build/asan -R '^(kernels_cuda_test|simulator_test)$' --output-on-failure --timeout 320
+        stage 'AddressSanitizer' 330 - ctest --test-dir build/asan -R '^(kernels_cuda_test(_other_half)?|simulator_test)$' --output-on-failure --timeout 320
     fi
     return
   fi

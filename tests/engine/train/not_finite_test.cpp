@@ -261,9 +261,9 @@ const How kWays[] = {
     {.name = "CpuAccumulated", .accumulation_steps = 2, .late_tables = LateTables::kAll},
     {.name = "CpuLateRows", .late_tables = LateTables::kAll},
     {.name = "DeviceGraphs", .device = Device::kCuda, .graphs = true},
-    {.name = "DeviceGraphsBFloat16", .device = Device::kCuda, .dtype = DType::kBFloat16, .graphs = true},
 };
 const How kSlowWays[] = {
+    {.name = "DeviceGraphsBFloat16", .device = Device::kCuda, .dtype = DType::kBFloat16, .graphs = true},
     {.name = "Device", .device = Device::kCuda},
     {.name = "DeviceGraphsRecompute", .device = Device::kCuda, .graphs = true, .recompute = true},
     {.name = "DeviceGraphsLateRows", .device = Device::kCuda, .graphs = true, .late_tables = LateTables::kAll},

@@ -31,6 +31,9 @@ constexpr int (*kPrograms[])(int, char**) = {main_of_predict,      main_of_prepa
 std::vector<CommandLine*> parsers;     // of the programs, in this order
 std::vector<std::string> known_flags;  // of all of them
 
+// Of an input: lines that are longer have more of the same flags, and the parser compares each argument with all of them.
+constexpr std::size_t kMaxLength = 512;
+
 }  // namespace
 
 extern "C" bool __real__ZN6attune11CommandLine5parseEiPPc(CommandLine* app, int argc, char** argv);
@@ -84,6 +87,7 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
                                                unsigned seed) {
   using attune::known_flags;
+  max_size = std::min(max_size, attune::kMaxLength);
   attune::fuzz::Random random(seed);
   if (random.one_in(2)) return LLVMFuzzerMutate(data, size, max_size);
   static constexpr const char* kValues[] = {
