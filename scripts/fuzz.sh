@@ -30,7 +30,13 @@ cmake --preset fuzz >/dev/null
 names=()
 for target in ${targets[@]+"${targets[@]}"}; do names+=("fuzz_$target"); done
 cmake --build --preset fuzz --parallel "$jobs" --target "${names[@]:-fuzz}"
-[ ${#targets[@]} -gt 0 ] || for program in build/fuzz/fuzz/fuzz_*; do targets+=("${program##*/fuzz_}"); done
+if [ ${#targets[@]} -eq 0 ]; then
+  targets=(train_tokenizer flags run_state weights)  # those that take longest: no processor is idle at the end
+  for program in build/fuzz/fuzz/fuzz_*; do
+    target=${program##*/fuzz_}
+    [[ " ${targets[*]} " == *" $target "* ]] || targets+=("$target")
+  done
+fi
 
 # In memory if nothing else is asked for: some targets make links for each input.
 memory=/tmp

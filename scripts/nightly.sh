@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What is too slow for scripts/test.sh. All stages take hours of 2 cores; a stage that fails does not stop the others.
 #
-#   slow               the tests with the label slow
+#   slow               the tests with the label slow, and without the sanitizers those that scripts/test.sh runs under them
 #   fuzz               each fuzz target finds the faults that are planted in its harness; then 100,000 executions of each, as in scripts/test.sh
 #   demo               a build of the demo's programs, as scripts/demo.sh builds them
 #   cuda               if the CUDA toolkit is installed: a build of everything with nvcc for the GPUs of the cuda preset, warnings as errors,
@@ -29,6 +29,7 @@ for name in "$@"; do
       run "configure" cmake --preset release -D ATTUNE_UNITY=OFF
       run "build" cmake --build --preset release --parallel "$jobs"
       run "slow tests" ctest --preset release --parallel 2 -L slow
+      run "tests of kernels without sanitizers" ctest --preset release --parallel 2 -R "$sanitized"
       ;;
     fuzz)
       run "fuzzing: planted faults" scripts/fuzz.sh --self_check

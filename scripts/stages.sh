@@ -17,6 +17,9 @@ trap 'printf "\n%s" "$summary"; [ -z "$stage" ] || echo "==== $stage: FAILED"' E
 # What the tests need besides what a build needs: the layout, and runs of several processes.
 test_packages=(clang-format-14 libopenmpi-dev openmpi-bin)
 
+# The tests that scripts/test.sh runs under the sanitizers, and not a second time without them; scripts/nightly.sh does.
+sanitized='^(kernels_cuda|batch_ops|simulator)_test(_other_half)?$'
+
 # with_nvcc FOLDER TARGET OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
 with_nvcc() {
   local folder=$1 target=$2 cudnn=()
