@@ -5,15 +5,23 @@ function(attune_unity)
   set_target_properties(${ARGN} PROPERTIES UNITY_BUILD ${ATTUNE_UNITY} UNITY_BUILD_BATCH_SIZE 16)
 endfunction()
 
-# attune_test_options(<target>...): the options of tests and their helpers: -O1, since the libraries that they call do the work and -O3
-#   would take a third more time to compile. With ATTUNE_UNITY in groups too, and with the precompiled headers of attune_test_support, which all share:
-#   hence -fPIE, which helpers would else be without.
+# attune_test_options(<target>... [OPTIMIZED]): the options of tests and their helpers: -O0, since the libraries that they call do the work and -O1 would take
+#   half as long again to compile. OPTIMIZED: -O1, for those that compute so much themselves that it saves more than it costs; with sanitizers, which make all
+#   code slower, every test is. With ATTUNE_UNITY in groups too, and with the precompiled headers of attune_test_headers or, which GCC demands where the level
+#   differs, attune_optimized_test_headers: hence -fPIE, which helpers would else be without.
 function(attune_test_options)
-  attune_unity(${ARGN})
-  foreach(target ${ARGN})
-    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1 -fPIE>)
-    if(ATTUNE_UNITY AND NOT target STREQUAL attune_test_support)
-      target_precompile_headers(${target} REUSE_FROM attune_test_support)
+  cmake_parse_arguments(ARG "OPTIMIZED" "" "" ${ARGN})
+  set(level -O0)
+  set(headers attune_test_headers)
+  if(ARG_OPTIMIZED OR ATTUNE_SANITIZE)
+    set(level -O1)
+    set(headers attune_optimized_test_headers)
+  endif()
+  attune_unity(${ARG_UNPARSED_ARGUMENTS})
+  foreach(target ${ARG_UNPARSED_ARGUMENTS})
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${level} -fPIE>)
+    if(ATTUNE_UNITY AND NOT target MATCHES "_test_headers$")
+      target_precompile_headers(${target} REUSE_FROM ${headers})
     endif()
   endforeach()
 endfunction()
@@ -71,14 +79,18 @@ function(attune_program name)
   endforeach()
 endfunction()
 
-# attune_test(<name> LABELS <label>... SOURCES <file>... DEPENDS <room>... [PRIVATE <target>...] [TIMEOUT <seconds>] [FILTER <filter>])
+# attune_test(<name> LABELS <label>... SOURCES <file>... DEPENDS <room>... [PRIVATE <target>...] [TIMEOUT <seconds>] [FILTER <filter>] [OPTIMIZED])
 #   A GoogleTest program, registered with CTest as one test under the labels given (see docs/tour.md for their meanings). FILTER: the tests that it runs,
 #   as GTEST_FILTER has them; others are added with attune_test_part.
 #   Exit code 77 means: every test of the program was skipped, for a reason it printed (e.g. ATTUNE_DATA is not set).
 function(attune_test name)
-  cmake_parse_arguments(ARG "" "TIMEOUT;FILTER" "LABELS;SOURCES;DEPENDS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "OPTIMIZED" "TIMEOUT;FILTER" "LABELS;SOURCES;DEPENDS;PRIVATE" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  attune_test_options(${name})
+  set(optimized "")
+  if(ARG_OPTIMIZED)
+    set(optimized OPTIMIZED)
+  endif()
+  attune_test_options(${name} ${optimized})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE attune_flags attune_test_support ${ARG_PRIVATE})
   foreach(dependency ${ARG_DEPENDS})
