@@ -38,7 +38,7 @@ struct Block {
   P* strips = nullptr;        // of B, kernel.columns() wide; the last one may be narrower
 };
 
-// Of one core.
+// Of the L2 cache of one core.
 std::int64_t l2_cache_bytes() {
   static const std::int64_t bytes = [] {
     constexpr std::int64_t kUnknown = 1 << 20;
@@ -103,7 +103,7 @@ class Product {
   }
   void round_rows(const Block<P>& block, std::int64_t row, std::int64_t rows) const;
   // Whether packed rows of A lie along k.
-  bool panels_along_k() const { return kernel_.turn_rows != nullptr || (kRounds && !g_.transpose_a); }
+  bool panels_along_k() const { return kernel_.transpose_rows != nullptr || (kRounds && !g_.transpose_a); }
   void clear_after_rows(const Block<P>& block, std::int64_t panel_rows) const;
   void pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const;
   void pack_strips(const Block<P>& block, std::int64_t column, std::int64_t columns, std::int64_t d,
@@ -160,8 +160,9 @@ void Product<T, P>::clear_after_rows(const Block<P>& block, std::int64_t panel_r
 template <class T, class P>
 void Product<T, P>::pack_panels(const Block<P>& block, std::int64_t d, std::int64_t depth) const {
   const std::int64_t height = kernel_.rows;
-  if (kernel_.turn_rows != nullptr) {
-    kernel_.turn_rows(block.panels + d, block.packed_depth, a_at(block.row, block.d + d), g_.lda, block.rows, depth);
+  if (kernel_.transpose_rows != nullptr) {
+    kernel_.transpose_rows(block.panels + d, block.packed_depth, a_at(block.row, block.d + d), g_.lda, block.rows,
+                           depth);
     return;
   }
   for (std::int64_t i = 0; i < block.rows; i += height) {

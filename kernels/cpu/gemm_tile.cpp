@@ -119,35 +119,35 @@ ATTUNE_INLINE void run_tile(const Tile<T, P>& t) {
     }
 }
 
-// Of two vectors, seen as blocks of `half` lanes, the second, fourth, ... block of the first changes places with the
-// first, third, ... block of the second.
+// In each group of 2 * half lanes, the upper half of `first` changes places with the lower half of `second`.
 template <int half, class V, int... lanes>
-ATTUNE_INLINE void exchange_blocks(V& first, V& second, std::integer_sequence<int, lanes...>) {
+ATTUNE_INLINE void exchange_halves(V& first, V& second, std::integer_sequence<int, lanes...>) {
   constexpr int kLanes = sizeof...(lanes);
   const V low = __builtin_shufflevector(first, second, ((lanes & half) != 0 ? kLanes + lanes - half : lanes)...);
   second = __builtin_shufflevector(first, second, ((lanes & half) != 0 ? kLanes + lanes : lanes + half)...);
   first = low;
 }
 
-// Turns a square of lanes by turning its quarters, of `half` lanes, after two of them have changed places.
+// Transposes a matrix of one vector per row: the upper right and the lower left quarter change places, then each quarter
+// is transposed likewise. `half` is the size of the quarters.
 template <int half, class V, std::size_t lanes>
-ATTUNE_INLINE void turn_registers(V (&rows)[lanes]) {
+ATTUNE_INLINE void transpose_registers(V (&rows)[lanes]) {
 #pragma GCC unroll 16
   for (std::size_t i = 0; i < lanes; ++i)
     if ((i & half) == 0)
-      exchange_blocks<half>(rows[i], rows[i + half], std::make_integer_sequence<int, static_cast<int>(lanes)>{});
-  if constexpr (half > 1) turn_registers<half / 2>(rows);
+      exchange_halves<half>(rows[i], rows[i + half], std::make_integer_sequence<int, static_cast<int>(lanes)>{});
+  if constexpr (half > 1) transpose_registers<half / 2>(rows);
 }
 
-// out[d * width + i] = x[i * stride + d] for a square: rows of `bytes` bytes are loaded and stored whole.
+// out[d * width + i] = x[i * stride + d] for a square matrix whose rows are vectors of `bytes` bytes.
 template <int bytes, class T>
-ATTUNE_INLINE void turn_square(T* out, std::int64_t width, const T* x, std::int64_t stride) {
+ATTUNE_INLINE void transpose_square(T* out, std::int64_t width, const T* x, std::int64_t stride) {
   using V = typename Vector<T, bytes>::type;
   constexpr int kLanes = bytes / static_cast<int>(sizeof(T));
   V rows[kLanes];
 #pragma GCC unroll 16
   for (int i = 0; i < kLanes; ++i) load(rows[i], x + i * stride);
-  turn_registers<kLanes / 2>(rows);
+  transpose_registers<kLanes / 2>(rows);
 #pragma GCC unroll 16
   for (int d = 0; d < kLanes; ++d) std::memcpy(out + d * width, &rows[d], sizeof(V));
 }
@@ -164,7 +164,7 @@ ATTUNE_INLINE void run_pack(T* out, const T* x, std::int64_t stride_i, std::int6
     if (full && stride_d == 1)
       for (; d + kLanes <= depth; d += kLanes)
         for (std::int64_t i = 0; i < width; i += kLanes)
-          turn_square<bytes>(out + d * width + i, width, x + i * stride_i + d, stride_i);
+          transpose_square<bytes>(out + d * width + i, width, x + i * stride_i + d, stride_i);
   }
   for (; d < depth; ++d)
     for (std::int64_t i = 0; i < width; ++i) out[d * width + i] = i < count ? x[i * stride_i + d * stride_d] : T(0);
@@ -178,17 +178,17 @@ ATTUNE_INLINE std::uint32_t pair_of(float first, float second) {
 template <int bytes, int width>
 ATTUNE_INLINE void run_pack(BFloat16* out, const float* x, std::int64_t stride_i, std::int64_t stride_d,
                             std::int64_t count, std::int64_t depth) {
-  constexpr std::int64_t kTurned = 16;  // elements of k in a cache line
+  constexpr std::int64_t kTransposed = 16;  // elements of k in a cache line
   std::int64_t d = 0;
   if (count == width && stride_d == 1 && width % 4 == 0)
-    for (; d + kTurned <= depth; d += kTurned) {
-      alignas(64) BFloat16 rows[width * kTurned];  // read in pairs
+    for (; d + kTransposed <= depth; d += kTransposed) {
+      alignas(64) BFloat16 rows[width * kTransposed];  // read in pairs
       for (std::int64_t i = 0; i < width; ++i)
-        for (std::int64_t e = 0; e < kTurned; ++e) rows[i * kTurned + e] = to_bfloat16(x[i * stride_i + d + e]);
-      for (std::int64_t pair = 0; pair < kTurned / 2; pair += 4)
+        for (std::int64_t e = 0; e < kTransposed; ++e) rows[i * kTransposed + e] = to_bfloat16(x[i * stride_i + d + e]);
+      for (std::int64_t pair = 0; pair < kTransposed / 2; pair += 4)
         for (std::int64_t i = 0; i < width; i += 4)
-          turn_square<16>(reinterpret_cast<std::uint32_t*>(out + d * width) + pair * width + i, width,
-                          reinterpret_cast<const std::uint32_t*>(rows + i * kTurned) + pair, kTurned / 2);
+          transpose_square<16>(reinterpret_cast<std::uint32_t*>(out + d * width) + pair * width + i, width,
+                               reinterpret_cast<const std::uint32_t*>(rows + i * kTransposed) + pair, kTransposed / 2);
     }
   else if (count == width && stride_i == 1)
     for (; d + 2 <= depth; d += 2) {
@@ -242,10 +242,10 @@ template <class, class, int>
 using InstructionStep = PairInstruction;
 ATTUNE_TILE(avx512_bf16, ATTUNE_AVX512, InstructionStep, 64, 8, 3)
 
-// As Kernel::Turn.
-ATTUNE_INLINE void run_turn(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
-                            std::int64_t count, std::int64_t depth) {
-  constexpr std::int64_t kColumns = 16, kPairs = 4;  // in one piece: pairs of k, turned as one element
+// As Kernel::Transpose.
+ATTUNE_INLINE void run_transpose(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
+                                 std::int64_t count, std::int64_t depth) {
+  constexpr std::int64_t kColumns = 16, kPairs = 4;  // in one piece: pairs of k, moved as one element
   std::int64_t d = 0;
   for (; d + 2 * kPairs <= depth; d += 2 * kPairs) {
     std::int64_t i = 0;
@@ -256,9 +256,10 @@ ATTUNE_INLINE void run_turn(BFloat16* out, std::int64_t stride, const float* x, 
         for (std::int64_t c = 0; c < kColumns; ++c) pairs[pair][c] = pair_of(first[c], second[c]);
       }
       for (std::int64_t c = 0; c < kColumns; c += 4) {
-        std::uint32_t turned[4][kPairs];
-        turn_square<16>(turned[0], kPairs, pairs[0] + c, kColumns);
-        for (std::int64_t r = 0; r < 4; ++r) std::memcpy(out + (i + c + r) * stride + d, turned[r], sizeof(turned[r]));
+        std::uint32_t transposed[4][kPairs];
+        transpose_square<16>(transposed[0], kPairs, pairs[0] + c, kColumns);
+        for (std::int64_t r = 0; r < 4; ++r)
+          std::memcpy(out + (i + c + r) * stride + d, transposed[r], sizeof(transposed[r]));
       }
     }
     for (; i < count; ++i)
@@ -268,9 +269,9 @@ ATTUNE_INLINE void run_turn(BFloat16* out, std::int64_t stride, const float* x, 
     for (std::int64_t i = 0; i < count; ++i) out[i * stride + d] = to_bfloat16(x[d * stride_d + i]);
 }
 
-ATTUNE_AVX512 void amx_turn(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
-                            std::int64_t count, std::int64_t depth) {
-  run_turn(out, stride, x, stride_d, count, depth);
+ATTUNE_AVX512 void amx_transpose(BFloat16* out, std::int64_t stride, const float* x, std::int64_t stride_d,
+                                 std::int64_t count, std::int64_t depth) {
+  run_transpose(out, stride, x, stride_d, count, depth);
 }
 constexpr Kernel<float, BFloat16> amx_kernel{
     .rows = amx::kRows,
@@ -282,7 +283,7 @@ constexpr Kernel<float, BFloat16> amx_kernel{
     .pack_rows = nullptr,
     .pack_columns = {avx512_bf16_pack<float, BFloat16, amx::kLanes>, avx512_bf16_pack<float, BFloat16, 2 * amx::kLanes>,
                      nullptr},
-    .turn_rows = amx_turn,
+    .transpose_rows = amx_transpose,
     .begin = amx::begin,
     .end = amx::end};
 #endif

@@ -49,8 +49,8 @@ struct Kernel {
   using Pack = void (*)(P* out, const T* x, std::int64_t stride_i, std::int64_t stride_d, std::int64_t count,
                         std::int64_t depth);
   /// out[i * stride + d] = x[d * stride_d + i], rounded, for i < count and d < depth.
-  using Turn = void (*)(P* out, std::int64_t stride, const T* x, std::int64_t stride_d, std::int64_t count,
-                        std::int64_t depth);
+  using Transpose = void (*)(P* out, std::int64_t stride, const T* x, std::int64_t stride_d, std::int64_t count,
+                             std::int64_t depth);
 
   std::int64_t rows, vectors, lanes;
   std::int64_t step;                       // elements of k that a tile takes at once: zeros complete the last ones
@@ -58,8 +58,8 @@ struct Kernel {
   Function columns_of_a[kMaxTileVectors];  // A[i][d] = a[d * lda + i], or pairs, as they are packed
   Pack pack_rows;                          // of A: `rows` wide
   Pack pack_columns[kMaxTileVectors];      // of B
-  Turn turn_rows = nullptr;   // of A, if its packed rows lie along k (then columns_of_a, pack_rows are null)
-  void (*begin)() = nullptr;  // to be called by a thread before and after its tiles; null: nothing to do
+  Transpose transpose_rows = nullptr;  // of A, if its packed rows lie along k (then columns_of_a, pack_rows are null)
+  void (*begin)() = nullptr;           // to be called by a thread before and after its tiles; null: nothing to do
   void (*end)() = nullptr;
 
   std::int64_t columns() const { return vectors * lanes; }

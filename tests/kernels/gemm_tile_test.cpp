@@ -66,7 +66,7 @@ std::vector<P> rows_along_k(const Kernel<T, P>& kernel, const Problem<T>& p) {
   const std::int64_t depth = kernel.whole_steps(p.k);
   std::vector<P> out(static_cast<std::size_t>(kernel.rows * depth));
   if (p.transpose_a) {
-    kernel.turn_rows(out.data(), depth, p.a.data(), p.lda, p.m, p.k);
+    kernel.transpose_rows(out.data(), depth, p.a.data(), p.lda, p.m, p.k);
     return out;
   }
   for (std::int64_t i = 0; i < p.m; ++i)
@@ -120,7 +120,7 @@ template <class T, class P>
 void check_tiles() {
   for (const auto& [name, kernel, products] : kernels_of_machine<T, P>()) {
     SCOPED_TRACE(name);
-    const bool always_along_k = kernel.turn_rows != nullptr;
+    const bool always_along_k = kernel.transpose_rows != nullptr;
     ASSERT_LE(kernel.rows * kernel.columns(), kMaxTileElements);
     ASSERT_EQ(kMaxTaskRows % kernel.rows, 0);
     for (int vectors = 1; vectors <= kernel.vectors; ++vectors)
@@ -174,7 +174,7 @@ TEST(GemmTileTest, BFloat16TilesOfSpecialNumbers) {
     const auto product = [&](const std::vector<float>& x, const std::vector<float>& y) {
       const auto depth = std::ssize(x);
       // All rows of A are x, all columns of B are y.
-      const bool along_k = kernel.turn_rows != nullptr;
+      const bool along_k = kernel.transpose_rows != nullptr;
       std::vector<BFloat16> a(static_cast<std::size_t>(kernel.rows * kernel.whole_steps(depth)));
       if (along_k)
         for (std::int64_t i = 0; i < kernel.rows; ++i)
