@@ -28,7 +28,7 @@ results=(--id measures --id predictions --id mistakes)
 train classes --keep_best f1_macro --max_grad_norm 1 --seed 7
 evaluated classes
 page_is_right classes --evaluation "$folder/classes.json" "${sections[@]}" "${results[@]}" --id measure --id norm --id calibration --id confidence --id ranking \
-  --text '</script><script>alert(1)</script>' --text "\"quo'te\" & <b>bold" --text $'control\u2401\u241b[31m' --text "Confusion matrix" \
+  --text '</script><script>alert(1)</script>' --text "\"quo'te\" & <b>bold" --text 'control␁␛[31m' --text "Confusion matrix" \
   --text "--keep_best f1_macro" --text "--max_grad_norm 1" --text "texts that were cut" --text "The text as it is in the data"
 changed=$(sed -n '/Options that differ/,/<\/table>/p' "$folder/classes/report.html" | grep -oE -- '--[a-z_]+' | xargs)
 expect "options that differ" "--data --keep_best --seed" "$(echo "$changed" | xargs -n 1 | grep -E '^--(data|keep_best|seed|weight_decay|dropout)$' | xargs)"
