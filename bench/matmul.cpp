@@ -150,8 +150,8 @@ struct Options {
   bool bfloat16 = false;
 };
 
-// Between contenders: the threads of some libraries wait busily for a while after their last product, on a core that the
-// next contender needs.
+// Between contenders with several threads: those of some libraries wait busily for a while after their last product, on
+// a core that the next contender needs.
 constexpr std::chrono::milliseconds kRest{60};
 
 // One row of the table: GFLOP/s of every contender; last, the median over rounds of our speed by that of the best peer,

@@ -24,7 +24,7 @@ namespace {
 constexpr std::int64_t kDepth = 768;       // most of k in a block
 constexpr std::int64_t kMinTaskRows = 24;  // of C, rounded up to whole tiles
 constexpr std::int64_t kRowTasks = 16;     // target
-constexpr std::int64_t kTasks = 32;        // at least, if there are so many tiles: the last one is a small part
+constexpr std::int64_t kTasks = 32;        // target for the fewest, so that the last task is a small part
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
 constexpr std::int64_t kPanelsAhead = 4;                           // of A, fetched before they are packed
@@ -187,7 +187,7 @@ void Product<T, P>::pack_strips(const Block<P>& block, std::int64_t column, std:
   }
 }
 
-// As many whole strips as half of the L2 cache holds, or fewer: there are to be kTasks.
+// As many whole strips as half of the L2 cache holds, or fewer, so that there are about kTasks.
 template <class T, class P>
 std::int64_t Product<T, P>::task_columns(const Block<P>& block, std::int64_t row_tasks) const {
   const std::int64_t strips = ceil_div(block.columns, kernel_.columns()),

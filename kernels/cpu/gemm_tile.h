@@ -19,7 +19,7 @@ inline constexpr int kMaxTileElements = 32 * 32;
 /// Most rows of C in one task; a multiple of the rows of every tile.
 inline constexpr std::int64_t kMaxTaskRows = 96;
 
-/// Of a line of the caches.
+/// Bytes of a cache line.
 inline constexpr std::int64_t kLineBytes = 64;
 
 /// Elements of k that lie next to each other in packed operands: pairs of bfloat16.

@@ -116,7 +116,7 @@ void expect_near(const std::vector<double>& found, const std::vector<double>& ex
 // A run of one of the models.
 using ModelRun = DeviceRun (*)(const How& how);
 
-// The result of a run that several tests compare with: it is made once. EqualRunsGiveEqualBitsInEverySchedule shows that another one
+// The result of a run that several tests compare with: it is made once. EqualRunsGiveEqualBitsInOtherSchedules shows that another one
 // would have its bits.
 DeviceRun known(ModelRun run, const How& how) {
   static std::vector<std::tuple<ModelRun, How, DeviceRun>> runs;
@@ -171,12 +171,12 @@ void expect_equal_bits_in_schedules(ModelRun run, DType dtype, const std::vector
   }
 }
 
-TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEverySchedule) {
+TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInOtherSchedules) {
   expect_equal_bits_in_schedules(gpt_run, DType::kFloat32, {2});
   expect_equal_bits_in_schedules(bert_run, DType::kBFloat16, {2});
 }
 
-TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInEveryScheduleInEveryKindOfRun) {
+TEST_F(DeviceTraining, EqualRunsGiveEqualBitsInOtherSchedulesInEveryKindOfRun) {
   for (const ModelRun run : {gpt_run, bert_run})
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) expect_equal_bits_in_schedules(run, dtype, {2, 3});
 }
