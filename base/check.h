@@ -1,6 +1,7 @@
-// Errors in three forms, one for each cause.
+// Errors, one type for each cause.
 //
 //   Error       the caller's mistake: a bad flag, shape, file content. CHECK throws it.
+//   UsageError  a mistake on the command line.
 //   IoError     a failure of the machine: a file that cannot be opened, read or written. Names the path.
 //   OutOfMemory not enough memory: names the bytes requested and, for a device, the bytes free.
 //   DCHECK      our own bug: compiled out of release builds.
@@ -9,20 +10,12 @@
 // line and exits with 1, or with 2 for UsageError.
 #pragma once
 
-#include <sstream>
 #include <stdexcept>
 #include <string>
 
-namespace attune {
+#include "base/str_cat.h"
 
-/// Concatenates the streamed forms of all arguments.
-template <class... Args>
-std::string str_cat(const Args&... args) {
-  std::ostringstream out;
-  out.exceptions(std::ios::badbit);  // without memory a stream would cut the text without a word
-  (out << ... << args);
-  return out.str();
-}
+namespace attune {
 
 /// The caller's mistake, in one line.
 class Error : public std::runtime_error {
@@ -54,7 +47,7 @@ class IoError : public Error {
 
 }  // namespace attune
 
-/// Throws Error with the streamed message unless `cond` holds: CHECK(a == b, "linear: ", a, " != ", b).
+/// Throws Error with the message of its other arguments unless `cond` holds: CHECK(a == b, "linear: ", a, " != ", b).
 #define CHECK(cond, ...)                                                \
   do {                                                                  \
     if (!(cond)) throw ::attune::Error(::attune::str_cat(__VA_ARGS__)); \

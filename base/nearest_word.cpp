@@ -30,7 +30,18 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 const std::string& nearest_word(std::string_view text, std::span<const std::string> words) {
   DCHECK(!words.empty());
-  return *std::ranges::min_element(words, {}, [&](const std::string& word) { return edit_distance(text, word); });
+  const std::string* nearest = nullptr;
+  std::size_t fewest = 0;
+  for (const std::string& word : words) {
+    // As many bytes at least are inserted or removed as the lengths differ.
+    const std::size_t at_least = std::max(text.size(), word.size()) - std::min(text.size(), word.size());
+    if (nearest != nullptr && at_least >= fewest) continue;
+    const std::size_t edits = edit_distance(text, word);
+    if (nearest != nullptr && edits >= fewest) continue;
+    nearest = &word;
+    fewest = edits;
+  }
+  return *nearest;
 }
 
 std::string did_you_mean(std::string_view text, std::span<const std::string> words) {

@@ -81,7 +81,15 @@ class Pool {
       const std::scoped_lock lock(mutex_);
       loop_ = nullptr;  // late workers find nothing
     }
-    while (loop.helpers.load(std::memory_order_acquire) != 0) pause_briefly();
+    // A worker that still computes is soon done, unless another program has its core.
+    for (int i = 0; loop.helpers.load(std::memory_order_acquire) != 0;) {
+      if (i == kSpinRounds) {
+        std::this_thread::yield();
+      } else {
+        ++i;
+        pause_briefly();
+      }
+    }
   }
 
  private:

@@ -3,7 +3,7 @@
 // parallel_for cuts [0, n) into pieces of `grain` (the last may be shorter) and calls body(begin, end) once per piece,
 // in any order, on any thread. Since the cut depends on n and grain alone, a computation whose pieces are independent
 // is bitwise the same on 1 and on 64 threads. A loop inside a piece runs on its own thread, in order. If a piece throws
-// an exception, the caller receives it after all pieces have ended; if several throw, the caller receives one of them.
+// an exception, the caller receives it when all pieces have ended that were begun; if several throw, one of them.
 #pragma once
 
 #include <cstdint>

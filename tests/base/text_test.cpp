@@ -6,6 +6,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
+#include <sstream>
 
 #include "base/check.h"
 #include "base/input_file.h"
@@ -59,6 +61,26 @@ struct Broken {
     return out;
   }
 };
+
+TEST(StrCat, HasTheFormsOfAStream) {
+  const auto streamed = [](const auto&... parts) {
+    std::ostringstream out;
+    (out << ... << parts);
+    return out.str();
+  };
+  const auto expect_equal = [&](const auto&... parts) { EXPECT_EQ(str_cat(parts...), streamed(parts...)); };
+  expect_equal("a ", std::string("string"), std::string_view(" view"), '!', std::string("\0", 1));
+  expect_equal(0, -1, 7u, std::uint16_t{65535}, std::int16_t{-5}, true, ' ', std::size_t{42});
+  expect_equal(std::numeric_limits<std::int64_t>::min(), ' ', std::numeric_limits<std::uint64_t>::max());
+  for (const double number : {0.0, -0.0, 1.0, 0.1, 1e-5, 123456.0, 1234567.0, -1.23456789e-300, 1.7976931348623157e308})
+    expect_equal(number, ' ', static_cast<float>(number));
+  const double infinite = std::numeric_limits<double>::infinity();
+  expect_equal(infinite, -infinite, std::numeric_limits<double>::quiet_NaN());
+  const int object = 0;
+  const void* const address = &object;
+  expect_equal(address);
+  EXPECT_EQ(str_cat(), "");
+}
 
 TEST(StrCat, IsWholeOrFails) {
   EXPECT_EQ(str_cat("a ", 12, " b"), "a 12 b");
