@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint8_t kDropByte = 0xFF, kOtherByte = 0xFE;
 
 // FastBertNormalizer::actions_: 0 keeps the code point; otherwise flags above the exclusive-or of the code point and
-// the one that it becomes (so that blocks of code points that stay are all zero, and stored once).
+// the one that it becomes.
 constexpr std::uint32_t kTargetMask = 0x1FFFFF;
 constexpr std::uint32_t kDrop = 1u << 24;
 constexpr std::uint32_t kSpaced = 1u << 25;   // between spaces
@@ -98,7 +98,7 @@ const unicode::CodePointTable<std::uint32_t>& actions_of(const BertNormalizerOpt
       options.clean_text + 2u * options.handle_chinese_chars + 4u * options.strip_accents + 8u * options.lowercase;
   const std::scoped_lock lock(one_at_a_time);
   if (tables[setting] == nullptr)
-    tables[setting] = std::make_unique<const Table>([&options](char32_t c) { return action_of(c, options); });
+    tables[setting] = std::make_unique<const Table>([options](char32_t c) { return action_of(c, options); });
   return *tables[setting];
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <set>
 
 #include "base/check.h"
@@ -18,12 +19,14 @@ namespace {
 using json::Value;
 
 // The 256 bytes in order of their code points in the alphabet.
-std::vector<unsigned char> bytes_in_order() {
-  std::vector<unsigned char> bytes(256);
-  for (std::size_t i = 0; i < 256; ++i) bytes[i] = static_cast<unsigned char>(i);
-  const auto& alphabet = byte_level_alphabet();
-  std::sort(bytes.begin(), bytes.end(), [&](unsigned char a, unsigned char b) { return alphabet[a] < alphabet[b]; });
-  return bytes;
+const std::array<unsigned char, 256>& bytes_in_order() {
+  static const auto sorted = [] {
+    std::array<unsigned char, 256> bytes{};
+    std::iota(bytes.begin(), bytes.end(), static_cast<unsigned char>(0));
+    std::ranges::sort(bytes, {}, [](unsigned char byte) { return byte_level_alphabet()[byte]; });
+    return bytes;
+  }();
+  return sorted;
 }
 
 bool contains(const std::vector<std::string>& tokens, const char* token) {

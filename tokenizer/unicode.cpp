@@ -60,7 +60,7 @@ std::uint8_t bert_class(char32_t c) {
   return static_cast<std::uint8_t>(bits);
 }
 
-// The distance from each code point to its lower case, so that most blocks are all zero. U+0130 alone becomes two.
+// The distance from each code point to its lower case; 0 for most. U+0130 alone becomes two.
 constexpr char32_t kCapitalIWithDot = 0x130;
 
 const CodePointTable<std::int32_t>& lower_distances() {
@@ -142,18 +142,14 @@ class Normalisation {
   }
 
  private:
-  Normalisation() : classes_([](char32_t c) { return class_of(c); }), bits_([](char32_t) { return std::uint8_t{0}; }) {
-    std::vector<std::uint8_t> bits(utf8::kMaxCodePoint + 1, 0);
+  Normalisation() {
     for (char32_t c = 0; c <= utf8::kMaxCodePoint; ++c) {
-      if (classes_[c] != 0 || hangul::is_vowel(c) || hangul::is_tail(c)) bits[c] |= kUnsafe;
-      if (hangul::is_syllable(c)) bits[c] |= kDecomposes;
       // utf8proc reports cheaply whether there is a decomposition; 0xFFFF is its "none".
       const utf8proc_property_t& of_c = property(c);
       if (of_c.decomp_seqindex == UINT16_MAX || of_c.decomp_type != 0) continue;
       if (!overridden(kNoDecomposition, c, true)) continue;
-      add_decomposition(c, bits);
+      add_decomposition(c);
     }
-    bits_ = CodePointTable<std::uint8_t>([&bits](char32_t c) { return bits[c]; });
   }
 
   static std::uint8_t class_of(char32_t c) {
@@ -161,26 +157,35 @@ class Normalisation {
     return overridden(kNoCombiningClass, c, true) ? value : std::uint8_t{0};
   }
 
+  std::uint8_t bits_of(char32_t c) const {
+    int bits = 0;
+    if (class_of(c) != 0 || hangul::is_vowel(c) || hangul::is_tail(c)) bits |= kUnsafe;
+    if (hangul::is_syllable(c)) bits |= kDecomposes;
+    const auto found = bits_of_parts_.find(c);
+    return static_cast<std::uint8_t>(found == bits_of_parts_.end() ? bits : bits | found->second);
+  }
+
   static std::uint64_t key(char32_t a, char32_t b) { return std::uint64_t{a} << 32 | b; }
 
-  void add_decomposition(char32_t c, std::vector<std::uint8_t>& bits) {
+  void add_decomposition(char32_t c) {
     utf8proc_int32_t raw[32];
     const int length = utf8proc_parts(c, raw);
-    bits[c] |= kDecomposes;
+    bits_of_parts_[c] |= kDecomposes;
     parts_[c] = {part_pool_.size(), static_cast<std::size_t>(length)};
     for (int i = 0; i < length; ++i) part_pool_.push_back(static_cast<char32_t>(raw[i]));
     // c is a composite unless composing its parts gives something else (the composition exclusions).
     if (utf8proc_composite(raw, length) != c) {
-      bits[c] |= kUnsafe;
+      bits_of_parts_[c] |= kUnsafe;
       return;
     }
     const char32_t last = static_cast<char32_t>(raw[length - 1]);
     pairs_[key(utf8proc_composite(raw, length - 1), last)] = c;
-    bits[last] |= kUnsafe;
+    bits_of_parts_[last] |= kUnsafe;
   }
 
-  CodePointTable<std::uint8_t> classes_;
-  CodePointTable<std::uint8_t> bits_;
+  CodePointTable<std::uint8_t> classes_{class_of};
+  CodePointTable<std::uint8_t> bits_{[this](char32_t c) { return bits_of(c); }};
+  std::unordered_map<char32_t, std::uint8_t> bits_of_parts_;                 // those that come from decompositions
   std::unordered_map<char32_t, std::pair<std::size_t, std::size_t>> parts_;  // into part_pool_: begin, length
   std::u32string part_pool_;
   std::unordered_map<std::uint64_t, char32_t> pairs_;

@@ -2,46 +2,56 @@
 //
 // The reference mixes Unicode versions: the byte-level splitter's classes are of about 16, BERT's of about 8, lower
 // case of about 17, normalisation of about 9, and Python's words (words.h) of 14. The answers come from utf8proc (15),
-// corrected by the small generated tables of unicode_overrides/. Each table is built once, on first use, and costs two
-// loads per look-up; keep its reference during a loop.
+// corrected by the small generated tables of unicode_overrides/. A look-up in a table costs two loads; keep the
+// table's reference during a loop.
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
-#include <map>
-#include <span>
+#include <deque>
+#include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 #include "tokenizer/utf8.h"
 
 namespace attune::unicode {
 
-/// A value for every code point: 256 code points make a block, equal blocks are stored once.
+/// A value for every code point. 256 code points make a block, which is computed when one of them is first asked for:
+/// most texts use a few of the 4,352 blocks. Threads may share a table.
 template <class T>
 class CodePointTable {
  public:
-  using Block = std::array<T, 256>;
+  /// value(c) gives the value of a code point; it must not ask this table.
+  explicit CodePointTable(std::function<T(char32_t)> value) : value_(std::move(value)) {}
 
-  /// value(c) gives the value of every code point.
-  template <class Value>
-  explicit CodePointTable(const Value& value) {
-    std::map<Block, std::uint16_t> seen;
-    for (char32_t first = 0; first <= utf8::kMaxCodePoint; first += 256) {
-      Block block;
-      for (char32_t i = 0; i < 256; ++i) block[i] = value(first + i);
-      const auto [place, is_new] = seen.try_emplace(block, static_cast<std::uint16_t>(blocks_.size()));
-      if (is_new) blocks_.push_back(block);
-      block_of_[first >> 8] = place->second;
-    }
+  T operator[](char32_t c) const {
+    const Block* block = blocks_[c >> 8].load(std::memory_order_acquire);
+    if (block == nullptr) [[unlikely]]
+      block = compute(c >> 8);
+    return (*block)[c & 255];
   }
 
-  T operator[](char32_t c) const { return blocks_[block_of_[c >> 8]][c & 255]; }
-
  private:
-  std::array<std::uint16_t, (utf8::kMaxCodePoint >> 8) + 1> block_of_{};
-  std::vector<Block> blocks_;
+  using Block = std::array<T, 256>;
+
+  const Block* compute(char32_t number) const {
+    const std::scoped_lock lock(mutex_);
+    std::atomic<const Block*>& place = blocks_[number];
+    if (place.load() != nullptr) return place.load();  // another thread was first
+    Block block;
+    for (char32_t i = 0; i < 256; ++i) block[i] = value_(number << 8 | i);
+    place.store(&computed_.emplace_back(block), std::memory_order_release);
+    return place.load();
+  }
+
+  std::function<T(char32_t)> value_;
+  mutable std::array<std::atomic<const Block*>, (utf8::kMaxCodePoint >> 8) + 1> blocks_{};
+  mutable std::mutex mutex_;
+  mutable std::deque<Block> computed_;
 };
 
 /// The White_Space property (the `\s` of the byte-level splitter, and what every trimming strips).

@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 #include <utf8proc.h>
 
+#include <atomic>
+#include <thread>
+#include <vector>
+
 #include "tokenizer/bert_normalizer.h"
 
 namespace attune {
@@ -66,6 +70,22 @@ TEST(BertNormalizer, EachStepAlone) {
 TEST(BertNormalizer, KeptMarksAreOrdered) {
   EXPECT_EQ(bert_normalize(U"a\u302e\u0301\U0001d165", {}), U"a\U0001d165\u302e");
   EXPECT_EQ(bert_normalize(U"a\u302eb\U0001d165", {}), U"a\u302eb\U0001d165");
+}
+
+// Many threads ask for code points of the same blocks at the same time.
+TEST(CodePointTables, ThreadsMayShareOne) {
+  for (int round = 0; round < 20; ++round) {
+    const unicode::CodePointTable<std::uint32_t> table([](char32_t c) { return static_cast<std::uint32_t>(c) ^ 7; });
+    std::atomic<int> wrong = 0;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i)
+      threads.emplace_back([&] {
+        for (char32_t c = 0; c <= utf8::kMaxCodePoint; c += 61)
+          if (table[c] != (static_cast<std::uint32_t>(c) ^ 7)) ++wrong;
+      });
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(wrong, 0);
+  }
 }
 
 }  // namespace
