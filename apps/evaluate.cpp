@@ -96,7 +96,7 @@ void check_calibration(const EvaluateFlags& flags, const Predictor& model) {
 
 int evaluate(const EvaluateFlags& flags) {
   flags.predictor.prepare();
-  const json::Value config = json::read((std::filesystem::path(flags.predictor.model_dir) / "config.json").string());
+  const json::Value config = read_model_config(flags.predictor.model_dir);
   const std::unique_ptr<Predictor> model = flags.predictor.open();
   std::optional<LockedFolder> lock;
   if (flags.calibrate) {

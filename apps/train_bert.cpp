@@ -8,6 +8,7 @@
 #include "apps/support/published.h"
 #include "apps/support/run_training.h"
 #include "apps/support/task_config.h"
+#include "models/model_folder.h"
 #include "models/registry.h"
 
 namespace attune {
@@ -41,8 +42,8 @@ int train(const BertFlags& flags) {
   common.apply();
   const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::string folder = flags.folder();
+  const json::Value config = read_model_config(folder);
   const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
-  const json::Value config = json::read(folder + "/config.json");
   common.windows.warn_of_cut(folder, config);
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
   common.find_columns();

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "engine/io/locked_folder.h"
 #include "engine/io/sha256.h"
 
 namespace attune {
@@ -48,6 +49,11 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
   files.add("config.json", config.dump(2) + "\n");
   for (const char* name : kOtherFiles) files.supersede(name);
   return files;
+}
+
+json::Value read_model_config(const std::string& folder) {
+  finish_set_without_key(folder, "config.json");
+  return json::read((std::filesystem::path(folder) / "config.json").string());
 }
 
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members) {

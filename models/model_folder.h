@@ -28,6 +28,10 @@ using WriteWeights = std::function<void(AtomicFile& file, const Metadata& metada
 /// not are removed then. Throws IoError, and what `write` throws.
 FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write);
 
+/// The config.json of a saved model; first finishes a save that was killed (finish_set_without_key). Throws IoError, and
+/// Error for a file that is not JSON.
+json::Value read_model_config(const std::string& folder);
+
 /// Sets members of the config.json of a saved model, whose weights stay: `config` is what was read from it before. Its
 /// id stays too. Throws Error if the file is another one now; IoError.
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members);

@@ -7,6 +7,7 @@
 #include "models/bert/bert.h"
 #include "models/gpt2/gpt2.h"
 #include "models/hf_config.h"
+#include "models/model_folder.h"
 #include "models/modernbert/modernbert.h"
 
 namespace attune {
@@ -44,7 +45,7 @@ bool OpenedClassifier::complete() const {
 }
 
 OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator) {
-  const json::Value config = json::read(folder + "/config.json");
+  const json::Value config = read_model_config(folder);
   OpenedClassifier opened{.model = build_classifier(config, options), .label_names = label_names(config), .report = {}};
   opened.report = load_weights(*opened.model, folder, config, options.head);
   initialize_rows(*opened.model, opened.report.missing, generator);

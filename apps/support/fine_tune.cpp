@@ -26,7 +26,7 @@
 #include "base/join.h"
 #include "base/nearest_word.h"
 #include "base/printable.h"
-#include "engine/io/files.h"
+#include "engine/io/file_set.h"
 #include "engine/io/sha256.h"
 #include "engine/nn/product_flops.h"
 #include "engine/tensor/context.h"
@@ -328,7 +328,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
     set_trainable(job.model, flags.layers());
   if (!flags.output.empty()) {
     check_output(job, flags, tokenizer);
-    remove_temporaries(interrupted_folder(flags));  // of a save that was killed
+    finish_interrupted_commit(interrupted_folder(flags));
   }
   check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);

@@ -21,6 +21,7 @@
 #include "engine/train/windows.h"
 #include "models/hf_config.h"
 #include "models/linear/bag_of_words.h"
+#include "models/model_folder.h"
 #include "models/registry.h"
 #include "tokenizer/tokenizer.h"
 #include "tokenizer/words.h"
@@ -183,7 +184,7 @@ std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, 
 
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
                                           const PlacementFlags& placement, bool calibrated) {
-  const json::Value config = json::read((std::filesystem::path(folder) / "config.json").string());
+  const json::Value config = read_model_config(folder);
   if (config.string_or("model_type", "") == "bag_of_words")
     return std::make_unique<BagOfWordsPredictor>(folder, config, calibrated);
   return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement, calibrated);

@@ -2,8 +2,9 @@
 //
 // All of them are first written next to their targets and synced. Then the old set is set aside, first its key file,
 // without which no program reads the folder; the new files are put in place, the key file last; and the old ones are
-// removed. A process that is killed at any moment leaves the old set, the new one, or a folder without the key file. If
-// a step fails, the old set is put back.
+// removed. If a step fails, the old set is put back. A process that is killed leaves the old set, the new one, or a folder
+// without the key file. Nothing is lost then: the names of the files say how far it was (temporary_names.h), and
+// finish_interrupted_commit() goes on to the new set, or back to the old one if that was not yet aside.
 #pragma once
 
 #include <functional>
@@ -33,14 +34,19 @@ class FileSet {
   void commit(const std::function<void()>& after_step = [] {});
 
  private:
-  using Files = std::vector<std::pair<std::string, std::unique_ptr<AtomicFile>>>;
   std::string path_of(const std::string& name) const;
-  /// The files of older sets that are there, the key first, each with the name that it will be set aside under.
-  Files old_files() const;
+  /// The names of older sets that are there, the key first.
+  std::vector<std::string> old_names() const;
 
   std::string folder_, key_;
-  Files files_;
+  std::vector<std::pair<std::string, std::unique_ptr<AtomicFile>>> files_;
   std::vector<std::string> superseded_;
 };
+
+/// Whether a commit() of a set that had an older one was begun in a folder, if it exists, and not ended. Throws IoError.
+bool has_interrupted_commit(const std::string& folder);
+/// Ends a commit in a folder, if it exists, that a killed process has begun, and removes its temporaries. No other process
+/// may write there now. Throws IoError; it may be called again then.
+void finish_interrupted_commit(const std::string& folder);
 
 }  // namespace attune

@@ -12,38 +12,26 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <random>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
 #include "base/mapped_files.h"
+#include "engine/io/temporary_names.h"
 
 namespace attune {
 namespace {
 
-// The name of a temporary: the target's, this mark, and six letters from a to z.
-constexpr std::string_view kMark = ".attune-temporary-";
-constexpr std::size_t kLetters = 6;
-
 // A file that did not exist before, with the permissions that the process gives to new files. `path` becomes the name
 // of a temporary.
 int open_temporary(std::string& path) {
-  const std::size_t at = path.size() + kMark.size();
-  path.append(kMark).append(kLetters, 'a');
-  std::random_device random;
+  const std::string target = path;
   for (int tries = 0; tries < 100; ++tries) {
-    for (std::size_t i = at; i < path.size(); ++i) path[i] = static_cast<char>('a' + random() % 26);
+    path = marked_path(target, Mark::kNew);
     const int fd = open_descriptor(path, O_RDWR | O_CREAT | O_EXCL, 0666);
     if (fd >= 0 || errno != EEXIST) return fd;
   }
   return -1;
-}
-
-bool is_name_of_temporary(std::string_view name) {
-  if (name.size() <= kMark.size() + kLetters) return false;
-  const std::string_view letters = name.substr(name.size() - kLetters);
-  name.remove_suffix(kLetters);
-  return name.ends_with(kMark) && std::ranges::all_of(letters, [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
 std::string folder_of(const std::string& path) {
@@ -88,22 +76,6 @@ void AtomicFile::commit() {
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
   fd_.reset(-1);
   sync_folder(folder_of(path_));
-}
-
-void AtomicFile::set_aside() {
-  if (rename(path_.c_str(), temporary_.c_str()) != 0) {
-    if (errno == ENOENT) return;
-    fail("cannot be moved");
-  }
-  aside_ = true;
-  sync_folder(folder_of(path_));
-}
-
-void AtomicFile::put_back() noexcept {
-  if (!aside_) return;
-  aside_ = false;
-  if (rename(temporary_.c_str(), path_.c_str()) == 0 || link(temporary_.c_str(), path_.c_str()) != 0)
-    fd_.reset(-1);  // there is no temporary any more, or it is all that is left of the file
 }
 
 std::vector<std::string> files_of(const std::string& folder) {
@@ -166,7 +138,9 @@ void write_file(const std::string& path, std::string_view text) {
 void remove_temporaries(const std::string& folder, std::chrono::seconds age) {
   if (access(folder.c_str(), F_OK) != 0) return;
   for (const std::string& name : files_of(folder)) {
-    if (!is_name_of_temporary(name)) continue;
+    const std::optional<MarkedName> marked = parse_marked_name(name);
+    // The time of an old file does not say when it was set aside.
+    if (!marked || (age.count() != 0 && marked->mark != Mark::kNew)) continue;
     const std::filesystem::path path = std::filesystem::path(folder) / name;
     std::error_code error;  // a file that cannot be removed does no harm
     if (!is_regular_file(path, error)) continue;
@@ -177,8 +151,13 @@ void remove_temporaries(const std::string& folder, std::chrono::seconds age) {
 
 void create_folders(const std::string& path) {
   std::error_code error;
+  std::vector<std::filesystem::path> made;
+  for (std::filesystem::path at = path; !at.empty() && !std::filesystem::exists(at, error) && !error;
+       at = at.parent_path())
+    made.push_back(at);
   std::filesystem::create_directories(path, error);
   if (error) throw IoError(path, "the folder cannot be created: " + error.message());
+  for (const std::filesystem::path& folder : made) sync_folder(folder_of(folder.string()));
 }
 
 void prepare_output_folder(const std::string& path) {

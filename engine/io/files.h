@@ -17,8 +17,7 @@
 
 namespace attune {
 
-/// A temporary file next to its target: a file in the making, or an old one that was set aside. The destructor removes
-/// the temporary, unless commit() or put_back() came first.
+/// A file in the making, next to its target. The destructor removes it, unless commit() came first.
 class AtomicFile {
  public:
   /// Opens a temporary file in the folder of `path`. Throws IoError if the folder is missing or not writable.
@@ -39,26 +38,18 @@ class AtomicFile {
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
 
-  // Instead of write() and commit(), for a file that others are to replace:
-  /// Moves the file at path(), if there is one, to the name of the temporary. From then on the destructor removes it.
-  /// Throws IoError, also after the move if that cannot be synced; put_back() is right in either case.
-  void set_aside();
-  /// Moves a file that was set aside back to path(), over what is there now; nothing if none was. If it cannot be moved,
-  /// it stays under the name of the temporary.
-  void put_back() noexcept;
-
  private:
   [[noreturn]] void fail(const char* what) const;
 
   std::string path_, temporary_;
   Descriptor fd_;
-  bool aside_ = false;
 };
 
 /// Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
-/// Removes the temporaries that killed processes have left in a folder, if it exists, where no other process writes now.
-/// In a folder where others may write: those that nothing was written to for `age`.
+/// Removes the temporaries that killed processes have left in a folder, if it exists, where no other process writes now
+/// (finish_interrupted_commit() comes first: an old file that was set aside is a temporary too). In a folder where others
+/// may write: files in the making that nothing was written to for `age`.
 void remove_temporaries(const std::string& folder, std::chrono::seconds age = {});
 /// Creates a folder and its parents if missing. Throws IoError.
 void create_folders(const std::string& path);

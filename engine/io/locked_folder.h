@@ -13,9 +13,9 @@ namespace attune {
 
 class LockedFolder {
  public:
-  /// Creates the folder if it is missing, locks it, and removes the temporaries of killed processes: without a lock,
-  /// only those that are a day old. Throws IoError if no file can be created there, Error naming the process if another one
-  /// has locked the folder.
+  /// Creates the folder if it is missing, locks it, and ends what a killed process has begun there
+  /// (finish_interrupted_commit); without locks it only removes files in the making that are a day old. Throws IoError if no
+  /// file can be created there, Error naming the process if another one has locked the folder.
   explicit LockedFolder(std::string path);
   /// Unlocks. Removes the folder if this object created it and it is empty.
   ~LockedFolder();
@@ -32,5 +32,9 @@ class LockedFolder {
   bool created_ = false;
   Descriptor lock_;
 };
+
+/// For a reader of a FileSet: if the folder has no key file since a process was killed in commit(), finishes that, under the
+/// folder's lock. Throws as LockedFolder does, also if the set is being replaced just now.
+void finish_set_without_key(const std::string& folder, const std::string& key);
 
 }  // namespace attune

@@ -72,8 +72,11 @@ std::string checkpoints_folder(const std::string& output) {
 }
 
 bool has_checkpoint(const std::string& folder) {
-  std::error_code error;  // a folder that cannot be read has none
-  return fs::exists(in(folder, kLatest), error);
+  const std::string latest = in(folder, kLatest);
+  std::error_code error;
+  const bool found = fs::exists(latest, error);
+  if (error) throw IoError(latest, "cannot be examined: " + error.message());
+  return found;
 }
 
 std::string find_checkpoint(const std::string& where) {

@@ -76,7 +76,7 @@ void save_bag_of_words(const BagOfWords& model, const std::string& folder) {
 
 BagOfWords load_bag_of_words(const std::string& folder) {
   BagOfWords model;
-  const json::Value config = json::read(in(folder, "config.json"));
+  const json::Value config = read_model_config(folder);
   read_config(config, model);
   read_vocabulary(in(folder, "vocabulary.json"), model.vocabulary);
   LogisticRegression& classifier = model.classifier;

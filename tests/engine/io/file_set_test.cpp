@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include "engine/io/locked_folder.h"
@@ -41,27 +42,81 @@ void commit_killed_after(const std::string& folder, std::size_t steps) {
   ASSERT_EQ(status, 0);
 }
 
-TEST(FileSets, AKilledCommitLeavesTheOldSetTheNewOneOrNoKey) {
-  const TempDir counted;
-  write_file(counted / "older", "old");
-  set_of(counted.path().string(), "old").commit();
-  write_file(counted / "older", "old");
-  std::size_t steps = 0;
-  set_of(counted.path().string(), "new").commit([&] { ++steps; });
-  std::set<std::string> found;
-  for (std::size_t last = 0; last <= steps; ++last) {
-    const TempDir dir;
+// The contents of a folder's files, by name.
+std::map<std::string, std::string> contents_of(const std::filesystem::path& folder) {
+  std::map<std::string, std::string> out;
+  for (const std::string& name : files_of(folder.string())) out[name] = read_file((folder / name).string());
+  return out;
+}
+
+// With an old set, the next process that locks the folder finds the old set or the new one, whole and alone.
+TEST(FileSets, AKilledCommitIsFinishedOrUndone) {
+  const std::map<std::string, std::string> old_set = {{"key", "old"}, {"older", "old"}, {"one", "old"}, {"two", "old"}},
+                                           new_set = {{"key", "new"}, {"one", "new"}, {"two", "new"}};
+  const auto make_old = [](const TempDir& dir) {
     set_of(dir.path().string(), "old").commit();
     write_file(dir / "older", "old");
+  };
+  const TempDir counted;
+  make_old(counted);
+  std::size_t steps = 0;
+  set_of(counted.path().string(), "new").commit([&] { ++steps; });
+  EXPECT_EQ(contents_of(counted.path()), new_set);
+  std::size_t found_old = 0, found_new = 0, without_key = 0;
+  for (std::size_t last = 0; last <= steps; ++last) {
+    const TempDir dir;
+    make_old(dir);
     commit_killed_after(dir.path().string(), last);
-    const std::string key = std::filesystem::exists(dir / "key") ? read_file(dir / "key") : "none";
-    found.insert(key);
-    if (key == "none") continue;
-    for (const char* name : {"one", "two"}) EXPECT_EQ(read_file(dir / name), key) << name << " after step " << last;
+    if (!std::filesystem::exists(dir / "key")) {
+      ++without_key;
+    } else {
+      const std::string key = read_file(dir / "key");
+      for (const char* name : {"one", "two"}) EXPECT_EQ(read_file(dir / name), key) << name << " after step " << last;
+    }
     const LockedFolder next(dir.path().string());
-    EXPECT_EQ(files_of(dir.path().string()).size(), key == "old" ? 4u : 3u) << "leftovers after " << last;
+    const auto found = contents_of(dir.path());
+    if (found == old_set) ++found_old;
+    if (found == new_set) ++found_new;
+    EXPECT_TRUE(found == old_set || found == new_set) << "after step " << last << ": " << found.size() << " files";
+    EXPECT_TRUE(found == new_set || found_new == 0) << "an older state after a newer one, step " << last;
   }
-  EXPECT_EQ(found, (std::set<std::string>{"none", "new", "old"}));
+  EXPECT_GT(found_old, 0u);
+  EXPECT_GT(found_new, 0u);
+  EXPECT_GT(without_key, 3u);
+}
+
+// Without an old key nothing is lost: there is no set, or the new one.
+TEST(FileSets, AKilledFirstCommitLeavesTheNewSetOrNoKey) {
+  std::set<std::string> found;
+  for (std::size_t last = 0; last < 8; ++last) {
+    const TempDir dir;
+    commit_killed_after(dir.path().string(), last);
+    const LockedFolder next(dir.path().string());
+    const auto contents = contents_of(dir.path());
+    found.insert(contents.contains("key") ? contents.at("key") : "none");
+    if (contents.contains("key")) {
+      EXPECT_EQ(contents.size(), 3u) << last;
+      for (const char* name : {"one", "two"}) EXPECT_EQ(contents.at(name), "new") << name << " after step " << last;
+    }
+    for (const auto& [name, text] : contents) EXPECT_EQ(name.find(".attune-"), std::string::npos) << name;
+  }
+  EXPECT_EQ(found, (std::set<std::string>{"new", "none"}));
+}
+
+// A process may be killed while it finishes what another one has begun.
+TEST(FileSets, FinishingMayBeInterruptedToo) {
+  for (const bool forward : {false, true}) {
+    const TempDir dir;
+    write_file(dir / (forward ? "key.attune-replaced-key-abcdef" : "key.attune-old-key-abcdef"), "old");
+    write_file(dir / "one", forward ? "new" : "old");  // it was moved already
+    write_file(dir / "two.attune-old-abcdef", "old");
+    write_file(dir / "two.attune-temporary-abcdef", "new");
+    write_file(dir / "key.attune-temporary-abcdef", "new");
+    finish_interrupted_commit(dir.path().string());
+    const std::string text = forward ? "new" : "old";
+    EXPECT_EQ(contents_of(dir.path()),
+              (std::map<std::string, std::string>{{"key", text}, {"one", text}, {"two", text}}));
+  }
 }
 
 // A file that cannot be put in place, because its temporary has gone, undoes the commit.
