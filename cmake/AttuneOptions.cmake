@@ -37,6 +37,8 @@ set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 add_library(attune_flags INTERFACE)
 target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wshadow -Wpedantic
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict> $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed> -ffp-contract=off -fopenmp-simd -fno-math-errno>)
+# A program loads the shared libraries that it calls, and not all that its rooms name.
+target_link_options(attune_flags INTERFACE -Wl,--as-needed)
 # nvcc; relaxed constexpr: std::array and std::bit_cast on the device.
 target_compile_options(attune_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra>)
 if(ATTUNE_WERROR)

@@ -26,6 +26,13 @@ function(attune_test_options)
   endforeach()
 endfunction()
 
+# attune_link_json_first(<program>): of inline functions that several files have, std::string's for one, the linker keeps the first. Those that JSON is read
+#   with should not be a test's, which are not optimised: that costs half of the time of some tests.
+function(attune_link_json_first program)
+  target_link_options(${program} PRIVATE LINKER:--whole-archive,$<TARGET_FILE:attune_json>,--no-whole-archive)
+  add_dependencies(${program} attune_json)
+endfunction()
+
 # attune_library(<room> SOURCES <file>... [DEPENDS <room or target>...] [PRIVATE <target>...])
 #   One library per room, named attune_<room>. DEPENDS are its edges in the layer table (public), PRIVATE are third-party
 #   libraries that only its .cpp files see. A room without .cpp files becomes an INTERFACE library.
@@ -91,6 +98,7 @@ function(attune_test name)
     set(optimized OPTIMIZED)
   endif()
   attune_test_options(${name} ${optimized})
+  attune_link_json_first(${name})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE attune_flags attune_test_support ${ARG_PRIVATE})
   foreach(dependency ${ARG_DEPENDS})

@@ -20,7 +20,8 @@ test_packages=(clang-format-14 libopenmpi-dev openmpi-bin)
 # The tests that scripts/test.sh runs under the sanitizers, and not a second time without them; scripts/nightly.sh does.
 sanitized='^(kernels_cuda|batch_ops|simulator)_test(_other_half)?$'
 
-# with_nvcc FOLDER TARGET OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run.
+# with_nvcc FOLDER TARGET OPTION...: configures and builds with nvcc, warnings as errors, where the CUDA toolkit is; nothing is run. For the target `all` with
+# cuDNN too, whose frontend takes long to compile.
 with_nvcc() {
   local folder=$1 target=$2 cudnn=()
   [ -d /usr/local/cuda/bin ] && PATH=$PATH:/usr/local/cuda/bin
@@ -28,12 +29,14 @@ with_nvcc() {
     summary+="==== nvcc: not installed, skipped"$'\n'
     return
   fi
-  if ! echo '#include <cudnn_graph.h>' | nvcc -x cu -E - >/dev/null 2>&1; then
-    summary+="==== cuDNN: not installed, compiled without"$'\n'
-  elif scripts/fetch_cudnn_frontend.sh build/cudnn_frontend; then
-    cudnn=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$PWD/build/cudnn_frontend")
-  else
-    summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
+  if [ "$target" = all ]; then
+    if ! echo '#include <cudnn_graph.h>' | nvcc -x cu -E - >/dev/null 2>&1; then
+      summary+="==== cuDNN: not installed, compiled without"$'\n'
+    elif scripts/fetch_cudnn_frontend.sh build/cudnn_frontend; then
+      cudnn=(-D ATTUNE_CUDNN=ON -D "CMAKE_PREFIX_PATH=$PWD/build/cudnn_frontend")
+    else
+      summary+="==== cuDNN: its frontend's headers could not be fetched, compiled without"$'\n'
+    fi
   fi
   run "nvcc: configure" cmake --preset cuda -B "$folder" "${cudnn[@]}" "${@:3}"
   grep -q '^ATTUNE_NCCL:BOOL=ON$' "$folder/CMakeCache.txt" || summary+="==== NCCL: it or MPI is not installed, compiled without"$'\n'

@@ -29,7 +29,7 @@ if [ $# -gt 0 ]; then
   run "tests" ctest --preset release --parallel 2 "$@"
   exit 0
 fi
-run "tests" ctest --preset release --parallel 2 -LE slow -E "$sanitized"
+run "tests" ctest --preset release --parallel $((jobs + 1)) -LE slow -E "$sanitized"  # some wait for other processes
 
 # One build for two stages: the fuzz targets and these tests have most libraries in common.
 preset=fuzz fuzz=fuzz
