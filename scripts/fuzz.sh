@@ -3,7 +3,7 @@
 # line for each. A failure leaves its input in build/fuzz/crashes; build/fuzz/fuzz/fuzz_TARGET FILE runs it again.
 #
 # --self_check shows instead that each target can fail: a fault is planted where an input has been read, and the run must
-# report it.
+# end with the report of this fault.
 #
 # usage: scripts/fuzz.sh [--runs N] [--seconds S] [--jobs J] [--self_check] [TARGET...]
 #   N executions of each target (default 100000; 0: no limit), S seconds at most (default: no limit), J targets at a time
@@ -79,20 +79,38 @@ fuzz() {
   return "$failed"
 }
 
+# report_of FAULT: a text that only the report of this fault has (tests/fuzz/harness.cpp plants the faults). Without it a run that ends for another reason
+# would count.
+report_of() {
+  case $1 in
+    overflow) echo 'AddressSanitizer: heap-buffer-overflow' ;;
+    promise) echo 'this does not hold: a promise broken on purpose' ;;
+    undefined) echo 'runtime error: signed integer overflow' ;;
+    exception) echo 'a fault on purpose' ;;
+    leak) echo 'LeakSanitizer: detected memory leaks' ;;
+    memory) echo 'libFuzzer: out-of-memory (malloc(3221225472))' ;;
+    time) echo 'this does not hold: an input takes little processor time' ;;
+  esac
+}
+export -f report_of
+
 self_check() {
-  local target=$1 log=$scratch/$1.log missed='' fault faults='overflow promise'
+  local target=$1 log=$scratch/$1.log missed='' fault report faults='overflow promise'
   [ "$target" != "$first" ] || faults+=' undefined exception leak memory time'  # these depend on the harness alone
   # Without a fault the corpus must pass: else a run that cannot start would count as one that finds everything.
   # shellcheck disable=SC2086
-  if ! "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits "$(seeds "$target")" >"$log" 2>&1; then
+  if ! "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits -artifact_prefix="build/fuzz/crashes/$target-" "$(seeds "$target")" >"$log" 2>&1; then
     printf '%-17s FAILS WITHOUT A FAULT: %s\n' "$target" "$(tail -n 1 "$log")"
+    cp "$log" "build/fuzz/crashes/$target.log"
     return 1
   fi
   for fault in $faults; do
+    report=$(report_of "$fault")
     # shellcheck disable=SC2086
     if ATTUNE_FUZZ_FAULT=$fault "build/fuzz/fuzz/fuzz_$target" -runs=0 $limits -artifact_prefix="$scratch/$target-" \
-      "$(seeds "$target")" >"$log" 2>&1; then
+      "$(seeds "$target")" >"$log" 2>&1 || [ -z "$report" ] || ! grep -qF "$report" "$log"; then
       missed+=" $fault"
+      cp "$log" "build/fuzz/crashes/$target-$fault.log"
     fi
   done
   printf '%-17s %s\n' "$target" "${missed:+DOES NOT FIND:}${missed:-finds each planted fault: $faults}"
@@ -100,8 +118,8 @@ self_check() {
 }
 export -f fuzz self_check
 
-each=fuzz
-[ -z "$self_check" ] || each=self_check
+each=fuzz left='inputs and logs'
+[ -z "$self_check" ] || each=self_check left=logs
 printf '%s\n' "${targets[@]}" | xargs -P "$jobs" -I {} bash -c "$each {}" ||
-  { echo "fuzz: FAILED; inputs and logs are in build/fuzz/crashes"; exit 1; }
+  { echo "fuzz: FAILED; $left are in build/fuzz/crashes"; exit 1; }
 [ -n "$self_check" ] || echo "fuzz: $(cat "$scratch"/*.log | awk '/^stat::number_of_executed_units:/ {n += $2} END {printf "%d", n}') executions, no failure"

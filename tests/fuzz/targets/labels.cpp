@@ -1,5 +1,6 @@
 // The rows of a training run: texts, and labels of each kind. Input: a byte for the kind, the file: JSON lines if it
-// begins with an object, TSV if its header has a tab, otherwise CSV.
+// begins with an object, TSV if its header has a tab, otherwise CSV. If it begins with 0x1E, four files of a folder of
+// texts.
 #include <array>
 #include <utility>
 
@@ -36,18 +37,27 @@ class RowCount : public TextSink {
   std::array<std::int64_t, kParts> parts_{};
 };
 
-}  // namespace
-
-void run(std::string_view input) {
+// Puts a table, or texts, where product code reads it; its path.
+std::string put(std::string_view text) {
   static const std::vector<std::string> names = {"train.csv", "train.tsv", "train.jsonl"};
-  static MemoryFolder folder(names);
-  if (input.empty()) return;
-  const auto kind = static_cast<unsigned char>(input[0]);
-  const std::string_view text = input.substr(1);
+  static MemoryFolder folder(names), classes({"bad/1.txt", "bad/2.txt", "good/1.txt", "good/2.txt"});
+  if (text.starts_with('\x1E')) {
+    const auto texts = parts_of(text.substr(1), 4);
+    for (std::size_t i = 0; i < texts.size(); ++i) classes.put(i, texts[i]);
+    return classes.path();
+  }
   const bool tabs = text.substr(0, text.find('\n')).find('\t') != std::string_view::npos;
   const std::size_t form = text.starts_with('{') ? 2 : tabs ? 1 : 0;
   folder.put(form, text);
-  const std::string path = folder.path() + "/" + names[form];
+  return folder.path() + "/" + names[form];
+}
+
+}  // namespace
+
+void run(std::string_view input) {
+  if (input.empty()) return;
+  const auto kind = static_cast<unsigned char>(input[0]);
+  const std::string path = put(input.substr(1));
   limit_tensors(std::size_t{1} << 24);
   const auto reader = reader_of(kind);
   RowCount count;
