@@ -50,7 +50,8 @@ int print_error(const char* name, const char* what, int code, const char* where 
 }
 
 // Returns `code`, or under a launcher ends the process with it.
-// The launcher then ends all processes: those that wait first leave the line to rank 0 if all have the same error.
+// The launcher ends all processes when one ends so. Other ranks wait two seconds first, so that an error which all ranks
+// have is printed by rank 0 alone.
 int ended_with_error(const char* name, const char* what, int code) noexcept {
   if (launched_world() <= 1) return print_error(name, what, code);
   for (int waits = launched_rank() > 0 ? 20 : 0; waits > 0 && !interrupted(); --waits) usleep(100000);

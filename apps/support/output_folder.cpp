@@ -47,7 +47,7 @@ bool is_own(const fs::path& folder) {
               [](const std::string& path) { return SafetensorsFile(path).metadata().contains("attune_save"); });
 }
 
-// Whether a path is that of a file, or is below it.
+// Whether `inner` is `outer` or lies below it.
 bool contains(const fs::path& outer, const std::string& inner) {
   if (inner.empty()) return false;
   const fs::path below = fs::weakly_canonical(inner).lexically_relative(fs::weakly_canonical(outer));

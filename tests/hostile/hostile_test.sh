@@ -10,7 +10,7 @@ inputs=$1 programs=$(cd "$2" && pwd) sanitized=${3:-}
 [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
 apps=$(cd "$(dirname "$0")/../apps" && pwd)
 . "$apps/checks.sh"
-for name in prepare_imdb tokenize train_gpt train_bert train_logreg predict evaluate; do printf -v "$name" '%s' "$programs/$name"; done
+for name in prepare_imdb prepare_spam tokenize train_gpt train_bert train_logreg predict evaluate; do printf -v "$name" '%s' "$programs/$name"; done
 RANDOM=${SEED:-3}
 
 invented_data 41 300
@@ -94,15 +94,25 @@ mutations csv "$folder/data/train.csv" "$train_gpt" "${gpt[@]}" --data "$folder/
 mutations csv "$folder/data/validation.csv" "$train_logreg" --data "$folder/data" --threads 1
 mutations jsonl "$folder/lines.jsonl" "$predict" --model_dir "$folder/gpt" --jsonl "$folder/lines.jsonl"
 
-# Sizes whose products wrap, in every config.
-for size in vocab_size n_positions n_embd n_layer n_head; do
-  for value in 0 -1 1e3 4611686018427387904 9223372036854775807 18446744073709551616 null '"12"' '[]'; do
-    sed "s/\"$size\": [0-9]*/\"$size\": $value/" "$folder/config.json" >"$folder/odd.json"
-    survives configs "$size of $value" "$train_gpt" "${gpt[@]}" --data "$folder/data" --config "$folder/odd.json" --max_steps 1
+# odd_sizes CONFIG PROGRAM ARGUMENT...: each number of a config in turn is one whose products wrap, or no size.
+odd_sizes() {
+  local config=$1 size value
+  shift
+  cp "$config" "$folder/good"
+  for size in $(grep -o '"[a-z_]*": [0-9]' "$folder/good" | cut -d '"' -f 2); do
+    for value in 0 -1 1e3 4611686018427387904 9223372036854775807 18446744073709551616 null '"12"' '[]'; do
+      sed "s/\"$size\": [0-9]*/\"$size\": $value/" "$folder/good" >"$config"
+      survives configs "$config, $size of $value" "$@"
+    done
   done
-done
+  cp "$folder/good" "$config"
+}
+# Of GPT-2 and BERT; those of the other families are changed by the fuzz target config.
+odd_sizes "$folder/config.json" "$train_gpt" "${gpt[@]}" --data "$folder/data" --max_steps 1
+odd_sizes "$folder/bert/config.json" "$train_bert" --data "$folder/data" --model_dir "$folder/bert" --context_length 16 --max_steps 1 --eval_freq 0 \
+  --no_final_evaluation --no_cache
 
-# Flags: each value of each flag of each program. Some values are names of files that are then written.
+# Flags: each odd value for each flag with a value of each program, but for --url. Some values are names of files that are then written.
 cd "$folder"
 odd_values=("" " " -1 1e999 nan 99999999999999999999 $'\xff' "[a, b]" "%s%n" /dev/full "$folder")
 [ "$inputs" -ge 100 ] || odd_values=(nan)
@@ -110,16 +120,18 @@ odd_values=("" " " -1 1e999 nan 99999999999999999999 $'\xff' "[a, b]" "%s%n" /de
 flags() {
   local program=$1 flag value found=0
   for flag in $("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p'); do
-    [ "$flag" != --url ] || continue
     found=$((found + 1))
+    [ "$flag" != --url ] || continue  # no test uses the network
     for value in "${odd_values[@]}"; do survives flags "${program##*/} $flag '$value'" "$@" "$flag" "$value"; done
   done
   count flags "${program##*/}: flags in --help" "$([ $found -ge 3 ] || echo "only $found are found")"
 }
 for program in "$train_gpt" "$train_bert" "$train_logreg"; do flags "$program" --data "$folder/none"; done
 flags "$predict" --model_dir "$folder/none"
+flags "$evaluate" --model_dir "$folder/none" --data "$folder/none"
 flags "$tokenize" --tokenizer "$folder/none"
 flags "$prepare_imdb" --synthetic --output "$folder/invented"
+flags "$prepare_spam" --file "$folder/none" --url "file://$folder/none" --output "$folder/spam"
 
 # Paths: what is not there, is a folder, is no file, cannot be written, and odd names.
 for path in "$folder/none" "$folder" /dev/null /dev/full /dev/zero "" "$folder/"$'a\nb' "$(printf 'x%.0s' $(seq 300))" /proc/self/mem; do
