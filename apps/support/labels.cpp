@@ -98,6 +98,10 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
     return static_cast<std::int32_t>(named - label_names.begin());
   CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of the ", label_names.size(),
         " classes; the nearest is '", printable(nearest_word(text, label_names)), "'");
+  // The names that a model without names gives its classes, for example in what `predict` prints.
+  constexpr std::string_view kDefault = "LABEL_";
+  if (text.starts_with(kDefault) && is_plain_integer(std::string_view(text).substr(kDefault.size())))
+    return parse_label(text.substr(kDefault.size()), classes, label_names, where);
   CHECK(is_plain_integer(text), where, ": the label '", printable(text), "' is not an integer from 0 on, written ",
         kPlainly);
   const std::int64_t label = class_number(text);

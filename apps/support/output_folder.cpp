@@ -10,6 +10,7 @@
 #include "base/printable.h"
 #include "engine/io/files.h"
 #include "engine/io/safetensors.h"
+#include "engine/train/checkpoints.h"
 #include "json/value.h"
 #include "models/model_folder.h"
 
@@ -43,6 +44,8 @@ bool is_own(const fs::path& folder) {
                 return found;
               }) ||
          says(folder / "run.json", [](const std::string& path) { return json::read(path).has("attune"); }) ||
+         says(folder / "seeds.json", [](const std::string& path) { return json::read(path).has("attune"); }) ||
+         has_checkpoint(checkpoints_folder(folder.string())) ||
          says(folder / "model.safetensors",
               [](const std::string& path) { return SafetensorsFile(path).metadata().contains("attune_save"); });
 }

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "engine/io/csv.h"
 #include "engine/io/file_set.h"
 #include "engine/io/files.h"
+#include "engine/io/locked_folder.h"
 #include "engine/io/table.h"
 
 namespace attune {
@@ -213,8 +215,11 @@ void check_split_output(const std::string& folder, const SplitSources& sources) 
   }
 }
 
-void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
-                  const LabelReader& labels) {
+void write_splits(const std::string& folder, const std::string& locked, const SplitSources& sources,
+                  const TextColumns& columns, const LabelReader& labels) {
+  std::error_code error;  // folders that are not there are not the same
+  std::optional<LockedFolder> lock;
+  if (locked.empty() || !fs::equivalent(folder, locked, error)) lock.emplace(folder);
   std::vector<std::string> names = {columns.text};
   if (!columns.pair.empty()) names.push_back(columns.pair);
   for (const std::string& name : labels.columns()) names.push_back(name);

@@ -88,8 +88,9 @@ using SplitSources = std::array<SplitSource, 3>;
 /// if one of its files is a source.
 void check_split_output(const std::string& folder, const SplitSources& sources);
 /// Writes the splits to this folder as train.csv, validation.csv and test.csv, with the columns of the texts and labels
-/// under their names. Throws IoError.
-void write_splits(const std::string& folder, const SplitSources& sources, const TextColumns& columns,
-                  const LabelReader& labels);
+/// under their names. Locks the folder, unless it is `locked`, the one that the run has locked already. Throws IoError, and
+/// Error if another run writes to the folder.
+void write_splits(const std::string& folder, const std::string& locked, const SplitSources& sources,
+                  const TextColumns& columns, const LabelReader& labels);
 
 }  // namespace attune

@@ -1,6 +1,7 @@
 #include "apps/support/train_tokenizer.h"
 
 #include "base/check.h"
+#include "base/printable.h"
 #include "engine/io/file_set.h"
 #include "engine/io/locked_folder.h"
 #include "tokenizer/bpe_trainer.h"
@@ -39,6 +40,9 @@ std::pair<std::size_t, Files> train_wordpiece(const TrainTokenizerOptions& optio
 std::int64_t train_tokenizer(const TrainTokenizerOptions& options, TextSource& texts) {
   CHECK(options.kind == "bpe" || options.kind == "wordpiece", "no such kind of tokenizer: ", options.kind);
   const LockedFolder output(options.output);
+  for (const std::string& name : files_of(options.output))
+    CHECK(!name.ends_with(".safetensors") && !name.ends_with(".bin"), options.output, ": has the weights of a model (",
+          printable(name), "), for which ids of another tokenizer have no meaning; name another folder");
   const auto [tokens, files] = options.kind == "bpe" ? train_bpe(options, texts) : train_wordpiece(options, texts);
   FileSet set(options.output, "tokenizer.json");
   for (const auto& [name, content] : files) set.add(name, content);

@@ -274,7 +274,7 @@ TextSplits TrainingFlags::read_splits(const Tokenizer& tokens, LabelReader& labe
     if (max_eval_examples > 0 && !source->split && labels.one_class())
       warn_of_one_class(split->labels, title_of(*source, max_eval_examples, "--max_eval_examples"));
   if (leads()) processes().gather({});
-  if (!data.split_output.empty()) write_splits(data.split_output, sources, data.columns, labels);
+  if (!data.split_output.empty()) write_splits(data.split_output, output, sources, data.columns, labels);
   std::vector<SplitSummary> summaries;
   for (const auto& [title, split] :
        {std::pair{"train", &out.train}, {"validation", &out.validation}, {"test", &out.test}})

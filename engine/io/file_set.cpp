@@ -39,11 +39,10 @@ class OldFile {
     move_file(aside_, name);
     aside_ = name;
   }
-  /// A file that cannot be moved stays aside.
+  /// A file that cannot be moved gets its name as a second one, and the destructor removes the first. If that fails too, it stays
+  /// aside for finish_interrupted_commit().
   void put_back() noexcept {
-    if (!is_aside_) return;
-    is_aside_ = false;
-    std::rename(aside_.c_str(), path_.c_str());
+    if (is_aside_) is_aside_ = rename(aside_.c_str(), path_.c_str()) != 0 && link(aside_.c_str(), path_.c_str()) == 0;
   }
 
  private:

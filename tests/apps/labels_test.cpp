@@ -276,6 +276,11 @@ TEST(Labels, NumbersAndNames) {
   const std::vector<std::string> names = {"ham", "spam", "7"};
   EXPECT_EQ(parse_label("0", 2, {}, "f:1"), 0);
   EXPECT_EQ(parse_label("1", 2, {}, "f:1"), 1);
+  EXPECT_EQ(parse_label("LABEL_1", 2, {}, "f:1"), 1) << "what such a model prints";
+  EXPECT_EQ(message_of([&] { parse_label("LABEL_2", 2, {}, "f:1"); }),
+            "f:1: the label 2 is not a class; there are 2 (0 .. 1)");
+  EXPECT_EQ(message_of([&] { parse_label("LABEL_", 2, {}, "f:1"); }).substr(0, 47),
+            "f:1: the label 'LABEL_' is not an integer from ");
   EXPECT_EQ(parse_label("spam", 3, names, "f:1"), 1);
   EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
   // Where classes have names, a number that is none of them is no class.

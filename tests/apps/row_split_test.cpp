@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/parallel.h"
+#include "engine/io/locked_folder.h"
 #include "tests/apps/splits.h"
 #include "tests/support/message_of.h"
 
@@ -219,7 +220,14 @@ TEST_F(SplitFile, WrittenFilesHaveTheSameExamples) {
   const ClassLabels labels("label", 2);
   const std::string folder = folder_ / "splits";
   check_split_output(folder, sources());
-  write_splits(folder, sources(), {}, labels);
+  {
+    const LockedFolder other(folder);
+    EXPECT_NE(message_of([&] { write_splits(folder, "", sources(), {}, labels); }).find("another run"),
+              std::string::npos);
+    write_splits(folder, folder, sources(), {}, labels);  // the run's own --output
+    for (const char* name : {"train.csv", "validation.csv", "test.csv"}) std::filesystem::remove(folder + "/" + name);
+  }
+  write_splits(folder, "", sources(), {}, labels);
   const SplitSources written = {
       SplitSource{folder + "/train.csv", 0}, {folder + "/validation.csv", 1}, {folder + "/test.csv", 2}};
   expect_equal(read_all(written, ""), read_all(sources(), ""));

@@ -108,6 +108,14 @@ expect_error "a second run" 1 "$folder/busy: another run (process $pid) is writi
 program=$train_logreg expect_error "a second run of another program" 1 "another run (process $pid)" --data "$folder/bad" --output "$folder/busy"
 kill -KILL $pid; wait $pid 2>/dev/null || true
 "$train_gpt" "${short[@]}" --data "$folder/bad" --output "$folder/busy" >/dev/null || fail "a killed run keeps its folder"
+long=("$train_gpt" "${common[@]}" --data "$folder/bad" --num_epochs 100000 --checkpoint_every 1 --output "$folder/unfinished")
+"${long[@]}" >/dev/null & pid=$!
+until [ -e "$folder/unfinished/checkpoints/latest" ]; do sleep 0.1; done
+kill -KILL $pid; wait $pid 2>/dev/null || true
+echo mine >"$folder/unfinished/mine"
+steps=$(sed 's/step-0*//; s/\..*//' "$folder/unfinished/checkpoints/latest")
+"${long[@]}" --resume --max_steps $((steps + 1)) >/dev/null || fail "a killed run with another file in its folder is not resumed"
+[ "$(cat "$folder/unfinished/mine")" = mine ] || fail "a file of the user's is gone"
 expect_error "a run without data" 1 "train.csv" "${short[@]}" --data "$folder/none" --output "$folder/unused"
 [ ! -e "$folder/unused" ] || fail "a run that did not begin leaves a folder"
 

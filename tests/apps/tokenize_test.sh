@@ -49,6 +49,10 @@ expect "trained wordpiece, tokens" "[CLS] ab abc [UNK] [SEP]" "$("$tokenize" --t
 expect "trained cased, tokens" "[CLS] Ab [UNK] [SEP]" "$("$tokenize" --tokenizer "$folder/new/wp" --text "Ab ab" --format tokens)"
 "$tokenize" --train bpe --vocab_size 300 --text "ab ab ab" --output "$folder/new/wp" >"$folder/out"
 expect "files of a bpe tokenizer after a wordpiece one" "$(ls "$folder/new/bpe")" "$(ls "$folder/new/wp")"
+cp -r "$folder/new/bpe" "$folder/new/model" && touch "$folder/new/model/model.safetensors"
+expect_error "a tokenizer in the place of a model's" 1 "$folder/new/model: has the weights of a model (model.safetensors)" \
+  --train bpe --vocab_size 300 --text "b b" --output "$folder/new/model"
+expect "the tokenizer of a model" "$(cat "$folder/new/bpe/tokenizer.json")" "$(cat "$folder/new/model/tokenizer.json")"
 expect_error "training without size" 2 "--vocab_size" --train bpe --text a --output "$folder/x"
 expect_error "training without output" 2 "--output" --train bpe --text a --vocab_size 300
 expect_error "training a loaded one" 2 "--tokenizer" "${bpe[@]}" --train bpe --text a --vocab_size 300 --output "$folder/x"

@@ -140,13 +140,13 @@ attempt() {
   case $fault in
     *:EINTR | *:short) { [ $code -eq 0 ] && [ -z "$(grep -v "$expected" "$folder/stderr")" ]; } || echo "not survived: $(head -1 "$folder/stderr")" ;;
     unlink:*) ;;  # a temporary that cannot be removed stays
-    *) [ -z "$(find "$work" -name '*.attune-temporary-*')" ] || echo "left: $(find "$work" -name '*.attune-temporary-*' -printf '%P ')" ;;
+    *) [ -z "$(find "$work" -name '*.attune-*-??????')" ] || echo "left: $(find "$work" -name '*.attune-*-??????' -printf '%P ')" ;;
   esac
   case $fault in *:cut) return ;; esac  # an input is damaged now
   "${scenario}_check"
   "${scenario}_again" >"$folder/stdout" 2>"$folder/stderr" || echo "the next run fails: $(head -2 "$folder/stderr")"
   "${scenario}_result" | sed 's/^/after the next run, /'
-  [ -z "$(find "$work" -name '*.attune-temporary-*')" ] || echo "left after the next run: $(find "$work" -name '*.attune-temporary-*' -printf '%P ')"
+  [ -z "$(find "$work" -name '*.attune-*-??????')" ] || echo "left after the next run: $(find "$work" -name '*.attune-*-??????' -printf '%P ')"
 }
 
 actions() {
