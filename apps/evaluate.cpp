@@ -103,8 +103,9 @@ int evaluate(const EvaluateFlags& flags) {
     check_calibration(flags, *model);
     lock.emplace(flags.predictor.model_dir);
   }
-  catch_interrupts("evaluate ends after the current batch; nothing is printed");
   const LabelledTexts data = flags.data.read(*model, flags.json ? std::cerr : std::cout);
+  // Not before: reading, perhaps from a pipe, has no batches to end after.
+  catch_interrupts("evaluate ends after the current batch; nothing is printed");
   const Tensor logits = logits_of(flags, *model, data);
   if (!logits.defined()) return kInterruptedExit;
   std::optional<json::Value> calibration;

@@ -156,7 +156,8 @@ int run(LogregFlags flags) {
   if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, sources[0].title());
   splits.push_back(read_split("Validation", sources[1], flags.data.columns, labels));
   splits.push_back(read_split("Test", sources[2], flags.data.columns, labels));
-  if (!flags.data.split_output.empty()) write_splits(flags.data.split_output, flags.output, sources, flags.data.columns, labels);
+  if (!flags.data.split_output.empty())
+    write_splits(flags.data.split_output, flags.output, sources, flags.data.columns, labels);
   model.label_names = labels.classes().names;
   std::vector<SplitSummary> summaries;
   for (std::size_t i = 0; i < splits.size(); ++i)

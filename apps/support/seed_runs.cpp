@@ -108,19 +108,21 @@ class SeedRuns {
   void write() const;
 
  private:
+  using Runs = std::vector<std::pair<std::uint64_t, json::Value>>;  // by seed: the measures of the splits
+
   std::string path() const { return (fs::path(flags_.output) / "seeds.json").string(); }
   void read();
   void refuse_unfinished() const;
   // A command that fails before it has read its data leaves the file as it was.
   void begin(const Splits& splits);
-  Spread spread(const char* split, const std::string& measure) const;
+  static Spread spread(const Runs& runs, const char* split, const std::string& measure);
 
   const TrainingFlags& flags_;
   std::vector<std::uint64_t> seeds_;
   std::vector<std::pair<std::string, std::string>> options_;
   std::vector<std::pair<std::string, std::string>> data_;  // digests of the splits; empty: not known yet
   std::vector<Measured> measured_;
-  std::vector<std::pair<std::uint64_t, json::Value>> runs_;  // the measures of the splits
+  Runs runs_, other_runs_;  // other_runs_: of seeds that an earlier command had and this one has not
 };
 
 void SeedRuns::read() {
@@ -141,7 +143,8 @@ void SeedRuns::read() {
     measured_.push_back({h["measure"].string(), h["title"].string(), h["percent"].boolean()});
   for (const json::Value& run : in["runs"].items()) {
     const std::uint64_t seed = run["seed"].unsigned_integer();
-    if (std::ranges::find(seeds_, seed) != seeds_.end()) runs_.emplace_back(seed, run["measures"]);
+    const bool asked_for = std::ranges::find(seeds_, seed) != seeds_.end();
+    (asked_for ? runs_ : other_runs_).emplace_back(seed, run["measures"]);
   }
 }
 
@@ -168,9 +171,9 @@ void SeedRuns::begin(const Splits& splits) {
   write();
 }
 
-Spread SeedRuns::spread(const char* split, const std::string& measure) const {
+Spread SeedRuns::spread(const Runs& runs, const char* split, const std::string& measure) {
   std::vector<double> values;
-  for (const auto& [seed, measures] : runs_) {
+  for (const auto& [seed, measures] : runs) {
     const std::optional<json::Value> of_split = measures.find(split);
     values.push_back(of_split ? of_split->number_or(measure, kUndefined) : kUndefined);
   }
@@ -185,12 +188,16 @@ void SeedRuns::write() const {
   for (const auto& [name, digest] : data_) data.set(name, digest);
   for (const Measured& m : measured_)
     headlines.push_back(json::Value::object({{"measure", m.measure}, {"title", m.title}, {"percent", m.percent}}));
-  for (const auto& [seed, measures] : runs_)
+  Runs all = runs_;
+  all.insert(all.end(), other_runs_.begin(), other_runs_.end());
+  for (const auto& [seed, measures] : all)
     runs.push_back(json::Value::object({{"seed", seed}, {"measures", measures}}));
+  std::vector<std::uint64_t> seeds = seeds_;
+  for (const auto& [seed, measures] : other_runs_) seeds.push_back(seed);
   for (const auto& [split, title] : kSplitTitles) {
     json::Value of_split = json::Value::object();
     for (const Measured& m : measured_) {
-      const Spread s = spread(split, m.measure);
+      const Spread s = spread(all, split, m.measure);
       of_split.set(
           m.measure,
           json::Value::object({{"mean", s.mean}, {"standard_deviation", s.deviation}, {"min", s.min}, {"max", s.max}}));
@@ -199,7 +206,7 @@ void SeedRuns::write() const {
   }
   write_file(path(), json::Value::object({{"attune", ATTUNE_VERSION},
                                           {"program", flags_.command_line().name()},
-                                          {"seeds", json::Value::array_of(seeds_)},
+                                          {"seeds", json::Value::array_of(seeds)},
                                           {"options", options},
                                           {"data", data},
                                           {"headlines", headlines},
@@ -213,7 +220,7 @@ std::string SeedRuns::table() const {
   TableLines lines = {{str_cat("Runs: ", runs_.size()), "mean", "standard deviation", "min", "max"}};
   for (const auto& [split, title] : kSplitTitles)
     for (const Measured& m : measured_) {
-      const Spread s = spread(split, m.measure);
+      const Spread s = spread(runs_, split, m.measure);
       lines.push_back({str_cat(title, " ", m.title), text_of(s.mean, m.percent), text_of(s.deviation, m.percent),
                        text_of(s.min, m.percent), text_of(s.max, m.percent)});
     }

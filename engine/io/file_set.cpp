@@ -1,5 +1,7 @@
 #include "engine/io/file_set.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +12,7 @@
 #include <optional>
 
 #include "base/check.h"
+#include "base/descriptor.h"
 #include "engine/io/temporary_names.h"
 
 namespace attune {
@@ -126,6 +129,9 @@ void FileSet::commit(const std::function<void()>& after_step) {
   const auto is_key = [this](const auto& file) { return file.first == key_; };
   std::stable_partition(files_.begin(), files_.end(), [&](const auto& file) { return !is_key(file); });
   CHECK(!files_.empty() && is_key(files_.back()), folder_, ": a set of files without its key file ", key_);
+  // Nobody may take this for a commit that was killed (finish_set_without_key). It fails where the run has the lock already.
+  const Descriptor lock(open_descriptor(folder_, O_RDONLY | O_DIRECTORY));
+  if (lock.get() >= 0) flock(lock.get(), LOCK_EX | LOCK_NB);
   const std::vector<std::string> names = old_names();
   OldSet old(folder_, !names.empty() && names.front() == key_);
   for (const std::string& name : names) old.add(path_of(name));

@@ -90,6 +90,14 @@ for seeds in x 1, ,1 1,,2 -1 1.5 3..1 1..2..3 1,1 1..3,2 1..2000 0..184467440737
   expect_error "--seeds $seeds" 2 "--seeds $seeds" "${of_data[@]}" "--seeds=$seeds"
 done
 expect_error "no final evaluation" 2 "--no_final_evaluation makes none" "${of_data[@]}" --seeds 1,2 --no_final_evaluation
+
+# Fewer seeds: the measures of the others stay.
+"$train_gpt" "${of_data[@]}" --seeds 1 --output "$folder/runs" --resume >"$folder/out"
+expect "the runs of a table of one seed" 1 "$(grep -c '^Runs: 1 ' "$folder/out")"
+expect "seeds in seeds.json after fewer" 4 "$(grep -c '"seed":' "$folder/runs/seeds.json")"
+"$train_gpt" "${of_data[@]}" --seeds 4,1..2,9 --output "$folder/runs" --resume >"$folder/out"
+expect "runs that were finished before, after fewer" 4 "$(grep -c ': finished before' "$folder/out")"
+
 expect_error "--resume with a value" 2 "--resume has no value then" "${of_data[@]}" --seeds 1,2 --output "$folder/runs" --resume "$folder/runs"
 expect_error "--resume without --output" 2 "needs --output" "${of_data[@]}" --seeds 1,2 --resume
 expect_error "--resume of nothing" 1 "seeds.json" "${of_data[@]}" --seeds 1,2 --output "$folder/nothing" --resume

@@ -103,6 +103,22 @@ TEST(FileSets, AKilledFirstCommitLeavesTheNewSetOrNoKey) {
   EXPECT_EQ(found, (std::set<std::string>{"new", "none"}));
 }
 
+// A reader that comes while the key is aside does not interfere.
+TEST(FileSets, ACommitThatIsGoingOnIsNotFinishedByOthers) {
+  const TempDir dir;
+  const std::string folder = dir.path().string();
+  set_of(folder, "old").commit();
+  std::size_t refused = 0;
+  set_of(folder, "new").commit([&] {
+    const std::string message = message_of([&] { finish_set_without_key(folder, "key"); });
+    if (message.find("is writing to this folder") != std::string::npos) ++refused;
+    EXPECT_EQ(message.empty(), std::filesystem::exists(dir / "key")) << message;
+  });
+  EXPECT_GT(refused, 3u);
+  EXPECT_EQ(contents_of(dir.path()),
+            (std::map<std::string, std::string>{{"key", "new"}, {"one", "new"}, {"two", "new"}}));
+}
+
 // A process may be killed while it finishes what another one has begun.
 TEST(FileSets, FinishingMayBeInterruptedToo) {
   for (const bool forward : {false, true}) {
