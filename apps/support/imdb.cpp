@@ -119,7 +119,7 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
   const auto check = [&](la_ssize_t status) {
     if (status >= ARCHIVE_OK || status == ARCHIVE_WARN) return;
     const char* reason = archive_error_string(reader.get());
-    throw Error(str_cat(path, ": the archive cannot be read (is it complete? remove it to download it again): ",
+    throw Error(str_cat(path, ": the archive cannot be read (is it complete? if it was downloaded, remove it): ",
                         reason == nullptr ? "it is damaged" : reason, name.empty() ? "" : ", at or after " + name));
   };
   if (!fs::is_regular_file(path)) throw IoError(path, fs::exists(path) ? "is not a regular file" : "no such file");

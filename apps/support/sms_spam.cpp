@@ -97,7 +97,7 @@ std::string read_member(const std::string& path) {
   const auto check = [&](la_ssize_t status) {
     const char* reason = status >= ARCHIVE_OK || status == ARCHIVE_WARN ? "" : archive_error_string(reader.get());
     CHECK(status >= ARCHIVE_OK || status == ARCHIVE_WARN, path,
-          ": the archive cannot be read (is it complete? remove it to download it again): ",
+          ": the archive cannot be read (is it complete? if it was downloaded, remove it): ",
           reason == nullptr ? "it is damaged" : reason);
   };
   check(archive_read_open_filename(reader.get(), path.c_str(), std::size_t{1} << 16));

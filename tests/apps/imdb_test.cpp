@@ -106,7 +106,8 @@ TEST(Imdb, TruncatedArchiveIsRefused) {
   const std::string whole = read_file((data / "imdb" / "aclImdb_labeled.tar.xz").string());
   std::ofstream(folder / "cut.tar.xz", std::ios::binary) << whole.substr(0, whole.size() / 20);
   const std::string message = archive_message(folder / "cut.tar.xz");
-  expect_contains(message, "cut.tar.xz: the archive cannot be read (is it complete? remove it to download it again): ");
+  expect_contains(message,
+                  "cut.tar.xz: the archive cannot be read (is it complete? if it was downloaded, remove it): ");
 }
 
 // An invented set of the right size: file names out of order, every kind of line end, commas and quotes.
@@ -211,7 +212,7 @@ TEST(Imdb, ArchivesThatAreNotTheDataSetAreNamed) {
   expect_contains(archive_message(folder.path().string()), folder.path().string());
   write_file(folder / "text.tar.gz", "this is no archive");
   expect_contains(archive_message(folder / "text.tar.gz"),
-                  "text.tar.gz: the archive cannot be read (is it complete? remove it to download it again): ");
+                  "text.tar.gz: the archive cannot be read (is it complete? if it was downloaded, remove it): ");
   write_file(folder / "empty.tar.gz", "");
   expect_contains(archive_message(folder / "empty.tar.gz"), folder / "empty.tar.gz");
 
@@ -269,7 +270,7 @@ TEST(Imdb, AnArchivesWordOnSizesIsNotTrusted) {
   damaged[1024] ^= 1;
   write_file(folder / "damaged.tar", damaged + std::string(1024, '\0'));
   expect_contains(archive_message(folder / "damaged.tar"),
-                  "the archive cannot be read (is it complete? remove it to download it again): ");
+                  "the archive cannot be read (is it complete? if it was downloaded, remove it): ");
 }
 
 // A size of GNU tar's own header field, in base 256, that 64 bits cannot hold: libarchive gives the largest they can.
