@@ -134,7 +134,7 @@ CapturedStep capture_step(const CaseOptions& options, const Ledger::Options& sam
   AdamWOptimizer optimizer(parameters_of(model, true), {});
   const auto task = make_task("single_label_classification", {.outputs = model.num_labels()});
   StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model.forward(batch, pass); }, *task,
-                    optimizer, {.seed = 123, .norm_launch = options.norm_launch});
+                    optimizer, {.seed = 123});
   const std::int64_t count = step.texts.size();
   const ExampleStore store(step.texts, step.form, Device::kCuda, packed_row_multiple(count, step.texts.longest()));
   std::vector<std::int32_t> examples(static_cast<std::size_t>(count));

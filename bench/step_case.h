@@ -8,7 +8,6 @@
 
 #include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
-#include "engine/tensor/side_work.h"
 #include "models/gpt2/gpt2.h"
 #include "models/registry.h"
 
@@ -24,10 +23,9 @@ struct CaseOptions {
   std::string folder;            // if not empty: its config.json and weights, in place of `model`
   std::string trainable_layers;  // empty: as the recipe trains the model
   std::int64_t batch_size = 8, length = 256;
-  std::string lengths = "full";            // of the texts: full, or imdb
-  bool dropout = true;                     // as config.json has it, or none
-  std::size_t norm_launch = kCachedBytes;  // bytes of gradients that a GPU measures at once
-  bool random = true;                      // the weights, if there is no folder; otherwise as the model's layers begin
+  std::string lengths = "full";  // of the texts: full, or imdb
+  bool dropout = true;           // as config.json has it, or none
+  bool random = true;            // the weights, if there is no folder; otherwise as the model's layers begin
 
   /// The options of the model and of the batch's sizes.
   void declare(CLI::App& app);

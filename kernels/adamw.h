@@ -78,11 +78,10 @@ void grad_norm(const CudaContext&, const GradNorm&);
 inline constexpr std::int64_t kNormPiece = 16384;
 
 /// The norm in two parts, with the bits of grad_norm: the sums of all pieces, tensor by tensor, and the root of their
-/// sum. So processes may each have the sums of some pieces, and pieces may be added at different times.
+/// sum. So processes may each have the sums of some pieces.
 struct GradSquares {
   double* sums;  // [pieces] in the context's memory
   std::span<const GradNormTensor> tensors;
-  std::span<const std::int64_t> first = {};  // the piece that each tensor begins with; empty: one after the other
 };
 struct NormOfSquares {
   double* norm;        // [1] in the context's memory

@@ -8,34 +8,20 @@
 
 namespace attune::ops {
 
-namespace {
-
-// The gradients as the kernels see them.
-std::vector<kernels::GradNormTensor> checked(const Arguments& args, std::span<const Gradient> gradients) {
-  std::vector<kernels::GradNormTensor> out;
-  for (const auto& [values, marks] : gradients) {
-    args.require("gradient", values, values.shape(), values.dtype());
-    out.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
-    if (!marks.defined()) continue;
-    args.require_rank("gradient", values, 2);
-    args.require("marks", marks, {marks.numel()}, DType::kInt32);
-    out.back().n = marks.numel() * values.shape()[1];
-    out.back().marks = static_cast<const std::int32_t*>(marks.raw());
-    out.back().channels = values.shape()[1];
-  }
-  return out;
-}
-
-}  // namespace
-
-std::int64_t Gradient::pieces() const {
-  return ceil_div(marks.defined() ? marks.numel() * values.shape()[1] : values.numel(), kNormPiece);
-}
-
 void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
   const Arguments args("gradient norm", "norm", norm.tensor);
   args.require("norm", norm.tensor, {1}, DType::kFloat64);
-  const std::vector<kernels::GradNormTensor> raw = checked(args, gradients);
+  std::vector<kernels::GradNormTensor> raw;
+  for (const auto& [values, marks] : gradients) {
+    args.require("gradient", values, values.shape(), values.dtype());
+    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
+    if (!marks.defined()) continue;
+    args.require_rank("gradient", values, 2);
+    args.require("marks", marks, {marks.numel()}, DType::kInt32);
+    raw.back().n = marks.numel() * values.shape()[1];
+    raw.back().marks = static_cast<const std::int32_t*>(marks.raw());
+    raw.back().channels = values.shape()[1];
+  }
   run_on(norm.tensor.device(), [&](const auto& context) {
     kernels::grad_norm(context, {.norm = static_cast<double*>(norm.tensor.raw()), .tensors = raw});
   });
@@ -43,27 +29,18 @@ void grad_norm(const InPlace& norm, std::span<const Gradient> gradients) {
 
 const std::int64_t kNormPiece = kernels::kNormPiece;
 
-void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std::span<const std::int64_t> first) {
+void grad_squares(const InPlace& sums, std::span<const Tensor> gradients) {
   const Arguments args("gradient squares", "sums", sums.tensor);
-  const std::vector<kernels::GradNormTensor> raw = checked(args, gradients);
-  args.require("sums", sums.tensor, {sums.tensor.numel()}, DType::kFloat64);
-  CHECK(first.empty() || first.size() == gradients.size(), "gradient squares: ", first.size(), " places for ",
-        gradients.size(), " gradients");
-  std::vector<std::int64_t> places(first.begin(), first.end());
-  std::int64_t end = 0;
-  for (std::size_t i = 0; i < gradients.size(); ++i) {
-    if (first.empty()) places.push_back(end);
-    end = places[i] + gradients[i].pieces();
-    CHECK(places[i] >= 0 && end <= sums.tensor.numel(), "gradient squares: pieces ", places[i], " to ", end,
-          " do not fit into sums of shape ", sums.tensor.shape());
+  std::vector<kernels::GradNormTensor> raw;
+  std::int64_t pieces = 0;
+  for (const Tensor& values : gradients) {
+    args.require("gradient", values, values.shape(), values.dtype());
+    raw.push_back({.data = values.raw(), .n = values.numel(), .dtype = values.dtype()});
+    pieces += ceil_div(values.numel(), kNormPiece);
   }
-  CHECK(!first.empty() || end == sums.tensor.numel(), "gradient squares: ", end, " pieces where sums have shape ",
-        sums.tensor.shape());
-  if (sums_aside(sums.tensor.device()))
-    for (const Gradient& gradient : gradients) SideWork::current()->launch_sums_into(gradient.values);
-  // Gradients live longer than a backward pass. To keep them would make copies of those that are written to again.
-  run_aside(sums.tensor.device(), {}, [&](const auto& context) {
-    kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw, .first = places});
+  args.require("sums", sums.tensor, {pieces}, DType::kFloat64);
+  run_on(sums.tensor.device(), [&](const auto& context) {
+    kernels::grad_squares(context, {.sums = static_cast<double*>(sums.tensor.raw()), .tensors = raw});
   });
 }
 

@@ -13,18 +13,15 @@ namespace attune::ops {
 struct Gradient {
   Tensor values;
   Tensor marks = {};
-  /// Pieces of kNormPiece elements of the whole gradient; the last may have fewer.
-  std::int64_t pieces() const;
 };
 /// norm: float64 [1], set to the root of the sum of squares over all gradients, which are on its device.
 void grad_norm(const InPlace& norm, std::span<const Gradient> gradients);
 
 /// Elements whose squares are added first: a part of a gradient that begins at a multiple of it gives sums of the whole.
 extern const std::int64_t kNormPiece;
-/// The norm in two parts, with its bits. Sets the sums of squares of each gradient's pieces in `sums`, float64 [N], from
-/// its place in `first` on; if that is empty, one gradient after the other, which must fill `sums`. During a backward pass
-/// that is side work (engine/tensor/side_work.h): `sums` may be read after its end, and the gradients must live until then.
-void grad_squares(const InPlace& sums, std::span<const Gradient> gradients, std::span<const std::int64_t> first = {});
+/// The norm in two parts, with its bits. sums: float64 [pieces], of the squares of each piece of kNormPiece elements of
+/// each gradient, the last of which may have fewer.
+void grad_squares(const InPlace& sums, std::span<const Tensor> gradients);
 /// norm: float64 [1], set to the root of the sum of `sums`.
 void norm_of_squares(const InPlace& norm, const Tensor& sums);
 

@@ -131,7 +131,7 @@ bool AdamWOptimizer::capturable() const {
       slots_, [](const Slot& slot) { return slot.missed == 0 && slot.named.parameter.grad().defined(); });
 }
 
-void AdamWOptimizer::measure_at_end() const {
+void AdamWOptimizer::measure() {
   std::vector<ops::Gradient> gradients;
   std::vector<AdamWShare::Gradient> own;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
@@ -146,6 +146,7 @@ void AdamWOptimizer::measure_at_end() const {
     share_->measure(InPlace(norm_), own);
   else
     ops::grad_norm(InPlace(norm_), gradients);
+  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
 }
 
 void AdamWOptimizer::stop_at(const Tensor& loss) const {
@@ -160,13 +161,8 @@ Tensor AdamWOptimizer::scalars_at(std::int64_t step) const {
   return ops::adamw_scalars(rates, spec(), step);
 }
 
-void AdamWOptimizer::update(const std::function<void(const InPlace& norm)>& measure) {
-  DCHECK(!measure || !share_);
-  if (measure)
-    measure(InPlace(norm_));
-  else
-    measure_at_end();
-  ops::clip_scale(InPlace(clip_), InPlace(stop_), norm_, options_.max_grad_norm);
+void AdamWOptimizer::update() {
+  measure();
   std::map<std::int64_t, std::vector<ops::AdamWTensor>> calls;  // by missed steps
   const auto scalars = [&](std::int64_t missed) {
     return missed == 0 ? scalars_ : scalars_at(steps_ - missed).to(device());

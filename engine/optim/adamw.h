@@ -92,8 +92,7 @@ class AdamWOptimizer {
   /// Measures and clips the gradients, and applies them. From the first update on whose gradients are not finite,
   /// nothing changes any more. Only starts work on the device. If the state is divided: reads and changes the own share
   /// of every parameter, whose gradients are those of all processes; AdamWShare::measure may be collective.
-  /// `measure`, if given, sets norm() in place of ops::grad_norm, to its bits; not for a state that is divided.
-  void update(const std::function<void(const InPlace& norm)>& measure = {});
+  void update();
   /// Norm of all gradients, as one vector, at the last update: float64 [1] on the parameters' device.
   const Tensor& norm() const { return norm_; }
   /// Whether update() may be captured and replayed: every parameter has had a gradient at every step, and has one now.
@@ -129,7 +128,7 @@ class AdamWOptimizer {
   bool is_late_table(const Parameter& parameter) const;
   std::int64_t group_of(const std::string& name);
   Tensor scalars_at(std::int64_t step) const;
-  void measure_at_end() const;
+  void measure();
   ops::AdamWSpec spec() const { return {options_.beta1, options_.beta2, options_.eps}; }
 
   std::optional<AdamWShare> share_;  // none: the state is whole

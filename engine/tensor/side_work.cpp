@@ -16,6 +16,9 @@ thread_local SideWork* current_side_work = nullptr;
 
 // Pieces of work that the main stream may be ahead of: more would keep more activations alive.
 constexpr std::size_t kMaxPending = 4;
+// Bytes that sums may wait with: what they read could be free, and is still in the device's cache, of 40 MB or more.
+constexpr std::size_t kMaxHeld = std::size_t{12} << 20;
+
 const kernels::CudaContext& side_context() {
   static kernels::CudaContext* context = new kernels::CudaContext(cuda::Priority::kSecond);  // as cuda_context()
   context->set_matmul_precision(cuda_context().matmul_precision());
@@ -93,11 +96,7 @@ void SideWork::sum_columns(const cuda::ColumnSum& sum, Tensor x) {
   state_->held += x.bytes();
   state_->sums.push_back(sum);
   state_->summed.push_back(std::move(x));
-  if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kCachedBytes) state_->launch_sums();
-}
-
-void SideWork::launch_sums_into(const Tensor& output) {
-  if (state_->writes(output.raw())) state_->launch_sums();
+  if (state_->sums.size() == cuda::kMaxSumsOfALaunch || state_->held > kMaxHeld) state_->launch_sums();
 }
 
 void SideWork::lead(const cuda::Stream& stream) {

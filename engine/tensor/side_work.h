@@ -10,7 +10,6 @@
 // products fill it, 4.14 instead of 4.12.
 #pragma once
 
-#include <cstddef>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -21,10 +20,6 @@
 #include "kernels/cuda/stream.h"
 
 namespace attune {
-
-/// Bytes that work may wait with if it is to find them in the device's cache, of which it is a part: caches have 40 MB or
-/// more, and other work uses them too.
-inline constexpr std::size_t kCachedBytes = std::size_t{12} << 20;
 
 /// While it lives, it takes work that need not be done before its end: join() makes the main stream wait for all of it.
 class SideWork {
@@ -43,18 +38,14 @@ class SideWork {
   /// The one of this thread, or null.
   static SideWork* current();
 
-  /// Starts `work`, with the second stream's context, after what the main stream and this one have been given so far.
-  /// `read` are the tensors it reads: they are kept until the main stream has waited for it. Nothing else may write to
-  /// them before the end, and only work that is given here later may read or write what `work` writes. `work` may not
-  /// allocate memory of the arena.
+  /// Starts `work`, with the second stream's context, after what the main stream has been given so far. `read` are the
+  /// tensors it reads: they are kept until the main stream has waited for it. Nothing else may write to them, nor read or
+  /// write what `work` writes, before the end. `work` may not allocate device memory.
   void run(std::vector<Tensor> read, const std::function<void(const kernels::CudaContext&)>& work);
 
   /// Sums over rows, on the main stream, together with others. `x` is what sum.x points into: it is kept until then and
-  /// may not change. Nothing but other sums, and work that comes after launch_sums_into(), may read or write the outputs
-  /// before the end.
+  /// may not change. Nothing but other sums may read or write the outputs before the end.
   void sum_columns(const cuda::ColumnSum& sum, Tensor x);
-  /// Launches the sums that wait if one of them has this very tensor as an output: work that is given later reads the sum.
-  void launch_sums_into(const Tensor& output);
 
  private:
   struct State;

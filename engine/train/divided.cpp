@@ -55,10 +55,10 @@ void measure_norm(const Shares& shares, const InPlace& norm, const std::vector<A
   const auto pieces = [&](std::size_t array, int rank) {
     return ceil_div(shares.part(array, rank).size(), ops::kNormPiece);
   };
-  std::vector<ops::Gradient> gradients;
+  std::vector<Tensor> gradients;
   std::int64_t own_pieces = 0;
   for (const auto& [parameter, values] : own) {
-    gradients.push_back({values});
+    gradients.push_back(values);
     own_pieces += pieces(parameter, shares.processes().rank());
   }
   const Tensor squares = Tensor::empty({own_pieces}, DType::kFloat64, norm.tensor.device());

@@ -28,22 +28,15 @@ void GradientOrder::look() {
 
 void GradientOrder::end() {
   if (!known_) return arrange();
-  const std::string other = difference();
-  CHECK(other.empty(), other);
-}
-
-std::string GradientOrder::difference() const {
   for (const Slot& slot : unused_)
-    if (slot.named.parameter.grad().defined())
-      return str_cat("the parameter ", slot.named.name, " has a gradient, unlike at the first step of this process");
+    CHECK(!slot.named.parameter.grad().defined(), "the parameter ", slot.named.name,
+          " has a gradient, unlike at the first step of this process");
   for (const Slot& slot : slots_) {
-    if (!slot.named.parameter.grad().defined())
-      return str_cat("the parameter ", slot.named.name, " has no gradient, unlike at the first step of this process");
-    if (slot.written() != slot.writes)
-      return str_cat("the gradient of ", slot.named.name,
-                     " was written to another number of times than at the first step");
+    CHECK(slot.named.parameter.grad().defined(), "the parameter ", slot.named.name,
+          " has no gradient, unlike at the first step of this process");
+    CHECK(slot.written() == slot.writes, "the gradient of ", slot.named.name,
+          " was written to another number of times than at the first step");
   }
-  return {};
 }
 
 void GradientOrder::arrange() {

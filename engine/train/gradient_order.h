@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "engine/nn/module.h"
@@ -21,11 +20,9 @@ class GradientOrder {
   void begin();
   /// After each step of it.
   void look();
-  /// After the pass. Throws Error if difference() is not empty.
+  /// After the pass. Throws Error if other parameters have a gradient than at the first one, or another number of ops has
+  /// written to one.
   void end();
-  /// After a pass that is not the first: in which way it differs from the first one, if other parameters have a gradient
-  /// or another number of ops has written to one. Else empty.
-  std::string difference() const;
 
   /// Whether the first pass is over.
   bool known() const { return known_; }

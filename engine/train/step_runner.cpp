@@ -34,10 +34,7 @@ struct StepRunner::Pending {
 
 StepRunner::StepRunner(const LogitsFn& logits, const Task& task, AdamWOptimizer& optimizer, const StepOptions& options)
     : logits_(logits), task_(task), optimizer_(optimizer), options_(options) {
-  if (options.processes == nullptr) {
-    if (optimizer.norm().device() == Device::kCuda) squares_.emplace(optimizer.parameters(), options.norm_launch);
-    return;
-  }
+  if (options.processes == nullptr) return;
   if (options.devices != nullptr && options.shares == nullptr)
     device_sums_.emplace(*options.devices, optimizer.parameters(), options.exchange_bucket);
   else
@@ -80,31 +77,18 @@ Tensor StepRunner::shared_backward(Sums& sums, const LabelledBatch& batch, const
   return sums.sum(loss, part);
 }
 
-// The same on one GPU. The gradients of work that is captured are measured on the way. Where each step has them at other
-// addresses, every launch would need another table of these.
-Tensor StepRunner::measured_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update) {
-  squares_->begin(update.ends && update.captured);
-  const Tensor loss = backward(batch, pass, update.batch.share, [&] { squares_->look(); });
-  squares_->end();
-  return loss;
-}
-
 void StepRunner::work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass,
                       const Update& update) {
   if (group_begins_) optimizer_.zero_grad();
   store.gather(batch, update.batch.before);
   const Tensor loss = device_sums_ ? shared_backward(*device_sums_, batch, pass, update)
                       : sums_      ? shared_backward(*sums_, batch, pass, update)
-                      : squares_   ? measured_backward(batch, pass, update)
                                    : backward(batch, pass, update.batch.share);
   if (!loss_.defined()) loss_ = Tensor::empty(loss.shape(), loss.dtype(), loss.device());
   loss_.copy_from(loss);
   optimizer_.stop_at(loss_);
   if (!update.ends) return;
-  if (squares_ && squares_->measured())
-    optimizer_.update([&](const InPlace& norm) { squares_->finish(norm); });
-  else
-    optimizer_.update();
+  optimizer_.update();
   if (options_.shares != nullptr) share_values(*options_.shares, optimizer_.parameters());
   if (options_.average != nullptr) options_.average->update();
 }
@@ -133,13 +117,12 @@ void StepRunner::start(const ExampleStore& store, const StepBatch& chosen, std::
   ForwardPass pass{.training = true, .seed = options_.seed, .step = narrow<std::uint32_t>(step), .step_at = {}};
   const bool graphs = options_.graphs && store.device() == Device::kCuda && options_.accumulation_steps == 1 &&
                       learning_rate && optimizer_.capturable() && capturable(store, chosen);
-  const bool captured = graphs && shapes_.warm();
-  if (captured) {
+  if (graphs && shapes_.warm()) {
     if (!step_at_.defined()) step_at_ = Tensor::empty({1}, DType::kInt32, store.device());
     step_at_.copy_from(Tensor::from(std::vector<std::int32_t>{narrow<std::int32_t>(step)}, {1}));
     pass.step_at = step_at_;
   }
-  Update update{.batch = chosen, .ends = learning_rate.has_value(), .captured = captured};
+  Update update{.batch = chosen, .ends = learning_rate.has_value()};
   if (graphs && device_sums_) {
     if (!share_at_.defined()) share_at_ = Tensor::empty({1}, DType::kFloat32, store.device());
     if (!part_at_.defined()) part_at_ = Tensor::empty({1}, DType::kFloat64, store.device());
@@ -204,8 +187,6 @@ std::size_t StepRunner::predict_peak_memory(const Dataset& split, const BatchFor
   shapes_.set_warm();
   group_begins_ = true;
   optimizer_.zero_grad();
-  if (squares_)
-    squares_.emplace(optimizer_.parameters(), options_.norm_launch);  // a model that recomputes has another order
   release_cuda_memory();
   return peak + others;
 }

@@ -4,10 +4,9 @@
 // it is done when start() returns. On a CUDA device start() only starts it; its results (loss, gradient norm) are then
 // copied to the host, and take() returns them when they arrive. If every step ends with an update, the work of a step
 // is captured in one CUDA graph per batch shape and replayed. The host then sends only a few numbers per step (the
-// examples, the dropout step, the learning rate) and makes one launch. A graph measures most gradients during backward
-// (engine/train/gradient_squares.h). If several processes share the run, a graph also contains the exchange between GPUs,
-// and a step is captured only if the parts of all processes have one shape; gradients that are exchanged through the
-// hosts rule graphs out.
+// examples, the dropout step, the learning rate) and makes one launch. If several processes share the run, a graph also
+// contains the exchange between GPUs, and a step is captured only if the parts of all processes have one shape; gradients
+// that are exchanged through the hosts rule graphs out.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +21,6 @@
 #include "engine/train/captured_shapes.h"
 #include "engine/train/device_gradient_sums.h"
 #include "engine/train/evaluator.h"
-#include "engine/train/gradient_squares.h"
 #include "engine/train/gradient_sums.h"
 #include "engine/train/moving_average.h"
 #include "engine/train/task.h"
@@ -58,7 +56,6 @@ struct StepOptions {
   Communicator* processes = nullptr;    // those that share every batch; null: this one has whole batches
   DeviceExchange* devices = nullptr;    // by which they add gradients on GPUs; null: through their hosts
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;
-  std::size_t norm_launch = kCachedBytes;  // bytes of gradients that a GPU measures at once
   const Shares* shares = nullptr;  // those of the optimizer's state, if it is divided: then through the hosts, too
 };
 
@@ -99,7 +96,6 @@ class StepRunner {
   struct Update {
     const StepBatch& batch;
     bool ends;  // the optimizer's step
-    bool captured = false;
     // On the device, read by captured work in place of those of the batch; or undefined.
     Tensor share_at = {};  // float32 [1]
     Tensor part_at = {};   // float64 [1]
@@ -108,7 +104,6 @@ class StepRunner {
                   const std::function<void()>& after_step = {}, const Tensor& share_at = {});
   template <class Sums>
   Tensor shared_backward(Sums& sums, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
-  Tensor measured_backward(const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   bool capturable(const ExampleStore& store, const StepBatch& chosen);
   void work(const ExampleStore& store, const LabelledBatch& batch, const ForwardPass& pass, const Update& update);
   std::size_t peak_of_batch(const ExampleStore& store, std::size_t size);
@@ -123,7 +118,6 @@ class StepRunner {
   Tensor loss_;                       // of the latest step
   std::optional<GradientSums> sums_;  // none: no other process, or on devices
   std::optional<DeviceGradientSums> device_sums_;
-  std::optional<GradientSquares> squares_;  // none: on the CPU, or the norm is that of the sums of several processes
   std::optional<std::int64_t> captured_before_;  // sequences before the batch in every captured step of a shared run
   CapturedShapes shapes_;
   std::deque<Pending> pending_;

@@ -61,7 +61,6 @@ Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const T
                .processes = data.processes.alone() ? nullptr : &data.processes,
                .devices = data.devices,
                .exchange_bucket = options.exchange_bucket,
-               .norm_launch = options.norm_launch,
                .shares = shares_.get()}) {
   name_parameters(model);
   CHECK(options.batch_size >= 1, "the batch size must be at least 1, not ", options.batch_size);

@@ -60,7 +60,6 @@ struct TrainOptions {
   bool shard_optimizer = false;         // moments and averages are divided over the processes; no bit depends on it
   AdamWOptions adamw;
   std::int64_t exchange_bucket = DeviceGradientSums::kBucket;  // elements of gradients that GPUs exchange at once
-  std::size_t norm_launch = kCachedBytes;                      // bytes of gradients that a GPU measures at once
 };
 
 /// One batch, after its update.

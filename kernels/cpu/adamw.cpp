@@ -212,14 +212,11 @@ double squares_of(const GradNormTensor& tensor, std::int64_t from, std::int64_t 
 
 void grad_squares(const CpuContext&, const GradSquares& args) {
   static_assert(kNormPiece == kElementGrain);
-  const std::vector<std::int64_t> in_order = first_pieces(args.tensors);
-  for_pieces(
-      args.tensors, in_order, [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
-        const auto i = static_cast<std::size_t>(&tensor - args.tensors.data());
-        const std::int64_t place = args.first.empty() ? piece : args.first[i] + piece - in_order[i];
-        args.sums[place] =
-            dispatch_float(tensor.dtype, "gradient norm", [&]<class T>() { return squares_of<T>(tensor, from, n); });
-      });
+  for_pieces(args.tensors, first_pieces(args.tensors),
+             [&](const GradNormTensor& tensor, std::int64_t from, std::int64_t n, std::int64_t piece) {
+               args.sums[piece] = dispatch_float(tensor.dtype, "gradient norm",
+                                                 [&]<class T>() { return squares_of<T>(tensor, from, n); });
+             });
 }
 
 void norm_of_squares(const CpuContext&, const NormOfSquares& args) {

@@ -47,10 +47,9 @@ struct Entry {
   std::int64_t channels;      // of a row gradient
   std::int64_t n;
   std::int32_t first_chunk;
-  std::int32_t first_sum;  // of the norm: the place of its first chunk's sum
-  std::int32_t group;      // of adamw: its scalars
-  std::int16_t wide;       // all pointers allow 16-byte accesses
-  std::int16_t bfloat16;   // else float32; no padding: equal tables are equal bytes
+  std::int32_t wide;      // all pointers allow 16-byte accesses
+  std::int32_t bfloat16;  // else float32
+  std::int32_t group;     // its scalars; no padding: equal tables are equal bytes
 };
 
 // The tensor that chunk `blockIdx.x` belongs to.
@@ -66,10 +65,9 @@ __device__ Entry own_entry(const Entry* entries, int count) {
   e.channels = load_global(&own->channels);
   e.n = load_global(&own->n);
   e.first_chunk = load_global(&own->first_chunk);
-  e.first_sum = load_global(&own->first_sum);
-  e.group = load_global(&own->group);
   e.wide = load_global(&own->wide);
   e.bfloat16 = load_global(&own->bfloat16);
+  e.group = load_global(&own->group);
   return e;
 }
 
@@ -174,8 +172,7 @@ __global__ void __launch_bounds__(AdamWTraits::kThreads, 8)
                      : e.bfloat16 != 0  ? dense_squares<BFloat16>(e, chunk)
                                         : dense_squares<float>(e, chunk);
   const double sum = block_sum(own);
-  const int place = e.first_sum + static_cast<int>(blockIdx.x) - e.first_chunk;
-  if (threadIdx.x == 0) store_global(sums + place, sum);
+  if (threadIdx.x == 0) store_global(sums + blockIdx.x, sum);
 }
 
 __global__ void __launch_bounds__(AdamWTraits::kNormThreads) norm_kernel(double* norm, const double* sums, int count) {
@@ -217,16 +214,14 @@ struct Table {
   int count() const { return static_cast<int>(entries.size()); }
 };
 
-std::int16_t is_bfloat16(DType dtype) {
-  return cuda::dispatch_device_float(dtype, "adamw",
-                                     [&]<class T>() -> std::int16_t { return sizeof(T) == sizeof(BFloat16) ? 1 : 0; });
+std::int32_t is_bfloat16(DType dtype) {
+  return cuda::dispatch_device_float(dtype, "adamw", [&]<class T>() { return sizeof(T) == sizeof(BFloat16) ? 1 : 0; });
 }
 
 // The table of the norm's tensors.
-Table norm_table(const GradSquares& args) {
+Table norm_table(std::span<const GradNormTensor> tensors) {
   Table table{.chunk = AdamWTraits::kNormChunk};
-  for (std::size_t i = 0; i < args.tensors.size(); ++i) {
-    const GradNormTensor& t = args.tensors[i];
+  for (const GradNormTensor& t : tensors)
     table.add({.param = nullptr,
                .grad = t.data,
                .m = nullptr,
@@ -236,11 +231,9 @@ Table norm_table(const GradSquares& args) {
                .channels = t.channels,
                .n = t.n,
                .first_chunk = 0,
-               .first_sum = args.first.empty() ? table.chunks : narrow<std::int32_t>(args.first[i]),
-               .group = 0,
                .wide = 0,
-               .bfloat16 = is_bfloat16(t.dtype)});
-  }
+               .bfloat16 = is_bfloat16(t.dtype),
+               .group = 0});
   return table;
 }
 
@@ -260,10 +253,9 @@ void adamw(const CudaContext& context, const AdamW& args) {
                .channels = 0,
                .n = t.n,
                .first_chunk = 0,
-               .first_sum = 0,
-               .group = t.group,
                .wide = 0,
-               .bfloat16 = is_bfloat16(t.dtype)});
+               .bfloat16 = is_bfloat16(t.dtype),
+               .group = t.group});
   }
   if (table.entries.empty()) return;
   const auto recipe = AdamWRecipe::of(args.scalars, args.grad_scale, args.beta1, args.beta2, args.eps);
@@ -272,7 +264,7 @@ void adamw(const CudaContext& context, const AdamW& args) {
 }
 
 void grad_squares(const CudaContext& context, const GradSquares& args) {
-  const Table table = norm_table(args);
+  const Table table = norm_table(args.tensors);
   if (table.chunks > 0)
     cuda::launch("grad_norm", squares_kernel, {static_cast<unsigned>(table.chunks)}, {AdamWTraits::kThreads}, 0,
                  context.stream(), args.sums, table.on_device(context), table.count());

@@ -25,13 +25,12 @@ const std::map<std::string, std::string> kConfigs = {
                        "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": 128, "pad_token_id": 0,
                        "local_attention": 32, "classifier_pooling": "mean"})"}};
 
-CapturedStep small_step(const std::string& model, const Ledger::Options& options = {},
-                        std::size_t norm_launch = kCachedBytes) {
+CapturedStep small_step(const std::string& model, const Ledger::Options& options = {}) {
   const testing::TempDir folder;
   write_file(folder / "config.json", kConfigs.at(model));
   CaseOptions step;
   step.folder = folder.path().string();
-  step.batch_size = 9, step.length = 128, step.norm_launch = norm_launch;
+  step.batch_size = 9, step.length = 128;
   return capture_step(step, options);
 }
 
@@ -111,15 +110,6 @@ TEST_P(SmallStep, LayersInTheMiddleAreEqual) {
   for (int layer = 1; layer + 1 < layers; ++layer) EXPECT_EQ(nodes.at(layer), expected.at(GetParam())) << layer;
 }
 
-// A captured step measures gradients during backward (engine/train/gradient_squares.h): here each matrix by itself.
-TEST(CapturedStep, MeasuresGradientsOnTheWay) {
-  const CapturedStep step = small_step("gpt2", {}, 1);
-  const auto is = [](const char* kernel) { return [kernel](const LedgerNode& node) { return node.kernel == kernel; }; };
-  const auto last_product = std::ranges::find_if(step.nodes.rbegin(), step.nodes.rend(), is("product dX")).base();
-  EXPECT_GT(std::ranges::count_if(step.nodes.begin(), last_product, is("grad_norm")), 8);  // four products a layer
-  EXPECT_EQ(std::ranges::count_if(step.nodes, is("grad_norm_sum")), 1);
-}
-
 TEST_P(SmallStep, ProductsAreThoseOfTheFormula) {
   const CapturedStep& step = sampled_step(GetParam());
   const int layers = static_cast<int>(step.needs.layers);
@@ -167,11 +157,9 @@ TEST_P(PublishedStep, PredictedTimeIsNearTheMeasuredOne) {
   EXPECT_LT(1e3 * floor_seconds(step.needs, machine_of("h100")), predicted);
   expect_few_wasted_accesses(step);
 
-  // Most gradients are measured on the way (engine/train/gradient_squares.h), and what is read soon comes from the cache.
   double bytes = 0;
   for (const NodeTime& time : predict(machine_of("h100"), step.work())) bytes += time.memory_bytes;
-  EXPECT_LE(bytes, 1.25 * step.needs.bytes());
-  EXPECT_GT(std::ranges::count(step.nodes, "grad_norm", &LedgerNode::kernel), 1);
+  EXPECT_LE(bytes, 1.35 * step.needs.bytes());
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PublishedStep,

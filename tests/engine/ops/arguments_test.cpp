@@ -134,20 +134,6 @@ TEST(Embedding, IdsMustBeRowsOfTheirTable) {
   EXPECT_NE(message.find("token ids has 5, but the table has 5 rows"), std::string::npos) << message;
 }
 
-TEST(GradientSquares, PlacesMustFit) {
-  const InPlace sums(Tensor::zeros({2}, DType::kFloat64));
-  const std::vector<ops::Gradient> one = {{floats({3})}}, two = {{floats({3})}, {floats({4})}};
-  const auto measure = [&](const std::vector<ops::Gradient>& gradients, const std::vector<std::int64_t>& places) {
-    return message_of([&] { ops::grad_squares(sums, gradients, places); });
-  };
-  EXPECT_EQ(measure(two, {}), "");
-  EXPECT_EQ(measure(one, {1}), "");
-  EXPECT_EQ(measure(one, {}), "gradient squares: 1 pieces where sums have shape [2]");
-  EXPECT_EQ(measure(one, {2}), "gradient squares: pieces 2 to 3 do not fit into sums of shape [2]");
-  EXPECT_EQ(measure(one, {-1}), "gradient squares: pieces -1 to 0 do not fit into sums of shape [2]");
-  EXPECT_EQ(measure(two, {0}), "gradient squares: 1 places for 2 gradients");
-}
-
 TEST(Rope, UsesUpWhatNobodyElseHolds) {
   const auto table = ops::RopeTable::make(4, 2, 10000);
   const Sequences sequences{.offsets = ints({0, 2}),

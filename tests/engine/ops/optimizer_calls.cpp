@@ -84,7 +84,7 @@ std::vector<OpCall> optimizer_calls() {
            [](const Get& at) { ops::grad_norm(InPlace(at("norm")), std::vector<ops::Gradient>{{at("gradient")}}); }},
           {"gradient squares",
            {{"sums", {kFirst, doubles({1})}}, {"gradient", {kAnyShape, floats({3})}}},
-           [](const Get& at) { ops::grad_squares(InPlace(at("sums")), std::vector<ops::Gradient>{{at("gradient")}}); }},
+           [](const Get& at) { ops::grad_squares(InPlace(at("sums")), std::vector<Tensor>{at("gradient")}); }},
           {"norm of squares",
            {{"norm", {kFirst, doubles({1})}}, {"sums", {kAnyShape, doubles({3})}}},
            [](const Get& at) { ops::norm_of_squares(InPlace(at("norm")), at("sums")); }},

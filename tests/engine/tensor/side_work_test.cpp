@@ -114,27 +114,6 @@ TEST_F(SideWorkTest, SumsOfOneOutputAreInOrder) {
   EXPECT_EQ(sum.to(Device::kCpu).item(), 21);
 }
 
-// Work that reads a sum, also as a second output, comes after it.
-TEST_F(SideWorkTest, MayReadSumsThatAreLaunched) {
-  const Tensor first = on_device(-1), second = on_device(-1), copies[] = {on_device(-1), on_device(-1)};
-  const Tensor x = Tensor::from(std::vector<float>{3, 10, 4, 20}, {2, 2}).to(Device::kCuda);
-  for (const bool by_first : {false, true}) {
-    SideWork side;
-    side.sum_columns({.out = {first.raw()},
-                      .second = {second.raw()},
-                      .x = x.raw(),
-                      .rows = 2,
-                      .channels = 1,
-                      .row_stride = 2,
-                      .dtype = DType::kFloat32},
-                     x);
-    side.launch_sums_into(by_first ? first : second);
-    copy_aside(copies[by_first ? 0 : 1], by_first ? first : second);
-  }
-  EXPECT_EQ(copies[0].to(Device::kCpu).item(), 7);
-  EXPECT_EQ(copies[1].to(Device::kCpu).item(), 30);
-}
-
 TEST_F(SideWorkTest, SumsArePartOfACapture) {
   const Tensor sum = on_device(0), x = Tensor::from(std::vector<float>{3, 4}, {2, 1}).to(Device::kCuda);
   const CapturedWork work([&] {

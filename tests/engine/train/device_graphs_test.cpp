@@ -62,7 +62,7 @@ void expect_graphs_in_changing_order(DType dtype) {
     const ExampleStore store(examples, {.max_length = 6, .pad_id = 11}, Device::kCuda);
     AdamWOptimizer optimizer(parameters_of(*model, true), {.max_grad_norm = 1});
     StepRunner runner([&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },
-                      two_classes(), optimizer, {.seed = 3, .graphs = graphs, .norm_launch = 512});
+                      two_classes(), optimizer, {.seed = 3, .graphs = graphs});
     CapturedShapes evaluations;
     Bits out;
     const auto evaluate = [&](std::int32_t count) {

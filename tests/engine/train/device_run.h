@@ -28,7 +28,6 @@ inline std::vector<double> device_run(const DeviceRunOptions& how = {}) {
   options.graphs = how.graphs;
   options.schedule = {.kind = LrSchedule::Kind::kConstant, .peak = 1e-2};
   options.adamw.max_grad_norm = 1;
-  options.norm_launch = 512;  // several during a backward pass
   options.ema_decay = 0.9;
   Trainer trainer(
       *model, [&](const TokenBatch& batch, const ForwardPass& pass) { return model->forward(batch, pass); },

@@ -52,7 +52,6 @@ DeviceRun run_of(const Model& model, const How& how) {
   options.schedule = {.kind = LrSchedule::Kind::kLinear, .peak = 1e-2, .warmup_steps = 1};
   options.graphs = how.graphs;
   options.adamw.max_grad_norm = 1;
-  options.norm_launch = 2048;  // several during a backward pass
   options.adamw.late_tables = how.late_tables;
   const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {
     pass.recompute = how.recompute;
