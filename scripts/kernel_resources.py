@@ -18,8 +18,8 @@ SHARED_KIB = {"80": 164, "90": 228, "90a": 228}
 REGISTERS, WARPS, BLOCKS = 65536, 64, 32
 
 # Dynamic shared memory is requested at launch. Attention's size follows from its tiles, which the compiler reports. Layer norm's
-# is what it stages of each row, for the eight warps of a block; here the most for 768 channels: forward with a residual, backward with a stream
-# and a gradient of the sum.
+# is what it stages of each row, for the eight warps of a block; here the most for 768 channels: forward with a residual, a weight and a bias, backward
+# with a stream and a gradient of the sum.
 ATTENTION = r"""
 #include <cstdio>
 #include "kernels/cuda/attention_backward.cuh"
@@ -32,8 +32,8 @@ template <int D, int W> void say_short() { std::printf("attention_backward_kerne
 template <class T> void say_all(const char* type) { say<T, 32>(type), say<T, 64>(type), say<T, 128>(type); }
 int main() { say_all<float>("float"), say_all<attune::BFloat16>("BFloat16"), say_short<32, 2>(), say_short<32, 4>(), say_short<32, 8>(), say_short<64, 2>(), say_short<64, 4>(), say_short<64, 8>(); }
 """
-LAYERNORM = {f"layernorm_{direction}_kernel<{name}": 8 * 768 * (floats * 4 + size)
-             for direction, floats in (("forward", 1), ("backward", 3)) for name, size in (("float", 4), ("BFloat16", 2))}
+LAYERNORM = {f"layernorm_{direction}_kernel<{name}": 768 * (8 * (floats * 4 + size) + shared * 4)
+             for direction, floats, shared in (("forward", 1, 2), ("backward", 3, 0)) for name, size in (("float", 4), ("BFloat16", 2))}
 
 
 def dynamic_shared():

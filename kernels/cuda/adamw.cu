@@ -133,35 +133,53 @@ __device__ double squares_of(const float (&g)[W]) {
   return exact;
 }
 
-// This thread's part of the sum of squares of a chunk, whose elements load_elements(g, i) reads.
+// Adds this thread's part of the squares of a chunk, whose elements load_elements(g, i) reads.
 template <int W, class Load>
-__device__ double own_squares(const Entry& e, const Range& chunk, Load&& load_elements) {
-  double sum = 0;
-  for_own_elements<AdamWTraits::kThreads, W, 4>(e, chunk, [&](auto width, std::int64_t i) {
+__device__ void add_squares(double& sum, const Entry& e, const Range& chunk, Load&& load_elements) {
+  for_own_elements<AdamWTraits::kThreads, W, 1>(e, chunk, [&](auto width, std::int64_t i) {
     float g[decltype(width)::value];
     load_elements(g, i);
     sum += squares_of(g);
   });
-  return sum;
 }
 
 template <class T>
 __device__ double dense_squares(const Entry& e, const Range& chunk) {
   // Counted from the chunk's begin, which leaves registers for two more blocks of a multiprocessor.
-  const T* grad = static_cast<const T*>(e.grad) + chunk.begin;
-  return own_squares<16 / sizeof(T)>(e, {0, chunk.end - chunk.begin},
-                                     [grad](auto& g, std::int64_t i) { load(g, in_global(grad + i)); });
+  const T* grad = in_global(static_cast<const T*>(e.grad) + chunk.begin);
+  const int n = static_cast<int>(chunk.end - chunk.begin);
+  // Four vectors at a time. In one loop with squares_of, whose rare case is a branch, no load would begin before the
+  // vector ahead of it was added.
+  constexpr int W = 16 / sizeof(T), kLoads = 4, kStep = AdamWTraits::kThreads * W;
+  const int grouped = e.wide != 0 ? n / (kLoads * kStep) * (kLoads * kStep) : 0;
+  double sum = 0;
+#pragma unroll 1
+  for (int i = static_cast<int>(threadIdx.x) * W; i < grouped; i += kLoads * kStep) {
+    Vec<T, W> loaded[kLoads];
+#pragma unroll
+    for (int j = 0; j < kLoads; ++j) loaded[j] = load_global(reinterpret_cast<const Vec<T, W>*>(grad + i + j * kStep));
+#pragma unroll
+    for (const Vec<T, W>& vector : loaded) {
+      float g[W];
+      for (int k = 0; k < W; ++k) g[k] = to_f(vector.v[k]);
+      sum += squares_of(g);
+    }
+  }
+  add_squares<W>(sum, e, {grouped, n}, [grad](auto& g, std::int64_t i) { load(g, grad + i); });
+  return sum;
 }
 
 __device__ double row_squares(const Entry& e, const Range& chunk) {
-  if (!any_row(e, chunk)) return 0;
-  return own_squares<4>(e, chunk, [&](auto& g, std::int64_t i) {
+  double sum = 0;
+  if (!any_row(e, chunk)) return sum;
+  add_squares<4>(sum, e, chunk, [&](auto& g, std::int64_t i) {
     std::int64_t row = i / e.channels, column = i - row * e.channels;
     for (float& x : g) {
       x = row_element(e, row, column);
       if (++column == e.channels) ++row, column = 0;
     }
   });
+  return sum;
 }
 
 __global__ void __launch_bounds__(AdamWTraits::kThreads, 8)

@@ -4,16 +4,17 @@
 // moved data is float32 too (vectors of eight would touch every second half of a sector). A lane first copies all of
 // its vectors to shared memory by cp.async, and then works on them in short loops. At the sizes of training a warp has
 // one row: what counts is that all loads are in flight at once, and that the code is short. (Rows in registers need
-// unrolled loops; fetching those instructions for a single pass took longer than the data.) Weight and bias come from
-// the L1 cache, which the warps of a multiprocessor share.
+// unrolled loops; fetching those instructions for a single pass took longer than the data.) Forward stages weight and
+// bias with the rows, once for a block: read where they are used, each vector would wait for the L2 cache again.
+// Backward, where that gained nothing, reads the weight through the L1 cache.
 //
 // Forward reads x (and residual) once and takes mean and variance in two passes over s: DRAM traffic is 2 N C elements,
 // 4 N C with a residual (in bfloat16 12 N C bytes, 16 N C if y is also written as stream). Backward reads dy, s and
 // dsum once and writes ds. For dweight and dbias a thread owns channels: it adds them over the rows of its block, which
 // lie in shared memory, to a row of float32 partial sums of the block, and one launch of sum_columns adds those: a
 // fixed order, deterministic. Everything is computed in float32; mean and rstd are float32. Shared memory of a warp: 4
-// to 8 C bytes forward, up to 16 C backward (14 C in bfloat16). Bound by memory bandwidth, at 2048 x 768 by its
-// latency.
+// to 8 C bytes forward and 8 C for the block, up to 16 C backward (14 C in bfloat16). Bound by memory bandwidth, at 2048
+// x 768 by its latency.
 #include "kernels/layernorm.h"
 
 #include <algorithm>
@@ -56,19 +57,30 @@ struct SharedRows {
     next += static_cast<std::size_t>(warps * channels) * sizeof(T);
     return rows;
   }
+  // One row for the block, staged by all of its threads from `from`; null if that is.
+  template <int W>
+  __device__ const float* stage_shared(const float* from) {
+    if (from == nullptr) return nullptr;
+    float* row = reinterpret_cast<float*>(next);
+    next += static_cast<std::size_t>(channels) * sizeof(float);
+    for (int c = static_cast<int>(threadIdx.x) * W; c < channels; c += static_cast<int>(blockDim.x) * W)
+      stage<W>(row + c, from + c);
+    return row;
+  }
   template <class T>
   __device__ T* own(T* rows) const {
     return rows == nullptr ? nullptr : rows + warp * channels;
   }
 };
 
-// Warps of a block whose rows take this many bytes of shared memory each.
-int warps_for(std::size_t row_bytes) {
+// Warps of a block whose rows take this many bytes of shared memory each, besides those of the block.
+int warps_for(std::size_t row_bytes, std::size_t block_bytes = 0) {
   const std::size_t available = cuda::device_info().shared_bytes - 1024;  // less what kernels declare themselves
-  CHECK(row_bytes <= available, "layernorm: rows of ", row_bytes, " bytes are longer than CUDA kernels support");
-  return static_cast<int>(
-      std::clamp<std::size_t>(std::min(LayerNormTraits::kSharedBytes, available) / std::max<std::size_t>(row_bytes, 1),
-                              1, LayerNormTraits::kWarps));
+  CHECK(row_bytes + block_bytes <= available, "layernorm: rows of ", row_bytes + block_bytes,
+        " bytes are longer than CUDA kernels support");
+  const std::size_t wanted = std::max(std::min(LayerNormTraits::kSharedBytes, available), block_bytes);
+  return static_cast<int>(std::clamp<std::size_t>((wanted - block_bytes) / std::max<std::size_t>(row_bytes, 1), 1,
+                                                  LayerNormTraits::kWarps));
 }
 
 template <class T>
@@ -93,18 +105,21 @@ __global__ void __launch_bounds__(LayerNormTraits::kWarps* kWarp)
     layernorm_forward_kernel(LayerNormForwardArguments<T> args) {
   const int channels = args.channels, first = static_cast<int>(threadIdx.x % kWarp) * W;
   const std::int64_t n = static_cast<std::int64_t>(blockIdx.x) * (blockDim.x / kWarp) + threadIdx.x / kWarp;
-  if (n >= args.rows) return;
   args.dropout.step = step_of(args.dropout);
   const std::int64_t at = n * channels;
   SharedRows rows(channels);
   float* row = rows.own(rows.cut<float>(true));  // the residual, then s
+  const float* weight = rows.stage_shared<W>(args.weight);
+  const float* bias = rows.stage_shared<W>(args.bias);
   T* branch = rows.own(rows.cut<T>(args.branch != nullptr));
-  for (int c = first; c < channels; c += kWarp * W) {
+  for (int c = first; c < channels && n < args.rows; c += kWarp * W) {
     stage<W>(row + c, args.residual + at + c);
     if (args.branch != nullptr) stage<W>(branch + c, args.branch + at + c);
   }
   cp_async_commit();
   cp_async_wait<0>();
+  __syncthreads();  // weight and bias are there
+  if (n >= args.rows) return;
   float total = 0;
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W];
@@ -130,11 +145,11 @@ __global__ void __launch_bounds__(LayerNormTraits::kWarps* kWarp)
   for (int c = first; c < channels; c += kWarp * W) {
     float s[W], w[W];
     load_shared_floats(s, row + c);
-    load(w, args.weight + c);
+    load_shared_floats(w, weight + c);
     for (int i = 0; i < W; ++i) s[i] = (s[i] - mean) * rstd * w[i];
-    if (args.bias != nullptr) {
+    if (bias != nullptr) {
       float b[W];
-      load(b, args.bias + c);
+      load_shared_floats(b, bias + c);
       for (int i = 0; i < W; ++i) s[i] += b[i];
     }
     store(args.y + at + c, s);
@@ -322,13 +337,14 @@ void layernorm_forward(const CudaContext& context, const LayerNormForward& args)
         .channels = narrow<int>(args.channels),
         .eps = static_cast<float>(args.eps),
         .dropout = plan_of(args.dropout)};
-    const std::size_t row_bytes =
-        static_cast<std::size_t>(args.channels) * (sizeof(float) + (residual ? sizeof(T) : 0));
-    const int warps = warps_for(row_bytes);
+    const std::size_t channels = static_cast<std::size_t>(args.channels);
+    const std::size_t row_bytes = channels * (sizeof(float) + (residual ? sizeof(T) : 0));
+    const std::size_t block_bytes = channels * sizeof(float) * (args.bias != nullptr ? 2 : 1);
+    const int warps = warps_for(row_bytes, block_bytes);
     cuda::with_width<float>(wide, [&](auto width) {
       cuda::launch("layernorm_forward", layernorm_forward_kernel<T, decltype(width)::value>,
                    {cuda::blocks_for(args.rows, warps)}, {static_cast<unsigned>(warps * kWarp)},
-                   static_cast<std::size_t>(warps) * row_bytes, context.stream(), arguments);
+                   static_cast<std::size_t>(warps) * row_bytes + block_bytes, context.stream(), arguments);
     });
   });
 }
