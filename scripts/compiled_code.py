@@ -2,10 +2,10 @@
 """What the compiled kernels do, from their machine code: calls, spills, generic accesses, widths of accesses, and of every hot loop its branches,
 copies and barriers. No GPU is needed. docs/kernel-resources.md says what the columns mean.
 
-usage: scripts/compiled_code.py [--check] [--arch 80|90|90a] [--objects FOLDER] [kernel source, all by default]...
+usage: scripts/compiled_code.py [--check] [--arch 80|90|90a] [--objects FOLDER | kernel source, all by default...]
   --check            compares with scripts/compiled_code_limits.txt: a line for each that is exceeded, and then status 1
   --arch ARCH        the architecture, 80 by default
-  --objects FOLDER   reads the objects of a build (with nvcc, for this architecture) instead of compiling
+  --objects FOLDER   reads the objects of a build (with nvcc, for this architecture), *.cu.o, instead of compiling
 Needs nvdisasm, and with --objects cuobjdump: of the CUDA toolkit or from scripts/fetch_nvdisasm.sh. Ends with status 77 where they or nvcc are missing.
 """
 import argparse
@@ -101,27 +101,24 @@ def innermost(loops):
     return [loop for loop, own in zip(loops, sets) if not any(other < own for other in sets)]
 
 
-def disassemble(source, arch, objects):
-    """The kernels of one source, from an object of a build or compiled now."""
+def disassemble(file, arch):
+    """The kernels of an object of a build, or of a source that is compiled now."""
     with tempfile.TemporaryDirectory() as folder:
-        if objects is None:
-            compile_cubin(source, arch, f"{folder}/kernels.sm_{arch}.cubin")
+        if file.suffix == ".o":
+            run(tool("cuobjdump"), "-xelf", f".sm_{arch}.cubin", str(file), cwd=folder)
         else:
-            run(tool("cuobjdump"), "-xelf", f".sm_{arch}.cubin", str(object_of(source, objects)), cwd=folder)
+            compile_cubin(file, arch, f"{folder}/kernels.sm_{arch}.cubin")
         cubins = list(pathlib.Path(folder).glob(f"*.sm_{arch}.cubin"))
         if not cubins:
-            sys.exit(f"compiled_code: {objects} has no code of {source} for sm_{arch}")
+            sys.exit(f"compiled_code: {file} has no code for sm_{arch}")
         try:
             return [kernel for cubin in cubins for kernel in sass.read(run(tool("nvdisasm"), "-c", str(cubin)))]
         except ValueError as error:
-            sys.exit(f"compiled_code: {source}: {error}")
+            sys.exit(f"compiled_code: {file}: {error}")
 
 
-def object_of(source, objects):
-    found = list(objects.rglob(f"{pathlib.Path(source).name}.o"))
-    if len(found) != 1:
-        sys.exit(f"compiled_code: {objects} has {len(found)} objects of {source}, not 1")
-    return found[0].resolve()
+def objects_in(folder):
+    return sorted(folder.rglob("*.cu.o")) or sys.exit(f"compiled_code: {folder} has no objects of kernels (*.cu.o)")
 
 
 def read_limits(path):
@@ -167,7 +164,7 @@ def arguments():
         parser.add_argument(name, action="store_true")
     parser.add_argument("--arch", default="80")
     parser.add_argument("--objects", type=lambda path: pathlib.Path(path).resolve())
-    parser.add_argument("sources", nargs="*")
+    parser.add_argument("sources", nargs="*", type=pathlib.Path)
     return parser.parse_args()
 
 
@@ -182,8 +179,9 @@ def main():
         if tool(needed) is None:
             print(f"SKIPPED: {needed} is not installed (scripts/fetch_nvdisasm.sh fetches what the CUDA toolkit lacks)")
             return 77
+    files = objects_in(args.objects) if args.objects else args.sources or all_sources()
     rules = read_limits(pathlib.Path("scripts/compiled_code_limits.txt"))
-    kernels = [kernel for found in of_each(lambda source: disassemble(source, args.arch, args.objects), args.sources or all_sources()) for kernel in found]
+    kernels = [kernel for found in of_each(lambda file: disassemble(file, args.arch), files) for kernel in found]
     names = plain_names(kernel.name for kernel in kernels)
     for kernel in kernels:
         kernel.name = names[kernel.name]

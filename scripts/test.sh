@@ -43,6 +43,6 @@ run "sanitizers: kernels on the simulated device" ctest --preset $preset -R "$sa
 [ -z "$fuzz" ] || run "fuzzing" scripts/fuzz.sh
 
 # Kernels as users have them: -O is for the code of the host, which is not run.
-with_nvcc build/cuda-kernels attune_cuda_code -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D CMAKE_CUDA_ARCHITECTURES=90a-real \
+with_nvcc build/cuda-kernels attune_cuda_code -D ATTUNE_UNITY=ON -D ATTUNE_BUILD_TESTS=OFF -D ATTUNE_BUILD_BENCH=OFF -D CMAKE_CUDA_ARCHITECTURES=90a-real \
   -D CMAKE_CXX_FLAGS_RELEASE='-O0 -DNDEBUG' -D CMAKE_CUDA_FLAGS_RELEASE='-O0 -DNDEBUG'
 compiled_code build/cuda-kernels 90a

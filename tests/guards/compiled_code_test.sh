@@ -50,7 +50,7 @@ __global__ void scale_kernel(T* x) { for (int i = 0; i < W; ++i) x[threadIdx.x *
 template __global__ void scale_kernel<float, 4>(float*);
 SOURCE
 
-check() { "$script" --check --arch 80 "$@" "$tree/faults.cu" >"$tree/out"; }
+check() { "$script" --check --arch 80 "$@" >"$tree/out"; }
 reports() {  # ARGUMENT...: of all kernels but `clean`
   local code=0
   check "$@" || code=$?
@@ -60,12 +60,12 @@ reports() {  # ARGUMENT...: of all kernels but `clean`
       'branches: branches [0-9]+ \(loop at 0x[0-9a-f]+\), at most 8' 'scale_kernel<float, 4>: wide 0, at least [0-9]+'; do
     grep -qE "^sm_80: $fault$" "$tree/out" || { echo "not reported: $fault"; cat "$tree/out"; exit 1; }
   done
-  [ "$(grep -c '^sm_80: ' "$tree/out")" -eq 5 ] || { echo "more is reported than was planted"; cat "$tree/out"; exit 1; }
+  [ "$(grep '^sm_80: ' "$tree/out" | grep -vc 'no kernel has this name$')" -eq 5 ] || { echo "more is reported than was planted"; cat "$tree/out"; exit 1; }
 }
-reports
+reports "$tree/faults.cu"
 nvcc -std=c++20 -O3 -gencode arch=compute_80,code=sm_80 -c -o "$tree/faults.cu.o" "$tree/faults.cu"
 reports --objects "$tree"
 if check --arch 90a --objects "$tree" 2>/dev/null; then echo "passes on an object without code for the architecture"; exit 1; fi
 sed -i '/^__global__ void clean/!d' "$tree/faults.cu"
-check || { echo "fails on a clean kernel"; cat "$tree/out"; exit 1; }
+check "$tree/faults.cu" || { echo "fails on a clean kernel"; cat "$tree/out"; exit 1; }
 echo "compiled_code.py reports every fault that was planted"
