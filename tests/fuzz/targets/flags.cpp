@@ -32,7 +32,7 @@ std::vector<CommandLine*> parsers;     // of the programs, in this order
 std::vector<std::string> known_flags;  // of all of them
 
 // Of an input: lines that are longer have more of the same flags, and the parser compares each argument with all of them.
-constexpr std::size_t kMaxLength = 512;
+constexpr std::size_t kMaxLength = 256;
 
 }  // namespace
 
