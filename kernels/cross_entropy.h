@@ -6,7 +6,8 @@
 //   losses[b] = sum_l q[b, l] (logsumexp(z_b) - z[b, l])          loss = (1 / W) sum_b losses[b]
 //   dz[b, l] = dloss / W * (sum_k q[b, k] softmax(z_b)[l] - q[b, l])
 //
-// W = B without class weights. The loss is NaN if W = 0: no row has a label that counts.
+// W = B without class weights. If W = 0, no row has a label that counts, and W is taken as infinite: the loss is 0 and
+// nothing has a gradient, where PyTorch's loss is NaN.
 //
 // Szegedy et al.: "Rethinking the Inception architecture", arXiv 1512.00567 (label smoothing).
 #pragma once

@@ -1,6 +1,7 @@
 #include "kernels/cross_entropy.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/parallel.h"
 #include "kernels/cpu/math.h"
@@ -79,6 +80,7 @@ void cross_entropy_forward(const CpuContext&, const CrossEntropyForward& args) {
       sum += losses[b];
       weight += targets.weight(args.labels[b]);
     }
+    if (weight == 0) weight = std::numeric_limits<T>::infinity();
     *static_cast<T*>(args.total_weight) = weight;
     *static_cast<T*>(args.loss) = sum / weight;
   });

@@ -82,6 +82,7 @@ __global__ void __launch_bounds__(CrossEntropyTraits::kThreads)
   sum = block_sum(sum);
   weight = block_sum(weight);
   if (threadIdx.x != 0) return;
+  if (weight == 0) weight = INFINITY;
   store_global(loss, sum / weight);
   store_global(total_weight, weight);
 }
