@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
-void check_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
+std::unique_ptr<LockedFolder> lock_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
+  if (flags.lora.adapter.empty()) return nullptr;
   if (job.pretrained.empty())
     throw UsageError("--save_adapter needs a pretrained model: the changes alone are no model");
   const fs::path folder = fs::weakly_canonical(flags.lora.adapter);
@@ -26,8 +27,9 @@ void check_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
     throw UsageError("--save_adapter needs the model that it belongs to, which --output " + flags.output +
                      " would replace; name another folder");
   for (const char* name : kAdapterFiles) check_replaceable((folder / name).string());
-  prepare_output_folder(flags.lora.adapter);
+  auto out = std::make_unique<LockedFolder>(flags.lora.adapter);
   check_room(flags.lora.adapter, static_cast<std::uint64_t>(parameter_count(job.model, true)) * sizeof(float), 0);
+  return out;
 }
 
 void save_adapter(const FineTuneJob& job, const TrainingFlags& flags) {

@@ -332,7 +332,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   }
   check_log_file(job, flags, tokenizer);
   for (const Dataset* split : {&job.train, &job.validation, &job.test}) check_segments(job.model, *split);
-  if (!flags.lora.adapter.empty()) check_adapter(job, flags);
+  const std::unique_ptr<LockedFolder> adapter = lock_adapter(job, flags);
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 

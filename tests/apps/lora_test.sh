@@ -69,6 +69,13 @@ printf '<>=<>=<>=<>=' | dd of="$folder/bert2/model.safetensors" bs=1 seek=$(($(s
 checkpoint=$(find "$folder/begun/checkpoints" -name '*.safetensors' | sort | tail -1)
 "$train_bert" "${bert[@]}" --resume "$checkpoint" --save_adapter "$folder/adapter3" >/dev/null 2>&1 || fail "a resumed run cannot save its changes"
 expect_error "other pretrained weights" 1 "the run that is resumed began with other pretrained weights" "${bert[@]}" --model_dir "$folder/bert2" --resume "$checkpoint" --save_adapter "$folder/adapter2"
+# One run at a time has the folder, from its start on.
+"$train_bert" "${bert[@]}" --max_steps 0 --num_epochs 100000 --save_adapter "$folder/busy" --log_file "$folder/busy.log" >/dev/null 2>&1 & pid=$!
+until [ -s "$folder/busy.log" ]; do sleep 0.1; done
+expect_error "a second run" 1 "$folder/busy: another run (process $pid) is writing to this folder" "${bert[@]}" --save_adapter "$folder/busy"
+kill -INT $pid
+wait $pid || true
+[ ! -e "$folder/busy" ] || fail "an interrupted run leaves an empty folder for its changes"
 mkdir -p "$folder/taken/adapter_config.json"
 expect_error "a folder in the place of a file" 1 "adapter_config.json" "${bert[@]}" --save_adapter "$folder/taken"
 finish
