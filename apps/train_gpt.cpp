@@ -3,13 +3,18 @@
 //
 // Seeds are set at the same points as in the reference: before random weights, before the head, and before training.
 #include <filesystem>
+#include <iostream>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/published.h"
 #include "apps/support/run_training.h"
 #include "apps/support/task_config.h"
+#include "base/check.h"
+#include "base/join.h"
 #include "models/gpt2/gpt2.h"
 #include "models/weights.h"
 
@@ -20,7 +25,7 @@ struct GptFlags {
   TrainingFlags common;
   PublishedFlags published{.kind = Family::Kind::kDecoder, .model = "gpt2-small (124M)"};
   std::string weights = "pretrained", config, initializer = "torch";
-  std::string token_pos = "last";
+  std::string token_pos;  // empty: that of the config, or last
   bool average_embeddings = false, disable_causal_mask = false, no_padding = false, compile = false;
   std::int64_t ignore_index = -100;
 
@@ -38,22 +43,27 @@ struct GptFlags {
         ->check(one_of({"torch", "gpt2"}))
         ->capture_default_str()
         ->group("Model");
-    app.add_option("--trainable_token_pos", token_pos,
-                   "Position that the head reads: first, last, or flexible (the last before the padding)")
+    app.add_option(
+           "--trainable_token_pos", token_pos,
+           "Position that the head reads: first, last, or flexible (the last before the padding); default: that of "
+           "the model's folder, or last")
         ->check(one_of({"first", "last", "flexible"}))
-        ->capture_default_str()
         ->group("Model");
     app.add_flag("--average_embeddings", average_embeddings,
-                 "Mean over all positions instead of one (ignored when flexible)")
+                 "Mean over all positions instead of one (ignored when flexible); kept in the model's folder")
         ->group("Model");
-    app.add_flag("--disable_causal_mask", disable_causal_mask, "Every token attends to all others")->group("Model");
+    app.add_flag("--disable_causal_mask", disable_causal_mask,
+                 "Every token attends to all others; kept in the model's folder")
+        ->group("Model");
     app.add_flag("--no_padding", no_padding, "Do not pad texts; needs --batch_size 1 or --batch_tokens")->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
   }
 
-  HeadPosition position() const {
-    const HeadPosition named = head_position(token_pos);
+  /// Nothing if no flag names it.
+  std::optional<HeadPosition> position() const {
+    if (token_pos.empty() && !average_embeddings) return std::nullopt;
+    const HeadPosition named = token_pos.empty() ? HeadPosition::kLast : head_position(token_pos);
     return average_embeddings && named != HeadPosition::kFlexible ? HeadPosition::kMean : named;
   }
 };
@@ -77,6 +87,30 @@ Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>&
   // The reference trains without dropout and ignores the dropout of the checkpoint.
   config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = static_cast<float>(std::max(flags.common.dropout, 0.0));
   return config;
+}
+
+// How the model reads a text: as the flags say, or else its config, `source`. Prints what is not the default but taken
+// from there. Throws UsageError if a flag contradicts a head that is kept.
+Gpt2Options reading_options(const GptFlags& flags, const std::optional<json::Value>& config, const std::string& source,
+                            bool kept) {
+  const Gpt2Options before = config ? kept_options(*config) : Gpt2Options{};
+  const Gpt2Options out{.position = flags.position().value_or(before.position),
+                        .causal = before.causal && !flags.disable_causal_mask};
+  if (kept && out.position != before.position)
+    throw UsageError(str_cat("--trainable_token_pos or --average_embeddings: the position would be ",
+                             name_of(out.position), ", but the head of ", source, " was trained on ",
+                             name_of(before.position), "; --fresh_head makes a new one"));
+  if (kept && out.causal != before.causal)
+    throw UsageError(str_cat("--disable_causal_mask: the head of ", source,
+                             " was trained with the causal mask; --fresh_head makes a new one"));
+  std::vector<std::string> taken;
+  if (!flags.position() && out.position == HeadPosition::kMean)
+    taken.emplace_back("--average_embeddings");
+  else if (!flags.position() && out.position != HeadPosition::kLast)
+    taken.push_back(str_cat("--trainable_token_pos ", name_of(out.position)));
+  if (!out.causal && !flags.disable_causal_mask) taken.emplace_back("--disable_causal_mask");
+  if (!taken.empty()) std::cout << "Taken from " << source << ": " << join(taken) << std::endl;
+  return out;
 }
 
 // A random or pretrained backbone, and a new head unless that of the file is kept.
@@ -120,10 +154,11 @@ int train(const GptFlags& flags) {
   const auto labels = common.task.reader(problem_type);
   const TextSplits splits = common.read_splits(*tokenizer, *labels, config.n_positions);
 
-  Gpt2Classifier model(
-      config, {.num_labels = labels->outputs(), .position = flags.position(), .causal = !flags.disable_causal_mask});
   const bool kept =
       flags.weights == "pretrained" && keeps_head(*folder, *file, problem_type, labels->names(), common.fresh_head);
+  Gpt2Options options = reading_options(flags, file, flags.config.empty() ? folder.value_or("") : flags.config, kept);
+  options.num_labels = labels->outputs();
+  Gpt2Classifier model(config, options);
   initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
   common.add_lora(model);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;

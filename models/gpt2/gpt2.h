@@ -55,6 +55,9 @@ struct Gpt2Options {
   DType dtype = DType::kFloat32;
 };
 
+/// The options that attune keeps in config.json: attune_head_position and attune_causal; without them last, true.
+Gpt2Options kept_options(const json::Value& config);
+
 class Gpt2Classifier : public Classifier {
  public:
   Gpt2Classifier(const Gpt2Config& config, const Gpt2Options& options);
@@ -106,7 +109,6 @@ class Gpt2Classifier : public Classifier {
   Linear head_;
 };
 
-/// Keys that only attune writes to config.json: attune_head_position, attune_causal (otherwise last, true).
 const Family& gpt2_family();
 
 }  // namespace attune

@@ -33,12 +33,10 @@ const PublishedSize& find_size(const std::string& size) {
 std::unique_ptr<Classifier> build_gpt2(const json::Value& json, const ModelOptions& options) {
   Gpt2Config config = Gpt2Config::read(json);
   if (options.dropout) config.embd_pdrop = config.attn_pdrop = config.resid_pdrop = *options.dropout;
-  return std::make_unique<Gpt2Classifier>(
-      config,
-      Gpt2Options{.num_labels = options.num_labels.value_or(num_labels_or(json, 2)),
-                  .position = head_position(json.string_or("attune_head_position", name_of(HeadPosition::kLast))),
-                  .causal = json.boolean_or("attune_causal", true),
-                  .dtype = options.dtype});
+  Gpt2Options kept = kept_options(json);
+  kept.num_labels = options.num_labels.value_or(num_labels_or(json, 2));
+  kept.dtype = options.dtype;
+  return std::make_unique<Gpt2Classifier>(config, kept);
 }
 
 }  // namespace
@@ -62,6 +60,11 @@ HeadPosition head_position(const std::string& name) {
        {HeadPosition::kFirst, HeadPosition::kLast, HeadPosition::kFlexible, HeadPosition::kMean})
     if (name == name_of(position)) return position;
   throw Error("unknown head position '" + name + "'; the positions are first, last, flexible, mean");
+}
+
+Gpt2Options kept_options(const json::Value& config) {
+  return {.position = head_position(config.string_or("attune_head_position", name_of(HeadPosition::kLast))),
+          .causal = config.boolean_or("attune_causal", true)};
 }
 
 Gpt2Config Gpt2Config::read(const json::Value& config) {

@@ -74,7 +74,7 @@ refused --dropout 0.1 0.2
 refused --lr_schedule constant linear
 refused --warmup_steps 0 3
 refused --context_length 16 12
-refused --trainable_token_pos last first
+refused --trainable_token_pos "not given" first
 refused --max_grad_norm 0 1
 expect_error "another optional flag" 1 "--average_embeddings is true, but the checkpoint was made with not given" "${from[@]}" --average_embeddings
 expect_error "fewer batches" 1 "the checkpoint was made after 5 batches, but this run has only 3" "${from[@]}" --max_steps 3

@@ -152,6 +152,24 @@ onward foreigner --model_dir "$folder/foreign"
 grep -qx "The head of $folder/foreign is replaced by a new one: the folder was not saved by attune" "$folder/out" || fail "a folder of others is not reported"
 cmp "$folder/fresh/model.safetensors" "$folder/foreigner/model.safetensors" || fail "the new heads differ"
 
+# So it keeps what the head reads and the mask, which only a new head may change.
+taken() { grep '^Taken from' "$folder/out" || true; }
+expect "nothing is taken of a model with the defaults" "" "$(onward plain --model_dir "$folder/first"; taken)"
+"$train_gpt" "${small[@]}" --num_epochs 2 --average_embeddings --disable_causal_mask --output "$folder/mean" >/dev/null
+expect "what is taken of a folder" "Taken from $folder/mean: --average_embeddings, --disable_causal_mask" "$(onward mean2 --model_dir "$folder/mean"; taken)"
+ask mean 2>/dev/null | cmp - <(ask mean2 2>/dev/null) || fail "training on from a folder forgets what the head reads"
+expect "what is given is not taken" "Taken from $folder/mean: --disable_causal_mask" "$(onward mean3 --model_dir "$folder/mean" --average_embeddings; taken)"
+cmp "$folder/mean2/model.safetensors" "$folder/mean3/model.safetensors" || fail "the flag that was taken gives another model"
+expect "a new head may read another position" "Taken from $folder/mean: --disable_causal_mask" \
+  "$(onward moved --model_dir "$folder/mean" --trainable_token_pos last --fresh_head; taken)"
+grep -q '"attune_head_position": "last"' "$folder/moved/config.json" || fail "a new head does not read the position that is given"
+"$train_gpt" "${small[@]}" --max_steps 1 --no_final_evaluation --trainable_token_pos first --output "$folder/begin" >/dev/null
+expect "a position that is taken" "Taken from $folder/begin: --trainable_token_pos first" "$(onward begin2 --model_dir "$folder/begin"; taken)"
+contradicts() { expect_error "$1" 2 "$2" --data "$folder/data" --context_length 48 --max_steps 1 "${@:3}"; }
+contradicts "another position" "the position would be last, but the head of $folder/mean was trained on mean" --model_dir "$folder/mean" --trainable_token_pos last
+contradicts "the mean of another head" "the position would be mean, but the head of $folder/first was trained on last" --model_dir "$folder/first" --average_embeddings
+contradicts "another mask" "the head of $folder/first was trained with the causal mask" --model_dir "$folder/first" --disable_causal_mask
+
 # Mistakes: one line, what and where.
 expect_error "an unknown flag" 2 "--no_such_flag" --no_such_flag
 # A number that is none, or that a run could not count to, is refused before anything is read.
