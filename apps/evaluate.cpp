@@ -97,7 +97,7 @@ void check_calibration(const EvaluateFlags& flags, const Predictor& model) {
 int evaluate(const EvaluateFlags& flags) {
   flags.predictor.prepare();
   const json::Value config = read_model_config(flags.predictor.model_dir);
-  const std::unique_ptr<Predictor> model = flags.predictor.open();
+  const std::unique_ptr<Predictor> model = flags.predictor.open(!flags.data.columns.pair.empty());
   std::optional<LockedFolder> lock;
   if (flags.calibrate) {
     check_calibration(flags, *model);

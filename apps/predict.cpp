@@ -218,7 +218,7 @@ int predict(PredictFlags& flags) {
   flags.find_column();
   TextSource source = flags.source();
   std::optional<TextSource> second_source = flags.second_source();
-  const std::unique_ptr<Predictor> model = flags.predictor.open();
+  const std::unique_ptr<Predictor> model = flags.predictor.open(second_source.has_value());
   // A signal that is caught does not end the wait for a line of standard input; one that is not ends the program.
   if (!reads_standard_input(flags)) catch_interrupts("predict ends after the current batch");
   if (flags.format == "csv") print_csv_header(*model);

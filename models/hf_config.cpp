@@ -32,10 +32,10 @@ std::int64_t size_or(const json::Value& config, const std::string& key, std::int
 }
 
 void check_own_keys(const json::Value& config) {
-  static const std::vector<std::string> known = {"attune_save",           "attune_max_length",    "attune_fill",
-                                                 "attune_mask_padding",   "attune_pad_id",        "attune_thresholds",
-                                                 "attune_temperature",    "attune_head_position", "attune_causal",
-                                                 "attune_window_overlap", "attune_window_pooling"};
+  static const std::vector<std::string> known = {"attune_save",           "attune_max_length",     "attune_fill",
+                                                 "attune_mask_padding",   "attune_pad_id",         "attune_thresholds",
+                                                 "attune_temperature",    "attune_head_position",  "attune_causal",
+                                                 "attune_window_overlap", "attune_window_pooling", "attune_pairs"};
   config.for_each([&](const std::string& key, const json::Value&) {
     if (key.starts_with("attune_") && std::ranges::find(known, key) == known.end())
       config.fail(

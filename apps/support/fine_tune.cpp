@@ -48,11 +48,12 @@ struct Description {
   double training_seconds = 0;
 };
 
-json::Value config_of(const FineTuneJob& job) {
+json::Value config_of(const FineTuneJob& job, const TrainingFlags& flags) {
   json::Value config = job.model.hf_config();
   set_label_names(config, job.label_names);
   config.merge(task_json(job.task));
   config.merge(batch_form_json(job.form));
+  config.merge(pairs_json(!flags.data.columns.pair.empty()));
   return config;
 }
 
@@ -62,7 +63,7 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   out.emplace_back("training examples", job.train.digest);
   out.emplace_back("validation examples", job.validation.digest);
   out.emplace_back("test examples", job.test.digest);
-  out.emplace_back("config and input form of the model", sha256_hex(config_of(job).dump(2) + "\n"));
+  out.emplace_back("config and input form of the model", sha256_hex(config_of(job, flags).dump(2) + "\n"));
   return out;
 }
 
@@ -156,10 +157,11 @@ NamedTexts texts_of(const Tokenizer& tokenizer) {
   return out;
 }
 
-void save_model_folder(const std::string& folder, const FineTuneJob& job, const NamedTexts& tokenizer) {
+void save_model_folder(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags,
+                       const NamedTexts& tokenizer) {
   create_folders(folder);
   const auto write = [&](AtomicFile& file, const Metadata& metadata) { save_weights(job.model, file, metadata); };
-  model_files(folder, config_of(job), tokenizer, write).commit();
+  model_files(folder, config_of(job, flags), tokenizer, write).commit();
 }
 
 // The folder of the model of a run that was interrupted. The model of a finished run is never replaced by it.
@@ -294,7 +296,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
-    save_model_folder(folder, job, tokenizer);
+    save_model_folder(folder, job, flags, tokenizer);
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }

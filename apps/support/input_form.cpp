@@ -7,7 +7,7 @@
 namespace attune {
 namespace {
 
-constexpr const char *kOverlap = "attune_window_overlap", *kPooling = "attune_window_pooling";
+constexpr const char *kOverlap = "attune_window_overlap", *kPooling = "attune_window_pooling", *kPairs = "attune_pairs";
 
 }  // namespace
 
@@ -24,6 +24,15 @@ json::Value batch_form_json(const BatchForm& form) {
   out.set(kOverlap, form.windows->overlap);
   out.set(kPooling, pooling_name(form.windows->pooling));
   return out;
+}
+
+json::Value pairs_json(bool pairs) {
+  return json::Value::object({{kPairs, pairs}});
+}
+
+std::optional<bool> read_pairs(const json::Value& config) {
+  if (!config.has(kPairs)) return std::nullopt;
+  return config.boolean_or(kPairs, false);
 }
 
 std::optional<WindowForm> read_windows(const json::Value& config) {

@@ -161,8 +161,8 @@ void PredictorFlags::prepare() const {
   if (threads > 0) set_num_threads(threads);
 }
 
-std::unique_ptr<Predictor> PredictorFlags::open() const {
-  return open_predictor(model_dir, tokenizer, placement, !no_calibration);
+std::unique_ptr<Predictor> PredictorFlags::open(bool pairs) const {
+  return open_predictor(model_dir, tokenizer, placement, !no_calibration, pairs);
 }
 
 std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, std::span<const std::string> texts,
@@ -183,8 +183,14 @@ std::vector<std::vector<double>> PredictorFlags::logits(const Predictor& model, 
 }
 
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
-                                          const PlacementFlags& placement, bool calibrated) {
+                                          const PlacementFlags& placement, bool calibrated, bool pairs) {
   const json::Value config = read_model_config(folder);
+  const bool trained_on_pairs = read_pairs(config).value_or(pairs);
+  CHECK(
+      pairs || !trained_on_pairs, folder,
+      ": the model was trained on pairs of texts, and these are single texts; --text_pair or --text_pair_column names "
+      "the second ones");
+  CHECK(!pairs || trained_on_pairs, folder, ": the model was trained on single texts, and these are pairs");
   if (config.string_or("model_type", "") == "bag_of_words")
     return std::make_unique<BagOfWordsPredictor>(folder, config, calibrated);
   return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement, calibrated);

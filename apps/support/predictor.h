@@ -48,7 +48,8 @@ struct PredictorFlags {
   void declare(CommandLine& app);
   /// Prepares the process: device, precision, threads. Throws as PlacementFlags::prepare().
   void prepare() const;
-  std::unique_ptr<Predictor> open() const;
+  /// The model, to predict pairs of texts or single ones. Throws as open_predictor().
+  std::unique_ptr<Predictor> open(bool pairs) const;
   /// The logits of a batch of texts; `before` of them were predicted before it. Throws OutOfMemory naming flags that need
   /// less memory, Error naming the text if its logits are not finite.
   std::vector<std::vector<double>> logits(const Predictor& model, std::span<const std::string> texts,
@@ -57,8 +58,9 @@ struct PredictorFlags {
 
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
 /// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Without
-/// `calibrated` the temperature of the folder is not used. Throws Error if the folder is not a complete classifier.
+/// `calibrated` the temperature of the folder is not used. Throws Error if the folder is not a complete classifier, or
+/// says that its model was trained on pairs of texts, and it is to predict single ones, or the reverse.
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
-                                          const PlacementFlags& placement, bool calibrated);
+                                          const PlacementFlags& placement, bool calibrated, bool pairs);
 
 }  // namespace attune

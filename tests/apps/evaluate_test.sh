@@ -15,6 +15,7 @@ train() {
     --output "$folder/$1" --log_file "$folder/$1.log" "${@:2}" >/dev/null
 }
 train class --max_steps 6 --class_weights balanced
+train pairs --max_steps 6 --class_weights balanced --text_pair_column tags
 train several --max_steps 12 --task multi_label --label_column tags
 train columns --max_steps 12 --task multi_label --label_columns red,big,old --threshold 0.4
 train score --max_steps 12 --task regression --label_column score
@@ -111,10 +112,11 @@ for group in 0 1; do
 done
 
 # Pairs: the tags as second texts.
-"$predict" --model_dir "$folder/class" --csv "$test" --pair_column tags --format csv | sed 1d | cut -d, -f3 | paste -d' ' <(column 2) - |
-  awk '{loss -= log($1 == "rare" ? $2 : 1 - $2)} END {print loss / NR}' >"$folder/pairs"
-close "pairs" "$(cat "$folder/pairs")" "$(value measures log_loss "$(json class --text_pair_column tags)")"
-expect "pairs are not their first texts" 0 "$(grep -cF "$(value measures log_loss "$(json class)" | cut -c1-7)" "$folder/pairs" || true)"
+"$predict" --model_dir "$folder/pairs" --csv "$test" --pair_column tags --format csv | sed 1d | cut -d, -f3 | paste -d' ' <(column 2) - |
+  awk '{loss -= log($1 == "rare" ? $2 : 1 - $2)} END {print loss / NR}' >"$folder/loss"
+close "pairs" "$(cat "$folder/loss")" "$(value measures log_loss "$(json pairs --text_pair_column tags)")"
+expect_error "single texts for a model of pairs" 1 "pairs: the model was trained on pairs of texts, and these are single texts" --model_dir "$folder/pairs" --data "$test"
+expect_error "pairs for a model of single texts" 1 "class: the model was trained on single texts, and these are pairs" --model_dir "$folder/class" --data "$test" --text_pair_column tags
 
 # The tables.
 "$evaluate" --model_dir "$folder/class" --data "$test" --per_group big >"$folder/table"

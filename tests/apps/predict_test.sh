@@ -27,9 +27,12 @@ mkdir -p "$folder/texts/all"
 at=1000
 while IFS= read -r text; do printf '%s\n' "$text" >"$folder/texts/all/$((at++)).txt"; done < <(sed 1d "$folder/texts.tsv")
 expect "a folder" "$expected" "$(ask --data "$folder/texts")"
-awk -F, 'NR > 1 {print "{\"a\": \"" $1 "\", \"b\": \"red\"}"}' "$csv" >"$folder/pairs.jsonl"
-expect "pairs" "$(ask --text "$(sed -n 2p "$folder/texts.tsv")" --text_pair red)" "$(ask --data "$folder/pairs.jsonl" --text_column a --text_pair_column b | head -2)"
-if [ "$(ask --data "$folder/pairs.jsonl" --text_column a --text_pair_column b)" = "$expected" ]; then fail "second texts change nothing"; fi
+awk -F, 'NR > 1 {print "{\"a\": \"" $1 "\", \"b\": \"red\", \"c\": \"big\"}"}' "$csv" >"$folder/pairs.jsonl"
+"$train_gpt" --data "$folder/data" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 --max_steps 2 --eval_freq 0 \
+  --no_final_evaluation --threads 1 --text_pair_column tags --output "$folder/of_pairs" >/dev/null
+ask_pairs() { "$predict" --model_dir "$folder/of_pairs" --format csv --threads 1 "$@" 2>"$folder/err"; }
+expect "pairs" "$(ask_pairs --text "$(sed -n 2p "$folder/texts.tsv")" --text_pair red)" "$(ask_pairs --data "$folder/pairs.jsonl" --text_column a --text_pair_column b | head -2)"
+if [ "$(ask_pairs --data "$folder/pairs.jsonl" --text_column a --text_pair_column b)" = "$(ask_pairs --data "$folder/pairs.jsonl" --text_column a --text_pair_column c)" ]; then fail "second texts change nothing"; fi
 
 refuse() { expect_error "$1" "$2" "$3" --model_dir "$folder/model" "${@:4}"; }
 refuse "a missing file" 1 "texts.xls: no such file" --data "$folder/texts.xls"

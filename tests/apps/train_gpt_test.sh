@@ -73,7 +73,9 @@ for split in train validation test; do sed '1s/.*/text,second,label/; 2,$s/,\([0
 first=$(sed -n 2p "$folder/pairs/test.csv" | cut -d, -f1)
 both=$("$predict" --model_dir "$folder/pair_model" --text "$first" --text_pair "and more" --format jsonl)
 expect "a pair from a file" "$both" "$("$predict" --model_dir "$folder/pair_model" --csv "$folder/pairs/test.csv" --pair_column second --format jsonl | head -1)"
-[ "$both" != "$("$predict" --model_dir "$folder/pair_model" --text "$first" --format jsonl)" ] || fail "predict reads no second text"
+[ "$both" != "$("$predict" --model_dir "$folder/pair_model" --text "$first" --text_pair "" --format jsonl)" ] || fail "predict reads no second text"
+program=$predict expect_error "a single text for a model of pairs" 1 "pair_model: the model was trained on pairs of texts, and these are single texts" --model_dir "$folder/pair_model" --text a
+program=$predict expect_error "a pair for a model of single texts" 1 "one: the model was trained on single texts, and these are pairs" --model_dir "$folder/one" --text a --text_pair b
 program=$predict expect_error "a text without its second one" 2 "there are 1 --text_pair for 2 --text" --model_dir "$folder/pair_model" --text a --text b --text_pair c
 expect_error "a missing column of pairs" 1 "there is no column 'third'" "${small[@]}" --data "$folder/pairs" --text_pair_column third
 

@@ -115,7 +115,7 @@ expect_error "pooling of nothing" 2 "--window_pooling" "${common[@]}" --window_p
 expect_error "pairs" 2 "--windows: pairs of texts (--text_pair_column) cannot be cut into windows" "${common[@]}" --windows overlap=1 --text_pair_column label
 expect_error "a checkpoint of other windows" 1 "--windows" "${common[@]}" --windows overlap=1 --window_pooling max --output "$folder/resumed" --resume "$folder/part"
 program=$predict
-expect_error "a pair" 1 "the model reads long texts in windows; it cannot read pairs of texts" --model_dir "$folder/mean" --text a --text_pair b
+expect_error "a pair" 1 "the model was trained on single texts, and these are pairs" --model_dir "$folder/mean" --text a --text_pair b
 damage() { sed -i -E "s/\"attune_window_$1\": [^,]*/\"attune_window_$1\": $2/" "$folder/mean/config.json"; }
 for overlap in 16 99; do
   damage overlap $overlap
