@@ -370,8 +370,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
         "--save_adapter: the run that is resumed began with other pretrained weights than those of ", job.pretrained);
   if (!flags.options_file.empty()) warn_of_other_run(flags.options_file, splits_of(job), start);
   if (!flags.tensorboard.empty()) prepare_output_folder(flags.tensorboard);  // before an older log is emptied
-  TrainReport report(flags.log_file, job.task, keeper.log_offset());
-  report.continue_history(keeper.history());
+  TrainReport report(flags.log_file, job.task, keeper.report());
   report.write_events(flags.tensorboard);
   report.show_memory_of(flags.placement.device());
   show_share_of_peak(report, job.model, flags.placement.device());

@@ -1,22 +1,14 @@
 #include "apps/support/report.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <iostream>
-#include <span>
 
 #include "apps/support/memory_advice.h"
 #include "apps/support/percent.h"
-#include "base/check.h"
 
 namespace attune {
 namespace {
@@ -47,51 +39,20 @@ std::string headline_text(const Headline& headline, const Evaluation& evaluation
   return headline.percent ? text("%s: %.2f%%", title.c_str(), 100 * value) : text("%s: %.4f", title.c_str(), value);
 }
 
-// Opens a log that only this process writes to, and cuts it to its first bytes, which end a line.
-int open_log(const std::string& path, std::int64_t bytes) {
-  const auto fail = [&](const char* what) {
-    throw IoError(path, str_cat("the log file cannot be ", what, ": ", std::strerror(errno)));
-  };
-  Descriptor log(open_descriptor(path, O_RDWR | O_CREAT | O_APPEND, 0666));
-  if (log.get() < 0) log.reset(open_descriptor(path, O_WRONLY | O_CREAT | O_APPEND, 0666));  // may not be read
-  struct stat info {};
-  if (log.get() < 0 || fstat(log.get(), &info) != 0) fail("created");
-  if (!S_ISREG(info.st_mode)) return log.release();
-  if (flock(log.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-    throw Error(str_cat("--log_file ", path, ": another run is writing to this file"));
-  char last = '\n';
-  const auto read_last = [&](std::span<const std::byte> block) { last = static_cast<char>(block[0]); };
-  if (bytes < 0 || bytes > info.st_size ||
-      (bytes > 0 && !read_blocks(log.get(), static_cast<std::size_t>(bytes) - 1, 1, read_last)) || last != '\n')
-    throw IoError(path, str_cat("is not the log that the checkpoint was made with: no line ends after byte ", bytes));
-  if (ftruncate(log.get(), bytes) != 0) fail("cut");
-  return log.release();
-}
-
 }  // namespace
 
-TrainReport::TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset)
-    : headlines_(task.headlines()), log_path_(log_file) {
-  if (log_file.empty()) return;
-  const bool goes_on = log_offset && std::filesystem::exists(log_file);
-  log_.reset(open_log(log_file, goes_on ? *log_offset : 0));
-}
-
-std::optional<std::int64_t> TrainReport::log_offset() {
-  struct stat info {};
-  if (log_.get() < 0 || fstat(log_.get(), &info) != 0 || !S_ISREG(info.st_mode)) return std::nullopt;
-  return info.st_size;
+TrainReport::TrainReport(const std::string& log_file, const Task& task, const std::optional<ReportState>& resumed)
+    : headlines_(task.headlines()) {
+  if (resumed) history_.restore(resumed->history);
+  if (!log_file.empty()) log_.emplace(log_file, resumed.has_value(), resumed ? resumed->log : std::nullopt);
 }
 
 void TrainReport::log(const json::Value& record) {
-  if (log_.get() < 0) return;
-  const std::string line = record.dump() + "\n";
-  if (write_all(log_.get(), std::as_bytes(std::span(line)))) return;
+  if (!log_ || log_->write(record)) return;
   const std::string why = std::strerror(errno);
-  log_.reset(-1);
   clear_progress();
-  std::cerr << "warning: " << log_path_ << ": the log file cannot be written: " << why << "; the run goes on without it"
-            << std::endl;
+  std::cerr << "warning: " << log_->path() << ": the log file cannot be written: " << why
+            << "; the run goes on without it" << std::endl;
 }
 
 void TrainReport::write_event(std::int64_t step, const EventFile::Scalars& scalars) {
@@ -104,6 +65,9 @@ void TrainReport::clear_progress() {
 }
 
 void TrainReport::begin(std::int64_t step, std::int64_t total_steps) {
+  if (log_ && log_->next_step() && *log_->next_step() < step)
+    std::cerr << "warning: " << log_->path() << ": the lines of the steps " << *log_->next_step() << " to " << step - 1
+              << " are missing" << std::endl;
   if (!events_folder_.empty()) events_ = std::make_unique<EventFile>(events_folder_, step);
   progress_ = std::make_unique<Progress>("Training", total_steps, step);
   last_step_ = std::max<std::int64_t>(step - 1, 0);

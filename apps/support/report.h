@@ -22,9 +22,9 @@
 #include <string>
 
 #include "apps/support/event_file.h"
+#include "apps/support/log_file.h"
 #include "apps/support/progress.h"
 #include "apps/support/run_history.h"
-#include "base/descriptor.h"
 #include "engine/train/trainer.h"
 #include "json/value.h"
 
@@ -32,17 +32,16 @@ namespace attune {
 
 /// What a checkpoint keeps of the report.
 struct ReportState {
-  std::optional<std::int64_t> log_offset;  // bytes of the log so far; none: no log
-  std::string history;                     // RunHistory::text()
+  std::optional<LogState> log;  // none: no log
+  std::string history;          // RunHistory::text(); empty: none
 };
 
 class TrainReport : public TrainObserver {
  public:
-  /// `log_file` may be empty: no log. If `log_offset` is given, an existing log is continued after its first
-  /// `log_offset` bytes. Throws IoError if it cannot be created, or no line ends there; Error if another run writes to
-  /// it, where the file system has locks. If a later write fails, it
-  /// prints a warning on standard error and the log ends there, because a run of hours is worth more than its log.
-  TrainReport(const std::string& log_file, const Task& task, std::optional<std::int64_t> log_offset = {});
+  /// `log_file` may be empty: no log. `resumed` is the report of the checkpoint that a run goes on with. Throws as
+  /// LogFile does. If a later write fails, it prints a warning on standard error and the log ends there, because a run of
+  /// hours is worth more than its log; a run that goes on from there says which lines are missing.
+  TrainReport(const std::string& log_file, const Task& task, const std::optional<ReportState>& resumed = {});
 
   /// From begin() on the numbers also go to an event file in this folder. Only before begin(), which then throws
   /// IoError if it cannot be created.
@@ -63,7 +62,6 @@ class TrainReport : public TrainObserver {
   void split(const std::string& title, const std::string& name, const Evaluation& evaluation);
   /// What step() and evaluation() were called with, and what a run that goes on has from before it was interrupted.
   const RunHistory& history() const { return history_; }
-  void continue_history(const std::string& text) { history_.restore(text); }
   /// The measures of the splits that split() was called for, by name.
   const json::Value& splits() const { return splits_; }
   /// What was fitted to the validation split: its line in the log.
@@ -72,9 +70,7 @@ class TrainReport : public TrainObserver {
   const json::Value& fitted() const { return fitted_; }
   /// The last line of a run that an error ends.
   void stopped(const NotFiniteError& error);
-  /// Bytes of the log so far; none if there is no log.
-  std::optional<std::int64_t> log_offset();
-  ReportState state() { return {log_offset(), history_.text()}; }
+  ReportState state() const { return {log_ ? log_->state() : std::nullopt, history_.text()}; }
   /// Removes the progress bar before something else is printed.
   void clear_progress();
 
@@ -83,8 +79,7 @@ class TrainReport : public TrainObserver {
   void write_event(std::int64_t step, const EventFile::Scalars& scalars);
 
   std::vector<Headline> headlines_;
-  std::string log_path_;
-  Descriptor log_;
+  std::optional<LogFile> log_;
   std::unique_ptr<Progress> progress_;
   std::optional<Device> memory_of_;
   std::optional<double> peak_;  // tokens a second

@@ -54,11 +54,8 @@ RunKeeper::RunKeeper(const TrainingFlags& flags, RunOptions options) : flags_(fl
     file_ = find_checkpoint(flags.resume->empty() ? flags.output : *flags.resume);
     state_ = read_run_state(file_);
     check_options(*state_, file_, options_);
-    log_offset_ = state_->log_offset;
-    history_ = state_->history;
-    std::error_code error;  // a log that the checkpoint knows nothing of is appended to
-    if (const auto size = fs::file_size(flags.log_file, error); !log_offset_ && !error)
-      log_offset_ = static_cast<std::int64_t>(size);
+    report_ = ReportState{.log = {}, .history = state_->history};
+    if (state_->log_offset) report_->log = LogState{*state_->log_offset, state_->log_digest};
   }
   if (flags.output.empty()) return;
   refuse_unfinished(checkpoints_folder(flags.output));
@@ -84,7 +81,10 @@ void RunKeeper::restore(Trainer& trainer) {
 void RunKeeper::write(RunState state, ReportState report, std::int64_t keep) {
   state.version = ATTUNE_VERSION;
   state.options = options_;
-  state.log_offset = report.log_offset;
+  if (report.log) {
+    state.log_offset = report.log->bytes;
+    state.log_digest = report.log->digest;
+  }
   state.history = std::move(report.history);
   if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_folder(flags_.output));
   checkpoints_->save(state, keep);

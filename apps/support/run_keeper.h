@@ -34,12 +34,10 @@ class RunKeeper {
   /// to resume.
   RunKeeper(const TrainingFlags& flags, RunOptions options);
 
-  /// Bytes of the log file that belong to the resumed checkpoint; none: a new log.
-  std::optional<std::int64_t> log_offset() const { return log_offset_; }
   /// RunState::digest of the resumed checkpoint; empty: there is none.
   std::string digest() const { return state_ ? state_->digest : ""; }
-  /// RunHistory::text() of the resumed checkpoint; empty: there is none.
-  const std::string& history() const { return history_; }
+  /// What the resumed checkpoint keeps of the report; nothing: there is none.
+  const std::optional<ReportState>& report() const { return report_; }
   /// Restores the checkpoint, if one was requested.
   void restore(Trainer& trainer);
 
@@ -57,8 +55,7 @@ class RunKeeper {
   RunOptions options_;
   std::string file_;  // that is resumed
   std::optional<RunState> state_;
-  std::optional<std::int64_t> log_offset_;
-  std::string history_;
+  std::optional<ReportState> report_;
   std::unique_ptr<Checkpoints> checkpoints_;
 };
 

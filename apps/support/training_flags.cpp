@@ -205,7 +205,9 @@ void TrainingFlags::declare_results(CommandLine& app) {
       ->group("Results");
   app.add_flag("--no_report", no_report, "Do not write report.html, a page with figures, to the output folder")
       ->group("Results");
-  app.add_option("--log_file", log_file, "JSON lines: every step and evaluation with all digits")->group("Results");
+  app.add_option("--log_file", log_file,
+                 "JSON lines: every step and evaluation with all digits; replaces an earlier log, but no other file")
+      ->group("Results");
   app.add_option("--tensorboard", tensorboard, "Folder for an event file of the same numbers, for TensorBoard")
       ->group("Results");
   add(app, "Results", "--checkpoint_every", checkpoint_every,

@@ -19,9 +19,10 @@ void Sha256::update(std::span<const std::byte> bytes) {
   SHA256_Update(&impl_->context, bytes.data(), bytes.size());
 }
 
-std::string Sha256::hex() {
+std::string Sha256::hex() const {
   unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256_Final(digest, &impl_->context);
+  SHA256_CTX ended = impl_->context;
+  SHA256_Final(digest, &ended);
   constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   for (const unsigned char byte : digest) {

@@ -15,8 +15,8 @@ class Sha256 {
   ~Sha256();
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text) { update(std::as_bytes(std::span(text))); }
-  /// Ends the digest: 64 lower-case hexadecimal digits.
-  std::string hex();
+  /// The digest of the bytes so far: 64 lower-case hexadecimal digits.
+  std::string hex() const;
 
  private:
   struct Impl;

@@ -66,6 +66,7 @@ json::Value scalars_of(const RunState& s) {
                            {"version", s.version},
                            {"options", options},
                            {"parameters", parameters}});
+  if (!s.log_digest.empty()) out.set("log_digest", s.log_digest);
   if (!s.history.empty()) out.set("history", s.history);
   if (s.evaluation_left) out.set("evaluation_left", true);
   if (const auto& kept = s.best_model)
@@ -104,6 +105,7 @@ RunState state_of(const json::Value& in) {
   }
   s.seconds = in["seconds"].non_negative();
   if (in.has("log_offset")) s.log_offset = in["log_offset"].integer(0);
+  s.log_digest = in.string_or("log_digest", "");
   s.rank = in["rank"].integer(0);
   s.world = in["world"].integer(1);
   s.version = in["version"].string();

@@ -65,6 +65,7 @@ struct RunState {
   std::optional<BestModelState> best_model = {};  // none: the run does not keep it
   double seconds = 0;                             // of training so far
   std::optional<std::int64_t> log_offset;         // bytes of the log file that belong to the batches done; none: no log
+  std::string log_digest;                         // SHA-256 of these bytes; empty: no log
 
   std::int64_t rank = 0, world = 1;                          // this process among those that share the run
   std::string version;                                       // of attune

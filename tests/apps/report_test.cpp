@@ -3,10 +3,12 @@
 
 #include <gtest/gtest.h>
 #include <pty.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <bit>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <iostream>
@@ -16,6 +18,7 @@
 #include <utility>
 
 #include "engine/io/files.h"
+#include "engine/io/sha256.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 
@@ -232,33 +235,115 @@ TEST(Reports, LinesInTheReferencesWording) {
             "Test accuracy: 66.67%\n");
 }
 
+// One line of a log.
+void log_step(TrainReport& report, std::int64_t step) {
+  report.step({.step = step, .epoch = 1, .loss = 1, .learning_rate = 1, .grad_norm = 1, .tokens_per_second = 1});
+}
+
 TEST(Reports, ALogGoesOnWhereItsRunDoes) {
   const TempDir dir;
   const std::string path = dir / "log.jsonl";
   const Captured captured;
-  std::optional<std::int64_t> offset;
+  ReportState state;
   {
     TrainReport report(path, single_label());
-    EXPECT_EQ(report.log_offset(), 0);
-    report.evaluation({.step = 1, .epoch = 1, .train_loss = 1, .validation_loss = 1});
-    offset = report.log_offset();
-    report.evaluation({.step = 2, .epoch = 1, .train_loss = 2, .validation_loss = 2});
+    EXPECT_EQ(report.state().log->bytes, 0);
+    report.begin(0, 3);
+    log_step(report, 0);
+    state = report.state();
+    log_step(report, 1);
   }
   const std::string whole = read_file(path);
   {
-    TrainReport report(path, single_label(), offset);
-    EXPECT_EQ(report.log_offset(), offset);
-    EXPECT_EQ(read_file(path), whole.substr(0, static_cast<std::size_t>(*offset)));
-    report.evaluation({.step = 2, .epoch = 1, .train_loss = 2, .validation_loss = 2});
+    TrainReport report(path, single_label(), state);
+    EXPECT_EQ(report.state().log->bytes, state.log->bytes);
+    EXPECT_EQ(report.state().log->digest, state.log->digest);
+    EXPECT_EQ(read_file(path), whole.substr(0, static_cast<std::size_t>(state.log->bytes)));
+    report.begin(1, 3);
+    log_step(report, 1);
   }
   EXPECT_EQ(read_file(path), whole);
-  for (const std::int64_t bad : {*offset + 1, std::ssize(whole) + 1, std::int64_t{-1}})
-    EXPECT_TRUE(message_of([&] {
-                  TrainReport(path, single_label(), bad);
-                }).starts_with(path + ": is not the log that the checkpoint"));
-  EXPECT_EQ(read_file(path), whole);
-  EXPECT_EQ(TrainReport("", single_label()).log_offset(), std::nullopt);
-  EXPECT_EQ(TrainReport(dir / "new.jsonl", single_label(), offset).log_offset(), 0);  // it was elsewhere before
+  const std::string other = "{\"step\": 7" + whole.substr(9);  // as long, its lines end in the same places
+  write_file(path, other);
+  EXPECT_TRUE(message_of([&] {
+                TrainReport(path, single_label(), state);
+              }).starts_with(path + ": is not the log that the checkpoint was made with: the SHA-256 of its first "));
+  EXPECT_EQ(read_file(path), other);
+  EXPECT_EQ(TrainReport("", single_label()).state().log.has_value(), false);
+  EXPECT_EQ(TrainReport(dir / "new.jsonl", single_label(), state).state().log->bytes, 0);  // it was elsewhere before
+}
+
+TEST(Reports, ALogThatHasLostItsEndGoesOnAndTheRunSaysWhatIsMissing) {
+  const TempDir dir;
+  const std::string path = dir / "log.jsonl";
+  const Captured captured;
+  ReportState state;
+  {
+    TrainReport report(path, single_label());
+    report.begin(0, 9);
+    for (std::int64_t step = 0; step < 5; ++step) log_step(report, step);
+    state = report.state();
+  }
+  const std::string whole = read_file(path);
+  const auto two = static_cast<std::size_t>(whole.find("{\"step\":2"));
+  for (const bool known : {true, false}) {  // whether the checkpoint had a log
+    write_file(path, whole.substr(0, two + 5));
+    TrainReport report(path, single_label(), known ? state : ReportState{});
+    EXPECT_EQ(read_file(path), whole.substr(0, two));
+    ::testing::internal::CaptureStderr();
+    report.begin(5, 9);
+    EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+              "warning: " + path + ": the lines of the steps 2 to 4 are missing\n");
+  }
+}
+
+TEST(Reports, AFullDiskLeavesWholeLinesOfALog) {
+  const TempDir dir;
+  const std::string path = dir / "log.jsonl";
+  const Captured captured;
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto signal_before = std::signal(SIGXFSZ, SIG_IGN);
+  ::testing::internal::CaptureStderr();
+  ReportState state;
+  {
+    TrainReport report(path, single_label());
+    report.begin(0, 99);
+    for (std::int64_t step = 0; step < 9; ++step) log_step(report, step);  // longer than the warning
+    state = report.state();
+    const rlimit limit{.rlim_cur = static_cast<rlim_t>(state.log->bytes) + 5, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    for (const std::int64_t step : {9, 10}) log_step(report, step);
+    EXPECT_EQ(report.state().log->bytes, state.log->bytes);
+    EXPECT_EQ(report.state().log->digest, state.log->digest);
+  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, signal_before);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr(),
+            "warning: " + path + ": the log file cannot be written: File too large; the run goes on without it\n");
+  EXPECT_EQ(std::ssize(read_file(path)), state.log->bytes);
+}
+
+TEST(Reports, ALogDoesNotReplaceAFileOfTheUser) {
+  const TempDir dir;
+  const std::string path = dir / "notes.jsonl", text = "{\"step\": 0, \"loss\": 1}\n{\"step\": 1, \"loss\": 1}\n";
+  const Captured captured;
+  write_file(path, text);
+  const std::int64_t line_end = std::ssize(text) / 2;
+  const LogState end_of_line{line_end, sha256_hex(text.substr(0, 3))}, empty{0, sha256_hex("")}, longer{1000, "ab"};
+  for (const std::optional<LogState>& log : {std::optional<LogState>(), {end_of_line}, {empty}, {longer}})
+    EXPECT_NE(message_of([&] { TrainReport(path, single_label(), ReportState{log, ""}); }), "");
+  EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }),
+            "--log_file " + path + ": attune did not write this file; name another one");
+  EXPECT_EQ(read_file(path), text);
+  // An earlier log is replaced, as a model is.
+  {
+    TrainReport report(path + "2", single_label());
+    report.begin(0, 1);
+    log_step(report, 0);
+  }
+  EXPECT_EQ(TrainReport(path + "2", single_label()).state().log->bytes, 0);
+  EXPECT_EQ(read_file(path + "2"), "");
 }
 
 TEST(Reports, ALogThatCannotBeWritten) {

@@ -103,8 +103,17 @@ expect_error "checkpoints without a folder" 2 "--checkpoint_every needs --output
 expect_error "a model instead" 1 "whole/model.safetensors: is no checkpoint of a run" "${common[@]}" --resume "$folder/whole/model.safetensors"
 for length in 10 100000; do
   head -c $length /dev/zero >"$folder/other.log"
-  expect_error "another log" 1 "other.log: is not the log that the checkpoint was made with: no line ends after byte " "${from[@]}" --log_file "$folder/other.log"
+  expect_error "another log" 1 "; name another" "${from[@]}" --log_file "$folder/other.log"
 done
+expect_error "a new run over a file of the user" 1 "--log_file $folder/other.log: attune did not write this file" "${common[@]}" --log_file "$folder/other.log"
+expect "a file of the user" 100000 "$(wc -c <"$folder/other.log")"
+expect_error "the log of another run" 1 "cut0.log: is not the log that the checkpoint was made with: the SHA-256 of its first " "${from[@]}" --log_file "$folder/cut0.log"
+# A log that has lost its end, in the middle of a line: the run goes on, and says what is missing.
+size=$(grep -b '^{"step":3,"loss"' "$folder/whole.log" | cut -d: -f1)
+head -c $((size + 9)) "$folder/whole.log" >"$folder/lost.log"
+train --output "$folder/lost" --log_file "$folder/lost.log" --resume "$folder/moved" >/dev/null 2>"$folder/err" || fail "a log without its end: $(cat "$folder/err")"
+expect "a log without its end" "warning: $folder/lost.log: the lines of the steps 3 to 4 are missing" "$(grep lines "$folder/err")"
+expect "the lines of a log without its end" "0 1 2 5 6 7 8 9" "$(sed -nE 's/^\{"step":([0-9]+),"loss".*/\1/p' "$folder/lost.log" | xargs)"
 file=$folder/moved/step-00000005.safetensors
 size=$(wc -c <"$file")
 cp "$file" "$folder/good"

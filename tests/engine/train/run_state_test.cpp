@@ -40,6 +40,7 @@ RunState invented_state(std::int64_t step = 5) {
   s.best = {.step = 4, .validation_loss = 0.1};
   s.seconds = 0.1;
   s.log_offset = 12345;
+  s.log_digest = "ab12";
   s.version = "0.1.0";
   s.options = {{"--learning_rate", "5e-05"}, {"--text_column", "te\"xt\n"}};
   s.history = "{\"a\": \"\u00e4\"}";
@@ -84,6 +85,7 @@ void expect_equal(const RunState& a, const RunState& b) {
   }
   EXPECT_EQ(a.seconds, b.seconds);
   EXPECT_EQ(a.log_offset, b.log_offset);
+  EXPECT_EQ(a.log_digest, b.log_digest);
   EXPECT_EQ(a.rank, b.rank);
   EXPECT_EQ(a.world, b.world);
   EXPECT_EQ(a.version, b.version);
@@ -114,6 +116,7 @@ TEST(RunStates, AFileHoldsEverything) {
   RunState bare = invented_state();
   bare.pass_seed.reset();
   bare.log_offset.reset();
+  bare.log_digest.clear();
   bare.history.clear();
   bare.finished = true;
   write_run_state(path, bare);
