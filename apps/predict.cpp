@@ -80,6 +80,7 @@ struct PredictFlags {
   }
   TextSource source() const {
     if (!pair_column.empty()) check_regular(csv);  // opened twice
+    if (!columns.pair.empty()) check_regular(data);
     if (!data.empty()) return TextSource::from_table(data, columns.text);
     if (!texts.empty()) return TextSource::from_texts(texts);
     if (!csv.empty()) return TextSource::from_csv(csv, column);

@@ -2,7 +2,6 @@
 // program.
 //
 // Seeds are set at the same points as in the reference: before random weights, before the head, and before training.
-#include <filesystem>
 #include <iostream>
 #include <optional>
 #include <string>
@@ -16,6 +15,7 @@
 #include "base/check.h"
 #include "base/join.h"
 #include "models/gpt2/gpt2.h"
+#include "models/model_folder.h"
 #include "models/weights.h"
 
 namespace attune {
@@ -78,7 +78,7 @@ std::optional<std::string> model_folder(const GptFlags& flags) {
 // The config.json that describes the model; nothing if a published size does.
 std::optional<json::Value> config_file(const GptFlags& flags, const std::optional<std::string>& folder) {
   if (!flags.config.empty()) return json::read(flags.config);
-  if (folder) return json::read((std::filesystem::path(*folder) / "config.json").string());
+  if (folder) return read_model_config(*folder);
   return std::nullopt;
 }
 

@@ -140,7 +140,6 @@ int run(LogregFlags flags) {
     check_model_folder(flags.output, {});
   }
   ignore_closed_pipes();
-  catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
   std::vector<std::string> label_columns = {flags.label_column};
   flags.data.find_columns(label_columns);
   const SplitSources sources = flags.data.sources(flags.seed);
@@ -156,6 +155,8 @@ int run(LogregFlags flags) {
   if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, sources[0].title());
   splits.push_back(read_split("Validation", sources[1], flags.data.columns, labels));
   splits.push_back(read_split("Test", sources[2], flags.data.columns, labels));
+  // Not before: reading, perhaps from a pipe, has no iterations to end after.
+  catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
   if (!flags.data.split_output.empty())
     write_splits(flags.data.split_output, flags.output, sources, flags.data.columns, labels);
   model.label_names = labels.classes().names;

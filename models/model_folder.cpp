@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "engine/io/locked_folder.h"
 #include "engine/io/sha256.h"
 
@@ -53,7 +54,9 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
 
 json::Value read_model_config(const std::string& folder) {
   finish_set_without_key(folder, "config.json");
-  return json::read((std::filesystem::path(folder) / "config.json").string());
+  const std::string path = (std::filesystem::path(folder) / "config.json").string();
+  check_regular(path);
+  return json::read(path);
 }
 
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/printable.h"
 #include "json/value.h"
 
@@ -16,6 +17,7 @@ namespace fs = std::filesystem;
 // The tensors that each shard must have, from {"weight_map": {"tensor": "model-00001-of-00002.safetensors", ...}}.
 std::map<std::string, std::set<std::string>> read_index(const std::string& path) {
   std::map<std::string, std::set<std::string>> out;
+  check_regular(path);
   json::read(path)["weight_map"].for_each([&](const std::string& tensor, const json::Value& shard) {
     const std::string& name = shard.string();
     if (fs::path(name).filename() != name || !name.ends_with(".safetensors"))

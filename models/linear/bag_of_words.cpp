@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/printable.h"
 #include "engine/tensor/finite.h"
 #include "models/model_folder.h"
@@ -36,6 +37,7 @@ void read_config(const json::Value& config, BagOfWords& model) {
 }
 
 void read_vocabulary(const std::string& path, WordTable& vocabulary) {
+  check_regular(path);
   const json::Value words = json::read(path);
   for (const json::Value& word : words.items()) {
     const std::int32_t column = vocabulary.size();

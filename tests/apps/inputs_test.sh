@@ -42,6 +42,13 @@ expect_error "a FIFO as data" 1 "odd/test.csv: is not a regular file" "${common[
 program=$predict expect_error "a column without a file" 2 "--column requires --csv" --model_dir "$folder/model" --text x --column text
 program=$predict expect_error "a field without a file" 2 "--field requires --jsonl" --model_dir "$folder/model" --text x --field text
 program=$predict expect_error "a FIFO of pairs" 1 "odd/test.csv: is not a regular file" --model_dir "$folder/model" --csv "$folder/odd/test.csv" --pair_column text
+program=$predict expect_error "a FIFO of two columns" 1 "odd/test.csv: is not a regular file" --model_dir "$folder/model" --data "$folder/odd/test.csv" --text_column text --text_pair_column label
+for name in config.json tokenizer.json model.safetensors; do
+  cp -r "$folder/model" "$folder/blocked" && rm "$folder/blocked/$name" && mkfifo "$folder/blocked/$name"
+  program=$predict expect_error "a FIFO as $name" 1 "blocked/$name: is not a regular file" --model_dir "$folder/blocked" --text x
+  expect_error "a FIFO as $name of a run" 1 "blocked/$name: is not a regular file" --data "$folder/data" --model_dir "$folder/blocked" --context_length 16 --max_steps 1
+  rm -r "$folder/blocked"
+done
 cat "$folder/data/test.csv" >"$folder/odd/test.csv" & pid=$!
 expect "a FIFO that is read once" "$(ask --csv "$folder/data/test.csv")" "$(ask --csv "$folder/odd/test.csv")"
 wait $pid

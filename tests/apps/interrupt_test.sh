@@ -73,6 +73,17 @@ code=0
 { "$train_logreg" --data "$folder/data" --output "$folder/unheard_words" 2>/dev/null || true; } | true
 ask unheard_words >/dev/null || fail "train_logreg without a reader is lost"
 
+# While train_logreg reads, perhaps from a pipe, a signal ends it at once.
+mkdir -p "$folder/texts/good" "$folder/texts/bad" && mkfifo "$folder/texts/bad/1.txt" && echo fine >"$folder/texts/good/1.txt"
+"$train_logreg" --train "$folder/texts" --validation "$folder/texts" --test "$folder/texts" >/dev/null 2>&1 & pid=$!
+sleep 0.5
+kill -TERM $pid
+for _ in $(seq 50); do kill -0 $pid 2>/dev/null && sleep 0.1; done
+kill -KILL $pid 2>/dev/null || true
+code=0
+wait $pid || code=$?
+expect "the exit code of train_logreg that is ended while it reads" 143 "$code"
+
 # What a save needs, before the run: no step is done.
 refused() { rm -f "$folder/log"; expect_error "$1" 1 "$2" "${common[@]}" --max_steps 1 --log_file "$folder/log" --output "$folder/bad" "${@:3}"; [ ! -s "$folder/log" ] || fail "$1: found after the run"; }
 for name in model.safetensors config.json tokenizer.json vocab.txt interrupted/config.json; do
