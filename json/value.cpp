@@ -247,9 +247,12 @@ std::optional<Value> Value::find(std::string_view key) const {
 }
 
 Value Value::operator[](std::string_view key) const {
-  auto value = find(key);
-  if (!value) fail(str_cat("the key '", printable(key), "' is missing"));
-  return *std::move(value);
+  if (auto value = find(key)) return *std::move(value);
+  const char* why = "is missing";
+  for_each([&](const std::string& name, const Value&) {
+    if (name == key) why = "is null";
+  });
+  fail(str_cat("the key '", printable(key), "' ", why));
 }
 
 bool Value::boolean_or(std::string_view key, bool fallback) const {

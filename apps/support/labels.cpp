@@ -70,6 +70,16 @@ std::string common_spelling(std::string_view label) {
   return (negative ? "-" : "") + std::string(digits);
 }
 
+// Throws Error if two different labels are spellings of one. `first_at`: the first row of each.
+void check_spellings(const std::vector<std::string>& labels, const std::vector<std::string>& first_at) {
+  std::unordered_map<std::string, std::size_t> met;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const auto [same, fresh] = met.emplace(common_spelling(labels[i]), i);
+    CHECK(fresh, first_at[i], ": the label '", printable(labels[i]), "' is another spelling of '",
+          printable(labels[same->second]), "' (", first_at[same->second], ")");
+  }
+}
+
 std::vector<std::string> strings(const json::Value& array) {
   std::vector<std::string> out;
   for (const json::Value& item : array.items()) out.push_back(item.string());
@@ -136,19 +146,11 @@ void ClassLabels::add(std::span<const std::string> fields, const Where& where) {
   rows_.push_back(found->second);
 }
 
-void ClassLabels::check_spellings() const {
-  std::unordered_map<std::string, std::size_t> met;
-  for (std::size_t i = 0; i < texts_.size(); ++i) {
-    CHECK(!trimmed(texts_[i]).empty(), first_at_[i], ": the label is empty");
-    const auto [same, fresh] = met.emplace(common_spelling(texts_[i]), i);
-    CHECK(fresh, first_at_[i], ": the label '", printable(texts_[i]), "' is another spelling of '",
-          printable(texts_[same->second]), "' (", first_at_[same->second], ")");
-  }
-}
-
 void ClassLabels::find_classes(const std::string& path) {
   known_ = true;
-  check_spellings();
+  for (std::size_t i = 0; i < texts_.size(); ++i)
+    CHECK(!trimmed(texts_[i]).empty(), first_at_[i], ": the label is empty");
+  check_spellings(texts_, first_at_);
   if (std::ranges::all_of(texts_, reads_as_integer)) {
     std::int64_t largest = 0;
     for (std::size_t i = 0; i < texts_.size(); ++i) {
@@ -231,6 +233,7 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;
+      first_at_.push_back(where());
     }
     listed_.push_back(found->second);
   }
@@ -241,6 +244,10 @@ Tensor ListedLabels::finish(const std::string& path) {
   std::vector<std::size_t> place(numbers_.size());
   if (!known_) {
     CHECK(!numbers_.empty(), path, ": no text has a label");
+    std::vector<std::string> met(numbers_.size());
+    for (const auto& [name, number] : numbers_) met[static_cast<std::size_t>(number)] = name;
+    check_spellings(met, first_at_);
+    first_at_.clear();
     for (auto& [name, number] : numbers_) {  // in alphabetical order
       place[static_cast<std::size_t>(number)] = names_.size();
       number = static_cast<std::int32_t>(names_.size());

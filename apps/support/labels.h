@@ -76,7 +76,6 @@ class ClassLabels : public LabelReader {
   void restore(const std::string& state, const Tensor& stored) override;
 
  private:
-  void check_spellings() const;
   void find_classes(const std::string& path);
 
   std::string column_;
@@ -90,7 +89,7 @@ class ClassLabels : public LabelReader {
 };
 
 /// Any number of labels for each text, as a list in one column: float32 [E, L] of 0 and 1. The labels of the first
-/// split define the outputs, in alphabetical order.
+/// split define the outputs, in alphabetical order; two that surely are spellings of one, as "1" and "01", are an error.
 class ListedLabels : public LabelReader {
  public:
   /// `delimiter` stands between the labels of a row; white space around them is dropped.
@@ -113,7 +112,8 @@ class ListedLabels : public LabelReader {
   bool known_ = false;
   std::vector<std::string> names_;
   std::map<std::string, std::int32_t> numbers_;
-  std::vector<std::int32_t> listed_;  // labels of the rows so far, one row after the other
+  std::vector<std::string> first_at_;  // the first row of each label, by number, until the outputs are known
+  std::vector<std::int32_t> listed_;   // labels of the rows so far, one row after the other
   std::vector<std::int64_t> row_ends_;
 };
 

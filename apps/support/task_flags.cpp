@@ -106,7 +106,7 @@ void TaskFlags::declare(CommandLine& app) {
          "there may be gaps), a class or label with a single example, a single class of integers (with a warning)")
       ->group("Task");
   app.add_option("--class_weights", class_weights,
-                 "single_label: weights of the classes in the loss: 1,2.5 or name=2.5,... or balanced")
+                 "single_label: weights of the classes in the loss, 0 or more: 1,2.5 or name=2.5,... or balanced")
       ->group("Task");
   app.add_option("--label_smoothing", label_smoothing,
                  "single_label: share of the target that is spread over all classes, in [0, 1)")

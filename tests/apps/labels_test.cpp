@@ -212,6 +212,13 @@ TEST(ListedLabels, AreSetInAlphabeticalOrder) {
     EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
               "f:2: the label 'poetry' is not one of the 3 labels; the nearest is 'art'");
   }
+  for (const auto& [first, second] : {std::pair{"1", "01"}, {"1.0", "1"}, {"+1", "1"}}) {
+    ListedLabels spelled("labels", ",");
+    EXPECT_EQ(message_of([&] {
+                labels_of(spelled, {{str_cat(first, ", 2")}, {"2"}, {str_cat("2,", second)}});
+              }),
+              str_cat("f:4: the label '", second, "' is another spelling of '", first, "' (f:2)"));
+  }
   ListedLabels damaged("labels", ";"), none("labels", ";");
   EXPECT_EQ(message_of([&] { labels_of(damaged, {{"a"}, {"a;;b"}}); }), "f:3: a label of the list 'a;;b' is empty");
   EXPECT_EQ(message_of([&] { labels_of(none, {{""}}); }), "f: no text has a label");

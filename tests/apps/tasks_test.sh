@@ -56,6 +56,8 @@ learning)
   train balanced --num_epochs 1 --max_steps 5 --class_weights balanced
   at_least "recall of the rare class with balanced weights" "$(measure balanced recall.rare)" \
     "$(awk -v plain="$(measure plain recall.rare)" 'BEGIN {print plain + 0.3}')"
+  # A class that does not count leaves batches without a weight: their loss is 0, and the run goes on.
+  train uncounted --num_epochs 1 --max_steps 5 --batch_size 1 --class_weights common=0
   train weights --num_epochs 1 --max_steps 5 --class_weights common=1,rare=1
   cmp "$folder/plain/model.safetensors" "$folder/weights/model.safetensors" || fail "weights of 1 change the run"
   train smoothed --num_epochs 1 --max_steps 5 --label_smoothing 0.2

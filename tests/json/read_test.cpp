@@ -57,7 +57,7 @@ TEST(JsonRead, WrongKinds) {
 
 TEST(JsonRead, MissingKeys) {
   EXPECT_EQ(complaint("{}", [](const Value& v) { v["a"]; }), "the key 'a' is missing");
-  EXPECT_EQ(complaint(R"({"a": {"b": null}})", [](const Value& v) { v["a"]["b"]; }), "a: the key 'b' is missing");
+  EXPECT_EQ(complaint(R"({"a": {"b": null}})", [](const Value& v) { v["a"]["b"]; }), "a: the key 'b' is null");
 }
 
 TEST(JsonRead, IntegersNeverLoseDigits) {

@@ -95,6 +95,7 @@ TEST_F(Tables, ErrorsOfJsonLinesNameTheLine) {
   EXPECT_EQ(error("a.jsonl", "\n[1]\n"),
             ":2: begins a list, where JSON lines have an object in each line (jq -c '.[]' makes them of a list)");
   EXPECT_EQ(error("a.jsonl", "{\"x\": 1}\n{\"y\": 1}\n"), ":2: the key 'x' is missing");
+  EXPECT_EQ(error("a.jsonl", "{\"x\": 1}\n{\"x\": null}\n"), ":2: the key 'x' is null");
   EXPECT_EQ(error("a.jsonl", "{\"x\": 1}\n{\"x\": [2]}\n"), ":2: x: must be a string, a number, true or false");
   EXPECT_TRUE(error("a.jsonl", "{\"x\": 1}\n{\"x\": \n").starts_with(":2: not valid JSON: "));
 }
