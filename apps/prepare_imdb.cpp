@@ -22,7 +22,8 @@ struct ImdbFlags {
   bool synthetic = false;
 
   void declare(CommandLine& app) {
-    app.add_option("--output", output, "Folder for the three files")->required();
+    app.add_option("--output", output, "Folder for the three files; other files of their names are not replaced")
+        ->required();
     auto* from_archive = app.add_option("--archive", archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
     auto* from_folder = app.add_option("--folder", folder, "The extracted archive")->excludes(from_archive);
     app.add_option("--url", url, "Address of the archive, which is downloaded without --archive and --folder")
@@ -51,6 +52,7 @@ void write_synthetic(const std::string& folder) {
       text += csv_field(review.text) + "," + std::to_string(review.label) + "\n";
     files.add(name, text);
   }
+  files.refuse_to_replace();
   files.commit();
 }
 

@@ -17,7 +17,8 @@ struct SpamFlags {
   std::string url = "https://archive.ics.uci.edu/static/public/228/sms+spam+collection.zip";
 
   void declare(CommandLine& app) {
-    app.add_option("--output", output, "Folder for the three files")->required();
+    app.add_option("--output", output, "Folder for the three files; other files of their names are not replaced")
+        ->required();
     app.add_option("--file", file, "SMSSpamCollection on this machine, or the .zip archive that has it");
     app.add_option("--url", url, "Address of the archive, which is downloaded without --file")->capture_default_str();
   }

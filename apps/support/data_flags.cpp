@@ -115,8 +115,10 @@ void DataFlags::declare(CommandLine& app) {
   app.add_option("--split_seed", split_seed, "Seed that the rows of --split are chosen by (default: --seed)")
       ->group("Data")
       ->needs(training);
-  app.add_option("--split_output", split_output,
-                 "Folder to write train.csv, validation.csv and test.csv of this run to, for --data")
+  app.add_option(
+         "--split_output", split_output,
+         "Folder to write train.csv, validation.csv and test.csv of this run to, for --data; other files of these "
+         "names are not replaced")
       ->group("Data")
       ->needs(training);
   app.add_option("--text_column", columns.text,

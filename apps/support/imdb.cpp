@@ -195,6 +195,7 @@ void write_imdb_splits(const std::vector<ImdbReview>& reviews, const std::string
     }
     files.add(split.name, text);
   }
+  files.refuse_to_replace();
   files.commit();
 }
 

@@ -241,6 +241,7 @@ void write_splits(const std::string& folder, const std::string& locked, const Sp
     CHECK(parts.empty() || row == parts.size(), source.path, " has changed while it was read");
   }
   for (CsvWriter& file : out) file.flush();
+  files.refuse_to_replace();
   files.commit();
 }
 

@@ -171,6 +171,7 @@ void write_sms_splits(const std::vector<SmsMessage>& messages, const std::string
     }
     files.add(split.name, text);
   }
+  files.refuse_to_replace();
   files.commit();
 }
 

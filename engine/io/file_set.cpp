@@ -123,6 +123,10 @@ std::vector<std::string> FileSet::old_names() const {
   return names;
 }
 
+void FileSet::refuse_to_replace() const {
+  for (const auto& [name, file] : files_) file->refuse_to_replace();
+}
+
 void FileSet::commit(const std::function<void()>& after_step) {
   for (const auto& [name, file] : files_) check_replaceable(path_of(name));
   for (const std::string& name : superseded_) check_replaceable(path_of(name));

@@ -29,6 +29,10 @@ class FileSet {
   /// A name that older sets may have. commit() removes the file unless this set has it.
   void supersede(const std::string& name);
 
+  /// For a set that replaces nothing: throws Error if one of its files is there with other bytes, IoError if that cannot
+  /// be seen.
+  void refuse_to_replace() const;
+
   /// Replaces the files, once. Throws IoError; then the folder has its old files. Calls after_step() wherever a process
   /// that is killed leaves the folder in another state, so that tests can end there.
   void commit(const std::function<void()>& after_step = [] {});

@@ -17,6 +17,7 @@
 
 #include "base/check.h"
 #include "base/mapped_files.h"
+#include "engine/io/sha256.h"
 #include "engine/io/temporary_names.h"
 
 namespace attune {
@@ -69,6 +70,23 @@ void AtomicFile::write_at(std::size_t offset, std::string_view text) {
 void AtomicFile::sync() {
   check_mapped_files();
   if (sync_descriptor(fd_.get()) != 0) fail("cannot be written to disk");
+}
+
+void AtomicFile::refuse_to_replace() const {
+  const Descriptor there(open_descriptor(path_, O_RDONLY | O_NONBLOCK));  // a FIFO would block
+  if (there.get() < 0 && errno == ENOENT) return;
+  if (there.get() < 0) fail("cannot be examined");
+  const auto digest_of = [&](int fd) {
+    struct stat info {};
+    if (fstat(fd, &info) != 0) fail("cannot be examined");
+    Sha256 sha;
+    if (S_ISREG(info.st_mode) && !read_blocks(fd, 0, static_cast<std::size_t>(info.st_size),
+                                              [&](std::span<const std::byte> block) { sha.update(block); }))
+      throw IoError(path_, read_failure(errno));
+    return sha.hex();
+  };
+  CHECK(digest_of(there.get()) == digest_of(fd_.get()), path_,
+        ": is there with other contents and is not replaced; remove it, or name another folder");
 }
 
 void AtomicFile::commit() {

@@ -35,6 +35,8 @@ class AtomicFile {
   /// Forces what was written so far to the disk. So, among several files, none is renamed before all are safe. Throws
   /// IoError, also if a mapped file was cut (base/mapped_files.h).
   void sync();
+  /// Throws Error if the target is there with other bytes than those written so far; IoError if it cannot be read.
+  void refuse_to_replace() const;
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
 

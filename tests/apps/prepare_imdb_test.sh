@@ -14,6 +14,12 @@ expect "rows" "8000 300 300" "$(for split in train validation test; do tail -n +
 "$program" --synthetic --output "$folder/again" >/dev/null
 expect "the same set again" "" "$(diff -r "$folder/new/set" "$folder/again")"
 
+"$program" --synthetic --output "$folder/again" >/dev/null || fail "the same files are refused"
+echo mine >"$folder/again/test.csv"
+expect_error "a file of the user" 1 "$folder/again/test.csv: is there with other contents and is not replaced" --synthetic --output "$folder/again"
+expect "the file of the user" "mine" "$(cat "$folder/again/test.csv")"
+expect "nothing else is left" "test.csv train.csv validation.csv" "$(ls "$folder/again" | xargs)"
+
 expect_error "no output" 2 "--output is required" --synthetic
 expect_error "two sources" 2 "--archive excludes --folder" --output "$folder/x" --archive a --folder b
 expect_error "an invented set from an archive" 2 "--synthetic" --output "$folder/x" --archive a --synthetic

@@ -22,6 +22,10 @@ expect "every spam message" 12 "$(all | grep -cE '^1,"spam [0-9]+, buy"$')"
 prepare fetched --url "file://$folder/SMSSpamCollection" && expect "an address" "Only in $folder/fetched: SMSSpamCollection" "$(diff -r "$folder/splits" "$folder/fetched")"
 prepare fetched --url "file://$folder/SMSSpamCollection" && grep -qF "Using $folder/fetched/SMSSpamCollection" "$folder/out" || fail "the download is not used again"
 
+echo mine >"$folder/fetched/train.csv"
+expect_error "a file of the user" 1 "$folder/fetched/train.csv: is there with other contents and is not replaced" --output "$folder/fetched" --file "$folder/SMSSpamCollection"
+expect "the file of the user" "mine" "$(cat "$folder/fetched/train.csv")"
+
 # As many ham as spam messages, so that every one is written.
 sed -n '25,$p' "$folder/SMSSpamCollection" >"$folder/few.tsv" && for i in 1 2 3; do printf 'spam\tx %d\n' "$i"; done >>"$folder/few.tsv"
 for i in $(seq 9); do printf 'spam\ty %d\n' "$i"; printf 'ham\tz %d\n' "$i"; done >>"$folder/few.tsv"
