@@ -30,6 +30,11 @@ AdamWOptions optimizer_options(const TrainOptions& options, const TrainData& dat
   return out;
 }
 
+// Of a whole in which nothing may count: then its loss is 0 (kernels/cross_entropy.h), and so are all shares.
+double share_of(double weight, double whole) {
+  return whole == 0 ? 0 : weight / whole;
+}
+
 }  // namespace
 
 Trainer::Trainer(const Module& model, LogitsFn logits, const Task& task, const TrainData& data,
@@ -220,11 +225,11 @@ StepBatch Trainer::step_batch(std::int64_t i) const {
   const std::int64_t begin = i / group * group, last = total_steps() - plan_.first_step(epoch_);
   double sum = 0;
   for (std::int64_t k = begin; k < std::min({begin + group, epoch_pass_->batches(), last}); ++k) sum += weight(k);
-  return {epoch_pass_->batch(i), weight(i) / sum};
+  return {epoch_pass_->batch(i), share_of(weight(i), sum)};
 }
 
-// Of a batch, the examples that are this process's. If none of them counts, then one that counts, with no share: it
-// gives every gradient a value, which is zero.
+// Of a batch, the examples that are this process's. If none of them counts, then one that counts, if there is one, with
+// no share: it gives every gradient a value, which is zero.
 StepBatch Trainer::own(const StepBatch& whole) const {
   const Communicator& processes = data_.processes;
   if (processes.alone()) return whole;
@@ -232,7 +237,7 @@ StepBatch Trainer::own(const StepBatch& whole) const {
   const std::span<const std::int32_t> all = whole.examples;
   auto examples = part_of_batch(all, processes.rank(), processes.world(),
                                 options_.batch_tokens > 0 ? train_rows_ : std::span<const std::int32_t>());
-  const double part = weight(examples) / weight(all);  // NaN, as the loss, if nothing of the batch counts
+  const double part = share_of(weight(examples), weight(all));
   for (std::size_t i = 0; i < all.size() && (examples.empty() || part == 0); ++i)
     if (examples = all.subspan(i, 1); weight(examples) > 0) break;
   return {.examples = examples,

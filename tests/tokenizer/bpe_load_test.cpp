@@ -88,7 +88,7 @@ TEST(TokenizerJson, NamesWhatIsMissing) {
   EXPECT_EQ(error_of([](Json& j) { j["model"].erase("vocab"); }),
             "DIR/tokenizer.json: model: the key 'vocab' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["model"]["merges"] = nullptr; }),
-            "DIR/tokenizer.json: model: the key 'merges' is missing");
+            "DIR/tokenizer.json: model: the key 'merges' is null");
   EXPECT_EQ(error_of([](Json& j) { j["added_tokens"][1].erase("id"); }),
             "DIR/tokenizer.json: added_tokens[1]: the key 'id' is missing");
   EXPECT_EQ(error_of([](Json& j) { j["post_processor"]["special_tokens"].erase("[SEP]"); }),

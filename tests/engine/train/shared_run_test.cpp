@@ -174,17 +174,20 @@ TEST(SharedRun, PredictsTheMemoryOfItsPartOfABatch) {
   EXPECT_NEAR(static_cast<double>(shared.trainer().predict_peak_memory()), of_part, of_part * 0.01);
 }
 
-// Labels of class 0 alone.
-TEST(SharedRun, EndsLikeOneProcessIfNothingOfABatchCounts) {
+// Labels of the class whose weight is 0 alone: the loss is 0, and the run goes on.
+TEST(SharedRun, GoesOnLikeOneProcessIfNothingOfABatchCounts) {
   const auto task = make_task("single_label_classification", {.outputs = 2, .class_weights = {1, 0}});
-  const SharedCase none{.name = "", .batch_size = 24, .task = *task};
-  const auto error = [&](Communicator& processes) {
-    SharedRun run(none, processes, 0, 1);
-    return message_of([&] { run.run(); });
-  };
-  const std::string alone = error(single_process());
-  EXPECT_NE(alone.find("training stopped at step 0: the loss is nan"), std::string::npos) << alone;
-  EXPECT_EQ(error(joined_processes()), alone);
+  for (const bool by_tokens : {false, true}) {
+    const SharedCase none{.name = "",
+                          .accumulation_steps = by_tokens ? 2 : 1,
+                          .batch_size = 24,
+                          .task = *task,
+                          .batch_tokens = by_tokens ? 240 : 0};
+    SharedRun shared(none, joined_processes(), 4, 1), alone(none, single_process(), 4, 1);
+    shared.run();
+    alone.run();
+    expect_near(shared.recorder(), alone.recorder());
+  }
 }
 
 TEST(SharedRun, RefusesABatchThatCannotBeSharedEqually) {
