@@ -3,7 +3,9 @@
 //
 //   CUDA_INJECTION64_PATH=build/cuda/bin/libattune_kernel_trace.so ATTUNE_KERNEL_TRACE=FILE bench_train_step ...
 //
-// A line of FILE is `start end stream grid name`, times in nanoseconds. scripts/kernel_times.py adds them up. CUPTI documentation: "Activity API", "CUPTI Injection".
+// A line of FILE is `start end stream grid name`, times in nanoseconds. scripts/kernel_times.py adds them up.
+//
+// CUPTI documentation: "Activity API", "CUPTI Injection".
 #include <cupti.h>
 #include <cxxabi.h>
 

@@ -11,7 +11,6 @@
 #include "base/bfloat16.h"
 #include "kernels/activation.h"
 #include "kernels/adamw.h"
-#include "kernels/cross_entropy.h"
 #include "kernels/cuda/context.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
@@ -374,35 +373,6 @@ TEST_F(CudaCases, TheNormHasItsBitsFromPieces) {
   norm_of_squares(context, {.norm = norm + 1, .sums = sum, .pieces = 4});
   EXPECT_EQ(norms.values()[0], norms.values()[1]);
   EXPECT_GT(norms.values()[0], 100);
-}
-
-TEST_F(CudaCases, CrossEntropyWithoutWeightIsZero) {
-  CudaBackend backend;
-  const CudaContext& context = *std::get<const CudaContext*>(backend.context());
-  const DeviceArray<float> z(backend, {1, 2, -3, 4}), weights(backend, {0, 2}), dloss(backend, {1});
-  const DeviceArray<std::int32_t> labels(backend, {0, 0});
-  DeviceArray<float> loss(backend, {-1}), losses(backend, {-1, -1}), total_weight(backend, {-1}),
-      dz(backend, {1, 1, 1, 1});
-  cross_entropy_forward(context, {.loss = loss.data(),
-                                  .losses = losses.data(),
-                                  .total_weight = total_weight.data(),
-                                  .logits = z.data(),
-                                  .labels = static_cast<const std::int32_t*>(labels.data()),
-                                  .class_weights = weights.data(),
-                                  .rows = 2,
-                                  .classes = 2,
-                                  .dtype = DType::kFloat32});
-  cross_entropy_backward(context, {.dlogits = {dz.data()},
-                                   .dloss = dloss.data(),
-                                   .total_weight = total_weight.data(),
-                                   .logits = z.data(),
-                                   .labels = static_cast<const std::int32_t*>(labels.data()),
-                                   .class_weights = weights.data(),
-                                   .rows = 2,
-                                   .classes = 2,
-                                   .dtype = DType::kFloat32});
-  EXPECT_EQ(loss.values(), std::vector<float>{0});
-  EXPECT_EQ(dz.values(), std::vector<float>(4, 0));
 }
 
 TEST_F(CudaCases, Float64HasNoKernel) {

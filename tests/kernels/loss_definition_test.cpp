@@ -46,39 +46,6 @@ TEST(LossDefinition, CrossEntropy) {
     }
 }
 
-// A batch of classes that do not count adds nothing, and does not end the run.
-TEST(LossDefinition, CrossEntropyWithoutWeightIsZero) {
-  const std::vector<float> z{1, 2, -3, 4, 0, 1}, weights{0, 1, 2}, ones(6, 1);
-  const std::vector<std::int32_t> labels{0, 0};
-  for (double smoothing : {0.0, 0.1}) {
-    std::vector<float> losses(2), dz = ones;
-    float loss = -1, total_weight = -1;
-    const float dloss = 1;
-    cross_entropy_forward(CpuContext{}, {.loss = &loss,
-                                         .losses = losses.data(),
-                                         .total_weight = &total_weight,
-                                         .logits = z.data(),
-                                         .labels = labels.data(),
-                                         .class_weights = weights.data(),
-                                         .label_smoothing = smoothing,
-                                         .rows = 2,
-                                         .classes = 3,
-                                         .dtype = DType::kFloat32});
-    EXPECT_EQ(loss, 0);
-    cross_entropy_backward(CpuContext{}, {.dlogits = {dz.data(), GradMode::kAccumulate},
-                                          .dloss = &dloss,
-                                          .total_weight = &total_weight,
-                                          .logits = z.data(),
-                                          .labels = labels.data(),
-                                          .class_weights = weights.data(),
-                                          .label_smoothing = smoothing,
-                                          .rows = 2,
-                                          .classes = 3,
-                                          .dtype = DType::kFloat32});
-    EXPECT_EQ(dz, ones);
-  }
-}
-
 TEST(LossDefinition, CrossEntropyOfLargeLogits) {
   const std::vector<float> z{1000, -1000, 0, 1000};
   const std::vector<std::int32_t> labels{1, 1};

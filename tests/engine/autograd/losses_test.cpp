@@ -60,6 +60,18 @@ class Losses : public ::testing::TestWithParam<Place> {
     return mean_squared_error(logits, labels);
   }
 
+  // The loss; the logits have their gradients then.
+  double loss_with_gradients(const Variable& logits, const Json& row) const {
+    Tape tape;
+    Variable loss;
+    {
+      const Tape::Recording recording(tape);
+      loss = loss_of(logits, row);
+    }
+    tape.backward(loss);
+    return loss.value().to(Device::kCpu).item();
+  }
+
   void expect_near(double value, double expected, const std::string& what) const {
     EXPECT_NEAR(value, expected, GetParam().tolerance * std::max(1.0, std::fabs(expected))) << what;
   }
@@ -77,20 +89,25 @@ TEST_P(Losses, AgreeWithTheReference) {
                                (row.contains("class_weights") || row.contains("pos_weights") ? "" : "un") +
                                "weighted, label smoothing " + std::to_string(row.value("label_smoothing", 0.0));
       const Variable logits(matrix_of(one["logits"], GetParam().dtype), true);
-      Tape tape;
-      Variable loss;
-      {
-        const Tape::Recording recording(tape);
-        loss = loss_of(logits, row);
-      }
-      tape.backward(loss);
-      expect_near(loss.value().to(Device::kCpu).item(), row["loss"], what);
+      expect_near(loss_with_gradients(logits, row), row["loss"], what);
       const Tensor gradient = logits.grad().tensor().to(Device::kCpu).cast(DType::kFloat64);
       std::size_t at = 0;
       for (const Json& expected : row["dlogits"])
         for (const Json& value : expected) expect_near(gradient.values<double>()[at++], value, what);
       EXPECT_EQ(at, static_cast<std::size_t>(gradient.numel()));
     }
+}
+
+// A batch of classes that do not count adds nothing, and does not end the run. PyTorch's loss is NaN.
+TEST_P(Losses, AreZeroWithoutWeight) {
+  for (const double smoothing : {0.0, 0.1}) {
+    const Json row = {
+        {"kind", "cross_entropy"}, {"labels", {0, 0}}, {"class_weights", {0, 1, 2}}, {"label_smoothing", smoothing}};
+    const Variable logits(tensor_of({1, 2, -3, 4, 0, 1}, {2, 3}, GetParam().dtype), true);
+    EXPECT_EQ(loss_with_gradients(logits, row), 0);
+    for (const double gradient : logits.grad().tensor().to(Device::kCpu).cast(DType::kFloat64).values<double>())
+      EXPECT_EQ(gradient, 0);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, Losses,
