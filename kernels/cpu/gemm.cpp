@@ -2,7 +2,7 @@
 // from front to back in the order of reading. A is read in place if its rows lie along k, and packed into panels as
 // high as the tile if they do not, or if it is rounded on the way. Then each task owns a part of C: a panel of A stays
 // close while the task's strips of B pass by. Tasks that follow each other have the same strips, which stay in the L2
-// cache.
+// cache, or the same rows of A where that cache holds few strips.
 //
 // Goto, van de Geijn: "Anatomy of high-performance matrix multiplication", ACM TOMS 2008.
 #include "kernels/cpu/gemm.h"
@@ -219,9 +219,13 @@ void Product<T, P>::run_on_all_threads() const {
     const std::int64_t least_rows = ceil_div(kMinTaskRows, kernel_.rows) * kernel_.rows,
                        rows = std::clamp(ceil_div(block.rows, kRowTasks * least_rows) * least_rows, least_rows,
                                          kMaxTaskRows),
-                       row_tasks = ceil_div(block.rows, rows), columns = task_columns(block, row_tasks);
-    parallel_for(row_tasks * ceil_div(block.columns, columns), 1, [&](std::int64_t task, std::int64_t) {
-      const std::int64_t i = task % row_tasks * rows, j = task / row_tasks * columns;
+                       row_tasks = ceil_div(block.rows, rows), columns = task_columns(block, row_tasks),
+                       column_tasks = ceil_div(block.columns, columns);
+    // Strips are fetched ahead of their use and rows of A are not: it is A that stays, unless it then passes rarely.
+    const bool strips_stay = columns >= 2 * rows;
+    parallel_for(row_tasks * column_tasks, 1, [&](std::int64_t task, std::int64_t) {
+      const std::int64_t i = (strips_stay ? task % row_tasks : task / column_tasks) * rows,
+                         j = (strips_stay ? task / row_tasks : task % column_tasks) * columns;
       multiply(block,
                {block.row + i, std::min(rows, block.rows - i), block.column + j, std::min(columns, block.columns - j)});
     });
