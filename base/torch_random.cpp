@@ -1,5 +1,6 @@
 #include "base/torch_random.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <locale>
@@ -9,18 +10,20 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/parallel.h"
 
 namespace attune {
 namespace {
 
 constexpr std::size_t kNormalBlock = 16;  // PyTorch fills float normals in blocks of 16: 8 cosines, then 8 sines
+constexpr std::int64_t kBlocks = 512;     // in one piece of a parallel loop
 
 // A uniform of 24 bits in [0, 1).
 float unit_float(std::uint32_t bits) {
   return static_cast<float>(bits & 0xFFFFFFu) * 0x1p-24f;
 }
 
-// Turns 16 uniforms into 16 normals in place.
+// Turns a block of uniforms into normals in place.
 void box_muller_block(float* x, float mean, float stddev) {
   for (std::size_t j = 0; j < kNormalBlock / 2; ++j) {
     const float u1 = 1.0f - x[j];
@@ -30,6 +33,24 @@ void box_muller_block(float* x, float mean, float stddev) {
     x[j] = std::fma(radius * std::cos(theta), stddev, mean);
     x[j + 8] = std::fma(radius * std::sin(theta), stddev, mean);
   }
+}
+
+// As normal_ for at least 16 elements: words are drawn in order, and all threads turn them into normals. Only blocks for which
+// needed(their first index) is true are; the others hold anything afterwards.
+template <class Needed>
+void draw_normals(TorchGenerator& generator, std::span<float> out, float mean, float stddev, Needed needed) {
+  for (float& x : out) x = unit_float(generator.random32());
+  parallel_for(static_cast<std::int64_t>(out.size() / kNormalBlock), kBlocks,
+               [&](std::int64_t begin, std::int64_t end) {
+                 for (std::int64_t block = begin; block < end; ++block) {
+                   const std::size_t first = static_cast<std::size_t>(block) * kNormalBlock;
+                   if (needed(first)) box_muller_block(out.data() + first, mean, stddev);
+                 }
+               });
+  if (out.size() % kNormalBlock == 0) return;
+  float* tail = out.data() + out.size() - kNormalBlock;
+  for (std::size_t j = 0; j < kNormalBlock; ++j) tail[j] = unit_float(generator.random32());
+  box_muller_block(tail, mean, stddev);
 }
 
 }  // namespace
@@ -46,14 +67,7 @@ void TorchGenerator::uniform(std::span<float> out, float low, float high) {
 
 void TorchGenerator::normal(std::span<float> out, float mean, float stddev) {
   if (out.size() >= kNormalBlock) {
-    for (float& x : out) x = unit_float(random32());
-    std::size_t i = 0;
-    for (; i + kNormalBlock <= out.size(); i += kNormalBlock) box_muller_block(out.data() + i, mean, stddev);
-    if (i != out.size()) {
-      float* tail = out.data() + out.size() - kNormalBlock;
-      for (std::size_t j = 0; j < kNormalBlock; ++j) tail[j] = unit_float(random32());
-      box_muller_block(tail, mean, stddev);
-    }
+    draw_normals(*this, out, mean, stddev, [](std::size_t) { return true; });
     return;
   }
   for (float& x : out) {
@@ -84,11 +98,13 @@ void TorchGenerator::trunc_normal(std::span<float> out, float stddev) {
   const auto outside = [cut](float x) { return x < -cut || x > cut; };
   normal(out, 0.0f, stddev);
   std::vector<float> redrawn(out.size());
-  for (;;) {
-    bool any = false;
-    for (float x : out) any = any || outside(x);
-    if (!any) return;
-    normal(redrawn, 0.0f, stddev);
+  while (std::any_of(out.begin(), out.end(), outside)) {
+    if (out.size() >= kNormalBlock)
+      draw_normals(*this, redrawn, 0.0f, stddev, [&](std::size_t first) {
+        return std::any_of(out.data() + first, out.data() + first + kNormalBlock, outside);
+      });
+    else
+      normal(redrawn, 0.0f, stddev);
     for (std::size_t i = 0; i < out.size(); ++i)
       if (outside(out[i])) out[i] = redrawn[i];
   }

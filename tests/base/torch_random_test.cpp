@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 #include <string>
 
 #include "base/check.h"
+#include "base/parallel.h"
 #include "json/value.h"
 #include "tests/support/data.h"
 
@@ -78,6 +80,32 @@ TEST_F(Streams, NormalsWithinTheLastBits) {
     for (std::size_t i = 0; i < x.size(); ++i)
       EXPECT_NEAR(x[i], static_cast<float>(expected[i].number()), 6e-7f * stddev) << name << " " << i;
   }
+}
+
+// Many pieces of the parallel loop, with and without a last block of its own.
+TEST(TorchRandom, TruncatedNormalsAreThoseOfWholeRedraws) {
+  const int before = num_threads();
+  for (const std::size_t size : {9u, 16u, 40000u, 50009u}) {
+    set_num_threads(1);
+    TorchGenerator generator(7);
+    std::vector<float> expected(size), redrawn(size);
+    const auto outside = [](float x) { return x < -1.0f || x > 1.0f; };
+    generator.normal(expected, 0, 0.5f);
+    while (std::any_of(expected.begin(), expected.end(), outside)) {
+      generator.normal(redrawn, 0, 0.5f);
+      for (std::size_t i = 0; i < size; ++i)
+        if (outside(expected[i])) expected[i] = redrawn[i];
+    }
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      TorchGenerator again(7);
+      std::vector<float> x(size);
+      again.trunc_normal(x, 0.5f);
+      EXPECT_EQ(x, expected) << size << " with " << threads << " threads";
+      EXPECT_EQ(again.state(), generator.state()) << size;
+    }
+  }
+  set_num_threads(before);
 }
 
 TEST_F(Streams, Permutations) {
