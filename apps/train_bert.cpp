@@ -1,13 +1,16 @@
 // Fine-tunes BERT-like encoders for text classification: the reference recipe's train_bert_hf.py.
 //
 // Packed by default: no result depends on masked padding, so only real tokens are computed.
+#include <iostream>
 #include <optional>
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
+#include "apps/support/input_form.h"
 #include "apps/support/published.h"
 #include "apps/support/run_training.h"
 #include "apps/support/task_config.h"
+#include "base/check.h"
 #include "models/model_folder.h"
 #include "models/registry.h"
 
@@ -17,7 +20,7 @@ namespace {
 struct BertFlags {
   TrainingFlags common;
   PublishedFlags published{.kind = Family::Kind::kEncoder, .model = "distilbert"};
-  std::string use_attention_mask = "true";
+  std::string use_attention_mask;  // empty: as in the config, or true
   bool no_packing = false;
 
   void declare(CommandLine& app) {
@@ -25,16 +28,33 @@ struct BertFlags {
     common.learning_rate = 5e-6;
     common.declare(app);
     published.declare(app, "--model");
-    app.add_option("--use_attention_mask", use_attention_mask, "true, or false to let attention see the padding")
+    app.add_option("--use_attention_mask", use_attention_mask,
+                   "true, or false to let attention see the padding; default: as in the model's folder, or true")
         ->check(one_of_any_case({"true", "false"}))
-        ->capture_default_str()
         ->group("Model");
     app.add_flag("--no_packing", no_packing, "Pad every text to the context length, as the reference does")
         ->group("Data");
   }
 
   std::string folder() const { return common.model_dir.empty() ? published.folder() : common.model_dir; }
+  /// Nothing if no flag says it.
+  std::optional<bool> mask() const {
+    if (use_attention_mask.empty()) return std::nullopt;
+    return use_attention_mask.front() == 't' || use_attention_mask.front() == 'T';
+  }
 };
+
+// Whether padding is masked: as the flag says, or else the folder. Prints what is not the default but taken from there.
+// Throws UsageError if the flag contradicts a head that is kept.
+bool masks_padding(const BertFlags& flags, const std::string& folder, const json::Value& config, bool kept) {
+  const bool before = !sees_padding(config), out = flags.mask().value_or(before);
+  if (kept && out != before)
+    throw UsageError(str_cat("--use_attention_mask ", flags.use_attention_mask, ": the head of ", folder,
+                             " was trained ", before ? "with" : "without",
+                             " the attention mask; --fresh_head makes a new one"));
+  if (!out && !flags.mask()) std::cout << "Taken from " << folder << ": --use_attention_mask false" << std::endl;
+  return out;
+}
 
 int train(const BertFlags& flags) {
   if (flags.published.list) return flags.published.print();
@@ -54,6 +74,7 @@ int train(const BertFlags& flags) {
 
   TorchGenerator generator(common.seed);
   const bool kept = keeps_head(folder, config, problem_type, labels->names(), common.fresh_head);
+  const bool mask = masks_padding(flags, folder, config, kept);
   ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
@@ -62,7 +83,6 @@ int train(const BertFlags& flags) {
   CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),
         " tokens, but the model's vocabulary only ", model.vocab_size());
 
-  const bool mask = flags.use_attention_mask == "true";
   const auto task = common.task.make(problem_type, *labels, splits.train.labels,
                                      kept ? std::optional(config) : std::nullopt, common.placement.device());
   return fine_tune({.model = model,

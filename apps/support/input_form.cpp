@@ -7,6 +7,7 @@
 namespace attune {
 namespace {
 
+constexpr const char *kFill = "attune_fill", *kMask = "attune_mask_padding";
 constexpr const char *kOverlap = "attune_window_overlap", *kPooling = "attune_window_pooling", *kPairs = "attune_pairs";
 
 }  // namespace
@@ -17,8 +18,8 @@ const char* pooling_name(WindowPooling pooling) {
 
 json::Value batch_form_json(const BatchForm& form) {
   json::Value out = json::Value::object({{"attune_max_length", form.max_length},
-                                         {"attune_fill", !form.packed},
-                                         {"attune_mask_padding", form.mask},
+                                         {kFill, !form.packed},
+                                         {kMask, form.mask},
                                          {"attune_pad_id", form.pad_id}});
   if (!form.windows) return out;
   out.set(kOverlap, form.windows->overlap);
@@ -53,11 +54,15 @@ BatchForm read_batch_form(const json::Value& config, std::int64_t positions, std
   if (form.max_length < 0 || form.max_length > positions)
     config["attune_max_length"].fail(str_cat(form.max_length, " does not fit a model of ", positions, " positions"));
   if (form.max_length == 0) form.max_length = positions;
-  form.packed = !config.boolean_or("attune_fill", false);
-  form.mask = config.boolean_or("attune_mask_padding", false);
+  form.packed = !config.boolean_or(kFill, false);
+  form.mask = config.boolean_or(kMask, false);
   form.windows = read_windows(config);
   form.pad_id = static_cast<std::int32_t>(token_id_or(config, "attune_pad_id", 0, vocab_size));
   return form;
+}
+
+bool sees_padding(const json::Value& config) {
+  return config.boolean_or(kFill, false) && !config.boolean_or(kMask, false);
 }
 
 }  // namespace attune

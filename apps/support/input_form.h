@@ -18,6 +18,8 @@ json::Value batch_form_json(const BatchForm& form);
 /// From the config.json of a model. Without the keys, as in the Hugging Face classes: texts are cut only at the model's
 /// positions, and nothing is padded. Throws Error if the length or the padding id does not fit the model.
 BatchForm read_batch_form(const json::Value& config, std::int64_t positions, std::int64_t vocab_size);
+/// Whether a model is trained on batches whose padding attention sees, by its config.json; false if the file does not say.
+bool sees_padding(const json::Value& config);
 /// Whether a model is trained on pairs of texts, as a key of its config.json; nothing if the file does not say.
 json::Value pairs_json(bool pairs);
 std::optional<bool> read_pairs(const json::Value& config);

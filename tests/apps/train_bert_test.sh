@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# train_bert on the command line: what it says about mistakes; and, given the real data, that a small encoder is trained alike packed and
-# padded, frozen as asked, and saved as a folder of the ecosystem.
+# train_bert on the command line: what it says about mistakes; that training on from a saved folder keeps the attention mask; and, given the
+# real data, that a small encoder is trained alike packed and padded, frozen as asked, and saved as a folder of the ecosystem.
 #
-# usage: train_bert_test.sh mistakes|training TRAIN_BERT PREPARE_IMDB
+# usage: train_bert_test.sh mistakes|onward|training TRAIN_BERT PREPARE_IMDB TOKENIZE PREDICT
 set -euo pipefail
-part=$1 train_bert=$2 prepare_imdb=$3
+part=$1 train_bert=$2 prepare_imdb=$3 tokenize=$4 predict=$5
 program=$train_bert
 . "$(dirname "$0")/checks.sh"
 
@@ -31,6 +31,27 @@ if [ "$part" = mistakes ]; then
       --model bert --data "$folder/data"
     rm -r "$folder/cache/$repository"
   done
+elif [ "$part" = onward ]; then
+  small_bert "$folder/bert"
+  common=(--data "$folder/data" --context_length 24 --threads 1 --eval_freq 0 --no_final_evaluation)
+  train() { "$train_bert" "${common[@]}" --output "$folder/$1" "${@:2}" >"$folder/out"; }
+  onward() { train "$1" --model_dir "$folder/$2" --max_steps 1 --learning_rate 1e-30 "${@:3}"; grep '^Taken from' "$folder/out" || true; }
+  ask() { "$predict" --model_dir "$folder/$1" --csv "$folder/data/test.csv" --format csv 2>/dev/null; }
+  train masked --model_dir "$folder/bert" --max_steps 3 --learning_rate 1e-3 --use_attention_mask True
+  train unmasked --model_dir "$folder/bert" --max_steps 3 --learning_rate 1e-3 --use_attention_mask False
+  grep -q '"attune_mask_padding": true' "$folder/masked/config.json" || fail "True is not true"
+  expect "nothing is taken of a folder with the mask" "" "$(onward masked2 masked)"
+  ask masked | cmp - <(ask masked2) || fail "training on from a folder with the mask is another model"
+  expect "a mask that is taken" "Taken from $folder/unmasked: --use_attention_mask false" "$(onward unmasked2 unmasked)"
+  ask unmasked | cmp - <(ask unmasked2) || fail "training on from a folder forgets the mask"
+  expect "a mask that is given is not taken" "" "$(onward unmasked3 unmasked --use_attention_mask false)"
+  cmp "$folder/unmasked2/model.safetensors" "$folder/unmasked3/model.safetensors" || fail "the flag that was taken gives another model"
+  expect "a new head may have another mask" "" "$(onward moved unmasked --use_attention_mask true --fresh_head)"
+  grep -q '"attune_mask_padding": true' "$folder/moved/config.json" || fail "a new head does not have the mask that is given"
+  expect_error "a mask that a head did not have" 2 "--use_attention_mask true: the head of $folder/unmasked was trained without the attention mask; --fresh_head makes a new one" \
+    "${common[@]}" --model_dir "$folder/unmasked" --use_attention_mask true
+  expect_error "a mask that a head had" 2 "--use_attention_mask FALSE: the head of $folder/masked was trained with the attention mask; --fresh_head makes a new one" \
+    "${common[@]}" --model_dir "$folder/masked" --use_attention_mask FALSE
 else
   [ -n "${ATTUNE_DATA:-}" ] || { echo "needs the real data: set ATTUNE_DATA to its folder"; exit 77; }
   model=$ATTUNE_DATA/models/all-MiniLM-L6-v2
