@@ -73,16 +73,6 @@ std::string_view unquoted(std::string_view field, char*& scratch) {
   return {std::exchange(scratch, to), to};
 }
 
-// The header row of a file that was just opened.
-std::vector<std::string> read_header(Table& table) {
-  TableRows rows;
-  CHECK(table.read(rows, 1), table.path(), ": the file is empty; a header row is needed");
-  std::vector<std::string_view> fields;
-  std::string scratch;
-  rows.parse(0, fields, scratch);
-  return {fields.begin(), fields.end()};
-}
-
 void add_field(std::string_view field, std::vector<std::string_view>& fields) {
   const auto bad = utf8_error(field);
   CHECK(!bad, "field ", fields.size() + 1, " is not valid UTF-8 at its byte ", *bad);
@@ -90,6 +80,16 @@ void add_field(std::string_view field, std::vector<std::string_view>& fields) {
 }
 
 }  // namespace
+
+void SeparatedTable::read_header() {
+  TableRows rows;
+  CHECK(read(rows, 1), path_, ": the file is empty; a header row is needed");
+  std::vector<std::string_view> fields;
+  std::string scratch;
+  rows.parse(0, fields, scratch);
+  header_.assign(fields.begin(), fields.end());
+  blank_rows_ = header_.size() == 1;
+}
 
 void SeparatedTable::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
                            std::string& scratch) const {
@@ -109,7 +109,7 @@ void SeparatedTable::parse(std::string_view bytes, std::int64_t number, std::vec
 }
 
 CsvReader::CsvReader(const std::string& path) : SeparatedTable(path, true) {
-  header_ = read_header(*this);
+  read_header();
 }
 
 void CsvReader::cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const {
@@ -122,7 +122,7 @@ void CsvReader::cut(std::string_view row, char* scratch, std::vector<std::string
 }
 
 TsvReader::TsvReader(const std::string& path) : SeparatedTable(path, false) {
-  header_ = read_header(*this);
+  read_header();
 }
 
 void TsvReader::cut(std::string_view row, char* scratch, std::vector<std::string_view>& fields) const {

@@ -4,6 +4,9 @@
 // makes the rest of the file one row. In TSV a line is a row and quotes are text, so that files which were written
 // without any quoting are read as they are; but a field that is quoted as a whole, as spreadsheets write it, is
 // unquoted.
+//
+// Below a header of one column a blank line is a row with an empty field, as spreadsheets write it. Other blank lines are
+// skipped.
 #pragma once
 
 #include <string>
@@ -17,6 +20,8 @@ namespace attune {
 class SeparatedTable : public LineTable {
  protected:
   using LineTable::LineTable;
+  /// Reads the header row of a file that was just opened. Throws Error if there is none.
+  void read_header();
 
  private:
   /// Throws Error naming file and line of what cut() finds wrong, or of a wrong number of fields.

@@ -28,18 +28,20 @@ std::size_t find(std::string_view bytes, char c, std::size_t from, std::size_t t
 }
 
 // Finds where rows begin and end, in bytes that grow at their end. A quote, where quotes count, opens or closes a
-// quoted part of a row, in which a line end ends nothing.
+// quoted part of a row, in which a line end ends nothing. Blank lines belong to no row, or are rows.
 class RowCutter {
  public:
-  RowCutter(std::int64_t max_rows, bool quotes) : max_rows_(static_cast<std::size_t>(max_rows)), quotes_(quotes) {}
+  RowCutter(std::int64_t max_rows, bool quotes, bool blank_rows)
+      : max_rows_(static_cast<std::size_t>(max_rows)), quotes_(quotes), blank_rows_(blank_rows) {}
 
-  // Continues to the end of the bytes; true if there are enough rows, or the last one has a misplaced quote.
+  // Continues to the end of the bytes; true if there are enough rows, or the last one has a misplaced quote. What
+  // follows the last of enough rows stays.
   bool cut(std::string_view bytes) {
     const std::size_t size = bytes.size();
     std::size_t line_end = find(bytes, '\n', at_, size);  // the first from at_ on
     while (at_ < size) {
       if (!open_) {
-        if (bytes[at_] == '\n' || bytes[at_] == '\r') {  // blank lines
+        if (!blank_rows_ && (bytes[at_] == '\n' || bytes[at_] == '\r')) {
           ++at_;
           continue;
         }
@@ -59,7 +61,10 @@ class RowCutter {
       at_ = std::min(quote + 1, size);
       quoted_ = quote < line_end;
       open_ = quoted_ || line_end == size;
-      if (!open_) end_ = at_;
+      if (!open_) {
+        end_ = at_;
+        if (begins_.size() == max_rows_) return true;
+      }
       // A quote that is neither the first of a field nor doubled: the row is wrong, and what follows is not needed.
       if (quoted_ && quote != begins_.back() && bytes[quote - 1] != ',' && bytes[quote - 1] != '"') {
         end_ = at_;
@@ -77,7 +82,7 @@ class RowCutter {
 
  private:
   std::size_t max_rows_;
-  bool quotes_;
+  bool quotes_, blank_rows_;
   std::vector<std::size_t> begins_;
   std::size_t at_ = 0, end_ = 0;
   bool open_ = false, quoted_ = false;  // at_ is inside a row, inside quotes
@@ -133,7 +138,7 @@ bool LineTable::read(TableRows& rows, std::int64_t max_rows) {
   rows.table_ = this;
   std::string& bytes = rows.bytes_;
   bytes.assign(rest_);
-  RowCutter cutter(max_rows, quotes_);
+  RowCutter cutter(max_rows, quotes_, blank_rows_);
   bool enough = false;
   while (!finished_ && !(enough = cutter.cut(bytes))) {
     const std::string_view more = file_.block();

@@ -84,7 +84,7 @@ class Table {
   std::string scratch_;
 };
 
-/// A file whose rows end with LF or CRLF. Blank lines are skipped.
+/// A file whose rows end with LF or CRLF. Blank lines are skipped, unless they are rows.
 class LineTable : public Table {
  public:
   /// Also false after a row with a misplaced quote.
@@ -99,6 +99,8 @@ class LineTable : public Table {
   /// The first row, which the first call of read() gives again. Throws Error if there is none.
   Line peek();
   std::string where(std::int64_t number) const override;
+
+  bool blank_rows_ = false;  // whether blank lines are rows
 
  private:
   ByteReader file_;

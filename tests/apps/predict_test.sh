@@ -18,6 +18,14 @@ expect "a .csv file" "$expected" "$(ask --data "$csv")"
 cut -d, -f1 "$csv" >"$folder/texts.tsv"
 expect "a .tsv file" "$expected" "$(ask --data "$folder/texts.tsv")"
 expect "lines of standard input" "$expected" "$(sed 1d "$folder/texts.tsv" | ask)"
+# A blank line of one column is an empty text, as on standard input.
+printf 'first\n\nthird\r\n\r\n\nsixth\n\n' >"$folder/blank.txt"
+expect "every line of standard input" 8 "$(ask <"$folder/blank.txt" | wc -l)"
+for end in csv tsv; do
+  { echo text; cat "$folder/blank.txt"; } >"$folder/blank.$end"
+  expect "blank lines of one column of a .$end file" "$(ask <"$folder/blank.txt")" "$(ask --data "$folder/blank.$end")"
+done
+expect "blank lines of a file of any name" "$(ask <"$folder/blank.txt")" "$(ask --csv "$folder/blank.csv")"
 for end in jsonl ndjson json; do
   sed '1d; s/.*/{"body": "&", "n": 1}/' "$folder/texts.tsv" >"$folder/texts.$end"
   expect "a .$end file" "$expected" "$(ask --data "$folder/texts.$end")"

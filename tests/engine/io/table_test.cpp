@@ -74,6 +74,11 @@ TEST_F(Tables, QuotesOfTsvAreText) {
                   {"\"\"\"", "3"}}));
 }
 
+TEST_F(Tables, BlankLinesOfOneColumnAreEmptyFields) {
+  EXPECT_EQ(read("a.tsv", "text\n\none\r\n\r\n\ntwo\n\n"), (Rows{{"text"}, {""}, {"one"}, {""}, {""}, {"two"}, {""}}));
+  EXPECT_EQ(read("a.jsonl", "{\"x\": 1}\n\n{\"x\": 2}\n\n"), (Rows{{"x"}, {"1"}, {"2"}})) << "no object in a line";
+}
+
 TEST_F(Tables, ErrorsOfTsvNameTheLine) {
   EXPECT_EQ(error("a.tsv", "x\ty\n1\t2\n\n1\n"), ":4: found 1 fields where the header has 2");
   EXPECT_EQ(error("a.tsv", "x\ty\n1\t2\n\"1\n\"\t3\n"), ":3: found 1 fields where the header has 2");

@@ -67,6 +67,15 @@ TEST_F(Csv, LineEnds) {
   EXPECT_EQ(csv("a,b\n\"1\",\"2\"\r\n\"3\",\"4\"\r"), (Rows{{"a", "b"}, {"1", "2"}, {"3", "4"}}));
 }
 
+TEST_F(Csv, BlankLinesOfOneColumnAreEmptyFields) {
+  EXPECT_EQ(csv("\n\r\na\n\n1\n\r\n\n2\n\n"), (Rows{{"a"}, {""}, {"1"}, {""}, {""}, {"2"}, {""}}));
+  EXPECT_EQ(csv("\"a\nb\"\r\n\r\n\"\"\r\n\"x\n\ny\"\r\n"), (Rows{{"a\nb"}, {""}, {""}, {"x\n\ny"}}));
+  EXPECT_EQ(csv("a\n\n\n"), (Rows{{"a"}, {""}, {""}})) << "and none that is not blank";
+  EXPECT_EQ(csv("a\n"), (Rows{{"a"}}));
+  EXPECT_EQ(csv("a"), (Rows{{"a"}}));
+  expect_at(csv_error("a\n\nx,y\n"), 3, "2 fields");
+}
+
 TEST_F(Csv, AByteOrderMarkIsPassedOver) {
   EXPECT_EQ(csv("\xEF\xBB\xBFtext,label\nx,1\n"), (Rows{{"text", "label"}, {"x", "1"}}));
   EXPECT_EQ(csv("\xEF\xBC\x81,b\nx,1\n"),
@@ -156,7 +165,8 @@ class PlainCsv {
   std::string line_of(const std::string& what) const { return str_cat(":", row_line_, ": ", what); }
 
   bool read_row(Row& row) {
-    while (peek() == '\n' || peek() == '\r') get();
+    const bool blank_rows = !rows.empty() && rows[0].size() == 1;
+    while (!blank_rows && (peek() == '\n' || peek() == '\r')) get();
     row_line_ = line_;
     if (peek() == kEnd) return false;
     row.clear();
@@ -220,7 +230,7 @@ TEST_F(Csv, IsReadAsByThePlainReader) {
   const std::vector<std::string> words = {"a",  ",",  ",",    "\"",       "\"",   "\n",
                                           "\n", "\r", "\"\"", "\xC3\xA9", "\xC3", "bcd"};
   for (int i = 0; i < 20'000; ++i) {
-    std::string text = i % 2 == 0 ? "x,y\n" : "";
+    std::string text = i % 3 == 0 ? "x,y\n" : i % 3 == 1 ? "x\n" : "";
     for (auto length = random() % 24; length > 0; --length) text += words[random() % words.size()];
     ASSERT_NO_FATAL_FAILURE(expect_as_plain(path_, text));
   }
