@@ -199,19 +199,18 @@ void CommandLine::footer(const std::string& text) {
 }
 
 void CommandLine::refuse_empty_values(int argc, char** argv) const {
-  const auto refuse = [](const std::string& name) {
-    throw UsageError(name + ": the value is empty; is a variable not set?");
-  };
   for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (!argument.empty() && !argument.ends_with('=')) continue;
-    const std::string name = argument.empty() ? argv[i - 1] : argument.substr(0, argument.size() - 1);
+    const std::string argument = argv[i], name = argument.substr(0, argument.find('='));
     const CLI::Option* option = app_->get_option_no_throw(name);
     if (option == nullptr) continue;
+    const bool joined = name.size() < argument.size();
+    const bool empty = joined ? name.size() + 1 == argument.size() : i + 1 < argc && *argv[i + 1] == '\0';
+    if (!joined && option->get_items_expected_min() > 0) ++i;  // its value, which may look like an option
+    if (!empty) continue;
     const auto flag = std::ranges::find(flags_, option, &Flag::option_);
     const bool may_be_empty = flag != flags_.end() && flag->may_be_empty_;
-    if (!may_be_empty) refuse(name);
-    if (!argument.empty()) throw UsageError(str_cat(argument, ": an empty value is written ", name, " ''"));
+    if (!may_be_empty) throw UsageError(name + ": the value is empty; is a variable not set?");
+    if (joined) throw UsageError(str_cat(argument, ": an empty value is written ", name, " ''"));
   }
 }
 

@@ -13,7 +13,11 @@ mkdir "$folder/[a, b]" && cp "$folder/data/"* "$folder/[a, b]"
 texts() { "$tokenize" --tokenizer "$folder/tokenizer" "$@" | wc -l; }
 expect "texts in brackets" 1 "$(texts --text "[a, b]")"
 expect "several of them" 3 "$(texts --text "[a, b]" --text "{}" --text "%%")"
-expect "a text that looks like a flag" 1 "$(texts --text "--format")"
+for text in --format --format= --format=ids --text= --nothing= -x - -- "-1 of 5" ++; do
+  expect "the text $text" 1 "$(texts --text "$text" || true)"
+  expect "the text $text after =" 1 "$(texts --text="$text" || true)"
+  expect "the same ids of both" "$("$tokenize" --tokenizer "$folder/tokenizer" --text "$text")" "$("$tokenize" --tokenizer "$folder/tokenizer" --text="$text")"
+done
 expect "the ids of a text in brackets" "$(printf 'text,label\n"[a, b]",1\n' >"$folder/one.csv" && "$tokenize" --tokenizer "$folder/tokenizer" --csv "$folder/one.csv")" \
   "$("$tokenize" --tokenizer "$folder/tokenizer" --text "[a, b]")"
 
@@ -23,6 +27,7 @@ common=(--tokenizer "$folder/tokenizer" --weights random --config "$folder/confi
 "$train_gpt" "${common[@]}" --data "$folder/[a, b]" --resume "$folder/[c, d]" --max_steps 3 >/dev/null 2>&1 || fail "--resume of a folder in brackets"
 expect "predictions of a text in brackets" 1 "$("$predict" --model_dir "$folder/[c, d]" --text "[a, b]" | wc -l)"
 expect "predictions of an empty text" 1 "$("$predict" --model_dir "$folder/[c, d]" --text "" | wc -l)"
+expect "predictions of texts that look like flags" 2 "$("$predict" --model_dir "$folder/[c, d]" --text '--format=' --text=--format= | wc -l)"
 
 # Decimal.
 "$train_gpt" "${common[@]}" --data "$folder/data" --num_epochs 010 --seed 010 --log_file "$folder/log" >/dev/null
