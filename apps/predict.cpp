@@ -18,6 +18,7 @@
 #include "apps/support/predictor.h"
 #include "apps/support/progress.h"
 #include "apps/support/text_source.h"
+#include "base/check.h"
 #include "base/input_file.h"
 #include "base/printable.h"
 #include "engine/io/csv.h"
@@ -25,6 +26,8 @@
 
 namespace attune {
 namespace {
+
+constexpr const char* kLabelSeparator = ";";  // of a CSV field
 
 struct PredictFlags {
   PredictorFlags predictor;
@@ -58,7 +61,7 @@ struct PredictFlags {
                       ->excludes(any)
                       ->excludes(table);
     app.add_option("--field", field, "Field of --jsonl")->needs(lines)->capture_default_str();
-    app.add_option("--format", format, "text, csv or jsonl")
+    app.add_option("--format", format, "text, csv (several labels stand in one field, separated by ;) or jsonl")
         ->check(one_of({"text", "csv", "jsonl"}))
         ->capture_default_str();
     app.add_flag(
@@ -148,10 +151,20 @@ void print_csv_header(const Predictor& model) {
   std::puts(line.c_str());
 }
 
+// Throws UsageError if a label has the separator in it: then a list of labels is not clear.
+void check_csv_labels(const Predictor& model) {
+  if (!predicts_several(model)) return;
+  for (const std::string& name : model.label_names())
+    if (name.find(kLabelSeparator) != std::string::npos)
+      throw UsageError(str_cat("--format csv separates labels by ", kLabelSeparator, ", which the label '",
+                               printable(name), "' has in it; --format jsonl writes a list"));
+}
+
 std::string csv_line(const Predictor& model, const Prediction& prediction, const std::vector<double>& logits) {
   if (predicts_numbers(model)) return numbers(logits, ",");
   std::string labels;
-  for (const std::string& name : chosen_names(model, prediction)) labels += (labels.empty() ? "" : ";") + name;
+  for (const std::string& name : chosen_names(model, prediction))
+    labels += (labels.empty() ? "" : kLabelSeparator) + name;
   return csv_field(labels) + "," + numbers(prediction.probabilities, ",") + "," + numbers(logits, ",");
 }
 
@@ -222,7 +235,10 @@ int predict(PredictFlags& flags) {
   const std::unique_ptr<Predictor> model = flags.predictor.open(second_source.has_value());
   // A signal that is caught does not end the wait for a line of standard input; one that is not ends the program.
   if (!reads_standard_input(flags)) catch_interrupts("predict ends after the current batch");
-  if (flags.format == "csv") print_csv_header(*model);
+  if (flags.format == "csv") {
+    check_csv_labels(*model);
+    print_csv_header(*model);
+  }
   Progress progress("Predicting", 0);
   std::int64_t done = 0;
   while (!interrupted()) {

@@ -138,6 +138,18 @@ grep -qE "^${worst%% *} +[0-9.]+ +(common|rare) +(common|rare) [0-9.]+%  ?[a-z]"
 expect "mistakes of several labels" 2 "$(json several --label_column tags --mistakes 2 | grep -o '"row"' | wc -l)"
 expect "mistakes of numbers" 2 "$(json score --label_column score --mistakes 2 | grep -o '"row"' | wc -l)"
 
+# The labels that predict writes are read again: every one of them is found.
+"$predict" --model_dir "$folder/several" --csv "$test" --format csv --threads 1 | cut -d, -f1 | sed 1s/labels/tags/ | paste -d, <(cut -d, -f1 "$test") - >"$folder/predicted.csv"
+grep -q ';' "$folder/predicted.csv" || fail "no text has several labels"
+close "labels that were written and read" 1 "$(value measures subset_accuracy \
+  "$("$evaluate" --model_dir "$folder/several" --data "$folder/predicted.csv" --label_column tags --label_delimiter ';' --json | tr -d ' \n')")"
+sed '1s/red,big/red;big,big/' "$folder/data/train.csv" >"$folder/separator.csv"
+"$train_gpt" --train "$folder/separator.csv" --tokenizer "$folder/tokenizer" --weights random --config "$folder/config.json" --context_length 16 \
+  --max_steps 1 --no_final_evaluation --task multi_label --label_columns "red;big,old" --output "$folder/separator" >/dev/null
+program=$predict expect_error "a label with the separator" 2 "--format csv separates labels by ;, which the label 'red;big' has in it; --format jsonl writes a list" \
+  --model_dir "$folder/separator" --csv "$test" --format csv
+expect "a label with the separator in JSON" 80 "$("$predict" --model_dir "$folder/separator" --csv "$test" --format jsonl | grep -c '^{"labels"')"
+
 # A bag of words; other columns, and a file of another form.
 "$train_logreg" --data "$folder/data" --output "$folder/words" >"$folder/words.out"
 accuracy=$(grep 'Test accuracy' "$folder/words.out" | tail -1 | sed 's/.*: \(.*\)%/\1/')
