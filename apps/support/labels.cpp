@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -78,6 +80,24 @@ void check_spellings(const std::vector<std::string>& labels, const std::vector<s
     CHECK(fresh, first_at[i], ": the label '", printable(labels[i]), "' is another spelling of '",
           printable(labels[same->second]), "' (", first_at[same->second], ")");
   }
+}
+
+// A finite number in decimal, with a plus sign and white space around it as well, as spreadsheets write it. One that is
+// too small for a float becomes what is nearest, if `rounded`, and is none otherwise.
+std::optional<float> finite_number(std::string_view text, bool rounded) {
+  text = trimmed(text);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  float value = 0;
+  const char* const text_end = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), text_end, value);
+  if (end != text_end) return std::nullopt;
+  if (error == std::errc::result_out_of_range && rounded) {
+    value = std::strtof(std::string(text).c_str(), nullptr);
+  } else if (error != std::errc()) {
+    return std::nullopt;
+  }
+  if (!std::isfinite(value)) return std::nullopt;
+  return value;
 }
 
 std::vector<std::string> strings(const json::Value& array) {
@@ -297,15 +317,13 @@ std::vector<std::string> NumberLabels::names() const {
 void NumberLabels::add(std::span<const std::string> fields, const Where& where) {
   for (std::size_t i = 0; i < fields.size(); ++i) {
     const std::string& text = fields[i];
-    float value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool number = error == std::errc() && end == text.data() + text.size() && std::isfinite(value);
+    const std::optional<float> value = finite_number(text, !flags_);
     const auto complain = [&](const char* what) {
       throw Error(str_cat(where(), ": the label '", printable(text), "' of column '", columns_[i], "' is ", what));
     };
-    if (flags_ && !(number && (value == 0 || value == 1))) complain("neither 0 nor 1");
-    if (!number) complain("not a finite number");
-    values_.push_back(value);
+    if (flags_ && value != 0 && value != 1) complain("neither 0 nor 1");
+    if (!value) complain("not a finite number");
+    values_.push_back(*value);
   }
 }
 

@@ -117,7 +117,7 @@ class ListedLabels : public LabelReader {
   std::vector<std::int64_t> row_ends_;
 };
 
-/// Numbers in columns of their own: float32 [E, L].
+/// Numbers in columns of their own: float32 [E, L]. A number may have a sign, and white space around it.
 class NumberLabels : public LabelReader {
  public:
   /// `flags`: only 0 and 1, for tasks with several labels.

@@ -230,7 +230,8 @@ TEST(NumberLabels, AreNumbers) {
   const Tensor labels = labels_of(reader, {{"0.5", "-2"}, {"1e3", "0"}});
   EXPECT_EQ(labels.shape(), (Shape{2, 2}));
   EXPECT_EQ(floats(labels), (Floats{0.5F, -2, 1000, 0}));
-  for (const char* bad : {"", "many", "1x", " 1", "nan", "inf", "1e99"}) {
+  for (const char* bad : {"",     " ",   "+",    "many",     "1x",   "1 2", "1,5", "0x10", "0x1p3", "nan",
+                          "+nan", "inf", "-inf", "infinity", "1e99", "+-1", "++1", "-+1",  "- 1",   "1e-50x"}) {
     NumberLabels strict({"x"}, false);
     EXPECT_EQ(message_of([&] {
                 labels_of(strict, {{"1"}, {bad}});
@@ -238,8 +239,32 @@ TEST(NumberLabels, AreNumbers) {
               "f:3: the label '" + std::string(bad) + "' of column 'x' is not a finite number");
   }
   NumberLabels flags({"x"}, true);
-  EXPECT_EQ(floats(labels_of(flags, {{"1"}, {"0"}})), (Floats{1, 0}));
-  EXPECT_EQ(message_of([&] { labels_of(flags, {{"0.5"}}); }), "f:2: the label '0.5' of column 'x' is neither 0 nor 1");
+  EXPECT_EQ(floats(labels_of(flags, {{"1"}, {"0"}, {" 1.0"}, {"-0 "}})), (Floats{1, 0, 1, 0}));
+  for (const char* bad : {"0.5", "1e-50", "1e99", "", "nan"}) {
+    NumberLabels strict({"x"}, true);
+    EXPECT_EQ(message_of([&] { labels_of(strict, {{bad}}); }),
+              "f:2: the label '" + std::string(bad) + "' of column 'x' is neither 0 nor 1");
+  }
+}
+
+// As spreadsheets and pandas write them; what is too small for a float is rounded as by strtof.
+TEST(NumberLabels, AreReadAsOthersWriteThem) {
+  NumberLabels reader({"x"}, false);
+  const Tensor labels = labels_of(reader, {{" 1"},
+                                           {"2\t"},
+                                           {" \u00a0+3.5 "},
+                                           {"+1e2"},
+                                           {"1e-50"},
+                                           {"-1e-400"},
+                                           {"1e-40"},
+                                           {"+1.4e-45"},
+                                           {"1e-45 "},
+                                           {".5"},
+                                           {"5."},
+                                           {"1E+05"},
+                                           {"3.4028235e38"}});
+  EXPECT_EQ(floats(labels),
+            (Floats{1, 2, 3.5F, 100, 0, -0.0F, 1e-40F, 1.4e-45F, 1e-45F, 0.5F, 5, 1e5F, 3.4028235e38F}));
 }
 
 // A stored file may have right digests and labels that are none.
