@@ -155,7 +155,7 @@ int run(LogregFlags flags) {
   if (training) check_training_labels(splits[0].classes, labels.names(), 2, flags.trust_labels, sources[0].title());
   splits.push_back(read_split("Validation", sources[1], flags.data.columns, labels));
   splits.push_back(read_split("Test", sources[2], flags.data.columns, labels));
-  // Not before: reading, perhaps from a pipe, has no iterations to end after.
+  // Not before: reading has no iterations to end after.
   catch_interrupts("train_logreg ends after the current iteration; nothing is saved");
   if (!flags.data.split_output.empty())
     write_splits(flags.data.split_output, flags.output, sources, flags.data.columns, labels);

@@ -14,6 +14,7 @@
 
 #include "apps/support/interrupt.h"
 #include "base/check.h"
+#include "base/input_file.h"
 #include "base/read_file.h"
 #include "base/torch_random.h"
 #include "base/utf8.h"
@@ -156,8 +157,12 @@ std::vector<ImdbReview> read_imdb_folder(const std::string& path, const Progress
     const std::string parent = (root / folder).string();
     if (!fs::is_directory(parent))
       throw IoError(parent, "no such folder; the extracted archive has train and test with pos and neg");
-    for (const std::string& name : files_of(parent))
-      if (name.ends_with(".txt")) collector.add(folder, name, read_file((fs::path(parent) / name).string()));
+    for (const std::string& name : files_of(parent)) {
+      if (!name.ends_with(".txt")) continue;
+      const std::string file = (fs::path(parent) / name).string();
+      check_regular(file);
+      collector.add(folder, name, read_file(file));
+    }
   }
   return collector.finish();
 }

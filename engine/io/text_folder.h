@@ -20,8 +20,9 @@ class TextFolder : public Table {
   /// Lists a folder. Throws IoError, or Error if no file is there.
   explicit TextFolder(const std::string& path);
 
-  /// In the order of the rows.
+  /// In the order of the rows. Throws IoError if one is no regular file.
   std::vector<std::string> files() const;
+  /// Throws IoError also if a file is no regular one: a FIFO would block.
   bool read(TableRows& rows, std::int64_t max_rows) override;
   /// Names in the folders of classes that do not end in .txt, without hidden ones.
   std::int64_t skipped() const { return skipped_; }
@@ -32,6 +33,8 @@ class TextFolder : public Table {
     std::string name;
   };
   std::string where(std::int64_t number) const override;
+  /// The path of a file to read.
+  std::string regular(std::int64_t number) const;
   /// Throws Error naming a file that is not UTF-8.
   void parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
              std::string& scratch) const override;

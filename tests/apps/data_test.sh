@@ -55,6 +55,13 @@ train texts "${texts[@]}"
 expect "stored ids after a file is moved" 2 "$(grep -c '^Token ids of .*: from ' "$folder/texts.out")"
 expect_error "a log among the texts" 1 "the run reads the texts in $folder/texts/test" "${common[@]}" "${texts[@]}" --log_file "$folder/texts/test/0/1.txt"
 
+mkfifo "$folder/texts/test/0/pipe.txt"
+for cache in "" --no_cache; do
+  expect_error "a FIFO among the texts $cache" 1 "$folder/texts/test/0/pipe.txt: is not a regular file" "${common[@]}" "${texts[@]}" $cache
+done
+program=$train_logreg expect_error "a FIFO among the texts of train_logreg" 1 "$folder/texts/test/0/pipe.txt: is not a regular file" "${texts[@]}"
+rm "$folder/texts/test/0/pipe.txt"
+
 # The other programs read the same.
 "$train_logreg" --data "$folder/ordered" --output "$folder/bag_data" >/dev/null
 for form in tsv jsonl; do

@@ -73,10 +73,14 @@ code=0
 { "$train_logreg" --data "$folder/data" --output "$folder/unheard_words" 2>/dev/null || true; } | true
 ask unheard_words >/dev/null || fail "train_logreg without a reader is lost"
 
-# While train_logreg reads, perhaps from a pipe, a signal ends it at once.
-mkdir -p "$folder/texts/good" "$folder/texts/bad" && mkfifo "$folder/texts/bad/1.txt" && echo fine >"$folder/texts/good/1.txt"
-"$train_logreg" --train "$folder/texts" --validation "$folder/texts" --test "$folder/texts" >/dev/null 2>&1 & pid=$!
-sleep 0.5
+# While train_logreg reads, a signal ends it at once.
+mkdir "$folder/large"
+awk 'BEGIN {print "text,label"; for (i = 0; i < 4000000; ++i) print i % 2 ? "the good film,1" : "the bad film,0"}' >"$folder/large/train.csv"
+cp "$folder/data/validation.csv" "$folder/data/test.csv" "$folder/large"
+# reads FILE: returns when the program has opened it.
+reads() { until [[ $(readlink /proc/$pid/fd/* 2>/dev/null || true) == *"$1"* ]]; do kill -0 $pid 2>/dev/null || break; done; }
+"$train_logreg" --data "$folder/large" --threads 1 >/dev/null 2>&1 & pid=$!
+reads "$folder/large/train.csv"
 kill -TERM $pid
 for _ in $(seq 50); do kill -0 $pid 2>/dev/null && sleep 0.1; done
 kill -KILL $pid 2>/dev/null || true

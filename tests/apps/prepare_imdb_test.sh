@@ -37,6 +37,9 @@ expect "the download is kept" "few.tar.gz" "$(ls "$folder/x")"
 expect_error "the download used again" 1 "$folder/x/few.tar.gz: found 0 reviews" --output "$folder/x" --url "file://$folder/few.tar.gz"
 grep -qF "Using $folder/x/few.tar.gz" "$folder/out" || fail "the download used again: $(cat "$folder/out")"
 
+mkdir -p "$folder/blocked/test/pos" && mkfifo "$folder/blocked/test/pos/0_9.txt"
+expect_error "a FIFO as a review" 1 "$folder/blocked/test/pos/0_9.txt: is not a regular file" --output "$folder/x" --folder "$folder/blocked"
+
 # A whole set whose reviews are not the publisher's: it is written, with a warning.
 mkdir -p "$folder"/other/{test,train}/{pos,neg}
 awk -v root="$folder/other" 'BEGIN {

@@ -2,6 +2,7 @@
 #include "engine/io/table.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 
@@ -138,6 +139,15 @@ TEST_F(Tables, HiddenFilesAreNoTexts) {
   put("texts/pos/notes.md", "not a text");
   EXPECT_EQ(rows(), (Rows{{"text", "label"}, {"good", "pos"}}));
   EXPECT_EQ(TextFolder(path_).skipped(), 1);
+}
+
+// A FIFO would block.
+TEST_F(Tables, ATextIsARegularFile) {
+  path_ = dir_ / "texts";
+  put("texts/pos/a.txt", "good");
+  ASSERT_EQ(mkfifo((path_ + "/pos/b.txt").c_str(), 0600), 0);
+  EXPECT_EQ(message_of([&] { (void)rows(); }), path_ + "/pos/b.txt: is not a regular file");
+  EXPECT_EQ(message_of([&] { table_files(path_); }), path_ + "/pos/b.txt: is not a regular file");
 }
 
 TEST_F(Tables, ATextIsNoLongerThanARow) {
