@@ -18,7 +18,8 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t kFirstLine = 65536;  // bytes, at most
+// Bytes of the first line, at most. That of an epoch has measures of each class.
+constexpr std::size_t kFirstLine = std::size_t{1} << 20;
 constexpr std::int64_t kLastStep = std::int64_t{1} << 53;
 
 std::string_view text_of(std::span<const std::byte> block) {
@@ -35,9 +36,12 @@ json::Value record_of(std::string_view line, const std::string& path) {
   return json::Value::object();
 }
 
-// Whether a line is one that a log begins with (apps/support/report.h): of a batch, or of the end of a run.
-bool begins_log(std::string_view line, const std::string& path) {
+// Whether a line is of a log (apps/support/report.h). The log of a run that goes on may begin with any of them.
+bool is_of_log(std::string_view line, const std::string& path) {
   static const std::vector<std::vector<std::string>> kinds = {{"step", "learning_rate", "tokens_per_second"},
+                                                              {"step", "train_loss", "val_loss"},
+                                                              {"epoch", "train_ece", "val_ece"},
+                                                              {"epoch", "train_spearman", "val_spearman"},
                                                               {"best_step", "measure", "value"},
                                                               {"split", "loss"},
                                                               {"fitted_to"},
@@ -75,7 +79,7 @@ LogFile::LogFile(std::string path, bool goes_on, const std::optional<LogState>& 
     if (!read_blocks(file_.get(), 0, std::min(static_cast<std::size_t>(size), kFirstLine),
                      [&](std::span<const std::byte> block) { first = text_of(block); }))
       fail("read");
-    if (!begins_log(first.substr(0, first.find('\n')), path_))
+    if (!is_of_log(first.substr(0, first.find('\n')), path_))
       throw Error(str_cat("--log_file ", path_, ": attune did not write this file; name another one"));
     if (goes_on && !(kept && kept->bytes == 0)) read(size);
   }

@@ -11,9 +11,11 @@
 #include <csignal>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <iostream>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -344,6 +346,40 @@ TEST(Reports, ALogDoesNotReplaceAFileOfTheUser) {
   }
   EXPECT_EQ(TrainReport(path + "2", single_label()).state().log->bytes, 0);
   EXPECT_EQ(read_file(path + "2"), "");
+}
+
+// The log of a run that goes on begins with any line.
+TEST(Reports, ALogIsKnownByEachOfItsLines) {
+  const TempDir dir;
+  const std::string path = dir / "log.jsonl";
+  const Captured captured;
+  const auto expect_log = [&](const Task& task, const std::function<void(TrainReport & report)>& line) {
+    std::filesystem::remove(path);
+    {
+      TrainReport report(path, task);
+      report.begin(5, 9);
+      line(report);
+      ASSERT_GT(report.state().log->bytes, 0);
+    }
+    EXPECT_EQ(message_of([&] { TrainReport(path, task); }), "");
+  };
+  const auto evaluation = [](std::optional<Measure> measure) {
+    return EvaluationRecord{
+        .step = 4, .epoch = 1, .train_loss = 1, .validation_loss = 1, .measure = std::move(measure)};
+  };
+  expect_log(single_label(), [&](TrainReport& report) { report.evaluation(evaluation({})); });
+  expect_log(single_label(), [&](TrainReport& report) { report.evaluation(evaluation(Measure{"mcc", 0.5})); });
+  for (const TaskKind& kind : task_kinds())
+    for (const std::int64_t outputs : {2, 500}) {
+      const auto task = make_task(kind.problem_type, {.outputs = outputs});
+      const LabelForm form = task->labels();
+      const Evaluation all = {.loss = 1,
+                              .examples = 3,
+                              .measures = task->measure(Tensor::zeros({3, outputs}, DType::kFloat64),
+                                                        Tensor::zeros(form.shape(3), form.dtype))};
+      expect_log(*task, [&](TrainReport& report) { report.epoch({.epoch = 1, .train = all, .validation = all}); });
+      expect_log(*task, [&](TrainReport& report) { report.split("Test", "test", all); });
+    }
 }
 
 TEST(Reports, ALogThatCannotBeWritten) {

@@ -55,6 +55,12 @@ expect "the log of a longer run" "" "$(diff <(without_speeds "$folder/parts.log"
 expect "the closing lines of a longer run" "$(grep -E '^(Test|Lowest)' "$folder/whole.out")" "$(grep -E '^(Test|Lowest)' "$folder/parts.out")"
 train --output "$folder/elsewhere" --resume "$folder/moved" >/dev/null
 cmp "$folder/whole/model.safetensors" "$folder/elsewhere/model.safetensors" || fail "from a folder a run ends elsewhere"
+# A new log may begin with the line of an epoch, which has five batches. Another run replaces it, as any log.
+killed_after_checkpoint "$folder/ends" "$train_gpt" "${common[@]}" --output "$folder/ends" --num_epochs 100000 --checkpoint_every 5
+step=$(sed 's/step-0*//; s/\..*//' "$folder/ends/checkpoints/latest")
+train --output "$folder/ends" --log_file "$folder/epoch.log" --num_epochs 100000 --resume --max_steps $((step + 1)) --no_final_evaluation >/dev/null
+expect "how the log begins" '{"epoch":' "$(head -c 9 "$folder/epoch.log")"
+train --log_file "$folder/epoch.log" --max_steps 1 --no_final_evaluation >/dev/null 2>"$folder/err" || fail "a log that begins with an epoch: $(cat "$folder/err")"
 train --output "$folder/saved" --log_file "$folder/saved.log" --resume >"$folder/again.out"
 expect "the lines of a finished run" "$(grep accuracy "$folder/whole.out" | tail -3)" "$(grep accuracy "$folder/again.out")"
 expect "the log of a finished run" "" "$(diff <(without_speeds "$folder/saved.log") <(without_speeds "$folder/whole.log") | head -3)"
