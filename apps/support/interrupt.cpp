@@ -36,20 +36,33 @@ void on_signal(int) {
   errno = before;
 }
 
-}  // namespace
+void on_early_signal(int) {
+  print(notice.load());
+  _exit(kInterruptedExit);
+}
 
-void catch_interrupts(const std::string& next) {
+void handle_signals(const std::string& text, void (*handler)(int)) {
   auto& buffer = buffers[notice == buffers[0].data() ? 1 : 0];
-  if (launched_rank() == 0) std::snprintf(buffer.data(), buffer.size(), "\ninterrupted: %s\n", next.c_str());
+  if (launched_rank() == 0) std::snprintf(buffer.data(), buffer.size(), "\ninterrupted: %s\n", text.c_str());
   notice = buffer.data();
   struct sigaction action {};
-  action.sa_handler = on_signal;
+  action.sa_handler = handler;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction before {};
     sigaction(signal, nullptr, &before);
     if (signal != SIGHUP || before.sa_handler != SIG_IGN) sigaction(signal, &action, nullptr);
   }
+}
+
+}  // namespace
+
+void end_at_interrupts(const std::string& now) {
+  handle_signals(now, on_early_signal);
+}
+
+void catch_interrupts(const std::string& next) {
+  handle_signals(next, on_signal);
 }
 
 bool interrupted() {

@@ -17,6 +17,7 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
     Flags flags;
     flags.declare(app);
     if (!app.parse(argc, argv)) return 0;
+    end_at_interrupts("the run ends before its first step; no model is saved");
     const auto one = [&](std::vector<std::string> arguments, const RunHooks& hooks) {
       arguments.insert(arguments.begin(), program.name);
       std::vector<char*> pointers;

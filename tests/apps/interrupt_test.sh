@@ -88,6 +88,18 @@ code=0
 wait $pid || code=$?
 expect "the exit code of train_logreg that is ended while it reads" 143 "$code"
 
+# The training programs say that nothing was lost when they are ended before they train.
+for signal in INT TERM; do
+  rm -rf "$folder/early"
+  "$train_gpt" "${common[@]}" --data "$folder/large" --no_cache --output "$folder/early" >"$folder/out" 2>"$folder/err" & pid=$!
+  reads "$folder/large/train.csv"
+  kill -$signal $pid
+  code=0
+  wait $pid || code=$?
+  expect "train_gpt before it trains" "130: interrupted: the run ends before its first step; no model is saved" "$code: $(grep . "$folder/err")"
+  expect "files of it" "" "$(ls "$folder/early")"
+done
+
 # What a save needs, before the run: no step is done.
 refused() { rm -f "$folder/log"; expect_error "$1" 1 "$2" "${common[@]}" --max_steps 1 --log_file "$folder/log" --output "$folder/bad" "${@:3}"; [ ! -s "$folder/log" ] || fail "$1: found after the run"; }
 for name in model.safetensors config.json tokenizer.json vocab.txt interrupted/config.json; do

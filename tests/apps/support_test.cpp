@@ -187,6 +187,16 @@ TEST(InterruptDeathTest, TheThirdSignalEndsTheProgram) {
                 "interrupted: it ends\n\nthe run is still ending; a third signal ends .*\ngoes on\n");
 }
 
+TEST(InterruptDeathTest, TheFirstSignalEndsAProgramThatHasNothingToSave) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    EXPECT_EXIT(
+        {
+          end_at_interrupts("nothing is saved");
+          raise(signal);
+        },
+        ::testing::ExitedWithCode(kInterruptedExit), "^\ninterrupted: nothing is saved\n$");
+}
+
 void download_interrupted(const std::string& folder) {
   catch_interrupts("it ends");
   raise(SIGINT);
