@@ -329,6 +329,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   else
     set_trainable(job.model, flags.layers());
   if (!flags.output.empty()) {
+    warn_of_left_out(flags.command_line());
     check_output(job, flags, tokenizer);
     finish_interrupted_commit(interrupted_folder(flags));
   }

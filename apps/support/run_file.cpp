@@ -40,6 +40,12 @@ std::string processor_name() {
 
 }  // namespace
 
+void warn_of_left_out(const CommandLine& command_line) {
+  for (const auto& [name, value] : command_line.values())
+    if (utf8_error(value))
+      std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
+}
+
 json::Value run_json(const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
   for (const auto& [name, value] : run.command_line.values())
@@ -68,9 +74,6 @@ json::Value run_json(const RunSummary& run) {
 }
 
 void write_run_file(const std::string& folder, const RunSummary& run) {
-  for (const auto& [name, value] : run.command_line.values())
-    if (utf8_error(value))
-      std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
   write_file(folder + "/run.json", run_json(run).dump(2) + "\n");
 }
 

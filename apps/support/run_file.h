@@ -36,10 +36,13 @@ struct RunSummary {
   json::Value fitted;       // to the validation split (apps/support/validation_fit.h); empty if nothing was
 };
 
+/// Prints a warning for each option that run.json leaves out, because its value is not UTF-8.
+void warn_of_left_out(const CommandLine& command_line);
+
 /// The contents of run.json. Values of options that are not UTF-8 are left out.
 json::Value run_json(const RunSummary& run);
 
-/// Writes FOLDER/run.json. Prints a warning for each option that is left out. Throws IoError.
+/// Writes FOLDER/run.json. Throws IoError.
 void write_run_file(const std::string& folder, const RunSummary& run);
 
 /// The options of a run.json, for CommandLine::add_options_file: all but those that say what to write, and where.

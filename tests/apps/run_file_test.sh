@@ -55,6 +55,12 @@ sed -i '2s/the /a /' "$long/train.csv"
 "$train_gpt" --options "$folder/long/run.json" --no_final_evaluation >/dev/null 2>"$folder/err"
 grep -q "warning: the train examples are not those of the run" "$folder/err" || fail "nothing says that the data are others"
 
+# A value that is not UTF-8 is left out, which the run says once.
+odd=$folder/$'log\xff'
+"$train_gpt" "${first[@]}" --log_file "$odd" --output "$folder/odd" >/dev/null 2>"$folder/err"
+expect "an option that is left out" "warning: run.json leaves out --log_file, whose value is not UTF-8" "$(cat "$folder/err")"
+expect "it is not there" "" "$(grep log_file "$folder/odd/run.json" || true)"
+
 # The starting weights are compared too, and relative paths begin where the run was started.
 (cd "$folder" && "$train_gpt" "${first[@]}" --data data --output relative >/dev/null)
 mkdir "$folder/elsewhere"
