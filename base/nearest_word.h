@@ -1,4 +1,4 @@
-// The word of a list that a mistyped one is nearest to, for messages.
+// The word of a list that a mistyped one is near to, for messages.
 #pragma once
 
 #include <span>
@@ -7,11 +7,11 @@
 
 namespace attune {
 
-/// The word with the smallest edit distance to `text` (bytes inserted, removed or replaced); the first of several.
-/// `words` must not be empty.
-const std::string& nearest_word(std::string_view text, std::span<const std::string> words);
+/// The word with the fewest edits from `text` (bytes inserted, removed or replaced, or two that follow each other
+/// swapped), the first of several; null if more than a third of `text` is otherwise.
+const std::string* near_word(std::string_view text, std::span<const std::string> words);
 
-/// "; did you mean WORD?" with the nearest word, if at most a third of `text` is otherwise; else "".
+/// "; did you mean WORD?" with near_word(); else "".
 std::string did_you_mean(std::string_view text, std::span<const std::string> words);
 
 }  // namespace attune

@@ -38,8 +38,7 @@ void check_own_keys(const json::Value& config) {
                                                  "attune_window_overlap", "attune_window_pooling", "attune_pairs"};
   config.for_each([&](const std::string& key, const json::Value&) {
     if (key.starts_with("attune_") && std::ranges::find(known, key) == known.end())
-      config.fail(
-          str_cat("the key '", printable(key), "' is unknown; the nearest is '", nearest_word(key, known), "'"));
+      config.fail(str_cat("the key '", printable(key), "' is unknown", did_you_mean(key, known)));
   });
 }
 

@@ -54,9 +54,9 @@ std::string single_example(const Tensor& labels, const std::vector<std::string>&
   std::vector<std::string> others;
   for (std::size_t i = 0; i < names.size(); ++i)
     if (counts[i] > 1) others.push_back(names[i]);
-  return str_cat(
-      "'", printable(names[k]), "' has a single example, row ", first_row(labels, k),
-      others.empty() ? "" : "; the nearest other label is '" + printable(nearest_word(names[k], others)) + "'");
+  const std::string* const near = near_word(names[k], others);
+  return str_cat("'", printable(names[k]), "' has a single example, row ", first_row(labels, k),
+                 near == nullptr ? "" : "; the nearest other label is '" + printable(*near) + "'");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/join.h"
 #include "base/nearest_word.h"
 #include "base/printable.h"
 #include "json/value.h"
@@ -100,6 +101,14 @@ std::optional<float> finite_number(std::string_view text, bool rounded) {
   return value;
 }
 
+// "the 3 classes (bad, good, mixed)"; of many names the first few.
+std::string the_names(const char* kind, std::span<const std::string> names) {
+  constexpr std::size_t kShown = 5;
+  const auto shown = names.first(std::min(names.size(), kShown));
+  return str_cat("the ", names.size(), " ", kind, " (", join(shown, [](const auto& name) { return printable(name); }),
+                 shown.size() < names.size() ? ", ..." : "", ")");
+}
+
 std::vector<std::string> strings(const json::Value& array) {
   std::vector<std::string> out;
   for (const json::Value& item : array.items()) out.push_back(item.string());
@@ -126,8 +135,8 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
                          const std::string& where) {
   if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
     return static_cast<std::int32_t>(named - label_names.begin());
-  CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of the ", label_names.size(),
-        " classes; the nearest is '", printable(nearest_word(text, label_names)), "'");
+  CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of ",
+        the_names("classes", label_names), printable(did_you_mean(text, label_names)));
   // The names that a model without names gives its classes, for example in what `predict` prints.
   constexpr std::string_view kDefault = "LABEL_";
   if (text.starts_with(kDefault) && is_plain_integer(std::string_view(text).substr(kDefault.size())))
@@ -248,8 +257,8 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
     CHECK(!name.empty(), where(), ": a label of the list '", printable(fields[0]), "' is empty");
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {
-      CHECK(!known_, where(), ": the label '", printable(name), "' is not one of the ", names_.size(),
-            " labels; the nearest is '", printable(nearest_word(name, names_)), "'");
+      CHECK(!known_, where(), ": the label '", printable(name), "' is not one of ", the_names("labels", names_),
+            printable(did_you_mean(name, names_)));
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;

@@ -32,7 +32,7 @@ LC_ALL=C clean "$folder/out" || fail "controls of a label reach the table"
 "$predict" --model_dir "$folder/odd_model" --csv "$folder/odd/test.csv" >"$folder/out"
 LC_ALL=C clean "$folder/out" || fail "controls of a label reach the predictions"
 sed -i '$s/.*/a\x00b,1\x00/' "$folder/odd/test.csv"
-expect_error "a label with NUL" 1 "test.csv:42: the label '1\\x00' is not one of the 3 classes; the nearest is" "${common[@]}" --data "$folder/odd" --trust_labels
+expect_error "a label with NUL" 1 "test.csv:42: the label '1\\x00' is not one of the 3 classes (0, 1, x\\x1b[2J\\xc2\\x9by)" "${common[@]}" --data "$folder/odd" --trust_labels
 printf 'text,label\n"a"\303\251,1\n' >"$folder/odd/test.csv"
 expect_error "half a character" 1 "a quoted field is followed by '\\xc3' where" "${common[@]}" --data "$folder/odd" --trust_labels
 

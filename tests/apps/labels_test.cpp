@@ -53,7 +53,7 @@ TEST(ClassLabels, NamesAreNumberedInAlphabeticalOrder) {
   EXPECT_EQ(reader.classes().names, (std::vector<std::string>{"7", "ham", "spam"}));
   EXPECT_EQ(words_of(labels_of(reader, {{"ham"}, {"7"}})), (Ids{1, 0}));
   EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }),
-            "f:2: the label 'Spam' is not one of the 3 classes; the nearest is 'spam'");
+            "f:2: the label 'Spam' is not one of the 3 classes (7, ham, spam); did you mean spam?");
 }
 
 TEST(ClassLabels, MistakesNameTheFirstRow) {
@@ -109,7 +109,7 @@ TEST(ClassLabels, SpellingsOfOneAreAMistake) {
     EXPECT_EQ(message_of([&] {
                 labels_of(*next, {{"neg"}, {"pos "}});
               }),
-              "f:3: the label 'pos ' is not one of the 2 classes; the nearest is 'pos'");
+              "f:3: the label 'pos ' is not one of the 2 classes (neg, pos); did you mean pos?");
   labels_of(numbered, {{"1"}, {"0"}});
   for (const char* other : {"1 ", "01", "+1", "-1", "1.0"})
     EXPECT_EQ(message_of([&] {
@@ -164,6 +164,7 @@ TEST(TrainingLabels, MistakesAreFound) {
   EXPECT_EQ(complaint({0, 0, 1, 1}, numbers(5), 5), "");
   EXPECT_EQ(complaint({0, 0, 1, 1, 2}, {"bad", "good", "goood"}),
             "f: 'goood' has a single example, row 5; the nearest other label is 'good'" + accept);
+  EXPECT_EQ(complaint({0, 0, 1, 1, 2}, {"bad", "good", "mixed"}), "f: 'mixed' has a single example, row 5" + accept);
   EXPECT_EQ(complaint({0, 0, 0}, numbers(2)), "f: every row has the label 0; at least two classes are needed");
   const Tensor lists = Tensor::from(Floats{1, 0, 1, 1, 0, 0}, {3, 2});
   EXPECT_EQ(message_of([&] {
@@ -210,7 +211,7 @@ TEST(ListedLabels, AreSetInAlphabeticalOrder) {
   for (ListedLabels* next : {&reader, &kept}) {
     EXPECT_EQ(floats(labels_of(*next, {{"war"}, {"law|art"}})), (Floats{0, 0, 1, 1, 1, 0}));
     EXPECT_EQ(message_of([&] { labels_of(*next, {{"art|poetry"}}); }),
-              "f:2: the label 'poetry' is not one of the 3 labels; the nearest is 'art'");
+              "f:2: the label 'poetry' is not one of the 3 labels (art, law, war)");
   }
   for (const auto& [first, second] : {std::pair{"1", "01"}, {"1.0", "1"}, {"+1", "1"}}) {
     ListedLabels spelled("labels", ",");
@@ -317,7 +318,11 @@ TEST(Labels, NumbersAndNames) {
   EXPECT_EQ(parse_label("7", 3, names, "f:1"), 2);
   // Where classes have names, a number that is none of them is no class.
   EXPECT_EQ(message_of([&] { parse_label("1", 3, names, "f:1"); }),
-            "f:1: the label '1' is not one of the 3 classes; the nearest is '7'");
+            "f:1: the label '1' is not one of the 3 classes (ham, spam, 7)");
+  EXPECT_EQ(message_of([&] {
+              parse_label("fo\no", 6, {"a", "b\n", "c", "d", "e", "fo\n"}, "f:1");
+            }),
+            "f:1: the label 'fo\\x0ao' is not one of the 6 classes (a, b\\x0a, c, d, e, ...); did you mean fo\\x0a?");
 }
 
 TEST(Labels, ErrorsSayWhere) {

@@ -87,16 +87,26 @@ TEST(StrCat, IsWholeOrFails) {
   EXPECT_THROW(str_cat("a ", Broken{}, " b"), std::ios_base::failure);
 }
 
-TEST(NearestWord, HasTheFewestEdits) {
-  const std::vector<std::string> words = {"negative", "positive", "neutral", ""};
-  EXPECT_EQ(nearest_word("postive", words), "positive");
-  EXPECT_EQ(nearest_word("Negativ", words), "negative");
-  EXPECT_EQ(nearest_word("neural", words), "neutral");
+TEST(NearWord, HasTheFewestEdits) {
+  const std::vector<std::string> words = {"negative", "positive", "neutral", "", "art"};
+  const auto near = [&](std::string_view text) {
+    const std::string* const word = near_word(text, words);
+    return word == nullptr ? "none" : *word;
+  };
+  EXPECT_EQ(near("postive"), "positive");
+  EXPECT_EQ(near("Negativ"), "negative");
+  EXPECT_EQ(near("neural"), "neutral");
+  EXPECT_EQ(near("atr"), "art") << "two that are swapped are one edit";
+  EXPECT_EQ(near("at"), "none");
+  EXPECT_EQ(near("fear"), "none") << "too far from all";
+  EXPECT_EQ(near("1"), "none");
+  EXPECT_EQ(near(""), "");
+  const std::vector<std::string> equals = {"grey", "gray", "gry"};
+  EXPECT_EQ(near_word("grxy", equals), &equals[0]);
+  EXPECT_EQ(near_word("gry", equals), &equals[2]);
+  EXPECT_EQ(near_word("fear", {}), nullptr);
   EXPECT_EQ(did_you_mean("neural", words), "; did you mean neutral?");
-  EXPECT_EQ(did_you_mean("fear", words), "") << "too far from all";
-  EXPECT_EQ(did_you_mean("fear", {}), "");
-  EXPECT_EQ(nearest_word("x", words), "");
-  EXPECT_EQ(nearest_word("", {&words[0], 1}), "negative");
+  EXPECT_EQ(did_you_mean("fear", words), "");
 }
 
 TEST(ReadFile, PointersAndFilesThatAreNotRegularAreNamed) {

@@ -11,7 +11,7 @@ void run(std::string_view input) {
   const std::string shown = printable(input, 40);
   require(!utf8_error(shown) && shown.size() < 200, "printable text is short and UTF-8");
   for (const char c : shown) require(static_cast<unsigned char>(c) >= 0x20 && c != '\x7F', "no control characters");
-  (void)nearest_word(input.substr(0, 12), std::vector<std::string>{"good", "bad", shown.substr(0, 12)});
+  (void)near_word(input.substr(0, 12), std::vector<std::string>{"good", "bad", shown.substr(0, 12)});
   const bool valid = !utf8_error(input);
   std::string lowered;
   std::vector<std::string_view> words;
