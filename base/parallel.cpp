@@ -140,7 +140,11 @@ int usable_cores() {
 std::unique_ptr<Pool> the_pool;
 
 Pool& pool() {
-  if (!the_pool) the_pool = std::make_unique<Pool>(usable_cores());
+  // Several threads may come first at the same time.
+  [[maybe_unused]] static const bool there = [] {
+    if (!the_pool) the_pool = std::make_unique<Pool>(usable_cores());
+    return true;
+  }();
   return *the_pool;
 }
 

@@ -3,7 +3,8 @@
 // parallel_for cuts [0, n) into pieces of `grain` (the last may be shorter) and calls body(begin, end) once per piece,
 // in any order, on any thread. Since the cut depends on n and grain alone, a computation whose pieces are independent
 // is bitwise the same on 1 and on 64 threads. A loop inside a piece runs on its own thread, in order. If a piece throws
-// an exception, the caller receives it when all pieces have ended that were begun; if several throw, one of them.
+// an exception, the caller receives it when all pieces have ended that were begun; if several throw, one of them. Several
+// threads may call it at the same time: their loops run one after the other.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,8 @@ namespace attune {
 
 /// Threads used by parallel_for, the caller's included; at first the number of cores this process may run on.
 int num_threads();
-/// Changes the number of threads (at least 1). Not to be called from inside parallel_for. Throws Error if the system
+/// Changes the number of threads (at least 1). Not to be called from inside parallel_for, nor while another thread may be
+/// in it or in num_threads(). Throws Error if the system
 /// refuses that many; the number then stays unchanged.
 void set_num_threads(int threads);
 

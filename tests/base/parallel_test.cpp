@@ -1,20 +1,45 @@
 #include "base/parallel.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/check.h"
 
+// Each pool that has no size yet asks once for the cores.
+std::atomic<int> pools_begun{0};
+extern "C" int __real_sched_getaffinity(pid_t process, std::size_t bytes, cpu_set_t* set);
+extern "C" int __wrap_sched_getaffinity(pid_t process, std::size_t bytes, cpu_set_t* set) {
+  ++pools_begun;
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // others come meanwhile
+  return __real_sched_getaffinity(process, bytes, set);
+}
+
 namespace attune {
 namespace {
+
+// In a process of its own, in which no thread has asked for the pool before.
+void begin_one_pool() {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([] { num_threads(); });
+  for (std::thread& thread : threads) thread.join();
+  _exit(pools_begun);
+}
+
+TEST(ParallelDeathTest, ThreadsThatComeFirstTogetherHaveOnePool) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  EXPECT_EXIT(begin_one_pool(), ::testing::ExitedWithCode(1), "");
+}
 
 // In a process of its own, which has no room for the stack of another thread.
 void start_one_thread() {
