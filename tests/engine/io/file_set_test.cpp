@@ -6,16 +6,50 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "engine/io/locked_folder.h"
+#include "engine/io/temporary_names.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
 
+extern "C" {
+int __real_rename(const char* from, const char* to);
+int __real_link(const char* from, const char* to);
+int __real_unlink(const char* path);
+}
+
 namespace attune::testing {
 namespace {
+
+// Calls of the system that fail while a set is committed. All of rename, link, unlink and fsync are counted, from 0 on.
+struct Faults {
+  enum class Lasting : std::uint8_t { kNo, kRename, kRenameAndLink };
+
+  std::size_t first;  // fails, unless it is an unlink
+  Lasting lasting;    // what fails from then on
+  std::size_t calls = 0, links = 0;
+};
+Faults* faults = nullptr;  // null: no call fails
+
+enum class Call : std::uint8_t { kRename, kLink, kUnlink, kSync };
+bool fails(Call call) {
+  if (faults == nullptr) return false;
+  const std::size_t at = faults->calls++;
+  faults->links += call == Call::kLink ? 1 : 0;
+  const bool first = at == faults->first && call != Call::kUnlink;
+  const bool later =
+      at > faults->first && ((call == Call::kRename && faults->lasting != Faults::Lasting::kNo) ||
+                             (call == Call::kLink && faults->lasting == Faults::Lasting::kRenameAndLink));
+  if (first || later) errno = EIO;
+  return first || later;
+}
 
 FileSet set_of(const std::string& folder, const std::string& text) {
   FileSet files(folder, "key");
@@ -152,6 +186,36 @@ TEST(FileSets, AFailedCommitPutsTheOldSetBack) {
   }
 }
 
+// The old set, in which a file of the new one is not: it must go again.
+const std::map<std::string, std::string> kOldFiles = {{"key", "old"}, {"older", "old"}, {"one", "old"}},
+                                         kNewFiles = {{"key", "new"}, {"one", "new"}, {"two", "new"}};
+void write_old_files(const TempDir& dir) {
+  for (const auto& [name, text] : kOldFiles) std::ofstream(dir / name) << text;
+}
+
+// Where a file cannot be renamed any more, it is linked.
+TEST(FileSets, AFailedCommitPutsTheOldSetBackWithoutRenaming) {
+  std::size_t failed = 0, links = 0;
+  for (std::size_t first = 0;; ++first) {
+    const TempDir dir;
+    write_old_files(dir);
+    Faults what{.first = first, .lasting = Faults::Lasting::kRename};
+    std::string message;
+    {
+      FileSet files = set_of(dir.path().string(), "new");
+      faults = &what;
+      message = message_of([&] { files.commit(); });
+      faults = nullptr;
+    }
+    links += what.links;
+    EXPECT_EQ(contents_of(dir.path()), message.empty() ? kNewFiles : kOldFiles) << "from call " << first << " on";
+    if (message.empty()) break;
+    ++failed;
+  }
+  EXPECT_GT(failed, 15u);
+  EXPECT_GT(links, failed);
+}
+
 TEST(FileSets, OlderFilesGo) {
   const TempDir dir;
   for (const char* name : {"older", "other"}) write_file(dir / name, "old");
@@ -202,3 +266,19 @@ TEST(LockedFolders, OneProcessHasTheFolder) {
 
 }  // namespace
 }  // namespace attune::testing
+
+// The linker sends these calls of the library here (--wrap in CMakeLists.txt). Nothing is synced: no disk is lost here.
+extern "C" {
+int __wrap_rename(const char* from, const char* to) {
+  return attune::testing::fails(attune::testing::Call::kRename) ? -1 : __real_rename(from, to);
+}
+int __wrap_link(const char* from, const char* to) {
+  return attune::testing::fails(attune::testing::Call::kLink) ? -1 : __real_link(from, to);
+}
+int __wrap_unlink(const char* path) {
+  return attune::testing::fails(attune::testing::Call::kUnlink) ? -1 : __real_unlink(path);
+}
+int __wrap_fsync(int /*fd*/) {
+  return attune::testing::fails(attune::testing::Call::kSync) ? -1 : 0;
+}
+}
