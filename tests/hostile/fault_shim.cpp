@@ -6,7 +6,7 @@
 //   ATTUNE_FAULT_COUNTS=FILE     when main() ends, the number of calls of each kind is written here: "read 12"
 //   ATTUNE_FAULT_HAPPENED=FILE   made when the call fails; a run with fewer calls than K does not make it
 //
-// KIND is a name of `kinds` below. ACTION is the name of an error (EIO, ENOSPC, ...), `short` (half of the bytes are read
+// KIND is a name of `kinds` below; `move` is rename and link together, so that a file can get no other name at all. ACTION is the name of an error (EIO, ENOSPC, ...), `short` (half of the bytes are read
 // or written), or `cut` (somebody cuts the file to half its size at this moment).
 #include <dirent.h>
 #include <dlfcn.h>
@@ -15,6 +15,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -37,6 +38,7 @@ enum Kind {
   kStat,
   kSync,
   kRename,
+  kMove,
   kTruncate,
   kMkdir,
   kUnlink,
@@ -48,9 +50,9 @@ enum Kind {
   kThread,
   kKinds
 };
-constexpr std::array<const char*, kKinds> kinds = {"open",   "read",     "write", "stat",   "sync",
-                                                   "rename", "truncate", "mkdir", "unlink", "close",
-                                                   "map",    "lock",     "list",  "memory", "thread"};
+constexpr std::array<const char*, kKinds> kinds = {"open", "read",     "write",  "stat",   "sync",  "rename",
+                                                   "move", "truncate", "mkdir",  "unlink", "close", "map",
+                                                   "lock", "list",     "memory", "thread"};
 
 struct ErrorName {
   const char* name;
@@ -295,6 +297,10 @@ int fstat64(int fd, struct stat64* info) noexcept {
   if (is_watched(fd) && fails(kStat)) return -1;
   return static_cast<int>(syscall(SYS_newfstatat, fd, "", info, AT_EMPTY_PATH));
 }
+int statvfs(const char* path, struct statvfs* info) noexcept {
+  if (below_folder(path) && fails(kStat)) return -1;
+  return real<int (*)(const char*, struct statvfs*)>("statvfs")(path, info);
+}
 int access(const char* path, int mode) noexcept {
   if (below_folder(path) && fails(kStat)) return -1;
   return static_cast<int>(syscall(SYS_faccessat, AT_FDCWD, path, mode));
@@ -304,8 +310,12 @@ int fsync(int fd) {
   return static_cast<int>(syscall(SYS_fsync, fd));
 }
 int rename(const char* from, const char* to) noexcept {
-  if (below_folder(to) && fails(kRename)) return -1;
+  if (below_folder(to) && (fails(kRename) || fails(kMove))) return -1;
   return static_cast<int>(syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0));
+}
+int link(const char* from, const char* to) noexcept {
+  if (below_folder(to) && fails(kMove)) return -1;
+  return static_cast<int>(syscall(SYS_linkat, AT_FDCWD, from, AT_FDCWD, to, 0));
 }
 int truncate(const char* path, off_t bytes) noexcept {
   if (below_folder(path) && fails(kTruncate)) return -1;

@@ -139,7 +139,7 @@ attempt() {
   local expected="note: \|is not the publisher's file"
   case $fault in
     *:EINTR | *:short) { [ $code -eq 0 ] && [ -z "$(grep -v "$expected" "$folder/stderr")" ]; } || echo "not survived: $(head -1 "$folder/stderr")" ;;
-    unlink:*) ;;  # a temporary that cannot be removed stays
+    unlink:* | move:*+:*) ;;  # a temporary that cannot be removed or moved stays
     *) [ -z "$(find "$work" -name '*.attune-*-??????')" ] || echo "left: $(find "$work" -name '*.attune-*-??????' -printf '%P ')" ;;
   esac
   case $fault in *:cut) return ;; esac  # an input is damaged now
@@ -157,6 +157,7 @@ actions() {
     stat) echo EIO EACCES ;;
     sync) echo EIO ENOSPC EINTR ;;
     rename | mkdir) echo EIO ENOSPC ;;
+    move) echo ENOSPC ;;
     unlink) echo EIO EACCES ;;
     close) echo EIO EINTR ;;
     map) echo ENOMEM cut ;;
