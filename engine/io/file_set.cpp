@@ -25,70 +25,75 @@ void move_file(const std::string& from, const std::string& to) {
 // A file of the old set. Its destructor removes it if it is aside.
 class OldFile {
  public:
-  OldFile(std::string path, Mark mark) : path_(std::move(path)), aside_(marked_path(path_, mark)) {}
+  OldFile(std::string path, Mark mark) : path_(std::move(path)), aside_(marked_path(path_, mark)), at_(&path_) {}
   ~OldFile() {
-    if (is_aside_) unlink(aside_.c_str());
+    if (is_aside()) unlink(at_->c_str());
   }
   OldFile(const OldFile&) = delete;
   OldFile& operator=(const OldFile&) = delete;
 
   void set_aside() {
     move_file(path_, aside_);
-    is_aside_ = true;
+    at_ = &aside_;
   }
-  /// Only of a file that is aside.
-  void rename_aside(Mark mark) {
-    const std::string name = marked_path(path_, mark);
-    move_file(aside_, name);
-    aside_ = name;
+  /// Of a file that is aside: gives it another name there, which must live as long as the object.
+  void rename_aside(const std::string& name) {
+    move_file(*at_, name);
+    at_ = &name;
   }
-  /// A file that cannot be moved gets its name as a second one, and the destructor removes the first. If that fails too, it stays
-  /// aside for finish_interrupted_commit().
-  void put_back() noexcept {
-    if (is_aside_) is_aside_ = rename(aside_.c_str(), path_.c_str()) != 0 && link(aside_.c_str(), path_.c_str()) == 0;
+  /// Undoes rename_aside(). It may fail.
+  void try_first_name() noexcept {
+    if (is_aside() && move_to_free_name(*at_, aside_)) at_ = &aside_;
   }
+  /// False if the system refuses it.
+  bool put_back() noexcept {
+    if (is_aside() && move_to_free_name(*at_, path_)) at_ = &path_;
+    return !is_aside();
+  }
+  /// The destructor leaves the file where it is.
+  void leave() noexcept { at_ = &path_; }
 
  private:
+  bool is_aside() const { return at_ != &path_; }
+
   std::string path_, aside_;
-  bool is_aside_ = false;
+  const std::string* at_;  // its name now
 };
 
-// The old set while a new one is put in place.
+// The old set while a new one is put in place. What undoes a step needs no memory.
 class OldSet {
  public:
-  OldSet(std::string folder, bool has_key) : folder_(std::move(folder)), has_key_(has_key) {}
-
-  /// The key comes first.
-  void add(const std::string& path) {
-    files_.push_back(std::make_unique<OldFile>(path, has_key_ && files_.empty() ? Mark::kOldKey : Mark::kOld));
+  /// The key comes first, if the set has it.
+  OldSet(std::string folder, const std::vector<std::string>& paths, bool has_key)
+      : folder_(std::move(folder)), replaced_key_(has_key ? marked_path(paths.front(), Mark::kReplacedKey) : "") {
+    for (const std::string& path : paths)
+      files_.push_back(std::make_unique<OldFile>(path, has_key && files_.empty() ? Mark::kOldKey : Mark::kOld));
   }
+
+  bool has_key() const { return !replaced_key_.empty(); }
   void set_aside(const std::function<void()>& after_step) {
     for (const auto& file : files_) {
       file->set_aside();
       sync_folder(folder_);
       after_step();
     }
-    if (!has_key_) return;
-    files_.front()->rename_aside(Mark::kReplacedKey);
+    if (!has_key()) return;
+    files_.front()->rename_aside(replaced_key_);
     sync_folder(folder_);
     after_step();
   }
   void remove() { files_.clear(); }
-  /// After an error. `remove_new` removes the files of the new set that are in place.
-  void put_back(const std::function<void()>& remove_new) noexcept {
-    if (has_key_) {
-      try {
-        files_.front()->rename_aside(Mark::kOldKey);
-      } catch (const IoError&) {  // it was not aside
-      }
-    }
-    remove_new();
-    for (auto file = files_.rbegin(); file != files_.rend(); ++file) (*file)->put_back();  // the key last
+  /// False if the system refuses that: then the key is still aside.
+  bool put_back() noexcept {
+    if (has_key()) files_.front()->try_first_name();
+    return std::all_of(files_.rbegin(), files_.rend(), [](const auto& file) { return file->put_back(); });
+  }
+  void leave() noexcept {
+    for (const auto& file : files_) file->leave();
   }
 
  private:
-  std::string folder_;
-  bool has_key_;
+  std::string folder_, replaced_key_;
   std::vector<std::unique_ptr<OldFile>> files_;
 };
 
@@ -136,10 +141,17 @@ void FileSet::commit(const std::function<void()>& after_step) {
   // Nobody may take this for a commit that was killed (finish_set_without_key). It fails where the run has the lock already.
   const Descriptor lock(open_descriptor(folder_, O_RDONLY | O_DIRECTORY));
   if (lock.get() >= 0) flock(lock.get(), LOCK_EX | LOCK_NB);
-  const std::vector<std::string> names = old_names();
-  OldSet old(folder_, !names.empty() && names.front() == key_);
-  for (const std::string& name : names) old.add(path_of(name));
+  std::vector<std::string> paths = old_names();
+  const bool has_key = !paths.empty() && paths.front() == key_;
+  for (std::string& path : paths) path = path_of(path);
+  OldSet old(folder_, paths, has_key);
   std::size_t placed = 0;
+  // Step by step backwards: a process that is killed meanwhile leaves what one that is killed in commit() leaves.
+  const auto undo = [&]() noexcept {
+    for (; placed > 0; --placed)
+      if (!files_[placed - 1].second->take_back()) return false;
+    return old.put_back();
+  };
   try {
     for (const auto& [name, file] : files_) {
       file->sync();
@@ -152,10 +164,10 @@ void FileSet::commit(const std::function<void()>& after_step) {
       after_step();
     }
   } catch (...) {
-    // The key of the new set goes first, and that of the old one comes last.
-    old.put_back([&] {
-      for (; placed > 0; --placed) unlink(files_[placed - 1].second->path().c_str());
-    });
+    if (!undo()) {  // nor do the destructors go on
+      old.leave();
+      for (const auto& [name, file] : files_) file->leave();
+    }
     throw;
   }
   old.remove();

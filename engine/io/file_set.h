@@ -2,9 +2,10 @@
 //
 // All of them are first written next to their targets and synced. Then the old set is set aside, first its key file,
 // without which no program reads the folder; the new files are put in place, the key file last; and the old ones are
-// removed. If a step fails, the old set is put back. A process that is killed leaves the old set, the new one, or a folder
-// without the key file. Nothing is lost then: the names of the files say how far it was (temporary_names.h), and
-// finish_interrupted_commit() goes on to the new set, or back to the old one if that was not yet aside.
+// removed. If a step fails, the steps before it are undone, the last one first. A process that is killed leaves the old
+// set, the new one, or a folder without the key file, and so does a step that can neither be made nor undone. Nothing is
+// lost then: the names of the files say how far it was (temporary_names.h), and finish_interrupted_commit() goes on to the
+// new set, or back to the old one if that was not yet aside.
 #pragma once
 
 #include <functional>
@@ -33,8 +34,9 @@ class FileSet {
   /// be seen.
   void refuse_to_replace() const;
 
-  /// Replaces the files, once. Throws IoError; then the folder has its old files. Calls after_step() wherever a process
-  /// that is killed leaves the folder in another state, so that tests can end there.
+  /// Replaces the files, once. Throws IoError; then the folder has its old files, or is as if the process had been killed
+  /// if the system refuses that too. Calls after_step() wherever a process that is killed leaves the folder in another
+  /// state, so that tests can end there.
   void commit(const std::function<void()>& after_step = [] {});
 
  private:

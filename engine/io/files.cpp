@@ -51,7 +51,7 @@ AtomicFile::AtomicFile(std::string path) : path_(std::move(path)), temporary_(pa
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_.get() >= 0) unlink(temporary_.c_str());
+  if (!in_place_ && removed_at_end_) unlink(temporary_.c_str());
 }
 
 void AtomicFile::fail(const char* what) const {
@@ -92,8 +92,19 @@ void AtomicFile::refuse_to_replace() const {
 void AtomicFile::commit() {
   sync();
   if (rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot be put in place");
+  in_place_ = true;
   fd_.reset(-1);
   sync_folder(folder_of(path_));
+}
+
+bool AtomicFile::take_back() noexcept {
+  if (in_place_) in_place_ = !move_to_free_name(path_, temporary_);
+  return !in_place_;
+}
+
+bool move_to_free_name(const std::string& from, const std::string& to) noexcept {
+  if (rename(from.c_str(), to.c_str()) == 0) return true;
+  return link(from.c_str(), to.c_str()) == 0 && unlink(from.c_str()) == 0;
 }
 
 std::vector<std::string> files_of(const std::string& folder) {

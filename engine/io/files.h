@@ -17,7 +17,7 @@
 
 namespace attune {
 
-/// A file in the making, next to its target. The destructor removes it, unless commit() came first.
+/// A file in the making, next to its target. The destructor removes it, unless commit() or leave() came first.
 class AtomicFile {
  public:
   /// Opens a temporary file in the folder of `path`. Throws IoError if the folder is missing or not writable.
@@ -39,16 +39,25 @@ class AtomicFile {
   void refuse_to_replace() const;
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
+  /// Undoes commit(), also one that has thrown: the file is in the making again, and closed. False if the system refuses
+  /// that.
+  bool take_back() noexcept;
+  /// The destructor leaves the file where it is.
+  void leave() noexcept { removed_at_end_ = false; }
 
  private:
   [[noreturn]] void fail(const char* what) const;
 
   std::string path_, temporary_;
   Descriptor fd_;
+  bool in_place_ = false, removed_at_end_ = true;
 };
 
 /// Writes a whole file atomically.
 void write_file(const std::string& path, std::string_view text);
+/// Gives a file another name, which no file has: renames it or, if the system refuses that, links it and removes the first
+/// name. False if it has the first name still.
+bool move_to_free_name(const std::string& from, const std::string& to) noexcept;
 /// Removes the temporaries that killed processes have left in a folder, if it exists, where no other process writes now
 /// (finish_interrupted_commit() comes first: an old file that was set aside is a temporary too). In a folder where others
 /// may write: files in the making that nothing was written to for `age`.

@@ -28,20 +28,25 @@ int __real_unlink(const char* path);
 namespace attune::testing {
 namespace {
 
-// Calls of the system that fail while a set is committed. All of rename, link, unlink and fsync are counted, from 0 on.
+// Calls of the system that fail while a set is committed, and the one before which the process ends as if it were killed. All of
+// rename, link, unlink and fsync are counted, from 0 on.
 struct Faults {
   enum class Lasting : std::uint8_t { kNo, kRename, kRenameAndLink };
 
-  std::size_t first;  // fails, unless it is an unlink
-  Lasting lasting;    // what fails from then on
+  std::size_t first;                        // fails, unless it is an unlink
+  Lasting lasting;                          // what fails from then on
+  std::size_t killed_at = ~std::size_t{0};  // never
   std::size_t calls = 0, links = 0;
 };
 Faults* faults = nullptr;  // null: no call fails
+
+constexpr int kKilled = 10;  // exit code
 
 enum class Call : std::uint8_t { kRename, kLink, kUnlink, kSync };
 bool fails(Call call) {
   if (faults == nullptr) return false;
   const std::size_t at = faults->calls++;
+  if (at == faults->killed_at) _exit(kKilled);
   faults->links += call == Call::kLink ? 1 : 0;
   const bool first = at == faults->first && call != Call::kUnlink;
   const bool later =
@@ -214,6 +219,52 @@ TEST(FileSets, AFailedCommitPutsTheOldSetBackWithoutRenaming) {
   }
   EXPECT_GT(failed, 15u);
   EXPECT_GT(links, failed);
+}
+
+// How a commit in a process of its own ended: the exit code.
+int disturbed_commit(const std::string& folder, Faults what) {
+  const pid_t child = fork();
+  if (child == 0) {
+    int code = 0;
+    {
+      FileSet files = set_of(folder, "new");
+      faults = &what;
+      code = message_of([&] { files.commit(); }).empty() ? 0 : 1;
+    }
+    _exit(code);
+  }
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  return WEXITSTATUS(status);
+}
+
+// A process that is killed while it undoes a commit, or that can undo it no more: who reads the folder next finds one set.
+TEST(FileSets, AFailedCommitThatIsKilledLeavesOneSet) {
+  std::map<int, std::size_t> ends;
+  for (const auto lasting : {Faults::Lasting::kNo, Faults::Lasting::kRename, Faults::Lasting::kRenameAndLink})
+    for (std::size_t first = 0, last = 1; last != 0; ++first) {
+      int code = kKilled;
+      for (last = first + 1; code == kKilled; ++last) {
+        const TempDir dir;
+        write_old_files(dir);
+        code = disturbed_commit(dir.path().string(), {.first = first, .lasting = lasting, .killed_at = last});
+        ++ends[code];
+        const std::string where =
+            str_cat("call ", first, " failed, mode ", static_cast<int>(lasting), ", killed at ", last);
+        if (std::filesystem::exists(dir / "key")) {
+          auto found = contents_of(dir.path());
+          std::erase_if(found, [](const auto& file) { return parse_marked_name(file.first).has_value(); });
+          EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where;
+        }
+        const LockedFolder next(dir.path().string());
+        const auto found = contents_of(dir.path());
+        EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where << ": " << found.size() << " files";
+      }
+      if (code == 0) last = 0;  // the call that was to fail came never
+    }
+  EXPECT_GT(ends[kKilled], 100u);
+  EXPECT_GT(ends[1], 30u);
 }
 
 TEST(FileSets, OlderFilesGo) {
