@@ -273,6 +273,17 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
     attempt([&] { description.page.write(folder, run, report.history().curves(), trainer.best_model(), finished); });
 }
 
+// What the machine says to a save; empty if it succeeds.
+template <class Save>
+std::string failure_of(const Save& save) {
+  try {
+    save();
+    return "";
+  } catch (const IoError& error) {
+    return error.what();
+  }
+}
+
 // The exit code.
 int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const NamedTexts& tokenizer, Trainer& trainer,
                    RunKeeper& keeper, TrainReport& report, Description& description) {
@@ -290,13 +301,15 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   std::fflush(stdout);
 
   if (processes().any(!flags.output.empty() || !flags.lora.adapter.empty())) trainer.check();
-  // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved.
   const auto close = [&] { trainer.save_state([&](const RunState& state) { keeper.close(state, report.state()); }); };
-  if (!finished) close();
+  // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved. If the disk
+  // refuses it, the model, which is smaller, may still find room.
+  const std::string no_checkpoint = finished ? "" : failure_of(close);
   trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
-    save_model_folder(folder, job, flags, tokenizer);
+    const std::string no_model = failure_of([&] { save_model_folder(folder, job, flags, tokenizer); });
+    if (!no_model.empty()) throw Error(no_checkpoint + (no_checkpoint.empty() ? "" : "; ") + no_model);
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
@@ -305,6 +318,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
   if (!flags.output.empty()) write_run(job, flags, trainer, report, description, finished);
+  if (!no_checkpoint.empty()) throw Error(no_checkpoint + "; only the model of the interrupted run is saved");
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && (!flags.no_final_evaluation || flags.task.fit().any())) {

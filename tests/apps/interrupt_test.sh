@@ -56,6 +56,21 @@ expect "a model that cannot be saved" "1: train_gpt: error: $folder/other/interr
 rm "$folder/other/interrupted"
 step=$(sed 's/step-0*//; s/\..*//' "$folder/other/checkpoints/latest")
 "$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 1)) --output "$folder/other" --resume >/dev/null || fail "--resume after a model that could not be saved"
+# And the model if the checkpoint cannot be; or an error that names both.
+for refused in checkpoints "checkpoints interrupted"; do
+  rm -rf "$folder/other"
+  begin other
+  for name in $refused; do touch "$folder/other/$name"; done
+  kill -INT $pid
+  code=0; wait $pid || code=$?
+  said="$code: $(grep -c ': error: ' "$folder/err") error: $(grep -o "$folder/other/[a-z]*: \|only the model.*" "$folder/err" | xargs)"
+  if [ "$refused" = checkpoints ]; then
+    expect "a checkpoint that cannot be saved" "1: 1 error: $folder/other/checkpoints: only the model of the interrupted run is saved" "$said"
+    ask other/interrupted >/dev/null || fail "the model is lost with the checkpoint"
+  else
+    expect "neither checkpoint nor model" "1: 1 error: $folder/other/checkpoints: $folder/other/interrupted:" "$said"
+  fi
+done
 
 # nohup: the end of the terminal is ignored.
 rm -rf "$folder/other"
