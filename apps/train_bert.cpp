@@ -9,6 +9,7 @@
 #include "apps/support/input_form.h"
 #include "apps/support/published.h"
 #include "apps/support/run_training.h"
+#include "apps/support/saved_tokenizer.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
 #include "models/model_folder.h"
@@ -78,6 +79,7 @@ int train(const BertFlags& flags) {
   ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
+  if (common.tokenizer.empty()) check_saved_tokenizer(*tokenizer, opened.report);
   common.add_lora(*opened.model);
   const Classifier& model = *opened.model;
   CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),

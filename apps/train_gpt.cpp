@@ -11,6 +11,7 @@
 #include "apps/support/flag_checks.h"
 #include "apps/support/published.h"
 #include "apps/support/run_training.h"
+#include "apps/support/saved_tokenizer.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
 #include "base/join.h"
@@ -113,18 +114,20 @@ Gpt2Options reading_options(const GptFlags& flags, const std::optional<json::Val
   return out;
 }
 
-// A random or pretrained backbone, and a new head unless that of the file is kept.
-void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
-                const std::optional<json::Value>& config, Head head) {
+// A random or pretrained backbone, and a new head unless that of the file is kept. What was read.
+LoadReport initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
+                      const std::optional<json::Value>& config, Head head) {
+  LoadReport read;
   if (flags.weights == "random") {
     TorchGenerator generator(flags.common.seed);
     model.initialize(generator, flags.initializer == "torch" ? Initializer::kTorch : Initializer::kGpt2);
   } else {
-    load_weights(model, *folder, *config, head);
+    read = load_weights(model, *folder, *config, head);
   }
-  if (head == Head::kFromFile) return;
+  if (head == Head::kFromFile) return read;
   TorchGenerator generator(flags.common.seed);
   model.initialize_head(generator);
+  return read;
 }
 
 int train(const GptFlags& flags) {
@@ -159,7 +162,8 @@ int train(const GptFlags& flags) {
   Gpt2Options options = reading_options(flags, file, flags.config.empty() ? folder.value_or("") : flags.config, kept);
   options.num_labels = labels->outputs();
   Gpt2Classifier model(config, options);
-  initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
+  const LoadReport read = initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
+  if (common.tokenizer.empty()) check_saved_tokenizer(*tokenizer, read);
   common.add_lora(model);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.

@@ -14,7 +14,7 @@
 namespace attune {
 namespace {
 
-constexpr const char* kSave = "attune_save";
+constexpr const char *kSave = "attune_save", *kFiles = "attune_files";
 
 // What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors, and the
 // descriptions of the run that the model is of.
@@ -32,19 +32,18 @@ constexpr std::array<const char*, 13> kOtherFiles = {"run.json",
                                                      "vocab.bpe",
                                                      "vocab.txt"};
 
-std::string id_of(const json::Value& config, const NamedTexts& texts) {
-  json::Value parts = json::Value::array({config.dump()});
-  for (const auto& [name, text] : texts) parts.push_back(json::Value::array({name, sha256_hex(text)}));
-  const std::string all = parts.dump();
-  return sha256_hex(all).substr(0, 32);
+std::string id_of(const json::Value& config, const json::Value& digests) {
+  return sha256_hex(json::Value::array({config.dump(), digests}).dump()).substr(0, 32);
 }
 
 }  // namespace
 
 FileSet model_files(const std::string& folder, json::Value config, const NamedTexts& texts, const WriteWeights& write) {
   FileSet files(folder, "config.json");
-  const std::string id = id_of(config, texts);
-  write(files.add("model.safetensors"), {{"format", "pt"}, {kSave, id}});
+  json::Value digests = json::Value::object();
+  for (const auto& [name, text] : texts) digests.set(name, sha256_hex(text));
+  const std::string id = id_of(config, digests);
+  write(files.add("model.safetensors"), {{"format", "pt"}, {kSave, id}, {kFiles, digests.dump()}});
   for (const auto& [name, text] : texts) files.add(name, text);
   config.set(kSave, id);
   files.add("config.json", config.dump(2) + "\n");
@@ -94,6 +93,19 @@ void check_same_save(const json::Value& config, const SafetensorsFile& weights) 
   CHECK(of_config.empty() || of_weights == weights.metadata().end() || of_config == of_weights->second, weights.path(),
         ": these weights and config.json come from different saves (", kSave, " is ", of_weights->second, " and ",
         of_config, "); copy both from one folder, or train again");
+}
+
+FileDigests saved_texts(const SafetensorsFile& weights) {
+  FileDigests out;
+  if (const auto text = weights.metadata().find(kFiles); text != weights.metadata().end())
+    json::parse(text->second, weights.path() + ": " + kFiles)
+        .for_each([&](const std::string& name, const json::Value& digest) { out[name] = digest.string(); });
+  return out;
+}
+
+bool is_saved_text(const FileDigests& saved, const std::string& path, std::string_view text) {
+  const auto found = saved.find(std::filesystem::path(path).filename().string());
+  return saved.empty() || (found != saved.end() && found->second == sha256_hex(text));
 }
 
 }  // namespace attune

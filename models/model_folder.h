@@ -3,10 +3,12 @@
 // They are saved together (engine/io/file_set.h). Weights and config also have one id, `attune_save`: a digest of
 // everything that was saved but the weights; it stays when a member of the config is changed later. Loading refuses
 // weights and a config with different ids, for example after files of two folders were mixed. The weights have the
-// SHA-256 of each tensor (engine/io/safetensors.h), which is checked when the tensor is read.
+// SHA-256 of each tensor (engine/io/safetensors.h), which is checked when the tensor is read, and that of each file of the
+// tokenizer or vocabulary (`attune_files`), so that a file of another save is known by its name.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -47,5 +49,13 @@ void remove_model(const std::string& folder);
 
 /// Throws Error naming both files if weights and config come from different saves.
 void check_same_save(const json::Value& config, const SafetensorsFile& weights);
+
+/// SHA-256 of files, by name.
+using FileDigests = std::map<std::string, std::string>;
+/// Of the files of texts that were saved with these weights; empty if they do not say it, as those of other programs and
+/// of older versions. Throws Error if that cannot be read.
+FileDigests saved_texts(const SafetensorsFile& weights);
+/// Whether the file at `path`, with its bytes, is one of these; always if there are none.
+bool is_saved_text(const FileDigests& saved, const std::string& path, std::string_view text);
 
 }  // namespace attune

@@ -11,7 +11,6 @@
 #include "engine/io/sha256.h"
 #include "engine/ops/scale.h"
 #include "engine/tensor/finite.h"
-#include "models/model_folder.h"
 #include "models/weight_files.h"
 
 namespace attune {
@@ -126,9 +125,11 @@ void initialize_rows(const Classifier& model, const std::vector<std::string>& hf
 LoadReport load_weights(const Classifier& model, const std::string& folder, const json::Value& config, Head head) {
   const WeightFiles weights(folder);
   const HfFiles files = model.hf_files();
+  LoadReport report;
   std::map<std::string, Source> entries;  // by canonical name
   for (const SafetensorsFile& file : weights.files()) {
     check_same_save(config, file);
+    report.texts.merge(saved_texts(file));
     for (const SafetensorsEntry& entry : file.entries()) {
       const auto [same, fresh] = entries.emplace(canonical_name(entry.name, files), Source{&file, &entry});
       CHECK(fresh, file.path(), ": the tensors '", same->second.entry->name, "' and '", entry.name,
@@ -136,7 +137,6 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
     }
   }
 
-  LoadReport report;
   std::vector<Source> sources;
   for (const ParameterRow& row : model.table().rows()) {
     if (row.role == Role::kLowRank) continue;

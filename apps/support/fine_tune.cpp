@@ -22,6 +22,7 @@
 #include "apps/support/run_hooks.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/run_report.h"
+#include "apps/support/saved_tokenizer.h"
 #include "apps/support/task_config.h"
 #include "base/join.h"
 #include "base/nearest_word.h"
@@ -148,13 +149,6 @@ void warn_of_padding(const FineTuneJob& job, const TrainingFlags& flags) {
   if (flags.group_by_length && !job.form.packed && !job.form.windows)
     std::cerr << "warning: --group_by_length saves no work: every text is padded to " << job.form.max_length
               << " tokens" << std::endl;
-}
-
-NamedTexts texts_of(const Tokenizer& tokenizer) {
-  NamedTexts out;
-  for (const TokenizerFile& file : tokenizer.files())
-    out.emplace_back(fs::path(file.path).filename().string(), file.text);
-  return out;
 }
 
 void save_model_folder(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags,

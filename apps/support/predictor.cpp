@@ -11,6 +11,7 @@
 #include "apps/support/input_form.h"
 #include "apps/support/integrated_gradients.h"
 #include "apps/support/memory_advice.h"
+#include "apps/support/saved_tokenizer.h"
 #include "apps/support/task_config.h"
 #include "base/check.h"
 #include "base/finite.h"
@@ -38,6 +39,7 @@ class TransformerPredictor : public Predictor {
       : device_(placement.device()), tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
     TorchGenerator unused(0);
     opened_ = open_classifier(folder, {}, unused);
+    if (tokenizer_folder.empty()) check_saved_tokenizer(*tokenizer_, opened_.report);
     CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(),
           " is missing); fine-tune it first");
     const Classifier& model = *opened_.model;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/input_file.h"
 #include "base/printable.h"
+#include "base/read_file.h"
 #include "engine/tensor/finite.h"
 #include "models/model_folder.h"
 
@@ -36,14 +37,17 @@ void read_config(const json::Value& config, BagOfWords& model) {
     names.fail("does not name every class");
 }
 
-void read_vocabulary(const std::string& path, WordTable& vocabulary) {
+// Returns the file's bytes.
+std::string read_vocabulary(const std::string& path, WordTable& vocabulary) {
   check_regular(path);
-  const json::Value words = json::read(path);
+  std::string text = read_file(path, json::Limits{}.max_bytes);
+  const json::Value words = json::parse(text, path);
   for (const json::Value& word : words.items()) {
     const std::int32_t column = vocabulary.size();
     if (vocabulary.insert(word.string()) != column) word.fail("'" + printable(word.string()) + "' comes twice");
   }
   if (vocabulary.size() == 0) words.fail("holds no words");
+  return text;
 }
 
 std::vector<double> read_tensor(const SafetensorsFile& file, const char* name, const Shape& shape) {
@@ -80,13 +84,15 @@ BagOfWords load_bag_of_words(const std::string& folder) {
   BagOfWords model;
   const json::Value config = read_model_config(folder);
   read_config(config, model);
-  read_vocabulary(in(folder, "vocabulary.json"), model.vocabulary);
+  const std::string vocabulary = in(folder, "vocabulary.json"), words = read_vocabulary(vocabulary, model.vocabulary);
   LogisticRegression& classifier = model.classifier;
   classifier.columns = model.vocabulary.size();
   const auto classes = static_cast<std::int64_t>(classifier.classes.size());
   const std::int64_t outputs = classes == 2 ? 1 : classes;
   const SafetensorsFile file(in(folder, "model.safetensors"));
   check_same_save(config, file);
+  CHECK(is_saved_text(saved_texts(file), vocabulary, words), vocabulary,
+        ": this vocabulary and model.safetensors come from different saves; copy both from one folder, or train again");
   classifier.weights = read_tensor(file, "weight", {outputs, classifier.columns});
   classifier.bias = read_tensor(file, "bias", {outputs});
   return model;

@@ -83,6 +83,15 @@ sed -i '/attune_save/d' "$folder/mixed/config.json"
 sed -i ':a;N;$!ba;s/,\n}/\n}/' "$folder/mixed/config.json"
 ask mixed >/dev/null || fail "a config without an id is refused"
 
+# A file of a tokenizer that was not saved with the weights; --tokenizer takes it all the same. Older weights do not say what they were saved with.
+cp -r "$folder/of_bad" "$folder/other_file" && echo >>"$folder/other_file/tokenizer.json"
+other_file="other_file/tokenizer.json: this file and model.safetensors come from different saves"
+program=$predict expect_error "a tokenizer of another save" 1 "$other_file" --model_dir "$folder/other_file" --text x
+expect_error "a tokenizer of another save, training on" 1 "$other_file" --data "$folder/bad" --model_dir "$folder/other_file" --context_length 16
+expect "--tokenizer with another file" "$(cat "$folder/answer_bad")" "$("$predict" --model_dir "$folder/other_file" --tokenizer "$folder/other_file" --text "It never lost me." --format csv)"
+LC_ALL=C sed -i 's/attune_files/____________/' "$folder/other_file/model.safetensors"
+expect "another file beside older weights" "$(cat "$folder/answer_bad")" "$(ask other_file)"
+
 # One flipped bit of the weights: of a transformer for predictions and for another run, and of a bag of words.
 flip() { # FILE: the lowest bit of the last but 40th byte
   local at=$(($(stat -c %s "$1") - 40)) byte
@@ -93,6 +102,9 @@ cp -r "$folder/of_bad" "$folder/flipped" && flip "$folder/flipped/model.safetens
 program=$predict expect_error "a flipped bit" 1 "is damaged, or was changed by a program" --model_dir "$folder/flipped" --text x
 expect_error "a flipped bit, training on" 1 "flipped/model.safetensors: the tensor '" --data "$folder/bad" --model_dir "$folder/flipped" --context_length 16
 "$train_logreg" --data "$folder/bad" --output "$folder/flipped_bag" --top 0 >/dev/null
+cp -r "$folder/flipped_bag" "$folder/other_words" && echo >>"$folder/other_words/vocabulary.json"
+program=$predict expect_error "a vocabulary of another save" 1 "other_words/vocabulary.json: this vocabulary and model.safetensors come from different saves" \
+  --model_dir "$folder/other_words" --text x
 flip "$folder/flipped_bag/model.safetensors"
 program=$predict expect_error "a flipped bit of a bag of words" 1 "flipped_bag/model.safetensors: the tensor '" --model_dir "$folder/flipped_bag" --text x
 
@@ -143,6 +155,9 @@ echo mine >"$folder/of_bad/notes.txt"
 expect "files after another tokenizer" "config.json model.safetensors notes.txt report.html run.json vocab.txt" "$(ls "$folder/of_bad" | xargs)"
 "$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/anew" >/dev/null
 expect "answers after another tokenizer" "$(ask anew)" "$(ask of_bad)"
+cp "$folder/tokenizer/tokenizer.json" "$folder/anew"
+program=$predict expect_error "a tokenizer beside that of the save" 1 "anew/tokenizer.json: this file and model.safetensors come from different saves" \
+  --model_dir "$folder/anew" --text x
 "$train_logreg" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
 expect "files of a bag of words" "config.json model.safetensors notes.txt vocabulary.json" "$(ls "$folder/of_bad" | xargs)"
 ask of_bad >/dev/null || fail "a bag of words after a transformer"

@@ -80,6 +80,8 @@ TEST(BagOfWords, BadFilesAreNamed) {
   has(complaint("vocabulary.json", "[]"), "holds no words");
   has(complaint("vocabulary.json", R"(["a", 1, "b"])"), "[1]: must be a string, found 1");
   has(complaint("vocabulary.json", R"(["a", "b", "a"])"), "twice");
+  has(complaint("vocabulary.json", R"(["a", "b", "c"])"),
+      "this vocabulary and model.safetensors come from different saves");
   has(complaint("model.safetensors", "nonsense"), "model.safetensors");
 }
 
