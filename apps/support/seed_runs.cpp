@@ -60,12 +60,6 @@ std::vector<std::string> without(const std::vector<std::string>& arguments, cons
   return out;
 }
 
-// A measure of the table.
-struct Measured {
-  std::string measure, title;
-  bool percent;
-};
-
 constexpr std::pair<const char*, const char*> kSplitTitles[] = {
     {"train", "Training"}, {"validation", "Validation"}, {"test", "Test"}};
 
@@ -74,6 +68,17 @@ std::string text_of(double value, bool percent) {
   char out[64];
   std::snprintf(out, sizeof out, percent ? "%.2f%%" : "%.4f", percent ? 100 * value : value);
   return out;
+}
+
+using Runs = decltype(SeedRecord::runs);
+
+Spread spread_of_runs(const Runs& runs, const char* split, const std::string& measure) {
+  std::vector<double> values;
+  for (const auto& [seed, measures] : runs) {
+    const std::optional<json::Value> of_split = measures.find(split);
+    values.push_back(of_split ? of_split->number_or(measure, kUndefined) : kUndefined);
+  }
+  return spread_of(values);
 }
 
 // The runs that are finished, and what they have in common: the contents of seeds.json.
@@ -108,43 +113,36 @@ class SeedRuns {
   void write() const;
 
  private:
-  using Runs = std::vector<std::pair<std::uint64_t, json::Value>>;  // by seed: the measures of the splits
-
   std::string path() const { return (fs::path(flags_.output) / "seeds.json").string(); }
   void read();
   void refuse_unfinished() const;
   // A command that fails before it has read its data leaves the file as it was.
   void begin(const Splits& splits);
-  static Spread spread(const Runs& runs, const char* split, const std::string& measure);
 
   const TrainingFlags& flags_;
   std::vector<std::uint64_t> seeds_;
   std::vector<std::pair<std::string, std::string>> options_;
   std::vector<std::pair<std::string, std::string>> data_;  // digests of the splits; empty: not known yet
-  std::vector<Measured> measured_;
+  std::vector<SeedMeasure> measured_;
   Runs runs_, other_runs_;  // other_runs_: of seeds that an earlier command had and this one has not
 };
 
 void SeedRuns::read() {
-  const json::Value in = json::read(path());
-  const std::string& program = in["program"].string();
-  CHECK(program == flags_.command_line().name(), path(), ": has the runs of ", printable(program));
-  CHECK(in["attune"].string() == ATTUNE_VERSION, path(), ": was made by attune ", printable(in["attune"].string()),
-        "; this is ", ATTUNE_VERSION);
-  const json::Value options = in["options"];
+  SeedRecord in = read_seed_record(path());
+  CHECK(in.program == flags_.command_line().name(), path(), ": has the runs of ", printable(in.program));
+  CHECK(in.version == ATTUNE_VERSION, path(), ": was made by attune ", printable(in.version), "; this is ",
+        ATTUNE_VERSION);
   for (const auto& [name, value] : options_) {
-    const std::string before = options.string_or(name, "");
+    const auto found = std::ranges::find(in.options, name, [](const auto& option) { return option.first; });
+    const std::string before = found == in.options.end() ? "" : found->second;
     CHECK(before == value, name, " is ", value.empty() ? "not given" : value, ", but the runs of ", path(),
           " were made with ", before.empty() ? "nothing" : printable(before));
   }
-  in["data"].for_each(
-      [&](const std::string& name, const json::Value& digest) { data_.emplace_back(name, digest.string()); });
-  for (const json::Value& h : in["headlines"].items())
-    measured_.push_back({h["measure"].string(), h["title"].string(), h["percent"].boolean()});
-  for (const json::Value& run : in["runs"].items()) {
-    const std::uint64_t seed = run["seed"].unsigned_integer();
-    const bool asked_for = std::ranges::find(seeds_, seed) != seeds_.end();
-    (asked_for ? runs_ : other_runs_).emplace_back(seed, run["measures"]);
+  data_ = std::move(in.data);
+  measured_ = std::move(in.measures);
+  for (auto& run : in.runs) {
+    const bool asked_for = std::ranges::find(seeds_, run.first) != seeds_.end();
+    (asked_for ? runs_ : other_runs_).push_back(std::move(run));
   }
 }
 
@@ -171,23 +169,14 @@ void SeedRuns::begin(const Splits& splits) {
   write();
 }
 
-Spread SeedRuns::spread(const Runs& runs, const char* split, const std::string& measure) {
-  std::vector<double> values;
-  for (const auto& [seed, measures] : runs) {
-    const std::optional<json::Value> of_split = measures.find(split);
-    values.push_back(of_split ? of_split->number_or(measure, kUndefined) : kUndefined);
-  }
-  return spread_of(values);
-}
-
 void SeedRuns::write() const {
   if (flags_.output.empty()) return;
   json::Value options = json::Value::object(), data = json::Value::object(), headlines = json::Value::array(),
               runs = json::Value::array(), summary = json::Value::object();
   for (const auto& [name, value] : options_) options.set(name, value);
   for (const auto& [name, digest] : data_) data.set(name, digest);
-  for (const Measured& m : measured_)
-    headlines.push_back(json::Value::object({{"measure", m.measure}, {"title", m.title}, {"percent", m.percent}}));
+  for (const SeedMeasure& m : measured_)
+    headlines.push_back(json::Value::object({{"measure", m.name}, {"title", m.title}, {"percent", m.percent}}));
   Runs all = runs_;
   all.insert(all.end(), other_runs_.begin(), other_runs_.end());
   for (const auto& [seed, measures] : all)
@@ -196,10 +185,10 @@ void SeedRuns::write() const {
   for (const auto& [seed, measures] : other_runs_) seeds.push_back(seed);
   for (const auto& [split, title] : kSplitTitles) {
     json::Value of_split = json::Value::object();
-    for (const Measured& m : measured_) {
-      const Spread s = spread(all, split, m.measure);
+    for (const SeedMeasure& m : measured_) {
+      const Spread s = spread_of_runs(all, split, m.name);
       of_split.set(
-          m.measure,
+          m.name,
           json::Value::object({{"mean", s.mean}, {"standard_deviation", s.deviation}, {"min", s.min}, {"max", s.max}}));
     }
     summary.set(split, of_split);
@@ -219,8 +208,8 @@ void SeedRuns::write() const {
 std::string SeedRuns::table() const {
   TableLines lines = {{str_cat("Runs: ", runs_.size()), "mean", "standard deviation", "min", "max"}};
   for (const auto& [split, title] : kSplitTitles)
-    for (const Measured& m : measured_) {
-      const Spread s = spread(runs_, split, m.measure);
+    for (const SeedMeasure& m : measured_) {
+      const Spread s = spread_of_runs(runs_, split, m.name);
       lines.push_back({str_cat(title, " ", m.title), text_of(s.mean, m.percent), text_of(s.deviation, m.percent),
                        text_of(s.min, m.percent), text_of(s.max, m.percent)});
     }
@@ -293,6 +282,27 @@ Spread spread_of(const std::vector<double>& values) {
   for (const double x : values) squares += (x - sum / n) * (x - sum / n);
   const auto [min, max] = std::ranges::minmax(values);
   return {sum / n, n > 1 ? std::sqrt(squares / (n - 1)) : kUndefined, min, max};
+}
+
+SeedRecord read_seed_record(const std::string& path) {
+  const json::Value in = json::read(path);
+  SeedRecord out;
+  out.program = in["program"].string();
+  out.version = in["attune"].string();
+  const auto read_texts = [&](const char* key, auto& texts) {
+    in[key].for_each(
+        [&](const std::string& name, const json::Value& text) { texts.emplace_back(name, text.string()); });
+  };
+  read_texts("options", out.options);
+  read_texts("data", out.data);
+  for (const json::Value& h : in["headlines"].items())
+    out.measures.push_back({h["measure"].string(), h["title"].string(), h["percent"].boolean()});
+  for (const json::Value& run : in["runs"].items())
+    out.runs.emplace_back(run["seed"].unsigned_integer(), run["measures"]);
+  // A measure that is no number would be found only when the next run is finished.
+  for (const auto& [split, title] : kSplitTitles)
+    for (const SeedMeasure& m : out.measures) (void)spread_of_runs(out.runs, split, m.name);
+  return out;
 }
 
 int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& arguments, const OneRun& run) {

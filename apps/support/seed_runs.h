@@ -9,10 +9,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "apps/support/run_hooks.h"
 #include "apps/support/training_flags.h"
+#include "json/value.h"
 
 namespace attune {
 
@@ -26,6 +28,21 @@ struct Spread {
   double mean, deviation, min, max;
 };
 Spread spread_of(const std::vector<double>& values);
+
+/// A measure that is printed of every run.
+struct SeedMeasure {
+  std::string name, title;
+  bool percent;
+};
+/// The contents of seeds.json.
+struct SeedRecord {
+  std::string program, version;
+  std::vector<std::pair<std::string, std::string>> options, data;  // data: digests of the splits
+  std::vector<SeedMeasure> measures;
+  std::vector<std::pair<std::uint64_t, json::Value>> runs;  // by seed: the measures of the splits
+};
+/// Reads it. Throws IoError, and Error naming what is missing or of another kind.
+SeedRecord read_seed_record(const std::string& path);
 
 /// Runs a command line whose options are like those of the program; returns its exit code.
 using OneRun = std::function<int(const std::vector<std::string>& arguments, const RunHooks& hooks)>;

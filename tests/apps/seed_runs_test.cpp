@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "engine/io/files.h"
+#include "tests/support/data.h"
 #include "tests/support/message_of.h"
 
 namespace attune::testing {
@@ -42,6 +44,26 @@ TEST(Spreads, OfSomeValues) {
   EXPECT_TRUE(std::isnan(one.deviation));
   EXPECT_TRUE(std::isnan(spread_of({1, std::numeric_limits<double>::quiet_NaN()}).mean));
   EXPECT_TRUE(std::isnan(spread_of({}).min));
+}
+
+// What --resume goes on with. Without a measure that can be read the next run would be lost.
+TEST(SeedRecords, AMeasureThatIsNoNumberIsAnErrorBeforeTheNextRun) {
+  const TempDir dir;
+  const auto record = [&](const std::string& measure) {
+    write_file(dir / "seeds.json", R"({"attune": "1", "program": "train_gpt", "seeds": [1, 2], "options": {"--lr": "1"},
+      "data": {"train": "ab"}, "headlines": [{"measure": "accuracy", "title": "accuracy", "percent": true}],
+      "runs": [{"seed": 1, "measures": {"test": {"accuracy": )" +
+                                       measure + "}}}]}");
+    return read_seed_record(dir / "seeds.json");
+  };
+  const SeedRecord read = record("0.5");
+  EXPECT_EQ(read.program + read.version, "train_gpt1");
+  EXPECT_EQ(read.options.front().second + read.data.front().second, "1ab");
+  EXPECT_EQ(read.measures.front().title, "accuracy");
+  EXPECT_EQ(read.runs.front().first, 1u);
+  EXPECT_NO_THROW(record("null"));
+  EXPECT_EQ(message_of([&] { record("\"half\""); }),
+            (dir / "seeds.json") + ": runs[0].measures.test.accuracy: must be a number, found \"half\"");
 }
 
 }  // namespace
