@@ -44,7 +44,7 @@ std::string failure_of_devices() {
 }
 
 // Makes one GPU visible to this process: of those that the environment lists, or of all. A list of one stays: srun may
-// have given each process its own.
+// have given each process its own. Before MPI starts, whose threads may read the environment.
 void choose_gpu(int local_rank) {
   const char* const listed = std::getenv("CUDA_VISIBLE_DEVICES");
   if (listed != nullptr && std::string_view(listed).find(',') == std::string_view::npos) return;
@@ -95,10 +95,10 @@ std::string difference(const std::string& rank_0, const std::string& other) {
 
 void join_launched(int threads, int patience) {
   if (launched_world() <= 1 || joined != nullptr) return;
+  if (launched_local_rank() >= 0) choose_gpu(launched_local_rank());
   joined = join_processes(module_path("libattune_mpi.so"), {std::chrono::seconds(patience), on_failure}).release();
   const int share = share_of_processors();  // on every rank: --threads may differ
   if (threads == 0) set_num_threads(share);
-  if (joined->local_world() > 1) choose_gpu(joined->local_rank());
   if (leads()) {
     std::cout << "Processes: " << joined->world() << std::endl;
     return;

@@ -12,7 +12,6 @@ namespace attune {
 /// All of them are called by one thread, the one that has opened the module.
 struct MpiCalls {
   int rank, world;
-  int local_rank, local_world;  // among the processes on this machine
 
   /// Starts to send `bytes` bytes, below 2^31, to each rank and to receive as many from each: [world, bytes] both
   /// (MPI_Ialltoall). One operation at a time; its memory may not be used before done().

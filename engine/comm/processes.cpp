@@ -26,7 +26,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH), Slurm's.
+// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH), of MPICH, Cray and Flux,
+// Slurm's.
 int launcher_number(std::initializer_list<const char*> names, int otherwise) {
   for (const char* name : names) {
     const char* const text = std::getenv(name);
@@ -70,8 +71,6 @@ class Mpi : public MpiProcesses {
 
   int rank() const override { return calls_.rank; }
   int world() const override { return calls_.world; }
-  int local_rank() const override { return calls_.local_rank; }
-  int local_world() const override { return calls_.local_world; }
   std::chrono::milliseconds join_limit() const final { return 3 * options_.patience; }
 
   Ticket start_sum(std::span<float> values, std::shared_ptr<const void> owner) override {
@@ -312,6 +311,13 @@ int launched_world() {
 int launched_rank() {
   return launched_world() == 1 ? 0
                                : launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
+}
+
+int launched_local_rank() {
+  return launched_world() == 1 ? 0
+                               : launcher_number({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID",
+                                                  "FLUX_TASK_LOCAL_ID", "SLURM_LOCALID"},
+                                                 -1);
 }
 
 std::unique_ptr<MpiProcesses> join_processes(const std::string& module, const MpiOptions& options) {

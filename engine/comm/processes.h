@@ -22,9 +22,6 @@ struct MpiOptions {
 /// Exchanges by MPI, and watches the other processes.
 class MpiProcesses : public Communicator {
  public:
-  /// The rank among the processes on this machine, and their number.
-  virtual int local_rank() const = 0;
-  virtual int local_world() const = 0;
   /// How long to wait until all have joined.
   virtual std::chrono::milliseconds join_limit() const = 0;
   /// Asked again and again from now on, by another thread, for an error of this process; a text ends the run as a rank
@@ -38,6 +35,8 @@ class MpiProcesses : public Communicator {
 int launched_world();
 /// The rank that the launcher has given this process; 0 without a launcher.
 int launched_rank();
+/// The same among the processes on this machine; -1 if the launcher does not say.
+int launched_local_rank();
 
 /// Joins the processes that the launcher has started; `module` is libattune_mpi.so. Throws Error if it is missing or
 /// cannot be loaded, or if MPI finds another number of processes than the launcher has named.

@@ -57,11 +57,6 @@ extern "C" attune::MpiCalls attune_open_mpi() {
   attune::MpiCalls calls{};
   MPI_Comm_rank(MPI_COMM_WORLD, &calls.rank);
   MPI_Comm_size(MPI_COMM_WORLD, &calls.world);
-  MPI_Comm local = MPI_COMM_NULL;
-  MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, calls.rank, MPI_INFO_NULL, &local);
-  MPI_Comm_rank(local, &calls.local_rank);
-  MPI_Comm_size(local, &calls.local_world);
-  MPI_Comm_free(&local);
   MPI_Comm_dup(MPI_COMM_WORLD, &work);
   MPI_Comm_dup(MPI_COMM_WORLD, &life);
   next_rank = (calls.rank + 1) % calls.world;

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "engine/comm/processes.h"
 #include "engine/comm/shares.h"
 #include "tests/support/processes.h"
 
@@ -24,6 +25,7 @@ TEST(Processes, AreAsManyAsWereLaunched) {
   const char* const expected = std::getenv("ATTUNE_TEST_WORLD");
   EXPECT_EQ(joined_processes().world(), expected == nullptr ? 1 : std::atoi(expected));
   EXPECT_LT(joined_processes().rank(), joined_processes().world());
+  EXPECT_EQ(launched_local_rank(), joined_processes().rank()) << "all are on this machine";
 }
 
 TEST(Processes, SumsAddInTheOrderOfRanks) {
