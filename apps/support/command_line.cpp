@@ -55,6 +55,13 @@ void read_value(const std::string& flag, const std::string& text, T& value) {
   }
 }
 
+// CLI11's own search ends the program where there is no memory: it is noexcept.
+CLI::Option* find_option(CLI::App& app, const std::string& name) {
+  for (CLI::Option* option : app.get_options())
+    if (option->check_name(name)) return option;
+  return nullptr;
+}
+
 }  // namespace
 
 std::string FlagCheck::complaint(std::string value) const {
@@ -201,7 +208,7 @@ void CommandLine::footer(const std::string& text) {
 void CommandLine::refuse_empty_values(int argc, char** argv) const {
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i], name = argument.substr(0, argument.find('='));
-    const CLI::Option* option = app_->get_option_no_throw(name);
+    const CLI::Option* option = find_option(*app_, name);
     if (option == nullptr) continue;
     const bool joined = name.size() < argument.size();
     const bool empty = joined ? name.size() + 1 == argument.size() : i + 1 < argc && *argv[i + 1] == '\0';
@@ -228,7 +235,7 @@ std::set<std::string> CommandLine::left_out(const std::map<std::string, std::str
   std::istringstream names(list->second);
   for (std::string name; std::getline(names, name, ',');) {
     if (!name.starts_with("--")) name.insert(0, "--");
-    if (app_->get_option_no_throw(name) == nullptr)
+    if (find_option(*app_, name) == nullptr)
       throw UsageError(str_cat(left_out_, ": there is no option ", name, did_you_mean(name, option_names())));
     out.insert(name);
   }
@@ -237,7 +244,7 @@ std::set<std::string> CommandLine::left_out(const std::map<std::string, std::str
 
 // Whether an option of the given ones excludes this one.
 bool CommandLine::excluded(const std::string& name, const std::map<std::string, std::string>& given) const {
-  const std::set<CLI::Option*> others = app_->get_option_no_throw(name)->get_excludes();
+  const std::set<CLI::Option*> others = find_option(*app_, name)->get_excludes();
   return std::ranges::any_of(others, [&](const CLI::Option* other) { return given.contains(other->get_name()); });
 }
 
@@ -258,14 +265,14 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
   std::map<std::string, std::string> values = given;
   Values of_file = read_options_(file->second);
   for (const auto& [name, value] : of_file) {
-    if (app_->get_option_no_throw(name) == nullptr)
+    if (find_option(*app_, name) == nullptr)
       throw UsageError(str_cat(file->second, ": ", name_, " has no option ", name, did_you_mean(name, option_names())));
     if (without.contains(name)) continue;
     values.try_emplace(name, value);
   }
   std::map<std::string, std::string> taken;
   for (const auto& [name, value] : of_file) {
-    const CLI::Option* option = app_->get_option_no_throw(name);
+    const CLI::Option* option = find_option(*app_, name);
     if (given.contains(name) || without.contains(name) || value.empty() || value == option->get_default_str() ||
         excluded(name, given))
       continue;
@@ -278,7 +285,7 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
     return taken.contains(needed->get_name()) || given.contains(needed->get_name());
   };
   for (const auto& [name, value] : taken) {
-    const CLI::Option* option = app_->get_option_no_throw(name);
+    const CLI::Option* option = find_option(*app_, name);
     if (!std::ranges::all_of(option->get_needs(), there)) continue;
     if (option->get_expected_max() > 0)
       out.push_back(name + "=" + value);
