@@ -12,11 +12,11 @@ namespace {
 constexpr const char* kWords[] = {
     // safetensors, checkpoints, stored data sets
     "__metadata__", "dtype", "shape", "data_offsets", "weight_map", "F32", "F64", "BF16", "F16", "I64", "I32", "I16",
-    "I8", "U8", "BOOL", "F4", "F8_E4M3", "format", "attune_checkpoint", "run", "run_sha256", "labels", "labels_sha256",
-    "sha256", "ids", "starts", "type_ids", "step", "epoch", "batch", "pass_seed", "optimizer_steps", "group_open",
-    "finished", "generator", "best_step", "best_validation_loss", "seconds", "log_offset", "log_digest", "history",
-    "rank", "world", "version", "options", "parameters", "tensors", "kind", "column", "known", "count", "names",
-    "delimiter", "columns",
+    "I8", "U8", "BOOL", "F4", "F8_E4M3", "format", "attune_files", "attune_checkpoint", "run", "run_sha256", "labels",
+    "labels_sha256", "sha256", "ids", "starts", "type_ids", "step", "epoch", "batch", "pass_seed", "optimizer_steps",
+    "group_open", "finished", "generator", "best_step", "best_validation_loss", "seconds", "log_offset", "log_digest",
+    "history", "rank", "world", "version", "options", "parameters", "tensors", "kind", "column", "known", "count",
+    "names", "delimiter", "columns",
     // config.json
     "model_type", "gpt2", "bert", "distilbert", "roberta", "modernbert", "bag_of_words", "vocab_size", "n_positions",
     "n_embd", "n_layer", "n_head", "n_inner", "layer_norm_epsilon", "initializer_range", "embd_pdrop", "attn_pdrop",

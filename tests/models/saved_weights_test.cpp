@@ -23,10 +23,10 @@ class SavedWeights : public ::testing::TestWithParam<const char*> {
     return out;
   }
   std::string weights() const { return dir_ / "model.safetensors"; }
-  std::vector<NamedTensor> save() const {
+  std::vector<NamedTensor> save(const Metadata& metadata = {}) const {
     const auto model = random_model(GetParam(), {}, changes());
     AtomicFile file(weights());
-    save_weights(*model, file, {});
+    save_weights(*model, file, metadata);
     file.commit();
     write_file(dir_ / "config.json", config_of(GetParam(), changes()).dump());
     return tensors_of(*model);
@@ -63,6 +63,14 @@ TEST_P(SavedWeights, AFlippedBitOfAnyTensorIsFound) {
       const std::string says = message_of([&] { open(); });
       EXPECT_TRUE(says.starts_with(weights() + ": the tensor '" + entry.name + "' is damaged")) << at << ": " << says;
     }
+}
+
+TEST_P(SavedWeights, AMalformedListOfFilesIsAnErrorThatNamesTheFile) {
+  for (const char* files : {"", "{", "[]", R"({"tokenizer.json": 1})"}) {
+    save({{"attune_files", files}});
+    const std::string says = message_of([&] { open(); });
+    EXPECT_TRUE(says.starts_with(weights() + ": attune_files")) << files << ": " << says;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, SavedWeights,
