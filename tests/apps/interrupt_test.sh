@@ -92,8 +92,15 @@ ask unheard_words >/dev/null || fail "train_logreg without a reader is lost"
 mkdir "$folder/large"
 awk 'BEGIN {print "text,label"; for (i = 0; i < 4000000; ++i) print i % 2 ? "the good film,1" : "the bad film,0"}' >"$folder/large/train.csv"
 cp "$folder/data/validation.csv" "$folder/data/test.csv" "$folder/large"
-# reads FILE: returns when the program has opened it.
-reads() { until [[ $(readlink /proc/$pid/fd/* 2>/dev/null || true) == *"$1"* ]]; do kill -0 $pid 2>/dev/null || break; done; }
+# reads FILE: returns when the program has opened it, or has ended, at the latest after half a minute.
+reads() {
+  for _ in $(seq 3000); do
+    [[ $(readlink /proc/$pid/fd/* 2>/dev/null || true) == *"$1"* ]] && return
+    kill -0 $pid 2>/dev/null || return 0
+    sleep 0.01
+  done
+  fail "$1 is not read"
+}
 "$train_logreg" --data "$folder/large" --threads 1 >/dev/null 2>&1 & pid=$!
 reads "$folder/large/train.csv"
 kill -TERM $pid
