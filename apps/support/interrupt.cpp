@@ -16,10 +16,15 @@ namespace {
 
 std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
-// What the handler prints; it cannot allocate memory. A new text is written to the buffer that is not printed.
-std::array<std::array<char, 512>, 2> buffers{};
-std::atomic<const char*> notice{""};
-static_assert(std::atomic<const char*>::is_always_lock_free);
+// What the handler does at the first signal; it cannot allocate memory.
+struct Answer {
+  std::array<char, 512> text{};
+  bool ends_now = false;
+};
+// A new answer is written to the one that the handler does not read, so that text and action change together.
+std::array<Answer, 2> answers{};
+std::atomic<const Answer*> answer{&answers[0]};
+static_assert(std::atomic<const Answer*>::is_always_lock_free);
 
 // Only calls that are allowed in a signal handler.
 void print(std::string_view text) {
@@ -29,24 +34,22 @@ void print(std::string_view text) {
 void on_signal(int) {
   const int before = errno;  // of the code that the signal interrupts
   const int count = ++signals;
-  if (count == 1) print(notice.load());
+  const Answer& now = *answer.load();
+  if (count == 1 || now.ends_now) print(now.text.data());
+  if (now.ends_now) _exit(kInterruptedExit);
   if (count == 2)
     print("\nthe run is still ending; a third signal ends the program at once, and may lose what is not saved yet\n");
   if (count >= 3) _exit(kInterruptedExit);
   errno = before;
 }
 
-void on_early_signal(int) {
-  print(notice.load());
-  _exit(kInterruptedExit);
-}
-
-void handle_signals(const std::string& text, void (*handler)(int)) {
-  auto& buffer = buffers[notice == buffers[0].data() ? 1 : 0];
-  if (launched_rank() == 0) std::snprintf(buffer.data(), buffer.size(), "\ninterrupted: %s\n", text.c_str());
-  notice = buffer.data();
+void handle_signals(const std::string& text, bool ends_now) {
+  Answer& next = answers[answer == &answers[0] ? 1 : 0];
+  if (launched_rank() == 0) std::snprintf(next.text.data(), next.text.size(), "\ninterrupted: %s\n", text.c_str());
+  next.ends_now = ends_now;
+  answer = &next;
   struct sigaction action {};
-  action.sa_handler = handler;
+  action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction before {};
@@ -58,11 +61,11 @@ void handle_signals(const std::string& text, void (*handler)(int)) {
 }  // namespace
 
 void end_at_interrupts(const std::string& now) {
-  handle_signals(now, on_early_signal);
+  handle_signals(now, true);
 }
 
 void catch_interrupts(const std::string& next) {
-  handle_signals(next, on_signal);
+  handle_signals(next, false);
 }
 
 bool interrupted() {

@@ -1,8 +1,7 @@
-// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) as a flag that loops check. Before there is anything to save they
-// end the program.
+// Ctrl-C, SIGTERM and the end of the terminal (SIGHUP) as a flag that loops check.
 //
-// The first signal says at once what happens next. The second one changes nothing, so that it cannot lose a save; it
-// says that the third ends the program immediately.
+// The first signal prints at once what happens next. While there is nothing to save it also ends the program. Later the
+// second one changes nothing, so that it cannot lose a save; it says that the third ends the program immediately.
 #pragma once
 
 #include <string>
@@ -20,8 +19,8 @@ class Interrupted : public Error {
   Interrupted() : Error("interrupted") {}
 };
 
-/// Until catch_interrupts() is called, one of the three signals says what `now` happens and ends the program at once with
-/// kInterruptedExit.
+/// Until catch_interrupts() is called, one of the three signals prints `now` and ends the program at once with
+/// kInterruptedExit. Signals that came before still count for interrupted().
 void end_at_interrupts(const std::string& now);
 /// Starts to catch the three signals (not a SIGHUP that is ignored, as under nohup), or changes the text: what the
 /// program does after the first signal, e.g. "the run ends after the current step".

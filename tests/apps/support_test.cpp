@@ -197,6 +197,18 @@ TEST(InterruptDeathTest, TheFirstSignalEndsAProgramThatHasNothingToSave) {
         ::testing::ExitedWithCode(kInterruptedExit), "^\ninterrupted: nothing is saved\n$");
 }
 
+// Of several runs the next one reads its data again, when there is nothing of it to save.
+TEST(InterruptDeathTest, TheFirstSignalEndsAProgramThatHasNothingToSaveAgain) {
+  EXPECT_EXIT(
+      {
+        end_at_interrupts("nothing is saved");
+        catch_interrupts("it ends");
+        end_at_interrupts("nothing more is saved");
+        raise(SIGINT);
+      },
+      ::testing::ExitedWithCode(kInterruptedExit), "^\ninterrupted: nothing more is saved\n$");
+}
+
 void download_interrupted(const std::string& folder) {
   catch_interrupts("it ends");
   raise(SIGINT);
