@@ -41,7 +41,7 @@ struct BertFlags {
   /// Nothing if no flag says it.
   std::optional<bool> mask() const {
     if (use_attention_mask.empty()) return std::nullopt;
-    return use_attention_mask.front() == 't' || use_attention_mask.front() == 'T';
+    return use_attention_mask == "true";
   }
 };
 

@@ -113,7 +113,7 @@ Flag* Flag::required() {
   return this;
 }
 Flag* Flag::check(const FlagCheck& check) {
-  option_->check(check.validator());
+  option_->transform(check.validator());
   return this;
 }
 Flag* Flag::capture_default_str() {

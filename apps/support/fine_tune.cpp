@@ -58,13 +58,17 @@ json::Value config_of(const FineTuneJob& job, const TrainingFlags& flags) {
   return config;
 }
 
+std::string config_digest(const FineTuneJob& job, const TrainingFlags& flags) {
+  return sha256_hex(config_of(job, flags).dump(2) + "\n");
+}
+
 // Everything that affects the numbers of a run: flags, examples, the model and how it reads texts.
 RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
   RunOptions out = flags.deciding_options();
   out.emplace_back("training examples", job.train.digest);
   out.emplace_back("validation examples", job.validation.digest);
   out.emplace_back("test examples", job.test.digest);
-  out.emplace_back("config and input form of the model", sha256_hex(config_of(job, flags).dump(2) + "\n"));
+  out.emplace_back("config and input form of the model", config_digest(job, flags));
   return out;
 }
 
@@ -347,7 +351,7 @@ int run_job(const FineTuneJob& job, const TrainingFlags& flags) {
   std::cout << "Parameters: " << parameter_count(job.model)
             << ", of which trained: " << parameter_count(job.model, true) << std::endl;
 
-  if (flags.hooks != nullptr) flags.hooks->begin(splits_of(job));
+  if (flags.hooks != nullptr) flags.hooks->begin(splits_of(job), config_digest(job, flags));
   check_keep_best(job.task, flags.keep_best);
   bool recompute = flags.recompute;
   const LogitsFn logits = [&](const TokenBatch& batch, ForwardPass pass) {

@@ -41,7 +41,7 @@ FlagCheck count_from(std::int64_t min, std::int64_t max = 2147483647);
 FlagCheck thread_count();
 /// One of these words.
 FlagCheck one_of(const std::vector<std::string>& words);
-/// One of these words in any case; the value stays as it was given.
+/// One of these words in any case; the value becomes the word as it is spelled here.
 FlagCheck one_of_any_case(const std::vector<std::string>& words);
 
 }  // namespace attune

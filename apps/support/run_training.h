@@ -17,8 +17,13 @@ int run_training(const Program& program, int argc, char** argv, int (*train)(con
     Flags flags;
     flags.declare(app);
     if (!app.parse(argc, argv)) return 0;
-    end_at_interrupts("the run ends before its first step; no model is saved");
+    const auto end_before_first_step = [] {
+      end_at_interrupts("the run ends before its first step; no model is saved");
+    };
+    end_before_first_step();
     const auto one = [&](std::vector<std::string> arguments, const RunHooks& hooks) {
+      end_before_first_step();
+      if (processes().any(interrupted())) return kInterruptedExit;  // by a signal of the run before
       arguments.insert(arguments.begin(), program.name);
       std::vector<char*> pointers;
       for (std::string& argument : arguments) pointers.push_back(argument.data());

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "apps/support/command_line.h"
-#include "apps/support/interrupt.h"
 #include "apps/support/processes.h"
 #include "apps/support/text_table.h"
 #include "base/printable.h"
@@ -99,7 +98,7 @@ class SeedRuns {
     return std::ranges::any_of(runs_, [&](const auto& run) { return run.first == seed; });
   }
   RunHooks hooks(std::uint64_t seed) {
-    return {.begin = [this](const Splits& splits) { begin(splits); },
+    return {.begin = [this](const Splits& splits, const std::string& model) { begin(splits, model); },
             .end =
                 [this, seed](const json::Value& measures, const std::vector<Headline>& headlines) {
                   measured_.clear();
@@ -117,21 +116,19 @@ class SeedRuns {
   void read();
   void refuse_unfinished() const;
   // A command that fails before it has read its data leaves the file as it was.
-  void begin(const Splits& splits);
+  void begin(const Splits& splits, const std::string& model);
 
   const TrainingFlags& flags_;
   std::vector<std::uint64_t> seeds_;
   std::vector<std::pair<std::string, std::string>> options_;
-  std::vector<std::pair<std::string, std::string>> data_;  // digests of the splits; empty: not known yet
+  // Digests of the splits and of the model's config; empty: not known yet.
+  std::vector<std::pair<std::string, std::string>> data_;
   std::vector<SeedMeasure> measured_;
   Runs runs_, other_runs_;  // other_runs_: of seeds that an earlier command had and this one has not
 };
 
 void SeedRuns::read() {
-  SeedRecord in = read_seed_record(path());
-  CHECK(in.program == flags_.command_line().name(), path(), ": has the runs of ", printable(in.program));
-  CHECK(in.version == ATTUNE_VERSION, path(), ": was made by attune ", printable(in.version), "; this is ",
-        ATTUNE_VERSION);
+  SeedRecord in = read_seed_record(path(), flags_.command_line().name());
   for (const auto& [name, value] : options_) {
     const auto found = std::ranges::find(in.options, name, [](const auto& option) { return option.first; });
     const std::string before = found == in.options.end() ? "" : found->second;
@@ -149,9 +146,8 @@ void SeedRuns::read() {
 void SeedRuns::refuse_unfinished() const {
   const char* what = "--resume goes on with them; otherwise remove the folder";
   if (fs::exists(path())) {
-    const json::Value in = json::read(path());
-    CHECK(in["runs"].size() >= in["seeds"].size(), path(), ": ", in["runs"].size(), " of ", in["seeds"].size(),
-          " runs are finished: ", what);
+    const SeedRecord in = read_seed_record(path(), flags_.command_line().name());
+    CHECK(in.runs.size() >= in.seeds, path(), ": ", in.runs.size(), " of ", in.seeds, " runs are finished: ", what);
   }
   for (const std::uint64_t seed : seeds_) {
     const std::string checkpoints = checkpoints_folder(folder_of(flags_.output, seed));
@@ -160,11 +156,13 @@ void SeedRuns::refuse_unfinished() const {
   }
 }
 
-void SeedRuns::begin(const Splits& splits) {
+void SeedRuns::begin(const Splits& splits, const std::string& model) {
   std::vector<std::pair<std::string, std::string>> now;
   for (const auto& [name, split] : splits) now.emplace_back(name, split->digest);
+  now.emplace_back("config and input form of the model", model);
   for (std::size_t i = 0; i < data_.size() && i < now.size(); ++i)
-    CHECK(data_[i] == now[i], "the ", now[i].first, " examples are not those of the other runs of --seeds");
+    CHECK(data_[i] == now[i], "the ", now[i].first, i < splits.size() ? " examples" : "",
+          " are not those of the other runs of --seeds");
   data_ = now;
   write();
 }
@@ -284,11 +282,13 @@ Spread spread_of(const std::vector<double>& values) {
   return {sum / n, n > 1 ? std::sqrt(squares / (n - 1)) : kUndefined, min, max};
 }
 
-SeedRecord read_seed_record(const std::string& path) {
+SeedRecord read_seed_record(const std::string& path, const std::string& program) {
   const json::Value in = json::read(path);
+  const std::string of_program = in["program"].string(), version = in["attune"].string();
+  CHECK(of_program == program, path, ": has the runs of ", printable(of_program));
+  CHECK(version == ATTUNE_VERSION, path, ": was made by attune ", printable(version), "; this is ", ATTUNE_VERSION);
   SeedRecord out;
-  out.program = in["program"].string();
-  out.version = in["attune"].string();
+  out.seeds = in["seeds"].items().size();
   const auto read_texts = [&](const char* key, auto& texts) {
     in[key].for_each(
         [&](const std::string& name, const json::Value& text) { texts.emplace_back(name, text.string()); });
@@ -322,8 +322,7 @@ int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& argu
     }
     std::cout << std::endl;
     const RunHooks hooks = runs.hooks(seeds[i]);
-    const int code = processes().any(interrupted()) ? kInterruptedExit
-                                                    : run(arguments_of(flags, arguments, seeds[i], i == 0), hooks);
+    const int code = run(arguments_of(flags, arguments, seeds[i], i == 0), hooks);
     if (code != 0) return code;
     CHECK(runs.finished(seeds[i]), "the run of seed ", seeds[i], " has no measures");
   }

@@ -6,6 +6,7 @@
 // of the runs that are finished; --resume makes only the others.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -36,13 +37,15 @@ struct SeedMeasure {
 };
 /// The contents of seeds.json.
 struct SeedRecord {
-  std::string program, version;
-  std::vector<std::pair<std::string, std::string>> options, data;  // data: digests of the splits
+  std::size_t seeds = 0;  // how many the command had
+  // data: digests of the splits and, but for older files, of the model's config.
+  std::vector<std::pair<std::string, std::string>> options, data;
   std::vector<SeedMeasure> measures;
   std::vector<std::pair<std::uint64_t, json::Value>> runs;  // by seed: the measures of the splits
 };
-/// Reads it. Throws IoError, and Error naming what is missing or of another kind.
-SeedRecord read_seed_record(const std::string& path);
+/// Reads it. Throws IoError, and Error if another program or version wrote it, or naming what is missing or of another
+/// kind.
+SeedRecord read_seed_record(const std::string& path, const std::string& program);
 
 /// Runs a command line whose options are like those of the program; returns its exit code.
 using OneRun = std::function<int(const std::vector<std::string>& arguments, const RunHooks& hooks)>;

@@ -90,7 +90,8 @@ struct TrainingFlags {
   /// The options of a run that trains this model.
   TrainOptions train_options(const Classifier& model) const;
   /// Every option of the program that affects a number, by name, with its value or default. Files and folders are
-  /// excluded, because their contents matter and not their names (apps/support/run_keeper.h).
+  /// excluded, because their contents matter and not their names (apps/support/run_keeper.h), and so is
+  /// --use_attention_mask, whose value may come from the folder: the config and input form of the model have it.
   std::vector<std::pair<std::string, std::string>> deciding_options() const;
   /// The program's command line, after declare().
   const CommandLine& command_line() const { return *command_line_; }

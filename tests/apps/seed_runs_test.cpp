@@ -46,18 +46,39 @@ TEST(Spreads, OfSomeValues) {
   EXPECT_TRUE(std::isnan(spread_of({}).min));
 }
 
+// A seeds.json of another version may have other members, so nothing else is read of it.
+std::string error_of(const std::string& file, const std::string& program, const std::string& version) {
+  write_file(file, R"({"attune": ")" + version + R"(", "program": ")" + program + R"("})");
+  return message_of([&] { read_seed_record(file, "train_gpt"); });
+}
+
+// As the error of another one says it.
+std::string this_version(const std::string& file) {
+  const std::string says = error_of(file, "train_gpt", "0.0.0");
+  return says.substr(says.rfind(' ') + 1);
+}
+
+TEST(SeedRecords, AnotherProgramOrVersionIsNamedFirst) {
+  const TempDir dir;
+  const std::string file = dir / "seeds.json";
+  EXPECT_TRUE(error_of(file, "train_gpt", "0.0.0").starts_with(file + ": was made by attune 0.0.0; this is "));
+  EXPECT_EQ(error_of(file, "train_bert", this_version(file)), file + ": has the runs of train_bert");
+}
+
 // What --resume goes on with. Without a measure that can be read the next run would be lost.
 TEST(SeedRecords, AMeasureThatIsNoNumberIsAnErrorBeforeTheNextRun) {
   const TempDir dir;
+  const std::string version = this_version(dir / "seeds.json");
   const auto record = [&](const std::string& measure) {
-    write_file(dir / "seeds.json", R"({"attune": "1", "program": "train_gpt", "seeds": [1, 2], "options": {"--lr": "1"},
+    write_file(dir / "seeds.json", R"({"attune": ")" + version +
+                                       R"(", "program": "train_gpt", "seeds": [1, 2], "options": {"--lr": "1"},
       "data": {"train": "ab"}, "headlines": [{"measure": "accuracy", "title": "accuracy", "percent": true}],
       "runs": [{"seed": 1, "measures": {"test": {"accuracy": )" +
                                        measure + "}}}]}");
-    return read_seed_record(dir / "seeds.json");
+    return read_seed_record(dir / "seeds.json", "train_gpt");
   };
   const SeedRecord read = record("0.5");
-  EXPECT_EQ(read.program + read.version, "train_gpt1");
+  EXPECT_EQ(read.seeds, 2u);
   EXPECT_EQ(read.options.front().second + read.data.front().second, "1ab");
   EXPECT_EQ(read.measures.front().title, "accuracy");
   EXPECT_EQ(read.runs.front().first, 1u);

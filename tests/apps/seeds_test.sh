@@ -114,5 +114,28 @@ small_bert "$folder/bert"
 "$train_bert" --data "$folder/data" --model_dir "$folder/bert" --context_length 24 --threads 1 --eval_freq 0 --seeds 5..6 --output "$folder/berts" >"$folder/out"
 expect "runs of train_bert" "seed-5 seed-6 seeds.json" "$(ls "$folder/berts" | xargs)"
 grep -q '^Runs: 2 ' "$folder/out" || fail "train_bert prints no table"
+berts=(--data "$folder/data" --model_dir "$folder/bert" --context_length 24 --threads 1 --eval_freq 0 --output "$folder/berts" --resume)
+"$train_bert" "${berts[@]}" --seeds 5..7 --use_attention_mask True >"$folder/out" || fail "the mask that the runs had is refused"
+expect "runs of train_bert that were finished before" 2 "$(grep -c ': finished before' "$folder/out")"
+program=$train_bert expect_error "another mask than the other runs" 1 "the config and input form of the model are not those of the other runs of --seeds" \
+  "${berts[@]}" --seeds 5..8 --use_attention_mask false
+
+# While the second run reads its data, which takes a second after its folder is made, a signal ends it as it does the first.
+awk 'BEGIN {print "text,label"; for (i = 0; i < 2000000; ++i) print i % 2 ? "the good film,1" : "the bad film,0"}' >"$folder/large.csv"
+"$train_gpt" --train "$folder/large.csv" "${common[@]}" --max_train_examples 20 --max_eval_examples 20 --max_steps 1 --seeds 1,2 --output "$folder/early" \
+  >"$folder/out" 2>"$folder/err" & pid=$!
+until [ -e "$folder/early/seed-2" ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -INT $pid
+code=0
+wait $pid || code=$?
+expect "the second run before it trains" "130: interrupted: the run ends before its first step; no model is saved" "$code: $(grep interrupted: "$folder/err")"
+expect "models before the second run" "$folder/early/seed-1/model.safetensors" "$(find "$folder/early" -name model.safetensors)"
+
+# What another version wrote is refused as a whole.
+sed 's/"attune": "[^"]*"/"attune": "0.0.0"/; s/"headlines"/"lines"/' "$folder/berts/seeds.json" >"$folder/early/seeds.json"
+sed -i 's/"train_bert"/"train_gpt"/' "$folder/early/seeds.json"
+for resume in "" --resume; do
+  expect_error "seeds.json of another version" 1 "early/seeds.json: was made by attune 0.0.0; this is" "${of_data[@]}" --seeds 1,2 --output "$folder/early" $resume
+done
 
 finish

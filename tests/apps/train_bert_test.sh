@@ -50,8 +50,19 @@ elif [ "$part" = onward ]; then
   grep -q '"attune_mask_padding": true' "$folder/moved/config.json" || fail "a new head does not have the mask that is given"
   expect_error "a mask that a head did not have" 2 "--use_attention_mask true: the head of $folder/unmasked was trained without the attention mask; --fresh_head makes a new one" \
     "${common[@]}" --model_dir "$folder/unmasked" --use_attention_mask true
-  expect_error "a mask that a head had" 2 "--use_attention_mask FALSE: the head of $folder/masked was trained with the attention mask; --fresh_head makes a new one" \
+  expect_error "a mask that a head had" 2 "--use_attention_mask false: the head of $folder/masked was trained with the attention mask; --fresh_head makes a new one" \
     "${common[@]}" --model_dir "$folder/masked" --use_attention_mask FALSE
+  # A run goes on whether the flag is given or not, and in any case, if the mask is the same.
+  for given in True none; do
+    mask=(--use_attention_mask $given)
+    [ $given = none ] && mask=()
+    train "cut-$given" --model_dir "$folder/bert" --max_steps 2 --checkpoint_every 2 "${mask[@]}"
+    for resumed in "" "--use_attention_mask=true" "--use_attention_mask=TRUE"; do
+      train goes_on --model_dir "$folder/bert" --max_steps 3 --resume "$folder/cut-$given" $resumed || fail "a run with the mask '$given' does not go on with '$resumed'"
+    done
+    expect_error "--resume with another mask" 1 "the config and input form of the model are not those that the checkpoint was made with" \
+      "${common[@]}" --model_dir "$folder/bert" --max_steps 3 --resume "$folder/cut-$given" --use_attention_mask false
+  done
 else
   [ -n "${ATTUNE_DATA:-}" ] || { echo "needs the real data: set ATTUNE_DATA to its folder"; exit 77; }
   model=$ATTUNE_DATA/models/all-MiniLM-L6-v2

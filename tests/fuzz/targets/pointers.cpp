@@ -28,7 +28,7 @@ void run(std::string_view input) {
   folder.put(4, parts[1]);
   folder.put(5, parts[1]);
   succeeds([&] { (void)options_of_run(folder.path() + "/run.json", "train_gpt"); });
-  if (parts[1].starts_with('{')) succeeds([&] { (void)read_seed_record(folder.path() + "/seeds.json"); });
+  if (parts[1].starts_with('{')) succeeds([&] { (void)read_seed_record(folder.path() + "/seeds.json", "train_gpt"); });
   succeeds([&] { require(std::filesystem::exists(find_checkpoint(folder.path())), "what is found is there"); });
   succeeds([&] { require(std::filesystem::exists(find_in_hub_cache({"a/b"}) + "/config.json"), "it is there"); });
   log.replace(parts[1]);
