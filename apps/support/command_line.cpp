@@ -7,9 +7,11 @@
 #include <functional>
 #include <set>
 #include <sstream>
+#include <string_view>
 #include <type_traits>
 #include <vector>
 
+#include "apps/support/without_plus.h"
 #include "base/check.h"
 #include "base/nearest_word.h"
 
@@ -44,9 +46,9 @@ void read_value(const std::string& flag, const std::string& text, T& value) {
   if constexpr (std::is_same_v<T, std::string>) {
     value = text;
   } else {
-    const bool plus = text.starts_with('+') && !text.starts_with("+-");
-    const char *begin = text.data() + (plus ? 1 : 0), *end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(begin, end, value);
+    const std::string_view number = without_plus(text);
+    const char* const end = number.data() + number.size();
+    const auto [stop, error] = std::from_chars(number.data(), end, value);
     if (error != std::errc() || stop != end)
       throw UsageError(str_cat(flag, ": '", text, "' is not ",
                                std::is_floating_point_v<T> ? "a number"

@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "apps/support/without_plus.h"
 #include "base/check.h"
 #include "base/join.h"
 #include "base/nearest_word.h"
@@ -86,8 +87,7 @@ void check_spellings(const std::vector<std::string>& labels, const std::vector<s
 // A finite number in decimal, with a plus sign and white space around it as well, as spreadsheets write it. One that is
 // too small for a float becomes what is nearest, if `rounded`, and is none otherwise.
 std::optional<float> finite_number(std::string_view text, bool rounded) {
-  text = trimmed(text);
-  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
+  text = without_plus(trimmed(text));
   float value = 0;
   const char* const text_end = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), text_end, value);
