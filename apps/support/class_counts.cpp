@@ -7,7 +7,7 @@
 #include "apps/support/text_table.h"
 #include "base/check.h"
 #include "base/join.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 
 namespace attune {

@@ -13,7 +13,7 @@
 
 #include "apps/support/without_plus.h"
 #include "base/check.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 
 namespace attune {
 namespace {

@@ -25,7 +25,7 @@
 #include "apps/support/saved_tokenizer.h"
 #include "apps/support/task_config.h"
 #include "base/join.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 #include "engine/io/file_set.h"
 #include "engine/io/sha256.h"
@@ -128,7 +128,7 @@ void check_keep_best(const Task& task, const std::string& measure) {
   });
   throw UsageError(str_cat("--keep_best: there is no measure '", printable(measure), "'; the task has ", join(known),
                            of_one.empty() ? "" : ", and those of one output, as " + printable(of_one),
-                           printable(near)));
+                           near));
 }
 
 void print_best(const BestModel& kept, const TrainingFlags& flags) {

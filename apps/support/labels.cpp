@@ -11,7 +11,7 @@
 #include "apps/support/without_plus.h"
 #include "base/check.h"
 #include "base/join.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 #include "json/value.h"
 #include "models/hf_config.h"
@@ -136,7 +136,7 @@ std::int32_t parse_label(const std::string& text, std::int64_t classes, const st
   if (const auto named = std::ranges::find(label_names, text); named != label_names.end())
     return static_cast<std::int32_t>(named - label_names.begin());
   CHECK(label_names.empty(), where, ": the label '", printable(text), "' is not one of ",
-        the_names("classes", label_names), printable(did_you_mean(text, label_names)));
+        the_names("classes", label_names), did_you_mean(text, label_names));
   // The names that a model without names gives its classes, for example in what `predict` prints.
   constexpr std::string_view kDefault = "LABEL_";
   if (text.starts_with(kDefault) && is_plain_integer(std::string_view(text).substr(kDefault.size())))
@@ -258,7 +258,7 @@ void ListedLabels::add(std::span<const std::string> fields, const Where& where) 
     auto found = numbers_.find(std::string(name));
     if (found == numbers_.end()) {
       CHECK(!known_, where(), ": the label '", printable(name), "' is not one of ", the_names("labels", names_),
-            printable(did_you_mean(name, names_)));
+            did_you_mean(name, names_));
       CHECK(rows_of(numbers_.size()) < kMaxClasses, where(), ": there are more than ", kMaxClasses,
             " different labels");
       found = numbers_.emplace(name, static_cast<std::int32_t>(numbers_.size())).first;

@@ -9,7 +9,7 @@
 #include "apps/support/flag_checks.h"
 #include "base/check.h"
 #include "base/join.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 
 namespace attune {

@@ -165,7 +165,7 @@ expect "JSON lines" "$(value measures log_loss "$(json class)")" \
 # Mistakes of the user.
 refuse() { expect_error "$1" "$2" "$3" --model_dir "$folder/$4" --data "$5" "${@:6}"; }
 sed '5s/,common,/,comon,/; 5s/,rare,/,comon,/' "$test" >"$folder/comon.csv"
-refuse "an unknown class" 1 "comon.csv:5: the label 'comon' is not one of the 2 classes (common, rare); did you mean common?" class "$folder/comon.csv"
+refuse "an unknown class" 1 "comon.csv:5: the label 'comon' is not one of the 2 classes (common, rare); did you mean 'common'?" class "$folder/comon.csv"
 sed '7s/"[^"]*"/"blu"/' "$test" >"$folder/blu.csv"
 refuse "an unknown label" 1 "blu.csv:7: the label 'blu' is not one of the 3 labels (big, old, red)" several "$folder/blu.csv" --label_column tags
 sed '3s/,[^,]*$/,many/' "$test" >"$folder/many.csv"

@@ -43,17 +43,17 @@ expect_error "a hexadecimal number" 2 "--ignore_index: '0x10' is not a whole num
 expect_error "a number with a unit" 2 "--learning_rate" "${common[@]}" --learning_rate 1e-3x
 
 # A mistyped name is shown with the nearest one.
-expect_error "a mistyped flag" 2 "there is no option --learning_rte; did you mean --learning_rate?" "${common[@]}" --learning_rte 1e-3
-expect_error "a mistyped flag with =" 2 "did you mean --learning_rate?" "${common[@]}" --learning_rte=1e-3
-expect_error "a mistyped schedule" 2 "; did you mean cosine?" "${common[@]}" --lr_schedule cosne
+expect_error "a mistyped flag" 2 "there is no option --learning_rte; did you mean '--learning_rate'?" "${common[@]}" --learning_rte 1e-3
+expect_error "a mistyped flag with =" 2 "did you mean '--learning_rate'?" "${common[@]}" --learning_rte=1e-3
+expect_error "a mistyped schedule" 2 "; did you mean 'cosine'?" "${common[@]}" --lr_schedule cosne
 expect_error "a mistyped measure" 2 "there is no measure 'f1_marco'" "${common[@]}" --data "$folder/data" --eval_freq 1 --keep_best f1_marco
-expect_error "the nearest measure" 2 "; did you mean f1_macro?" "${common[@]}" --data "$folder/data" --eval_freq 1 --keep_best f1_marco
-expect_error "a mistyped size" 2 "; did you mean gpt2-small (124M)?" "${common[@]}" --model_size "gpt2-smal (124M)"
-expect_error "a mistyped target" 2 "; did you mean attention?" "${common[@]}" --trainable_layers lora --lora_targets atention
+expect_error "the nearest measure" 2 "; did you mean 'f1_macro'?" "${common[@]}" --data "$folder/data" --eval_freq 1 --keep_best f1_marco
+expect_error "a mistyped size" 2 "; did you mean 'gpt2-small (124M)'?" "${common[@]}" --model_size "gpt2-smal (124M)"
+expect_error "a mistyped target" 2 "; did you mean 'attention'?" "${common[@]}" --trainable_layers lora --lora_targets atention
 expect_error "a flag like no other" 2 "there is no option --xyzxyzxyz" "${common[@]}" --xyzxyzxyz
 ! grep -q 'did you mean' "$folder/err" || fail "a word that is nothing like it"
 program=$evaluate
-expect_error "a mistyped flag of another program" 2 "did you mean --mistakes?" --model_dir x --data y --mistake 3
+expect_error "a mistyped flag of another program" 2 "did you mean '--mistakes'?" --model_dir x --data y --mistake 3
 
 program=$tokenize
 expect_error "an empty text after =" 2 "--text=: an empty value is written --text ''" --tokenizer "$folder/tokenizer" --text=

@@ -53,7 +53,7 @@ TEST(ClassLabels, NamesAreNumberedInAlphabeticalOrder) {
   EXPECT_EQ(reader.classes().names, (std::vector<std::string>{"7", "ham", "spam"}));
   EXPECT_EQ(words_of(labels_of(reader, {{"ham"}, {"7"}})), (Ids{1, 0}));
   EXPECT_EQ(message_of([&] { labels_of(reader, {{"Spam"}}); }),
-            "f:2: the label 'Spam' is not one of the 3 classes (7, ham, spam); did you mean spam?");
+            "f:2: the label 'Spam' is not one of the 3 classes (7, ham, spam); did you mean 'spam'?");
 }
 
 TEST(ClassLabels, MistakesNameTheFirstRow) {
@@ -109,7 +109,7 @@ TEST(ClassLabels, SpellingsOfOneAreAMistake) {
     EXPECT_EQ(message_of([&] {
                 labels_of(*next, {{"neg"}, {"pos "}});
               }),
-              "f:3: the label 'pos ' is not one of the 2 classes (neg, pos); did you mean pos?");
+              "f:3: the label 'pos ' is not one of the 2 classes (neg, pos); did you mean 'pos'?");
   labels_of(numbered, {{"1"}, {"0"}});
   for (const char* other : {"1 ", "01", "+1", "-1", "1.0"})
     EXPECT_EQ(message_of([&] {
@@ -322,7 +322,7 @@ TEST(Labels, NumbersAndNames) {
   EXPECT_EQ(message_of([&] {
               parse_label("fo\no", 6, {"a", "b\n", "c", "d", "e", "fo\n"}, "f:1");
             }),
-            "f:1: the label 'fo\\x0ao' is not one of the 6 classes (a, b\\x0a, c, d, e, ...); did you mean fo\\x0a?");
+            "f:1: the label 'fo\\x0ao' is not one of the 6 classes (a, b\\x0a, c, d, e, ...); did you mean 'fo\\x0a'?");
 }
 
 TEST(Labels, ErrorsSayWhere) {

@@ -110,7 +110,7 @@ sed 's/"--seed"/"--sead"/' "$run" >"$folder/unknown.json"
 expect_error "an option of another version" 2 "unknown.json: train_gpt has no option --sead" --options "$folder/unknown.json"
 sed 's/"--seed": "7"/"--seed": "seven"/' "$run" >"$folder/mistake.json"
 sed 's/"--seed"/"--sed"/' "$run" >"$folder/unknown.json"
-expect_error "the nearest option of this version" 2 "train_gpt has no option --sed; did you mean --seed?" --options "$folder/unknown.json"
+expect_error "the nearest option of this version" 2 "train_gpt has no option --sed; did you mean '--seed'?" --options "$folder/unknown.json"
 sed 's/"attune": "[^"]*"/"attune": "0.0.0"/' "$run" >"$folder/older.json"
 "$train_gpt" --options "$folder/older.json" --no_final_evaluation >/dev/null 2>"$folder/err"
 grep -qF "warning: $folder/older.json: is of attune 0.0.0, and this is " "$folder/err" || fail "nothing says that the file is of another version"
@@ -122,7 +122,7 @@ expect "an option that stays" 7 "$(value "$folder/without/run.json" --seed)"
 expect "options that are left out" "8 123" "$(value "$folder/without/run.json" --lora_rank) $(value "$folder/without/run.json" --seed)"
 "$train_gpt" --options "$folder/without/run.json" --no_final_evaluation --output "$folder/again" >/dev/null 2>&1
 expect "they stay out when the run is repeated" "$(value "$folder/without/run.json" --lora_rank)" "$(value "$folder/again/run.json" --lora_rank)"
-expect_error "an option to leave out that is none" 2 "--without: there is no option --lora_ranks; did you mean --lora_rank?" --options "$run" --without lora_ranks
+expect_error "an option to leave out that is none" 2 "--without: there is no option --lora_ranks; did you mean '--lora_rank'?" --options "$run" --without lora_ranks
 expect_error "nothing to leave out of" 2 "--without requires --options" "${first[@]}" --without seed
 expect_error "a value that is none" 2 "seven" --options "$folder/mistake.json"
 program=$train_bert

@@ -136,7 +136,7 @@ mistakes)
   suspect && sed -i '9s/"\([^"]*\)",\([01],[01],[01],[^,]*\)$/"odl",\2/' "$folder/suspect/train.csv"
   refuse "a mistyped label of a list" 1 "'odl' has a single example, row 8; the nearest other label is 'old'" --data "$folder/suspect" --task multi_label --label_column tags
   suspect && sed -i '3s/,common,/,commom,/; 3s/,rare,/,commom,/' "$folder/suspect/test.csv"
-  refuse "an unknown label of the test file" 1 "test.csv:3: the label 'commom' is not one of the 2 classes (common, rare); did you mean common?" --data "$folder/suspect"
+  refuse "an unknown label of the test file" 1 "test.csv:3: the label 'commom' is not one of the 2 classes (common, rare); did you mean 'common'?" --data "$folder/suspect"
   sed -i '3s/,[^,]*$/,nan/' "$folder/data/validation.csv"
   refuse "a score that is not finite" 1 "validation.csv:3: the label 'nan' of column 'score' is not a finite number" \
     --task regression --label_column score

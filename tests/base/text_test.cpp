@@ -11,7 +11,7 @@
 
 #include "base/check.h"
 #include "base/input_file.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 #include "base/read_file.h"
 #include "tests/support/data.h"
@@ -105,7 +105,12 @@ TEST(NearWord, HasTheFewestEdits) {
   EXPECT_EQ(near_word("grxy", equals), &equals[0]);
   EXPECT_EQ(near_word("gry", equals), &equals[2]);
   EXPECT_EQ(near_word("fear", {}), nullptr);
-  EXPECT_EQ(did_you_mean("neural", words), "; did you mean neutral?");
+  EXPECT_EQ(did_you_mean("neural", words), "; did you mean 'neutral'?");
+  const std::vector<std::string> odd = {"pos", "a\nb", std::string(99, 'x')};
+  EXPECT_EQ(did_you_mean("pos ", odd), "; did you mean 'pos'?");
+  EXPECT_EQ(did_you_mean("a\n", odd), "");
+  EXPECT_EQ(did_you_mean("a\nc", odd), "; did you mean 'a\\x0ab'?");
+  EXPECT_EQ(did_you_mean(std::string(98, 'x'), odd), "; did you mean '" + std::string(80, 'x') + "...'?");
   EXPECT_EQ(did_you_mean("fear", words), "");
 }
 

@@ -31,7 +31,7 @@ TEST(HfConfig, Activations) {
 TEST(HfConfig, KeysOfOurOwn) {
   EXPECT_EQ(message_of([] { check_own_keys(parse(R"({"attune_pad_id": 1, "attune": 1, "other_key": 2})")); }), "");
   EXPECT_EQ(message_of([] { check_own_keys(parse(R"({"attune_mask_pading": true})")); }),
-            "config.json: the key 'attune_mask_pading' is unknown; did you mean attune_mask_padding?");
+            "config.json: the key 'attune_mask_pading' is unknown; did you mean 'attune_mask_padding'?");
 }
 
 TEST(HfConfig, TokenIds) {

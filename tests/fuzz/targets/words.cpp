@@ -1,6 +1,6 @@
 // Texts as a bag of words, and as parts of messages.
 #include "tokenizer/words.h"
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 #include "base/printable.h"
 #include "models/linear/word_counts.h"
 #include "tests/fuzz/harness.h"

@@ -1,9 +1,11 @@
-#include "base/nearest_word.h"
+#include "base/near_word.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <numeric>
 #include <vector>
+
+#include "base/printable.h"
 
 namespace attune {
 namespace {
@@ -44,7 +46,7 @@ const std::string* near_word(std::string_view text, std::span<const std::string>
 
 std::string did_you_mean(std::string_view text, std::span<const std::string> words) {
   const std::string* const near = near_word(text, words);
-  return near == nullptr ? "" : "; did you mean " + *near + "?";
+  return near == nullptr ? "" : "; did you mean '" + printable(*near) + "'?";
 }
 
 }  // namespace attune

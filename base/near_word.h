@@ -11,7 +11,7 @@ namespace attune {
 /// swapped), the first of several; null if more than a third of `text` is otherwise.
 const std::string* near_word(std::string_view text, std::span<const std::string> words);
 
-/// "; did you mean WORD?" with near_word(); else "".
+/// "; did you mean 'WORD'?" with near_word(), as printable() shows it; else "".
 std::string did_you_mean(std::string_view text, std::span<const std::string> words);
 
 }  // namespace attune
