@@ -45,9 +45,15 @@ std::string failure_of_devices() {
 
 // Makes one GPU visible to this process: of those that the environment lists, or of all. A list of one stays: srun may
 // have given each process its own. Before MPI starts, whose threads may read the environment.
-void choose_gpu(int local_rank) {
+void choose_gpu(Device device) {
   const char* const listed = std::getenv("CUDA_VISIBLE_DEVICES");
   if (listed != nullptr && std::string_view(listed).find(',') == std::string_view::npos) return;
+  const int local_rank = launched_local_rank();
+  if (local_rank < 0) {
+    CHECK(device != Device::kCuda,
+          "the launcher does not say which GPU is whose; set CUDA_VISIBLE_DEVICES for each process");
+    return;
+  }
   std::string chosen = std::to_string(local_rank);
   if (listed != nullptr) {
     std::istringstream devices(listed);
@@ -93,9 +99,9 @@ std::string difference(const std::string& rank_0, const std::string& other) {
 
 }  // namespace
 
-void join_launched(int threads, int patience) {
+void join_launched(int threads, int patience, Device device) {
   if (launched_world() <= 1 || joined != nullptr) return;
-  if (launched_local_rank() >= 0) choose_gpu(launched_local_rank());
+  choose_gpu(device);
   joined = join_processes(module_path("libattune_mpi.so"), {std::chrono::seconds(patience), on_failure}).release();
   const int share = share_of_processors();  // on every rank: --threads may differ
   if (threads == 0) set_num_threads(share);

@@ -11,14 +11,16 @@
 
 #include "engine/comm/communicator.h"
 #include "engine/comm/device_exchange.h"
+#include "engine/tensor/device.h"
 
 namespace attune {
 
 /// Joins the processes that the launcher has started, if it has started several. A rank that is not heard of for
 /// `patience` seconds then ends the run, with one line. Divides the processors among the processes of this machine if
 /// `threads` is 0, and gives each a GPU of its own. The output of all ranks but 0 is dropped. Before anything is computed;
-/// later calls change nothing. Throws Error if the processes cannot be joined.
-void join_launched(int threads, int patience);
+/// later calls change nothing. Throws Error if the processes cannot be joined, or if they use GPUs and nothing says which is
+/// whose.
+void join_launched(int threads, int patience, Device device);
 /// The processes that were joined; this one alone if none were.
 Communicator& processes();
 /// What the GPUs of these processes exchange gradients by; null without other processes, or without NCCL, which a

@@ -308,7 +308,7 @@ SeedRecord read_seed_record(const std::string& path, const std::string& program)
 int train_seeds(const TrainingFlags& flags, const std::vector<std::string>& arguments, const OneRun& run) {
   const std::vector<std::uint64_t> seeds = seed_list(flags.seeds);
   check_flags(flags);
-  join_launched(flags.threads, flags.peer_timeout);
+  join_launched(flags.threads, flags.peer_timeout, flags.placement.device());
   if (!processes().alone()) check_same_run(options_of_all(flags));
   TrainingFlags own = flags;
   if (!leads()) own.output = "";  // only the first process writes

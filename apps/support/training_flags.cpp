@@ -225,7 +225,7 @@ void TrainingFlags::declare_results(CommandLine& app) {
 
 void TrainingFlags::apply() {
   ignore_closed_pipes();
-  join_launched(threads, peer_timeout);
+  join_launched(threads, peer_timeout, placement.device());
   placement.prepare();
   layers();
   lora.check(trains_lora());

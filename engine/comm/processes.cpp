@@ -9,16 +9,17 @@
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
-#include <initializer_list>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
 
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/math.h"
+#include "base/whole_number.h"
 #include "engine/comm/mpi_calls.h"
 
 namespace attune {
@@ -26,17 +27,46 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// The first of these variables that is a number: Open MPI's, those of PMIx and PMI (srun, MPICH), of MPICH, Cray and Flux,
-// Slurm's.
-int launcher_number(std::initializer_list<const char*> names, int otherwise) {
-  for (const char* name : names) {
-    const char* const text = std::getenv(name);
-    if (text == nullptr || *text == '\0') continue;
-    char* end = nullptr;
-    const long number = std::strtol(text, &end, 10);
-    if (*end == '\0' && number >= 0 && number < 1 << 20) return static_cast<int>(number);
+// The variables by which a launcher tells a process the number of processes, its rank, and its rank among those on its
+// machine.
+struct Launcher {
+  const char *world, *rank, *local_rank;
+};
+
+constexpr Launcher kLaunchers[] = {
+    {"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"},  // Open MPI
+    {"MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_LOCAL_RANK"},     // MVAPICH
+    {"PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"},                                     // MPICH and Intel MPI
+    {"PMI_SIZE", "PMI_RANK", "PALS_LOCAL_RANKID"},                                   // Cray
+    {"PMI_SIZE", "PMI_RANK", "FLUX_TASK_LOCAL_ID"},                                  // Flux
+    {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"},                       // srun
+    {"PMI_SIZE", "PMI_RANK", nullptr}};
+
+std::optional<int> launcher_number(const char* name) {
+  const char* const text = name == nullptr ? nullptr : std::getenv(name);
+  return text == nullptr ? std::nullopt : whole_number<int>(text);
+}
+
+struct Launched {
+  int world = 1, rank = 0, local_rank = 0;
+};
+
+// By the first launcher all of whose variables are there. Some may be those of another launcher that has started this
+// one, so numbers of two rows are never mixed; and mpirun of MPICH starts its processes by srun, once on each machine:
+// srun's numbers count only if PMI has the same.
+Launched launched() {
+  for (const Launcher& launcher : kLaunchers) {
+    const std::optional<int> world = launcher_number(launcher.world), rank = launcher_number(launcher.rank),
+                             local_rank = launcher_number(launcher.local_rank);
+    if (!world || !rank || (!local_rank && launcher.local_rank != nullptr)) continue;
+    const bool by_srun = std::string_view(launcher.world).starts_with("SLURM");
+    if (by_srun && (launcher_number("PMI_SIZE").value_or(*world) != *world ||
+                    launcher_number("PMI_RANK").value_or(*rank) != *rank))
+      continue;
+    if (*world <= 1) return {};
+    return {*world, *rank, local_rank.value_or(-1)};
   }
-  return otherwise;
+  return {};
 }
 
 // How a rank is named in messages.
@@ -305,19 +335,15 @@ class Mpi : public MpiProcesses {
 }  // namespace
 
 int launched_world() {
-  return std::max(launcher_number({"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS"}, 1), 1);
+  return launched().world;
 }
 
 int launched_rank() {
-  return launched_world() == 1 ? 0
-                               : launcher_number({"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"}, 0);
+  return launched().rank;
 }
 
 int launched_local_rank() {
-  return launched_world() == 1 ? 0
-                               : launcher_number({"OMPI_COMM_WORLD_LOCAL_RANK", "MPI_LOCALRANKID", "PALS_LOCAL_RANKID",
-                                                  "FLUX_TASK_LOCAL_ID", "SLURM_LOCALID"},
-                                                 -1);
+  return launched().local_rank;
 }
 
 std::unique_ptr<MpiProcesses> join_processes(const std::string& module, const MpiOptions& options) {

@@ -43,6 +43,12 @@ for other in devices refused one_refused never; do
   cmp "$folder/hosts/model.safetensors" "$folder/$other/model.safetensors" || fail "$other: other weights than through the hosts"
 done
 
+# A launcher that does not tell ranks on a machine; with a GPU that is named the run goes on, to MPI, which finds one process.
+no_local_rank() { expect "$1" "$2" "$(env -u CUDA_VISIBLE_DEVICES PMI_SIZE=2 PMI_RANK=0 SLURM_LOCALID=0 "${@:3}" "$train_gpt" "${gpt[@]}" 2>&1 | grep -o 'error: .*\(whose; .*\|MPI joins 1\)')"; }
+no_local_rank "no local rank" "error: the launcher does not say which GPU is whose; set CUDA_VISIBLE_DEVICES for each process"
+no_local_rank "no local rank, several GPUs" "error: the launcher does not say which GPU is whose; set CUDA_VISIBLE_DEVICES for each process" CUDA_VISIBLE_DEVICES=0,1
+no_local_rank "no local rank, one GPU" "error: the launcher has started 2 processes, but MPI joins 1" CUDA_VISIBLE_DEVICES=1
+
 # An error of NCCL while the program does other things.
 begun=$SECONDS
 if ATTUNE_NCCL_STAND_IN=fail_after=20 run 3 failed with --num_epochs 100000; then fail "an error of NCCL: the run succeeds"; fi

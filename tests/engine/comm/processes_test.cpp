@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <random>
+#include <utility>
+#include <vector>
 
 #include "engine/comm/processes.h"
 #include "engine/comm/shares.h"
@@ -26,6 +29,63 @@ TEST(Processes, AreAsManyAsWereLaunched) {
   EXPECT_EQ(joined_processes().world(), expected == nullptr ? 1 : std::atoi(expected));
   EXPECT_LT(joined_processes().rank(), joined_processes().world());
   EXPECT_EQ(launched_local_rank(), joined_processes().rank()) << "all are on this machine";
+}
+
+// The variables of launchers that this process has, while it lives.
+class Variables {
+ public:
+  Variables(std::initializer_list<std::pair<const char*, const char*>> values) : values_(values) {
+    for (const auto& [name, value] : values_) setenv(name, value, 1);
+  }
+  ~Variables() {
+    for (const auto& [name, value] : values_) unsetenv(name);
+  }
+  Variables(const Variables&) = delete;
+  Variables& operator=(const Variables&) = delete;
+
+  // World, rank and local rank.
+  static std::vector<int> numbers() { return {launched_world(), launched_rank(), launched_local_rank()}; }
+
+ private:
+  std::vector<std::pair<const char*, const char*>> values_;
+};
+
+TEST(Launchers, NameWorldRankAndLocalRank) {
+  if (joined_processes().world() > 1) GTEST_SKIP() << "threads of MPI may read the environment";
+  EXPECT_EQ(Variables::numbers(), (std::vector<int>{1, 0, 0}));
+  const char* const rows[][3] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_LOCAL_RANK"},
+                                 {"MV2_COMM_WORLD_SIZE", "MV2_COMM_WORLD_RANK", "MV2_COMM_WORLD_LOCAL_RANK"},
+                                 {"PMI_SIZE", "PMI_RANK", "MPI_LOCALRANKID"},
+                                 {"PMI_SIZE", "PMI_RANK", "PALS_LOCAL_RANKID"},
+                                 {"PMI_SIZE", "PMI_RANK", "FLUX_TASK_LOCAL_ID"},
+                                 {"SLURM_STEP_NUM_TASKS", "SLURM_PROCID", "SLURM_LOCALID"}};
+  for (const auto& row : rows) {
+    {
+      const Variables several{{row[0], "4"}, {row[1], "3"}, {row[2], "1"}};
+      EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, 1})) << row[2];
+    }
+    const Variables one{{row[0], "1"}, {row[1], "0"}, {row[2], "0"}};
+    EXPECT_EQ(Variables::numbers(), (std::vector<int>{1, 0, 0})) << row[2];
+  }
+}
+
+TEST(Launchers, AreNotMixed) {
+  if (joined_processes().world() > 1) GTEST_SKIP() << "threads of MPI may read the environment";
+  {
+    const Variables no_local_rank{{"PMI_SIZE", "4"}, {"PMI_RANK", "3"}};
+    EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, -1}));
+    const Variables batch_script{{"SLURM_PROCID", "0"}, {"SLURM_LOCALID", "0"}};
+    EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, -1}));
+    const Variables once_on_each_machine{{"SLURM_STEP_NUM_TASKS", "2"}, {"SLURM_PROCID", "1"}};
+    EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, -1}));
+    const Variables own{{"MPI_LOCALRANKID", "2"}};
+    EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, 2}));
+  }
+  const Variables by_srun{{"SLURM_STEP_NUM_TASKS", "4"}, {"SLURM_PROCID", "3"}, {"SLURM_LOCALID", "1"}};
+  const Variables by_pmi{{"PMI_SIZE", "4"}, {"PMI_RANK", "3"}};
+  EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, 1}));
+  const Variables no_numbers{{"OMPI_COMM_WORLD_SIZE", "many"}, {"OMPI_COMM_WORLD_RANK", "-1"}};
+  EXPECT_EQ(Variables::numbers(), (std::vector<int>{4, 3, 1}));
 }
 
 TEST(Processes, SumsAddInTheOrderOfRanks) {
