@@ -19,7 +19,7 @@ namespace attune {
 namespace {
 
 // Bytes of the first line, at most. That of an epoch has measures of each class.
-constexpr std::size_t kFirstLine = std::size_t{1} << 20;
+constexpr std::size_t kFirstLine = std::size_t{1} << 27;
 constexpr std::int64_t kLastStep = std::int64_t{1} << 53;
 
 std::string_view text_of(std::span<const std::byte> block) {
@@ -36,10 +36,25 @@ json::Value record_of(std::string_view line, const std::string& path) {
   return json::Value::object();
 }
 
+// The first line of a file, or of a longer one its begin. False, and errno, if it cannot be read.
+bool read_first_line(int fd, std::size_t size, std::string& line) {
+  constexpr std::size_t kBlock = std::size_t{1} << 20;
+  for (const std::size_t end = std::min(size, kFirstLine); line.size() < end;) {
+    const std::size_t begin = line.size();
+    if (!read_blocks(fd, begin, std::min(end - begin, kBlock),
+                     [&](std::span<const std::byte> block) { line += text_of(block); }))
+      return false;
+    if (const std::size_t at = line.find('\n', begin); at != std::string::npos) {
+      line.resize(at);
+      break;
+    }
+  }
+  return true;
+}
+
 // Whether a line is of a log (apps/support/report.h). The log of a run that goes on may begin with any of them.
 bool is_of_log(std::string_view line, const std::string& path) {
   static const std::vector<std::vector<std::string>> kinds = {{"step", "learning_rate", "tokens_per_second"},
-                                                              {"step", "train_loss", "val_loss"},
                                                               {"epoch", "train_ece", "val_ece"},
                                                               {"epoch", "train_spearman", "val_spearman"},
                                                               {"best_step", "measure", "value"},
@@ -48,9 +63,14 @@ bool is_of_log(std::string_view line, const std::string& path) {
                                                               {"stopped_at_step", "kind", "tensor", "error"}};
   std::vector<std::string> names;
   record_of(line, path).for_each([&](const std::string& name, const json::Value&) { names.push_back(name); });
-  return std::ranges::any_of(kinds, [&](const std::vector<std::string>& kind) {
-    return std::ranges::all_of(kind, [&](const std::string& name) { return std::ranges::count(names, name) > 0; });
-  });
+  // Other trainers write these as well, with more beside them.
+  std::vector<std::string> evaluation = {"step", "train_loss", "val_loss"};
+  if (std::ranges::count(names, "keep_best") > 0) evaluation.emplace_back("keep_best");
+  return std::ranges::is_permutation(names, evaluation) ||
+         std::ranges::any_of(kinds, [&](const std::vector<std::string>& kind) {
+           return std::ranges::all_of(kind,
+                                      [&](const std::string& name) { return std::ranges::count(names, name) > 0; });
+         });
 }
 
 }  // namespace
@@ -76,10 +96,8 @@ LogFile::LogFile(std::string path, bool goes_on, const std::optional<LogState>& 
                                    kept->bytes, " bytes is another one; name another file"));
   } else if (size > 0) {
     std::string first;
-    if (!read_blocks(file_.get(), 0, std::min(static_cast<std::size_t>(size), kFirstLine),
-                     [&](std::span<const std::byte> block) { first = text_of(block); }))
-      fail("read");
-    if (!is_of_log(first.substr(0, first.find('\n')), path_))
+    if (!read_first_line(file_.get(), static_cast<std::size_t>(size), first)) fail("read");
+    if (!is_of_log(first, path_))
       throw Error(str_cat("--log_file ", path_, ": attune did not write this file; name another one"));
     if (goes_on && !(kept && kept->bytes == 0)) read(size);
   }
