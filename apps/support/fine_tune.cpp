@@ -11,7 +11,6 @@
 #include "apps/support/adapter.h"
 #include "apps/support/encode.h"
 #include "apps/support/final_evaluation.h"
-#include "apps/support/input_form.h"
 #include "apps/support/interrupt.h"
 #include "apps/support/memory_advice.h"
 #include "apps/support/peak_rate.h"
@@ -21,9 +20,8 @@
 #include "apps/support/run_file.h"
 #include "apps/support/run_hooks.h"
 #include "apps/support/run_keeper.h"
-#include "apps/support/run_report.h"
+#include "apps/support/save_run.h"
 #include "apps/support/saved_tokenizer.h"
-#include "apps/support/task_config.h"
 #include "base/join.h"
 #include "base/near_word.h"
 #include "base/printable.h"
@@ -33,7 +31,6 @@
 #include "engine/tensor/context.h"
 #include "engine/train/checkpoints.h"
 #include "models/adapter_folder.h"
-#include "models/hf_config.h"
 #include "models/model_folder.h"
 #include "models/weights.h"
 
@@ -41,22 +38,6 @@ namespace attune {
 namespace {
 
 namespace fs = std::filesystem;
-
-// How a run is described in its folder.
-struct Description {
-  RunStart start;
-  RunReport page;
-  double training_seconds = 0;
-};
-
-json::Value config_of(const FineTuneJob& job, const TrainingFlags& flags) {
-  json::Value config = job.model.hf_config();
-  set_label_names(config, job.label_names);
-  config.merge(task_json(job.task));
-  config.merge(batch_form_json(job.form));
-  config.merge(pairs_json(!flags.data.columns.pair.empty()));
-  return config;
-}
 
 std::string config_digest(const FineTuneJob& job, const TrainingFlags& flags) {
   return sha256_hex(config_of(job, flags).dump(2) + "\n");
@@ -127,8 +108,7 @@ void check_keep_best(const Task& task, const std::string& measure) {
     return erased;
   });
   throw UsageError(str_cat("--keep_best: there is no measure '", printable(measure), "'; the task has ", join(known),
-                           of_one.empty() ? "" : ", and those of one output, as " + printable(of_one),
-                           near));
+                           of_one.empty() ? "" : ", and those of one output, as " + printable(of_one), near));
 }
 
 void print_best(const BestModel& kept, const TrainingFlags& flags) {
@@ -153,18 +133,6 @@ void warn_of_padding(const FineTuneJob& job, const TrainingFlags& flags) {
   if (flags.group_by_length && !job.form.packed && !job.form.windows)
     std::cerr << "warning: --group_by_length saves no work: every text is padded to " << job.form.max_length
               << " tokens" << std::endl;
-}
-
-void save_model_folder(const std::string& folder, const FineTuneJob& job, const TrainingFlags& flags,
-                       const NamedTexts& tokenizer) {
-  create_folders(folder);
-  const auto write = [&](AtomicFile& file, const Metadata& metadata) { save_weights(job.model, file, metadata); };
-  model_files(folder, config_of(job, flags), tokenizer, write).commit();
-}
-
-// The folder of the model of a run that was interrupted. The model of a finished run is never replaced by it.
-std::string interrupted_folder(const TrainingFlags& flags) {
-  return (fs::path(flags.output) / "interrupted").string();
 }
 
 // Of a folder that may be missing.
@@ -230,10 +198,6 @@ void check_log_file(const FineTuneJob& job, const TrainingFlags& flags, const Na
   }
 }
 
-Splits splits_of(const FineTuneJob& job) {
-  return {{"train", &job.train}, {"validation", &job.validation}, {"test", &job.test}};
-}
-
 // Saves the low-rank changes. An error waits until the rest of the run is done.
 std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags& flags) {
   try {
@@ -241,44 +205,6 @@ std::exception_ptr try_save_adapter(const FineTuneJob& job, const TrainingFlags&
     return nullptr;
   } catch (const Error&) {
     return std::current_exception();
-  }
-}
-
-// run.json and report.html: before the final evaluation, and of an interrupted run, without measures, afterwards with
-// them. The model is saved: an error costs only these files.
-void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer& trainer, const TrainReport& report,
-               const Description& description, bool finished) {
-  const std::string folder = finished ? flags.output : interrupted_folder(flags);
-  const RunSummary run{.command_line = flags.command_line(),
-                       .splits = splits_of(job),
-                       .start = description.start,
-                       .parameters = parameter_count(job.model),
-                       .trained_parameters = parameter_count(job.model, true),
-                       .steps = trainer.steps(),
-                       .device = flags.placement.device() == Device::kCuda ? cuda_memory().device_name : "cpu",
-                       .training_seconds = description.training_seconds,
-                       .measures = report.splits(),
-                       .fitted = report.fitted()};
-  const auto attempt = [](const auto& write) {
-    try {
-      write();
-    } catch (const std::exception& error) {  // std::bad_alloc, for one
-      std::cerr << "warning: " << error.what() << "; the run goes on without this file" << std::endl;
-    }
-  };
-  attempt([&] { write_run_file(folder, run); });
-  if (!flags.no_report)
-    attempt([&] { description.page.write(folder, run, report.history().curves(), trainer.best_model(), finished); });
-}
-
-// What the machine says to a save; empty if it succeeds.
-template <class Save>
-std::string failure_of(const Save& save) {
-  try {
-    save();
-    return "";
-  } catch (const IoError& error) {
-    return error.what();
   }
 }
 
@@ -302,12 +228,21 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   const auto close = [&] { trainer.save_state([&](const RunState& state) { keeper.close(state, report.state()); }); };
   // The checkpoint of an interrupted run comes first: --resume needs it even if the model cannot be saved. If the disk
   // refuses it, the model, which is smaller, may still find room.
-  const std::string no_checkpoint = finished ? "" : failure_of(close);
+  std::string no_checkpoint;
+  try {
+    if (!finished) close();
+  } catch (const IoError& error) {
+    no_checkpoint = error.what();
+  }
   trainer.use_result();
   if (!flags.output.empty()) {
     const std::string folder = finished ? flags.output : interrupted_folder(flags);
-    const std::string no_model = failure_of([&] { save_model_folder(folder, job, flags, tokenizer); });
-    if (!no_model.empty()) throw Error(no_checkpoint + (no_checkpoint.empty() ? "" : "; ") + no_model);
+    try {
+      save_model_folder(folder, job, flags, tokenizer);
+    } catch (const IoError& error) {
+      if (no_checkpoint.empty()) throw;
+      throw Error(no_checkpoint + "; " + error.what());
+    }
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
   }
@@ -316,7 +251,10 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     if (const BestModel* kept = trainer.best_model()) report.best(kept->measure(), kept->best());
   }
   if (!flags.output.empty()) write_run(job, flags, trainer, report, description, finished);
-  if (!no_checkpoint.empty()) throw Error(no_checkpoint + "; only the model of the interrupted run is saved");
+  if (!no_checkpoint.empty())
+    throw Error(no_checkpoint + "; the model of the interrupted run is saved; " +
+                (keeper.can_go_on() ? "--resume goes on from the last checkpoint"
+                                    : "--model_dir " + interrupted_folder(flags) + " begins from it"));
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && (!flags.no_final_evaluation || flags.task.fit().any())) {

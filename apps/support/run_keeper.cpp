@@ -88,6 +88,7 @@ void RunKeeper::write(RunState state, ReportState report, std::int64_t keep) {
   state.history = std::move(report.history);
   if (!checkpoints_) checkpoints_ = std::make_unique<Checkpoints>(checkpoints_folder(flags_.output));
   checkpoints_->save(state, keep);
+  saved_ = true;
 }
 
 void RunKeeper::save(const RunState& state, ReportState report) {

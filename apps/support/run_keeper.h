@@ -46,6 +46,8 @@ class RunKeeper {
   void save(const RunState& state, ReportState report);
   /// Saves a checkpoint of a run that ends here: finished, or to be resumed later. Throws IoError.
   void close(const RunState& state, ReportState report);
+  /// Whether --resume finds a checkpoint of this run.
+  bool can_go_on() const { return !file_.empty() || saved_; }
 
  private:
   void refuse_unfinished(const std::string& folder) const;
@@ -57,6 +59,7 @@ class RunKeeper {
   std::optional<RunState> state_;
   std::optional<ReportState> report_;
   std::unique_ptr<Checkpoints> checkpoints_;
+  bool saved_ = false;
 };
 
 }  // namespace attune

@@ -63,14 +63,31 @@ for refused in checkpoints "checkpoints interrupted"; do
   for name in $refused; do touch "$folder/other/$name"; done
   kill -INT $pid
   code=0; wait $pid || code=$?
-  said="$code: $(grep -c ': error: ' "$folder/err") error: $(grep -o "$folder/other/[a-z]*: \|only the model.*" "$folder/err" | xargs)"
+  said="$code: $(grep -c ': error: ' "$folder/err") error: $(grep -o "$folder/other/[a-z]*: \|the model of.*" "$folder/err" | xargs)"
   if [ "$refused" = checkpoints ]; then
-    expect "a checkpoint that cannot be saved" "1: 1 error: $folder/other/checkpoints: only the model of the interrupted run is saved" "$said"
+    expect "a checkpoint that cannot be saved" "1: 1 error: $folder/other/checkpoints: the model of the interrupted run is saved; --model_dir $folder/other/interrupted begins from it" "$said"
     ask other/interrupted >/dev/null || fail "the model is lost with the checkpoint"
+    "$train_gpt" --data "$folder/data" --model_dir "$folder/other/interrupted" --context_length 16 --threads 1 --eval_freq 0 --no_final_evaluation --max_steps 1 \
+      --output "$folder/onward" >/dev/null || fail "a run does not begin from the model that is saved without a checkpoint"
   else
     expect "neither checkpoint nor model" "1: 1 error: $folder/other/checkpoints: $folder/other/interrupted:" "$said"
   fi
 done
+# An earlier checkpoint stays.
+rm -rf "$folder/other"
+begin other --checkpoint_every 2
+latest=$folder/other/checkpoints/latest
+until [ -e "$latest" ]; do sleep 0.02; done
+kill -STOP $pid
+mv "$latest" "$folder/latest" && mkdir "$latest"
+kill -INT $pid
+kill -CONT $pid
+code=0; wait $pid || code=$?
+rmdir "$latest" && mv "$folder/latest" "$latest"
+expect "a last checkpoint that cannot be saved" "1: the model of the interrupted run is saved; --resume goes on from the last checkpoint" \
+  "$code: $(grep ': error: ' "$folder/err" | grep -o "the model of.*")"
+step=$(sed 's/step-0*//; s/\..*//' "$latest")
+"$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 1)) --checkpoint_every 2 --output "$folder/other" --resume >/dev/null || fail "--resume from the last checkpoint"
 
 # nohup: the end of the terminal is ignored.
 rm -rf "$folder/other"
