@@ -140,7 +140,7 @@ int usable_cores() {
 std::unique_ptr<Pool> the_pool;
 
 Pool& pool() {
-  // Several threads may come first at the same time.
+  // Several threads may come first at the same time: one initialises a static, and the others wait for it.
   [[maybe_unused]] static const bool there = [] {
     if (!the_pool) the_pool = std::make_unique<Pool>(usable_cores());
     return true;

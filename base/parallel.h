@@ -4,7 +4,7 @@
 // in any order, on any thread. Since the cut depends on n and grain alone, a computation whose pieces are independent
 // is bitwise the same on 1 and on 64 threads. A loop inside a piece runs on its own thread, in order. If a piece throws
 // an exception, the caller receives it when all pieces have ended that were begun; if several throw, one of them. Several
-// threads may call it at the same time: their loops run one after the other.
+// threads may call it at the same time; loops that use the pool then run one after the other.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,7 @@ namespace attune {
 /// Threads used by parallel_for, the caller's included; at first the number of cores this process may run on.
 int num_threads();
 /// Changes the number of threads (at least 1). Not to be called from inside parallel_for, nor while another thread may be
-/// in it or in num_threads(). Throws Error if the system
-/// refuses that many; the number then stays unchanged.
+/// in it or in num_threads(). Throws Error if the system refuses that many; the number then stays unchanged.
 void set_num_threads(int threads);
 
 namespace detail {

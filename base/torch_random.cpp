@@ -15,8 +15,8 @@
 namespace attune {
 namespace {
 
-constexpr std::size_t kNormalBlock = 16;  // PyTorch fills float normals in blocks of 16: 8 cosines, then 8 sines
-constexpr std::int64_t kBlocks = 512;     // in one piece of a parallel loop
+constexpr std::size_t kNormalBlock = 16;       // PyTorch fills float normals in blocks of 16: 8 cosines, then 8 sines
+constexpr std::int64_t kBlocksPerPiece = 512;  // in one piece of a parallel loop
 
 // A uniform of 24 bits in [0, 1).
 float unit_float(std::uint32_t bits) {
@@ -40,7 +40,7 @@ void box_muller_block(float* x, float mean, float stddev) {
 template <class Needed>
 void draw_normals(TorchGenerator& generator, std::span<float> out, float mean, float stddev, Needed needed) {
   for (float& x : out) x = unit_float(generator.random32());
-  parallel_for(static_cast<std::int64_t>(out.size() / kNormalBlock), kBlocks,
+  parallel_for(static_cast<std::int64_t>(out.size() / kNormalBlock), kBlocksPerPiece,
                [&](std::int64_t begin, std::int64_t end) {
                  for (std::int64_t block = begin; block < end; ++block) {
                    const std::size_t first = static_cast<std::size_t>(block) * kNormalBlock;

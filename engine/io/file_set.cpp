@@ -27,7 +27,7 @@ class OldFile {
  public:
   OldFile(std::string path, Mark mark) : path_(std::move(path)), aside_(marked_path(path_, mark)), at_(&path_) {}
   ~OldFile() {
-    if (is_aside()) unlink(at_->c_str());
+    if (is_aside() && !left_) unlink(at_->c_str());
   }
   OldFile(const OldFile&) = delete;
   OldFile& operator=(const OldFile&) = delete;
@@ -41,9 +41,10 @@ class OldFile {
     move_file(*at_, name);
     at_ = &name;
   }
-  /// Undoes rename_aside(). It may fail.
-  void try_first_name() noexcept {
-    if (is_aside() && move_to_free_name(*at_, aside_)) at_ = &aside_;
+  /// Undoes rename_aside(). False if the system refuses it.
+  bool undo_rename() noexcept {
+    if (is_aside() && at_ != &aside_ && move_to_free_name(*at_, aside_)) at_ = &aside_;
+    return !is_aside() || at_ == &aside_;
   }
   /// False if the system refuses it.
   bool put_back() noexcept {
@@ -51,13 +52,14 @@ class OldFile {
     return !is_aside();
   }
   /// The destructor leaves the file where it is.
-  void leave() noexcept { at_ = &path_; }
+  void leave() noexcept { left_ = true; }
 
  private:
   bool is_aside() const { return at_ != &path_; }
 
   std::string path_, aside_;
   const std::string* at_;  // its name now
+  bool left_ = false;
 };
 
 // The old set while a new one is put in place. What undoes a step needs no memory.
@@ -83,9 +85,9 @@ class OldSet {
     after_step();
   }
   void remove() { files_.clear(); }
-  /// False if the system refuses that: then the key is still aside.
+  /// False if the system refuses that: then the key is still aside, under a name that says how far it was.
   bool put_back() noexcept {
-    if (has_key()) files_.front()->try_first_name();
+    if (has_key() && !files_.front()->undo_rename()) return false;
     return std::all_of(files_.rbegin(), files_.rend(), [](const auto& file) { return file->put_back(); });
   }
   void leave() noexcept {
@@ -205,6 +207,11 @@ void finish_interrupted_commit(const std::string& folder) {
       else
         put_in_place(Mark::kOld, key, name);
     }
+  // A set without an older one replaces files of others. They come back unless its key, the last of its files, is in place.
+  if (marked[Mark::kReplacedKey].empty() && marked[Mark::kOldKey].empty() && !marked[Mark::kNew].empty()) {
+    for (const auto& [target, name] : marked[Mark::kOld]) move_file(path_of(name), path_of(target));
+    sync_folder(folder);
+  }
   remove_temporaries(folder);
 }
 

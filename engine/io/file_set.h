@@ -51,8 +51,9 @@ class FileSet {
 
 /// Whether a commit() of a set that had an older one was begun in a folder, if it exists, and not ended. Throws IoError.
 bool has_interrupted_commit(const std::string& folder);
-/// Ends a commit in a folder, if it exists, that a killed process has begun, and removes its temporaries. No other process
-/// may write there now. Throws IoError; it may be called again then.
+/// Ends a commit in a folder, if it exists, that a killed process has begun, and removes its temporaries. If there was no
+/// older set, the files that this one would have replaced come back. No other process may write there now. Throws IoError;
+/// it may be called again then.
 void finish_interrupted_commit(const std::string& folder);
 
 }  // namespace attune

@@ -39,8 +39,8 @@ class AtomicFile {
   void refuse_to_replace() const;
   /// Syncs, renames over the target, and syncs the folder. Throws IoError if any of it fails.
   void commit();
-  /// Undoes commit(), also one that has thrown: the file is in the making again, and closed. False if the system refuses
-  /// that.
+  /// Undoes a commit() that replaced no file, also one that has thrown: the file is in the making again, and closed. False
+  /// if the system refuses that.
   bool take_back() noexcept;
   /// The destructor leaves the file where it is.
   void leave() noexcept { removed_at_end_ = false; }

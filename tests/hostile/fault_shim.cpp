@@ -6,8 +6,9 @@
 //   ATTUNE_FAULT_COUNTS=FILE     when main() ends, the number of calls of each kind is written here: "read 12"
 //   ATTUNE_FAULT_HAPPENED=FILE   made when the call fails; a run with fewer calls than K does not make it
 //
-// KIND is a name of `kinds` below; `move` is rename and link together, so that a file can get no other name at all. ACTION is the name of an error (EIO, ENOSPC, ...), `short` (half of the bytes are read
-// or written), or `cut` (somebody cuts the file to half its size at this moment).
+// KIND is a name of `kinds` below; `move` is rename and link together, so that a file can get no other name at all.
+// ACTION is the name of an error (EIO, ENOSPC, ...), `short` (half of the bytes are read or written), or `cut` (somebody
+// cuts the file to half its size at this moment).
 #include <dirent.h>
 #include <dlfcn.h>
 #include <fcntl.h>

@@ -28,14 +28,17 @@ int __real_unlink(const char* path);
 namespace attune::testing {
 namespace {
 
-// Calls of the system that fail while a set is committed, and the one before which the process ends as if it were killed. All of
-// rename, link, unlink and fsync are counted, from 0 on.
+// Calls of the system that fail while a set is committed, and the one before which the process ends as if it were killed.
+// All of rename, link, unlink and fsync are counted, from 0 on.
 struct Faults {
   enum class Lasting : std::uint8_t { kNo, kRename, kRenameAndLink };
 
-  std::size_t first;                        // fails, unless it is an unlink
-  Lasting lasting;                          // what fails from then on
-  std::size_t killed_at = ~std::size_t{0};  // never
+  static constexpr std::size_t kNever = ~std::size_t{0};
+
+  std::size_t first;  // fails, unless it is an unlink
+  Lasting lasting;    // what fails from then on
+  std::size_t killed_at = kNever;
+  std::size_t second = kNever;  // fails too, and a link that is tried instead of it
   std::size_t calls = 0, links = 0;
 };
 Faults* faults = nullptr;  // null: no call fails
@@ -52,8 +55,10 @@ bool fails(Call call) {
   const bool later =
       at > faults->first && ((call == Call::kRename && faults->lasting != Faults::Lasting::kNo) ||
                              (call == Call::kLink && faults->lasting == Faults::Lasting::kRenameAndLink));
-  if (first || later) errno = EIO;
-  return first || later;
+  const bool second =
+      (at == faults->second && call != Call::kUnlink) || (at > 0 && at - 1 == faults->second && call == Call::kLink);
+  if (first || second || later) errno = EIO;
+  return first || second || later;
 }
 
 FileSet set_of(const std::string& folder, const std::string& text) {
@@ -140,6 +145,32 @@ TEST(FileSets, AKilledFirstCommitLeavesTheNewSetOrNoKey) {
     for (const auto& [name, text] : contents) EXPECT_EQ(name.find(".attune-"), std::string::npos) << name;
   }
   EXPECT_EQ(found, (std::set<std::string>{"new", "none"}));
+}
+
+// Nor are files that were there before and are of no set, as a tokenizer that the user has put there.
+TEST(FileSets, AKilledFirstCommitKeepsWhatWasThere) {
+  const std::map<std::string, std::string> before = {{"older", "user's"}, {"two", "user's"}};
+  std::size_t steps = 0, kept = 0;
+  for (std::size_t last = 0; last <= steps; ++last) {
+    const TempDir dir;
+    for (const auto& [name, text] : before) write_file(dir / name, text);
+    if (last == 0) {
+      const TempDir counted;
+      for (const auto& [name, text] : before) write_file(counted / name, text);
+      set_of(counted.path().string(), "new").commit([&] { ++steps; });
+    }
+    commit_killed_after(dir.path().string(), last);
+    const LockedFolder next(dir.path().string());
+    auto found = contents_of(dir.path());
+    if (found.contains("key")) {
+      EXPECT_EQ(found, (std::map<std::string, std::string>{{"key", "new"}, {"one", "new"}, {"two", "new"}})) << last;
+      continue;
+    }
+    found.erase("one");
+    EXPECT_EQ(found, before) << "after step " << last;
+    ++kept;
+  }
+  EXPECT_GT(kept, 5u);
 }
 
 // A reader that comes while the key is aside does not interfere.
@@ -239,32 +270,56 @@ int disturbed_commit(const std::string& folder, Faults what) {
   return WEXITSTATUS(status);
 }
 
-// A process that is killed while it undoes a commit, or that can undo it no more: who reads the folder next finds one set.
+// Whatever happens to a commit, who reads the folder next finds one set. Returns the exit code of the commit's process.
+int expect_one_set(const Faults& what) {
+  const TempDir dir;
+  write_old_files(dir);
+  const int code = disturbed_commit(dir.path().string(), what);
+  const std::string where = str_cat("calls ", what.first, " and ", what.second, " failed, mode ",
+                                    static_cast<int>(what.lasting), ", killed at ", what.killed_at);
+  if (std::filesystem::exists(dir / "key")) {
+    auto found = contents_of(dir.path());
+    std::erase_if(found, [](const auto& file) { return parse_marked_name(file.first).has_value(); });
+    EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where;
+  }
+  const LockedFolder next(dir.path().string());
+  const auto found = contents_of(dir.path());
+  EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where << ": " << found.size() << " files";
+  return code;
+}
+
+// A process that is killed while it undoes a commit, or that can undo it no more.
 TEST(FileSets, AFailedCommitThatIsKilledLeavesOneSet) {
   std::map<int, std::size_t> ends;
-  for (const auto lasting : {Faults::Lasting::kNo, Faults::Lasting::kRename, Faults::Lasting::kRenameAndLink})
-    for (std::size_t first = 0, last = 1; last != 0; ++first) {
-      int code = kKilled;
-      for (last = first + 1; code == kKilled; ++last) {
-        const TempDir dir;
-        write_old_files(dir);
-        code = disturbed_commit(dir.path().string(), {.first = first, .lasting = lasting, .killed_at = last});
-        ++ends[code];
-        const std::string where =
-            str_cat("call ", first, " failed, mode ", static_cast<int>(lasting), ", killed at ", last);
-        if (std::filesystem::exists(dir / "key")) {
-          auto found = contents_of(dir.path());
-          std::erase_if(found, [](const auto& file) { return parse_marked_name(file.first).has_value(); });
-          EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where;
-        }
-        const LockedFolder next(dir.path().string());
-        const auto found = contents_of(dir.path());
-        EXPECT_TRUE(found == kOldFiles || found == kNewFiles) << where << ": " << found.size() << " files";
-      }
-      if (code == 0) last = 0;  // the call that was to fail came never
+  for (const auto lasting : {Faults::Lasting::kNo, Faults::Lasting::kRename, Faults::Lasting::kRenameAndLink}) {
+    int code = kKilled;
+    for (std::size_t first = 0; code != 0; ++first) {  // 0: the call that was to fail came never
+      code = kKilled;
+      for (std::size_t last = first + 1; code == kKilled; ++last)
+        ++ends[code = expect_one_set({.first = first, .lasting = lasting, .killed_at = last})];
     }
+  }
   EXPECT_GT(ends[kKilled], 100u);
   EXPECT_GT(ends[1], 30u);
+}
+
+// One step of undoing fails, and then the process is killed.
+TEST(FileSets, AFailedUndoThatIsKilledLeavesOneSet) {
+  std::size_t killed = 0;
+  int code = kKilled;
+  for (std::size_t first = 0; code != 0; ++first) {
+    bool came = true;  // the second call
+    for (std::size_t second = first + 1; came; ++second) {
+      std::size_t last = second;
+      do {
+        ++last;
+        code = expect_one_set({.first = first, .lasting = Faults::Lasting::kNo, .killed_at = last, .second = second});
+      } while (code == kKilled);
+      killed += last - second - 1;
+      came = last > second + 1;
+    }
+  }
+  EXPECT_GT(killed, 100u);
 }
 
 TEST(FileSets, OlderFilesGo) {
