@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <span>
 
 #include "base/check.h"
 #include "base/input_file.h"
+#include "base/read_file.h"
 #include "engine/io/locked_folder.h"
 #include "engine/io/sha256.h"
 
@@ -16,8 +18,9 @@ namespace {
 
 constexpr const char *kSave = "attune_save", *kFiles = "attune_files";
 
-// What attune and the Hugging Face libraries read from a folder, other than config.json and model.safetensors, and the
-// descriptions of the run that the model is of.
+constexpr std::array kModel = {"config.json", "model.safetensors"};
+// What else attune and the Hugging Face libraries read from a folder, and the descriptions of the run that the model is
+// of. The files of a tokenizer come last.
 constexpr std::array<const char*, 13> kOtherFiles = {"run.json",
                                                      "report.html",
                                                      "model.safetensors.index.json",
@@ -31,6 +34,7 @@ constexpr std::array<const char*, 13> kOtherFiles = {"run.json",
                                                      "encoder.json",
                                                      "vocab.bpe",
                                                      "vocab.txt"};
+constexpr std::span kTokenizerFiles = std::span(kOtherFiles).subspan(4);
 
 std::string id_of(const json::Value& config, const json::Value& digests) {
   return sha256_hex(json::Value::array({config.dump(), digests}).dump()).substr(0, 32);
@@ -67,22 +71,31 @@ void update_config(const std::string& folder, const json::Value& config, const j
 }
 
 void check_model_folder(const std::string& folder, const NamedTexts& texts) {
-  const auto check = [&](const std::string& name) {
-    check_replaceable((std::filesystem::path(folder) / name).string());
-  };
-  for (const char* name : {"config.json", "model.safetensors"}) check(name);
+  const auto in = [&](const std::string& name) { return (std::filesystem::path(folder) / name).string(); };
+  const auto check = [&](const std::string& name) { check_replaceable(in(name)); };
+  for (const char* name : kModel) check(name);
   for (const auto& [name, text] : texts) check(name);
   for (const char* name : kOtherFiles) check(name);
+  if (std::ranges::any_of(kModel, [&](const char* name) { return std::filesystem::exists(in(name)); })) return;
+  // No model is there: files of a tokenizer are those of this one, perhaps with its other forms, or somebody's.
+  const auto is_there = [&](const auto& file) {
+    return std::filesystem::exists(in(file.first)) && read_file(in(file.first)) == file.second;
+  };
+  if (!texts.empty() && std::ranges::all_of(texts, is_there)) return;
+  const auto found =
+      std::ranges::find_if(kTokenizerFiles, [&](const char* name) { return std::filesystem::exists(in(name)); });
+  CHECK(found == kTokenizerFiles.end(), in(*found),
+        ": a model that is saved here would replace or remove this file, which is not of its tokenizer; name another "
+        "folder, or move the file");
 }
 
 bool is_model_file(std::string_view name) {
-  return name == "config.json" || name == "model.safetensors" ||
-         std::ranges::find(kOtherFiles, name) != kOtherFiles.end();
+  return std::ranges::find(kModel, name) != kModel.end() || std::ranges::find(kOtherFiles, name) != kOtherFiles.end();
 }
 
 void remove_model(const std::string& folder) {
   std::error_code error;  // a file that cannot be removed does no harm
-  for (const char* name : {"config.json", "model.safetensors"}) std::filesystem::remove(folder + "/" + name, error);
+  for (const char* name : kModel) std::filesystem::remove(folder + "/" + name, error);
   for (const char* name : kOtherFiles) std::filesystem::remove(folder + "/" + name, error);
   rmdir(folder.c_str());
 }
@@ -95,7 +108,7 @@ void check_same_save(const json::Value& config, const SafetensorsFile& weights) 
         of_config, "); copy both from one folder, or train again");
 }
 
-FileDigests saved_texts(const SafetensorsFile& weights) {
+FileDigests saved_digests(const SafetensorsFile& weights) {
   FileDigests out;
   if (const auto text = weights.metadata().find(kFiles); text != weights.metadata().end())
     json::parse(text->second, weights.path() + ": " + kFiles)

@@ -38,7 +38,8 @@ json::Value read_model_config(const std::string& folder);
 /// id stays too. Throws Error if the file is another one now; IoError.
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members);
 
-/// Throws IoError if a folder is in the place of one of these files, or of one that an older model may have.
+/// Throws IoError if a folder is in the place of one of these files, or of one that an older model may have; Error if no
+/// model is there, but files of another tokenizer than this, which a save would replace or remove.
 void check_model_folder(const std::string& folder, const NamedTexts& texts);
 
 /// Whether a file of this name belongs to the folder of a model.
@@ -52,9 +53,9 @@ void check_same_save(const json::Value& config, const SafetensorsFile& weights);
 
 /// SHA-256 of files, by name.
 using FileDigests = std::map<std::string, std::string>;
-/// Of the files of texts that were saved with these weights; empty if they do not say it, as those of other programs and
-/// of older versions. Throws Error if that cannot be read.
-FileDigests saved_texts(const SafetensorsFile& weights);
+/// Of the files of texts that were saved with these weights; empty for weights of other programs and
+/// of older versions. Throws Error if they cannot be read.
+FileDigests saved_digests(const SafetensorsFile& weights);
 /// Whether the file at `path`, with its bytes, is one of these; always if there are none.
 bool is_saved_text(const FileDigests& saved, const std::string& path, std::string_view text);
 

@@ -18,7 +18,7 @@ namespace attune {
 struct LoadReport {
   std::vector<std::string> missing;  // optional tensors that were absent, by row: their parameters keep their values
   std::vector<std::string> unused;   // tensors of the file that belong to no parameter
-  FileDigests texts = {};            // of the files that were saved with the weights
+  FileDigests text_digests = {};     // of the files that were saved with the weights
 };
 
 /// The source of the last layer: the file, or none (the caller creates a new one).

@@ -14,11 +14,20 @@ NamedTexts texts_of(const Tokenizer& tokenizer) {
 }
 
 void check_saved_tokenizer(const Tokenizer& tokenizer, const LoadReport& weights) {
-  for (const TokenizerFile& file : tokenizer.files())
+  FileDigests missing = weights.text_digests;
+  for (const TokenizerFile& file : tokenizer.files()) {
     CHECK(
-        is_saved_text(weights.texts, file.path, file.text), file.path,
+        is_saved_text(weights.text_digests, file.path, file.text), file.path,
         ": this file and model.safetensors come from different saves; copy both from one folder, or name the folder of "
         "the tokenizer with --tokenizer to use it all the same");
+    missing.erase(std::filesystem::path(file.path).filename().string());
+  }
+  if (missing.empty()) return;
+  const std::filesystem::path folder = std::filesystem::path(tokenizer.files().front().path).parent_path();
+  throw Error(
+      str_cat((folder / missing.begin()->first).string(),
+              ": this file of the tokenizer was saved with model.safetensors and is missing; copy it from where "
+              "they were saved, or name the folder with --tokenizer to do without it"));
 }
 
 }  // namespace attune

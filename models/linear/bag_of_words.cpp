@@ -91,7 +91,7 @@ BagOfWords load_bag_of_words(const std::string& folder) {
   const std::int64_t outputs = classes == 2 ? 1 : classes;
   const SafetensorsFile file(in(folder, "model.safetensors"));
   check_same_save(config, file);
-  CHECK(is_saved_text(saved_texts(file), vocabulary, words), vocabulary,
+  CHECK(is_saved_text(saved_digests(file), vocabulary, words), vocabulary,
         ": this vocabulary and model.safetensors come from different saves; copy both from one folder, or train again");
   classifier.weights = read_tensor(file, "weight", {outputs, classifier.columns});
   classifier.bias = read_tensor(file, "bias", {outputs});

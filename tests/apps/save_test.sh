@@ -158,6 +158,19 @@ expect "answers after another tokenizer" "$(ask anew)" "$(ask of_bad)"
 cp "$folder/tokenizer/tokenizer.json" "$folder/anew"
 program=$predict expect_error "a tokenizer beside that of the save" 1 "anew/tokenizer.json: this file and model.safetensors come from different saves" \
   --model_dir "$folder/anew" --text x
+echo '{"do_lower_case": false}' >"$folder/words/tokenizer_config.json"
+"$train_gpt" "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/cased" >/dev/null
+rm "$folder/cased/tokenizer_config.json"
+program=$predict expect_error "a file of the tokenizer is missing" 1 \
+  "cased/tokenizer_config.json: this file of the tokenizer was saved with model.safetensors and is missing" --model_dir "$folder/cased" --text x
+# The files of another tokenizer, where no model is.
+mkdir "$folder/mine" && cp "$folder/tokenizer/tokenizer.json" "$folder/mine"
+expect_error "another tokenizer in the folder" 1 "mine/tokenizer.json: a model that is saved here would replace or remove this file" \
+  "${short[@]}" --tokenizer "$folder/words" --data "$folder/bad" --output "$folder/mine"
+program=$train_logreg expect_error "a tokenizer in the folder of a bag of words" 1 "mine/tokenizer.json: a model that is saved here" \
+  --data "$folder/bad" --output "$folder/mine"
+cmp "$folder/tokenizer/tokenizer.json" "$folder/mine/tokenizer.json" || fail "a tokenizer has changed"
+"$train_gpt" "${short[@]}" --tokenizer "$folder/mine" --data "$folder/bad" --output "$folder/mine" >/dev/null || fail "the own tokenizer in the folder"
 "$train_logreg" --data "$folder/bad" --output "$folder/of_bad" >/dev/null
 expect "files of a bag of words" "config.json model.safetensors notes.txt vocabulary.json" "$(ls "$folder/of_bad" | xargs)"
 ask of_bad >/dev/null || fail "a bag of words after a transformer"
