@@ -24,6 +24,7 @@ namespace {
 constexpr std::int64_t kDepth = 768;       // most of k in a block
 constexpr std::int64_t kMinTaskRows = 24;  // of C, rounded up to whole tiles
 constexpr std::int64_t kRowTasks = 16;     // target
+constexpr std::int64_t kStripsStay = 2;    // columns for a row, measured on a Zen 4 (bench/results/cpu-amd-epyc.md)
 constexpr std::int64_t kTasks = 32;        // target for the fewest, so that the last task is a small part
 constexpr std::int64_t kPackedRows = 4096, kPackedColumns = 8192;  // of an operand at a time
 constexpr std::int64_t kPackDepth = 16;                            // few rows at once: they may share a cache set
@@ -221,8 +222,9 @@ void Product<T, P>::run_on_all_threads() const {
                                          kMaxTaskRows),
                        row_tasks = ceil_div(block.rows, rows), columns = task_columns(block, row_tasks),
                        column_tasks = ceil_div(block.columns, columns);
-    // Strips are fetched ahead of their use and rows of A are not: it is A that stays, unless it then passes rarely.
-    const bool strips_stay = columns >= 2 * rows;
+    // The next task has the same strips if a task has many more columns than rows, so that A is read again rarely. Else
+    // it has the same rows of A: strips are fetched ahead of their use (gemm_tile.cpp), and rows of A are not.
+    const bool strips_stay = columns >= kStripsStay * rows;
     parallel_for(row_tasks * column_tasks, 1, [&](std::int64_t task, std::int64_t) {
       const std::int64_t i = (strips_stay ? task % row_tasks : task / column_tasks) * rows,
                          j = (strips_stay ? task / row_tasks : task % column_tasks) * columns;
