@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstdio>
 #include <string_view>
@@ -18,7 +19,7 @@ std::atomic<int> signals{0};
 static_assert(std::atomic<int>::is_always_lock_free);
 // What the handler does at the first signal; it cannot allocate memory.
 struct Answer {
-  std::array<char, 512> text{};
+  std::array<char, PATH_MAX + 256> text{};  // it may name a file
   bool ends_now = false;
 };
 // A new answer is written to the one that the handler does not read, so that text and action change together.

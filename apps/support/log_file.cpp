@@ -58,7 +58,8 @@ bool is_of_log(std::string_view line, const std::string& path) {
                                                               {"epoch", "train_ece", "val_ece"},
                                                               {"epoch", "train_spearman", "val_spearman"},
                                                               {"best_step", "measure", "value"},
-                                                              {"split", "loss"},
+                                                              {"split", "loss", "ece"},
+                                                              {"split", "loss", "spearman"},
                                                               {"fitted_to"},
                                                               {"stopped_at_step", "kind", "tensor", "error"}};
   std::vector<std::string> names;

@@ -172,12 +172,14 @@ TEST(LogFiles, ALogThatCannotBeWritten) {
 }
 
 TEST(LogFiles, AnotherTrainersLogIsNotReplaced) {
-  const TempDir dir;
-  const std::string path = dir / "log.jsonl", text = "{\"step\":1,\"epoch\":0,\"train_loss\":1,\"val_loss\":1}\n";
-  write_file(path, text);
-  EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }),
-            "--log_file " + path + ": attune did not write this file; name another one");
-  EXPECT_EQ(read_file(path), text);
+  for (const char* line : {R"({"step":1,"epoch":0,"train_loss":1,"val_loss":1})", R"({"split":"train","loss":0.3})"}) {
+    const TempDir dir;
+    const std::string path = dir / "log.jsonl", text = std::string(line) + "\n";
+    write_file(path, text);
+    EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }),
+              "--log_file " + path + ": attune did not write this file; name another one");
+    EXPECT_EQ(read_file(path), text);
+  }
 }
 
 TEST(LogFiles, ALongFirstLineIsReadInWhole) {
