@@ -35,8 +35,8 @@ void box_muller_block(float* x, float mean, float stddev) {
   }
 }
 
-// As normal_ for at least 16 elements: words are drawn in order, and all threads turn them into normals. Only blocks for which
-// needed(their first index) is true are; the others hold anything afterwards.
+// As normal_ for at least 16 elements: words are drawn in order, and all threads turn them into normals. Only blocks for
+// which needed(their first index) is true are turned; the others hold anything afterwards.
 template <class Needed>
 void draw_normals(TorchGenerator& generator, std::span<float> out, float mean, float stddev, Needed needed) {
   for (float& x : out) x = unit_float(generator.random32());
