@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstddef>
 #include <functional>
 #include <set>
 #include <sstream>
@@ -62,6 +63,13 @@ CLI::Option* find_option(CLI::App& app, const std::string& name) {
   for (CLI::Option* option : app.get_options())
     if (option->check_name(name)) return option;
   return nullptr;
+}
+
+// Whether CLI11 reads an argument as an option where a value may be omitted; a negative number is a value.
+bool is_read_as_option(const std::string& argument) {
+  std::string name, rest;
+  if (CLI::detail::split_short(argument, name, rest)) return name[0] < '0' || name[0] > '9';
+  return argument == "--" || CLI::detail::split_long(argument, name, rest);
 }
 
 }  // namespace
@@ -207,19 +215,45 @@ void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }
 
-void CommandLine::refuse_empty_values(int argc, char** argv) const {
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i], name = argument.substr(0, argument.find('='));
-    const CLI::Option* option = find_option(*app_, name);
+// As CLI11 reads them: a value that an option must have may look like an option.
+std::vector<CommandLine::GivenOption> CommandLine::given_options(const std::vector<std::string>& arguments) const {
+  std::vector<GivenOption> out;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::size_t begin = i, equals = arguments[i].find('=');
+    const CLI::Option* option = find_option(*app_, arguments[i].substr(0, equals));
     if (option == nullptr) continue;
-    const bool joined = name.size() < argument.size();
-    const bool empty = joined ? name.size() + 1 == argument.size() : i + 1 < argc && *argv[i + 1] == '\0';
-    if (!joined && option->get_items_expected_min() > 0) ++i;  // its value, which may look like an option
-    if (!empty) continue;
-    const auto flag = std::ranges::find(flags_, option, &Flag::option_);
+    const auto takes_next = [&] {
+      if (i + 1 == arguments.size() || option->get_items_expected_max() == 0) return false;
+      return option->get_items_expected_min() > 0 || !is_read_as_option(arguments[i + 1]);
+    };
+    std::optional<std::string> value;
+    if (equals != std::string::npos)
+      value = arguments[i].substr(equals + 1);
+    else if (takes_next())
+      value = arguments[++i];
+    out.push_back({option, std::move(value), begin, i + 1});
+  }
+  return out;
+}
+
+std::vector<std::string> CommandLine::arguments_without(std::vector<std::string> arguments,
+                                                        const std::set<std::string>& names) const {
+  const std::vector<GivenOption> given = given_options(arguments);
+  for (auto last = given.rbegin(); last != given.rend(); ++last)
+    if (names.contains(last->option->get_name()))
+      arguments.erase(arguments.begin() + static_cast<std::ptrdiff_t>(last->begin),
+                      arguments.begin() + static_cast<std::ptrdiff_t>(last->end));
+  return arguments;
+}
+
+void CommandLine::refuse_empty_values(const std::vector<std::string>& arguments) const {
+  for (const GivenOption& given : given_options(arguments)) {
+    if (given.value != "") continue;
+    const std::string name = given.option->get_name();
+    const auto flag = std::ranges::find(flags_, given.option, &Flag::option_);
     const bool may_be_empty = flag != flags_.end() && flag->may_be_empty_;
     if (!may_be_empty) throw UsageError(name + ": the value is empty; is a variable not set?");
-    if (joined) throw UsageError(str_cat(argument, ": an empty value is written ", name, " ''"));
+    if (given.end == given.begin + 1) throw UsageError(str_cat(name, "=: an empty value is written ", name, " ''"));
   }
 }
 
@@ -251,16 +285,11 @@ bool CommandLine::excluded(const std::string& name, const std::map<std::string, 
 }
 
 // The arguments, with those of the file of options that they do not have.
-std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv) const {
-  std::vector<std::string> out(argv + 1, argv + argc);
+std::vector<std::string> CommandLine::with_options_of_file(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> out = arguments;
   std::map<std::string, std::string> given;  // with their values
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const auto equals = out[i].find('=');
-    const bool follows = equals == std::string::npos && i + 1 < out.size();
-    given[out[i].substr(0, equals)] = equals != std::string::npos ? out[i].substr(equals + 1)
-                                      : follows                   ? out[i + 1]
-                                                                  : "";
-  }
+  for (const GivenOption& option : given_options(arguments))
+    given[option.option->get_name()] = option.value.value_or("");
   const auto file = given.find(options_file_);
   if (options_file_.empty() || file == given.end() || file->second.empty()) return out;
   const std::set<std::string> without = left_out(given);
@@ -299,17 +328,19 @@ std::vector<std::string> CommandLine::with_options_of_file(int argc, char** argv
 
 bool CommandLine::parse(int argc, char** argv) {
   arguments_.assign(argv, argv + argc);
-  refuse_empty_values(argc, argv);
+  const std::vector<std::string> given(argv + 1, argv + argc);
+  refuse_empty_values(given);
   for (CLI::Option* option : app_->get_options())
     if (option->get_expected_max() == 1) option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
   try {
-    std::vector<std::string> arguments = with_options_of_file(argc, argv);
+    std::vector<std::string> arguments = with_options_of_file(given);
     std::ranges::reverse(arguments);  // as CLI11 takes them
     app_->parse(std::move(arguments));
   } catch (const CLI::ExtrasError& error) {
     for (const std::string& argument : app_->remaining())
       if (const std::string name = argument.substr(0, argument.find('=')); name.starts_with("--"))
         throw UsageError(str_cat("there is no option ", name, did_you_mean(name, option_names())));
+    if (app_->remaining().front().empty()) throw UsageError("an argument is empty; is a variable not set?");
     throw UsageError(error.what());
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() != 0) throw UsageError(error.what());

@@ -4,6 +4,7 @@
 // only command_line.cpp includes it.
 #pragma once
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <map>
@@ -86,11 +87,22 @@ class CommandLine {
   Values defaults() const;
   /// What parse() read, the program first.
   const std::vector<std::string>& arguments() const { return arguments_; }
+  /// Arguments, the program not among them, without those of these options and their values.
+  std::vector<std::string> arguments_without(std::vector<std::string> arguments,
+                                             const std::set<std::string>& names) const;
 
  private:
+  /// An option among arguments: where its own are, and its value if it has one.
+  struct GivenOption {
+    const CLI::Option* option;
+    std::optional<std::string> value;
+    std::size_t begin, end;
+  };
+
   Flag* keep(CLI::Option* option);
-  void refuse_empty_values(int argc, char** argv) const;
-  std::vector<std::string> with_options_of_file(int argc, char** argv) const;
+  std::vector<GivenOption> given_options(const std::vector<std::string>& arguments) const;
+  void refuse_empty_values(const std::vector<std::string>& arguments) const;
+  std::vector<std::string> with_options_of_file(const std::vector<std::string>& arguments) const;
   std::vector<std::string> option_names() const;
   std::set<std::string> left_out(const std::map<std::string, std::string>& given) const;
   bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;

@@ -7,6 +7,7 @@
 #include <iostream>
 #include <limits>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "apps/support/command_line.h"
@@ -46,17 +47,6 @@ void check_flags(const TrainingFlags& flags) {
     throw UsageError("--seeds goes on with the runs of --output: --resume has no value then");
   if (flags.resume && flags.output.empty())
     throw UsageError("--resume with --seeds needs --output: the folder of the runs");
-}
-
-std::vector<std::string> without(const std::vector<std::string>& arguments, const std::string& name, bool has_value) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == name)
-      i += has_value ? 1 : 0;
-    else if (!arguments[i].starts_with(name + "="))
-      out.push_back(arguments[i]);
-  }
-  return out;
 }
 
 constexpr std::pair<const char*, const char*> kSplitTitles[] = {
@@ -231,8 +221,9 @@ bool run_goes_on(const TrainingFlags& flags, std::uint64_t seed) {
 // The command line of the run with a seed.
 std::vector<std::string> arguments_of(const TrainingFlags& flags, const std::vector<std::string>& given,
                                       std::uint64_t seed, bool first) {
-  std::vector<std::string> out = without(without(given, "--seeds", true), "--resume", false);
-  if (!first) out = without(out, "--split_output", true);  // the same files
+  std::set<std::string> left_out = {"--seeds", "--resume"};
+  if (!first) left_out.insert("--split_output");  // the same files
+  std::vector<std::string> out = flags.command_line().arguments_without(given, left_out);
   out.push_back(str_cat("--seed=", seed));
   if (!flags.data.train.empty()) out.push_back(str_cat("--split_seed=", flags.data.split_seed_or(flags.seed)));
   if (!flags.log_file.empty()) out.push_back("--log_file=" + file_of(flags.log_file, seed));

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <optional>
+#include <set>
 #include <vector>
 
+#include "apps/support/command_line.h"
 #include "apps/support/download.h"
 #include "apps/support/flag_checks.h"
 #include "apps/support/hub.h"
@@ -78,9 +81,44 @@ TEST(RunProgram, MistakesOnTheCommandLineReturnTwo) {
     EXPECT_TRUE(outcome.err.starts_with("program: error: ")) << outcome.err;
     EXPECT_EQ(std::ranges::count(outcome.err, '\n'), 1) << outcome.err;
   }
+  EXPECT_EQ(run({"--count", "3", ""}, [] { return 0; }).err,
+            "program: error: an argument is empty; is a variable not set?\n");
   const Outcome outcome = run_throwing([] { throw UsageError("--a and --b exclude each other"); });
   EXPECT_EQ(outcome.code, 2);
   EXPECT_EQ(outcome.err, "program: error: --a and --b exclude each other\n");
+}
+
+// A value that looks like an option is a value: a column may have such a name.
+TEST(CommandLines, AValueThatLooksLikeAnOptionIsNone) {
+  std::string column, seed, file;
+  std::optional<std::string> resume;
+  bool recompute = false;
+  CommandLine app("Does things.", "program");
+  app.add_option("--column", column, "");
+  app.add_option("--seed", seed, "");
+  app.add_optional("--resume", resume, "");
+  app.add_flag("--recompute", recompute, "");
+  app.add_options_file("--options", file, "", [](const std::string&) {
+    return CommandLine::Values{{"--seed", "7"}, {"--recompute", "true"}};
+  });
+  const auto parse = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "program");
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    EXPECT_TRUE(app.parse(static_cast<int>(argv.size()), argv.data()));
+  };
+  parse({"--options", "file", "--column", "--seed=9"});
+  EXPECT_EQ(column + " " + seed, "--seed=9 7");
+  parse({"--column", "--seed", "--options=file", "--resume", "--seed", "8"});
+  EXPECT_EQ(column + " " + seed + " " + resume.value(), "--seed 8 ");
+  EXPECT_TRUE(recompute);
+
+  using Arguments = std::vector<std::string>;
+  const std::set<std::string> names = {"--seed", "--resume", "--recompute"};
+  EXPECT_EQ(app.arguments_without({"--column", "--seed=9", "--seed=1", "--seed", "--column", "x"}, names),
+            (Arguments{"--column", "--seed=9", "x"}));
+  EXPECT_EQ(app.arguments_without({"--resume", "-1", "--resume", "--column", "--resume", "--recompute", "y"}, names),
+            (Arguments{"--column", "--resume", "y"}));
 }
 
 // The messages of a flag checked so, given these values; empty where a value is taken.
