@@ -39,6 +39,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kResume = "--resume goes on from the last checkpoint";
+
 std::string config_digest(const FineTuneJob& job, const TrainingFlags& flags) {
   return sha256_hex(config_of(job, flags).dump(2) + "\n");
 }
@@ -240,8 +242,9 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
     try {
       save_model_folder(folder, job, flags, tokenizer);
     } catch (const IoError& error) {
-      if (no_checkpoint.empty()) throw;
-      throw Error(no_checkpoint + "; " + error.what());
+      if (!no_checkpoint.empty()) throw Error(no_checkpoint + "; " + error.what());
+      if (!keeper.can_go_on()) throw;
+      throw Error(str_cat(error.what(), "; the model is not saved; ", kResume));
     }
     std::cout << "Saved to " << folder << std::endl;
     if (finished && flags.resume) remove_model(interrupted_folder(flags));
@@ -253,8 +256,7 @@ int train_and_save(const FineTuneJob& job, const TrainingFlags& flags, const Nam
   if (!flags.output.empty()) write_run(job, flags, trainer, report, description, finished);
   if (!no_checkpoint.empty())
     throw Error(no_checkpoint + "; the model of the interrupted run is saved; " +
-                (keeper.can_go_on() ? "--resume goes on from the last checkpoint"
-                                    : "--model_dir " + interrupted_folder(flags) + " begins from it"));
+                (keeper.can_go_on() ? kResume : "--model_dir " + interrupted_folder(flags) + " begins from it"));
   const bool adapter = finished && !flags.lora.adapter.empty();
   const std::exception_ptr adapter_error = adapter ? try_save_adapter(job, flags) : nullptr;
   if (finished && (!flags.no_final_evaluation || flags.task.fit().any())) {

@@ -56,6 +56,21 @@ expect "a model that cannot be saved" "1: train_gpt: error: $folder/other/interr
 rm "$folder/other/interrupted"
 step=$(sed 's/step-0*//; s/\..*//' "$folder/other/checkpoints/latest")
 "$train_gpt" "${common[@]}" --num_epochs 100000 --max_steps $((step + 1)) --output "$folder/other" --resume >/dev/null || fail "--resume after a model that could not be saved"
+# A run that has ended, but cannot save its model, tells whether it has a checkpoint.
+for every in 0 100; do
+  rm -rf "$folder/ended"
+  begin ended --num_epochs 1000 --checkpoint_every $every
+  kill -STOP $pid
+  mkdir "$folder/ended/config.json"
+  kill -CONT $pid
+  code=0; wait $pid || code=$?
+  rmdir "$folder/ended/config.json"
+  onward="; the model is not saved; --resume goes on from the last checkpoint"
+  said="$code: $(sed -n 's/^train_gpt: error: \([^:]*\): [^;]*/\1/p' "$folder/err")"
+  expect "a finished model that cannot be saved, --checkpoint_every $every" "1: $folder/ended/config.json$([ $every = 0 ] || echo "$onward")" "$said"
+done
+"$train_gpt" "${common[@]}" --num_epochs 1000 --checkpoint_every 100 --output "$folder/ended" --resume >/dev/null || fail "--resume after a finished model that could not be saved"
+ask ended >/dev/null || fail "the model of a run that was finished by --resume"
 # And the model if the checkpoint cannot be; or an error that names both.
 for refused in checkpoints "checkpoints interrupted"; do
   rm -rf "$folder/other"
