@@ -70,6 +70,13 @@ Spread spread_of_runs(const Runs& runs, const char* split, const std::string& me
   return spread_of(values);
 }
 
+// A seed that is none of the earlier ones, which it joins.
+std::uint64_t read_new_seed(const json::Value& value, std::set<std::uint64_t>& earlier) {
+  const std::uint64_t seed = value.unsigned_integer();
+  if (!earlier.insert(seed).second) value.fail(str_cat("the seed ", seed, " occurs twice"));
+  return seed;
+}
+
 // The runs that are finished, and what they have in common: the contents of seeds.json.
 class SeedRuns {
  public:
@@ -279,7 +286,9 @@ SeedRecord read_seed_record(const std::string& path, const std::string& program)
   CHECK(of_program == program, path, ": has the runs of ", printable(of_program));
   CHECK(version == ATTUNE_VERSION, path, ": was made by attune ", printable(version), "; this is ", ATTUNE_VERSION);
   SeedRecord out;
-  out.seeds = in["seeds"].items().size();
+  std::set<std::uint64_t> seeds, finished;
+  for (const json::Value& seed : in["seeds"].items()) read_new_seed(seed, seeds);
+  out.seeds = seeds.size();
   const auto read_texts = [&](const char* key, auto& texts) {
     in[key].for_each(
         [&](const std::string& name, const json::Value& text) { texts.emplace_back(name, text.string()); });
@@ -289,7 +298,7 @@ SeedRecord read_seed_record(const std::string& path, const std::string& program)
   for (const json::Value& h : in["headlines"].items())
     out.measures.push_back({h["measure"].string(), h["title"].string(), h["percent"].boolean()});
   for (const json::Value& run : in["runs"].items())
-    out.runs.emplace_back(run["seed"].unsigned_integer(), run["measures"]);
+    out.runs.emplace_back(read_new_seed(run["seed"], finished), run["measures"]);
   // A measure that is no number would be found only when the next run is finished.
   for (const auto& [split, title] : kSplitTitles)
     for (const SeedMeasure& m : out.measures) (void)spread_of_runs(out.runs, split, m.name);

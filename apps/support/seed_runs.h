@@ -43,8 +43,8 @@ struct SeedRecord {
   std::vector<SeedMeasure> measures;
   std::vector<std::pair<std::uint64_t, json::Value>> runs;  // by seed: the measures of the splits
 };
-/// Reads it. Throws IoError, and Error if another program or version wrote it, or naming what is missing or of another
-/// kind.
+/// Reads it. Throws IoError, and Error if another program or version wrote it, or naming what is missing, of another
+/// kind, or a seed that occurs twice.
 SeedRecord read_seed_record(const std::string& path, const std::string& program);
 
 /// Runs a command line whose options are like those of the program; returns its exit code.

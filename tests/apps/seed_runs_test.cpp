@@ -58,33 +58,46 @@ std::string this_version(const std::string& file) {
   return says.substr(says.rfind(' ') + 1);
 }
 
-TEST(SeedRecords, AnotherProgramOrVersionIsNamedFirst) {
-  const TempDir dir;
-  const std::string file = dir / "seeds.json";
-  EXPECT_TRUE(error_of(file, "train_gpt", "0.0.0").starts_with(file + ": was made by attune 0.0.0; this is "));
-  EXPECT_EQ(error_of(file, "train_bert", this_version(file)), file + ": has the runs of train_bert");
+// What --resume goes on with.
+class SeedRecords : public ::testing::Test {
+ protected:
+  SeedRecord read(const std::string& seeds, const std::string& runs) const {
+    write_file(file_, R"({"attune": ")" + version_ + R"(", "program": "train_gpt", "seeds": [)" + seeds +
+                          R"(], "options": {"--lr": "1"}, "data": {"train": "ab"},
+      "headlines": [{"measure": "accuracy", "title": "accuracy", "percent": true}], "runs": [)" +
+                          runs + "]}");
+    return read_seed_record(file_, "train_gpt");
+  }
+  static std::string run(int seed, const std::string& accuracy) {
+    return str_cat(R"({"seed": )", seed, R"(, "measures": {"test": {"accuracy": )", accuracy, "}}}");
+  }
+
+  TempDir dir_;
+  std::string file_ = dir_ / "seeds.json", version_ = this_version(file_);
+};
+
+TEST_F(SeedRecords, AnotherProgramOrVersionIsNamedFirst) {
+  EXPECT_TRUE(error_of(file_, "train_gpt", "0.0.0").starts_with(file_ + ": was made by attune 0.0.0; this is "));
+  EXPECT_EQ(error_of(file_, "train_bert", version_), file_ + ": has the runs of train_bert");
 }
 
-// What --resume goes on with. Without a measure that can be read the next run would be lost.
-TEST(SeedRecords, AMeasureThatIsNoNumberIsAnErrorBeforeTheNextRun) {
-  const TempDir dir;
-  const std::string version = this_version(dir / "seeds.json");
-  const auto record = [&](const std::string& measure) {
-    write_file(dir / "seeds.json", R"({"attune": ")" + version +
-                                       R"(", "program": "train_gpt", "seeds": [1, 2], "options": {"--lr": "1"},
-      "data": {"train": "ab"}, "headlines": [{"measure": "accuracy", "title": "accuracy", "percent": true}],
-      "runs": [{"seed": 1, "measures": {"test": {"accuracy": )" +
-                                       measure + "}}}]}");
-    return read_seed_record(dir / "seeds.json", "train_gpt");
-  };
-  const SeedRecord read = record("0.5");
-  EXPECT_EQ(read.seeds, 2u);
-  EXPECT_EQ(read.options.front().second + read.data.front().second, "1ab");
-  EXPECT_EQ(read.measures.front().title, "accuracy");
-  EXPECT_EQ(read.runs.front().first, 1u);
-  EXPECT_NO_THROW(record("null"));
-  EXPECT_EQ(message_of([&] { record("\"half\""); }),
-            (dir / "seeds.json") + ": runs[0].measures.test.accuracy: must be a number, found \"half\"");
+// Without a measure that can be read the next run would be lost.
+TEST_F(SeedRecords, AMeasureThatIsNoNumberIsAnErrorBeforeTheNextRun) {
+  const SeedRecord record = read("1, 2", run(1, "0.5"));
+  EXPECT_EQ(record.seeds, 2u);
+  EXPECT_EQ(record.options.front().second + record.data.front().second, "1ab");
+  EXPECT_EQ(record.measures.front().title, "accuracy");
+  EXPECT_EQ(record.runs.front().first, 1u);
+  EXPECT_NO_THROW(read("1, 2", run(1, "null")));
+  EXPECT_EQ(message_of([&] { read("1, 2", run(1, "\"half\"")); }),
+            file_ + ": runs[0].measures.test.accuracy: must be a number, found \"half\"");
+}
+
+// A run that counts twice would change the mean.
+TEST_F(SeedRecords, ASeedThatOccursTwiceIsAnError) {
+  EXPECT_EQ(message_of([&] { read("1, 2", run(2, "0.5") + ", " + run(1, "0.5") + ", " + run(2, "0.6")); }),
+            file_ + ": runs[2].seed: the seed 2 occurs twice");
+  EXPECT_EQ(message_of([&] { read("1, 1", run(1, "0.5")); }), file_ + ": seeds[1]: the seed 1 occurs twice");
 }
 
 }  // namespace
