@@ -19,6 +19,7 @@ struct PlacementFlags {
   /// Prepares the device for the flags. Throws UsageError listing the valid names if one is unknown or the device has
   /// no such precision or attention, Error saying why if the device or cuDNN cannot be used.
   void prepare() const;
+  bool operator==(const PlacementFlags&) const = default;
   Device device() const { return device_name == "cuda" ? Device::kCuda : Device::kCpu; }
   /// Moves a model of float32 parameters to the device; set which of them are trained before.
   void place_model(const Module& model) const;

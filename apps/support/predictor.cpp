@@ -193,8 +193,12 @@ std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::
       ": the model was trained on pairs of texts, and these are single texts; --text_pair or --text_pair_column names "
       "the second ones");
   CHECK(!pairs || trained_on_pairs, folder, ": the model was trained on single texts, and these are pairs");
-  if (config.string_or("model_type", "") == "bag_of_words")
+  if (config.string_or("model_type", "") == "bag_of_words") {
+    if (!tokenizer.empty() || placement != PlacementFlags{})
+      throw UsageError(str_cat("--tokenizer, --device, --precision and --attention belong to transformers, and ",
+                               folder, " has a bag of words"));
     return std::make_unique<BagOfWordsPredictor>(folder, config, calibrated);
+  }
   return std::make_unique<TransformerPredictor>(folder, config, tokenizer, placement, calibrated);
 }
 

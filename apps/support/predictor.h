@@ -57,9 +57,10 @@ struct PredictorFlags {
 };
 
 /// Opens a folder written by train_gpt, train_bert, train_logreg or save_pretrained. `tokenizer` names the tokenizer's
-/// folder if it is not the model's; `placement` says where a transformer runs (bags of words stay on the CPU). Without
-/// `calibrated` the temperature of the folder is not used. Throws Error if the folder is not a complete classifier, or
-/// says that its model was trained on pairs of texts, and it is to predict single ones, or the reverse.
+/// folder if it is not the model's; `placement` says where a transformer runs. Without `calibrated` the temperature of the
+/// folder is not used. Throws UsageError if a tokenizer or another place than the default is named for a bag of words;
+/// Error if the folder is not a complete classifier, or says that its model was trained on pairs of texts, and it is to
+/// predict single ones, or the reverse.
 std::unique_ptr<Predictor> open_predictor(const std::string& folder, const std::string& tokenizer,
                                           const PlacementFlags& placement, bool calibrated, bool pairs);
 

@@ -152,6 +152,14 @@ expect "a label with the separator in JSON" 80 "$("$predict" --model_dir "$folde
 
 # A bag of words; other columns, and a file of another form.
 "$train_logreg" --data "$folder/data" --output "$folder/words" >"$folder/words.out"
+of_transformers="--tokenizer, --device, --precision and --attention belong to transformers, and $folder/words has a bag of words"
+for program in "$evaluate" "$predict"; do
+  for tokenizer in "$folder/tokenizer" "$folder/none"; do
+    expect_error "--tokenizer of a bag of words" 2 "$of_transformers" --model_dir "$folder/words" --data "$test" --tokenizer "$tokenizer"
+  done
+  { "$program" --model_dir "$folder/words" --data "$test" --precision bf16 2>&1 || true; } | grep -qF -- "$of_transformers" || fail "--precision of a bag of words"
+done
+program=$evaluate
 accuracy=$(grep 'Test accuracy' "$folder/words.out" | tail -1 | sed 's/.*: \(.*\)%/\1/')
 expect "a bag of words" "$accuracy" "$(value measures accuracy "$(json words)" | awk '{printf "%.2f", 100 * $1}')"
 sed '1s/text,label/review,kind/' "$test" >"$folder/other.csv"
