@@ -26,11 +26,15 @@ struct ImdbFlags {
         ->required();
     auto* from_archive = app.add_option("--archive", archive, "aclImdb_v1.tar.gz (or .tar.xz) on this machine");
     auto* from_folder = app.add_option("--folder", folder, "The extracted archive")->excludes(from_archive);
-    app.add_option("--url", url, "Address of the archive, which is downloaded without --archive and --folder")
-        ->capture_default_str();
+    auto* from_url =
+        app.add_option("--url", url, "Address of the archive, which is downloaded without --archive and --folder")
+            ->excludes(from_archive)
+            ->excludes(from_folder)
+            ->capture_default_str();
     app.add_flag("--synthetic", synthetic, "Write invented reviews instead, for a first try")
         ->excludes(from_archive)
-        ->excludes(from_folder);
+        ->excludes(from_folder)
+        ->excludes(from_url);
   }
 };
 

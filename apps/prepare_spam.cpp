@@ -19,8 +19,11 @@ struct SpamFlags {
   void declare(CommandLine& app) {
     app.add_option("--output", output, "Folder for the three files; other files of their names are not replaced")
         ->required();
-    app.add_option("--file", file, "SMSSpamCollection on this machine, or the .zip archive that has it");
-    app.add_option("--url", url, "Address of the archive, which is downloaded without --file")->capture_default_str();
+    auto* from_file =
+        app.add_option("--file", file, "SMSSpamCollection on this machine, or the .zip archive that has it");
+    app.add_option("--url", url, "Address of the archive, which is downloaded without --file")
+        ->excludes(from_file)
+        ->capture_default_str();
   }
 };
 

@@ -25,10 +25,10 @@ struct Flags {
 
 void declare_source(CommandLine& app, Flags& flags) {
   app.add_option("--text", flags.texts, "A text; may be given more than once")->may_be_empty();
-  app.add_option("--csv", flags.csv, "CSV file with a header row");
-  app.add_option("--column", flags.column, "Column of the CSV file")->capture_default_str();
-  app.add_option("--jsonl", flags.jsonl, "File with a JSON object per line; - is standard input");
-  app.add_option("--field", flags.field, "Field of the JSON objects")->capture_default_str();
+  Flag* table = app.add_option("--csv", flags.csv, "CSV file with a header row");
+  app.add_option("--column", flags.column, "Column of the CSV file")->needs(table)->capture_default_str();
+  Flag* lines = app.add_option("--jsonl", flags.jsonl, "File with a JSON object per line; - is standard input");
+  app.add_option("--field", flags.field, "Field of the JSON objects")->needs(lines)->capture_default_str();
 }
 
 Flag* declare_encoding(CommandLine& app, Flags& flags) {
@@ -36,13 +36,16 @@ Flag* declare_encoding(CommandLine& app, Flags& flags) {
                                    "Folder with tokenizer.json, vocab.json + merges.txt, or vocab.txt");
   app.add_option("--max_length", flags.encode.max_length, "Cut to this many ids, special tokens included; 0: whole")
       ->check(count_from(0))
+      ->needs(tokenizer)
       ->capture_default_str();
   app.add_flag("--special,!--no-special", flags.encode.add_special_tokens,
-               "Put the template's special tokens around each text (default)");
-  app.add_flag("--literal", flags.literal, "Treat special tokens in a text as plain text");
+               "Put the template's special tokens around each text (default)")
+      ->needs(tokenizer);
+  app.add_flag("--literal", flags.literal, "Treat special tokens in a text as plain text")->needs(tokenizer);
   app.add_option("--format", flags.format,
                  "ids, tokens, jsonl (ids, type_ids and tokens), digest (as JSON), or lengths")
       ->check(one_of({"ids", "tokens", "jsonl", "digest", "lengths"}))
+      ->needs(tokenizer)
       ->capture_default_str();
   app.add_option("--threads", flags.threads, "Threads; 0: all cores")->check(thread_count())->capture_default_str();
   return tokenizer;
@@ -78,6 +81,7 @@ TextSource open_source(const Flags& flags) {
 
 int run(const Flags& flags) {
   if (flags.tokenizer.empty() && flags.train.kind.empty()) throw UsageError("--tokenizer is required (or --train)");
+  if (flags.train.cased && flags.train.kind != "wordpiece") throw UsageError("--cased needs --train wordpiece");
   if (flags.threads > 0) set_num_threads(flags.threads);
   TextSource texts = open_source(flags);
   if (!flags.train.kind.empty()) {

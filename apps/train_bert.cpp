@@ -28,7 +28,7 @@ struct BertFlags {
     common.trainable_layers = "all";
     common.learning_rate = 5e-6;
     common.declare(app);
-    published.declare(app, "--model");
+    published.declare(app, "--model")->excludes(common.model_dir_flag());
     app.add_option("--use_attention_mask", use_attention_mask,
                    "true, or false to let attention see the padding; default: as in the model's folder, or true")
         ->check(one_of_any_case({"true", "false"}))

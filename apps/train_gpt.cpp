@@ -33,16 +33,19 @@ struct GptFlags {
   void declare(CommandLine& app) {
     common.trainable_layers = "last_block";
     common.declare(app);
-    published.declare(app, "--model_size");
+    Flag* size = published.declare(app, "--model_size")->excludes(common.model_dir_flag());
     app.add_option("--weights", weights, "pretrained or random")
         ->check(one_of({"pretrained", "random"}))
         ->capture_default_str()
         ->group("Model");
-    app.add_option("--config", config, "config.json of a model that starts from random weights")->group("Model");
+    app.add_option("--config", config, "config.json of a model that starts from random weights")
+        ->excludes(size)
+        ->group("Model");
     app.add_option("--initializer", initializer,
                    "Random weights: torch (PyTorch's defaults) or gpt2 (N(0, initializer_range))")
         ->check(one_of({"torch", "gpt2"}))
         ->capture_default_str()
+        ->only_with("--weights", "random")
         ->group("Model");
     app.add_option(
            "--trainable_token_pos", token_pos,
@@ -56,7 +59,11 @@ struct GptFlags {
     app.add_flag("--disable_causal_mask", disable_causal_mask,
                  "Every token attends to all others; kept in the model's folder")
         ->group("Model");
-    app.add_flag("--no_padding", no_padding, "Do not pad texts; needs --batch_size 1 or --batch_tokens")->group("Data");
+    app.add_flag(
+           "--no_padding", no_padding,
+           "Do not pad texts; needs --batch_size 1 or --batch_tokens. Texts are cut only at the model's positions: "
+           "--context_length has no effect, as in the reference")
+        ->group("Data");
     app.add_option("--ignore_index", ignore_index, "Has no effect, as in the reference")->group("Training");
     app.add_flag("--compile", compile, "Has no effect: attune is compiled already")->group("Training");
   }
@@ -140,6 +147,8 @@ int train(const GptFlags& flags) {
     throw UsageError("--no_padding needs --batch_size 1 or --batch_tokens");
   if (!flags.config.empty() && flags.weights != "random")
     throw UsageError("--config describes a model without weights: add --weights random");
+  if (flags.initializer != GptFlags().initializer && flags.weights != "random")
+    throw UsageError("--initializer needs --weights random");
 
   const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::optional<std::string> folder = model_folder(flags);

@@ -47,17 +47,23 @@ struct LogregFlags {
                    "Column of the labels: 0 .. n-1, or names (default: label, or the only one called class, category, "
                    "target, sentiment, y)")
         ->group("Data");
-    app.add_flag("--trust_labels", trust_labels,
-                 "Accept training labels that look like mistakes: integers with gaps below the largest, a class with a "
-                 "single example")
-        ->group("Data");
-    add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
-    add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
-    add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(count_from(1));
+    Flag* trusted =
+        app.add_flag("--trust_labels", trust_labels,
+                     "Accept training labels that look like mistakes: integers with gaps below the largest, a class "
+                     "with a single example")
+            ->group("Data");
+    Flag* strength =
+        add("Training", "--C", options.c, "Inverse strength of the penalty on the weights")->check(positive());
+    Flag* tolerance =
+        add("Training", "--tolerance", options.minimise.tolerance, "Gradient to stop at")->check(positive());
+    Flag* iterations =
+        add("Training", "--max_iterations", options.minimise.max_iterations, "Most iterations")->check(count_from(1));
     add("Training", "--threads", threads, "CPU threads; 0: all cores")->check(thread_count());
     add("Results", "--top", top, "Strongest words to list per class")->check(count_from(0));
-    app.add_option("--output", output, "Folder for the trained model")->group("Results");
-    app.add_option("--load", load, "Folder of a trained model to evaluate instead of training one")->group("Results");
+    Flag* folder = app.add_option("--output", output, "Folder for the trained model")->group("Results");
+    Flag* trained = app.add_option("--load", load, "Folder of a trained model to evaluate instead of training one")
+                        ->group("Results");
+    for (const Flag* of_training : {trusted, strength, tolerance, iterations, folder}) trained->excludes(of_training);
   }
 };
 
@@ -132,7 +138,6 @@ void print_strongest_words(const BagOfWords& model, std::int64_t top) {
 
 int run(LogregFlags flags) {
   if (flags.threads > 0) set_num_threads(flags.threads);
-  if (!flags.output.empty() && !flags.load.empty()) throw UsageError("--load trains nothing that --output could save");
   std::optional<LockedFolder> output;
   if (!flags.output.empty()) {
     output.emplace(flags.output);

@@ -75,14 +75,18 @@ void LabelledTextFlags::declare(CommandLine& app) {
   app.add_option("--text_column", columns.text,
                  "Column of the texts (default: text, or the only one with a usual name)");
   app.add_option("--text_pair_column", columns.pair, "Column of the second texts of pairs");
-  app.add_option("--label_column", label_column,
-                 "Column of the labels, as for training (default: label, or the only one with a usual name)");
+  Flag* column =
+      app.add_option("--label_column", label_column,
+                     "Column of the labels, as for training (default: label, or the only one with a usual name)");
+  Flag* delimiter =
+      app.add_option("--label_delimiter", label_delimiter, "Separator between several labels of one field")
+          ->capture_default_str();
   app.add_option(
-      "--label_columns", label_columns,
-      "Columns a,b,c instead: for several labels 0 or 1 in each, for regression a number (default: those with "
-      "the names of the model's labels or numbers, if there are several)");
-  app.add_option("--label_delimiter", label_delimiter, "Separator between several labels of one field")
-      ->capture_default_str();
+         "--label_columns", label_columns,
+         "Columns a,b,c instead: for several labels 0 or 1 in each, for regression a number (default: those with "
+         "the names of the model's labels or numbers, if there are several)")
+      ->excludes(column)
+      ->excludes(delimiter);
   app.add_option("--per_group", group_column, "Also print the main measures for each value of this column");
 }
 
@@ -91,6 +95,9 @@ LabelledTexts LabelledTextFlags::read(const Predictor& model, std::ostream& note
   const Target target = model.task().target();
   if (target == Target::kClass && !label_columns.empty())
     throw UsageError("--label_columns: the model predicts one class; --label_column names the column of the classes");
+  if (target != Target::kLabels && label_delimiter != LabelledTextFlags().label_delimiter)
+    throw UsageError("--label_delimiter separates several labels of a text, and the model predicts " +
+                     std::string(target == Target::kClass ? "one class" : "numbers"));
   Names in_columns;
   if (label_column.empty() && has_column_of_each(data, outputs, target)) in_columns = outputs;
   TaskFlags list;

@@ -8,11 +8,13 @@
 
 namespace attune {
 
-void PublishedFlags::declare(CommandLine& app, const std::string& flag) {
+Flag* PublishedFlags::declare(CommandLine& app, const std::string& flag) {
   std::vector<std::string> names;
   for (const PublishedModel& known : published_models(kind)) names.push_back(known.name);
-  app.add_option(flag, model, "Published model")->check(one_of(names))->capture_default_str()->group("Model");
+  Flag* chosen =
+      app.add_option(flag, model, "Published model")->check(one_of(names))->capture_default_str()->group("Model");
   app.add_flag("--list_models", list, "Only print the published models and their repositories")->group("Model");
+  return chosen;
 }
 
 int PublishedFlags::print() const {

@@ -14,7 +14,7 @@ struct PublishedFlags {
   std::string model;  // the one chosen
   bool list = false;
 
-  void declare(CommandLine& app, const std::string& flag);
+  Flag* declare(CommandLine& app, const std::string& flag);
   /// Prints for each model a line: name, tab, repositories. Returns the program's exit code.
   int print() const;
   /// The id of the chosen model's repository.

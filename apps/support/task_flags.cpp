@@ -85,18 +85,23 @@ void TaskFlags::declare(CommandLine& app) {
                  "default: the problem_type of the model's folder, or single_label")
       ->check(one_of(tasks))
       ->group("Task");
-  app.add_option(
-         "--label_column", label_column,
-         "Column of the labels: 0 .. n-1 or names; for multi_label several in one field; for regression a number "
-         "(default: label, or the only one called class, category, target, sentiment, y)")
-      ->group("Task");
+  Flag* column =
+      app.add_option(
+             "--label_column", label_column,
+             "Column of the labels: 0 .. n-1 or names; for multi_label several in one field; for regression a number "
+             "(default: label, or the only one called class, category, target, sentiment, y)")
+          ->group("Task");
+  Flag* delimiter =
+      app.add_option("--label_delimiter", label_delimiter, "multi_label: separator between the labels of one field")
+          ->capture_default_str()
+          ->group("Task");
   app.add_option("--label_columns", label_columns,
                  "Columns a,b,c instead: for multi_label 0 or 1 in each, for regression a number")
+      ->excludes(column)
+      ->excludes(delimiter)
       ->group("Task");
-  app.add_option("--label_delimiter", label_delimiter, "multi_label: separator between the labels of one field")
-      ->capture_default_str()
-      ->group("Task");
-  app.add_option("--num_classes", num_classes, "Minimum number of classes; the training labels may have more")
+  app.add_option("--num_classes", num_classes,
+                 "single_label: minimum number of classes; the training labels may have more")
       ->check(count_from(2, 100000))
       ->capture_default_str()
       ->group("Task");
@@ -145,8 +150,11 @@ std::string TaskFlags::problem_type(const std::string& of_folder) const {
     if (given && type != to)
       throw UsageError(str_cat(flag, " belongs to --task ", task_kind(to).flag, ", not to ", task_kind(type).flag));
   };
+  const TaskFlags none;
+  belongs("--num_classes", num_classes != none.num_classes, kSingleLabel);
   belongs("--class_weights", !class_weights.empty(), kSingleLabel);
   belongs("--label_smoothing", label_smoothing != 0, kSingleLabel);
+  belongs("--label_delimiter", label_delimiter != none.label_delimiter, kMultiLabel);
   belongs("--positive_weights", !positive_weights.empty(), kMultiLabel);
   belongs("--threshold", !thresholds.empty(), kMultiLabel);
   if (calibrate && type == kRegression)

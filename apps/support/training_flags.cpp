@@ -78,9 +78,10 @@ void TrainingFlags::declare_data(CommandLine& app) {
 }
 
 void TrainingFlags::declare_model(CommandLine& app) {
-  app.add_option("--model_dir", model_dir,
-                 "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
-      ->group("Model");
+  model_dir_flag_ =
+      app.add_option("--model_dir", model_dir,
+                     "Hugging Face folder of the pretrained model (default: search the Hugging Face cache)")
+          ->group("Model");
   app.add_flag(
          "--fresh_head", fresh_head,
          "Make a new head even if attune saved the model's folder and its classes are those of the data; otherwise "

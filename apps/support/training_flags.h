@@ -21,6 +21,7 @@
 namespace attune {
 
 class CommandLine;
+class Flag;
 struct RunHooks;
 
 struct TrainingFlags {
@@ -65,6 +66,8 @@ struct TrainingFlags {
 
   /// Declares every option; defaults are the current values.
   void declare(CommandLine& app);
+  /// --model_dir, after declare().
+  const Flag* model_dir_flag() const { return model_dir_flag_; }
   /// Prepares the process for a run: a closed pipe does not end it, the processes of the launcher are joined, and the
   /// number of threads is set. Checks what the parser cannot check: device, precision, schedule, ranges. Throws
   /// UsageError listing the valid values, Error if the device cannot be used. In all processes but the first, the
@@ -109,6 +112,7 @@ struct TrainingFlags {
   void declare_results(CommandLine& app);
 
   const CommandLine* command_line_ = nullptr;
+  const Flag* model_dir_flag_ = nullptr;
 };
 
 }  // namespace attune

@@ -180,6 +180,10 @@ sed '3s/,[^,]*$/,many/' "$test" >"$folder/many.csv"
 refuse "a label that is no number" 1 "many.csv:3: the label 'many' of column 'score' is not a finite number" score "$folder/many.csv" --label_column score
 refuse "columns of other labels" 2 "--label_columns red, big: the outputs of the model are red, big, old" columns "$test" --label_columns red,big
 refuse "columns for one class" 2 "--label_columns: the model predicts one class" class "$test" --label_columns red,big
+refuse "a delimiter for one class" 2 "--label_delimiter separates several labels of a text, and the model predicts one class" class "$test" --label_delimiter ";"
+refuse "a delimiter for numbers" 2 "and the model predicts numbers" score "$test" --label_delimiter ";"
+refuse "a delimiter of fields with one label" 2 "--label_delimiter excludes --label_columns" columns "$test" --label_columns red,big,old --label_delimiter ";"
+refuse "two ways to name the columns" 2 "--label_column excludes --label_columns" columns "$test" --label_columns red,big,old --label_column tags
 refuse "an unknown column" 1 "no_such" class "$test" --per_group no_such
 refuse "an unknown text column" 1 "no_such" class "$test" --text_column no_such
 refuse "no file" 1 "$folder/none.csv" class "$folder/none.csv"

@@ -21,6 +21,7 @@ expect "the file of the user" "mine" "$(cat "$folder/again/test.csv")"
 expect "nothing else is left" "test.csv train.csv validation.csv" "$(ls "$folder/again" | xargs)"
 
 expect_error "no output" 2 "--output is required" --synthetic
+expect_error "an address and an archive" 2 "--archive excludes --url" --output "$folder/x" --archive a --url https://example.org/a.tar.gz
 expect_error "two sources" 2 "--archive excludes --folder" --output "$folder/x" --archive a --folder b
 expect_error "an invented set from an archive" 2 "--synthetic" --output "$folder/x" --archive a --synthetic
 expect_error "output below a file" 1 "$folder/out" --output "$folder/out/below" --synthetic

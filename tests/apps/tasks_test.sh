@@ -82,6 +82,10 @@ mistakes)
   refuse "an unknown column" 1 "blue" --task multi_label --label_columns red,blue
   refuse "a column twice" 2 "twice" --task multi_label --label_columns red,red
   refuse "several columns of one class" 2 "single_label reads one --label_column" --label_columns red,big
+  refuse "two ways to name the columns" 2 "--label_column excludes --label_columns" --task multi_label --label_columns red,big --label_column tags
+  refuse "a delimiter of fields with one label" 2 "--label_delimiter excludes --label_columns" --task multi_label --label_columns red,big --label_delimiter ";"
+  refuse "a delimiter of another task" 2 "--label_delimiter belongs to --task multi_label, not to single_label" --label_delimiter ";"
+  refuse "a number of classes of another task" 2 "--num_classes belongs to --task single_label, not to multi_label" --task multi_label --label_column tags --num_classes 3
   refuse "too few weights" 2 "--class_weights: there are 1 numbers for 2 classes or labels" --class_weights 3
   refuse "a class named twice" 2 "--class_weights: 'rare' is named twice" --class_weights rare=2,rare=3
   refuse "a weight that is no number" 2 "--class_weights: 'x' is not a number" --class_weights x,1

@@ -59,6 +59,13 @@ expect_error "training a loaded one" 2 "--tokenizer" "${bpe[@]}" --train bpe --t
 expect_error "training too few" 1 "no room" --train bpe --text a --vocab_size 3 --output "$folder/x"
 expect_error "training to a bad place" 1 "$folder/texts.csv" --train bpe --text a --vocab_size 300 --output "$folder/texts.csv/x"
 
+expect_error "a column of no file" 2 "--column requires --csv" "${bpe[@]}" --text a --column b
+expect_error "a field of no file" 2 "--field requires --jsonl" "${bpe[@]}" --text a --field b
+for of_ids in "--format tokens" "--max_length 3" --no-special --literal; do
+  # shellcheck disable=SC2086  # options are words
+  expect_error "$of_ids of a training" 2 " requires --tokenizer" --train bpe --text a --vocab_size 300 --output "$folder/x" $of_ids
+done
+expect_error "case of bytes" 2 "--cased needs --train wordpiece" --train bpe --text a --vocab_size 300 --output "$folder/x" --cased
 expect_error "no source" 2 "exactly one of" "${bpe[@]}"
 expect_error "two sources" 2 "exactly one of" "${bpe[@]}" --text a "${csv[@]}"
 expect_error "unknown format" 2 "--format" "${bpe[@]}" --text a --format x

@@ -17,6 +17,7 @@ if [ "$part" = mistakes ]; then
   expect_error "a model of another architecture" 2 "{distilbert,bert,roberta,modernbert-base,modernbert-large}" --model deberta-v3-base
   expect_error "a mask that is neither" 2 "--use_attention_mask" --use_attention_mask maybe
   expect_error "layers that are none" 2 "--trainable_layers 'middle'" --trainable_layers middle
+  expect_error "a model and a folder" 2 "--model_dir excludes --model" --model distilbert --model_dir "$folder/t5" --data "$folder/data"
   expect_error "an empty cache" 1 "hf download FacebookAI/roberta-large" --model roberta --data "$folder/data"
   mkdir "$folder/t5"
   expect_error "a folder without files" 1 "$folder/t5" --model_dir "$folder/t5" --data "$folder/data"

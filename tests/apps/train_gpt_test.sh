@@ -184,6 +184,9 @@ for flag in num_epochs accumulation_steps eval_iter batch_size; do
   expect_error "--$flag 9223372036854775807" 2 "not 9223372036854775807" "${common[@]}" --$flag 9223372036854775807
 done
 expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
+expect_error "a size of a folder" 2 "--model_dir excludes --model_size" --model_dir "$folder/first" --model_size "gpt2-small (124M)"
+expect_error "a size of a config" 2 "--model_size excludes --config" "${common[@]}" --model_size "gpt2-small (124M)"
+expect_error "random numbers of pretrained weights" 2 "--initializer needs --weights random" --data "$folder/data" --model_dir "$folder/first" --initializer gpt2
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
 # Groups of parameters: with a decay of 0 below the head nearly nothing but the head moves; biases and norms alone are not decayed.
 for way in "--layer_decay 1e-9" "--layer_decay 1" "--decay_matrices_only --weight_decay 0.5" "--weight_decay 0.5"; do

@@ -56,7 +56,10 @@ make_folder bad && printf 'text,label\na,1\nb,0\n' >"$folder/bad/train.csv"
 expect_error "no words" 1 "vocabulary is empty" --data "$folder/bad" --trust_labels
 expect_error "C" 2 "--C" --data "$folder/good" --C 0
 expect_error "threads" 2 "--threads" --data "$folder/good" --threads -1
-expect_error "both --load and --output" 2 "--load" --data "$folder/good" --load "$folder/model/new" --output "$folder/x"
+for of_training in "--output $folder/x" "--C 2" "--tolerance 1e-3" "--max_iterations 5" --trust_labels; do
+  # shellcheck disable=SC2086  # options are words
+  expect_error "--load and $of_training" 2 "${of_training% *} excludes --load" --data "$folder/good" --load "$folder/model/new" $of_training
+done
 expect_error "nothing to load" 1 "config.json" --data "$folder/good" --load "$folder/nowhere"
 printf '[]' >"$folder/model/new/vocabulary.json"
 expect_error "a broken model" 1 "vocabulary.json" --data "$folder/good" --load "$folder/model/new"
