@@ -3,6 +3,7 @@
 // Packed by default: no result depends on masked padding, so only real tokens are computed.
 #include <iostream>
 #include <optional>
+#include <utility>
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
@@ -57,6 +58,13 @@ bool masks_padding(const BertFlags& flags, const std::string& folder, const json
   return out;
 }
 
+// The longest text of a model and the size of its vocabulary, before the labels give the number of outputs: of a model
+// whose parameters are never filled.
+std::pair<std::int64_t, std::int64_t> limits_of(const json::Value& config) {
+  const auto model = build_classifier(config, {});
+  return {model->max_length(), model->vocab_size()};
+}
+
 int train(const BertFlags& flags) {
   if (flags.published.list) return flags.published.print();
   TrainingFlags common = flags.common;
@@ -64,14 +72,13 @@ int train(const BertFlags& flags) {
   const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::string folder = flags.folder();
   const json::Value config = read_model_config(folder);
-  const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? folder : common.tokenizer);
-  common.windows.warn_of_cut(folder, config);
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
+  const auto [positions, vocab_size] = limits_of(config);
+  const auto tokenizer = open_tokenizer(common.tokenizer, folder, vocab_size);
+  common.windows.warn_of_cut(folder, config);
   common.find_columns();
   const auto labels = common.task.reader(problem_type);
-  // From a model whose parameters are never filled: the maximum length of texts is needed before the labels give the
-  // number of outputs.
-  const TextSplits splits = common.read_splits(*tokenizer, *labels, build_classifier(config, {})->max_length());
+  const TextSplits splits = common.read_splits(*tokenizer, *labels, positions);
 
   TorchGenerator generator(common.seed);
   const bool kept = keeps_head(folder, config, problem_type, labels->names(), common.fresh_head);
@@ -79,12 +86,8 @@ int train(const BertFlags& flags) {
   ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
   const OpenedClassifier opened = open_classifier(folder, options, generator);
-  if (common.tokenizer.empty()) check_saved_tokenizer(*tokenizer, opened.report);
   common.add_lora(*opened.model);
   const Classifier& model = *opened.model;
-  CHECK(tokenizer->vocab_size() <= model.vocab_size(), "the tokenizer has ", tokenizer->vocab_size(),
-        " tokens, but the model's vocabulary only ", model.vocab_size());
-
   const auto task = common.task.make(problem_type, *labels, splits.train.labels,
                                      kept ? std::optional(config) : std::nullopt, common.placement.device());
   return fine_tune({.model = model,

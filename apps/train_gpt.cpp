@@ -121,20 +121,18 @@ Gpt2Options reading_options(const GptFlags& flags, const std::optional<json::Val
   return out;
 }
 
-// A random or pretrained backbone, and a new head unless that of the file is kept. What was read.
-LoadReport initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
-                      const std::optional<json::Value>& config, Head head) {
-  LoadReport read;
+// A random or pretrained backbone, and a new head unless that of the file is kept.
+void initialize(const Gpt2Classifier& model, const GptFlags& flags, const std::optional<std::string>& folder,
+                const std::optional<json::Value>& config, Head head) {
   if (flags.weights == "random") {
     TorchGenerator generator(flags.common.seed);
     model.initialize(generator, flags.initializer == "torch" ? Initializer::kTorch : Initializer::kGpt2);
   } else {
-    read = load_weights(model, *folder, *config, head);
+    load_weights(model, *folder, *config, head);
   }
-  if (head == Head::kFromFile) return read;
+  if (head == Head::kFromFile) return;
   TorchGenerator generator(flags.common.seed);
   model.initialize_head(generator);
-  return read;
 }
 
 int train(const GptFlags& flags) {
@@ -156,10 +154,9 @@ int train(const GptFlags& flags) {
     throw UsageError("random weights bring no tokenizer: name its folder with --tokenizer");
   const std::optional<json::Value> file = config_file(flags, folder);
   const Gpt2Config config = model_config(flags, file);
-  const auto tokenizer = load_tokenizer(common.tokenizer.empty() ? *folder : common.tokenizer);
-  CHECK(tokenizer->vocab_size() <= config.vocab_size, "the tokenizer has ", tokenizer->vocab_size(),
-        " tokens, but the model's vocabulary only ", config.vocab_size);
-
+  // A tokenizer beside weights that are not read may be of another save.
+  const std::string named = common.tokenizer.empty() && flags.weights == "random" ? *folder : common.tokenizer;
+  const auto tokenizer = open_tokenizer(named, folder.value_or(""), config.vocab_size);
   if (file) common.windows.warn_of_cut(folder.value_or(flags.config), *file);
   const std::string problem_type = common.task.problem_type(file ? problem_type_of(*file) : "");
   common.find_columns();
@@ -171,8 +168,7 @@ int train(const GptFlags& flags) {
   Gpt2Options options = reading_options(flags, file, flags.config.empty() ? folder.value_or("") : flags.config, kept);
   options.num_labels = labels->outputs();
   Gpt2Classifier model(config, options);
-  const LoadReport read = initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
-  if (common.tokenizer.empty()) check_saved_tokenizer(*tokenizer, read);
+  initialize(model, flags, folder, file, kept ? Head::kFromFile : Head::kFresh);
   common.add_lora(model);
   const std::int64_t length = flags.no_padding ? 0 : splits.max_length;
   // GPT-2 has no padding token: the last id, <|endoftext|>, is the padding.

@@ -47,4 +47,10 @@ WeightFiles::WeightFiles(const std::string& folder) {
   }
 }
 
+FileDigests WeightFiles::text_digests() const {
+  FileDigests out;
+  for (const SafetensorsFile& file : files_) out.merge(saved_digests(file));
+  return out;
+}
+
 }  // namespace attune

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/io/safetensors.h"
+#include "models/model_folder.h"
 
 namespace attune {
 
@@ -16,6 +17,8 @@ class WeightFiles {
 
   /// One file, or several shards.
   const std::vector<SafetensorsFile>& files() const { return files_; }
+  /// Of the files of texts that were saved with them. Throws as saved_digests() does.
+  FileDigests text_digests() const;
 
  private:
   std::vector<SafetensorsFile> files_;

@@ -11,6 +11,7 @@
 #include "engine/io/sha256.h"
 #include "engine/ops/scale.h"
 #include "engine/tensor/finite.h"
+#include "models/model_folder.h"
 #include "models/weight_files.h"
 
 namespace attune {
@@ -129,7 +130,6 @@ LoadReport load_weights(const Classifier& model, const std::string& folder, cons
   std::map<std::string, Source> entries;  // by canonical name
   for (const SafetensorsFile& file : weights.files()) {
     check_same_save(config, file);
-    report.text_digests.merge(saved_digests(file));
     for (const SafetensorsEntry& entry : file.entries()) {
       const auto [same, fresh] = entries.emplace(canonical_name(entry.name, files), Source{&file, &entry});
       CHECK(fresh, file.path(), ": the tensors '", same->second.entry->name, "' and '", entry.name,

@@ -10,7 +10,6 @@
 
 #include "engine/io/safetensors.h"
 #include "models/classifier.h"
-#include "models/model_folder.h"
 
 namespace attune {
 
@@ -18,7 +17,6 @@ namespace attune {
 struct LoadReport {
   std::vector<std::string> missing;  // optional tensors that were absent, by row: their parameters keep their values
   std::vector<std::string> unused;   // tensors of the file that belong to no parameter
-  FileDigests text_digests = {};     // of the files that were saved with the weights
 };
 
 /// The source of the last layer: the file, or none (the caller creates a new one).

@@ -36,15 +36,13 @@ class TransformerPredictor : public Predictor {
  public:
   TransformerPredictor(const std::string& folder, const json::Value& config, const std::string& tokenizer_folder,
                        const PlacementFlags& placement, bool calibrated)
-      : device_(placement.device()), tokenizer_(load_tokenizer(tokenizer_folder.empty() ? folder : tokenizer_folder)) {
+      : device_(placement.device()) {
     TorchGenerator unused(0);
     opened_ = open_classifier(folder, {}, unused);
-    if (tokenizer_folder.empty()) check_saved_tokenizer(*tokenizer_, opened_.report);
     CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(),
           " is missing); fine-tune it first");
     const Classifier& model = *opened_.model;
-    CHECK(tokenizer_->vocab_size() <= model.vocab_size(), folder, ": the tokenizer has ", tokenizer_->vocab_size(),
-          " tokens, but the model's vocabulary only ", model.vocab_size());
+    tokenizer_ = open_tokenizer(tokenizer_folder, folder, model.vocab_size());
     set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
     form_ = read_batch_form(config, model.max_length(), model.vocab_size());

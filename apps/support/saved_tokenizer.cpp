@@ -3,21 +3,17 @@
 #include <filesystem>
 
 #include "base/check.h"
+#include "models/weight_files.h"
 
 namespace attune {
+namespace {
 
-NamedTexts texts_of(const Tokenizer& tokenizer) {
-  NamedTexts out;
-  for (const TokenizerFile& file : tokenizer.files())
-    out.emplace_back(std::filesystem::path(file.path).filename().string(), file.text);
-  return out;
-}
-
-void check_saved_tokenizer(const Tokenizer& tokenizer, const LoadReport& weights) {
-  FileDigests missing = weights.text_digests;
+// For a tokenizer that was read from the folder of the weights.
+void check_saved_together(const Tokenizer& tokenizer, const FileDigests& saved) {
+  FileDigests missing = saved;
   for (const TokenizerFile& file : tokenizer.files()) {
     CHECK(
-        is_saved_text(weights.text_digests, file.path, file.text), file.path,
+        is_saved_text(saved, file.path, file.text), file.path,
         ": this file and model.safetensors come from different saves; copy both from one folder, or name the folder of "
         "the tokenizer with --tokenizer to use it all the same");
     missing.erase(std::filesystem::path(file.path).filename().string());
@@ -28,6 +24,24 @@ void check_saved_tokenizer(const Tokenizer& tokenizer, const LoadReport& weights
       str_cat((folder / missing.begin()->first).string(),
               ": this file of the tokenizer was saved with model.safetensors and is missing; copy it from where "
               "they were saved, or name the folder with --tokenizer to do without it"));
+}
+
+}  // namespace
+
+NamedTexts texts_of(const Tokenizer& tokenizer) {
+  NamedTexts out;
+  for (const TokenizerFile& file : tokenizer.files())
+    out.emplace_back(std::filesystem::path(file.path).filename().string(), file.text);
+  return out;
+}
+
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& named, const std::string& weights_folder,
+                                          std::int64_t vocab_size) {
+  std::unique_ptr<Tokenizer> out = load_tokenizer(named.empty() ? weights_folder : named);
+  if (named.empty()) check_saved_together(*out, WeightFiles(weights_folder).text_digests());
+  CHECK(out->vocab_size() <= vocab_size, "the tokenizer has ", out->vocab_size(),
+        " tokens, but the model's vocabulary only ", vocab_size);
+  return out;
 }
 
 }  // namespace attune

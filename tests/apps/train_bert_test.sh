@@ -38,6 +38,10 @@ elif [ "$part" = onward ]; then
   train() { "$train_bert" "${common[@]}" --output "$folder/$1" "${@:2}" >"$folder/out"; }
   onward() { train "$1" --model_dir "$folder/$2" --max_steps 1 --learning_rate 1e-30 "${@:3}"; grep '^Taken from' "$folder/out" || true; }
   ask() { "$predict" --model_dir "$folder/$1" --csv "$folder/data/test.csv" --format csv 2>/dev/null; }
+  # A tokenizer that does not fit is found before data are read.
+  "$tokenize" --train wordpiece --vocab_size 300 --csv "$folder/all/train.csv" --output "$folder/large" >/dev/null
+  expect_error "a tokenizer of more tokens" 1 "the tokenizer has 300 tokens, but the model's vocabulary only 200" \
+    "${common[@]}" --model_dir "$folder/bert" --tokenizer "$folder/large" --data "$folder/none"
   train masked --model_dir "$folder/bert" --max_steps 3 --learning_rate 1e-3 --use_attention_mask True
   train unmasked --model_dir "$folder/bert" --max_steps 3 --learning_rate 1e-3 --use_attention_mask False
   grep -q '"attune_mask_padding": true' "$folder/masked/config.json" || fail "True is not true"

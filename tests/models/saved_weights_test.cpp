@@ -7,6 +7,7 @@
 #include "base/read_file.h"
 #include "engine/io/files.h"
 #include "models/registry.h"
+#include "models/weight_files.h"
 #include "tests/models/small_models.h"
 #include "tests/support/data.h"
 #include "tests/support/message_of.h"
@@ -36,7 +37,6 @@ class SavedWeights : public ::testing::TestWithParam<const char*> {
     return open_classifier(dir_.path().string(), {}, generator);
   }
 
- private:
   TempDir dir_;
 };
 
@@ -68,7 +68,7 @@ TEST_P(SavedWeights, AFlippedBitOfAnyTensorIsFound) {
 TEST_P(SavedWeights, AMalformedListOfFilesIsAnErrorThatNamesTheFile) {
   for (const char* files : {"", "{", "[]", R"({"tokenizer.json": 1})"}) {
     save({{"attune_files", files}});
-    const std::string says = message_of([&] { open(); });
+    const std::string says = message_of([&] { WeightFiles(dir_.path().string()).text_digests(); });
     EXPECT_TRUE(says.starts_with(weights() + ": attune_files")) << files << ": " << says;
   }
 }

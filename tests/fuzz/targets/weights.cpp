@@ -2,6 +2,7 @@
 //
 // Input: a letter for the family, the index (empty: one file), the weights.
 #include "models/registry.h"
+#include "models/weight_files.h"
 #include "tests/fuzz/harness.h"
 #include "tests/fuzz/mutators.h"
 
@@ -29,6 +30,7 @@ void run(std::string_view input) {
     folder.take_out(1);
   folder.put(indexed ? 3 : 2, parts[2]);
   folder.take_out(indexed ? 2 : 3);
+  succeeds([&] { (void)WeightFiles(folder.path()).text_digests(); });
   TorchGenerator generator(1);
   const OpenedClassifier opened = open_classifier(folder.path(), {}, generator);
   accepted();
