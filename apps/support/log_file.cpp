@@ -20,6 +20,7 @@ namespace {
 
 // Bytes of the first line, at most. That of an epoch has measures of each class.
 constexpr std::size_t kFirstLine = std::size_t{1} << 27;
+constexpr const char* kMark = "attune";  // a member of the first line: the version
 constexpr std::int64_t kLastStep = std::int64_t{1} << 53;
 
 std::string_view text_of(std::span<const std::byte> block) {
@@ -52,26 +53,13 @@ bool read_first_line(int fd, std::size_t size, std::string& line) {
   return true;
 }
 
-// Whether a line is of a log (apps/support/report.h). The log of a run that goes on may begin with any of them.
+// Whether a file with this first line is a log. Logs of earlier versions have no mark: they are known by the line of a
+// batch, with which all but those of resumed runs begin.
 bool is_of_log(std::string_view line, const std::string& path) {
-  static const std::vector<std::vector<std::string>> kinds = {{"step", "learning_rate", "tokens_per_second"},
-                                                              {"epoch", "train_ece", "val_ece"},
-                                                              {"epoch", "train_spearman", "val_spearman"},
-                                                              {"best_step", "measure", "value"},
-                                                              {"split", "loss", "ece"},
-                                                              {"split", "loss", "spearman"},
-                                                              {"fitted_to"},
-                                                              {"stopped_at_step", "kind", "tensor", "error"}};
+  static const std::vector<std::string> batch = {"step", "loss", "learning_rate", "grad_norm", "tokens_per_second"};
   std::vector<std::string> names;
   record_of(line, path).for_each([&](const std::string& name, const json::Value&) { names.push_back(name); });
-  // Other trainers write these as well, with more beside them.
-  std::vector<std::string> evaluation = {"step", "train_loss", "val_loss"};
-  if (std::ranges::count(names, "keep_best") > 0) evaluation.emplace_back("keep_best");
-  return std::ranges::is_permutation(names, evaluation) ||
-         std::ranges::any_of(kinds, [&](const std::vector<std::string>& kind) {
-           return std::ranges::all_of(kind,
-                                      [&](const std::string& name) { return std::ranges::count(names, name) > 0; });
-         });
+  return std::ranges::count(names, kMark) > 0 || std::ranges::is_permutation(names, batch);
 }
 
 }  // namespace
@@ -128,7 +116,9 @@ void LogFile::read(std::int64_t size) {
 
 bool LogFile::write(const json::Value& record) {
   if (file_.get() < 0) return true;
-  const std::string line = record.dump() + "\n";
+  json::Value marked = record;
+  if (bytes_ == 0) marked.set(kMark, ATTUNE_VERSION);
+  const std::string line = marked.dump() + "\n";
   if (write_all(file_.get(), std::as_bytes(std::span(line)))) {
     bytes_ += std::ssize(line);
     lines_.update(line);

@@ -1,8 +1,8 @@
 // --log_file: a file of JSON lines of a run, which one run at a time writes to.
 //
-// A file that is there may be a user's. It is replaced only if its first line is a record of such a log, and cut where a
-// checkpoint ends only if the bytes before are those that the checkpoint knows. The log has whole lines alone: one that
-// a full disk has cut is removed.
+// The first line of a log has a mark, the version of attune. A file that is there may be a user's: it is replaced only if
+// its first line is that of a log, and cut where a checkpoint ends only if the bytes before are those that the checkpoint
+// knows. The log has whole lines alone: one that a full disk has cut is removed.
 #pragma once
 
 #include <cstdint>

@@ -172,7 +172,9 @@ TEST(LogFiles, ALogThatCannotBeWritten) {
 }
 
 TEST(LogFiles, AnotherTrainersLogIsNotReplaced) {
-  for (const char* line : {R"({"step":1,"epoch":0,"train_loss":1,"val_loss":1})", R"({"split":"train","loss":0.3})"}) {
+  for (const char* line : {R"({"step":1,"epoch":0,"train_loss":1,"val_loss":1})", R"({"split":"train","loss":0.3})",
+                           R"({"epoch":1,"train_ece":0.1,"val_ece":0.2})", R"({"fitted_to":"validation"})",
+                           R"({"step":1,"loss":1,"learning_rate":1,"grad_norm":1,"tokens_per_second":1,"gpu":0})"}) {
     const TempDir dir;
     const std::string path = dir / "log.jsonl", text = std::string(line) + "\n";
     write_file(path, text);
@@ -182,11 +184,20 @@ TEST(LogFiles, AnotherTrainersLogIsNotReplaced) {
   }
 }
 
+TEST(LogFiles, ALogOfAnEarlierVersionIsReplaced) {
+  const TempDir dir;
+  const std::string path = dir / "log.jsonl";
+  write_file(path, R"({"step":0,"loss":1,"learning_rate":1,"grad_norm":null,"tokens_per_second":1})"
+                   "\n");
+  EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }), "");
+  EXPECT_EQ(read_file(path), "");
+}
+
 TEST(LogFiles, ALongFirstLineIsReadInWhole) {
   const TempDir dir;
   const std::string path = dir / "log.jsonl", step = "{\"step\":1}\n";
   for (const std::size_t size : {(1u << 20) - 1, 1u << 20, (1u << 20) + 1, 3u << 20}) {
-    const std::string begin = "{\"epoch\":1,\"train_ece\":0,\"val_ece\":0,\"more\":\"", end = "\"}\n";
+    const std::string begin = "{\"epoch\":1,\"attune\":\"0.1.0\",\"more\":\"", end = "\"}\n";
     write_file(path, begin + std::string(size - begin.size() - end.size(), 'x') + end + step);
     EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }), "") << size;
     write_file(path, std::string(size - 1, ' ') + "\n" + step);
