@@ -106,7 +106,8 @@ int train(const BertFlags& flags) {
                              .windows = common.window_form()},
                     .label_names = labels->names(),
                     .pretrained = folder,
-                    .repository = common.model_dir.empty() ? flags.published.repository() : ""},
+                    .repository = common.model_dir.empty() ? flags.published.repository() : "",
+                    .chosen_options = {{"--use_attention_mask", mask ? "true" : "false"}}},
                    common);
 }
 

@@ -6,6 +6,7 @@
 
 #include "apps/support/labels.h"
 #include "apps/support/row_split.h"
+#include "apps/support/run_file.h"
 #include "apps/support/training_flags.h"
 #include "engine/data/batch_form.h"
 #include "engine/data/dataset.h"
@@ -29,6 +30,7 @@ struct FineTuneJob {
   std::string pretrained = {};                // folder of the pretrained weights; empty: they were random
   std::string repository = {};                // whose weights these are, if the folder is in the Hugging Face cache
   std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
+  OptionValues chosen_options = {};           // RunSummary::chosen
 };
 
 /// Trains, prints the reference's lines, and saves to --output, which the caller has locked, if it is given. Returns

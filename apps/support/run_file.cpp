@@ -1,5 +1,6 @@
 #include "apps/support/run_file.h"
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -46,9 +47,16 @@ void warn_of_left_out(const CommandLine& command_line) {
       std::cerr << "warning: run.json leaves out " << name << ", whose value is not UTF-8" << std::endl;
 }
 
+OptionValues used_options(const RunSummary& run) {
+  OptionValues out = run.command_line.values();
+  for (const auto& [name, value] : run.chosen)
+    std::ranges::find(out, name, [](const auto& option) { return option.first; })->second = value;
+  return out;
+}
+
 json::Value run_json(const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
-  for (const auto& [name, value] : run.command_line.values())
+  for (const auto& [name, value] : used_options(run))
     if (name != "--help" && !utf8_error(value)) options.set(name, value);
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
@@ -77,7 +85,7 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
   write_file(folder + "/run.json", run_json(run).dump(2) + "\n");
 }
 
-std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program) {
+OptionValues options_of_run(const std::string& file, const std::string& program) {
   // What the earlier run has written, and what only it can mean.
   static const std::set<std::string> once = {"--help",        "--options",          "--without",      "--resume",
                                              "--output",      "--log_file",         "--save_adapter", "--split_output",
@@ -94,7 +102,7 @@ std::vector<std::pair<std::string, std::string>> options_of_run(const std::strin
   const std::filesystem::path folder = run.string_or("folder", "");
   // With --train, --data is the default, which says nothing.
   const bool of_train = !run["options"].string_or("--train", "").empty();
-  std::vector<std::pair<std::string, std::string>> out;
+  OptionValues out;
   run["options"].for_each([&](const std::string& name, const json::Value& value) {
     const std::string& text = value.string();
     const bool moved = paths.contains(name) && !text.empty() && folder != std::filesystem::current_path();

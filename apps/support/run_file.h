@@ -14,6 +14,9 @@ namespace attune {
 
 class CommandLine;
 
+/// Options by name, with their values.
+using OptionValues = std::vector<std::pair<std::string, std::string>>;
+
 /// The splits of a run, by name.
 using Splits = std::vector<std::pair<std::string, const Dataset*>>;
 
@@ -27,6 +30,7 @@ struct RunStart {
 /// What a run was.
 struct RunSummary {
   const CommandLine& command_line;
+  OptionValues chosen;  // options whose value the program chose, where the command line gives none
   Splits splits;
   RunStart start;
   std::int64_t parameters, trained_parameters, steps;
@@ -39,6 +43,9 @@ struct RunSummary {
 /// Prints a warning for each option that run.json leaves out, because its value is not UTF-8.
 void warn_of_left_out(const CommandLine& command_line);
 
+/// Every option with the value that the run used.
+OptionValues used_options(const RunSummary& run);
+
 /// The contents of run.json. Values of options that are not UTF-8 are left out.
 json::Value run_json(const RunSummary& run);
 
@@ -47,7 +54,7 @@ void write_run_file(const std::string& folder, const RunSummary& run);
 
 /// The options of a run.json, for CommandLine::add_options_file: all but those that say what to write, and where.
 /// Relative paths begin in the folder where that run was started. Throws Error naming the file if it is no run.json of this program.
-std::vector<std::pair<std::string, std::string>> options_of_run(const std::string& file, const std::string& program);
+OptionValues options_of_run(const std::string& file, const std::string& program);
 
 /// Prints a warning for each split whose examples are not those of the run.json, and for other starting weights.
 void warn_of_other_run(const std::string& file, const Splits& splits, const RunStart& start);

@@ -48,13 +48,15 @@ std::string command_of(const CommandLine& line) {
   return out;
 }
 
-std::vector<PageOption> options_of(const CommandLine& line) {
-  const CommandLine::Values values = line.values(), defaults = line.defaults();
+std::vector<PageOption> options_of(const RunSummary& run) {
+  const OptionValues values = used_options(run), given = run.command_line.values(),
+                     defaults = run.command_line.defaults();
   std::vector<PageOption> out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& [name, value] = values[i];
     if (name == "--help") continue;
-    const std::string& standard = defaults[i].second;
+    const bool chosen = value != given[i].second;  // by the program, in place of the default
+    const std::string& standard = chosen ? value : defaults[i].second;
     out.push_back({name, same_value(value, standard) ? standard : value, standard});
   }
   return out;
@@ -258,7 +260,7 @@ void RunReport::write(const std::string& folder, const RunSummary& run, const Ru
   page.numbers = job_.task.target() == Target::kNumbers;
   page.labels = job_.task.target() == Target::kLabels;
   add_numbers(page, run, finished);
-  page.options = options_of(run.command_line);
+  page.options = options_of(run);
   page.command = printable(command_of(run.command_line), kMaxCommand);
   page.environment = environment_of(run);
   std::vector<std::pair<std::string, TextFacts>> facts;

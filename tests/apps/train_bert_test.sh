@@ -49,6 +49,8 @@ elif [ "$part" = onward ]; then
   ask masked | cmp - <(ask masked2) || fail "training on from a folder with the mask is another model"
   expect "a mask that is taken" "Taken from $folder/unmasked: --use_attention_mask false" "$(onward unmasked2 unmasked)"
   ask unmasked | cmp - <(ask unmasked2) || fail "training on from a folder forgets the mask"
+  expect "a mask that is taken, in run.json" 1 "$(grep -c '"--use_attention_mask": "false"' "$folder/unmasked2/run.json")"
+  expect "the mask of a folder, in run.json" 1 "$(grep -c '"--use_attention_mask": "true"' "$folder/masked2/run.json")"
   expect "a mask that is given is not taken" "" "$(onward unmasked3 unmasked --use_attention_mask false)"
   cmp "$folder/unmasked2/model.safetensors" "$folder/unmasked3/model.safetensors" || fail "the flag that was taken gives another model"
   expect "a new head may have another mask" "" "$(onward moved unmasked --use_attention_mask true --fresh_head)"
