@@ -5,6 +5,8 @@
 #include <iostream>
 #include <utility>
 
+#include "base/printable.h"
+
 namespace attune {
 namespace {
 
@@ -32,20 +34,27 @@ bool same_value(const std::string& a, const std::string& b) {
   return number(a) && number(a) == number(b);
 }
 
+std::string difference_of_options(const std::string& name, const std::string& now, const std::string& before,
+                                  const std::string& earlier) {
+  const bool flag = now == "true" || before == "true";  // an option without a value
+  const auto with = [&](const std::string& value) { return flag ? name : name + " " + printable(value); };
+  if (before.empty()) return str_cat(with(now), " is given, but ", earlier, " made without it");
+  if (now.empty()) return str_cat(name, " is not given, but ", earlier, " made with ", flag ? "it" : with(before));
+  return str_cat(name, " is ", printable(now), ", but ", earlier, " made with ", printable(before));
+}
+
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
   CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);
   const std::string schedule = value_of(saved.options, "--lr_schedule");
   const bool may_be_longer = (schedule == "constant" || schedule == "inverse_sqrt") &&
                              same_value(value_of(saved.options, "--warmup_ratio"), "0");
-  const auto words = [](const std::string& value) { return value.empty() ? "not given" : value; };
   for (const auto& [name, value] : now) {
     const std::string before = value_of(saved.options, name);
     if (same_value(value, before) || (may_be_longer && (name == "--num_epochs" || name == "--max_steps"))) continue;
     if (name.starts_with("--"))
-      throw Error(
-          str_cat(name, " is ", words(value), ", but the checkpoint was made with ", words(before), " (", file, ")"));
+      throw Error(str_cat(difference_of_options(name, value, before, "the checkpoint was"), " (", file, ")"));
     throw Error(str_cat("the ", name, " are not those that the checkpoint was made with: SHA-256 ", value, ", there ",
-                        words(before), " (", file, ")"));
+                        before.empty() ? "none" : before, " (", file, ")"));
   }
 }
 

@@ -23,6 +23,11 @@ using RunOptions = std::vector<std::pair<std::string, std::string>>;
 /// 0.0001.
 bool same_value(const std::string& a, const std::string& b);
 
+/// How the value of an option differs from that of an earlier run, for an error; an empty value: it is not given.
+/// `earlier` ends with a verb: "the checkpoint was".
+std::string difference_of_options(const std::string& name, const std::string& now, const std::string& before,
+                                  const std::string& earlier);
+
 /// Throws Error naming the first difference between the options of a checkpoint and those of this run. --num_epochs and
 /// --max_steps may differ if the learning rate does not depend on them.
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now);

@@ -12,6 +12,7 @@
 
 #include "apps/support/command_line.h"
 #include "apps/support/processes.h"
+#include "apps/support/run_keeper.h"
 #include "apps/support/text_table.h"
 #include "base/printable.h"
 #include "base/whole_number.h"
@@ -129,8 +130,8 @@ void SeedRuns::read() {
   for (const auto& [name, value] : options_) {
     const auto found = std::ranges::find(in.options, name, [](const auto& option) { return option.first; });
     const std::string before = found == in.options.end() ? "" : found->second;
-    CHECK(before == value, name, " is ", value.empty() ? "not given" : value, ", but the runs of ", path(),
-          " were made with ", before.empty() ? "nothing" : printable(before));
+    CHECK(same_value(value, before),
+          difference_of_options(name, value, before, str_cat("the runs of ", path(), " were")));
   }
   data_ = std::move(in.data);
   measured_ = std::move(in.measures);

@@ -39,7 +39,7 @@ train plain
 check_run grouped --group_by_length
 differ grouped plain
 expect "as many steps" "$(grep -c '"learning_rate"' "$folder/plain.log")" "$(grep -c '"learning_rate"' "$folder/grouped.log")"
-expect_error "a resumed run with other batches" 1 "--group_by_length is not given, but the checkpoint was made with true" \
+expect_error "a resumed run with other batches" 1 "--group_by_length is not given, but the checkpoint was made with it" \
   "${common[@]}" --output "$folder/grouped-saved" --resume
 expect "no warning" "" "$(grep -i length "$folder/grouped.err" || true)"
 train padded --group_by_length --no_packing --max_steps 1

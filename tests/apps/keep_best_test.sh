@@ -73,6 +73,7 @@ train stopped --keep_best loss --patience 1 --checkpoint_every 1 --no_final_eval
 expect "a stopped run stays stopped" "" "$(diff <(without_speeds "$folder/stopped.log") <(without_speeds "$folder/patience1.log") | head -3)"
 cmp "$folder/stopped/model.safetensors" "$folder/patience1/model.safetensors" || fail "a stopped run that is resumed has another model"
 expect_error "another measure" 1 "--keep_best is mcc, but the checkpoint was made with loss" "${common[@]}" --keep_best mcc --resume "$folder/stopped" --patience 1
+expect_error "no measure" 1 "--keep_best is not given, but the checkpoint was made with --keep_best loss" "${common[@]}" --resume "$folder/stopped"
 expect_error "another patience" 1 "--patience is 2, but the checkpoint was made with 1" "${common[@]}" --keep_best loss --resume "$folder/stopped" --patience 2
 "$train_gpt" "${common[@]}" --num_epochs 100000 --keep_best loss --output "$folder/cut" --log_file "$folder/cut.log" >"$folder/cut.out" &
 pid=$!

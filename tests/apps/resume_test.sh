@@ -80,9 +80,9 @@ refused --dropout 0.1 0.2
 refused --lr_schedule constant linear
 refused --warmup_steps 0 3
 refused --context_length 16 12
-refused --trainable_token_pos "not given" first
 refused --max_grad_norm 0 1
-expect_error "another optional flag" 1 "--average_embeddings is true, but the checkpoint was made with not given" "${from[@]}" --average_embeddings
+expect_error "a flag more" 1 "--average_embeddings is given, but the checkpoint was made without it" "${from[@]}" --average_embeddings
+expect_error "an option more" 1 "--trainable_token_pos first is given, but the checkpoint was made without it" "${from[@]}" --trainable_token_pos first
 expect_error "fewer batches" 1 "the checkpoint was made after 5 batches, but this run has only 3" "${from[@]}" --max_steps 3
 sed -i '3s/,[01]$/,0/; 4s/,[01]$/,0/; 5s/,[01]$/,1/; 3s/the /a /' "$folder/data2/train.csv"
 cmp -s "$folder/data/train.csv" "$folder/data2/train.csv" && fail "the other data are the same"

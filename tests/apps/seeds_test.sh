@@ -70,6 +70,8 @@ for signal in INT KILL; do
     "${long[@]}" --seeds 1..3 --output "$folder/cut-$signal"
   expect_error "with other options after $signal" 1 "--learning_rate is 2e-2, but the runs of $folder/cut-$signal/seeds.json were made with 1e-2" \
     "${long[@]}" --seeds 1..3 --output "$folder/cut-$signal" --learning_rate 2e-2 --resume
+  expect_error "with one option more after $signal" 1 "--group_by_length is given, but the runs of $folder/cut-$signal/seeds.json were made without it" \
+    "${long[@]}" --seeds 1..3 --output "$folder/cut-$signal" --group_by_length --resume
   before=$(stat -c %Y%i "$folder/cut-$signal/seed-1/model.safetensors")
   "$train_gpt" "${long[@]}" --seeds 1..3 --output "$folder/cut-$signal" --resume >"$folder/out"
   expect "the finished run after $signal" "$before" "$(stat -c %Y%i "$folder/cut-$signal/seed-1/model.safetensors")"
@@ -82,7 +84,7 @@ done
 # More seeds; then nothing is left to do.
 "$train_gpt" "${of_data[@]}" --seeds 4,1..2,9 --output "$folder/runs" --resume >"$folder/out"
 expect "finished runs" 3 "$(grep -c 'finished before' "$folder/out")"
-"$train_gpt" "${of_data[@]}" --seeds 4,1..2,9 --output "$folder/runs" --resume >"$folder/out"
+"$train_gpt" "${of_data[@]}" --seeds 4,1..2,9 --output "$folder/runs" --resume --learning_rate 0.01 >"$folder/out"
 expect "all runs" 4 "$(grep -c 'finished before' "$folder/out")"
 grep -q '^Runs: 4 ' "$folder/out" || fail "no table without a run"
 
