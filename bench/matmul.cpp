@@ -221,7 +221,7 @@ void run(const Options& options) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app{"Times the CPU's matrix product next to those of BLAS libraries."};
+  CLI::App app("Times the CPU's matrix product next to those of BLAS libraries.", "bench_matmul");
   attune::Options options;
   app.add_option("--peer", options.peers,
                  "A shared library with cblas_sgemm or dnnl_sgemm; may be given several times");

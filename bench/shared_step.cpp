@@ -224,7 +224,7 @@ int main(int argc, char** argv) {
   CLI::App app(
       "Times the training step of a run of several processes: mpirun -n 2 bench_shared_step. --batch_size counts "
       "the texts of all",
-      "shared_step");
+      "bench_shared_step");
   attune::Options options;
   options.declare(app);
   return attune::bench_main(app, argc, argv, [&] { attune::join_and_bench(options); });

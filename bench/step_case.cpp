@@ -48,7 +48,17 @@ struct ModelShape {
   json::Value config;
 };
 
+// Throws UsageError if a size of gpt is given for another model.
+void check_sizes(const CaseOptions& options) {
+  const Gpt2Config &given = options.gpt, none = CaseOptions().gpt;
+  const bool sized = given.n_layer != none.n_layer || given.n_embd != none.n_embd || given.n_head != none.n_head ||
+                     given.vocab_size != none.vocab_size;
+  if (sized && (options.model != "gpt" || !options.folder.empty()))
+    throw UsageError("--layers, --width, --heads and --vocabulary need --model gpt");
+}
+
 ModelShape shape_of(const CaseOptions& options) {
+  check_sizes(options);
   if (!options.folder.empty()) {
     const std::filesystem::path folder = std::filesystem::path(options.folder) / "";  // "a/b" and "a/b/" are b
     return {folder.parent_path().filename().string(), "all", json::read(options.folder + "/config.json")};
@@ -126,12 +136,14 @@ void CaseOptions::declare(CLI::App& app) {
   const auto add = [&](const char* name, auto& value, const char* text) {
     return app.add_option(name, value, text)->capture_default_str();
   };
-  add("--model", model, "A published shape, or gpt: of the four sizes below")->check(CLI::IsMember(case_names()));
+  CLI::Option* named = add("--model", model, "A published shape, or gpt: of the four sizes below");
+  named->check(CLI::IsMember(case_names()));
   add("--layers", gpt.n_layer, "Transformer blocks of gpt");
   add("--width", gpt.n_embd, "Embedding width of gpt");
   add("--heads", gpt.n_head, "Attention heads of gpt");
   add("--vocabulary", gpt.vocab_size, "Vocabulary size of gpt");
-  add("--model_dir", folder, "Folder with a config.json and, if it has any, weights, in place of --model");
+  add("--model_dir", folder, "Folder with a config.json and, if it has any, weights, in place of --model")
+      ->excludes(named);
   add("--batch_size", batch_size, "Texts per step")->check(CLI::PositiveNumber);
   add("--length", length, "Tokens per text")->check(CLI::PositiveNumber);
 }

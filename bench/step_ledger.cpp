@@ -240,7 +240,7 @@ int main(int argc, char** argv) {
   setenv("ATTUNE_SIMULATE_GPU", "1", 1);
   setenv("ATTUNE_SIMULATED_MEMORY", "80000000000", 1);
   CLI::App app("Lists what every kernel of a training step does and how long a model of a GPU takes for it",
-               "step_ledger");
+               "bench_step_ledger");
   attune::Options options;
   options.declare(app);
   return attune::bench_main(app, argc, argv, [&] { attune::ledger(options); });

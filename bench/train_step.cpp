@@ -150,7 +150,7 @@ void bench(const Options& options) {
 }  // namespace attune
 
 int main(int argc, char** argv) {
-  CLI::App app("Times one training step", "train_step");
+  CLI::App app("Times one training step", "bench_train_step");
   attune::Options options;
   options.declare(app);
   return attune::bench_main(app, argc, argv, [&] { attune::bench(options); });
