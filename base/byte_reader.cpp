@@ -22,9 +22,11 @@ constexpr std::size_t kFirstBlock = std::size_t{1} << 16, kBlock = std::size_t{1
 
 ByteReader::ByteReader() : name_("standard input") {}
 
-ByteReader::ByteReader(const std::string& path) : name_(path), file_(open_descriptor(path, O_RDONLY)) {
+ByteReader::ByteReader(const std::string& path, FileKind kind)
+    : name_(path), file_(open_descriptor(path, kind == FileKind::kRegular ? O_RDONLY | O_NONBLOCK : O_RDONLY)) {
   struct stat info {};
   if (file_.get() < 0 || fstat(file_.get(), &info) != 0) throw IoError(name_, std::strerror(errno));
+  if (kind == FileKind::kRegular && !S_ISREG(info.st_mode)) throw IoError(name_, kNotRegular);
   if (S_ISREG(info.st_mode)) expected_ = static_cast<std::size_t>(info.st_size);
 }
 

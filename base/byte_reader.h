@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/descriptor.h"
+#include "base/input_file.h"
 
 namespace attune {
 
@@ -17,8 +18,8 @@ class ByteReader {
 
   /// Standard input.
   ByteReader();
-  /// Opens a file. Throws IoError.
-  explicit ByteReader(const std::string& path);
+  /// Opens a file. Throws IoError, also if it is not of this kind.
+  explicit ByteReader(const std::string& path, FileKind kind = FileKind::kAny);
 
   /// The path, or "standard input".
   const std::string& name() const { return name_; }

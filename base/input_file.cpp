@@ -13,7 +13,7 @@ void refuse_lfs_pointer(const std::string& path, std::string_view bytes) {
 
 void check_regular(const std::string& path) {
   struct stat info {};
-  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
+  if (stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) throw IoError(path, kNotRegular);
 }
 
 }  // namespace attune

@@ -2,12 +2,11 @@
 
 #include "base/byte_reader.h"
 #include "base/check.h"
-#include "base/input_file.h"
 
 namespace attune {
 
-std::string read_file(const std::string& path, std::size_t max_bytes) {
-  ByteReader file(path);
+std::string read_file(const std::string& path, std::size_t max_bytes, FileKind kind) {
+  ByteReader file(path, kind);
   std::string out;
   for (std::string_view block = file.block(); !block.empty(); block = file.block()) {
     out += block;

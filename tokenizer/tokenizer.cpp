@@ -3,7 +3,6 @@
 #include <filesystem>
 
 #include "base/check.h"
-#include "base/input_file.h"
 #include "base/parallel.h"
 #include "base/printable.h"
 #include "base/read_file.h"
@@ -55,8 +54,7 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& folder) {
   std::vector<TokenizerFile> files;
   files.reserve(4);
   const auto text_of = [&](const char* name) -> const std::string& {
-    check_regular(path(name));
-    files.push_back({path(name), read_file(path(name), json::Limits{}.max_bytes)});
+    files.push_back({path(name), read_file(path(name), json::Limits{}.max_bytes, FileKind::kRegular)});
     return files.back().text;
   };
   const auto json_of = [&](const char* name) { return json::parse(text_of(name), path(name)); };

@@ -14,7 +14,6 @@
 
 #include "apps/support/interrupt.h"
 #include "base/check.h"
-#include "base/input_file.h"
 #include "base/read_file.h"
 #include "base/torch_random.h"
 #include "base/utf8.h"
@@ -160,8 +159,7 @@ std::vector<ImdbReview> read_imdb_folder(const std::string& path, const Progress
     for (const std::string& name : files_of(parent)) {
       if (!name.ends_with(".txt")) continue;
       const std::string file = (fs::path(parent) / name).string();
-      check_regular(file);
-      collector.add(folder, name, read_file(file));
+      collector.add(folder, name, read_file(file, static_cast<std::size_t>(kMaxReviewBytes), FileKind::kRegular));
     }
   }
   return collector.finish();

@@ -50,7 +50,10 @@ TextFolder::TextFolder(const std::string& path) : Table(path) {
 
 std::vector<std::string> TextFolder::files() const {
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < files_.size(); ++i) out.push_back(regular(static_cast<std::int64_t>(i)));
+  for (std::size_t i = 0; i < files_.size(); ++i) {
+    out.push_back(where(static_cast<std::int64_t>(i)));
+    check_regular(out.back());
+  }
   return out;
 }
 
@@ -61,7 +64,7 @@ bool TextFolder::read(TableRows& rows, std::int64_t max_rows) {
   for (; at_ < files_.size() && rows.size() < max_rows && rows.bytes_.size() < kTogether; ++at_) {
     const auto number = static_cast<std::int64_t>(at_);
     rows.rows_.push_back({rows.bytes_.size(), number});
-    rows.bytes_ += read_file(regular(number), ByteReader::kMaxLine);
+    rows.bytes_ += read_file(where(number), ByteReader::kMaxLine, FileKind::kRegular);
   }
   return rows.size() > 0;
 }
@@ -69,12 +72,6 @@ bool TextFolder::read(TableRows& rows, std::int64_t max_rows) {
 std::string TextFolder::where(std::int64_t number) const {
   const File& file = files_[static_cast<std::size_t>(number)];
   return (fs::path(path_) / classes_[file.of_class] / file.name).string();
-}
-
-std::string TextFolder::regular(std::int64_t number) const {
-  std::string path = where(number);
-  check_regular(path);
-  return path;
 }
 
 void TextFolder::parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,

@@ -33,8 +33,6 @@ class TextFolder : public Table {
     std::string name;
   };
   std::string where(std::int64_t number) const override;
-  /// The path of a file to read.
-  std::string regular(std::int64_t number) const;
   /// Throws Error naming a file that is not UTF-8.
   void parse(std::string_view bytes, std::int64_t number, std::vector<std::string_view>& fields,
              std::string& scratch) const override;

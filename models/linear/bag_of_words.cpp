@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "base/check.h"
-#include "base/input_file.h"
 #include "base/printable.h"
 #include "base/read_file.h"
 #include "engine/tensor/finite.h"
@@ -39,8 +38,7 @@ void read_config(const json::Value& config, BagOfWords& model) {
 
 // Returns the file's bytes.
 std::string read_vocabulary(const std::string& path, WordTable& vocabulary) {
-  check_regular(path);
-  std::string text = read_file(path, json::Limits{}.max_bytes);
+  std::string text = read_file(path, json::Limits{}.max_bytes, FileKind::kRegular);
   const json::Value words = json::parse(text, path);
   for (const json::Value& word : words.items()) {
     const std::int32_t column = vocabulary.size();

@@ -121,6 +121,10 @@ TEST(ReadFile, PointersAndFilesThatAreNotRegularAreNamed) {
             (folder / "pointer") + ": is a pointer of Git LFS, not the file itself (git lfs pull fetches it)");
   ASSERT_EQ(mkfifo((folder / "fifo").c_str(), 0600), 0);
   EXPECT_EQ(message_of([&] { check_regular(folder / "fifo"); }), (folder / "fifo") + ": is not a regular file");
+  for (const std::string& path : {folder / "fifo", folder.path().string()})
+    EXPECT_EQ(message_of([&] { read_file(path, 100, FileKind::kRegular); }), path + ": is not a regular file");
+  std::ofstream(folder / "text") << "text";
+  EXPECT_EQ(read_file(folder / "text", 100, FileKind::kRegular), "text");
   EXPECT_NO_THROW(check_regular(folder / "pointer"));
   EXPECT_NO_THROW(check_regular(folder / "missing"));
 }
