@@ -12,6 +12,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "apps/support/version.h"
 #include "apps/support/without_plus.h"
 #include "base/check.h"
 #include "base/near_word.h"
@@ -150,7 +151,12 @@ Flag* Flag::only_with(const std::string& option, const std::string& value) {
 }
 
 CommandLine::CommandLine(const std::string& description, const std::string& name)
-    : name_(name), app_(std::make_unique<CLI::App>(description, name)) {}
+    : name_(name), app_(std::make_unique<CLI::App>(description, name)) {
+  const std::string commit = built_commit();
+  app_->set_version_flag("--version",
+                         str_cat(name, " of attune ", built_version(), commit.empty() ? "" : ", commit ", commit),
+                         "Prints the version, and the commit that was built, and exits");
+}
 
 CommandLine::~CommandLine() = default;
 
@@ -350,9 +356,16 @@ bool CommandLine::parse(int argc, char** argv) {
   return true;
 }
 
+std::vector<const CLI::Option*> CommandLine::options_of_the_work() const {
+  std::vector<const CLI::Option*> out;
+  for (const CLI::Option* option : app_->get_options())
+    if (option != app_->get_help_ptr() && option != app_->get_version_ptr()) out.push_back(option);
+  return out;
+}
+
 CommandLine::Values CommandLine::values() const {
   Values out;
-  for (const CLI::Option* option : app_->get_options()) {
+  for (const CLI::Option* option : options_of_the_work()) {
     const std::vector<std::string> given = option->reduced_results();
     out.emplace_back(option->get_name(), given.empty() ? option->get_default_str() : given.back());
   }
@@ -361,7 +374,8 @@ CommandLine::Values CommandLine::values() const {
 
 CommandLine::Values CommandLine::defaults() const {
   Values out;
-  for (const CLI::Option* option : app_->get_options()) out.emplace_back(option->get_name(), option->get_default_str());
+  for (const CLI::Option* option : options_of_the_work())
+    out.emplace_back(option->get_name(), option->get_default_str());
   return out;
 }
 

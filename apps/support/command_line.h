@@ -1,4 +1,4 @@
-// The command line of a program: its options, their checks, and --help.
+// The command line of a program: its options, their checks, --help and --version.
 //
 // A thin interface to CLI11. That library is one large header that adds seconds to the compile time of each file, so
 // only command_line.cpp includes it.
@@ -78,12 +78,12 @@ class CommandLine {
   void footer(const std::string& text);
 
   const std::string& name() const { return name_; }
-  /// Reads the arguments; if an option is given twice, the last one counts. False after --help was printed. Throws
-  /// UsageError, also if a value is empty.
+  /// Reads the arguments; if an option is given twice, the last one counts. False after --help or --version has printed
+  /// its text. Throws UsageError, also if a value is empty.
   bool parse(int argc, char** argv);
-  /// Every option by name with the given value or its default. Call it after parse().
+  /// Every option but --help and --version by name, with the given value or its default. Call it after parse().
   Values values() const;
-  /// Every option by name with its default.
+  /// The same options with their defaults.
   Values defaults() const;
   /// What parse() read, the program first.
   const std::vector<std::string>& arguments() const { return arguments_; }
@@ -104,6 +104,7 @@ class CommandLine {
   void refuse_empty_values(const std::vector<std::string>& arguments) const;
   std::vector<std::string> with_options_of_file(const std::vector<std::string>& arguments) const;
   std::vector<std::string> option_names() const;
+  std::vector<const CLI::Option*> options_of_the_work() const;
   std::set<std::string> left_out(const std::map<std::string, std::string>& given) const;
   bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;
 

@@ -22,6 +22,7 @@
 #include "apps/support/run_keeper.h"
 #include "apps/support/save_run.h"
 #include "apps/support/saved_tokenizer.h"
+#include "apps/support/version.h"
 #include "base/join.h"
 #include "base/near_word.h"
 #include "base/printable.h"
@@ -57,7 +58,7 @@ RunOptions run_options(const FineTuneJob& job, const TrainingFlags& flags) {
 
 // What all processes of a run must have in common.
 RunOptions shared_options(const FineTuneJob& job, const TrainingFlags& flags) {
-  RunOptions out = {{"version", ATTUNE_VERSION}};
+  RunOptions out = {{"version", built_version()}};
   std::ranges::copy(run_options(job, flags), std::back_inserter(out));
   out.emplace_back("--checkpoint_every", std::to_string(flags.checkpoint_every));
   out.emplace_back("--no_final_evaluation", flags.no_final_evaluation ? "true" : "false");

@@ -1,4 +1,5 @@
 #include "apps/support/log_file.h"
+#include "apps/support/version.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -117,7 +118,7 @@ void LogFile::read(std::int64_t size) {
 bool LogFile::write(const json::Value& record) {
   if (file_.get() < 0) return true;
   json::Value marked = record;
-  if (bytes_ == 0) marked.set(kMark, ATTUNE_VERSION);
+  if (bytes_ == 0) marked.set(kMark, built_version());
   const std::string line = marked.dump() + "\n";
   if (write_all(file_.get(), std::as_bytes(std::span(line)))) {
     bytes_ += std::ssize(line);

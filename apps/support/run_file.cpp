@@ -9,7 +9,7 @@
 #include <set>
 
 #include "apps/support/command_line.h"
-#include "apps/support/commit.h"
+#include "apps/support/version.h"
 #include "base/check.h"
 #include "base/parallel.h"
 #include "base/printable.h"
@@ -57,12 +57,12 @@ OptionValues used_options(const RunSummary& run) {
 json::Value run_json(const RunSummary& run) {
   json::Value options = json::Value::object(), data = json::Value::object();
   for (const auto& [name, value] : used_options(run))
-    if (name != "--help" && !utf8_error(value)) options.set(name, value);
+    if (!utf8_error(value)) options.set(name, value);
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
   const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.start.time;
   return json::Value::object(
-      {{"attune", ATTUNE_VERSION},
+      {{"attune", built_version()},
        {"commit", built_commit()},
        {"program", run.command_line.name()},
        {"folder", printable(std::filesystem::current_path().string(), kWholePath)},
@@ -87,16 +87,16 @@ void write_run_file(const std::string& folder, const RunSummary& run) {
 
 OptionValues options_of_run(const std::string& file, const std::string& program) {
   // What the earlier run has written, and what only it can mean.
-  static const std::set<std::string> once = {"--help",        "--options",          "--without",      "--resume",
-                                             "--output",      "--log_file",         "--save_adapter", "--split_output",
-                                             "--tensorboard", "--checkpoint_every", "--keep"};
+  static const std::set<std::string> once = {"--options",          "--without",      "--resume",       "--output",
+                                             "--log_file",         "--save_adapter", "--split_output", "--tensorboard",
+                                             "--checkpoint_every", "--keep"};
   const json::Value run = json::read(file);
   CHECK(!run.has("seeds"), file, ": describes several runs; each has a run.json in its folder");
   const std::string& written = run["program"].string();
   CHECK(written == program, file, ": has the options of ", printable(written), ", not of ", program);
-  if (const std::string version = run.string_or("attune", ""); version != ATTUNE_VERSION)
+  if (const std::string version = run.string_or("attune", ""); version != built_version())
     std::cerr << "warning: " << file << ": is of attune " << (version.empty() ? "?" : printable(version))
-              << ", and this is " << ATTUNE_VERSION << ": equal options may give other numbers" << std::endl;
+              << ", and this is " << built_version() << ": equal options may give other numbers" << std::endl;
   static const std::set<std::string> paths = {"--data",      "--train",     "--validation", "--test",
                                               "--tokenizer", "--model_dir", "--config"};
   const std::filesystem::path folder = run.string_or("folder", "");

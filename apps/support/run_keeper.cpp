@@ -1,4 +1,5 @@
 #include "apps/support/run_keeper.h"
+#include "apps/support/version.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -44,7 +45,7 @@ std::string difference_of_options(const std::string& name, const std::string& no
 }
 
 void check_options(const RunState& saved, const std::string& file, const RunOptions& now) {
-  CHECK(saved.version == ATTUNE_VERSION, file, ": was made by attune ", saved.version, "; this is ", ATTUNE_VERSION);
+  CHECK(saved.version == built_version(), file, ": was made by attune ", saved.version, "; this is ", built_version());
   const std::string schedule = value_of(saved.options, "--lr_schedule");
   const bool may_be_longer = (schedule == "constant" || schedule == "inverse_sqrt") &&
                              same_value(value_of(saved.options, "--warmup_ratio"), "0");
@@ -88,7 +89,7 @@ void RunKeeper::restore(Trainer& trainer) {
 }
 
 void RunKeeper::write(RunState state, ReportState report, std::int64_t keep) {
-  state.version = ATTUNE_VERSION;
+  state.version = built_version();
   state.options = options_;
   if (report.log) {
     state.log_offset = report.log->bytes;

@@ -14,6 +14,7 @@
 #include "apps/support/processes.h"
 #include "apps/support/run_keeper.h"
 #include "apps/support/text_table.h"
+#include "apps/support/version.h"
 #include "base/printable.h"
 #include "base/whole_number.h"
 #include "engine/io/files.h"
@@ -189,7 +190,7 @@ void SeedRuns::write() const {
     }
     summary.set(split, of_split);
   }
-  write_file(path(), json::Value::object({{"attune", ATTUNE_VERSION},
+  write_file(path(), json::Value::object({{"attune", built_version()},
                                           {"program", flags_.command_line().name()},
                                           {"seeds", json::Value::array_of(seeds)},
                                           {"options", options},
@@ -285,7 +286,7 @@ SeedRecord read_seed_record(const std::string& path, const std::string& program)
   const json::Value in = json::read(path);
   const std::string of_program = in["program"].string(), version = in["attune"].string();
   CHECK(of_program == program, path, ": has the runs of ", printable(of_program));
-  CHECK(version == ATTUNE_VERSION, path, ": was made by attune ", printable(version), "; this is ", ATTUNE_VERSION);
+  CHECK(version == built_version(), path, ": was made by attune ", printable(version), "; this is ", built_version());
   SeedRecord out;
   std::set<std::uint64_t> seeds, finished;
   for (const json::Value& seed : in["seeds"].items()) read_new_seed(seed, seeds);

@@ -343,17 +343,13 @@ TrainOptions TrainingFlags::train_options(const Classifier& model) const {
 }
 
 std::vector<std::pair<std::string, std::string>> TrainingFlags::deciding_options() const {
-  static const std::set<std::string> free = {"--help",         "--data",        "--train",
-                                             "--validation",   "--test",        "--split",
-                                             "--split_output", "--split_seed",  "--text_column",
-                                             "--label_column", "--tokenizer",   "--model_dir",
-                                             "--config",       "--threads",     "--peer_timeout",
-                                             "--no_graphs",    "--recompute",   "--output",
-                                             "--log_file",     "--resume",      "--no_final_evaluation",
-                                             "--no_report",    "--keep",        "--checkpoint_every",
-                                             "--cache",        "--no_cache",    "--trust_labels",
-                                             "--save_adapter", "--options",     "--use_attention_mask",
-                                             "--without",      "--tensorboard", "--shard_optimizer"};
+  static const std::set<std::string> free = {
+      "--data",         "--train",          "--validation",   "--test",         "--no_final_evaluation", "--split",
+      "--split_output", "--split_seed",     "--text_column",  "--label_column", "--tokenizer",           "--model_dir",
+      "--config",       "--threads",        "--peer_timeout", "--no_graphs",    "--recompute",           "--output",
+      "--log_file",     "--resume",         "--no_report",    "--keep",         "--checkpoint_every",    "--cache",
+      "--no_cache",     "--trust_labels",   "--save_adapter", "--options",      "--use_attention_mask",  "--without",
+      "--tensorboard",  "--shard_optimizer"};
   std::vector<std::pair<std::string, std::string>> out;
   for (auto& [name, value] : command_line_->values())
     if (!free.contains(name)) out.emplace_back(name, std::move(value));

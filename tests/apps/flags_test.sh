@@ -58,8 +58,9 @@ expect_error "a mistyped flag of another program" 2 "did you mean '--mistakes'?"
 program=$tokenize
 expect_error "an empty text after =" 2 "--text=: an empty value is written --text ''" --tokenizer "$folder/tokenizer" --text=
 
-# Empty values, of every option that takes one.
+# The version, and empty values of every option that takes one.
 for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb" "$evaluate"; do
+  [[ $("$program" --version) =~ ^$(basename "$program")\ of\ attune\ [0-9.]+(, commit [0-9a-f]{12}(-dirty)?)?$ ]] || fail "$(basename "$program") --version"
   flags=$("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p')
   [ "$(wc -l <<<"$flags")" -ge 4 ] || fail "$(basename "$program"): no flags found"
   for flag in $flags; do
