@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstdlib>
 #include <cstring>
-#include <map>
 #include <mutex>
 #include <new>
 #include <utility>
-#include <vector>
 
+#include "base/block_pool.h"
 #include "base/check.h"
 #include "engine/tensor/context.h"
 #include "kernels/cuda/context.h"
@@ -18,8 +16,6 @@
 
 namespace attune {
 namespace {
-
-constexpr std::size_t kAlignment = 64;
 
 std::atomic<std::size_t> host_in_use = 0, host_peak = 0;
 
@@ -31,60 +27,48 @@ void count_host_bytes(std::size_t bytes) {
 
 #ifdef ATTUNE_SANITIZED
 
-std::size_t block_size(std::size_t bytes) {
-  return std::max<std::size_t>(bytes, 1);
+constexpr std::size_t kAlignment = 64;
+
+std::byte* take_block(std::size_t bytes) {
+  return static_cast<std::byte*>(
+      ::operator new (std::max<std::size_t>(bytes, 1), std::align_val_t{kAlignment}, std::nothrow));
 }
-std::byte* take_block(std::size_t size) {
-  return static_cast<std::byte*>(::operator new (size, std::align_val_t{kAlignment}, std::nothrow));
-}
-void give_block(std::byte* block, std::size_t) {
+void give_block(std::byte* block) {
   ::operator delete (block, std::align_val_t{kAlignment});
 }
 
 #else
 
-// Free blocks by size class. Never destroyed: tensors in static storage may outlive any order of destruction.
-struct FreeLists {
+// Never destroyed: tensors in static storage may outlive any order of destruction.
+struct HostBlocks {
   std::mutex mutex;
-  std::map<std::size_t, std::vector<std::byte*> > lists;
+  BlockPool pool;
 };
-FreeLists& free_lists() {
-  static FreeLists* lists = new FreeLists;
-  return *lists;
+HostBlocks& host_blocks() {
+  static HostBlocks* blocks = new HostBlocks;
+  return *blocks;
 }
 
-// Rounds up so that at most an eighth is wasted and there are few distinct sizes.
-std::size_t block_size(std::size_t bytes) {
-  const std::size_t least = std::max(bytes, kAlignment);
-  const std::size_t step = std::max(std::bit_floor(least) / 8, kAlignment);
-  return (least + step - 1) / step * step;
+// Pages that nobody has written to take no memory.
+void* new_segment(std::size_t bytes) {
+  return std::aligned_alloc(BlockPool::kGranularity, bytes);
 }
 
-std::byte* take_block(std::size_t size) {
-  FreeLists& free = free_lists();
-  const std::scoped_lock lock(free.mutex);
-  auto& list = free.lists[size];
-  if (!list.empty()) {
-    std::byte* block = list.back();
-    list.pop_back();
-    return block;
+std::byte* take_block(std::size_t bytes) {
+  HostBlocks& blocks = host_blocks();
+  const std::scoped_lock lock(blocks.mutex);
+  void* block = blocks.pool.allocate(bytes, new_segment);
+  if (block == nullptr) {  // free segments may make room
+    blocks.pool.release(std::free);
+    block = blocks.pool.allocate(bytes, new_segment);
   }
-  if (void* block = std::aligned_alloc(kAlignment, size)) return static_cast<std::byte*>(block);
-  for (auto& [other, blocks] : free.lists) {  // exhausted: return everything and try once more
-    for (std::byte* block : blocks) std::free(block);
-    blocks.clear();
-  }
-  return static_cast<std::byte*>(std::aligned_alloc(kAlignment, size));
+  return static_cast<std::byte*>(block);
 }
 
-void give_block(std::byte* block, std::size_t size) {
-  FreeLists& free = free_lists();
-  const std::scoped_lock lock(free.mutex);
-  try {
-    free.lists[size].push_back(block);
-  } catch (const std::bad_alloc&) {  // no memory to remember it
-    std::free(block);
-  }
+void give_block(std::byte* block) {
+  HostBlocks& blocks = host_blocks();
+  const std::scoped_lock lock(blocks.mutex);
+  blocks.pool.free(block);
 }
 
 #endif
@@ -98,11 +82,11 @@ std::shared_ptr<Storage> Storage::allocate(std::size_t bytes, Device device) {
     out->data_ = static_cast<std::byte*>(cuda::arena_allocate(bytes, cuda_context().stream()));
     return out;
   }
-  out->size_ = block_size(bytes);
-  out->data_ = take_block(out->size_);
+  out->data_ = take_block(bytes);
   if (out->data_ == nullptr)
-    throw OutOfMemory(str_cat("out of memory: ", out->size_, " bytes could not be allocated on the cpu"));
-  count_host_bytes(out->size_);
+    throw OutOfMemory(str_cat("out of memory: ", bytes, " bytes could not be allocated on the cpu"));
+  out->size_ = bytes;
+  count_host_bytes(bytes);
   return out;
 }
 
@@ -118,7 +102,7 @@ Storage::~Storage() {
   if (device_ == Device::kCuda) {
     cuda::arena_free(data_, cuda_context().stream());
   } else {
-    give_block(data_, size_);
+    give_block(data_);
     host_in_use -= size_;
   }
 }

@@ -1,9 +1,8 @@
 // A reference-counted block of bytes on one device, and copies between blocks.
 //
-// Training allocates the same sizes in the same order at every step. Freed blocks are therefore kept in lists by size
-// class (at most 1/8 larger than requested) and handed out again without touching the operating system; in sanitized
-// builds every block is its own exact allocation, so that a read past its end is seen. Device memory is valid for work
-// on the stream of the process's CUDA context (engine/tensor/context.h).
+// Blocks of host memory are cut from large segments (base/block_pool.h), which go back to the operating system only where
+// memory is exhausted; in sanitized builds every block is its own exact allocation, so that a read past its end is seen.
+// Device memory is valid for work on the stream of the process's CUDA context (engine/tensor/context.h).
 #pragma once
 
 #include <cstddef>
@@ -36,7 +35,7 @@ class Storage {
 
   Device device_;
   std::byte* data_ = nullptr;
-  std::size_t size_ = 0;              // of a block of host memory
+  std::size_t size_ = 0;              // of host memory
   std::unique_ptr<Mapping> mapping_;  // of mapped bytes
 };
 

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -13,20 +12,7 @@
 #include "base/parallel.h"
 #include "json/value.h"
 #include "tests/support/data.h"
-
-// Every allocation of this program, of which one can fail. Not inline: GCC would warn that new and free do not match.
-static int allocations_before_failure = -1;  // below 0: none fails
-[[gnu::noinline]] void* operator new(std::size_t bytes) {
-  void* const block = allocations_before_failure-- == 0 ? nullptr : std::malloc(bytes);
-  if (block == nullptr) throw std::bad_alloc();
-  return block;
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept {
-  std::free(block);
-}
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept {
-  std::free(block);
-}
+#include "tests/support/failing_allocation.h"
 
 namespace attune {
 namespace {
@@ -152,10 +138,10 @@ TEST(TorchGenerators, AStateIsWholeOrThereIsNoMemory) {
   const std::string whole = generator.state();
   int failures = 0;
   for (;; ++failures) {
-    allocations_before_failure = failures;
+    testing::fail_allocation(failures);
     try {
       const std::string state = generator.state();
-      allocations_before_failure = -1;
+      testing::fail_allocation(-1);
       ASSERT_TRUE(state == whole) << state << " when allocation " << failures << " failed";
       break;
     } catch (const std::bad_alloc&) {

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "kernels/cuda/block_pool.h"
+#include "kernels/cuda/arena_pools.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/nvidia/cuda_check.h"

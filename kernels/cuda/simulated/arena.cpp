@@ -10,7 +10,7 @@
 #include <new>
 
 #include "base/check.h"
-#include "kernels/cuda/block_pool.h"
+#include "kernels/cuda/arena_pools.h"
 #include "kernels/cuda/device_info.h"
 #include "kernels/cuda/memory.h"
 #include "kernels/cuda/simulated/failing_calls.h"
