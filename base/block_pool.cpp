@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <iterator>
 #include <limits>
+#include <new>
 #include <utility>
+
+#include "base/check.h"
 
 namespace attune {
 namespace {
@@ -65,6 +68,15 @@ void* BlockPool::allocate(std::size_t bytes, const NewSegment& new_segment) {
   return block;
 }
 
+void* BlockPool::allocate(std::size_t bytes, const NewSegment& new_segment, const std::function<void()>& make_room) {
+  try {
+    if (void* block = allocate(bytes, new_segment)) return block;
+  } catch (const std::bad_alloc&) {  // free segments may be what is missing
+  }
+  make_room();
+  return allocate(bytes, new_segment);
+}
+
 // End of spans_ if it is not a block, or is free.
 BlockPool::Spans::const_iterator BlockPool::in_use(const void* block) const {
   const auto at = spans_.find(static_cast<std::byte*>(const_cast<void*>(block)));
@@ -76,24 +88,21 @@ bool BlockPool::owns(const void* block) const {
 }
 
 std::size_t BlockPool::size_of(const void* block) const {
+  DCHECK(owns(block));
   return in_use(block)->second.size;
 }
 
-// Whether a freed neighbour of this segment is joined with the span.
-bool BlockPool::joins(Spans::const_iterator span, std::size_t segment) const {
-  return span->second.segment == segment && span->second.key.empty();
-}
-
 std::size_t BlockPool::free(void* block) noexcept {
+  DCHECK(owns(block));
   auto at = spans_.find(static_cast<std::byte*>(block));
   const std::size_t size = at->second.size, segment = at->second.segment;
   auto key = std::move(at->second.key);
-  if (const auto next = std::next(at); next != spans_.end() && joins(next, segment)) {
+  if (const auto next = std::next(at); next != spans_.end() && is_free_in(next->second, segment)) {
     at->second.size += next->second.size;
     free_.erase(key_of(*next));
     spans_.erase(next);
   }
-  if (at != spans_.begin() && joins(std::prev(at), segment)) {
+  if (at != spans_.begin() && is_free_in(std::prev(at)->second, segment)) {
     const auto before = std::prev(at);
     free_.erase(key_of(*before));
     before->second.size += at->second.size;
@@ -109,7 +118,7 @@ void BlockPool::release(const FreeSegment& free_segment) {
   for (auto at = segments_.begin(); at != segments_.end();) {
     const auto [begin, size] = at->second;
     const auto span = spans_.find(begin);
-    if (span->second.size != size || !joins(span, at->first)) {
+    if (span->second.size != size || !is_free_in(span->second, at->first)) {
       ++at;
       continue;
     }

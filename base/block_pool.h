@@ -16,7 +16,7 @@ namespace attune {
 
 class BlockPool {
  public:
-  /// Of every block's address and size, if segments begin at a multiple of it.
+  /// Every block's size is a multiple of it, and so is its address if those of the segments are.
   static constexpr std::size_t kGranularity = 512;
 
   /// Gets `bytes` of new memory, or null if there is not enough.
@@ -24,8 +24,10 @@ class BlockPool {
   using FreeSegment = std::function<void(void*)>;
 
   /// A block of at least `bytes`; null if no free block is large enough and there is no new segment. Throws
-  /// std::bad_alloc if there is no memory to remember it, and leaves the pool as it was.
+  /// std::bad_alloc if there is no memory to remember it; no segment is lost then.
   void* allocate(std::size_t bytes, const NewSegment& new_segment);
+  /// The same; if it fails, once more after `make_room`, which calls release().
+  void* allocate(std::size_t bytes, const NewSegment& new_segment, const std::function<void()>& make_room);
   /// Whether the block is one of this pool's, and in use.
   bool owns(const void* block) const;
   /// Of a block in use.
@@ -50,11 +52,11 @@ class BlockPool {
     std::size_t size;
   };
 
+  static bool is_free_in(const Span& span, std::size_t segment) { return span.segment == segment && span.key.empty(); }
   static Sizes::value_type key_of(const Spans::value_type& span) {
     return {span.second.size, span.second.segment, span.first};
   }
   Spans::const_iterator in_use(const void* block) const;
-  bool joins(Spans::const_iterator span, std::size_t segment) const;
   Sizes::iterator add_segment(std::size_t size, const NewSegment& new_segment);
 
   Spans spans_;  // they cover the segments

@@ -49,7 +49,7 @@ HostBlocks& host_blocks() {
   return *blocks;
 }
 
-// Pages that nobody has written to take no memory.
+// Where the system allows more than it has, pages that nobody has written to take no memory.
 void* new_segment(std::size_t bytes) {
   return std::aligned_alloc(BlockPool::kGranularity, bytes);
 }
@@ -57,12 +57,12 @@ void* new_segment(std::size_t bytes) {
 std::byte* take_block(std::size_t bytes) {
   HostBlocks& blocks = host_blocks();
   const std::scoped_lock lock(blocks.mutex);
-  void* block = blocks.pool.allocate(bytes, new_segment);
-  if (block == nullptr) {  // free segments may make room
-    blocks.pool.release(std::free);
-    block = blocks.pool.allocate(bytes, new_segment);
+  const auto make_room = [&] { blocks.pool.release([](void* segment) { std::free(segment); }); };
+  try {
+    return static_cast<std::byte*>(blocks.pool.allocate(bytes, new_segment, make_room));
+  } catch (const std::bad_alloc&) {
+    return nullptr;
   }
-  return static_cast<std::byte*>(block);
 }
 
 void give_block(std::byte* block) {

@@ -7,18 +7,14 @@ namespace attune::cuda {
 void* ArenaPools::allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
                            const BlockPool::FreeSegment& free_segment) {
   BlockPool& pool = captured ? captured_ : ordinary_;
-  void* block = pool.allocate(bytes, new_segment);
-  if (block == nullptr) {  // free segments may make room
-    release(free_segment);
-    block = pool.allocate(bytes, new_segment);
-  }
+  void* block = pool.allocate(bytes, new_segment, [&] { release(free_segment); });
   if (block == nullptr) return nullptr;
   in_use_ += pool.size_of(block);
   peak_ = std::max(peak_, in_use_);
   return block;
 }
 
-void ArenaPools::free(void* block) {
+void ArenaPools::free(void* block) noexcept {
   in_use_ -= (ordinary_.owns(block) ? ordinary_ : captured_).free(block);
 }
 

@@ -14,7 +14,7 @@ class ArenaPools {
   /// As BlockPool::allocate; if the device has no room, free segments are returned to it first.
   void* allocate(std::size_t bytes, bool captured, const BlockPool::NewSegment& new_segment,
                  const BlockPool::FreeSegment& free_segment);
-  void free(void* block);
+  void free(void* block) noexcept;
   std::size_t size_of(const void* block) const { return pool_of(block).size_of(block); }
   /// Returns unused segments to the device.
   void release(const BlockPool::FreeSegment& free_segment);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <new>
@@ -79,7 +80,7 @@ TEST(BlockPool, BatchesOfOtherLengthsLieInTheSameSegments) {
   EXPECT_LE(pool.reserved(), most * 3 / 2);
 }
 
-TEST(BlockPool, WithoutMemoryToRememberABlockNothingChanges) {
+TEST(BlockPool, WithoutMemoryToRememberABlockNoSegmentIsLost) {
   FakeMemory memory(1024 * kMiB);
   BlockPool pool;
   std::vector<void*> blocks;
@@ -93,7 +94,7 @@ TEST(BlockPool, WithoutMemoryToRememberABlockNothingChanges) {
         block = pool.allocate(bytes, memory.source());
         done = true;
       } catch (const std::bad_alloc&) {
-        EXPECT_EQ(memory.free() + pool.reserved(), 1024 * kMiB);  // no segment is lost
+        EXPECT_EQ(memory.free() + pool.reserved(), 1024 * kMiB);
       }
       fail_allocation(-1);
     }
@@ -146,8 +147,10 @@ TEST(BlockPool, FullMemory) {
   EXPECT_NE(most, nullptr);
   EXPECT_EQ(pool.allocate(2 * kMiB, memory.source()), nullptr);
   pool.free(most);
-  pool.release([&](void* segment) { memory.give(segment); });
-  EXPECT_NE(pool.allocate(10 * kMiB, memory.source()), nullptr);
+  const auto make_room = [&] { pool.release([&](void* segment) { memory.give(segment); }); };
+  EXPECT_EQ(pool.allocate(11 * kMiB, memory.source(), make_room), nullptr);
+  EXPECT_EQ(memory.free(), 10 * kMiB);
+  EXPECT_NE(pool.allocate(10 * kMiB, memory.source(), make_room), nullptr);
 }
 
 }  // namespace

@@ -8,7 +8,7 @@ static std::atomic<int> successes_before_failure = -1;
 
 // Not inline: GCC would warn that new and free do not match.
 [[gnu::noinline]] void* operator new(std::size_t bytes) {
-  void* const block = successes_before_failure-- == 0 ? nullptr : std::malloc(bytes);
+  void* const block = successes_before_failure >= 0 && successes_before_failure-- == 0 ? nullptr : std::malloc(bytes);
   if (block == nullptr) throw std::bad_alloc();
   return block;
 }

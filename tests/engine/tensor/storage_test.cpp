@@ -3,8 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <memory>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "base/check.h"
@@ -29,9 +33,25 @@ TEST(Storage, IsAlignedAndApart) {
 TEST(Storage, FreedBlocksAreHandedOutAgain) {
   constexpr std::size_t kBytes = 123456;
   std::byte* const before = Storage::allocate(kBytes, Device::kCpu)->data();
-  EXPECT_EQ(Storage::allocate(kBytes / 2, Device::kCpu)->data(), before);
+  EXPECT_EQ(Storage::allocate(kBytes, Device::kCpu)->data(), before);
 }
 #endif
+
+TEST(Storage, BlocksOfSeveralThreadsAreApart) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([t] {
+      std::vector<std::shared_ptr<Storage>> blocks;
+      for (std::size_t i = 1; i <= 1000; ++i) {
+        const std::size_t bytes = i * 97 % 5000 + 1;
+        blocks.push_back(Storage::allocate(bytes, Device::kCpu));
+        std::memset(blocks.back()->data(), t, bytes);
+        if (i % 3 == 0) blocks.erase(blocks.begin() + static_cast<std::ptrdiff_t>(i * 31 % blocks.size()));
+      }
+      for (const auto& block : blocks) EXPECT_EQ(block->data()[0], static_cast<std::byte>(t));
+    });
+  for (std::thread& thread : threads) thread.join();
+}
 
 TEST(Storage, ExhaustedMemoryNamesTheSize) {
   constexpr std::size_t kBytes = std::size_t{1} << 60;
