@@ -3,7 +3,6 @@
 // Packed by default: no result depends on masked padding, so only real tokens are computed.
 #include <iostream>
 #include <optional>
-#include <utility>
 
 #include "apps/support/fine_tune.h"
 #include "apps/support/flag_checks.h"
@@ -58,13 +57,6 @@ bool masks_padding(const BertFlags& flags, const std::string& folder, const json
   return out;
 }
 
-// The longest text of a model and the size of its vocabulary, before the labels give the number of outputs: of a model
-// whose parameters are never filled.
-std::pair<std::int64_t, std::int64_t> limits_of(const json::Value& config) {
-  const auto model = build_classifier(config, {});
-  return {model->max_length(), model->vocab_size()};
-}
-
 int train(const BertFlags& flags) {
   if (flags.published.list) return flags.published.print();
   TrainingFlags common = flags.common;
@@ -73,23 +65,25 @@ int train(const BertFlags& flags) {
   const std::string folder = flags.folder();
   const json::Value config = read_model_config(folder);
   const std::string problem_type = common.task.problem_type(problem_type_of(config));
-  const auto [positions, vocab_size] = limits_of(config);
-  const auto tokenizer = open_tokenizer(common.tokenizer, folder, vocab_size);
+  const ModelLimits limits = limits_of(config);
+  const auto tokenizer = open_tokenizer(common.tokenizer, folder, limits.vocab_size);
   common.windows.warn_of_cut(folder, config);
   common.find_columns();
   const auto labels = common.task.reader(problem_type);
-  const TextSplits splits = common.read_splits(*tokenizer, *labels, positions);
+  const TextSplits splits = common.read_splits(*tokenizer, *labels, limits.max_length);
 
   TorchGenerator generator(common.seed);
   const bool kept = keeps_head(folder, config, problem_type, labels->names(), common.fresh_head);
   const bool mask = masks_padding(flags, folder, config, kept);
   ModelOptions options{.num_labels = labels->outputs(), .head = kept ? Head::kFromFile : Head::kFresh};
   if (common.dropout >= 0) options.dropout = static_cast<float>(common.dropout);
-  const OpenedClassifier opened = open_classifier(folder, options, generator);
+  const OpenedClassifier opened = open_classifier(folder, config, options, generator);
   common.add_lora(*opened.model);
   const Classifier& model = *opened.model;
   const auto task = common.task.make(problem_type, *labels, splits.train.labels,
                                      kept ? std::optional(config) : std::nullopt, common.placement.device());
+  OptionValues taken;
+  if (!flags.mask()) taken.emplace_back("--use_attention_mask", mask ? "true" : "false");
   return fine_tune({.model = model,
                     .task = *task,
                     .tokenizer = *tokenizer,
@@ -107,7 +101,7 @@ int train(const BertFlags& flags) {
                     .label_names = labels->names(),
                     .pretrained = folder,
                     .repository = common.model_dir.empty() ? flags.published.repository() : "",
-                    .chosen_options = {{"--use_attention_mask", mask ? "true" : "false"}}},
+                    .taken = taken},
                    common);
 }
 

@@ -97,6 +97,17 @@ Gpt2Config model_config(const GptFlags& flags, const std::optional<json::Value>&
   return config;
 }
 
+// The options of reading that no flag says, where they are not the default: the config says them.
+OptionValues taken_options(const GptFlags& flags, const Gpt2Options& options) {
+  OptionValues out;
+  if (!flags.position() && options.position == HeadPosition::kMean)
+    out.emplace_back("--average_embeddings", "true");
+  else if (!flags.position() && options.position != HeadPosition::kLast)
+    out.emplace_back("--trainable_token_pos", name_of(options.position));
+  if (!options.causal && !flags.disable_causal_mask) out.emplace_back("--disable_causal_mask", "true");
+  return out;
+}
+
 // How the model reads a text: as the flags say, or else its config, `source`. Prints what is not the default but taken
 // from there. Throws UsageError if a flag contradicts a head that is kept.
 Gpt2Options reading_options(const GptFlags& flags, const std::optional<json::Value>& config, const std::string& source,
@@ -111,13 +122,10 @@ Gpt2Options reading_options(const GptFlags& flags, const std::optional<json::Val
   if (kept && out.causal != before.causal)
     throw UsageError(str_cat("--disable_causal_mask: the head of ", source,
                              " was trained with the causal mask; --fresh_head makes a new one"));
-  std::vector<std::string> taken;
-  if (!flags.position() && out.position == HeadPosition::kMean)
-    taken.emplace_back("--average_embeddings");
-  else if (!flags.position() && out.position != HeadPosition::kLast)
-    taken.push_back(str_cat("--trainable_token_pos ", name_of(out.position)));
-  if (!out.causal && !flags.disable_causal_mask) taken.emplace_back("--disable_causal_mask");
-  if (!taken.empty()) std::cout << "Taken from " << source << ": " << join(taken) << std::endl;
+  std::vector<std::string> words;
+  for (const auto& [name, value] : taken_options(flags, out))
+    words.push_back(value == "true" ? name : name + " " + value);
+  if (!words.empty()) std::cout << "Taken from " << source << ": " << join(words) << std::endl;
   return out;
 }
 
@@ -191,7 +199,8 @@ int train(const GptFlags& flags) {
                     .label_names = labels->names(),
                     .pretrained = flags.weights == "random" ? "" : *folder,
                     .repository = common.model_dir.empty() ? flags.published.repository() : "",
-                    .more_inputs = {flags.config}},
+                    .more_inputs = {flags.config},
+                    .taken = taken_options(flags, options)},
                    common);
 }
 

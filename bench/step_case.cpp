@@ -112,7 +112,7 @@ std::unique_ptr<Classifier> filled_model(const json::Value& config, const CaseOp
   TorchGenerator generator(123);
   const ModelOptions built{.dropout = options.dropout ? std::nullopt : std::optional<float>(0.0F)};
   if (!options.folder.empty() && std::filesystem::exists(options.folder + "/model.safetensors"))
-    return open_classifier(options.folder, built, generator).model;
+    return open_classifier(options.folder, config, built, generator).model;
   auto model = build_classifier(config, built);
   if (!options.random) return model;
   std::vector<std::string> names;

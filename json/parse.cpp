@@ -124,8 +124,8 @@ Value parse(std::string_view text, const std::string& name, const Limits& limits
   return Parser::parse(text, name, limits);
 }
 
-Value read(const std::string& path, const Limits& limits) {
-  return parse(read_file(path, limits.max_bytes), path, limits);
+Value read(const std::string& path, const Limits& limits, FileKind kind) {
+  return parse(read_file(path, limits.max_bytes, kind), path, limits);
 }
 
 }  // namespace attune::json

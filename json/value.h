@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/input_file.h"
 
 namespace attune::json {
 
@@ -164,7 +165,7 @@ struct Limits {
 /// Parses the text of the file `name`. Throws ParseError if it is not JSON, has a key twice in an object, or exceeds a
 /// limit.
 Value parse(std::string_view text, const std::string& name, const Limits& limits = {});
-/// Reads and parses a file. Throws IoError if it cannot be read.
-Value read(const std::string& path, const Limits& limits = {});
+/// Reads and parses a file. Throws IoError if it cannot be read, or is not of this kind.
+Value read(const std::string& path, const Limits& limits = {}, FileKind kind = FileKind::kAny);
 
 }  // namespace attune::json

@@ -57,9 +57,7 @@ FileSet model_files(const std::string& folder, json::Value config, const NamedTe
 
 json::Value read_model_config(const std::string& folder) {
   finish_set_without_key(folder, "config.json");
-  const std::string path = (std::filesystem::path(folder) / "config.json").string();
-  check_regular(path);
-  return json::read(path);
+  return json::read((std::filesystem::path(folder) / "config.json").string(), {}, FileKind::kRegular);
 }
 
 void update_config(const std::string& folder, const json::Value& config, const json::Value& members) {

@@ -44,13 +44,18 @@ bool OpenedClassifier::complete() const {
   return std::ranges::none_of(report.missing, [](const std::string& name) { return name.ends_with(".weight"); });
 }
 
-OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator) {
-  const json::Value config = read_model_config(folder);
+OpenedClassifier open_classifier(const std::string& folder, const json::Value& config, const ModelOptions& options,
+                                 TorchGenerator& generator) {
   OpenedClassifier opened{.model = build_classifier(config, options), .label_names = label_names(config), .report = {}};
   opened.report = load_weights(*opened.model, folder, config, options.head);
   initialize_rows(*opened.model, opened.report.missing, generator);
   if (options.head == Head::kFresh) opened.model->initialize_head(generator);
   return opened;
+}
+
+ModelLimits limits_of(const json::Value& config) {
+  const auto model = build_classifier(config, {});  // its parameters are never filled
+  return {model->max_length(), model->vocab_size()};
 }
 
 }  // namespace attune

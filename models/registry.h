@@ -28,7 +28,15 @@ struct OpenedClassifier {
   /// Whether the file had all weights, so that the model can predict as it is.
   bool complete() const;
 };
-/// Reads config.json and model.safetensors of a folder; tensors that the file lacks (heads) get random values.
-OpenedClassifier open_classifier(const std::string& folder, const ModelOptions& options, TorchGenerator& generator);
+/// The model that config.json of a folder describes, as read_model_config() gave it, with the weights of the folder;
+/// tensors that the file lacks (heads) get random values. Throws Error if weights and config come from different saves.
+OpenedClassifier open_classifier(const std::string& folder, const json::Value& config, const ModelOptions& options,
+                                 TorchGenerator& generator);
+
+/// What its config.json says of a model, before any weight is read.
+struct ModelLimits {
+  std::int64_t max_length, vocab_size;  // of a text, in tokens
+};
+ModelLimits limits_of(const json::Value& config);
 
 }  // namespace attune

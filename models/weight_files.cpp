@@ -17,13 +17,13 @@ namespace fs = std::filesystem;
 // The tensors that each shard must have, from {"weight_map": {"tensor": "model-00001-of-00002.safetensors", ...}}.
 std::map<std::string, std::set<std::string>> read_index(const std::string& path) {
   std::map<std::string, std::set<std::string>> out;
-  check_regular(path);
-  json::read(path)["weight_map"].for_each([&](const std::string& tensor, const json::Value& shard) {
-    const std::string& name = shard.string();
-    if (fs::path(name).filename() != name || !name.ends_with(".safetensors"))
-      shard.fail("'" + printable(name) + "' is not the name of a .safetensors file of this folder");
-    out[name].insert(tensor);
-  });
+  json::read(path, {}, FileKind::kRegular)["weight_map"].for_each(
+      [&](const std::string& tensor, const json::Value& shard) {
+        const std::string& name = shard.string();
+        if (fs::path(name).filename() != name || !name.ends_with(".safetensors"))
+          shard.fail("'" + printable(name) + "' is not the name of a .safetensors file of this folder");
+        out[name].insert(tensor);
+      });
   CHECK(!out.empty(), path, ": weight_map names no tensors");
   return out;
 }

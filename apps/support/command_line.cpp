@@ -221,7 +221,7 @@ void CommandLine::footer(const std::string& text) {
   app_->footer(text);
 }
 
-// As CLI11 reads them: a value that an option must have may look like an option.
+// As CLI11 2.1 reads them (App::_recognize): a value that an option must have may look like an option.
 std::vector<CommandLine::GivenOption> CommandLine::given_options(const std::vector<std::string>& arguments) const {
   std::vector<GivenOption> out;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -356,7 +356,7 @@ bool CommandLine::parse(int argc, char** argv) {
   return true;
 }
 
-std::vector<const CLI::Option*> CommandLine::options_of_the_work() const {
+std::vector<const CLI::Option*> CommandLine::program_options() const {
   std::vector<const CLI::Option*> out;
   for (const CLI::Option* option : app_->get_options())
     if (option != app_->get_help_ptr() && option != app_->get_version_ptr()) out.push_back(option);
@@ -365,7 +365,7 @@ std::vector<const CLI::Option*> CommandLine::options_of_the_work() const {
 
 CommandLine::Values CommandLine::values() const {
   Values out;
-  for (const CLI::Option* option : options_of_the_work()) {
+  for (const CLI::Option* option : program_options()) {
     const std::vector<std::string> given = option->reduced_results();
     out.emplace_back(option->get_name(), given.empty() ? option->get_default_str() : given.back());
   }
@@ -374,8 +374,7 @@ CommandLine::Values CommandLine::values() const {
 
 CommandLine::Values CommandLine::defaults() const {
   Values out;
-  for (const CLI::Option* option : options_of_the_work())
-    out.emplace_back(option->get_name(), option->get_default_str());
+  for (const CLI::Option* option : program_options()) out.emplace_back(option->get_name(), option->get_default_str());
   return out;
 }
 

@@ -104,7 +104,7 @@ class CommandLine {
   void refuse_empty_values(const std::vector<std::string>& arguments) const;
   std::vector<std::string> with_options_of_file(const std::vector<std::string>& arguments) const;
   std::vector<std::string> option_names() const;
-  std::vector<const CLI::Option*> options_of_the_work() const;
+  std::vector<const CLI::Option*> program_options() const;
   std::set<std::string> left_out(const std::map<std::string, std::string>& given) const;
   bool excluded(const std::string& name, const std::map<std::string, std::string>& given) const;
 

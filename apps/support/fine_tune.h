@@ -30,7 +30,7 @@ struct FineTuneJob {
   std::string pretrained = {};                // folder of the pretrained weights; empty: they were random
   std::string repository = {};                // whose weights these are, if the folder is in the Hugging Face cache
   std::vector<std::string> more_inputs = {};  // paths of other files that the program has read
-  OptionValues chosen_options = {};           // RunSummary::chosen
+  OptionValues taken = {};                    // options, from the folder: RunSummary::taken
 };
 
 /// Trains, prints the reference's lines, and saves to --output, which the caller has locked, if it is given. Returns

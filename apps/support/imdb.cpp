@@ -122,7 +122,7 @@ std::vector<ImdbReview> read_imdb_archive(const std::string& path, const Progres
     throw Error(str_cat(path, ": the archive cannot be read (is it complete? if it was downloaded, remove it): ",
                         reason == nullptr ? "it is damaged" : reason, name.empty() ? "" : ", at or after " + name));
   };
-  if (!fs::is_regular_file(path)) throw IoError(path, fs::exists(path) ? "is not a regular file" : "no such file");
+  if (!fs::is_regular_file(path)) throw IoError(path, fs::exists(path) ? kNotRegular : "no such file");
   check(archive_read_open_filename(reader.get(), path.c_str(), kReadBytes));
 
   Collector collector(path, progress);

@@ -95,11 +95,12 @@ LabelledTexts LabelledTextFlags::read(const Predictor& model, std::ostream& note
   const Target target = model.task().target();
   if (target == Target::kClass && !label_columns.empty())
     throw UsageError("--label_columns: the model predicts one class; --label_column names the column of the classes");
-  if (target != Target::kLabels && label_delimiter != LabelledTextFlags().label_delimiter)
+  const bool delimited = label_delimiter != LabelledTextFlags().label_delimiter;
+  if (target != Target::kLabels && delimited)
     throw UsageError("--label_delimiter separates several labels of a text, and the model predicts " +
                      std::string(target == Target::kClass ? "one class" : "numbers"));
   Names in_columns;
-  if (label_column.empty() && has_column_of_each(data, outputs, target)) in_columns = outputs;
+  if (label_column.empty() && !delimited && has_column_of_each(data, outputs, target)) in_columns = outputs;
   TaskFlags list;
   list.label_columns = label_columns;
   if (!label_columns.empty()) in_columns = list.columns();

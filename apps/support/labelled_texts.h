@@ -25,10 +25,10 @@ struct LabelledTextFlags {
   std::string group_column;  // empty: none
 
   void declare(CommandLine& app);
-  /// Without a flag that names columns of labels, several labels or numbers are read from columns that are named as they
-  /// are, if there is one for each. Prints columns that were found by their usual names to `notes`. Throws UsageError if --label_columns or
-  /// --label_delimiter does not fit the model's outputs; Error naming file and line of the first bad row or of a label that the model does not have, with
-  /// the nearest one that it has; IoError.
+  /// Without a flag that names columns of labels or a delimiter, several labels or numbers are read from columns that are
+  /// named as they are, if there is one for each. Prints columns that were found by their usual names to `notes`. Throws
+  /// UsageError if --label_columns or --label_delimiter does not fit the model's outputs; Error naming file and line of
+  /// the first bad row or of a label that the model does not have, with the nearest one that it has; IoError.
   LabelledTexts read(const Predictor& model, std::ostream& notes) const;
 };
 

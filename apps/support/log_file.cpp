@@ -1,5 +1,4 @@
 #include "apps/support/log_file.h"
-#include "apps/support/version.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -14,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "apps/support/version.h"
 #include "base/check.h"
 
 namespace attune {
@@ -117,9 +117,12 @@ void LogFile::read(std::int64_t size) {
 
 bool LogFile::write(const json::Value& record) {
   if (file_.get() < 0) return true;
-  json::Value marked = record;
-  if (bytes_ == 0) marked.set(kMark, built_version());
-  const std::string line = marked.dump() + "\n";
+  const auto marked = [&] {
+    json::Value out = record;
+    out.set(kMark, built_version());
+    return out;
+  };
+  const std::string line = (bytes_ == 0 ? marked().dump() : record.dump()) + "\n";
   if (write_all(file_.get(), std::as_bytes(std::span(line)))) {
     bytes_ += std::ssize(line);
     lines_.update(line);

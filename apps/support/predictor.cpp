@@ -37,12 +37,13 @@ class TransformerPredictor : public Predictor {
   TransformerPredictor(const std::string& folder, const json::Value& config, const std::string& tokenizer_folder,
                        const PlacementFlags& placement, bool calibrated)
       : device_(placement.device()) {
+    // Before the weights: files of another save that comes in between do not fit this config.
+    tokenizer_ = open_tokenizer(tokenizer_folder, folder, limits_of(config).vocab_size);
     TorchGenerator unused(0);
-    opened_ = open_classifier(folder, {}, unused);
+    opened_ = open_classifier(folder, config, {}, unused);
     CHECK(opened_.complete(), folder, ": the model has no trained head (", opened_.report.missing.front(),
           " is missing); fine-tune it first");
     const Classifier& model = *opened_.model;
-    tokenizer_ = open_tokenizer(tokenizer_folder, folder, model.vocab_size());
     set_trainable(model, [](const std::string&) { return false; });
     placement.place_model(model);
     form_ = read_batch_form(config, model.max_length(), model.vocab_size());

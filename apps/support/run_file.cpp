@@ -49,15 +49,17 @@ void warn_of_left_out(const CommandLine& command_line) {
 
 OptionValues used_options(const RunSummary& run) {
   OptionValues out = run.command_line.values();
-  for (const auto& [name, value] : run.chosen)
-    std::ranges::find(out, name, [](const auto& option) { return option.first; })->second = value;
+  for (auto& [name, value] : out)
+    for (const auto& [taken, of_folder] : run.taken)
+      if (name == taken) value = of_folder;
   return out;
 }
 
 json::Value run_json(const RunSummary& run) {
-  json::Value options = json::Value::object(), data = json::Value::object();
-  for (const auto& [name, value] : used_options(run))
+  json::Value options = json::Value::object(), taken = json::Value::object(), data = json::Value::object();
+  for (const auto& [name, value] : run.command_line.values())
     if (!utf8_error(value)) options.set(name, value);
+  for (const auto& [name, value] : run.taken) taken.set(name, value);
   for (const auto& [name, split] : run.splits)
     data.set(name, json::Value::object({{"examples", split->size()}, {"digest", split->digest}}));
   const std::chrono::duration<double> all = std::chrono::system_clock::now() - run.start.time;
@@ -67,6 +69,7 @@ json::Value run_json(const RunSummary& run) {
        {"program", run.command_line.name()},
        {"folder", printable(std::filesystem::current_path().string(), kWholePath)},
        {"options", options},
+       {"taken", taken},
        {"data", data},
        {"weights", run.start.weights},
        {"parameters", run.parameters},

@@ -30,7 +30,7 @@ struct RunStart {
 /// What a run was.
 struct RunSummary {
   const CommandLine& command_line;
-  OptionValues chosen;  // options whose value the program chose, where the command line gives none
+  OptionValues taken;  // options that are not given, and their values as the model's folder has them
   Splits splits;
   RunStart start;
   std::int64_t parameters, trained_parameters, steps;

@@ -1,11 +1,11 @@
 #include "apps/support/run_keeper.h"
-#include "apps/support/version.h"
 
 #include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <utility>
 
+#include "apps/support/version.h"
 #include "base/printable.h"
 
 namespace attune {

@@ -23,8 +23,8 @@ using RunOptions = std::vector<std::pair<std::string, std::string>>;
 /// 0.0001.
 bool same_value(const std::string& a, const std::string& b);
 
-/// How the value of an option differs from that of an earlier run, for an error; an empty value: it is not given.
-/// `earlier` ends with a verb: "the checkpoint was".
+/// The text of an error: the value of an option is not that of an earlier run. An empty value: it is not given.
+/// `earlier` names that run, as "the checkpoint was"; "made with ..." follows.
 std::string difference_of_options(const std::string& name, const std::string& now, const std::string& before,
                                   const std::string& earlier);
 

@@ -54,8 +54,8 @@ std::vector<PageOption> options_of(const RunSummary& run) {
   std::vector<PageOption> out;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const auto& [name, value] = values[i];
-    const bool chosen = value != given[i].second;  // by the program, in place of the default
-    const std::string& standard = chosen ? value : defaults[i].second;
+    const bool taken = value != given[i].second;  // from the model's folder, in place of the default
+    const std::string& standard = taken ? value : defaults[i].second;
     out.push_back({name, same_value(value, standard) ? standard : value, standard});
   }
   return out;

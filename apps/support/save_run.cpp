@@ -41,7 +41,7 @@ void write_run(const FineTuneJob& job, const TrainingFlags& flags, const Trainer
                const Description& description, bool finished) {
   const std::string folder = finished ? flags.output : interrupted_folder(flags);
   const RunSummary run{.command_line = flags.command_line(),
-                       .chosen = job.chosen_options,
+                       .taken = job.taken,
                        .splits = splits_of(job),
                        .start = description.start,
                        .parameters = parameter_count(job.model),

@@ -37,9 +37,10 @@ NamedTexts texts_of(const Tokenizer& tokenizer) {
 
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& named, const std::string& weights_folder,
                                           std::int64_t vocab_size) {
-  std::unique_ptr<Tokenizer> out = load_tokenizer(named.empty() ? weights_folder : named);
+  const std::string& folder = named.empty() ? weights_folder : named;
+  std::unique_ptr<Tokenizer> out = load_tokenizer(folder);
   if (named.empty()) check_saved_together(*out, WeightFiles(weights_folder).text_digests());
-  CHECK(out->vocab_size() <= vocab_size, "the tokenizer has ", out->vocab_size(),
+  CHECK(out->vocab_size() <= vocab_size, folder, ": the tokenizer has ", out->vocab_size(),
         " tokens, but the model's vocabulary only ", vocab_size);
   return out;
 }

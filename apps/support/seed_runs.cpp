@@ -72,7 +72,7 @@ Spread spread_of_runs(const Runs& runs, const char* split, const std::string& me
   return spread_of(values);
 }
 
-// A seed that is none of the earlier ones, which it joins.
+// Reads a seed and adds it to the earlier ones. Throws Error if it is one of them.
 std::uint64_t read_new_seed(const json::Value& value, std::set<std::uint64_t>& earlier) {
   const std::uint64_t seed = value.unsigned_integer();
   if (!earlier.insert(seed).second) value.fail(str_cat("the seed ", seed, " occurs twice"));

@@ -136,7 +136,7 @@ std::vector<SmsMessage> parse_sms_messages(std::string_view text, const std::str
 }
 
 std::string read_sms_collection(const std::string& path) {
-  if (!fs::is_regular_file(path)) throw IoError(path, fs::exists(path) ? "is not a regular file" : "no such file");
+  if (!fs::is_regular_file(path)) throw IoError(path, fs::exists(path) ? kNotRegular : "no such file");
   CHECK(std::cmp_less_equal(fs::file_size(path), kMaxCollectionBytes), path, ": has more than ", kMaxCollectionBytes,
         " bytes; that is not the data set");
   return path.ends_with(".zip") ? read_member(path) : read_file(path);

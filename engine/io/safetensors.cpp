@@ -13,6 +13,7 @@
 #include "base/bfloat16.h"
 #include "base/descriptor.h"
 #include "base/float16.h"
+#include "base/input_file.h"
 #include "base/math.h"
 #include "engine/io/sha256.h"
 #include "json/value.h"
@@ -96,7 +97,7 @@ struct SafetensorsFile::Impl {
     if (descriptor.get() < 0) throw IoError(path, std::strerror(errno));
     struct stat info {};
     if (fstat(descriptor.get(), &info) != 0) throw IoError(path, std::strerror(errno));
-    if (!S_ISREG(info.st_mode)) throw IoError(path, "is not a regular file");
+    if (!S_ISREG(info.st_mode)) throw IoError(path, kNotRegular);
     size = static_cast<std::size_t>(info.st_size);
     header = read_safetensors_header(
         path, size, [this](std::uint64_t begin, std::uint64_t n, const TakeBytes& take) { read(begin, n, take); });

@@ -2,9 +2,9 @@
 # Values on the command line are taken as they are written: brackets are text, numbers are decimal, and an empty value (a variable that
 # is not set) is a mistake of every flag but the free texts.
 #
-# usage: flags_test.sh TRAIN_GPT TRAIN_BERT TRAIN_LOGREG PREDICT TOKENIZE PREPARE_IMDB EVALUATE
+# usage: flags_test.sh TRAIN_GPT TRAIN_BERT TRAIN_LOGREG PREDICT TOKENIZE PREPARE_IMDB EVALUATE PREPARE_SPAM
 set -euo pipefail
-train_gpt=$1 train_bert=$2 train_logreg=$3 predict=$4 tokenize=$5 prepare_imdb=$6 evaluate=$7
+train_gpt=$1 train_bert=$2 train_logreg=$3 predict=$4 tokenize=$5 prepare_imdb=$6 evaluate=$7 prepare_spam=$8
 . "$(dirname "$0")/checks.sh"
 
 invented_data 41 300
@@ -58,9 +58,13 @@ expect_error "a mistyped flag of another program" 2 "did you mean '--mistakes'?"
 program=$tokenize
 expect_error "an empty text after =" 2 "--text=: an empty value is written --text ''" --tokenizer "$folder/tokenizer" --text=
 
-# The version, and empty values of every option that takes one.
+for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb" "$prepare_spam" "$evaluate"; do
+  name=$(basename "$program")
+  [[ $("$program" --version) =~ ^$name\ of\ attune\ [0-9.]+(, commit [0-9a-f]{12}(-dirty)?)?$ ]] || fail "$name --version"
+done
+
+# Empty values of every option that takes one.
 for program in "$train_gpt" "$train_bert" "$train_logreg" "$predict" "$tokenize" "$prepare_imdb" "$evaluate"; do
-  [[ $("$program" --version) =~ ^$(basename "$program")\ of\ attune\ [0-9.]+(, commit [0-9a-f]{12}(-dirty)?)?$ ]] || fail "$(basename "$program") --version"
   flags=$("$program" --help | sed -n 's/^ *\(--[A-Za-z_]*\) .*\(TEXT\|INT\|UINT\|FLOAT\|\[PATH\]\).*/\1/p')
   [ "$(wc -l <<<"$flags")" -ge 4 ] || fail "$(basename "$program"): no flags found"
   for flag in $flags; do

@@ -51,6 +51,10 @@ elif [ "$part" = onward ]; then
   ask unmasked | cmp - <(ask unmasked2) || fail "training on from a folder forgets the mask"
   expect "a mask that is taken, in run.json" 1 "$(grep -c '"--use_attention_mask": "false"' "$folder/unmasked2/run.json")"
   expect "the mask of a folder, in run.json" 1 "$(grep -c '"--use_attention_mask": "true"' "$folder/masked2/run.json")"
+  # A repeated run takes it from its own folder.
+  repeat() { train "$1" --options "$folder/masked2/run.json" --model_dir "$folder/$2" --max_steps 1; grep '^Taken from' "$folder/out" || true; }
+  expect "options of a run with the mask, of a folder without it" "Taken from $folder/unmasked: --use_attention_mask false" "$(repeat unmasked4 unmasked)"
+  expect "options of a run with the mask, of a folder with it" "" "$(repeat masked4 masked)"
   expect "a mask that is given is not taken" "" "$(onward unmasked3 unmasked --use_attention_mask false)"
   cmp "$folder/unmasked2/model.safetensors" "$folder/unmasked3/model.safetensors" || fail "the flag that was taken gives another model"
   expect "a new head may have another mask" "" "$(onward moved unmasked --use_attention_mask true --fresh_head)"

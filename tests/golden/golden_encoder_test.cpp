@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "engine/autograd/functions.h"
+#include "models/model_folder.h"
 #include "models/registry.h"
 #include "tests/golden/golden_case.h"
 #include "tests/support/data.h"
@@ -30,7 +31,8 @@ TokenBatch batch_of(const GoldenCase::Inputs& inputs, Layout layout) {
 GoldenModel load(const GoldenCase& golden, Layout layout, const Variant& variant, ModelOptions options = {}) {
   options.dtype = loading_dtype(variant);
   TorchGenerator generator(1);
-  OpenedClassifier opened = open_classifier(golden.folder.string(), options, generator);
+  OpenedClassifier opened =
+      open_classifier(golden.folder.string(), read_model_config(golden.folder.string()), options, generator);
   EXPECT_EQ(opened.report.missing, std::vector<std::string>{});
   EXPECT_EQ(opened.report.unused, std::vector<std::string>{});
   GoldenModel out{.model = std::move(opened.model),

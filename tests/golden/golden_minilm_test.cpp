@@ -6,6 +6,7 @@
 
 #include "engine/autograd/functions.h"
 #include "engine/optim/adamw.h"
+#include "models/model_folder.h"
 #include "models/registry.h"
 #include "tests/golden/golden_case.h"
 #include "tests/support/data.h"
@@ -47,7 +48,8 @@ class MiniLm : public ::testing::TestWithParam<DType> {
     golden_ = data / "golden" / "minilm";
     const DType dtype = GetParam();
     TorchGenerator generator(1);
-    OpenedClassifier opened = open_classifier((data / "models" / "all-MiniLM-L6-v2").string(),
+    const std::string folder = (data / "models" / "all-MiniLM-L6-v2").string();
+    OpenedClassifier opened = open_classifier(folder, read_model_config(folder),
                                               {.dtype = dtype, .num_labels = 2, .dropout = 0.0F}, generator);
     EXPECT_EQ(opened.report.missing, (std::vector<std::string>{"classifier.weight", "classifier.bias"}));
     EXPECT_EQ(opened.report.unused, std::vector<std::string>{});

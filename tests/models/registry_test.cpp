@@ -1,5 +1,6 @@
 // Folders of every family: what config.json may say, what a checkpoint may lack or spell otherwise, and the errors that name the rest.
 #include "models/registry.h"
+#include "models/model_folder.h"
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -32,7 +33,7 @@ class Folder {
   std::string path() const { return dir_.path().string(); }
   OpenedClassifier open(const ModelOptions& options = {}) const {
     TorchGenerator generator(9);
-    return open_classifier(path(), options, generator);
+    return open_classifier(path(), read_model_config(path()), options, generator);
   }
 
  private:

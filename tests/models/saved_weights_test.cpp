@@ -6,6 +6,7 @@
 
 #include "base/read_file.h"
 #include "engine/io/files.h"
+#include "models/model_folder.h"
 #include "models/registry.h"
 #include "models/weight_files.h"
 #include "tests/models/small_models.h"
@@ -34,7 +35,7 @@ class SavedWeights : public ::testing::TestWithParam<const char*> {
   }
   OpenedClassifier open() const {
     TorchGenerator generator(9);
-    return open_classifier(dir_.path().string(), {}, generator);
+    return open_classifier(dir_.path().string(), read_model_config(dir_.path().string()), {}, generator);
   }
 
   TempDir dir_;

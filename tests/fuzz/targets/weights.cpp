@@ -1,6 +1,7 @@
 // The weights of a model's folder: the index of shards, and the shards, for small models of every family.
 //
 // Input: a letter for the family, the index (empty: one file), the weights.
+#include "models/model_folder.h"
 #include "models/registry.h"
 #include "models/weight_files.h"
 #include "tests/fuzz/harness.h"
@@ -32,7 +33,7 @@ void run(std::string_view input) {
   folder.take_out(indexed ? 2 : 3);
   succeeds([&] { (void)WeightFiles(folder.path()).text_digests(); });
   TorchGenerator generator(1);
-  const OpenedClassifier opened = open_classifier(folder.path(), {}, generator);
+  const OpenedClassifier opened = open_classifier(folder.path(), read_model_config(folder.path()), {}, generator);
   accepted();
   require(opened.report.missing.size() <= opened.model->table().rows().size(), "only rows can be missing");
 }
