@@ -155,6 +155,8 @@ int train(const GptFlags& flags) {
     throw UsageError("--config describes a model without weights: add --weights random");
   if (flags.initializer != GptFlags().initializer && flags.weights != "random")
     throw UsageError("--initializer needs --weights random");
+  if (!flags.config.empty() && !common.tokenizer.empty() && !common.model_dir.empty())
+    throw UsageError("--model_dir: nothing is read from it, with --config and --tokenizer beside it");
 
   const std::unique_ptr<LockedFolder> output = common.lock_output();
   const std::optional<std::string> folder = model_folder(flags);

@@ -21,7 +21,7 @@ namespace {
 
 // Bytes of the first line, at most. That of an epoch has measures of each class.
 constexpr std::size_t kFirstLine = std::size_t{1} << 27;
-constexpr const char* kMark = "attune";  // a member of the first line: the version
+constexpr const char* kMark = "attune_log";  // a member of the first line: the version
 constexpr std::int64_t kLastStep = std::int64_t{1} << 53;
 
 std::string_view text_of(std::span<const std::byte> block) {

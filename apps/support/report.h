@@ -11,7 +11,7 @@
 //                            --threshold tuned {"fitted_to": "validation", "temperature": ..., "log_loss_before": ...,
 //                            "log_loss": ..., ...}
 //   if numbers are not finite: {"stopped_at_step": 7, "kind": "weight", "tensor": "...", "error": ...}, and no more
-// The first line of a log also has "attune", the version that wrote it.
+// The first line of a log also has "attune_log", the version that wrote it.
 // Lines of epochs and splits have every measure of the task (engine/train/task.h).
 //
 // The same numbers can go to an event file for TensorBoard (apps/support/event_file.h), under the tags train/loss,

@@ -197,7 +197,7 @@ TEST(LogFiles, ALongFirstLineIsReadInWhole) {
   const TempDir dir;
   const std::string path = dir / "log.jsonl", step = "{\"step\":1}\n";
   for (const std::size_t size : {(1u << 20) - 1, 1u << 20, (1u << 20) + 1, 3u << 20}) {
-    const std::string begin = "{\"epoch\":1,\"attune\":\"0.1.0\",\"more\":\"", end = "\"}\n";
+    const std::string begin = "{\"epoch\":1,\"attune_log\":\"0.1.0\",\"more\":\"", end = "\"}\n";
     write_file(path, begin + std::string(size - begin.size() - end.size(), 'x') + end + step);
     EXPECT_EQ(message_of([&] { TrainReport(path, single_label()); }), "") << size;
     write_file(path, std::string(size - 1, ' ') + "\n" + step);

@@ -173,7 +173,7 @@ std::vector<Json> log_of(const TempDir& dir) {
   std::vector<Json> log;
   for (std::string line; std::getline(lines, line);) {
     log.push_back(Json::parse(line));
-    EXPECT_EQ(log.back().erase("attune"), log.size() == 1 ? 1 : 0) << line;
+    EXPECT_EQ(log.back().erase("attune_log"), log.size() == 1 ? 1 : 0) << line;
   }
   return log;
 }

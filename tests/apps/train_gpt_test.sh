@@ -186,6 +186,7 @@ done
 expect_error "--threads 100000" 2 "--threads: must be from 0 to 1024, not 100000" "${common[@]}" --threads 100000
 expect_error "a size of a folder" 2 "--model_dir excludes --model_size" --model_dir "$folder/first" --model_size "gpt2-small (124M)"
 expect_error "a size of a config" 2 "--model_size excludes --config" "${common[@]}" --model_size "gpt2-small (124M)"
+expect_error "a folder of which nothing is read" 2 "--model_dir: nothing is read from it" --data "$folder/data" --model_dir "$folder/first" --weights random --config "$folder/first/config.json" --tokenizer "$folder/tokenizer"
 expect_error "random numbers of pretrained weights" 2 "--initializer needs --weights random" --data "$folder/data" --model_dir "$folder/first" --initializer gpt2
 expect_error "an unknown size" 2 "gpt2-small (124M)" --model_size huge
 # Groups of parameters: with a decay of 0 below the head nearly nothing but the head moves; biases and norms alone are not decayed.
