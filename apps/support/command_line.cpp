@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string_view>
@@ -33,7 +34,7 @@ FlagCheck number_that_is(const std::string& rule, const std::string& help, const
 }
 
 // A word that is not one of the list is refused with the nearest one.
-FlagCheck member_of(const std::vector<std::string>& words, std::shared_ptr<const CLI::IsMember> member) {
+FlagCheck member_of(const std::vector<std::string>& words, const std::shared_ptr<const CLI::IsMember>& member) {
   return FlagCheck(std::make_shared<CLI::Validator>(
       [words, member](std::string& text) {
         const std::string complaint = (*member)(text);
@@ -49,8 +50,8 @@ void read_value(const std::string& flag, const std::string& text, T& value) {
     value = text;
   } else {
     const std::string_view number = without_plus(text);
-    const char* const end = number.data() + number.size();
-    const auto [stop, error] = std::from_chars(number.data(), end, value);
+    const char* const end = std::to_address(number.end());
+    const auto [stop, error] = std::from_chars(std::to_address(number.begin()), end, value);
     if (error != std::errc() || stop != end)
       throw UsageError(str_cat(flag, ": '", text, "' is not ",
                                std::is_floating_point_v<T> ? "a number"

@@ -22,33 +22,32 @@ std::vector<std::uintptr_t> random_life(std::uint32_t seed) {
   FakeMemory memory(4096 * kMiB);
   BlockPool pool;
   std::mt19937 random(seed);
-  std::map<std::uintptr_t, std::size_t> live;
+  std::map<std::byte*, std::size_t> live;
   std::vector<std::uintptr_t> addresses;
   for (int i = 0; i < 3000; ++i) {
     if (live.empty() || random() % 5 < 3) {
       const std::size_t bytes = random() % 3 == 0 ? random() % (80 * kMiB) : random() % 100000;
-      void* block = pool.allocate(bytes, memory.source());
+      auto* const block = static_cast<std::byte*>(pool.allocate(bytes, memory.source()));
       if (block == nullptr) continue;
-      const auto at = reinterpret_cast<std::uintptr_t>(block);
+      addresses.push_back(reinterpret_cast<std::uintptr_t>(block));
       EXPECT_GE(pool.size_of(block), bytes);
-      EXPECT_EQ(at % BlockPool::kGranularity, 0u);
-      const auto after = live.lower_bound(at);
+      EXPECT_EQ(addresses.back() % BlockPool::kGranularity, 0U);
+      const auto after = live.lower_bound(block);
       if (after != live.end()) {
-        EXPECT_LE(at + bytes, after->first);
+        EXPECT_LE(block + bytes, after->first);
       }
       if (after != live.begin()) {
-        EXPECT_LE(std::prev(after)->first + std::prev(after)->second, at);
+        EXPECT_LE(std::prev(after)->first + std::prev(after)->second, block);
       }
-      live[at] = bytes;
-      addresses.push_back(at);
+      live[block] = bytes;
     } else {
       auto victim = live.begin();
       std::advance(victim, random() % live.size());
-      pool.free(reinterpret_cast<void*>(victim->first));
+      pool.free(victim->first);
       live.erase(victim);
     }
   }
-  for (const auto& [at, bytes] : live) pool.free(reinterpret_cast<void*>(at));
+  for (const auto& [block, bytes] : live) pool.free(block);
   pool.release([&](void* segment) { memory.give(segment); });
   EXPECT_EQ(pool.reserved(), 0u);  // everything was joined to whole segments
   EXPECT_EQ(memory.free(), 4096 * kMiB);

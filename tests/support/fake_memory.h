@@ -17,7 +17,7 @@ class FakeMemory {
   explicit FakeMemory(std::size_t bytes) : free_(bytes) {}
   void* take(std::size_t bytes) {
     if (bytes > free_) return nullptr;
-    void* segment = reinterpret_cast<void*>(next_);
+    void* segment = reinterpret_cast<void*>(next_);  // NOLINT(performance-no-int-to-ptr): made up
     sizes_[segment] = bytes;
     next_ += bytes + BlockPool::kGranularity;
     free_ -= bytes;
