@@ -1,6 +1,5 @@
 #include "apps/support/run_file.h"
 
-#include <algorithm>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
